@@ -1,0 +1,201 @@
+"""How a message, a reply, a state record and a dead letter look in the store: versioned msgpack arrays.
+
+A message is `[1, target, operation, args, message_id, extras?]`. The order of the first five never changes within
+version 1; what is rare goes into `extras`, a map with one-letter keys, so that a plain signal stays small:
+
+    k  keyword arguments            d  delay in milliseconds after acceptance (a scheduled signal)
+    r  [group, client, call ID]     t  due time in milliseconds since the epoch (a scheduled signal)
+    s  the sending target
+
+A reply is `[1, call_id, ok, value or failure]`, a state record `[1, packed state, modified_ms]`, a dead letter a map. An
+unknown version is never guessed at: the message waits for a worker that knows it (HAZARDS 26).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, cast
+
+from stead.transport import InvalidInput, SteadError, StreamId, pack, unpack
+
+MESSAGE_VERSION = 1
+REPLY_VERSION = 1
+RECORD_VERSION = 1
+
+FailureKind = Literal["operation", "unknown_entity", "unknown_operation", "invalid_input", "payload", "poison", "time_out"]
+
+
+class UnknownEnvelope(SteadError):
+    """A message was written by a newer version of stead than this worker; it waits for a worker that can read it."""
+
+    def __init__(self, version: object) -> None:
+        super().__init__(version)
+        self.version = version
+
+    def __str__(self) -> str:
+        return f"a message has envelope version {self.version!r}; this worker knows {MESSAGE_VERSION}: update stead here"
+
+
+class ReplyAddress(NamedTuple):
+    """Where a call's answer goes: the client's reply stream in a slot group, and which of its calls it answers."""
+
+    group: int
+    client: str
+    call_id: int
+
+
+@dataclass(slots=True)
+class Message:
+    """One message for a target, as decoded from an inbox entry. Not frozen: it is made at every delivery."""
+
+    target: str
+    operation: str
+    args: Sequence[object]
+    message_id: bytes
+    kwargs: Mapping[str, object] | None
+    reply_to: ReplyAddress | None
+    delay_ms: int | None
+    due_ms: int | None
+    sender: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a message was not carried out, as a caller or a reader of dead letters sees it."""
+
+    kind: FailureKind
+    type: str
+    message: str
+    traceback: str = ""
+    cause: str = ""
+
+    def as_map(self) -> dict[str, str]:
+        return {
+            "kind": self.kind,
+            "type": self.type,
+            "message": self.message,
+            "traceback": self.traceback,
+            "cause": self.cause,
+        }
+
+
+def encode_message(
+    target: str,
+    operation: str,
+    args: Sequence[object],
+    message_id: bytes,
+    extras: Mapping[str, object] | None = None,
+) -> bytes:
+    """The bytes of a message. Raises `InvalidInput` if an argument cannot be stored."""
+    if extras:
+        return pack((MESSAGE_VERSION, target, operation, args, message_id, extras))
+    return pack((MESSAGE_VERSION, target, operation, args, message_id))
+
+
+def decode_message(envelope: bytes) -> Message:
+    """The message of an envelope. Raises `InvalidInput` if it is none, `UnknownEnvelope` if it is a newer one's."""
+    parts = unpack(envelope)
+    try:
+        if parts[0] != MESSAGE_VERSION:
+            raise UnknownEnvelope(parts[0])
+        if len(parts) == 5:
+            return Message(parts[1], parts[2], parts[3], parts[4], None, None, None, None, None)
+        extras = cast("dict[str, Any]", parts[5])
+        reply = extras.get("r")
+        return Message(
+            parts[1],
+            parts[2],
+            parts[3],
+            parts[4],
+            extras.get("k"),
+            None if reply is None else ReplyAddress(*reply),
+            extras.get("d"),
+            extras.get("t"),
+            extras.get("s"),
+        )
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise InvalidInput("message", f"it is not an envelope of stead ({error})") from error
+
+
+def message_extras(
+    *,
+    kwargs: Mapping[str, object] | None = None,
+    reply_to: ReplyAddress | None = None,
+    delay_ms: int | None = None,
+    due_ms: int | None = None,
+    sender: str | None = None,
+) -> dict[str, object] | None:
+    """The `extras` of a message: only what is there, None if nothing is."""
+    extras: dict[str, object] = {}
+    if kwargs:
+        extras["k"] = kwargs
+    if reply_to is not None:
+        extras["r"] = list(reply_to)
+    if delay_ms is not None:
+        extras["d"] = delay_ms
+    if due_ms is not None:
+        extras["t"] = due_ms
+    if sender is not None:
+        extras["s"] = sender
+    return extras or None
+
+
+def encode_reply(call_id: int, value: object) -> bytes:
+    """The bytes of a successful answer."""
+    return pack((REPLY_VERSION, call_id, True, value))
+
+
+def encode_failure(call_id: int, failure: Failure) -> bytes:
+    """The bytes of an answer that says why there is none."""
+    return pack((REPLY_VERSION, call_id, False, failure.as_map()))
+
+
+def decode_reply(payload: bytes) -> tuple[int, object | Failure, bool]:
+    """The call ID, the value or the `Failure`, and whether it went well. Raises `InvalidInput` if it is no reply."""
+    parts = unpack(payload)
+    if not isinstance(parts, (list, tuple)) or len(cast("Sequence[object]", parts)) < 4 or parts[0] != REPLY_VERSION:
+        raise InvalidInput("reply", "it is not a reply that this version of stead can read")
+    if parts[2]:
+        return parts[1], parts[3], True
+    failure = cast("dict[str, Any]", parts[3])
+    return parts[1], Failure(**failure), False
+
+
+def encode_record(packed_state: bytes, modified_ms: int) -> bytes:
+    """The bytes of a target's record."""
+    return pack((RECORD_VERSION, packed_state, modified_ms))
+
+
+def decode_record(record: bytes) -> tuple[bytes, int]:
+    """A record's packed state and the time of its last change. Raises `UnknownEnvelope` for a newer record."""
+    parts = unpack(record)
+    if parts[0] != RECORD_VERSION:
+        raise UnknownEnvelope(parts[0])
+    return parts[1], parts[2]
+
+
+def encode_letter(envelope: bytes, failure: Failure, stream_id: StreamId, died_ms: int, tries: int) -> bytes:
+    """The bytes of a dead letter: the message as it was, why it could not be carried out, and when."""
+    return pack(
+        {"envelope": envelope, "failure": failure.as_map(), "stream_id": stream_id, "died_ms": died_ms, "tries": tries}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter, decoded."""
+
+    envelope: bytes
+    failure: Failure
+    stream_id: StreamId
+    died_ms: int
+    tries: int
+
+
+def decode_letter(letter: bytes) -> Letter:
+    """The dead letter of its bytes."""
+    parts = cast("dict[str, Any]", unpack(letter))
+    return Letter(
+        parts["envelope"], Failure(**parts["failure"]), parts["stream_id"], parts["died_ms"], parts.get("tries", 1)
+    )

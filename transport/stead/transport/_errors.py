@@ -1,0 +1,149 @@
+"""The root of every error that stead raises, and the errors of the store itself.
+
+An error says what happened, whose fault it is and what to do next. Its fields are kept as attributes and given to
+`Exception.__init__` in order, so that every error survives pickling (a process pool, a test runner) unchanged.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+class SteadError(Exception):
+    """The root of every error that stead raises."""
+
+
+class InvalidInput(SteadError, ValueError):
+    """Something given to stead is not allowed: `what` names the offending part, `reason` says why."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what = what
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
+class PayloadTooLarge(InvalidInput):
+    """A message or a state is larger than the hub allows (`STEAD_PAYLOAD_BYTES_MAX`)."""
+
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
+        SteadError.__init__(self, what, size_bytes, limit_bytes)
+        self.what = what
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+        self.reason = (
+            f"{size_bytes:,} bytes, and the limit is {limit_bytes:,}; send a reference to large data instead of the "
+            "data, or raise STEAD_PAYLOAD_BYTES_MAX everywhere"
+        )
+
+
+class BacklogFull(SteadError):
+    """A partition holds as many waiting messages as it may, or the server's memory is full: nothing was accepted.
+
+    Producers wait and try again by themselves; a single signal or call raises this. Start more workers, or wait.
+    """
+
+    def __init__(self, partition: int, reason: str) -> None:
+        super().__init__(partition, reason)
+        self.partition = partition
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"partition {self.partition} accepts no messages now: {self.reason}; nothing was accepted, try again later"
+
+
+class StoreUnavailable(SteadError):
+    """The server did not answer within the tries that the settings allow.
+
+    `outcome` is "refused" if nothing was written for certain, "unknown" if the request may have been carried out.
+    """
+
+    def __init__(self, reason: str, outcome: Literal["refused", "unknown"] = "unknown") -> None:
+        super().__init__(reason, outcome)
+        self.reason = reason
+        self.outcome = outcome
+
+    def __str__(self) -> str:
+        doubt = "it may or may not have been carried out" if self.outcome == "unknown" else "nothing was written"
+        return f"the store is unavailable ({self.reason}); {doubt}"
+
+
+class AcknowledgedLost(SteadError):
+    """The server lost writes that it had acknowledged (a fail-over to a lagging replica, or a restart without sync).
+
+    Every message accepted between `lost_from` and `lost_to` of this client's session with the partition may be gone.
+    """
+
+    def __init__(self, partition: int, lost_from: int, lost_to: int) -> None:
+        super().__init__(partition, lost_from, lost_to)
+        self.partition = partition
+        self.lost_from = lost_from
+        self.lost_to = lost_to
+
+    def __str__(self) -> str:
+        return (
+            f"the server lost acknowledged messages {self.lost_from} to {self.lost_to} sent to partition "
+            f"{self.partition}: it failed over to a replica that lagged, or restarted without `appendfsync always`"
+        )
+
+
+class SourceSuperseded(SteadError):
+    """Another producer has opened the same source; this one may not send any more."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self.source = source
+
+    def __str__(self) -> str:
+        return f"source {self.source!r} was opened by another producer; run one producer per source at a time"
+
+
+class HubMismatch(SteadError):
+    """The hub in the store has another layout or format than this program can work with."""
+
+    def __init__(self, hub: str, reason: str) -> None:
+        super().__init__(hub, reason)
+        self.hub = hub
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"task hub {self.hub!r}: {self.reason}"
+
+
+class ServerUnsuitable(SteadError):
+    """The server is not one that stead can keep its promises on (its version, eviction, a missing right)."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class TornCommit(SteadError):
+    """A commit was applied in part, which no script of stead does by itself: the partition is quarantined."""
+
+    def __init__(self, partition: int, commit_id: str) -> None:
+        super().__init__(partition, commit_id)
+        self.partition = partition
+        self.commit_id = commit_id
+
+    def __str__(self) -> str:
+        return (
+            f"partition {self.partition} is quarantined: commit {self.commit_id} began and did not end (a key of the "
+            "wrong type, a missing right, or a key that moved in mid-script); see `stead info` and the server's log"
+        )
+
+
+class ServerChanged(SteadError):
+    """The server is not the one that was talked to before (it restarted or failed over): acquire everything anew.
+
+    Raised inside stead, between transport and worker; users do not see it.
+    """
+
+
+class ConnectionLost(SteadError):
+    """A request was sent or not, and its answer did not come. Raised inside stead; users see `StoreUnavailable`."""

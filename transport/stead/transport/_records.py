@@ -1,0 +1,238 @@
+"""The vocabulary of the transport: frozen records that cross the seam between workers, clients and a store.
+
+Everything that a store writes is one of these values, built by code that does no I/O. Names ending in `_ms` are
+milliseconds; instants are the server's time since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal
+
+# A stream ID as the server writes it, b"1763692800000-0". Ordered by `stream_order`, never as bytes.
+StreamId = bytes
+
+# One entry of an inbox as it comes off the wire: [stream ID, [b"m", envelope]].
+Entry = Sequence[Any]
+
+
+def stream_order(stream_id: StreamId) -> tuple[int, int]:
+    """The sort key of a stream ID: its milliseconds and its sequence number."""
+    milliseconds, _, sequence = stream_id.partition(b"-")
+    return int(milliseconds), int(sequence or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class HubLayout:
+    """What is fixed when a hub is made, and obeyed by everyone who joins it."""
+
+    name: str
+    hub_id: str  # random: a hub made anew under the same name is another hub
+    partitions: int
+    slot_groups: int
+    mode: Literal["direct", "relay"]
+    format: int
+    created_ms: int
+
+
+# -- producers ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages for one partition, chained to the batch before by sequence numbers (HAZARDS 3)."""
+
+    partition: int
+    session: str  # a random session, or "source:NAME" for signals that are accepted once
+    incarnation: int  # of a source's producer; 0 for a session
+    previous: int  # the last sequence number before this batch
+    last: int  # the sequence number of the batch's last message
+    payloads: Sequence[bytes]
+    backlog_max: int  # messages that may wait in the partition
+    keep_ms: int  # how long the session's record outlives its last use
+
+
+class Verdict(Enum):
+    """What the store did with a batch."""
+
+    ACCEPTED = "accepted"  # written now
+    DUPLICATE = "duplicate"  # written before: the answer had been lost
+    GAP = "gap"  # the record is neither `previous` nor at `last` or beyond: nothing written
+    BACKLOG = "backlog"  # the partition holds too many: nothing written
+    FULL = "full"  # the server is out of memory: nothing written
+    SUPERSEDED = "superseded"  # another incarnation of the source was opened: nothing written
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueResult:
+    """The verdict on a batch, with the sequence number that the store has (`GAP`) or the backlog (`BACKLOG`)."""
+
+    verdict: Verdict
+    detail: int = 0
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseView:
+    """A partition's lease as anyone may see it. A free partition has an empty token."""
+
+    partition: int
+    token: bytes
+    owner: str
+    epoch: int
+    expires_ms: int
+    free_since_ms: int  # when it was released; 0 if never held or held now
+    quarantined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The marker of careful mode: which message of which target ran when the owner died, and how often it was tried."""
+
+    target: str
+    stream_id: StreamId
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """What the new owner of a partition needs to go on where the last one stopped."""
+
+    partition: int
+    token: bytes
+    epoch: int
+    commit_id: bytes  # of the last commit: the next one names it as `previous`
+    now_ms: int
+    next_due_ms: int | None  # of the earliest timer
+    parked: dict[str, StreamId]  # target -> the stream ID of its first parked message
+    blocked: dict[str, str]  # target -> why its messages wait
+    unclean: int  # how often in a row an owner ended without releasing
+    suspect_until: StreamId  # messages up to here were there when an owner died
+    running: Running | None
+
+
+# -- commits -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A message that is to enter this partition's inbox at `due_ms`. `timer_id` is unique in the partition."""
+
+    timer_id: bytes
+    due_ms: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer for a client: appended to the client's reply stream in slot group `group`."""
+
+    group: int
+    client: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unpark:
+    """Messages of a target that were carried out from its park, and whether the park is now empty."""
+
+    target: str
+    stream_ids: Sequence[StreamId]
+    drained: bool
+
+
+@dataclass(slots=True)
+class Commit:
+    """Everything that a partition's turns since the last commit changed: written in one step or not at all.
+
+    Invariant: `consumed` and `unparked` name exactly the messages whose effects are in this commit.
+    """
+
+    partition: int
+    token: bytes
+    previous: bytes
+    commit_id: bytes
+    consumed: list[StreamId] = field(default_factory=list[StreamId])
+    states: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])  # target, record
+    created: list[str] = field(default_factory=list[str])  # targets that enter the index
+    deleted: list[str] = field(default_factory=list[str])  # targets whose record and index entry go
+    timers: list[Timer] = field(default_factory=list[Timer])
+    cancelled: list[bytes] = field(default_factory=list[bytes])  # timer IDs
+    sends: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])  # partition, envelope
+    replies: list[Reply] = field(default_factory=list[Reply])
+    dead: list[bytes] = field(default_factory=list[bytes])  # dead letters, packed by the entities layer
+    unparked: list[Unpark] = field(default_factory=list[Unpark])
+    blocked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # target, reason
+    unblocked: list[str] = field(default_factory=list[str])
+    suspect_passed: bool = False  # the owner is past `suspect_until`: forget the unclean ends and the marker
+    clear_running: bool = False  # careful mode: the marked turn has ended
+
+
+class CommitVerdict(Enum):
+    """What the store did with a commit."""
+
+    APPLIED = "applied"
+    ALREADY = "already"  # this very commit was applied before: the answer had been lost
+    FENCED = "fenced"  # the lease or the history is another's: nothing was written
+    TORN = "torn"  # an earlier commit was applied in part: the partition is quarantined
+
+
+# -- workers, names, dead letters --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker that is alive: `info` is what it wrote with its last heartbeat (msgpack data)."""
+
+    worker: str
+    beat_ms: int
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that could not be carried out: `letter` is what the worker recorded (msgpack data)."""
+
+    partition: int
+    stream_id: StreamId
+    letter: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionInfo:
+    """What `stead info` shows of one partition."""
+
+    lease: LeaseView
+    backlog: int  # messages in the inbox
+    parked: int  # messages in the parks of its targets
+    parked_targets: int
+    blocked: dict[str, str]
+    entities: int
+    timers: int
+    dead: int
+    dead_trimmed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What the server says of itself: it decides what the promise is."""
+
+    version: str
+    run_id: str
+    maxmemory_policy: str
+    appendonly: bool
+    appendfsync: str  # "always", "everysec", "no", or "" where it is not known
+    cluster: bool
+    replicas: int
+    used_memory_bytes: int
+
+    @property
+    def durable(self) -> Literal["always", "everysec", "no"]:
+        """What survives a crash of the server: everything acknowledged, all but a second of it, or nothing certain."""
+        if not self.appendonly:
+            return "no"
+        return "always" if self.appendfsync == "always" else "everysec" if self.appendfsync == "everysec" else "no"
