@@ -1,0 +1,169 @@
+"""Every limit and interval of stead, each with its unit in its name and its reason below it.
+
+A constructor argument wins over the environment (`STEAD_<FIELD>`), which wins over the default. `partitions` and
+`slot_groups` are fixed when a hub is made: later on the hub's own record is obeyed, whatever the settings say.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Milliseconds = Annotated[int, Field(ge=1, le=10 * 365 * 86_400_000)]
+Bytes = Annotated[int, Field(ge=1_024, le=512 * 1_048_576)]
+
+
+class Settings(BaseSettings):
+    """The settings of an app, a client or a worker. Frozen: make another one with `settings.model_copy(update=…)`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STEAD_", frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
+    )
+
+    # -- the hub's layout ----------------------------------------------------------------------------------------------
+
+    partitions: Annotated[int, Field(ge=1, le=1_024)] = 64
+    """Partitions of a new hub: the most workers that can share its load. Many cost little (256 cost one worker a tenth
+    of its throughput), and they can not be changed later, so take more than you need now."""
+
+    slot_groups: Annotated[int, Field(ge=1, le=1_024)] = 16
+    """Hash tags over which a new hub's partitions are spread: the most nodes of a cluster that can share its data. Each
+    costs every worker one blocking read, so fewer than partitions."""
+
+    # -- payloads and memory -------------------------------------------------------------------------------------------
+
+    payload_bytes_max: Bytes = 1_048_576
+    """The largest message and the largest state. One large value holds up the server for everyone: store large data
+    elsewhere and send a reference."""
+
+    mailbox_length_max: Count = 10_000
+    """Messages of one entity that a worker keeps in memory. Further ones are parked in the store, so that a slow entity
+    does not fill the memory or keep its neighbours' messages from being read."""
+
+    mailbox_age_ms_max: Milliseconds = 5_000
+    """How long a message waits in memory for its entity before it is parked. An old message in the inbox keeps the
+    server from freeing the messages around it."""
+
+    activations_max: Count = 200_000
+    """Entities that a worker process keeps loaded. A loaded one costs no read per batch; the least recently used go
+    first."""
+
+    backlog_length_max: Count = 1_000_000
+    """Messages that may wait in one partition before clients are refused (`BacklogFull`) and producers wait: the server
+    holds them in memory."""
+
+    dead_letters_max: Count = 10_000
+    """Dead letters kept per partition. The oldest go first, and how many went is counted."""
+
+    producer_buffer_length_max: Count = 20_000
+    """Messages that a producer has taken but not yet written. A full buffer makes `signal` wait: back-pressure."""
+
+    calls_in_flight_max: Count = 10_000
+    """Calls of one client that wait for a reply. Further ones wait for their turn."""
+
+    # -- batches -------------------------------------------------------------------------------------------------------
+
+    batch_length_max: Count = 4_000
+    """Messages in one commit or one enqueue. The server does nothing else meanwhile: 1,000 messages take it 4 ms."""
+
+    batch_bytes_max: Bytes = 4_194_304
+    """Bytes in one commit or one enqueue, for the same reason. A single larger message still goes, alone."""
+
+    read_length_max: Count = 2_000
+    """Entries that a worker asks for per partition and read. It asks for fewer when entries are large."""
+
+    read_bytes_max: Bytes = 16_777_216
+    """Bytes that one read of all inboxes should bring. The server has no such limit of its own: 64 partitions of 1 MiB
+    messages would bring gigabytes."""
+
+    timers_fire_max: Count = 1_000
+    """Scheduled signals that become due in one step. The server does nothing else meanwhile."""
+
+    turn_sends_max: Count = 10_000
+    """Messages that one operation may send. They are written in one step with its state, so their number has a limit."""
+
+    list_page_length: Count = 500
+    """Entities per request when listing. A page is held in memory on both sides."""
+
+    # -- leases and workers --------------------------------------------------------------------------------------------
+
+    lease_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 10_000
+    """How long a partition stays with a worker that says nothing: the wait for a take-over after a crash. Shorter than
+    a pause of the machine or the network, and healthy workers lose partitions."""
+
+    heartbeat_ms: Milliseconds = 2_000
+    """How often a worker says that it lives and looks at the others: how soon a new worker gets its share."""
+
+    worker_keep_ms: Milliseconds = 10_000
+    """How long a worker counts as alive after its last heartbeat: some missed ones mean nothing."""
+
+    drain_ms: Milliseconds = 10_000
+    """How long a worker that gives up a partition waits for asynchronous operations before it cancels them. Their
+    messages stay in the inbox, and the next owner runs them again."""
+
+    turn_stuck_ms: Milliseconds = 120_000
+    """After how long in one synchronous operation a worker counts as stuck and ends itself. Otherwise an endless loop
+    would hold its partitions for ever."""
+
+    operation_ms_max: Milliseconds = 600_000
+    """After how long an asynchronous operation is cancelled and fails. Its entity takes no other message meanwhile."""
+
+    slow_operation_ms: Milliseconds = 50
+    """A synchronous operation that holds the event loop for longer is logged: everything else in the worker waits."""
+
+    poison_tries_max: Count = 3
+    """Workers that may die on one message before it becomes a dead letter."""
+
+    replay_every_turn: bool = False
+    """Load the state anew (and replay orchestrations) for every turn. Slow; it finds state kept outside the entity and
+    code that does not replay."""
+
+    # -- clients -------------------------------------------------------------------------------------------------------
+
+    call_timeout_ms: Milliseconds = 30_000
+    """How long a call waits for its reply where no `asyncio.timeout` is around it. Then `CallTimeout`."""
+
+    store_tries_ms: Milliseconds = 20_000
+    """How long a client tries to reach a server that does not answer. Then `StoreUnavailable`. Workers try for ever."""
+
+    connect_ms: Milliseconds = 5_000
+    """How long one attempt to connect may take."""
+
+    store_answer_ms: Milliseconds = 30_000
+    """How long the server may take to answer one request before the connection counts as lost. Longer than the server's
+    own pauses (a rewrite of its append-only file, a large script): a request given up is sent again."""
+
+    read_block_ms: Milliseconds = 5_000
+    """How long a read waits at the server when there is nothing. New messages end it at once; shorter only costs
+    requests."""
+
+    # -- how long the store remembers ----------------------------------------------------------------------------------
+
+    session_keep_ms: Annotated[int, Field(ge=60_000, le=10 * 365 * 86_400_000)] = 3_600_000
+    """How long the store knows a client's sequence numbers after its last message. Longer than a client could take to
+    send a batch again."""
+
+    source_keep_ms: Milliseconds = 2_592_000_000
+    """How long the store knows the last sequence number of a `producer(source=…)` (30 days): how late an at-least-once
+    source may deliver a message again without doubling it."""
+
+    reply_keep_ms: Milliseconds = 600_000
+    """How long a reply waits for its client."""
+
+    names_keep_ms: Milliseconds = 2_592_000_000
+    """How long the names that workers published are known after the last worker that knew them (30 days)."""
+
+    # -- durability ----------------------------------------------------------------------------------------------------
+
+    replicas_ack: Annotated[int, Field(ge=0, le=16)] = 0
+    """Replicas that must have a write before it is acknowledged. Without it, a fail-over to a replica that lags loses
+    the last writes that were acknowledged."""
+
+    embedded_fsync: Literal["always", "everysec"] = "always"
+    """When the embedded server writes to the disk: before every answer, or once a second (a crash of the machine then
+    loses up to a second of what was acknowledged)."""
