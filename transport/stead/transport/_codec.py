@@ -1,0 +1,217 @@
+"""What may cross the seam and be stored, as bytes: msgpack, with extension types for what msgpack does not have.
+
+1. Never pickle: what is read from the store can never run code.
+2. Lossless for plain data: `unpack(pack(x)) == x`, of the same types, for None, bool, int (of any size), float, str, bytes,
+   list, dict (keys of any hashable kind), tuple, set, frozenset, datetime, date, time, timedelta, Decimal and UUID.
+   One exception makes records cheap: a tuple at the very top is written as an array.
+3. What has a schema on the reading side is written as plain data: models and dataclasses as maps, enum members as their
+   values, paths, URLs and addresses as text. Anything else is refused (`InvalidInput`), and so is garbage.
+4. Equal sets give equal bytes, whatever their order of insertion, because bytes are compared to see whether a state changed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import pathlib
+import re
+import threading
+import zlib
+import zoneinfo
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from typing import Any, cast
+from uuid import UUID
+
+import msgpack
+from pydantic import AnyUrl, BaseModel
+
+from ._errors import InvalidInput
+
+# The extension types. Never change a number: stored data carries it.
+_DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _SET, _FROZENSET, _TUPLE, _INTEGER = range(1, 11)
+
+_TEXT_TYPES = (
+    pathlib.PurePath,
+    ipaddress.IPv4Address,
+    ipaddress.IPv6Address,
+    ipaddress.IPv4Interface,
+    ipaddress.IPv6Interface,
+    ipaddress.IPv4Network,
+    ipaddress.IPv6Network,
+    zoneinfo.ZoneInfo,
+    AnyUrl,
+)
+
+
+def _ext(code: int, data: bytes) -> object:
+    return msgpack.ExtType(code, data)
+
+
+def _array(items: Iterable[object]) -> bytes:
+    return _pack_fresh(list(items))
+
+
+def _timedelta(value: timedelta) -> bytes:
+    return _pack_fresh([value.days, value.seconds, value.microseconds])
+
+
+def _set(items: Iterable[object]) -> bytes:
+    return _pack_fresh(sorted(_pack_fresh(item) for item in items))
+
+
+def _integer(value: int) -> bytes:
+    return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+
+
+_EXACT: dict[type, Callable[[Any], object]] = {
+    datetime: lambda value: _ext(_DATETIME, value.isoformat().encode()),
+    date: lambda value: _ext(_DATE, value.isoformat().encode()),
+    time: lambda value: _ext(_TIME, value.isoformat().encode()),
+    timedelta: lambda value: _ext(_TIMEDELTA, _timedelta(value)),
+    Decimal: lambda value: _ext(_DECIMAL, str(value).encode()),
+    UUID: lambda value: _ext(_UUID, value.bytes),
+    set: lambda value: _ext(_SET, _set(value)),
+    frozenset: lambda value: _ext(_FROZENSET, _set(value)),
+    tuple: lambda value: _ext(_TUPLE, _array(value)),
+    deque: list,
+}
+
+# Subclasses become what they are a kind of, after `Enum`, models and dataclasses have had their turn.
+_BASES: tuple[tuple[type, Callable[[Any], object]], ...] = (
+    (str, str.__str__),
+    (bytes, bytearray),
+    (float, float.__float__),
+    (int, int.__int__),
+    (dict, dict),
+    (list, list),
+    (tuple, tuple),
+    (set, set),
+    (frozenset, frozenset),
+    (deque, list),
+    (datetime, _EXACT[datetime]),
+    (date, _EXACT[date]),
+    (time, _EXACT[time]),
+    (timedelta, _EXACT[timedelta]),
+    (Decimal, _EXACT[Decimal]),
+    (UUID, _EXACT[UUID]),
+)
+
+
+# What a packer takes as it is. (Of integers those that 64 bits hold: see `_default`.)
+_NATIVE = frozenset({type(None), bool, int, float, str, bytes, bytearray, memoryview, dict, list, msgpack.ExtType})
+
+
+def _default(value: object) -> object:
+    """What msgpack is to pack in place of a value that it does not know."""
+    if type(value) is int:
+        return _ext(_INTEGER, _integer(value))
+    while type(value) not in _NATIVE:
+        value = _simpler(value)
+    return _default(value) if type(value) is int and not -(2**63) <= value < 2**64 else value
+
+
+def _simpler(value: object) -> object:
+    """One step from a value that msgpack does not know towards one that it knows."""
+    convert = _EXACT.get(type(value))
+    if convert is not None:
+        return convert(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, BaseModel):
+        return value.model_dump(warnings="error", by_alias=False)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, _TEXT_TYPES):
+        return str(value)
+    if isinstance(value, re.Pattern):
+        return cast("re.Pattern[str] | re.Pattern[bytes]", value).pattern
+    for base, convert in _BASES:
+        if isinstance(value, base):
+            return convert(value)
+    raise TypeError(f"a value of type {type(value).__qualname__} cannot be stored")
+
+
+def _pack_fresh(value: object) -> bytes:
+    """Pack by a packer of its own: for what is packed while another packer waits, which are not re-entrant."""
+    return cast(bytes, msgpack.packb(value, strict_types=True, default=_default))
+
+
+# Without `default` a packer runs no Python code, so no other thread can get between: one for all is safe.
+_plain: Callable[[object], bytes] = msgpack.Packer(strict_types=True, autoreset=True).pack
+
+
+class _Extended(threading.local):
+    """The packer that knows every type; it runs Python code half-way, so each thread has its own."""
+
+    def __init__(self) -> None:
+        self.pack: Callable[[object], bytes] = msgpack.Packer(strict_types=True, autoreset=True, default=_default).pack
+
+
+_extended = _Extended()
+
+
+def pack_exact(value: object) -> bytes:
+    """`pack`, but a tuple at the top stays one too."""
+    try:
+        return _plain(value)
+    except (TypeError, OverflowError):
+        pass
+    except ValueError as error:
+        raise InvalidInput("data", f"it cannot be stored: {error}") from error
+    try:
+        return _extended.pack(value)
+    except InvalidInput:
+        raise
+    except Exception as error:  # also what a model's own serializer raises
+        raise InvalidInput("data", f"it cannot be stored: {error}") from error
+
+
+def pack(value: object) -> bytes:
+    """The bytes of a value. Raises `InvalidInput` for what cannot be stored."""
+    return pack_exact(list(cast("tuple[object, ...]", value)) if type(value) is tuple else value)
+
+
+def _members(data: bytes) -> list[Any]:
+    return [_unpack(item) for item in _unpack(data)]
+
+
+_READERS: dict[int, Callable[[bytes], object]] = {
+    _DATETIME: lambda data: datetime.fromisoformat(data.decode()),
+    _DATE: lambda data: date.fromisoformat(data.decode()),
+    _TIME: lambda data: time.fromisoformat(data.decode()),
+    _TIMEDELTA: lambda data: timedelta(*_unpack(data)),
+    _DECIMAL: lambda data: Decimal(data.decode()),
+    _UUID: lambda data: UUID(bytes=data),
+    _SET: lambda data: set(_members(data)),
+    _FROZENSET: lambda data: frozenset(_members(data)),
+    _TUPLE: lambda data: tuple(_unpack(data)),
+    _INTEGER: lambda data: int.from_bytes(data, "big", signed=True),
+}
+
+
+def _ext_hook(code: int, data: bytes) -> object:
+    reader = _READERS.get(code)
+    if reader is None:
+        raise ValueError(f"unknown extension type {code}")
+    return reader(bytes(data))
+
+
+def _unpack(data: bytes) -> Any:
+    return msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
+
+
+def unpack(data: bytes) -> Any:
+    """The value of bytes that `pack` made. Raises `InvalidInput` for anything else."""
+    try:
+        return msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
+    except Exception as error:  # msgpack, the readers and hashing raise a dozen kinds; all mean the same
+        raise InvalidInput("data", f"it is not what stead stored ({type(error).__name__}: {error})") from error
+
+
+def partition_of(target: str, partitions: int) -> int:
+    """The partition of a target (canonical form): stable for ever, over processes and Python versions (HAZARDS 29)."""
+    return zlib.crc32(target.encode()) % partitions
