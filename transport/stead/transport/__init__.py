@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._clock import Clock, ManualClock, ServerClock
+from ._codec import pack, pack_exact, partition_of, unpack
 from ._errors import (
     AcknowledgedLost,
     BacklogFull,
@@ -64,6 +65,7 @@ __all__ = [
     "Reply",
     "Running",
     "ServerChanged",
+    "ServerClock",
     "ServerFacts",
     "ServerUnsuitable",
     "Settings",
@@ -77,5 +79,9 @@ __all__ = [
     "Unpark",
     "Verdict",
     "WorkerView",
+    "pack",
+    "pack_exact",
+    "partition_of",
     "stream_order",
+    "unpack",
 ]
