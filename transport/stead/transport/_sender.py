@@ -1,0 +1,468 @@
+"""What sends a client's messages: gathers them by partition, writes them in batches, and never loses or doubles one.
+
+`put` is a plain call that costs well under a microsecond. A background task, the flusher, sends everything gathered in one
+request of one batch a partition; what arrives meanwhile goes into the next. It starts at once when something is there, so
+a single message waits for nobody. The rules of a partition's batches are in `_sender_chain`; here are the waiting, the
+trying again and the back-pressure.
+
+Two kinds, by what to do when the store cannot take a block:
+
+- impatient (a client's single signals and calls): whoever waits for a message in it gets the error, and the sender goes on.
+- patient (a producer): it waits and tries again for as long as the store answers. When the outcome of a block stays
+  unknown, or a source is taken over, the sender is *broken*: nothing more goes out, because what follows would follow a
+  hole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import logging
+import random
+import secrets
+from collections.abc import Sequence
+
+from ._errors import (
+    AcknowledgedLost,
+    BacklogFull,
+    ConnectionLost,
+    ServerChanged,
+    SourceSuperseded,
+    SteadError,
+    StoreUnavailable,
+)
+from ._protocol import Store
+from ._records import Batch, EnqueueResult, Verdict
+from ._sender_chain import Chain, Lost, Refused, Simple
+from ._sender_lane import Block, Lane
+from ._settings import Settings
+
+_log = logging.getLogger(__name__)
+
+# Between tries of a request whose answer did not come, and of a batch for which there was no room.
+RETRY_S_MIN = 0.02
+RETRY_S_MAX = 1.0
+HOLD_S_MAX = 0.5
+
+# Partitions of a source that are opened at the same time.
+OPENINGS_MAX = 8
+
+# The buffer holds at most this many full batches, in bytes.
+BUFFER_BATCHES_MAX = 4
+
+_last_incarnation = 0
+
+
+def retry_delay(tries: int) -> float:
+    """Seconds to wait before the next try: doubling, with jitter so that many clients do not come back at once."""
+    ceiling = min(RETRY_S_MAX, RETRY_S_MIN * 2.0 ** min(tries, 16))
+    return ceiling * (0.5 + random.random() / 2)
+
+
+def _next_incarnation(now_ms: int) -> int:
+    """A number for a source's producer, above that of every earlier one of this process and, by time, of others."""
+    global _last_incarnation
+    _last_incarnation = max(_last_incarnation + 1, now_ms)
+    return _last_incarnation
+
+
+class Sender:
+    """Sends messages to partitions, each accepted once and in the order of `put`."""
+
+    def __init__(self, store: Store, settings: Settings, source: str | None = None, *, patient: bool = False) -> None:
+        """A sender of a session of its own, or of a source (then it is patient, and takes `put_once` only)."""
+        self._store = store
+        self._settings = settings
+        self._source = source
+        self._patient = patient or source is not None
+        self._session = secrets.token_hex(10) if source is None else f"source:{source}"
+        self._incarnation = 0 if source is None else _next_incarnation(store.clock.now_ms())
+        self._lanes = [Lane(partition) for partition in range(store.layout.partitions)]
+        self._busy: dict[int, Lane] = {}
+        self._length = 0
+        self._size_bytes = 0
+        self._length_max = settings.producer_buffer_length_max
+        self._bytes_max = settings.batch_bytes_max * BUFFER_BATCHES_MAX
+        self._block_bytes_max = settings.batch_bytes_max
+        # A block above the backlog's limit would never fit, and one near it only into an empty partition.
+        self._block_length_max = min(settings.batch_length_max, max(1, settings.backlog_length_max // 4))
+        self._rooms: list[asyncio.Future[None]] = []
+        self._wake: asyncio.Future[None] | None = None
+        self._flusher: asyncio.Task[None] | None = None
+        self._openings = asyncio.Semaphore(OPENINGS_MAX)
+        self._opening: dict[int, asyncio.Task[None]] = {}
+        self._trouble_since: float | None = None
+        self._tries = 0
+        self._broken: SteadError | None = None
+        self._lost: AcknowledgedLost | None = None
+
+    # -- putting -------------------------------------------------------------------------------------------------------
+
+    def put(self, partition: int, payload: bytes) -> int:
+        """Take a message for a partition; gives a ticket to `wait` with. Whoever finds `crowded` should await `room`."""
+        lane = self._lanes[partition]
+        block = lane.open
+        size = len(payload)
+        if block.payloads and (
+            block.size_bytes + size > self._block_bytes_max or len(block.payloads) >= self._block_length_max
+        ):
+            block = lane.close_open()
+        block.payloads.append(payload)
+        block.size_bytes += size
+        self._length += 1
+        self._size_bytes += size
+        if len(block.payloads) == 1:
+            self._opened(lane, block)
+        return block.serial
+
+    def put_once(self, partition: int, sequence: int, payload: bytes) -> bool:
+        """Take a source's message unless it is an old one. The partition must have been opened."""
+        lane = self._lanes[partition]
+        if sequence <= lane.queued_last:
+            return False
+        self.put(partition, payload)
+        lane.queued_last = lane.open.last = sequence
+        return True
+
+    async def wait(self, partition: int, ticket: int) -> None:
+        """Wait until the message of a ticket is durable; raises what kept it from that.
+
+        To be called before anything else is awaited after `put`: a ticket that has come to its end is forgotten.
+        """
+        block = self._lanes[partition].find(ticket)
+        if block is None:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        block.waiters.append(waiter)
+        await waiter
+
+    def watch(self, partition: int, ticket: int, caller: asyncio.Future[object]) -> None:
+        """Let a future fail if the message of a ticket does not get through. (If it does, its reply answers.)"""
+        block = self._lanes[partition].find(ticket)
+        if block is not None:
+            block.callers.append(caller)
+
+    @property
+    def crowded(self) -> bool:
+        """The buffer is full: await `room` before the next `put`."""
+        return self._length >= self._length_max or self._size_bytes >= self._bytes_max
+
+    async def room(self) -> None:
+        """Wait until the buffer is no longer full; raises what happened to messages that nobody waited for."""
+        self.check()
+        while self.crowded:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._rooms.append(future)
+            await future
+            self.check()
+
+    async def flush(self) -> None:
+        """Wait until everything put so far is durable; raises the first thing that kept a message from that."""
+        self.check()
+        waiters: list[asyncio.Future[None]] = []
+        loop = asyncio.get_running_loop()
+        for lane in self._busy.values():
+            *_, block = lane.blocks()
+            waiter: asyncio.Future[None] = loop.create_future()
+            block.waiters.append(waiter)
+            waiters.append(waiter)
+        if waiters:
+            await asyncio.gather(*waiters)
+        self.check()
+
+    def check(self) -> None:
+        """Raise what has happened since the last look: for good if the sender is broken, once for lost messages."""
+        if self._broken is not None:
+            raise copy.copy(self._broken)
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            raise lost
+
+    async def aclose(self) -> None:
+        """Stop. Whoever still waits gets `StoreUnavailable`; flush first to keep what was put."""
+        flusher, self._flusher = self._flusher, None
+        openings = list(self._opening.values())
+        for task in (*openings, *(() if flusher is None else (flusher,))):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, SteadError):
+                await task
+        if self._broken is None:
+            self._break(StoreUnavailable("it was closed before an answer came", "unknown"))
+
+    # -- sources -------------------------------------------------------------------------------------------------------
+
+    def is_open(self, partition: int) -> bool:
+        """Whether this sender of a source knows where the source stands in a partition."""
+        return self._lanes[partition].chain is not None
+
+    async def open(self, partition: int) -> None:
+        """Become the source's producer for a partition. Raises `SourceSuperseded`, `StoreUnavailable`."""
+        self.check()
+        task = self._opening.get(partition)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._open(partition))
+            self._opening[partition] = task
+            task.add_done_callback(lambda done: self._opening_ended(partition, done))
+        await asyncio.shield(task)
+
+    def _opening_ended(self, partition: int, task: asyncio.Task[None]) -> None:
+        self._opening.pop(partition, None)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, SourceSuperseded):
+            self._break(error)
+
+    async def _open(self, partition: int) -> None:
+        assert self._source is not None
+        settings = self._settings
+        clock = self._store.clock
+        async with self._openings:
+            tries, since = 0, clock.monotonic()
+            while True:
+                try:
+                    record = await self._store.open_source(
+                        partition, self._source, self._incarnation, settings.source_keep_ms
+                    )
+                    break
+                except (ConnectionLost, ServerChanged) as error:
+                    if clock.monotonic() - since >= settings.store_tries_ms / 1000:
+                        raise StoreUnavailable(_reason(error), "unknown") from error
+                await clock.sleep(retry_delay(tries))
+                tries += 1
+        lane = self._lanes[partition]
+        lane.queued_last = record
+        lane.chain = self._make_chain(partition, record)
+
+    def _make_chain(self, partition: int, confirmed: int | None = None) -> Chain:
+        settings = self._settings
+        if self._source is None or confirmed is None:
+            return Chain(
+                partition,
+                self._session,
+                backlog_max=settings.backlog_length_max,
+                keep_ms=settings.session_keep_ms,
+                now_ms=self._store.clock.now_ms(),
+                new_session=lambda: secrets.token_hex(10),
+            )
+        return Chain(
+            partition,
+            self._session,
+            backlog_max=settings.backlog_length_max,
+            keep_ms=settings.source_keep_ms,
+            now_ms=self._store.clock.now_ms(),
+            new_session=None,
+            incarnation=self._incarnation,
+            confirmed=confirmed,
+        )
+
+    # -- the flusher ---------------------------------------------------------------------------------------------------
+
+    def _opened(self, lane: Lane, block: Block) -> None:
+        """A block has got its first message: note the time, and wake the flusher if it did not know of the lane."""
+        if self._broken is not None:
+            lane.drop_unsent()
+            self._length = self._size_bytes = 0
+            raise copy.copy(self._broken)
+        block.opened = self._store.clock.monotonic()
+        if lane.busy:
+            return
+        lane.busy = True
+        self._busy[lane.partition] = lane
+        if self._flusher is None:
+            self._flusher = asyncio.get_running_loop().create_task(self._run(), name="stead sender")
+        elif self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def _run(self) -> None:
+        try:
+            await self._send_for_ever()
+        except Exception as error:
+            # A bug, here or in the store. Nobody may wait for ever for a task that is gone.
+            _log.exception("the sender ended")
+            self._break(StoreUnavailable(f"the sender ended: {_reason(error)}", "unknown"))
+
+    async def _send_for_ever(self) -> None:
+        clock = self._store.clock
+        while True:
+            if not self._busy:
+                await self._pause(None)
+                continue
+            lanes, batches, held_until = self._gather()
+            if not batches:
+                await self._pause(max(0.001, held_until - clock.monotonic()))
+                continue
+            try:
+                results = await self._store.enqueue(batches)
+            except (ConnectionLost, ServerChanged) as error:
+                self._failed(error)
+                await clock.sleep(retry_delay(self._tries))
+                self._tries += 1
+            except Exception as error:  # a server that is no longer suitable, a closed store
+                self._give_up(lanes, error)
+            else:
+                self._trouble_since = None
+                self._tries = 0
+                self._judge(lanes, results)
+
+    def _gather(self) -> tuple[list[Lane], list[Batch], float]:
+        """What to send now, and when the next held lane may try again."""
+        now, now_ms = self._store.clock.monotonic(), self._store.clock.now_ms()
+        lanes: list[Lane] = []
+        batches: list[Batch] = []
+        held_until = float("inf")
+        for lane in self._busy.values():
+            if lane.held_until > now:
+                held_until = min(held_until, lane.held_until)
+                continue
+            chain = lane.chain
+            if chain is None:
+                chain = lane.chain = self._make_chain(lane.partition)
+            batch = lane.next_batch(chain, now_ms)
+            if batch is not None:
+                lanes.append(lane)
+                batches.append(batch)
+        return lanes, batches, held_until
+
+    async def _pause(self, seconds: float | None) -> None:
+        """Sleep until a lane gets its first message, or for so many seconds."""
+        self._wake = asyncio.get_running_loop().create_future()
+        try:
+            if seconds is None:
+                await self._wake
+                return
+            sleeper = asyncio.ensure_future(self._store.clock.sleep(seconds))
+            try:
+                await asyncio.wait((sleeper, self._wake), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sleeper.cancel()
+        finally:
+            self._wake = None
+
+    # -- verdicts ------------------------------------------------------------------------------------------------------
+
+    def _judge(self, lanes: Sequence[Lane], results: Sequence[EnqueueResult]) -> None:
+        now_ms = self._store.clock.now_ms()
+        for lane, result in zip(lanes, results, strict=True):
+            chain = lane.chain
+            if chain is None or lane.flying is None:
+                continue  # the sender broke at an earlier verdict of this round
+            match chain.judge(result, now_ms):
+                case Simple.SETTLED:
+                    block = lane.land()
+                    block.succeed()
+                    self._ended(block)
+                case Simple.RECHAINED:
+                    pass
+                case Simple.SUPERSEDED:
+                    self._refuse(lane, SourceSuperseded(self._source or self._session))
+                case Simple.CONTRADICTED:
+                    reason = f"partition {lane.partition} does not know this client's session; connect anew"
+                    self._refuse(lane, StoreUnavailable(reason, "refused"))
+                case Lost() as lost:
+                    self._report_loss(lane, lost)
+                case Refused() as refused:
+                    self._hold_or_refuse(lane, refused)
+            self._settle(lane)
+        self._make_room()
+
+    def _report_loss(self, lane: Lane, lost: Lost) -> None:
+        error = AcknowledgedLost(lane.partition, lost.lost_from, lost.lost_to)
+        _log.error("%s", error)
+        if self._source is not None or not self._patient:
+            self._refuse(lane, error)
+        elif self._lost is None:
+            self._lost = error
+
+    def _hold_or_refuse(self, lane: Lane, refused: Refused) -> None:
+        if self._patient:
+            delay = min(HOLD_S_MAX, RETRY_S_MIN * 2.0 ** min(lane.holds, 16))
+            lane.held_until = self._store.clock.monotonic() + delay
+            lane.holds += 1
+            return
+        full = refused.verdict is Verdict.FULL
+        reason = "the server's memory is full" if full else f"{refused.detail:,} messages wait already"
+        self._refuse(lane, BacklogFull(lane.partition, reason))
+
+    def _refuse(self, lane: Lane, error: SteadError) -> None:
+        """The lane's flying block is not written, or nobody knows: tell its waiters; a patient sender ends here."""
+        if self._patient:
+            self._break(error)
+            return
+        assert lane.chain is not None
+        lane.chain.abandon()
+        self._fail(lane.land(), error)
+
+    def _failed(self, error: SteadError) -> None:
+        """No answer came. Give up those who have waited for too long."""
+        now = self._store.clock.monotonic()
+        if self._trouble_since is None:
+            self._trouble_since = now
+            _log.warning("no answer from the store, trying again: %s", error)
+        started_until = now - self._settings.store_tries_ms / 1000
+        if self._trouble_since > started_until:
+            return
+        reason = _reason(error)
+        for lane in list(self._busy.values()):
+            if lane.flying is not None and lane.flying.opened <= started_until:
+                self._refuse(lane, StoreUnavailable(reason, "unknown"))
+            if self._broken is not None:
+                return
+            while lane.closed and lane.closed[0].opened <= started_until:
+                self._fail_unsent(lane.closed.popleft(), reason)
+            if lane.open.payloads and lane.open.opened <= started_until:
+                for block in lane.drop_unsent():
+                    self._fail_unsent(block, reason)
+            self._settle(lane)
+        self._make_room()
+
+    def _fail_unsent(self, block: Block, reason: str) -> None:
+        error = StoreUnavailable(reason, "refused")
+        if self._patient:
+            self._break(error)
+        self._fail(block, error)
+
+    def _give_up(self, lanes: Sequence[Lane], error: Exception) -> None:
+        _log.warning("the store refuses requests: %s", error)
+        told = error if isinstance(error, SteadError) else StoreUnavailable(_reason(error), "unknown")
+        for lane in lanes:
+            if lane.flying is not None:
+                self._refuse(lane, told)
+                self._settle(lane)
+        self._make_room()
+
+    def _break(self, error: SteadError) -> None:
+        """Nothing more goes out: everybody who waits, and whoever comes, gets the error."""
+        self._broken = error
+        for lane in self._busy.values():
+            blocks = list(lane.blocks())
+            lane.flying = None
+            lane.drop_unsent()
+            lane.busy = False
+            for block in blocks:
+                self._fail(block, error)
+        self._busy.clear()
+        self._make_room()
+
+    def _settle(self, lane: Lane) -> None:
+        if lane.busy and lane.empty:
+            lane.busy = False
+            del self._busy[lane.partition]
+
+    def _ended(self, block: Block) -> None:
+        self._length -= len(block.payloads)
+        self._size_bytes -= block.size_bytes
+
+    def _fail(self, block: Block, error: SteadError) -> None:
+        self._ended(block)
+        block.fail(error)
+
+    def _make_room(self) -> None:
+        if self._rooms and (self._broken is not None or not self.crowded):
+            rooms, self._rooms = self._rooms, []
+            for future in rooms:
+                if not future.done():
+                    future.set_result(None)
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__

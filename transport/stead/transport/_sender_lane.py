@@ -1,0 +1,121 @@
+"""One partition's messages on the producer's side: gathered in blocks, sent a block at a time along a chain.
+
+A block becomes exactly one batch. So whoever waits for a message waits for its block, and one verdict answers all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+
+from ._records import Batch
+from ._sender_chain import Chain
+
+
+class Block:
+    """Messages of one partition that will go in one batch, and who waits for them."""
+
+    __slots__ = ("callers", "last", "opened", "payloads", "serial", "size_bytes", "waiters")
+
+    def __init__(self, serial: int) -> None:
+        self.serial = serial
+        self.payloads: list[bytes] = []
+        self.size_bytes = 0
+        self.last: int | None = None  # of a source: the sequence number of the last message
+        self.opened = 0.0  # when the first message came
+        self.waiters: list[asyncio.Future[None]] = []  # answered when the block is in the store
+        self.callers: list[asyncio.Future[object]] = []  # told only if it is not
+
+    def succeed(self) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_exception(error)
+        for caller in self.callers:
+            if not caller.done():
+                caller.set_exception(error)
+
+
+class Lane:
+    """A partition's blocks in order: `flying` (it is the chain's pending batch), then `closed`, then `open`.
+
+    Invariant: `flying` is None exactly when the chain has no pending batch; blocks in `closed` are not empty.
+    """
+
+    __slots__ = ("busy", "chain", "closed", "flying", "held_until", "holds", "open", "partition", "queued_last")
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.chain: Chain | None = None  # made when the first batch is; a source's when it is opened
+        self.open = Block(0)
+        self.closed: deque[Block] = deque()
+        self.flying: Block | None = None
+        self.busy = False  # the sender has it on its list
+        self.held_until = 0.0  # the store had no room: try again then
+        self.holds = 0  # how often in a row
+        self.queued_last = -1  # of a source: the highest sequence number given so far
+
+    def close_open(self) -> Block:
+        """The open block is full: the next one."""
+        self.closed.append(self.open)
+        self.open = Block(self.open.serial + 1)
+        return self.open
+
+    def next_batch(self, chain: Chain, now_ms: float) -> Batch | None:
+        """What to send now: the pending batch again, else the next block; None if there is none."""
+        if chain.pending is not None:
+            return chain.pending
+        if self.closed:
+            block = self.closed.popleft()
+        elif self.open.payloads:
+            block = self.open
+            self.open = Block(block.serial + 1)
+        else:
+            return None
+        self.flying = block
+        return chain.extend(block.payloads, now_ms, block.last)
+
+    def land(self) -> Block:
+        """The flying block has come to its end, whatever it is."""
+        block = self.flying
+        assert block is not None
+        self.flying = None
+        self.holds = 0
+        return block
+
+    def find(self, serial: int) -> Block | None:
+        """The block of a ticket, None if it has come to its end."""
+        if serial == self.open.serial:
+            return self.open
+        if self.flying is not None and self.flying.serial == serial:
+            return self.flying
+        for block in self.closed:
+            if block.serial == serial:
+                return block
+        return None
+
+    def blocks(self) -> Iterator[Block]:
+        """All blocks with messages, oldest first."""
+        if self.flying is not None:
+            yield self.flying
+        yield from self.closed
+        if self.open.payloads:
+            yield self.open
+
+    def drop_unsent(self) -> list[Block]:
+        """Take out every block that was never sent."""
+        unsent = [*self.closed]
+        self.closed.clear()
+        if self.open.payloads:
+            unsent.append(self.open)
+            self.open = Block(self.open.serial + 1)
+        return unsent
+
+    @property
+    def empty(self) -> bool:
+        return self.flying is None and not self.closed and not self.open.payloads
