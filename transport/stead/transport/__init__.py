@@ -40,6 +40,7 @@ from ._records import (
     WorkerView,
     stream_order,
 )
+from ._sender import Sender, retry_delay
 from ._settings import Settings
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Renewer",
     "Reply",
     "Running",
+    "Sender",
     "ServerChanged",
     "ServerClock",
     "ServerFacts",
@@ -82,6 +84,7 @@ __all__ = [
     "pack",
     "pack_exact",
     "partition_of",
+    "retry_delay",
     "stream_order",
     "unpack",
 ]
