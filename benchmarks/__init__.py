@@ -1,0 +1,1 @@
+"""How fast stead is, beside a bare loop over the same server: `python -m benchmarks list`."""

@@ -1,0 +1,51 @@
+"""Calls in a loop, and how long they took: the same code drives the raw side and stead's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from .parts import Gate
+
+WARM_UP_KEYS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What a series of calls took."""
+
+    seconds: float
+    latencies_s: tuple[float, ...]
+    """Of each call, ascending."""
+
+    @property
+    def rate(self) -> float:
+        """Calls a second."""
+        return len(self.latencies_s) / self.seconds
+
+    def percentile_ms(self, percent: float) -> float:
+        """The latency that `percent` of the calls did not exceed."""
+        return self.latencies_s[min(len(self.latencies_s) - 1, int(len(self.latencies_s) * percent / 100))] * 1_000
+
+
+async def repeat_calls(
+    gate: Gate, add: Callable[[int], Awaitable[object]], count: int, callers: int, keys: int
+) -> Calls:
+    """Call `add(key)` `count` times from `callers` tasks."""
+    latencies: list[float] = []
+    left = iter(range(count))
+
+    async def repeat() -> None:
+        for number in left:
+            began = time.perf_counter()
+            await add(number * 7_919 % keys)  # a prime, so that neighbours in time are not neighbours in key
+            latencies.append(time.perf_counter() - began)
+
+    for number in range(WARM_UP_KEYS):
+        await add(number % keys)
+    gate.ready()
+    began = time.perf_counter()
+    await asyncio.gather(*(repeat() for _ in range(callers)))
+    return Calls(time.perf_counter() - began, tuple(sorted(latencies)))
