@@ -1,0 +1,216 @@
+"""Connecting and reconnecting: the one module that does (HAZARDS 6).
+
+- A new connection is used only after the server's run ID was looked at. If it is another than before, the server has
+  restarted or failed over: `generation` grows, and every older connection is thrown away (HAZARDS 2).
+- Nothing is sent again by itself, but for scripts that the server does not know (it has restarted, or somebody flushed
+  them): those are loaded and the same bytes sent again, in order, from the first one refused.
+- Whatever goes wrong on the way is `ConnectionLost`. Errors that the server answers name the fault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ._clock import ServerClock
+from ._errors import ConnectionLost, ServerChanged, ServerUnsuitable, SteadError
+from ._scripts import ALL, command
+from ._settings import Settings
+from ._wire import Address, ReplyError, Wire
+
+# The server is there but cannot serve now: trying again later may help. The connection is given up, because the next one
+# may lead to another server.
+_RETRY = {"LOADING", "BUSY", "MASTERDOWN", "READONLY", "MISCONF", "NOREPLICAS", "UNBLOCKED", "TRYAGAIN", "CLUSTERDOWN"}
+_RIGHTS = {"NOAUTH", "NOPERM", "WRONGPASS", "DENIED"}
+_CLUSTER = {"MOVED", "ASK", "CROSSSLOT"}
+# Answers that belong to a step and are told to its caller.
+_ANSWERS = {"OOM"}
+_VERSION_LEAST = (7, 0)
+
+
+def fault(error: ReplyError) -> SteadError:
+    """The error to raise for an error that the server answered: it says whose fault it is."""
+    code, message = error.code, error.message
+    if code in _RETRY or "max number of clients" in message:
+        return ConnectionLost(f"the server cannot serve now: {message}")
+    if code in _RIGHTS:
+        return ServerUnsuitable(f"the server refuses this user: {message}; check the user, its password and its rights")
+    if code in _CLUSTER:
+        return ServerUnsuitable(f"the server is part of a cluster, which this version does not support: {message}")
+    if code in ("WRONGTYPE", "STEADTYPE"):
+        return ServerUnsuitable(
+            f"a key of the hub holds something else ({message}); nothing was written. Another program writes to this "
+            "database: give stead a database, or a server, of its own"
+        )
+    return ServerUnsuitable(f"the server answered what stead does not expect: {message}")
+
+
+def info_fields(text: bytes) -> dict[str, str]:
+    """What INFO answered, as a dictionary."""
+    lines = (line.partition(":") for line in text.decode("utf-8", "replace").splitlines() if ":" in line)
+    return {name: value.strip() for name, _, value in lines}
+
+
+def check_version(fields: Mapping[str, str]) -> None:
+    """Raise `ServerUnsuitable` for a server that is too old, before it is sent a script that it does not know."""
+    version = fields.get("redis_version", "0")  # Valkey names the version of Redis that it can stand in for
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers < _VERSION_LEAST:
+        raise ServerUnsuitable(
+            f"the server is version {version}; stead needs Valkey, or Redis 7.0 or later, because its scripts declare "
+            "whether they may run when memory is full (`#!lua flags=…`)"
+        )
+
+
+class Server:
+    """What this process knows of the server behind a URL, whatever the connections to it."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.address = Address.from_url(url)
+        self.clock = ServerClock()
+        self.generation = 0
+        self.run_id = ""
+        self.closed = False
+        self.answer_seconds = settings.store_answer_ms / 1000
+        self._connect_seconds = settings.connect_ms / 1000
+        self._loaded_on = ""  # the run ID of the server that has the scripts
+
+    async def connect(self) -> tuple[Wire, int]:
+        """A connection that is ready for use, and the generation of the server at its other end."""
+        wire: Wire | None = None
+        try:
+            async with asyncio.timeout(self._connect_seconds):
+                wire = await Wire.open(self.address)
+                await self._greet(wire)
+        except (OSError, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            if wire is not None:
+                wire.drop(reason)
+            raise ConnectionLost(f"cannot connect: {reason}") from None
+        except BaseException as error:
+            if wire is not None:
+                wire.drop(str(error))
+            raise
+        return wire, self.generation
+
+    async def _greet(self, wire: Wire) -> None:
+        commands = [*self.address.greeting(), command("INFO", "server"), command("TIME")]
+        replies = await wire.send(b"".join(commands), len(commands))
+        for reply in replies:
+            if isinstance(reply, ReplyError):
+                raise fault(reply)
+        self.learn_time(replies[-1])
+        fields = info_fields(replies[-2])
+        check_version(fields)
+        run_id = fields.get("run_id", "")
+        if run_id != self.run_id:
+            self.run_id = run_id
+            self.generation += 1
+        if run_id != self._loaded_on:
+            await load_scripts(wire)
+            self._loaded_on = run_id
+
+    def learn_time(self, answer: Sequence[bytes]) -> None:
+        """Correct the clock by what TIME answered."""
+        self.clock.correct(int(answer[0]) * 1000 + int(answer[1]) // 1000)
+
+
+async def load_scripts(wire: Wire) -> None:
+    """Load every script."""
+    for reply in await wire.send(b"".join(script.load for script in ALL), len(ALL)):
+        if isinstance(reply, ReplyError):
+            raise fault(reply)
+
+
+class Link:
+    """A connection for one purpose, made again when it is lost. Pipelines are answered in the order of their sending.
+
+    The links of a store have different purposes because a blocking read, or a large commit, would hold up the others.
+    """
+
+    def __init__(self, server: Server, *, blocking: bool = False) -> None:
+        self._server = server
+        self._blocking = blocking
+        self._wire: Wire | None = None
+        self._generation = -1
+        self._connecting = asyncio.Lock()
+
+    @property
+    def received_bytes(self) -> int:
+        """Bytes that have come over the present connection."""
+        return self._wire.received_bytes if self._wire is not None else 0
+
+    async def run(self, commands: Sequence[bytes], *, block_ms: int = 0, generation: int | None = None) -> list[Any]:
+        """Send commands in one pipeline; gives their answers.
+
+        With `generation` nothing is sent to a server of another generation: raises `ServerChanged`. An error in an
+        answer is raised, once all answers are here, unless it belongs to the step (out of memory).
+        """
+        wire = await self._ready()
+        if generation is not None and generation != self._server.generation:
+            raise ServerChanged(f"the server is of generation {self._server.generation}, not {generation}")
+        replies = await self._exchange(wire, commands, block_ms)
+        refused = _first_unknown_script(replies)
+        if refused is not None:
+            await self._guarded(load_scripts(wire), wire, 0)
+            replies[refused:] = await self._exchange(wire, commands[refused:], block_ms)
+        for reply in replies:
+            if isinstance(reply, ReplyError) and reply.code not in _ANSWERS:
+                error = fault(reply)
+                if isinstance(error, ConnectionLost):
+                    wire.drop(str(error))
+                raise error
+        return replies
+
+    async def one(self, command: bytes, *, block_ms: int = 0) -> Any:
+        """Send one command; gives its answer."""
+        return (await self.run((command,), block_ms=block_ms))[0]
+
+    def close(self) -> None:
+        """Drop the connection, if there is one."""
+        if self._wire is not None:
+            self._wire.drop("closed")
+            self._wire = None
+
+    async def _exchange(self, wire: Wire, commands: Sequence[bytes], block_ms: int) -> list[Any]:
+        if not commands:
+            return []
+        data = b"".join(commands) if len(commands) > 1 else commands[0]
+        replies: list[Any] = await self._guarded(wire.send(data, len(commands)), wire, block_ms)
+        return replies
+
+    async def _guarded(self, answer: Any, wire: Wire, block_ms: int) -> Any:
+        """Wait for an answer, no longer than the server may take. One time-out for a whole pipeline."""
+        try:
+            async with asyncio.timeout(self._server.answer_seconds + block_ms / 1000):
+                return await answer
+        except TimeoutError:
+            wire.drop("no answer in time")
+            raise ConnectionLost("the server did not answer in time") from None
+        except asyncio.CancelledError:
+            if self._blocking:  # the server would hold the connection until the read ends
+                wire.drop("the read was cancelled")
+            raise
+
+    async def _ready(self) -> Wire:
+        """The connection, made anew if it is lost or leads to a server of an older generation."""
+        wire = self._wire
+        if wire is not None and wire.is_open and self._generation == self._server.generation:
+            return wire
+        async with self._connecting:
+            if self._server.closed:
+                raise ConnectionLost("the store is closed")
+            wire = self._wire
+            if wire is not None and wire.is_open and self._generation == self._server.generation:
+                return wire
+            self.close()
+            self._wire, self._generation = await self._server.connect()
+            return self._wire
+
+
+def _first_unknown_script(replies: Sequence[Any]) -> int | None:
+    for place, reply in enumerate(replies):
+        if isinstance(reply, ReplyError) and reply.code == "NOSCRIPT":
+            return place
+    return None

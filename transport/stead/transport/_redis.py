@@ -1,0 +1,36 @@
+"""A task hub in Redis or Valkey: every atomic step is one script.
+
+The parts by question: `_link` how to connect, `_keys` what is called what, `_scripts` and `lua/` the steps,
+`_redis_server` whether a server will do, `_redis_clients`, `_redis_workers` and `_redis_people` the methods of the
+`Store` protocol for each of those.
+"""
+
+from __future__ import annotations
+
+from ._link import Link, Server
+from ._redis_clients import ClientSide
+from ._redis_people import PeopleSide
+from ._redis_server import check_server, join_hub, read_facts
+from ._redis_workers import WorkerSide
+from ._settings import Settings
+
+
+class RedisStore(ClientSide, WorkerSide, PeopleSide):
+    """The `Store` on a server. Open it with `open`."""
+
+    @classmethod
+    async def open(cls, url: str, hub: str, settings: Settings) -> RedisStore:
+        """Join a hub on the server behind a `redis://`, `rediss://` or `unix://` URL, and make it if it is new.
+
+        Raises `ConnectionLost` if the server cannot be reached, `ServerUnsuitable` if it will not do, and `HubMismatch`
+        if the hub has another layout or format than this program can work with.
+        """
+        server = Server(url, settings)
+        link = Link(server)
+        try:
+            facts = await read_facts(link)
+            await check_server(link, facts, hub)
+            layout = await join_hub(link, hub, settings)
+        finally:
+            link.close()
+        return cls(server, url, settings, layout, facts)

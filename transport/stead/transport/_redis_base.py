@@ -1,0 +1,75 @@
+"""What the parts of `RedisStore` share: the hub's layout and keys, and the links to the server."""
+
+from __future__ import annotations
+
+from ._clock import Clock
+from ._errors import ConnectionLost
+from ._keys import Keys
+from ._link import Link, Server
+from ._records import HubLayout, ServerFacts
+from ._scripts import command
+from ._settings import Settings
+
+# A park's key for a message: its stream ID, padded so that IDs compare as text. `lua/_prelude.lua` has the same.
+_PADDED = b"%014d-%010d"
+
+
+def padded(stream_id: bytes) -> bytes:
+    """A stream ID as the beginning of a park's entry."""
+    milliseconds, _, sequence = stream_id.partition(b"-")
+    return _PADDED % (int(milliseconds), int(sequence or 0))
+
+
+class RedisBase:
+    """The state of a `RedisStore`."""
+
+    def __init__(self, server: Server, url: str, settings: Settings, layout: HubLayout, facts: ServerFacts) -> None:
+        self._server = server
+        self._url = url
+        self._settings = settings
+        self._layout = layout
+        self._facts = facts
+        self._keys = Keys(layout)
+        self._enqueues = Link(server)
+        self._commits = Link(server)
+        self._loads = Link(server)
+        self._queries = Link(server)
+        self._inboxes = Link(server, blocking=True)
+        self._replies = Link(server, blocking=True)
+
+    @property
+    def layout(self) -> HubLayout:
+        return self._layout
+
+    @property
+    def clock(self) -> Clock:
+        return self._server.clock
+
+    @property
+    def generation(self) -> int:
+        return self._server.generation
+
+    @property
+    def facts(self) -> ServerFacts:
+        return self._facts
+
+    async def close(self) -> None:
+        """Drop every connection. Whoever waits gets `ConnectionLost`."""
+        self._server.closed = True
+        for link in (self._enqueues, self._commits, self._loads, self._queries, self._inboxes, self._replies):
+            link.close()
+
+    def _waits(self) -> list[bytes]:
+        """What to add to a pipeline that acknowledges something: wait until replicas have it (HAZARDS 30)."""
+        count = self._settings.replicas_ack
+        return [command("WAIT", count, self._settings.store_answer_ms // 2)] if count else []
+
+    def _check_waited(self, answers: list[object]) -> None:
+        """Replicas that are too few or too slow leave the outcome open: the caller sends the same again."""
+        if not self._settings.replicas_ack:
+            return
+        reached = answers.pop()
+        if isinstance(reached, int) and reached < self._settings.replicas_ack:
+            raise ConnectionLost(
+                f"{reached} of {self._settings.replicas_ack} replicas have confirmed (STEAD_REPLICAS_ACK)"
+            )

@@ -1,0 +1,164 @@
+"""The part of `RedisStore` that clients and producers use."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncIterator, Sequence
+
+from ._errors import SourceSuperseded
+from ._records import Batch, EnqueueResult, StreamId, Verdict, stream_order
+from ._redis_base import RedisBase
+from ._scripts import ENQUEUE, SOURCE, command
+from ._wire import ReplyError
+
+_VERDICTS = (Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.GAP, Verdict.BACKLOG, Verdict.SUPERSEDED)
+_REPLIES_COUNT = 1000
+
+
+class ClientSide(RedisBase):
+    """Enqueue, replies, reads and listings."""
+
+    async def enqueue(self, batches: Sequence[Batch]) -> list[EnqueueResult]:
+        """Put batches into inboxes, one atomic step a batch, in order. At most one call at a time per session."""
+        commands = [self._enqueue_command(batch) for batch in batches]
+        answers = await self._enqueues.run(commands + self._waits())
+        self._check_waited(answers)
+        return [
+            EnqueueResult(Verdict.FULL)
+            if isinstance(answer, ReplyError)
+            else EnqueueResult(_VERDICTS[answer[0]], int(answer[1]))
+            for answer in answers
+        ]
+
+    def _enqueue_command(self, batch: Batch) -> bytes:
+        keys = self._keys.partitions[batch.partition]
+        return ENQUEUE.packed(
+            (keys.inbox, keys.session(batch.session), keys.lease),
+            str(batch.incarnation),
+            str(batch.previous),
+            str(batch.last),
+            batch.keep_ms,
+            batch.backlog_max,
+            batch.payloads,
+        )
+
+    async def open_source(self, partition: int, source: str, incarnation: int, keep_ms: int) -> int:
+        """Become the producer of a source for a partition; gives the last sequence number accepted (-1: none)."""
+        session = self._keys.partitions[partition].session(f"source:{source}")
+        answers = await self._enqueues.run([SOURCE.packed([session], str(incarnation), keep_ms), *self._waits()])
+        self._check_waited(answers)
+        opened, number = answers[0]
+        if not opened:
+            raise SourceSuperseded(source)
+        return int(number)
+
+    async def read_replies(
+        self, group: int, client: str, after: StreamId, block_ms: int
+    ) -> Sequence[tuple[StreamId, bytes]]:
+        """Wait up to `block_ms` for answers after `after` (b"0" at first). One call at a time."""
+        key = self._keys.reply(group, client)
+        wait = (b"BLOCK", block_ms) if block_ms > 0 else ()
+        read = command(b"XREAD", b"COUNT", _REPLIES_COUNT, *wait, b"STREAMS", key, after)
+        answer = await self._replies.one(read, block_ms=block_ms)
+        return [(entry[0], entry[1][1]) for entry in answer[0][1]] if answer else []
+
+    async def trim_replies(self, group: int, client: str, through: StreamId) -> None:
+        """Forget the answers up to and including `through`."""
+        milliseconds, sequence = stream_order(through)
+        least = b"%d-%d" % (milliseconds, sequence + 1)
+        await self._queries.one(command(b"XTRIM", self._keys.reply(group, client), b"MINID", b"=", least))
+
+    async def drop_replies(self, group: int, client: str) -> None:
+        """Forget the client's reply stream."""
+        await self._queries.one(command(b"UNLINK", self._keys.reply(group, client)))
+
+    async def read_records(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
+        """The committed records of targets, by a connection that clients may share."""
+        if not targets:
+            return []
+        state = self._keys.partitions[partition].state
+        records: list[bytes | None] = await self._queries.one(command(b"HMGET", state, *targets))
+        return records
+
+    async def list_targets(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+        """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
+        bytes of their UTF-8 form. What is there throughout is given exactly once."""
+        listing = _Listing(prefix.encode(), page, self._layout.partitions)
+        members: list[tuple[bytes, int]] = []
+        while True:
+            wanted = listing.wanted()
+            ranges = [listing.range_command(place, self._keys.partitions[place].index) for place in wanted]
+            for place, piece in zip(wanted, await self._queries.run(ranges) if ranges else (), strict=True):
+                listing.take(place, piece)
+            members += listing.ready(page - len(members))
+            if len(members) < page and listing.wanted():
+                continue
+            if not members:
+                return
+            records = await self._records_of(members)
+            found = [(member.decode(), record) for (member, _), record in zip(members, records, strict=True) if record]
+            members = []
+            if found:
+                yield found
+
+    async def _records_of(self, members: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
+        """The records of (target, partition), in their order. One that was deleted meanwhile is None."""
+        by_partition: dict[int, list[bytes]] = {}
+        for member, partition in members:
+            by_partition.setdefault(partition, []).append(member)
+        reads = [
+            command(b"HMGET", self._keys.partitions[partition].state, *targets)
+            for partition, targets in by_partition.items()
+        ]
+        records: dict[bytes, bytes | None] = {}
+        for targets, answer in zip(by_partition.values(), await self._queries.run(reads), strict=True):
+            records.update(zip(targets, answer, strict=True))
+        return [records[member] for member, _ in members]
+
+
+class _Listing:
+    """Merges the indexes of all partitions into one ascending order, reading each a piece at a time. Does no I/O.
+
+    Invariant: every partition either has members in the heap, or is at its end, or is wanted next.
+    """
+
+    def __init__(self, prefix: bytes, page: int, partitions: int) -> None:
+        self._prefix = prefix
+        self._piece = max(8, 2 * page // partitions)
+        self._after: dict[int, bytes] = {}  # the last member read of a partition
+        self._in_heap = [0] * partitions
+        self._ended = [False] * partitions
+        self._heap: list[tuple[bytes, int]] = []
+
+    def wanted(self) -> list[int]:
+        """The partitions to read on."""
+        return [place for place, count in enumerate(self._in_heap) if count == 0 and not self._ended[place]]
+
+    def range_command(self, partition: int, index: bytes) -> bytes:
+        """The command that reads a partition on."""
+        after = self._after.get(partition)
+        least = b"(" + after if after is not None else b"[" + self._prefix if self._prefix else b"-"
+        # The next text of the same length bounds all that begin with the prefix: no UTF-8 text ends with byte 255.
+        most = b"(" + self._prefix[:-1] + bytes([self._prefix[-1] + 1]) if self._prefix else b"+"
+        return command(b"ZRANGE", index, least, most, b"BYLEX", b"LIMIT", 0, self._piece)
+
+    def take(self, partition: int, members: Sequence[bytes]) -> None:
+        """What a partition's command gave."""
+        if len(members) < self._piece:
+            self._ended[partition] = True
+        if members:
+            self._after[partition] = members[-1]
+            self._in_heap[partition] += len(members)
+        for member in members:
+            heapq.heappush(self._heap, (member, partition))
+
+    def ready(self, page: int) -> list[tuple[bytes, int]]:
+        """At most `page` members (and their partitions) in order, as far as no partition has to be read on first."""
+        members: list[tuple[bytes, int]] = []
+        while self._heap and len(members) < page:
+            member, partition = heapq.heappop(self._heap)
+            members.append((member, partition))
+            self._in_heap[partition] -= 1
+            if self._in_heap[partition] == 0 and not self._ended[partition]:
+                break
+        return members

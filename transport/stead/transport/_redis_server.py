@@ -1,0 +1,117 @@
+"""Is this server fit for a task hub, and which hub is on it? Asked once, when a store is opened."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import Any, Literal, cast
+
+from ._errors import HubMismatch, ServerUnsuitable
+from ._keys import hub_key
+from ._link import Link, info_fields
+from ._records import HubLayout, ServerFacts
+from ._scripts import HUB, RIGHTS, command
+from ._settings import Settings
+
+FORMAT = 1  # of the keys and values in the store, as this version writes them
+FORMATS = frozenset({1})  # those that this version can work with
+
+_log = logging.getLogger("stead.transport")
+
+
+async def read_facts(link: Link) -> ServerFacts:
+    """What the server says of itself. INFO works where CONFIG is forbidden."""
+    fields = info_fields(await link.one(command("INFO", "everything")))
+    return ServerFacts(
+        version=fields.get("valkey_version") or fields.get("redis_version", ""),
+        run_id=fields.get("run_id", ""),
+        maxmemory_policy=fields.get("maxmemory_policy", ""),
+        appendonly=fields.get("aof_enabled") == "1",
+        appendfsync=await _appendfsync(link),
+        cluster=fields.get("cluster_enabled") == "1",
+        replicas=int(fields.get("connected_slaves", 0)),
+        used_memory_bytes=int(fields.get("used_memory", 0)),
+    )
+
+
+async def _appendfsync(link: Link) -> str:
+    """INFO does not have it, and CONFIG may be forbidden: then it is not known."""
+    try:
+        answer = await link.one(command("CONFIG", "GET", "appendfsync"))
+    except ServerUnsuitable:
+        return ""
+    return answer[1].decode() if len(answer) == 2 else ""
+
+
+async def check_server(link: Link, facts: ServerFacts, hub: str) -> None:
+    """Raise for a server on which stead cannot keep its promises, and say what it promises otherwise."""
+    if facts.cluster:
+        raise ServerUnsuitable(
+            "the server runs in cluster mode, which this version of stead does not support; use one primary "
+            "(with replicas, if you like)"
+        )
+    if facts.maxmemory_policy not in ("noeviction", ""):
+        raise ServerUnsuitable(
+            f"the server's maxmemory-policy is {facts.maxmemory_policy}: it would throw away entities when memory is "
+            "full; set maxmemory-policy noeviction"
+        )
+    missing = await link.one(RIGHTS.call([hub_key(hub)]))
+    if missing:
+        names = ", ".join(sorted(name.decode() for name in missing))
+        raise ServerUnsuitable(f"this user may not use {names} on {hub_key(hub).decode()}*; give it the right (ACL)")
+    if facts.durable == "no":
+        _log.warning(
+            "the server %s: a crash of it loses what was acknowledged; set appendonly yes and appendfsync always",
+            "has appendfsync " + (facts.appendfsync or "unknown") if facts.appendonly else "keeps no append-only file",
+        )
+    elif facts.durable == "everysec":
+        _log.info("the server has appendfsync everysec: a crash of its machine may lose the last second")
+
+
+async def join_hub(link: Link, hub: str, settings: Settings) -> HubLayout:
+    """The hub's layout: from its record, which is made if there is none (HAZARDS 26)."""
+    make = HUB.packed(
+        [hub_key(hub)],
+        secrets.token_hex(8),
+        str(settings.partitions),
+        str(min(settings.slot_groups, settings.partitions)),
+        "direct",
+        str(FORMAT),
+    )
+    answer = cast("list[bytes]", await link.one(make))
+    record = {name.decode(): value.decode() for name, value in zip(answer[::2], answer[1::2], strict=True)}
+    try:
+        layout = HubLayout(
+            name=hub,
+            hub_id=record["hub_id"],
+            partitions=int(record["partitions"]),
+            slot_groups=int(record["slot_groups"]),
+            mode=cast("Literal['direct', 'relay']", record["mode"]),
+            format=int(record["format"]),
+            created_ms=int(record["created_ms"]),
+        )
+    except (KeyError, ValueError) as error:
+        raise HubMismatch(hub, f"its record cannot be read ({error!r})") from None
+    check_layout(layout, settings)
+    return layout
+
+
+def check_layout(layout: HubLayout, settings: Settings) -> None:
+    """Raise `HubMismatch` if this program cannot work with the hub, or asks for another layout than it has."""
+    if layout.format not in FORMATS:
+        raise HubMismatch(
+            layout.name,
+            f"it has format {layout.format}, and this version of stead knows {sorted(FORMATS)}; use the version of "
+            "stead that wrote it, or a later one",
+        )
+    if layout.mode != "direct":
+        raise HubMismatch(layout.name, f"its mode is {layout.mode!r}, which this version of stead does not support")
+    asked: dict[str, Any] = {"partitions": settings.partitions, "slot_groups": settings.slot_groups}
+    asked["slot_groups"] = min(settings.slot_groups, settings.partitions)
+    for name, value in asked.items():
+        if name in settings.model_fields_set and value != getattr(layout, name):
+            raise HubMismatch(
+                layout.name,
+                f"it was made with {name}={getattr(layout, name)} and the settings ask for {value}; that cannot be "
+                f"changed later: leave STEAD_{name.upper()} unset, or use another hub",
+            )

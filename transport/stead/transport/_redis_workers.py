@@ -1,0 +1,204 @@
+"""The part of `RedisStore` that workers use: leases, inboxes, commits, timers, parks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ._errors import TornCommit
+from ._records import Acquired, Commit, CommitVerdict, Entry, LeaseView, Running, StreamId
+from ._redis_base import RedisBase, padded
+from ._redis_commit import pack_commit
+from ._redis_renewer import RedisRenewer
+from ._scripts import ACQUIRE, FIRE, PARK, RELEASE, RUNNING, command
+
+_COMMIT_VERDICTS = {
+    1: CommitVerdict.APPLIED,
+    2: CommitVerdict.ALREADY,
+    3: CommitVerdict.FENCED,
+    4: CommitVerdict.TORN,
+}
+_LEASE_FIELDS = ("token", "owner", "epoch", "expires", "free_since", "commit", "applying")
+_ENTRY_BYTES = 1_024.0  # what an entry is taken to weigh before the first was seen
+_PARK_LENGTH = 1_000  # messages parked in one step: the server does nothing else meanwhile
+
+
+class WorkerSide(RedisBase):
+    """Leases, inboxes, commits, timers and parks."""
+
+    _entry_bytes = _ENTRY_BYTES
+
+    # -- leases --------------------------------------------------------------------------------------------------------
+
+    async def read_leases(self) -> tuple[int, list[LeaseView]]:
+        """The server's time and the lease of every partition, in order."""
+        reads = [read_lease_command(keys.lease) for keys in self._keys.partitions]
+        answers = await self._queries.run([*reads, command(b"TIME")])
+        self._server.learn_time(answers[-1])
+        return self._server.clock.now_ms(), [lease_view(place, held) for place, held in enumerate(answers[:-1])]
+
+    async def acquire(
+        self, partition: int, worker: str, token: bytes, expected: bytes, lease_ms: int
+    ) -> Acquired | None:
+        """Take a partition whose lease token is `expected` (b"": it is free). None if it is another's by now.
+
+        Whether `expected` may be taken over is the caller's decision (HAZARDS 19); the swap is atomic. An `expected`
+        that was not released counts as an unclean end. A partition left in the middle of a commit is quarantined:
+        raises `TornCommit`.
+        """
+        keys = self._keys.partitions[partition]
+        names = (keys.lease, keys.inbox, keys.timers, keys.parked, keys.blocked)
+        answer = await self._commits.one(ACQUIRE.packed(names, token, expected, worker, lease_ms))
+        if not self._is_owner(partition, answer):
+            return None
+        _, epoch, commit_id, now_ms, due, parked, blocked, unclean, suspect, target, running_id, tries = answer
+        self._server.clock.correct(int(now_ms))
+        return Acquired(
+            partition=partition,
+            token=token,
+            epoch=epoch,
+            commit_id=commit_id,
+            now_ms=int(now_ms),
+            next_due_ms=_due(due),
+            parked={name.decode(): first for name, first in _pairs(parked)},
+            blocked={name.decode(): reason.decode() for name, reason in _pairs(blocked)},
+            unclean=int(unclean),
+            suspect_until=suspect,
+            running=Running(target.decode(), running_id, int(tries)) if target else None,
+        )
+
+    def renewer(self) -> RedisRenewer:
+        """A way to prolong leases from a thread of its own, by a connection of its own."""
+        return RedisRenewer(self._url, self._settings, self._keys, self._layout)
+
+    async def release(self, partition: int, token: bytes) -> bool:
+        """Give a partition back cleanly: anyone may take it at once. False if it was not held with this token."""
+        lease = self._keys.partitions[partition].lease
+        return bool(await self._commits.one(RELEASE.call([lease], token)))
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    async def read_inboxes(
+        self, positions: Mapping[int, StreamId], count: int, block_ms: int
+    ) -> list[tuple[int, Sequence[Entry]]]:
+        """Entries after the given positions (b"0" for the start), at most `count` a partition; waits up to `block_ms`
+        when there are none. One call at a time.
+
+        A read has no limit in bytes, so the count follows the size of recent entries (HAZARDS 22).
+        """
+        if not positions:
+            return []
+        fitting = int(self._settings.read_bytes_max / (self._entry_bytes * len(positions)))
+        wait = (b"BLOCK", block_ms) if block_ms > 0 else ()
+        by_key = {self._keys.partitions[partition].inbox: partition for partition in positions}
+        read = command(b"XREAD", b"COUNT", max(1, min(count, fitting)), *wait, b"STREAMS", *by_key, *positions.values())
+        before = self._inboxes.received_bytes
+        answer = await self._inboxes.one(read, block_ms=block_ms)
+        if not answer:
+            return []
+        self._learn_size(self._inboxes.received_bytes - before, sum([len(entries) for _, entries in answer]))
+        return [(by_key[key], entries) for key, entries in answer]
+
+    def _learn_size(self, received_bytes: int, entries: int) -> None:
+        """Large entries count at once, small ones bit by bit."""
+        if received_bytes > 0 and entries:
+            size = received_bytes / entries
+            self._entry_bytes = max(size, self._entry_bytes + (size - self._entry_bytes) / 8)
+
+    async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[bytes | None]]:
+        """The records of targets by partition, for the owner."""
+        wanted = {partition: names for partition, names in targets.items() if names}
+        reads = [command(b"HMGET", self._keys.partitions[place].state, *names) for place, names in wanted.items()]
+        records: dict[int, list[bytes | None]] = {partition: [] for partition in targets}
+        if reads:
+            records.update(zip(wanted, await self._loads.run(reads), strict=True))
+        return records
+
+    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+        """Apply commits of different partitions, in one round trip, each atomic. Raises `ServerChanged`, with nothing
+        sent, if `generation` is not the store's."""
+        settings = self._settings
+        commands = [
+            pack_commit(self._keys, commit, settings.dead_letters_max, settings.reply_keep_ms) for commit in commits
+        ]
+        answers = await self._commits.run(commands + self._waits(), generation=generation)
+        self._check_waited(answers)
+        return [_COMMIT_VERDICTS[answer] for answer in answers]
+
+    async def park(self, partition: int, token: bytes, target: str, stream_ids: Sequence[StreamId]) -> bool:
+        """Move messages of a target from the inbox to its park, under their stream IDs, ascending (HAZARDS 11).
+        Entries that are gone are passed over. False if the lease is another's."""
+        keys = self._keys.partitions[partition]
+        names = (keys.lease, keys.inbox, keys.parked, keys.park(target))
+        fitting = int(self._settings.read_bytes_max / self._entry_bytes)
+        step = max(1, min(_PARK_LENGTH, fitting))
+        for first in range(0, len(stream_ids), step):
+            piece = PARK.packed(names, token, target, stream_ids[first : first + step])
+            if not self._is_owner(partition, await self._commits.one(piece)):
+                return False
+        return True
+
+    async def read_park(self, partition: int, target: str, after: StreamId, count: int) -> Sequence[Entry]:
+        """A target's parked messages after a stream ID, oldest first."""
+        least = b"-" if after == b"0" else b"[" + padded(after) + b";"  # all of that ID are below its ";"
+        park = self._keys.partitions[partition].park(target)
+        members = await self._loads.one(command(b"ZRANGE", park, least, b"+", b"BYLEX", b"LIMIT", 0, count))
+        return [_parked_entry(member) for member in members]
+
+    async def fire_timers(self, partition: int, token: bytes, limit: int) -> tuple[int, int | None] | None:
+        """Move at most `limit` due timers into the inbox: how many, and when the next is due. None: not the owner."""
+        keys = self._keys.partitions[partition]
+        names = (keys.lease, keys.inbox, keys.timers, keys.payloads)
+        answer = await self._commits.one(FIRE.packed(names, token, limit))
+        return (answer[1], _due(answer[2])) if self._is_owner(partition, answer) else None
+
+    async def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
+        """Careful mode: record what is about to run (HAZARDS 20). False if the lease is another's."""
+        lease = self._keys.partitions[partition].lease
+        mark = RUNNING.packed([lease], token, running.target, running.stream_id, str(running.tries))
+        return bool(await self._commits.one(mark))
+
+    def _is_owner(self, partition: int, answer: Sequence[Any]) -> bool:
+        """What a fenced script says of the lease. Raises `TornCommit` for a partition in quarantine."""
+        if answer[0] == -1:
+            raise TornCommit(partition, step_name(answer[1]))
+        return bool(answer[0])
+
+
+def step_name(applying: bytes) -> str:
+    """The step that began and did not end: the script's name, or the commit's ID."""
+    return applying.decode() if applying in (b"park", b"fire") else applying.hex()
+
+
+def lease_view(partition: int, held: Sequence[bytes | None]) -> LeaseView:
+    """A lease from the fields of its hash."""
+    token, owner, epoch, expires, free_since, commit, applying = held
+    return LeaseView(
+        partition=partition,
+        token=token or b"",
+        owner=(owner or b"").decode(),
+        epoch=int(epoch or 0),
+        expires_ms=int(expires or 0),
+        free_since_ms=int(free_since or 0),
+        quarantined=(applying or b"") != (commit or b""),
+    )
+
+
+def read_lease_command(lease: bytes) -> bytes:
+    """The command whose answer `lease_view` takes."""
+    return command(b"HMGET", lease, *_LEASE_FIELDS)
+
+
+def _parked_entry(member: bytes) -> Entry:
+    """A park's entry in the form of an inbox's."""
+    key, _, payload = member.partition(b":")
+    milliseconds, _, sequence = key.partition(b"-")
+    return [b"%d-%d" % (int(milliseconds), int(sequence)), [b"m", payload]]
+
+
+def _due(score: bytes) -> int | None:
+    return int(float(score)) if score else None
+
+
+def _pairs(flat: Sequence[bytes]) -> zip[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)

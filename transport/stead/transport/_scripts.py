@@ -1,0 +1,97 @@
+"""The Lua scripts: each is one file in `lua/`, whose head lists its keys, arguments, answer and errors.
+
+`lua/_prelude.lua` is put after the first line of each. Scripts are loaded with SCRIPT LOAD and called by their hash:
+evaluated ones would be evicted after some hundreds of others (HAZARDS 6).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import hiredis
+import msgpack
+
+_FOLDER = files(__package__ or "stead.transport") / "lua"
+_PRELUDE = (_FOLDER / "_prelude.lua").read_text("utf-8")
+
+
+def command(*words: bytes | str | int) -> bytes:
+    """A command as it goes over the wire."""
+    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub means a tuple of any length
+    return packed
+
+
+def packed_argument(value: object) -> bytes:
+    """A script's one argument. The server's `cmsgpack` does not know msgpack's bin type, so bytes go as raw strings."""
+    data: bytes = msgpack.packb(value, use_bin_type=False)
+    return data
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One script: its text, and the hash by which it is called."""
+
+    name: str
+    source: str
+    sha: bytes
+
+    def call(self, keys: Iterable[bytes], *arguments: bytes | str | int) -> bytes:
+        """The command that runs the script, as it goes over the wire."""
+        keys = tuple(keys)
+        return command(b"EVALSHA", self.sha, len(keys), *keys, *arguments)
+
+    def packed(self, keys: Iterable[bytes], *values: Any) -> bytes:
+        """The same for a script that takes one packed argument."""
+        return self.call(keys, packed_argument(values))
+
+    @property
+    def load(self) -> bytes:
+        """The command that loads the script."""
+        return command(b"SCRIPT", b"LOAD", self.source)
+
+
+def _script(name: str) -> Script:
+    first, _, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
+    source = f"{first}\n{_PRELUDE}{rest}"
+    return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest().encode())
+
+
+ACQUIRE = _script("acquire")
+COMMIT = _script("commit")
+ENQUEUE = _script("enqueue")
+FIRE = _script("fire")
+HEARTBEAT = _script("heartbeat")
+HUB = _script("hub")
+LEAVE = _script("leave")
+LIVING = _script("living")
+PARK = _script("park")
+PUBLISH = _script("publish")
+RELEASE = _script("release")
+RENEW = _script("renew")
+RESEND = _script("resend")
+RIGHTS = _script("rights")
+RUNNING = _script("running")
+SOURCE = _script("source")
+
+ALL = (
+    ACQUIRE,
+    COMMIT,
+    ENQUEUE,
+    FIRE,
+    HEARTBEAT,
+    HUB,
+    LEAVE,
+    LIVING,
+    PARK,
+    PUBLISH,
+    RELEASE,
+    RENEW,
+    RESEND,
+    RIGHTS,
+    RUNNING,
+    SOURCE,
+)

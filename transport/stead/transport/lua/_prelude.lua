@@ -1,0 +1,47 @@
+-- Put after the first line of every script. Lua has no rollback, so a script decodes everything and checks every key and
+-- every limit before its first write (HAZARDS 4).
+
+local call = redis.call
+
+-- Stops the script, with nothing written, if a key exists with another type than it must have.
+local function check(key, kind)
+  local found = call('TYPE', key).ok
+  if found ~= 'none' and found ~= kind then
+    error(redis.error_reply('STEADTYPE ' .. key .. ' is a ' .. found .. ' and should be a ' .. kind))
+  end
+end
+
+-- The server's time in milliseconds; it stands still while a script runs.
+local function now_ms()
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- An integer as text: `tostring` keeps 14 digits only.
+local function text(number)
+  return string.format('%.0f', number)
+end
+
+-- Lua's stack holds some 8,000 values: a command with many arguments goes in pieces of an even size, so that pairs stay
+-- together. Gives the sum of the answers.
+local function in_pieces(command, key, values)
+  local sum = 0
+  for first = 1, #values, 4000 do
+    sum = sum + call(command, key, unpack(values, first, math.min(first + 3999, #values)))
+  end
+  return sum
+end
+
+-- A stream ID padded so that IDs compare as text: the key of an entry within a park.
+local function padded(id)
+  local ms, seq = string.match(id, '^(%d+)%-(%d+)$')
+  return string.rep('0', 14 - #ms) .. ms .. '-' .. string.rep('0', 10 - #seq) .. seq
+end
+
+-- The stream ID of a park's first message, or nil.
+local function first_parked(park)
+  local member = call('ZRANGE', park, 0, 0)[1]
+  if not member then return nil end
+  local ms, seq = string.match(member, '^0*(%d+)%-0*(%d+):')
+  return ms .. '-' .. seq
+end

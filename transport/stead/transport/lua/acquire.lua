@@ -1,0 +1,44 @@
+#!lua flags=allow-oom
+-- Takes a partition, if its lease token is still the expected one.
+--
+-- KEYS  1 lease (hash)   2 inbox (stream)   3 timers (zset)   4 parked (hash)   5 blocked (hash)
+-- ARGV  1 packed: 1 token, 2 expected token ("" for a free partition), 3 owner, 4 lease ms
+-- Gives {0} if the token is another; {-1, commit ID} if a commit stopped in the middle (nothing written); else
+--       {1, epoch, commit ID, now ms, due ms of the first timer or "", {target, stream ID, ...} parked,
+--       {target, reason, ...} blocked, unclean ends, suspect until, running target or "", stream ID, tries}.
+-- Errors: STEADTYPE (nothing written).
+local a = cmsgpack.unpack(ARGV[1])
+local token, expected, owner, lease_ms = a[1], a[2], a[3], a[4]
+local lease = KEYS[1]
+check(lease, 'hash')
+check(KEYS[2], 'stream')
+check(KEYS[3], 'zset')
+check(KEYS[4], 'hash')
+check(KEYS[5], 'hash')
+local held = call('HMGET', lease, 'token', 'commit', 'applying')
+if (held[1] or '') ~= expected then return {0} end
+local commit = held[2] or ''
+if (held[3] or '') ~= commit then return {-1, held[3] or ''} end
+local parked, blocked = call('HGETALL', KEYS[4]), call('HGETALL', KEYS[5])
+local due = call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2] or ''
+local suspect = nil
+if expected ~= '' then
+  suspect = '0-0'
+  if call('EXISTS', KEYS[2]) == 1 then
+    local stream = call('XINFO', 'STREAM', KEYS[2])
+    for i = 1, #stream, 2 do
+      if stream[i] == 'last-generated-id' then suspect = stream[i + 1] end
+    end
+  end
+end
+
+local now = now_ms()
+call('HSET', lease, 'token', token, 'owner', owner, 'expires', text(now + lease_ms), 'free_since', '0')
+local epoch = call('HINCRBY', lease, 'epoch', 1)
+if suspect then
+  call('HINCRBY', lease, 'unclean', 1)
+  call('HSET', lease, 'suspect', suspect)
+end
+local mark = call('HMGET', lease, 'unclean', 'suspect', 'running_target', 'running_id', 'running_tries')
+return {1, epoch, commit, text(now), due, parked, blocked, mark[1] or '0', mark[2] or '0-0', mark[3] or '',
+        mark[4] or '', mark[5] or '0'}

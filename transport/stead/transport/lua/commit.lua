@@ -1,0 +1,104 @@
+#!lua flags=allow-oom
+-- Writes the effects of a partition's turns, fenced by the lease token and the commit before, all or nothing.
+--
+-- KEYS  1 lease (hash)   2 inbox (stream)  3 state (hash)    4 index (zset)   5 timers (zset)
+--       6 payloads (hash) 7 parked (hash)  8 blocked (hash)  9 dead (stream)
+--       then the parks (zset) of ARGV 12, the inboxes (stream) of ARGV 9, the reply streams (stream) of ARGV 10
+-- ARGV  1 packed: 1 token, 2 previous commit ID, 3 commit ID,
+--       4 consumed: stream IDs, 5 states: target, record, ...   6 created: targets   7 deleted: targets
+--       8 timers: timer ID, due ms, payload, ...   9 sends: {index in KEYS, {payload, ...}}, ...
+--       10 replies: {index in KEYS, {payload, ...}}, ...   11 dead: letters
+--       12 unparked: {index in KEYS, target, {stream ID, ...}}, ...   13 blocked: target, reason, ...
+--       14 unblocked: targets   15 cancelled: timer IDs   16 suspect passed: 0 or 1   17 clear running: 0 or 1
+--       18 dead letters kept   19 reply keep ms   20 replies kept
+-- Gives 1 applied, 2 already applied, 3 fenced (nothing written), 4 torn (nothing written: an earlier commit stopped in
+--       the middle).
+-- Errors: STEADTYPE (nothing written). Needs no memory check: a commit frees memory (HAZARDS 5).
+local c = cmsgpack.unpack(ARGV[1])
+local token, previous, commit_id = c[1], c[2], c[3]
+local consumed, states, created, deleted, timers = c[4], c[5], c[6], c[7], c[8]
+local sends, replies, dead, unparked = c[9], c[10], c[11], c[12]
+local blocked, unblocked, cancelled = c[13], c[14], c[15]
+local lease, inbox = KEYS[1], KEYS[2]
+
+check(lease, 'hash')
+local held = call('HMGET', lease, 'token', 'commit', 'applying')
+local stored = held[2] or ''
+if stored == commit_id then return 2 end
+if token == '' or held[1] ~= token then return 3 end
+if (held[3] or '') ~= stored then return 4 end
+if stored ~= previous then return 3 end
+
+check(inbox, 'stream')
+if #states > 0 or #deleted > 0 then check(KEYS[3], 'hash') end
+if #created > 0 or #deleted > 0 then check(KEYS[4], 'zset') end
+if #timers > 0 or #cancelled > 0 then check(KEYS[5], 'zset'); check(KEYS[6], 'hash') end
+if #unparked > 0 then check(KEYS[7], 'hash') end
+if #blocked > 0 or #unblocked > 0 then check(KEYS[8], 'hash') end
+if #dead > 0 then check(KEYS[9], 'stream') end
+for _, park in ipairs(unparked) do check(KEYS[park[1]], 'zset') end
+for _, send in ipairs(sends) do check(KEYS[send[1]], 'stream') end
+for _, reply in ipairs(replies) do check(KEYS[reply[1]], 'stream') end
+local indexed = {}
+for i, target in ipairs(created) do
+  indexed[2 * i - 1] = 0
+  indexed[2 * i] = target
+end
+local due, payloads = {}, {}
+for i = 1, #timers, 3 do
+  due[#due + 1] = timers[i + 1]
+  due[#due + 1] = timers[i]
+  payloads[#payloads + 1] = timers[i]
+  payloads[#payloads + 1] = timers[i + 2]
+end
+local parks = {}
+for _, park in ipairs(unparked) do
+  local ids = {}
+  for i, id in ipairs(park[3]) do ids[i] = padded(id) end
+  parks[#parks + 1] = {KEYS[park[1]], park[2], ids}
+end
+
+-- Nothing before this line writes, nothing after it may fail.
+call('HSET', lease, 'applying', commit_id)
+in_pieces('XDEL', inbox, consumed)
+local unparked_count = 0
+for _, park in ipairs(parks) do
+  local key, target, ids = park[1], park[2], park[3]
+  for _, id in ipairs(ids) do
+    unparked_count = unparked_count + call('ZREMRANGEBYLEX', key, '[' .. id .. ':', '(' .. id .. ';')
+  end
+  local first = first_parked(key)
+  if first then call('HSET', KEYS[7], target, first) else call('HDEL', KEYS[7], target) end
+end
+if unparked_count > 0 then call('HINCRBY', lease, 'parked', -unparked_count) end
+in_pieces('HDEL', KEYS[3], deleted)
+in_pieces('ZREM', KEYS[4], deleted)
+in_pieces('HSET', KEYS[3], states)
+in_pieces('ZADD', KEYS[4], indexed)
+in_pieces('ZREM', KEYS[5], cancelled)
+in_pieces('HDEL', KEYS[6], cancelled)
+in_pieces('ZADD', KEYS[5], due)
+in_pieces('HSET', KEYS[6], payloads)
+for _, send in ipairs(sends) do
+  local key = KEYS[send[1]]
+  for _, payload in ipairs(send[2]) do call('XADD', key, '*', 'm', payload) end
+end
+for _, reply in ipairs(replies) do
+  local key = KEYS[reply[1]]
+  for _, payload in ipairs(reply[2]) do call('XADD', key, 'MAXLEN', '~', c[20], '*', 'm', payload) end
+  call('PEXPIRE', key, c[19])
+end
+if #dead > 0 then
+  for _, letter in ipairs(dead) do call('XADD', KEYS[9], '*', 'm', letter) end
+  local trimmed = call('XTRIM', KEYS[9], 'MAXLEN', '=', c[18])
+  if trimmed > 0 then call('HINCRBY', lease, 'trimmed', trimmed) end
+end
+in_pieces('HDEL', KEYS[8], unblocked)
+in_pieces('HSET', KEYS[8], blocked)
+if c[16] == 1 then
+  call('HDEL', lease, 'unclean', 'suspect', 'running_target', 'running_id', 'running_tries')
+elseif c[17] == 1 then
+  call('HDEL', lease, 'running_target', 'running_id', 'running_tries')
+end
+call('HSET', lease, 'commit', commit_id)
+return 1

@@ -1,0 +1,35 @@
+#!lua flags=allow-oom
+-- Moves timers that are due, by the server's time, into the inbox: the earliest first, at most so many.
+--
+-- KEYS  1 lease (hash)   2 inbox (stream)   3 timers (zset: timer ID by due ms)   4 payloads (hash)
+-- ARGV  1 packed: 1 token, 2 most timers
+-- Gives {1, how many, due ms of the next or ""}, {0} if the lease is another's, {-1, commit ID} if a commit stopped in
+--       the middle (nothing written).
+-- Errors: STEADTYPE (nothing written).
+local a = cmsgpack.unpack(ARGV[1])
+local lease, inbox, timers, payloads = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+check(lease, 'hash')
+check(inbox, 'stream')
+check(timers, 'zset')
+check(payloads, 'hash')
+local held = call('HMGET', lease, 'token', 'commit', 'applying')
+if a[1] == '' or held[1] ~= a[1] then return {0} end
+local commit = held[2] or ''
+if (held[3] or '') ~= commit then return {-1, held[3] or ''} end
+local due = call('ZRANGEBYSCORE', timers, '-inf', text(now_ms()), 'LIMIT', 0, a[2])
+
+local fired = 0
+if #due > 0 then
+  call('HSET', lease, 'applying', 'fire')
+  for _, id in ipairs(due) do
+    local payload = call('HGET', payloads, id)
+    if payload then
+      call('XADD', inbox, '*', 'm', payload)
+      fired = fired + 1
+    end
+  end
+  in_pieces('ZREM', timers, due)
+  in_pieces('HDEL', payloads, due)
+  call('HSET', lease, 'applying', commit)
+end
+return {1, fired, call('ZRANGE', timers, 0, 0, 'WITHSCORES')[2] or ''}

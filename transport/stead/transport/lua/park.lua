@@ -1,0 +1,39 @@
+#!lua flags=allow-oom
+-- Moves messages of one target from the inbox to its park, under their own stream IDs (HAZARDS 11).
+--
+-- A park is a sorted set of "padded stream ID:payload" and not a stream, because a stream takes only ever larger IDs,
+-- and the tail of a mailbox is often parked before its head.
+--
+-- KEYS  1 lease (hash)   2 inbox (stream)   3 parked (hash)   4 park (zset)
+-- ARGV  1 packed: 1 token, 2 target, 3 stream IDs
+-- Gives {1}, {0} if the lease is another's, {-1, commit ID} if a commit stopped in the middle (nothing written).
+-- Errors: STEADTYPE (nothing written).
+local a = cmsgpack.unpack(ARGV[1])
+local token, target, ids = a[1], a[2], a[3]
+local lease, inbox, parked, park = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+check(lease, 'hash')
+check(inbox, 'stream')
+check(parked, 'hash')
+check(park, 'zset')
+local held = call('HMGET', lease, 'token', 'commit', 'applying')
+if token == '' or held[1] ~= token then return {0} end
+local commit = held[2] or ''
+if (held[3] or '') ~= commit then return {-1, held[3] or ''} end
+local keys = {}
+for i, id in ipairs(ids) do keys[i] = padded(id) end
+
+call('HSET', lease, 'applying', 'park')
+local moved = 0
+for i, id in ipairs(ids) do
+  local entry = call('XRANGE', inbox, id, id)[1]
+  if entry then
+    moved = moved + call('ZADD', park, 0, keys[i] .. ':' .. entry[2][2])
+    call('XDEL', inbox, id)
+  end
+end
+if moved > 0 then
+  call('HINCRBY', lease, 'parked', moved)
+  call('HSET', parked, target, first_parked(park))
+end
+call('HSET', lease, 'applying', commit)
+return {1}
