@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .parts import Gate
 
-WARM_UP_KEYS = 200
+WARM_UP_CALLS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class Calls:
     seconds: float
     latencies_s: tuple[float, ...]
     """Of each call, ascending."""
+    warm_up: int
+    """Calls made before."""
 
     @property
     def rate(self) -> float:
@@ -43,9 +45,9 @@ async def repeat_calls(
             await add(number * 7_919 % keys)  # a prime, so that neighbours in time are not neighbours in key
             latencies.append(time.perf_counter() - began)
 
-    for number in range(WARM_UP_KEYS):
+    for number in range(WARM_UP_CALLS):
         await add(number % keys)
     gate.ready()
     began = time.perf_counter()
     await asyncio.gather(*(repeat() for _ in range(callers)))
-    return Calls(time.perf_counter() - began, tuple(sorted(latencies)))
+    return Calls(time.perf_counter() - began, tuple(sorted(latencies)), WARM_UP_CALLS)

@@ -1,0 +1,78 @@
+"""`python -m benchmarks NAME…`: measure stead beside the raw loop, alternating, on a server of its own."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from .report import Report, show_list, table
+from .server import Fsync, Server
+from .workloads import BENCHMARKS, NAMES, Benchmark, Sample, Side
+
+out = Console()
+err = Console(stderr=True)
+
+
+def measure(benchmark: Benchmark, runs: int, fsync: Fsync, size: float, progress: Progress) -> Report:
+    """All runs of one benchmark. The side that begins changes from run to run, so that neither gets the warmer one."""
+    sides: list[tuple[str, Side, list[Sample]]] = [("stead", benchmark.stead, [])]
+    if benchmark.raw is not None:
+        sides.insert(0, ("raw", benchmark.raw, []))
+    task = progress.add_task(benchmark.label, total=runs * len(sides))
+    for run in range(runs):
+        for name, side, samples in sides if run % 2 == 0 else reversed(sides):
+            progress.update(task, description=f"{benchmark.label}: {name}, run {run + 1}")
+            with Server(fsync) as address:
+                samples.append(side(address, size))
+            progress.advance(task)
+    progress.update(task, description=benchmark.label)
+    by_name = {name: samples for name, _, samples in sides}
+    return Report(benchmark, by_name["stead"], by_name.get("raw", []), fsync, size)
+
+
+def main(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME…", help="Which ones; `all`; or `list` to see what there is.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One object a line.")] = False,
+    fsync: Annotated[
+        Literal["always", "everysec"], typer.Option(help="When the server writes to the disk.")
+    ] = "always",
+    runs: Annotated[int, typer.Option(min=1, help="How often; the median counts.")] = 3,
+    size: Annotated[float, typer.Option(min=0.001, help="How much is sent, as a part of the usual.")] = 1.0,
+    check: Annotated[bool, typer.Option("--check", help="Exit status 1 if a required ratio is missed.")] = False,
+) -> None:
+    """Measure stead beside a raw loop over the same server."""
+    if names == ["list"]:
+        return show_list(out, BENCHMARKS)
+    unknown = [name for name in names if name not in (*NAMES, "all")]
+    if unknown:
+        raise typer.BadParameter(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}, and all")
+    chosen = [benchmark for benchmark in BENCHMARKS if "all" in names or benchmark.name in names]
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description:32}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    reports: list[Report] = []
+    with Progress(*columns, console=err) as progress:
+        for benchmark in chosen:
+            reports.append(measure(benchmark, runs, fsync, size, progress))
+            if as_json:
+                sys.stdout.write(reports[-1].as_json() + "\n")
+                sys.stdout.flush()
+    if not as_json:
+        out.print(table(reports))
+    if check and any(report.passed is False for report in reports):
+        raise typer.Exit(1)
+    return None
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,176 @@
+"""What a benchmark gave, as a table for people or as one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version as distribution_version
+from statistics import median
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from . import server
+from .workloads import Benchmark, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Several runs of one thing."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of at least one value."""
+        return cls(median(values), min(values), max(values))
+
+    def scaled(self, value: float) -> float:
+        """Half the distance of the extremes, as a part of `value`."""
+        return (self.high - self.low) / 2 / value if value else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All runs of one benchmark. Both sides of a run were measured one right after the other."""
+
+    benchmark: Benchmark
+    stead: Sequence[Sample]
+    raw: Sequence[Sample]
+    fsync: str
+    size: float
+
+    @property
+    def stead_spread(self) -> Spread:
+        """stead's values."""
+        return Spread.of([sample.value for sample in self.stead])
+
+    @property
+    def raw_spread(self) -> Spread | None:
+        """The raw loop's values; None if there is no such loop."""
+        return Spread.of([sample.value for sample in self.raw]) if self.raw else None
+
+    @property
+    def ratio_spread(self) -> Spread | None:
+        """stead's value divided by the raw one of the same run: what the machine does to both drops out."""
+        if not self.raw:
+            return None
+        return Spread.of([ours.value / raw.value for ours, raw in zip(self.stead, self.raw, strict=True)])
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the ratio is within DESIGN §8's bound; None without one."""
+        ratio = self.ratio_spread
+        if ratio is None or self.benchmark.required is None:
+            return None
+        return self.benchmark.passes(ratio.median)
+
+    def as_json(self) -> str:
+        """One line."""
+        return json.dumps(
+            {
+                "benchmark": self.benchmark.name,
+                "variant": self.benchmark.variant or None,
+                "unit": self.benchmark.unit,
+                "better": self.benchmark.better,
+                "stead": _rounded(self.stead_spread.median),
+                "raw": _rounded(self.raw_spread.median) if self.raw_spread else None,
+                "ratio": _rounded(self.ratio_spread.median) if self.ratio_spread else None,
+                "required": self.benchmark.required,
+                "passed": self.passed,
+                "stead_spread": _extremes(self.stead_spread),
+                "raw_spread": _extremes(self.raw_spread),
+                "ratio_spread": _extremes(self.ratio_spread),
+                "stead_details": _details(self.stead),
+                "raw_details": _details(self.raw),
+                "runs": len(self.stead),
+                "size": self.size,
+                "fsync": self.fsync,
+                "machine": machine(),
+            }
+        )
+
+
+def machine() -> dict[str, Any]:
+    """Where it ran."""
+    return {
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "valkey": server.version(),
+        **{name: distribution_version(name) for name in ("redis", "hiredis", "pydantic", "msgpack", "uvloop")},
+    }
+
+
+def table(reports: Sequence[Report]) -> Table:
+    """All results in one."""
+    result = Table(title="stead beside the raw loop", caption=_caption(reports), caption_justify="left")
+    result.add_column("benchmark", no_wrap=True)
+    for heading in ("stead", "raw"):
+        result.add_column(heading, justify="right", no_wrap=True)
+    result.add_column("unit", no_wrap=True)
+    result.add_column("ratio", justify="right", no_wrap=True)
+    result.add_column("required", justify="right", no_wrap=True)
+    result.add_column("also", overflow="fold")
+    for report in reports:
+        result.add_row(
+            report.benchmark.label,
+            _shown(report.stead_spread),
+            _shown(report.raw_spread),
+            report.benchmark.unit,
+            f"{report.ratio_spread.median:.2f}" if report.ratio_spread else "-",
+            _bound(report),
+            " ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in _details(report.stead).items()),
+        )
+    return result
+
+
+def show_list(console: Console, benchmarks: Sequence[Benchmark]) -> None:
+    """Names and what they measure."""
+    questions = {benchmark.name: benchmark.question for benchmark in benchmarks}
+    for name, question in questions.items():
+        console.print(f"[bold]{name:18}[/bold] {question}", highlight=False)
+
+
+def _caption(reports: Sequence[Report]) -> str:
+    facts = " · ".join(f"{name} {value}" for name, value in machine().items())
+    runs = {len(report.stead) for report in reports}
+    fsync = {report.fsync for report in reports}
+    return (
+        f"median of {'/'.join(map(str, sorted(runs)))} runs, ± half their spread; appendfsync {'/'.join(sorted(fsync))}"
+        f"\n{facts}"
+    )
+
+
+def _shown(spread: Spread | None) -> str:
+    if spread is None:
+        return "-"
+    value = f"{spread.median:,.0f}" if spread.median >= 100 else f"{spread.median:.3g}"
+    return f"{value} [dim]±{spread.scaled(spread.median):>3.0%}[/dim]"
+
+
+def _bound(report: Report) -> str:
+    if report.benchmark.required is None:
+        return ""
+    sign = "≥" if report.benchmark.better == "more" else "≤"
+    mark = "[green]✓[/green]" if report.passed else "[bold red]✗[/bold red]"
+    return f"{sign} {report.benchmark.required:g} {mark}"
+
+
+def _details(samples: Sequence[Sample]) -> dict[str, float]:
+    names = samples[0].details if samples else {}
+    return {name: _rounded(median(sample.details[name] for sample in samples)) for name in names}
+
+
+def _extremes(spread: Spread | None) -> list[float] | None:
+    return None if spread is None else [_rounded(spread.low), _rounded(spread.high)]
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}") if value < 1_000 else float(round(value))

@@ -1,0 +1,172 @@
+"""Which measurements there are: their sizes, units and bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from . import faults, hub, raw
+from .calls import Calls
+from .entities import SERIES_LENGTH
+from .server import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one side of one run gave: the value that counts, and others worth knowing."""
+
+    value: float
+    details: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+Side = Callable[[Address, float], Sample]
+"""Measures at an address; the second argument scales how much is sent (1.0: as published)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One row: what is measured, and what DESIGN §8 wants of it."""
+
+    name: str
+    question: str
+    unit: str
+    better: Literal["more", "less"]
+    stead: Side
+    raw: Side | None
+    variant: str = ""
+    required: float | None = None
+    """Bound on stead's value divided by the raw one: at least this if more is better, else at most."""
+
+    @property
+    def label(self) -> str:
+        """Its name with its variant."""
+        return f"{self.name} {self.variant}".rstrip()
+
+    def passes(self, ratio: float) -> bool:
+        """Whether a ratio is within the bound."""
+        if self.required is None:
+            return True
+        return ratio >= self.required if self.better == "more" else ratio <= self.required
+
+
+# -- signals -----------------------------------------------------------------------------------------------------------
+
+
+def _signals(name: str, keys: int, required: float) -> Benchmark:
+    def count(size: float) -> int:
+        return max(1, round(300_000 * size / keys)) * keys
+
+    return Benchmark(
+        name,
+        f"signals from one producer to {keys:,} {'entity' if keys == 1 else 'entities'}, one worker",
+        "signals/s",
+        "more",
+        lambda address, size: Sample(hub.signals(address, count(size), keys)),
+        lambda address, size: Sample(raw.signals(address, count(size), keys)),
+        required=required,
+    )
+
+
+def _scale(processes: int) -> Benchmark:
+    def count(size: float) -> int:
+        return max(1, round(300 * size)) * 1_000
+
+    return Benchmark(
+        "scale",
+        "signals over 1,000 entities, by number of worker processes",
+        "signals/s",
+        "more",
+        lambda address, size: Sample(hub.signals(address, count(size), 1_000, processes)),
+        lambda address, size: Sample(raw.signals(address, count(size), 1_000, processes)),
+        variant=f"x{processes}",
+    )
+
+
+LARGE_STATE = Benchmark(
+    "large-state",
+    "signals to one entity whose state is 100 kB",
+    "signals/s",
+    "more",
+    lambda address, size: Sample(hub.series(address, max(1, round(50_000 * size)))),
+    lambda address, size: Sample(raw.series(address, max(1, round(50_000 * size)), [0.5] * SERIES_LENGTH)),
+)
+
+
+# -- calls -------------------------------------------------------------------------------------------------------------
+
+
+def _latency(calls: Calls, **more: float) -> Sample:
+    details = {"p95_ms": calls.percentile_ms(95), "p99_ms": calls.percentile_ms(99), **more}
+    return Sample(calls.percentile_ms(50), details)
+
+
+def _rate(calls: Calls) -> Sample:
+    return Sample(calls.rate, {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (50, 95, 99)})
+
+
+def _calls_count(size: float) -> int:
+    return max(100, round(5_000 * size))
+
+
+def _concurrent_count(size: float) -> int:
+    return max(1_000, round(30_000 * size))
+
+
+CALLS = Benchmark(
+    "calls",
+    "round trip of a call, one caller: p50",
+    "ms",
+    "less",
+    lambda address, size: _latency(hub.calls(address, _calls_count(size), 1, 1)),
+    lambda address, size: _latency(raw.calls(address, _calls_count(size), 1, 1)),
+    required=3.0,
+)
+
+CALLS_CONCURRENT = Benchmark(
+    "calls-concurrent",
+    "calls by 64 callers over 1,000 entities",
+    "calls/s",
+    "more",
+    lambda address, size: _rate(hub.calls(address, _concurrent_count(size), 64, 1_000)),
+    lambda address, size: _rate(raw.calls(address, _concurrent_count(size), 64, 1_000)),
+)
+
+# -- faults ------------------------------------------------------------------------------------------------------------
+
+
+def _p99(calls: Calls) -> Sample:
+    return Sample(calls.percentile_ms(99), {"p50_ms": calls.percentile_ms(50)})
+
+
+SLOW_NEIGHBOURS = Benchmark(
+    "slow-neighbours",
+    "round trip beside an entity that sleeps 1 s per operation, in its partition: p99 (raw: with nothing slow)",
+    "ms",
+    "less",
+    lambda address, size: _p99(faults.slow_neighbours(address, _calls_count(size), 1_000)),
+    lambda address, size: _p99(raw.calls(address, _calls_count(size), 1, 1)),
+)
+
+TAKEOVER = Benchmark(
+    "takeover",
+    f"SIGKILL of one of two workers at {faults.LOAD_PER_S:,} signals/s, until all partitions move on; exact totals",
+    "s",
+    "less",
+    lambda address, _size: Sample(faults.take_over(address), {"lease_s": faults.lease_s()}),
+    None,
+)
+
+BENCHMARKS = (
+    _signals("signals-hot", 1, 0.75),
+    _signals("signals-spread", 1_000, 0.7),
+    _signals("signals-wide", 100_000, 0.45),
+    CALLS,
+    CALLS_CONCURRENT,
+    LARGE_STATE,
+    SLOW_NEIGHBOURS,
+    TAKEOVER,
+    *(_scale(processes) for processes in (1, 2, 3, 4)),
+)
+
+NAMES = tuple(dict.fromkeys(benchmark.name for benchmark in BENCHMARKS))
