@@ -310,13 +310,18 @@ class Sender:
         lanes: list[Lane] = []
         batches: list[Batch] = []
         held_until = float("inf")
-        for lane in self._busy.values():
+        for lane in list(self._busy.values()):
             if lane.held_until > now:
                 held_until = min(held_until, lane.held_until)
                 continue
             chain = lane.chain
             if chain is None:
                 chain = lane.chain = self._make_chain(lane.partition)
+            if lane.flying is not None and lane.flying.doubtful and chain.is_too_old(now_ms):
+                self._refuse(lane, StoreUnavailable("this process was suspended before an answer came", "unknown"))
+                if self._broken is not None:
+                    return [], [], now
+                self._settle(lane)
             batch = lane.next_batch(chain, now_ms)
             if batch is not None:
                 lanes.append(lane)
@@ -381,7 +386,11 @@ class Sender:
             return
         full = refused.verdict is Verdict.FULL
         reason = "the server's memory is full" if full else f"{refused.detail:,} messages wait already"
-        self._refuse(lane, BacklogFull(lane.partition, reason))
+        if lane.flying is not None and lane.flying.doubtful:
+            # An earlier copy may still get through, so "nothing was accepted" would be too much to say.
+            self._refuse(lane, StoreUnavailable(f"an answer was lost, and then {reason}", "unknown"))
+        else:
+            self._refuse(lane, BacklogFull(lane.partition, reason))
 
     def _refuse(self, lane: Lane, error: SteadError) -> None:
         """The lane's flying block is not written, or nobody knows: tell its waiters; a patient sender ends here."""
@@ -395,6 +404,9 @@ class Sender:
     def _failed(self, error: SteadError) -> None:
         """No answer came. Give up those who have waited for too long."""
         now = self._store.clock.monotonic()
+        for lane in self._busy.values():
+            if lane.flying is not None:
+                lane.flying.doubtful = True
         if self._trouble_since is None:
             self._trouble_since = now
             _log.warning("no answer from the store, trying again: %s", error)

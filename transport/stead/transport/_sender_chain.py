@@ -14,7 +14,8 @@ No I/O and no clock here: instants are given. The theory (HAZARDS 3):
 4. A gap below `confirmed` means that the server lost what it had acknowledged. A session then goes on under a new name;
    a source does not go on, because only who opens it anew learns where to start again.
 5. The store forgets a session some time after its last use. So a chain that has not been used for half of that time
-   takes a new name before it sends, else rule 4 would cry wolf.
+   takes a new name before it sends, else rule 4 would cry wolf. For the same reason a batch in doubt that is older than
+   that (the process was suspended) is given up: the store might not know it again.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class Chain:
     __slots__ = (
         "_doubtful",
         "_new_session",
+        "_pending_since_ms",
         "_rechained",
         "_top",
         "_used_ms",
@@ -105,6 +107,7 @@ class Chain:
         self.pending: Batch | None = None
         self._doubtful: set[int] = set()
         self._new_session = new_session
+        self._pending_since_ms = now_ms
         self._rechained = 0
         self._top = confirmed
         self._used_ms = now_ms
@@ -118,6 +121,7 @@ class Chain:
         if end <= self._top:
             raise RuntimeError(f"sequence numbers must grow: {end} after {self._top}")
         self._rechained = 0
+        self._pending_since_ms = now_ms
         self.pending = Batch(
             self.partition,
             self.session,
@@ -129,6 +133,10 @@ class Chain:
             self.keep_ms,
         )
         return self.pending
+
+    def is_too_old(self, now_ms: float) -> bool:
+        """Whether the pending batch must not be sent again if it is in doubt: the store may have forgotten it."""
+        return now_ms - self._pending_since_ms >= self.keep_ms / 2
 
     def judge(self, result: EnqueueResult, now_ms: float) -> Judgement:
         """Learn the store's verdict on the pending batch."""

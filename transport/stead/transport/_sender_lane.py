@@ -16,7 +16,7 @@ from ._sender_chain import Chain
 class Block:
     """Messages of one partition that will go in one batch, and who waits for them."""
 
-    __slots__ = ("callers", "last", "opened", "payloads", "serial", "size_bytes", "waiters")
+    __slots__ = ("callers", "doubtful", "last", "opened", "payloads", "serial", "size_bytes", "waiters")
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
@@ -24,6 +24,7 @@ class Block:
         self.size_bytes = 0
         self.last: int | None = None  # of a source: the sequence number of the last message
         self.opened = 0.0  # when the first message came
+        self.doubtful = False  # an answer to it was lost: an earlier copy may have got through
         self.waiters: list[asyncio.Future[None]] = []  # answered when the block is in the store
         self.callers: list[asyncio.Future[object]] = []  # told only if it is not
 
