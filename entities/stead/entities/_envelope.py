@@ -29,9 +29,10 @@ FailureKind = Literal["operation", "unknown_entity", "unknown_operation", "inval
 class UnknownEnvelope(SteadError):
     """A message was written by a newer version of stead than this worker; it waits for a worker that can read it."""
 
-    def __init__(self, version: object) -> None:
-        super().__init__(version)
+    def __init__(self, version: object, target: str = "") -> None:
+        super().__init__(version, target)
         self.version = version
+        self.target = target
 
     def __str__(self) -> str:
         return f"a message has envelope version {self.version!r}; this worker knows {MESSAGE_VERSION}: update stead here"
@@ -98,7 +99,7 @@ def decode_message(envelope: bytes) -> Message:
     parts = unpack(envelope)
     try:
         if parts[0] != MESSAGE_VERSION:
-            raise UnknownEnvelope(parts[0])
+            raise _unknown(parts)
         if len(parts) == 5:
             return Message(parts[1], parts[2], parts[3], parts[4], None, None, None, None, None)
         extras = cast("dict[str, Any]", parts[5])
@@ -116,6 +117,13 @@ def decode_message(envelope: bytes) -> Message:
         )
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise InvalidInput("message", f"it is not an envelope of stead ({error})") from error
+
+
+def _unknown(parts: Sequence[object]) -> SteadError:
+    """What to raise for another version. In every version the target comes second, so that its messages can wait."""
+    if isinstance(parts[0], int) and parts[0] > MESSAGE_VERSION and isinstance(parts[1], str):
+        return UnknownEnvelope(parts[0], parts[1])
+    return InvalidInput("message", "it is not an envelope of stead")
 
 
 def message_extras(

@@ -1,0 +1,142 @@
+"""What the parts of a worker share: the partitions it holds, and the bells by which the parts wake each other.
+
+    membership ──acquire/release──▶ board ◀── reads, turns, commits, timers, parks: one part, one file, one task each
+
+A part that finds the lease gone calls `drop`; one that finds another server calls `reset`. Both throw partitions away
+as objects, so that nothing of an earlier tenure can reach a later one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from stead.transport import ConnectionLost, ServerChanged, Settings, Store
+
+if TYPE_CHECKING:
+    from ._lease_keeper import LeaseKeeper
+    from ._partition import Environment, Partition
+
+logger = logging.getLogger("stead.worker")
+
+T = TypeVar("T")
+
+_PAUSE_FIRST_S = 0.02
+_PAUSE_MAX_S = 1.0
+
+
+class Bell:
+    """Wakes one waiting task. Ringing twice before it wakes is ringing once."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+        self._event.clear()
+
+
+class Board:
+    """The state that a worker's parts share. Touched from the event loop only."""
+
+    def __init__(self, name: str, store: Store, settings: Settings, environment: Environment) -> None:
+        self.name = name
+        self.store = store
+        self.settings = settings
+        self.environment = environment
+        self.generation = store.generation
+        self.partitions: dict[int, Partition] = {}
+        self.keeper: LeaseKeeper | None = None
+        self.elapsed = time.perf_counter
+        self.draw = os.urandom
+        self.membership = Bell()  # leases should be looked at now
+        self.reading = Bell()  # the set of partitions to read, or the room for messages, has changed
+        self.committing = Bell()
+        self.timing = Bell()
+        self.parking = Bell()
+        self.interrupt_read: Callable[[], None] = lambda: None
+        self.turn: Callable[[Partition], None] = lambda partition: None  # the partition may have turns to take
+        self.cancel: Callable[[Partition], None] = lambda partition: None  # end its asynchronous operations
+        self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
+
+    # -- tenures -------------------------------------------------------------------------------------------------------
+
+    def add(self, partition: Partition) -> None:
+        """A tenure has begun."""
+        self.partitions[partition.number] = partition
+        if self.keeper is not None:
+            self.keeper.hold(partition.number, partition.token)
+        self.interrupt_read()
+        self.reading.ring()
+        self.timing.ring()
+        self.parking.ring()
+
+    def drop(self, partition: Partition, reason: str) -> None:
+        """A tenure has ended, for whatever reason: throw away everything that it has not committed."""
+        if partition.gone:
+            return
+        logger.info("partition %d is let go: %s", partition.number, reason)
+        self.cancel(partition)
+        partition.end()
+        if self.partitions.get(partition.number) is partition:
+            del self.partitions[partition.number]
+            if self.keeper is not None:
+                self.keeper.let_go(partition.number)
+        self.notify(partition)
+        self.membership.ring()
+
+    def lost(self, numbers: set[int]) -> None:
+        """The keeper could not renew these leases: they are another worker's."""
+        for number in numbers:
+            partition = self.partitions.get(number)
+            if partition is not None:
+                self.drop(partition, "its lease is another worker's")
+
+    def reset(self) -> None:
+        """The server is another one (a restart, a fail-over): nothing that is in memory can be trusted (HAZARDS 2)."""
+        self.generation = self.store.generation
+        if self.partitions:
+            logger.warning("the server restarted or failed over: everything is acquired and read anew")
+        for partition in list(self.partitions.values()):
+            self.drop(partition, "the server is another one")
+        self.interrupt_read()
+        self.membership.ring()
+
+    def check_generation(self) -> None:
+        """Notice a change of server that another part's reconnection has found."""
+        if self.store.generation != self.generation:
+            self.reset()
+
+    def notify(self, partition: Partition) -> None:
+        """Something of the partition has ended: whoever drains it looks again."""
+        bell = self.settled.get(partition)
+        if bell is not None:
+            bell.ring()
+
+    # -- the store -----------------------------------------------------------------------------------------------------
+
+    async def insist(self, step: Callable[[], Awaitable[T]], what: str) -> T:
+        """Carry out a step that can be repeated, however long the store is away. Raises `ServerChanged`."""
+        pause = _PAUSE_FIRST_S
+        while True:
+            try:
+                answer = await step()
+            except ConnectionLost as error:
+                if pause == _PAUSE_FIRST_S:
+                    logger.warning("%s: the store does not answer (%s); trying again", what, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _PAUSE_MAX_S)
+                continue
+            if self.store.generation != self.generation:
+                self.reset()
+                raise ServerChanged(what)
+            return answer

@@ -1,0 +1,217 @@
+"""What a partition's turns have brought about since its last commit: values, until one commit writes them all.
+
+Nothing of it is visible before the commit (invariant 2): not a reply, not a signal, not a timer. A partition that loses
+its lease is thrown away together with its effects, so effects of an earlier tenure cannot reach a later one (HAZARDS 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from stead.transport import Commit, Reply, Settings, StreamId, Timer, Unpark, partition_of
+
+from ._activation import Park
+from ._envelope import Failure, Message, encode_failure, encode_letter, encode_message, encode_reply, message_extras
+
+if TYPE_CHECKING:
+    from ._activation import Activation, Pending
+    from ._suspects import Suspects
+
+# A message's bytes in a commit beyond its payload: its key, its stream ID, msgpack. An estimate for the limit only.
+_OVERHEAD_BYTES = 64
+
+
+class Effects:
+    """Collects the effects of turns for one partition and makes commits of them."""
+
+    def __init__(
+        self, partitions: int, settings: Settings, now_ms: Callable[[], int], elapsed: Callable[[], float], nonce: bytes
+    ) -> None:
+        self._partitions = partitions
+        self._now_ms = now_ms
+        self._nonce = nonce  # random: makes the IDs of outgoing messages unique
+        self._numbers = 0
+        self._length_max = settings.batch_length_max
+        self._bytes_max = settings.batch_bytes_max
+        self.settings = settings
+        self.elapsed = elapsed  # seconds; for time slices and to find slow operations
+        self.stop_at = float("inf")  # a kind stops taking turns when `elapsed()` has passed this
+        self.suspects: Suspects | None = None  # while messages are under suspicion
+        self.running: Pending | None = None  # what a turn runs just now; read by the lease keeper's thread
+        self.one_turn = False  # careful mode: a kind takes one turn and stops
+        self._clear()
+
+    def _clear(self) -> None:
+        self._dirty: dict[Activation, None] = {}
+        self._consumed: list[StreamId] = []
+        self._unparked: dict[Activation, list[StreamId]] = {}
+        self._timers: list[Timer] = []
+        self._sends: list[tuple[int, bytes]] = []
+        self._replies: list[Reply] = []
+        self._dead: list[bytes] = []
+        self._blocked: list[tuple[str, str]] = []
+        self._unblocked: list[str] = []
+        self._bytes = 0
+        self.suspect_passed = False
+        self.clear_running = False
+
+    @property
+    def now_ms(self) -> int:
+        """The hub's time."""
+        return self._now_ms()
+
+    @property
+    def full(self) -> bool:
+        """A commit of this is as large as it may be: no turn may be taken until it is built."""
+        return (
+            len(self._consumed) >= self._length_max
+            or len(self._sends) >= self._length_max
+            or self._bytes >= self._bytes_max
+        )
+
+    @property
+    def empty(self) -> bool:
+        return not (
+            self._consumed
+            or self._dirty
+            or self._unparked
+            or self._timers
+            or self._blocked
+            or self._unblocked
+            or self.suspect_passed
+            or self.clear_running
+        )
+
+    # -- what turns do -------------------------------------------------------------------------------------------------
+
+    def consume(self, activation: Activation, pending: Pending) -> None:
+        """The message has been dealt with: the commit removes it from the inbox or the park."""
+        if self.suspects is not None:
+            self.suspects.done(pending.stream_id)
+        if pending.from_park:
+            self._unparked.setdefault(activation, []).append(pending.stream_id)
+        else:
+            self._consumed.append(pending.stream_id)
+
+    def drain(self, activation: Activation) -> None:
+        """The activation's park turned out to be empty: the commit forgets it."""
+        self._unparked.setdefault(activation, [])
+
+    def consume_entry(self, stream_id: StreamId) -> None:
+        """An inbox entry that never reached a mailbox has been dealt with."""
+        self._consumed.append(stream_id)
+
+    def changed(self, activation: Activation) -> None:
+        """The activation's settled state differs from the last one committed."""
+        activation.dirty = True
+        self._dirty[activation] = None
+
+    def next_message_id(self) -> bytes:
+        self._numbers += 1
+        return self._nonce + self._numbers.to_bytes(6, "big")
+
+    def send(self, target: str, envelope: bytes) -> None:
+        """A message for a target, itself included."""
+        self._sends.append((partition_of(target, self._partitions), envelope))
+        self._bytes += len(envelope) + _OVERHEAD_BYTES
+
+    def reply(self, message: Message, value: object) -> None:
+        """The answer to a call. Raises `InvalidInput` if the value cannot be stored."""
+        if message.reply_to is not None:
+            self._reply(message.reply_to.group, message.reply_to.client, encode_reply(message.reply_to.call_id, value))
+
+    def fail(self, pending: Pending, failure: Failure, tries: int = 1) -> None:
+        """The message could not be carried out: tell its caller, or record a dead letter if it has none."""
+        address = pending.message.reply_to
+        if address is not None:
+            self._reply(address.group, address.client, encode_failure(address.call_id, failure))
+        else:
+            self.bury(pending.envelope, failure, pending.stream_id, tries)
+
+    def bury(self, envelope: bytes, failure: Failure, stream_id: StreamId, tries: int = 1) -> None:
+        """Record a dead letter."""
+        letter = encode_letter(envelope, failure, stream_id, self._now_ms(), tries)
+        self._dead.append(letter)
+        self._bytes += len(letter) + _OVERHEAD_BYTES
+
+    def schedule(self, stream_id: StreamId, message: Message, due_ms: int) -> None:
+        """A scheduled signal that is not due yet: a timer of this partition. It comes back without its delay."""
+        extras = message_extras(kwargs=message.kwargs, reply_to=message.reply_to, sender=message.sender)
+        envelope = encode_message(message.target, message.operation, message.args, message.message_id, extras)
+        self._timers.append(Timer(stream_id, due_ms, envelope))
+        self._consumed.append(stream_id)
+        self._bytes += len(envelope) + _OVERHEAD_BYTES
+
+    def block(self, target: str, reason: str) -> None:
+        self._blocked.append((target, reason))
+
+    def unblock(self, target: str) -> None:
+        self._unblocked.append(target)
+
+    def _reply(self, group: int, client: str, payload: bytes) -> None:
+        self._replies.append(Reply(group, client, payload))
+        self._bytes += len(payload) + _OVERHEAD_BYTES
+
+    # -- the commit ----------------------------------------------------------------------------------------------------
+
+    def build(self, partition: int, token: bytes, previous: bytes, commit_id: bytes) -> tuple[Commit, list[Activation]]:
+        """Everything so far as one commit, with the activations whose state or park it changes; begins anew.
+
+        Raises `Unstorable` if a state can not be packed; then nothing has begun anew.
+        """
+        now_ms = self._now_ms()
+        commit = Commit(partition, token, previous, commit_id)
+        for activation in self._dirty:
+            self._add_state(commit, activation, now_ms)
+        commit.consumed = self._consumed
+        commit.timers = self._timers
+        commit.sends = self._sends
+        commit.replies = self._replies
+        commit.dead = self._dead
+        commit.blocked = self._blocked
+        commit.unblocked = self._unblocked
+        commit.suspect_passed = self.suspect_passed
+        commit.clear_running = self.clear_running
+        for activation, stream_ids in self._unparked.items():
+            commit.unparked.append(_unpark(activation, stream_ids))
+        for activation in self._dirty:
+            activation.dirty = False
+        written = [*self._dirty, *self._unparked]
+        self._clear()
+        return commit, written
+
+    def _add_state(self, commit: Commit, activation: Activation, now_ms: int) -> None:
+        kind = activation.kind
+        assert kind is not None, "only an activation of a known kind takes turns"
+        try:
+            record = kind.record(activation, now_ms)
+        except Exception as error:
+            raise Unstorable(activation.target, str(error)) from error
+        if record is not None:
+            commit.states.append((activation.target, record))
+            if not activation.stored:
+                commit.created.append(activation.target)
+        elif activation.stored:
+            commit.deleted.append(activation.target)
+        activation.stored = record is not None
+
+
+class Unstorable(Exception):
+    """A settled state could not be packed when the commit was built. Handled by the partition's owner."""
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(target, reason)
+        self.target = target
+        self.reason = reason
+
+
+def _unpark(activation: Activation, stream_ids: list[StreamId]) -> Unpark:
+    park = activation.park
+    assert park is not None, "a message from a park belongs to an activation with a park"
+    park.outstanding -= len(stream_ids)
+    drained = park.exhausted and park.outstanding == 0
+    if drained:
+        # What overflowed meanwhile goes to another park, once this one is gone from the store.
+        activation.park = Park(park.waiting[0], waiting=park.waiting) if park.waiting else None
+    return Unpark(activation.target, stream_ids, drained)

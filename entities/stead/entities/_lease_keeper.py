@@ -1,0 +1,180 @@
+"""Keeps a worker's leases alive from a thread of its own, but only while the event loop is alive (HAZARDS 18).
+
+A synchronous operation that takes long must not cost its worker every partition, so renewals do not come from the event
+loop. An operation that never ends must not hold the partitions for ever, so renewals stop, and the process ends, once
+the loop has not ticked for `turn_stuck_ms`; the message that ran is marked, so that it cannot kill one worker after
+another (HAZARDS 20).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from stead.transport import ConnectionLost, Running, Settings, Store, StreamId
+
+logger = logging.getLogger("stead.worker")
+
+STUCK_EXIT_STATUS = 70  # EX_SOFTWARE: the process ended itself because an operation held it
+
+
+class Turning(NamedTuple):
+    """The turn that the event loop is in: which message, under which lease."""
+
+    partition: int
+    token: bytes
+    target: str
+    stream_id: StreamId
+    tries: int
+
+
+class LeaseKeeper(Protocol):
+    """Prolongs whatever is in its table of leases until it is stopped."""
+
+    def hold(self, partition: int, token: bytes) -> None: ...
+
+    def let_go(self, partition: int) -> None: ...
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class ThreadKeeper:
+    """The keeper for real time: a daemon thread with a connection of its own."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        lost: Callable[[set[int]], None],
+        turning: Callable[[], Turning | None],
+        end_process: Callable[[int], object] = os._exit,
+    ) -> None:
+        self._settings = settings
+        self._renewer = store.renewer()
+        self._lost = lost
+        self._turning = turning
+        self._end_process = end_process
+        self._leases: dict[int, bytes] = {}
+        self._guard = threading.Lock()
+        self._stop = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._ticked = time.monotonic()
+        self._ticker: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name="stead-leases", daemon=True)
+
+    def hold(self, partition: int, token: bytes) -> None:
+        with self._guard:
+            self._leases[partition] = token
+
+    def let_go(self, partition: int) -> None:
+        with self._guard:
+            self._leases.pop(partition, None)
+
+    def start(self) -> None:
+        self._ticker = asyncio.create_task(self._tick(), name="stead-lease-ticker")
+        self._thread.start()
+
+    async def stop(self) -> None:
+        self._stop.set()
+        if self._ticker is not None:
+            self._ticker.cancel()
+        await asyncio.to_thread(self._thread.join)
+
+    async def _tick(self) -> None:
+        pause = min(1.0, self._settings.turn_stuck_ms / 5000)
+        while True:
+            self._ticked = time.monotonic()
+            await asyncio.sleep(pause)
+
+    def _run(self) -> None:
+        pause = self._settings.lease_ms / 3000
+        failing = False
+        while not self._stop.wait(pause):
+            still = time.monotonic() - self._ticked
+            if still * 1000 > self._settings.turn_stuck_ms:
+                self._give_up(still)
+                return
+            try:
+                self._renew()
+            except ConnectionLost as error:
+                if not failing:
+                    logger.warning("leases cannot be renewed now: %s; trying again", error)
+                failing = True
+                pause = min(0.2, self._settings.lease_ms / 3000)
+            else:
+                failing = False
+                pause = self._settings.lease_ms / 3000
+        self._renewer.close()
+
+    def _renew(self) -> None:
+        with self._guard:
+            leases = dict(self._leases)
+        if not leases:
+            return
+        lost = self._renewer.renew(leases, self._settings.lease_ms)
+        with self._guard:  # a partition that was let go meanwhile is not news
+            lost = {number for number in lost if self._leases.get(number) == leases[number]}
+            for number in lost:
+                del self._leases[number]
+        if lost and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._lost, lost)
+
+    def _give_up(self, still: float) -> None:
+        turning = self._turning()
+        logger.critical(
+            "the worker has been stuck for %.0f s%s: its leases are no longer renewed and the process ends",
+            still,
+            f" in {turning.target} (message {turning.stream_id.decode()})" if turning else "",
+        )
+        if turning is not None:
+            try:
+                self._renewer.mark_running(
+                    turning.partition, turning.token, Running(turning.target, turning.stream_id, turning.tries)
+                )
+            except ConnectionLost as error:
+                logger.critical("the message could not be marked: %s", error)
+        self._end_process(STUCK_EXIT_STATUS)
+
+
+class TaskKeeper:
+    """The keeper for virtual time: a task on the hub's clock."""
+
+    def __init__(self, store: Store, settings: Settings, lost: Callable[[set[int]], None]) -> None:
+        self._clock = store.clock
+        self._renewer = store.renewer()
+        self._settings = settings
+        self._lost = lost
+        self._leases: dict[int, bytes] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def hold(self, partition: int, token: bytes) -> None:
+        self._leases[partition] = token
+
+    def let_go(self, partition: int) -> None:
+        self._leases.pop(partition, None)
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name="stead-lease-keeper")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            await self._clock.sleep(self._settings.lease_ms / 3000)
+            try:
+                lost = self._renewer.renew(dict(self._leases), self._settings.lease_ms)
+            except ConnectionLost:
+                continue
+            for number in lost:
+                del self._leases[number]
+            if lost:
+                self._lost(lost)

@@ -1,0 +1,56 @@
+"""Which messages may have killed the last owner of a partition, and whether to go on carefully (HAZARDS 20).
+
+There is no list of deliveries to count. Instead an acquisition says how often in a row an owner ended without releasing
+the partition (`unclean`), and up to which entry the inbox was filled then. From the second time on, or when a marker
+was left, the owner is careful: one turn at a time, with a marker in the store before each. A message on whose marker
+workers died `poison_tries_max` times becomes a dead letter. Passing the suspect entries ends all that.
+"""
+
+from __future__ import annotations
+
+from stead.transport import Acquired, Running, StreamId, stream_order
+
+_CAREFUL_FROM = 2  # unclean ends in a row; the first may be anything (a deployment, a machine)
+
+
+class Suspects:
+    """The suspect messages of one tenure."""
+
+    def __init__(self, acquired: Acquired) -> None:
+        self._until = stream_order(acquired.suspect_until or b"0-0")
+        self._marker = acquired.running
+        self.active = acquired.unclean > 0 or acquired.running is not None
+        self.careful = acquired.unclean >= _CAREFUL_FROM or acquired.running is not None
+        self._scanned = False
+        self._waiting = 0  # suspect messages in mailboxes
+
+    def heard(self, stream_id: StreamId) -> None:
+        """A message has entered a mailbox."""
+        if stream_order(stream_id) <= self._until:
+            self._waiting += 1
+
+    def done(self, stream_id: StreamId) -> None:
+        """A message has left its mailbox, for good or to a park."""
+        if stream_order(stream_id) <= self._until:
+            self._waiting -= 1
+
+    def scanned(self, position: StreamId, caught_up: bool) -> None:
+        """The inbox has been read up to `position`."""
+        if self.active and (caught_up or stream_order(position) >= self._until):
+            self._scanned = True
+
+    @property
+    def passed(self) -> bool:
+        """Every suspect message has been read and has left its mailbox."""
+        return self._scanned and self._waiting == 0
+
+    def settle(self) -> None:
+        self.active = self.careful = False
+        self._marker = None
+
+    def marker_for(self, target: str, stream_id: StreamId) -> Running:
+        """The marker to write before a turn; `tries` counts those who have begun it, this one included."""
+        marker = self._marker
+        if marker is not None and marker.target == target and marker.stream_id == stream_id:
+            return Running(target, stream_id, marker.tries + 1)
+        return Running(target, stream_id, 1)

@@ -1,0 +1,223 @@
+"""How an entity takes turns: one operation at a time, each a transaction (invariants 3 and 5).
+
+An operation that succeeds leaves its state settled and its signals and reply among the effects. One that fails leaves
+nothing: the state is rolled back to the last settled one, its signals are forgotten, its caller gets the error, and if
+it has no caller the message becomes a dead letter. The operations before and after it are untouched.
+
+This is the hottest code of stead: everything that does not depend on the message is looked up once per activation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from stead.transport import InvalidInput, PayloadTooLarge
+
+from ._activation import Activation, Blocked, Pending
+from ._cells import Cell
+from ._context import Turn
+from ._definition import EntityType, Operation
+from ._effects import Effects
+from ._envelope import Failure, FailureKind, decode_record, encode_message, encode_record, message_extras
+from ._errors import InvalidState, UnknownOperation, qualified_name
+from ._ids import EntityId
+from ._registry import Registry
+
+logger = logging.getLogger("stead.worker")
+
+_TRACEBACK_LENGTH_MAX = 8_000  # characters of a traceback that are kept: its end says most
+
+
+class OperationTimeout(TimeoutError):
+    """An asynchronous operation ran longer than `operation_ms_max` and was cancelled."""
+
+
+class TooManyEffects(InvalidInput):
+    """One operation sent more messages than a commit may hold (`STEAD_BATCH_LENGTH_MAX`)."""
+
+
+class _Body:
+    """An entity's activation: its cell, and the turn that is reused for each of its operations."""
+
+    __slots__ = ("cell", "entity_type", "operations", "turn")
+
+    def __init__(self, entity_type: EntityType, cell: Cell, turn: Turn) -> None:
+        self.entity_type = entity_type
+        self.cell = cell
+        self.turn = turn
+        self.operations: dict[str, Operation] = {}  # by the name as messages spell it
+
+
+class EntityKind:
+    """The kind of class and function entities: see the module's head. Implements `Kind`."""
+
+    def __init__(self, registry: Registry, now_ms: Callable[[], int]) -> None:
+        self._registry = registry
+        self._now_ms = now_ms
+        self.eager: set[str] = set()  # targets whose state has to be packed after each operation
+
+    def activate(self, target: str, record: bytes | None) -> object:
+        entity_id = EntityId.parse(target)
+        entity_type = self._registry.get(entity_id.canonical_name)
+        if entity_type is None:
+            raise Blocked(f"no entity named {entity_id.name!r} is registered in this worker", entity_id.canonical_name)
+        try:
+            packed = None if record is None else decode_record(record)[0]
+            cell = entity_type.cell(packed, eager=target in self.eager)
+        except InvalidState as error:
+            raise Blocked(str(error)) from error
+        return _Body(entity_type, cell, Turn(entity_id, self._registry, self._now_ms))
+
+    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+        body = cast("_Body", activation.body)
+        cell, turn, mailbox = body.cell, body.turn, activation.mailbox
+        find, elapsed = body.operations.get, effects.elapsed
+        slow = effects.settings.slow_operation_ms / 1000
+        started = elapsed()
+        while mailbox:
+            effects.running = pending = mailbox[0]
+            message = pending.message
+            operation = find(message.operation)
+            try:
+                if operation is None:
+                    operation = self._operation(body, message.operation)
+                args, kwargs = operation.bind(message.args, message.kwargs)
+            except (InvalidInput, UnknownOperation) as error:
+                self._refuse(activation, pending, effects, error)
+                mailbox.popleft()
+                continue
+            try:
+                turn.begin(operation, message.operation, args, kwargs, not cell.exists)
+                result = cell.invoke(turn)
+                if operation.is_async:
+                    return cast("Awaitable[object]", result)
+                self._succeed(activation, body, pending, effects, result)
+            except Exception as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
+                self._fail(activation, body, pending, effects, error)
+            mailbox.popleft()
+            ended = elapsed()
+            if ended - started > slow:
+                _report_slow(activation.target, message.operation, ended - started)
+            started = ended
+            if ended >= effects.stop_at or effects.one_turn or effects.full:
+                break
+        return None
+
+    def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
+        body = cast("_Body", activation.body)
+        pending = activation.mailbox[0]
+        if error is None:
+            try:
+                self._succeed(activation, body, pending, effects, result)
+            except Exception as late:  # noqa: BLE001 - an invalid state or result is the operation's failure
+                self._fail(activation, body, pending, effects, late)
+        else:
+            self._fail(activation, body, pending, effects, error)
+        activation.mailbox.popleft()
+
+    def record(self, activation: Activation, now_ms: int) -> bytes | None:
+        packed = cast("_Body", activation.body).cell.packed()
+        return None if packed is None else encode_record(packed, now_ms)
+
+    def _operation(self, body: _Body, name: str) -> Operation:
+        """Find an operation by the name in a message, and remember it under that spelling."""
+        operation = body.entity_type.operation(name)
+        if len(body.operations) < 256:  # a function entity accepts any name: do not remember without end
+            body.operations[name] = operation
+        return operation
+
+    def _succeed(
+        self, activation: Activation, body: _Body, pending: Pending, effects: Effects, result: object
+    ) -> None:
+        """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
+        cell, turn = body.cell, body.turn
+        cell.settle()
+        reply_to = pending.message.reply_to
+        sends = self._encode_sends(activation, turn, effects) if turn.sends else None
+        if reply_to is not None:
+            effects.reply(pending.message, cast("Operation", turn.operation).encode_result(result))
+        # From here on nothing can fail.
+        if sends is not None:
+            for target, envelope in sends:
+                effects.send(target, envelope)
+        turn.end()
+        if cell.changed and not activation.dirty:
+            effects.changed(activation)
+        effects.consume(activation, pending)
+
+    def _refuse(self, activation: Activation, pending: Pending, effects: Effects, error: InvalidInput | UnknownOperation) -> None:
+        """The message asks for something that the entity does not have, or with the wrong arguments."""
+        kind: FailureKind = "unknown_operation" if isinstance(error, UnknownOperation) else "invalid_input"
+        effects.fail(pending, Failure(kind, qualified_name(type(error)), str(error)))
+        effects.consume(activation, pending)
+        if pending.message.reply_to is None:
+            logger.warning("%s: a message was refused (%s) and is among the dead letters", activation.target, error)
+
+    def _fail(
+        self, activation: Activation, body: _Body, pending: Pending, effects: Effects, error: BaseException
+    ) -> None:
+        """Undo the operation and tell whom it concerns."""
+        body.turn.end()
+        body.cell.rollback()
+        effects.fail(pending, failure_of(error))
+        effects.consume(activation, pending)
+        if pending.message.reply_to is None:
+            logger.warning(
+                "%s: operation %s failed (%s: %s); the message is among the dead letters",
+                activation.target,
+                pending.message.operation,
+                qualified_name(type(error)),
+                error,
+            )
+
+    def _encode_sends(self, activation: Activation, turn: Turn, effects: Effects) -> list[tuple[str, bytes]]:
+        settings = effects.settings
+        if len(turn.sends) > settings.batch_length_max:
+            raise TooManyEffects(
+                f"operation {turn.operation_name!r}",
+                f"it sent {len(turn.sends):,} messages, and one operation may send {settings.batch_length_max:,}",
+            )
+        sends: list[tuple[str, bytes]] = []
+        size = 0
+        for send in turn.sends:
+            extras = message_extras(
+                kwargs=send.kwargs, delay_ms=send.delay_ms, due_ms=send.due_ms, sender=activation.target
+            )
+            envelope = encode_message(send.target, send.operation, send.args, effects.next_message_id(), extras)
+            if len(envelope) > settings.payload_bytes_max:
+                raise PayloadTooLarge(f"signal to {send.target}", len(envelope), settings.payload_bytes_max)
+            size += len(envelope)
+            sends.append((send.target, envelope))
+        if size > settings.batch_bytes_max:
+            raise PayloadTooLarge(f"signals of operation {turn.operation_name!r}", size, settings.batch_bytes_max)
+        return sends
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What a caller or a reader of dead letters is told about an error."""
+    kind: FailureKind = "operation"
+    name = qualified_name(type(error))
+    if isinstance(error, UnknownOperation):  # a function entity says so itself
+        kind = "unknown_operation"
+    elif isinstance(error, OperationTimeout):
+        kind = "time_out"
+        name = "TimeoutError"
+    elif isinstance(error, asyncio.CancelledError):
+        name = "asyncio.CancelledError"
+    text = "".join(traceback.format_exception(error))[-_TRACEBACK_LENGTH_MAX:]
+    cause = error.__cause__ or error.__context__
+    return Failure(kind, name, str(error), text, "" if cause is None else f"{qualified_name(type(cause))}: {cause}")
+
+
+def _report_slow(target: str, operation: str, seconds: float) -> None:
+    logger.warning(
+        "%s: operation %s held the worker for %.0f ms: nothing else of this worker ran meanwhile; "
+        "make it `async def`, or move slow work out of it",
+        target,
+        operation,
+        seconds * 1000,
+    )

@@ -1,0 +1,172 @@
+"""The worker: carries messages from the store into partitions and their commits back. It only puts its parts together.
+
+    _worker_leases   joins the hub, takes and gives back partitions     _worker_timers   fires due timers
+    _worker_inbox    reads inboxes, loads records                       _worker_parks    moves messages of slow entities
+    _worker_turns    lets partitions take turns                         _lease_keeper    renews leases, from a thread
+    _worker_commits  commits what turns have brought about
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+from stead.transport import ConnectionLost, ManualClock, ServerChanged, Settings, Store
+
+from ._activation import Blocked, Kind
+from ._board import Board
+from ._lease_keeper import LeaseKeeper, TaskKeeper, ThreadKeeper, Turning
+from ._partition import Environment
+from ._registry import Registry
+from ._turns import EntityKind
+from ._worker_commits import Committer
+from ._worker_inbox import InboxReader
+from ._worker_leases import Membership
+from ._worker_parks import Parker
+from ._worker_timers import TimerRunner
+from ._worker_turns import TurnRunner
+
+logger = logging.getLogger("stead.worker")
+
+
+class Worker:
+    """Runs the operations of a hub's entities, together with all other workers of the hub.
+
+    `registry` has the entities that this worker can run, `name` identifies it to people (a random part is added). Use it
+    as an asynchronous context manager, or `await worker.run()`. It guarantees what the invariants in the documentation
+    say: above all that each message takes effect once, one at a time per entity, whatever crashes.
+    """
+
+    def __init__(self, store: Store, registry: Registry, settings: Settings, name: str | None = None) -> None:
+        self.name = f"{name or socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+        self._store = store
+        self._registry = registry
+        self._settings = settings
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._board: Board | None = None
+        self._membership: Membership | None = None
+        self._turns: TurnRunner | None = None
+
+    @property
+    def partitions(self) -> frozenset[int]:
+        """The partitions that this worker holds now."""
+        return frozenset(self._board.partitions) if self._board is not None else frozenset()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def run(self) -> None:
+        """Work until `stop` is called. Raises what made a part of the worker fail, which would be a bug of stead."""
+        await self.start()
+        try:
+            await self._stopping.wait()
+        finally:
+            await self.stop()
+        if self._failure is not None:
+            raise self._failure
+
+    def request_stop(self) -> None:
+        """Let `run` end gracefully; for signal handlers."""
+        self._stopping.set()
+
+    async def start(self) -> None:
+        """Join the hub and begin to work. Returns once the first look at the leases has been taken."""
+        assert self._board is None, "a worker is started once"
+        store, settings = self._store, self._settings
+        kind = EntityKind(self._registry, store.clock.now_ms)
+        environment = Environment(
+            settings=settings,
+            partitions=store.layout.partitions,
+            find_kind=lambda target: _find_kind(kind, target),
+            now_ms=store.clock.now_ms,
+            elapsed=asyncio.get_running_loop().time,
+            draw=os.urandom,
+            pack_each_turn=kind.eager.add,
+        )
+        self._board = board = Board(self.name, store, settings, environment)
+        self._turns = TurnRunner(board)
+        board.keeper = self._make_keeper(board)
+        self._membership = Membership(board, self._registry.describe())
+        reader, parker = InboxReader(board), Parker(board)
+        board.keeper.start()
+        with contextlib.suppress(ConnectionLost, ServerChanged):  # its own loop tries again
+            await self._membership.round()
+        self._spawn("membership", self._membership.run)
+        self._spawn("inbox", reader.run)
+        self._spawn("commits", Committer(board).run)
+        self._spawn("timers", TimerRunner(board).run)
+        self._spawn("parks", parker.run)
+        self._spawn("age", parker.watch_age)
+
+    async def stop(self) -> None:
+        """Give back all partitions, gracefully: what runs may finish within `drain_ms`; then leave the hub."""
+        self._stopping.set()
+        board = self._board
+        if board is None or not self._tasks:
+            return
+        assert self._membership is not None and board.keeper is not None, "a started worker has all its parts"
+        membership, *others = self._tasks
+        self._tasks = []
+        await _end(membership)
+        await self._membership.release_all()
+        for task in others:
+            await _end(task)
+        await board.keeper.stop()
+        for partition in list(board.partitions.values()):
+            board.drop(partition, "the worker ends")
+
+    def _make_keeper(self, board: Board) -> LeaseKeeper:
+        if isinstance(self._store.clock, ManualClock):
+            return TaskKeeper(self._store, self._settings, board.lost)
+        return ThreadKeeper(self._store, self._settings, board.lost, self._turning)
+
+    def _turning(self) -> Turning | None:
+        """The turn that the event loop is in, seen from the keeper's thread."""
+        partition = self._turns.turning if self._turns is not None else None
+        if partition is None:
+            return None
+        pending = partition.effects.running
+        if pending is None:
+            return None
+        running = partition.suspects.marker_for(pending.message.target, pending.stream_id)
+        return Turning(partition.number, partition.token, running.target, running.stream_id, running.tries)
+
+    def _spawn(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(part(), name=f"stead-{name}")
+        task.add_done_callback(self._part_ended)
+        self._tasks.append(task)
+
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        logger.critical("%s ended unexpectedly; the worker stops", task.get_name(), exc_info=error)
+        self._failure = error
+        self._stopping.set()
+
+
+def _find_kind(entities: EntityKind, target: str) -> Kind:
+    """The kind of a target. Entities begin with "@"; nothing else exists yet."""
+    if target.startswith("@"):
+        return entities
+    raise Blocked(f"{target!r} is not an entity, and this worker runs entities only", "orchestration")
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await task

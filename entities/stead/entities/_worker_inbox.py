@@ -1,0 +1,128 @@
+"""The part of a worker that reads: one blocking read over the inboxes of all its partitions, then the records needed.
+
+While the partitions take their turns, the next read is already on its way. Reading pauses while more messages wait in
+memory than the turns can take soon; messages of slow entities do not count, since parks take those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from stead.transport import ConnectionLost, Entry, ServerChanged, StreamId
+
+from ._activation import Activation
+from ._board import Board
+from ._partition import Partition
+
+_BLOCK_MS = 1_000
+_COUNT_MAX = 2_000  # entries of one partition in one read
+_COUNT_MIN = 32
+_PAUSE_S = 0.05
+
+
+class InboxReader:
+    """Reads inboxes and loads records."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._read: asyncio.Future[list[tuple[int, Sequence[Entry]]]] | None = None
+        self._interrupted = False
+        self._streams = 1  # how many partitions had something in the last read
+        self._ahead_max = board.settings.batch_length_max * 2
+        board.interrupt_read = self.interrupt
+
+    def interrupt(self) -> None:
+        """The set of partitions has changed: begin the read anew."""
+        if self._read is not None and not self._read.done():
+            self._interrupted = True
+            self._read.cancel()
+
+    async def run(self) -> None:
+        board = self._board
+        while True:
+            try:
+                await self._load(list(board.partitions.values()))
+                reading = self._choose()
+                if not reading:
+                    await board.reading.wait()
+                    continue
+                await self._read_once(reading)
+            except ConnectionLost:
+                await asyncio.sleep(_PAUSE_S)
+            except ServerChanged:
+                board.check_generation()
+
+    def _choose(self) -> dict[int, Partition]:
+        """The partitions to read now: none while there is enough to do."""
+        partitions = [p for p in self._board.partitions.values() if not p.draining]
+        if sum(p.runnable for p in partitions) > self._ahead_max:
+            return {}
+        return {p.number: p for p in partitions}
+
+    async def _read_once(self, reading: dict[int, Partition]) -> None:
+        board = self._board
+        positions: dict[int, StreamId] = {number: p.position for number, p in reading.items()}
+        count = min(_COUNT_MAX, max(_COUNT_MIN, board.settings.batch_length_max // self._streams))
+        self._read = asyncio.ensure_future(board.store.read_inboxes(positions, count, _BLOCK_MS))
+        try:
+            results = await self._read
+        except asyncio.CancelledError:
+            if self._interrupted:
+                self._interrupted = False
+                return
+            raise
+        finally:
+            self._read = None
+        board.check_generation()
+        self._streams = max(1, len(results))
+        heard: list[Partition] = []
+        for number, entries in results:
+            partition = reading.pop(number)
+            if not (partition.gone or partition.draining):
+                partition.receive(entries, caught_up=False)
+                heard.append(partition)
+        for partition in reading.values():
+            if not partition.caught_up and not partition.gone:
+                partition.receive((), caught_up=True)
+                heard.append(partition)
+        await self._load(heard)
+        for partition in heard:
+            board.turn(partition)
+            if partition.wants_commit:
+                board.committing.ring()
+            if partition.wants_parking:
+                board.parking.ring()
+        self._evict()
+
+    async def _load(self, partitions: list[Partition]) -> None:
+        """Fetch the records of activations that are new in memory."""
+        board = self._board
+        wanted: dict[int, tuple[Partition, list[Activation]]] = {}
+        for partition in partitions:
+            loads = partition.take_loads()
+            if loads and not partition.gone:
+                wanted[partition.number] = (partition, loads)
+        if not wanted:
+            return
+        targets = {number: [a.target for a in loads] for number, (_, loads) in wanted.items()}
+        records = await board.insist(lambda: board.store.load(targets), "loading")
+        for number, (partition, loads) in wanted.items():
+            if partition.gone:
+                continue
+            for activation, record in zip(loads, records[number], strict=True):
+                partition.loaded(activation, record)
+            board.turn(partition)
+
+    def _evict(self) -> None:
+        """Keep the number of activations in memory below its limit: those unused for longest go first."""
+        partitions = self._board.partitions.values()
+        limit = self._board.settings.activations_max
+        total = sum(len(p.activations) for p in partitions)
+        if total <= limit:
+            return
+        for idle_rounds in (1_000, 300, 100, 30, 10, 3, 1):
+            for partition in partitions:
+                total -= partition.evict(idle_rounds)
+            if total <= limit * 0.9:
+                return

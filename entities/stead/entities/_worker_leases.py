@@ -1,0 +1,202 @@
+"""The part of a worker that joins the hub: heartbeats, and taking and giving back partitions.
+
+Every heartbeat tells who lives and which kinds they know; from that all workers compute the same assignment. A release
+is graceful: reading stops, what runs may finish, what has finished is committed, and the partition is free at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from stead.transport import ConnectionLost, LeaseView, ServerChanged, TornCommit, WorkerView
+
+from ._assignment import assign
+from ._board import Bell, Board
+from ._leases import LeaseWatch, plan_leases
+from ._partition import Partition
+
+logger = logging.getLogger("stead.worker")
+
+_WORKERS_MISSED = 4  # heartbeats that a worker may miss before it does not count any more
+_REMEMBER_WAITING = 30  # heartbeats for which a partition's wish for another worker is remembered
+_TRY_AGAIN_S = 0.2
+
+
+class Membership:
+    """Keeps a worker a member of its hub."""
+
+    def __init__(self, board: Board, names: Mapping[str, Mapping[str, Any]]) -> None:
+        self._board = board
+        self._names = names
+        self._watch = LeaseWatch(board.settings.lease_ms)
+        self._quarantined: set[int] = set()
+        self._waiting: dict[int, tuple[set[str], int]] = {}  # partition -> kinds, heartbeats left to remember them
+        self._releases: dict[Partition, asyncio.Task[None]] = {}
+        self._published_ms = 0
+        self._mixed: set[str] = set()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.round()
+                await self._pause(self._board.settings.heartbeat_ms / 1000)
+            except ConnectionLost as error:
+                logger.info("the store does not answer a heartbeat: %s", error)
+                await self._pause(_TRY_AGAIN_S)
+            except ServerChanged:
+                self._board.check_generation()
+
+    async def _pause(self, seconds: float) -> None:
+        """Until the next heartbeat is due, or leases should be looked at at once."""
+        bell = asyncio.ensure_future(self._board.membership.wait())
+        alarm = asyncio.ensure_future(self._board.store.clock.sleep(seconds))
+        try:
+            await asyncio.wait({bell, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in (bell, alarm):
+                future.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await future
+
+    async def round(self) -> None:
+        """One heartbeat, and what follows from it."""
+        board = self._board
+        settings = board.settings
+        ttl_ms = settings.heartbeat_ms * _WORKERS_MISSED
+        server_ms, workers = await board.store.heartbeat(board.name, self._info(), ttl_ms)
+        if server_ms - self._published_ms > settings.names_keep_ms // 10:
+            await board.store.publish(self._names, settings.names_keep_ms)
+            self._published_ms = server_ms
+        server_ms, views = await board.store.read_leases()
+        board.check_generation()
+        self._warn_of_mixed(workers)
+        plan = plan_leases(
+            me=board.name,
+            views=views,
+            owners=self._assign(workers),
+            held=board.partitions,
+            watch=self._watch,
+            server_ms=server_ms,
+            monotonic=board.store.clock.monotonic(),
+            lease_ms=settings.lease_ms,
+        )
+        self._report_quarantined(plan.quarantined)
+        for number in plan.release:
+            self._release_soon(board.partitions[number])
+        for view in plan.acquire:
+            await self._acquire(view)
+
+    # -- who should have what ------------------------------------------------------------------------------------------
+
+    def _info(self) -> dict[str, Any]:
+        """What the others learn of this worker."""
+        for partition in self._board.partitions.values():
+            if partition.unknown_kinds:
+                self._waiting[partition.number] = (set(partition.unknown_kinds), _REMEMBER_WAITING)
+        for number, (kinds, left) in list(self._waiting.items()):
+            if left <= 1:
+                del self._waiting[number]
+            else:
+                self._waiting[number] = (kinds, left - 1)
+        return {
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "kinds": {name: dict(description) for name, description in self._names.items()},
+            "partitions": len(self._board.partitions),
+            "waiting": {str(number): sorted(kinds) for number, (kinds, _) in self._waiting.items()},
+        }
+
+    def _assign(self, workers: list[WorkerView]) -> dict[int, str]:
+        kinds = {view.worker: frozenset(view.info.get("kinds", ())) for view in workers}
+        kinds.setdefault(self._board.name, frozenset(self._names))
+        waiting: dict[int, set[str]] = {}
+        for view in workers:
+            for number, names in view.info.get("waiting", {}).items():
+                waiting.setdefault(int(number), set()).update(names)
+        return assign(kinds, self._board.store.layout.partitions, waiting)
+
+    def _warn_of_mixed(self, workers: list[WorkerView]) -> None:
+        """Kinds that only some of the living workers know: a deployment is under way, or somebody forgot one."""
+        known = [set(view.info.get("kinds", ())) for view in workers]
+        mixed = set[str]().union(*known) - set(self._names) if known else set[str]()
+        if mixed - self._mixed:
+            logger.warning(
+                "other workers of this hub know kinds that this one does not: %s; their messages go to those workers",
+                ", ".join(sorted(mixed)),
+            )
+        self._mixed = mixed
+
+    def _report_quarantined(self, numbers: list[int]) -> None:
+        for number in set(numbers) - self._quarantined:
+            logger.critical("partition %d is quarantined: a commit was applied in part; see `stead info`", number)
+        self._quarantined = set(numbers)
+
+    # -- taking --------------------------------------------------------------------------------------------------------
+
+    async def _acquire(self, view: LeaseView) -> None:
+        board = self._board
+        token = board.draw(16)
+        try:
+            acquired = await board.store.acquire(
+                view.partition, board.name, token, view.token, board.settings.lease_ms
+            )
+        except TornCommit as error:
+            logger.critical("%s", error)
+            return
+        if acquired is not None:
+            board.check_generation()
+            board.add(Partition(acquired, board.environment))
+            logger.info("partition %d is held, epoch %d", acquired.partition, acquired.epoch)
+
+    # -- giving back ---------------------------------------------------------------------------------------------------
+
+    def _release_soon(self, partition: Partition) -> None:
+        if partition not in self._releases:
+            task = asyncio.create_task(self._release(partition), name=f"stead-release {partition.number}")
+            self._releases[partition] = task
+            task.add_done_callback(lambda _: self._releases.pop(partition, None))
+
+    async def release_all(self) -> None:
+        """Give every partition back, and leave the hub."""
+        for partition in list(self._board.partitions.values()):
+            self._release_soon(partition)
+        await asyncio.gather(*self._releases.values(), return_exceptions=True)
+        try:
+            await self._board.store.leave(self._board.name)
+        except (ConnectionLost, ServerChanged) as error:
+            logger.info("the worker left without a word: %s", error)
+
+    async def _release(self, partition: Partition) -> None:
+        board = self._board
+        bell = board.settled[partition] = Bell()
+        partition.draining = True
+        board.interrupt_read()
+        board.reading.ring()
+        try:
+            if not await self._wait_settled(partition, bell):
+                board.cancel(partition)  # what still runs will run again elsewhere (HAZARDS 9)
+                partition.abandon()
+                await self._wait_settled(partition, bell)
+            if not partition.gone:
+                await board.store.release(partition.number, partition.token)
+        except (ConnectionLost, ServerChanged) as error:
+            logger.info("partition %d was not released: %s; its lease will expire", partition.number, error)
+        finally:
+            del board.settled[partition]
+            board.drop(partition, "it was given back")
+
+    async def _wait_settled(self, partition: Partition, bell: Bell) -> bool:
+        """Until nothing of the partition is left to commit; false if that took longer than `drain_ms`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._board.settings.drain_ms / 1000):
+                while not (partition.gone or partition.settled):
+                    if partition.wants_commit:
+                        self._board.committing.ring()
+                    await bell.wait()
+        return partition.gone or partition.settled

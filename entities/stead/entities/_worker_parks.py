@@ -1,0 +1,82 @@
+"""The part of a worker that keeps slow entities from stopping their neighbours: it moves their messages to parks,
+
+and reads them back when they can run (HAZARDS 11).
+"""
+
+from __future__ import annotations
+
+
+from stead.transport import ServerChanged, StreamId
+
+from ._activation import Activation
+from ._board import Board
+from ._partition import Partition
+
+_REFILL = 1_000  # messages read back at once
+
+
+class Parker:
+    """Moves messages between inbox, park and mailbox."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def run(self) -> None:
+        board = self._board
+        while True:
+            await board.parking.wait()
+            try:
+                while await self._round():
+                    pass
+            except ServerChanged:
+                board.check_generation()
+
+    async def watch_age(self) -> None:
+        """Ring now and then, so that messages are parked by age too."""
+        board = self._board
+        while True:
+            await board.store.clock.sleep(board.settings.mailbox_age_ms_max / 2000)
+            for partition in board.partitions.values():
+                partition.park_the_old()
+                if partition.wants_parking:
+                    board.parking.ring()
+
+    async def _round(self) -> bool:
+        """One move or refill for whoever needs one; whether there was any."""
+        did = False
+        for partition in list(self._board.partitions.values()):
+            if partition.gone or partition.draining:
+                continue
+            for activation, stream_ids in partition.parking.take_parks():
+                did = True
+                await self._park(partition, activation, stream_ids)
+            for activation, after in partition.take_refills():
+                did = True
+                await self._refill(partition, activation, after)
+        return did
+
+    async def _park(self, partition: Partition, activation: Activation, stream_ids: list[StreamId]) -> None:
+        board = self._board
+        held = await board.insist(
+            lambda: board.store.park(partition.number, partition.token, activation.target, stream_ids), "parking"
+        )
+        if partition.gone:
+            return
+        if held:
+            partition.parking.parked(activation)
+        else:
+            board.drop(partition, "its lease is another worker's")
+
+    async def _refill(self, partition: Partition, activation: Activation, after: StreamId) -> None:
+        board = self._board
+        entries = await board.insist(
+            lambda: board.store.read_park(partition.number, activation.target, after, _REFILL), "reading a park"
+        )
+        if partition.gone:
+            return
+        partition.refilled(activation, entries, _REFILL)
+        board.turn(partition)
+        if partition.wants_commit:
+            board.committing.ring()
+
+

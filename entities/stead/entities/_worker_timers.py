@@ -1,0 +1,69 @@
+"""The part of a worker that fires timers: due scheduled signals move from the timers into the inbox, by the server's time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from stead.transport import ServerChanged
+
+from ._board import Board
+from ._partition import Partition
+
+logger = logging.getLogger("stead.worker")
+
+
+class TimerRunner:
+    """Sleeps until the earliest timer of the worker's partitions is due, and fires it."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    async def run(self) -> None:
+        while True:
+            try:
+                due = [p for p in self._board.partitions.values() if self._is_due(p)]
+                if not due:
+                    await self._wait()
+                for partition in due:
+                    await self._fire(partition)
+            except ServerChanged:
+                self._board.check_generation()
+
+    def _is_due(self, partition: Partition) -> bool:
+        due_ms = partition.next_due_ms
+        return due_ms is not None and due_ms <= self._board.store.clock.now_ms() and not partition.draining
+
+    async def _wait(self) -> None:
+        """Until something may be due, or the timers have changed."""
+        board = self._board
+        due_ms = min(
+            (p.next_due_ms for p in board.partitions.values() if p.next_due_ms is not None and not p.draining),
+            default=None,
+        )
+        if due_ms is None:
+            await board.timing.wait()
+            return
+        seconds = max(0.001, (due_ms - board.store.clock.now_ms()) / 1000)
+        bell = asyncio.ensure_future(board.timing.wait())
+        alarm = asyncio.ensure_future(board.store.clock.sleep(seconds))
+        try:
+            await asyncio.wait({bell, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in (bell, alarm):
+                future.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await future
+
+    async def _fire(self, partition: Partition) -> None:
+        board = self._board
+        limit = board.settings.timers_fire_max
+        partition.fire_begins()
+        fired = await board.insist(
+            lambda: board.store.fire_timers(partition.number, partition.token, limit), "firing timers"
+        )
+        if fired is None:
+            board.drop(partition, "its lease is another worker's")
+        else:
+            partition.fired(fired[1])

@@ -1,0 +1,191 @@
+"""The part of a worker that lets partitions take turns, and that runs their asynchronous operations as tasks.
+
+Turns of synchronous operations run inline, from a plain callback: no task and no await per message. A callback runs for
+a slice of time and then lets the event loop read, commit and renew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+
+from stead.transport import ServerChanged
+
+from ._activation import Activation
+from ._board import Bell, Board
+from ._envelope import Failure
+from ._partition import Partition, Started
+from ._turns import OperationTimeout
+
+logger = logging.getLogger("stead.worker")
+
+_SLICE_S = 0.02
+
+
+class TurnRunner:
+    """Runs turns while there are any."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._active: dict[Partition, None] = {}
+        self._scheduled = False
+        self._tasks: dict[asyncio.Task[None], Partition] = {}
+        self._careful: dict[Partition, Bell] = {}
+        self.turning: Partition | None = None  # read by the lease keeper's thread
+        board.turn = self.wake
+        board.cancel = self.cancel
+
+    def wake(self, partition: Partition) -> None:
+        """The partition may have turns to take."""
+        if partition.suspects.careful:
+            self._wake_careful(partition)
+            return
+        self._active[partition] = None
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        board = self._board
+        stop_at = board.elapsed() + _SLICE_S
+        for partition in list(self._active):
+            del self._active[partition]
+            if partition.gone:
+                continue
+            self.turning = partition
+            started = partition.take_turns(stop_at)
+            self.turning = None
+            for start in started:
+                self._start(start)
+            self._after(partition)
+            if partition.has_turns:
+                self._active[partition] = None  # at the end: the others come first
+            if board.elapsed() >= stop_at:
+                break
+        self._scheduled = bool(self._active)
+        if self._scheduled:
+            asyncio.get_running_loop().call_soon(self._run)
+        board.reading.ring()
+
+    def _after(self, partition: Partition) -> None:
+        if partition.suspects.active:
+            partition.settle_suspects()
+        if partition.wants_commit:
+            self._board.committing.ring()
+        if partition.wants_parking:
+            self._board.parking.ring()
+
+    # -- asynchronous operations ---------------------------------------------------------------------------------------
+
+    def _start(self, start: Started) -> None:
+        task = asyncio.create_task(self._await(start), name=f"stead-operation {start.activation.target}")
+        self._tasks[task] = start.partition
+        task.add_done_callback(self._tasks.pop)
+
+    async def _await(self, start: Started) -> None:
+        result: object = None
+        error: BaseException | None = None
+        limit_ms = self._board.settings.operation_ms_max
+        try:
+            result = await _within(start.awaitable, limit_ms)
+        except asyncio.CancelledError as cancelled:
+            if start.partition.gone or start.partition.draining:
+                return  # the message stays in the store, for the next owner
+            error = cancelled  # the operation cancelled itself
+        except Exception as raised:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
+            error = raised
+        self._finish(start.partition, start.activation, result, error)
+
+    def _finish(
+        self, partition: Partition, activation: Activation, result: object, error: BaseException | None
+    ) -> None:
+        partition.finish(activation, result, error)
+        if partition.gone:
+            return
+        self._after(partition)
+        self._board.notify(partition)
+        if partition.has_turns or partition.suspects.careful:
+            self.wake(partition)
+
+    def cancel(self, partition: Partition) -> None:
+        """End the partition's asynchronous operations: what they do does not count any more (HAZARDS 9)."""
+        for task, owner in list(self._tasks.items()):
+            if owner is partition:
+                task.cancel()
+        self._active.pop(partition, None)
+        bell = self._careful.pop(partition, None)
+        if bell is not None:
+            bell.ring()
+
+    # -- careful mode --------------------------------------------------------------------------------------------------
+
+    def _wake_careful(self, partition: Partition) -> None:
+        bell = self._careful.get(partition)
+        if bell is None:
+            bell = self._careful[partition] = Bell()
+            logger.warning(
+                "partition %d lost its worker repeatedly: it goes on one message at a time until the cause is found",
+                partition.number,
+            )
+            task = asyncio.create_task(self._go_carefully(partition, bell), name=f"stead-careful {partition.number}")
+            self._tasks[task] = partition
+            task.add_done_callback(self._tasks.pop)
+        bell.ring()
+
+    async def _go_carefully(self, partition: Partition, bell: Bell) -> None:
+        while not partition.gone and partition.suspects.careful:
+            await bell.wait()
+            try:
+                while not partition.gone and await self._one_careful_turn(partition):
+                    pass
+            except ServerChanged:
+                return
+            self._after(partition)
+        self._careful.pop(partition, None)
+        if not partition.gone:
+            logger.warning("partition %d is past the messages under suspicion", partition.number)
+            self.wake(partition)
+
+    async def _one_careful_turn(self, partition: Partition) -> bool:
+        """Mark and take one turn; false if there is none to take now."""
+        board = self._board
+        turn = partition.next_careful()
+        if turn is None:
+            return False
+        activation, pending = turn
+        running = partition.suspects.marker_for(activation.target, pending.stream_id)
+        if running.tries > board.settings.poison_tries_max:
+            tries = running.tries - 1
+            failure = Failure("poison", "PoisonMessage", f"{tries} workers ended while they were running this message")
+            partition.bury_next(activation, failure, tries)
+            logger.error("%s: a message ended %d workers and is a dead letter now", activation.target, tries)
+        else:
+            held = await board.insist(
+                lambda: board.store.mark_running(partition.number, partition.token, running), "marking a turn"
+            )
+            if not held:
+                board.drop(partition, "its lease is another worker's")
+                return False
+            if partition.gone or partition.next_careful() != turn:
+                return not partition.gone
+            self.turning = partition
+            started = partition.take_careful()
+            self.turning = None
+            for start in started:
+                self._start(start)
+        self._after(partition)
+        return True
+
+
+async def _within(awaitable: Awaitable[object], limit_ms: int) -> object:
+    """Await something, but not longer than an operation may take (HAZARDS 21)."""
+    try:
+        async with asyncio.timeout(limit_ms / 1000) as limit:
+            return await awaitable
+    except TimeoutError as error:
+        if limit.expired():
+            raise OperationTimeout(f"the operation took longer than {limit_ms:,} ms and was cancelled") from error
+        raise
+
+
