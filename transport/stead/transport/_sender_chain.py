@@ -175,6 +175,10 @@ class Chain:
             self._doubtful.clear()
             self._chain_anew()
             return Simple.RECHAINED
+        if record == NOTHING and self._renew_if_stale(now_ms):
+            # Not lost but forgotten: this process was suspended between making the batch and sending it.
+            self._chain_anew()
+            return Simple.RECHAINED
         if record < self.confirmed:
             lost = Lost(record + 1, self.confirmed)
             if self._new_session is not None:
