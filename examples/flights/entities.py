@@ -1,0 +1,44 @@
+"""The entities: one for every route, one for every carrier, each keeping its own totals."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from stead.app import App, Settings
+from stead.entities import Entity
+
+BOUNDS_MIN = (0, 15, 30, 60, 120, 240)
+"""Upper bounds of the histogram's bars, in minutes of delay; the last bar has none."""
+
+# After a crash, others wait this long before they take over; the default of 10 s would make a dull show.
+app = App("flights", settings=Settings(lease_ms=3_000))
+
+
+class Delays(Entity):
+    """What is known about some flights. The fields are the state, the public methods are the operations."""
+
+    flights: int = 0
+    arrived: int = 0
+    minutes: int = 0
+    worst: int | None = None
+    histogram: list[int] = [0] * (len(BOUNDS_MIN) + 1)
+
+    def record(self, delay: int | None) -> None:
+        """Count a flight, by its delay at arrival in minutes: less than 0 if early, None if it never arrived."""
+        self.flights += 1
+        if delay is None:
+            return
+        self.arrived += 1
+        self.minutes += delay
+        self.worst = delay if self.worst is None else max(self.worst, delay)
+        self.histogram[bisect_left(BOUNDS_MIN, delay)] += 1
+
+
+@app.entity
+class Route(Delays):
+    """The flights of one route; its key is like `JFK-LAX`."""
+
+
+@app.entity
+class Carrier(Delays):
+    """The flights of one carrier; its key is like `UA`."""

@@ -1,0 +1,59 @@
+"""What the demonstration shows at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+
+from .entities import BOUNDS_MIN, Carrier, Delays, Route
+
+FLIGHTS_MIN = 100
+"""A route with fewer flights has no mean worth ranking."""
+
+WORST = 10
+BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def worst_routes(routes: Mapping[str, Route]) -> Table:
+    """The routes whose flights were late the most, on average."""
+    table = Table(
+        title=f"The {WORST} worst routes out of New York, 2013",
+        caption=f"delays at arrival in minutes; bars: up to {', '.join(map(str, BOUNDS_MIN))} and more",
+    )
+    table.add_column("route")
+    for heading in ("flights", "never arrived", "mean", "worst"):
+        table.add_column(heading, justify="right")
+    table.add_column("delays")
+    ranked = sorted(routes.items(), key=lambda item: mean(item[1]), reverse=True)
+    for key, route in [(key, route) for key, route in ranked if route.flights >= FLIGHTS_MIN][:WORST]:
+        table.add_row(
+            key,
+            f"{route.flights:,}",
+            f"{route.flights - route.arrived:,}",
+            f"{mean(route):.1f}",
+            f"{route.worst:,}",
+            bars(route.histogram),
+        )
+    return table
+
+
+def mean(delays: Delays) -> float:
+    """Of the flights that arrived."""
+    return delays.minutes / delays.arrived if delays.arrived else 0.0
+
+
+def bars(histogram: Sequence[int]) -> str:
+    """One character a bar, the highest one full."""
+    highest = max(histogram) or 1
+    return "".join(BLOCKS[round(height / highest * (len(BLOCKS) - 1))] for height in histogram)
+
+
+def verdict(
+    routes: Mapping[str, Route], carriers: Mapping[str, Carrier], wrong: Sequence[str], flights: int, seconds: float
+) -> str:
+    """The comparison with the plain computation."""
+    found = f"{len(routes)} routes and {len(carriers)} carriers, {flights:,} flights, in {seconds:.0f} s"
+    if wrong:
+        return f"[bold red]✗ {found}: these differ from a plain pass over the file: {', '.join(wrong)}[/bold red]"
+    return f"[bold green]✓ {found}: every total equals a plain pass over the file, to the last flight[/bold green]"
