@@ -133,9 +133,10 @@ def table(reports: Sequence[Report]) -> Table:
 
 def show_list(console: Console, benchmarks: Sequence[Benchmark]) -> None:
     """Names and what they measure."""
-    questions = {benchmark.name: benchmark.question for benchmark in benchmarks}
-    for name, question in questions.items():
-        console.print(f"[bold]{name:18}[/bold] {question}", highlight=False)
+    grid = Table.grid(padding=(0, 2))
+    for name, question in {benchmark.name: benchmark.question for benchmark in benchmarks}.items():
+        grid.add_row(f"[bold]{name}[/bold]", question)
+    console.print(grid)
 
 
 def _caption(reports: Sequence[Report]) -> str:

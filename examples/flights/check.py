@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from .data import Flight
 from .entities import BOUNDS_MIN, Delays
@@ -19,17 +20,18 @@ class Totals:
 
     def agrees(self, entity: Delays) -> bool:
         """Whether an entity says the same, to the last flight."""
-        bounds = (float("-inf"), *BOUNDS_MIN, float("inf"))
         return (
             entity.flights == self.flights
             and entity.arrived == len(self.delays)
             and entity.minutes == sum(self.delays)
             and entity.worst == max(self.delays, default=None)
-            and entity.histogram
-            == [
-                sum(low < delay <= high for delay in self.delays) for low, high in zip(bounds, bounds[1:], strict=False)
-            ]
+            and entity.histogram == self.histogram()
         )
+
+    def histogram(self) -> list[int]:
+        """How many flights were late by up to each bound, and more than all of them."""
+        up_to = [sum(delay <= bound for delay in self.delays) for bound in BOUNDS_MIN]
+        return [high - low for low, high in pairwise((0, *up_to, len(self.delays)))]
 
 
 def count(flights: Iterable[Flight]) -> tuple[dict[str, Totals], dict[str, Totals]]:
