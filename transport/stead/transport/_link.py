@@ -19,8 +19,8 @@ from ._scripts import ALL, command
 from ._settings import Settings
 from ._wire import Address, ReplyError, Wire
 
-# The server is there but cannot serve now: trying again later may help. The connection is given up, because the next one
-# may lead to another server.
+# The server is there but cannot serve now: trying again later may help. The connection is given up, because the next
+# one may lead to another server.
 _RETRY = {"LOADING", "BUSY", "MASTERDOWN", "READONLY", "MISCONF", "NOREPLICAS", "UNBLOCKED", "TRYAGAIN", "CLUSTERDOWN"}
 _RIGHTS = {"NOAUTH", "NOPERM", "WRONGPASS", "DENIED"}
 _CLUSTER = {"MOVED", "ASK", "CROSSSLOT"}

@@ -26,7 +26,7 @@ class ClientSide(RedisBase):
         return [
             EnqueueResult(Verdict.FULL)
             if isinstance(answer, ReplyError)
-            else EnqueueResult(_VERDICTS[answer[0]], int(answer[1]))
+            else EnqueueResult(_VERDICTS[int(answer[0])], int(answer[1]))
             for answer in answers
         ]
 

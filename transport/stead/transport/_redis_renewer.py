@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import redis
+from redis import Redis, exceptions
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -24,7 +24,8 @@ class RedisRenewer:
     def __init__(self, url: str, settings: Settings, keys: Keys, layout: HubLayout) -> None:
         # Shorter than a third of the lease, so that a stalled server costs one renewal and not the lease.
         seconds = settings.lease_ms / 1000 * 0.3
-        self._client = redis.Redis.from_url(
+        # redis-py types its keyword arguments and a script's answer loosely.
+        self._client = cast("Any", Redis).from_url(
             url,
             protocol=2,
             retry=Retry(NoBackoff(), 0),
@@ -36,7 +37,10 @@ class RedisRenewer:
         self._groups = layout.slot_groups
 
     def renew(self, leases: Mapping[int, bytes], lease_ms: int) -> set[int]:
-        """Prolong leases; gives the partitions that are no longer held with these tokens. May raise `ConnectionLost`."""
+        """Prolong leases; gives the partitions that are no longer held with these tokens.
+
+        May raise `ConnectionLost`.
+        """
         by_group: dict[int, list[int]] = {}
         for partition in leases:
             by_group.setdefault(partition % self._groups, []).append(partition)
@@ -44,7 +48,7 @@ class RedisRenewer:
         for partitions in by_group.values():
             keys = [self._keys.partitions[partition].lease for partition in partitions]
             tokens = [leases[partition] for partition in partitions]
-            places = self._call(RENEW, keys, lease_ms, tokens)
+            places = cast("list[int]", self._call(RENEW, keys, lease_ms, tokens))
             lost.update(partitions[place - 1] for place in places)
         return lost
 
@@ -58,16 +62,14 @@ class RedisRenewer:
         self._client.close()
 
     def _call(self, script: Script, keys: Sequence[bytes], *values: object) -> Any:
-        # redis-py's stubs type a script's answer for its decoding clients only.
-        client = cast("Any", self._client)
         arguments = (script.sha, len(keys), *keys, packed_argument(values))
         try:
             try:
-                return client.evalsha(*arguments)
-            except redis.exceptions.NoScriptError:
-                client.script_load(script.source)
-                return client.evalsha(*arguments)
-        except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError) as error:
+                return self._client.evalsha(*arguments)
+            except exceptions.NoScriptError:
+                self._client.script_load(script.source)
+                return self._client.evalsha(*arguments)
+        except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
             raise ConnectionLost(str(error)) from None
-        except redis.exceptions.ResponseError as error:
+        except exceptions.ResponseError as error:
             raise fault(ReplyError(str(error))) from None

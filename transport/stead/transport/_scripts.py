@@ -7,13 +7,17 @@ evaluated ones would be evicted after some hundreds of others (HAZARDS 6).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 import msgpack
+
+# Both libraries type these loosely.
+_pack_command = cast("Callable[[tuple[bytes | str | int, ...]], bytes]", cast("Any", hiredis).pack_command)
+_packb = cast("Callable[..., bytes]", cast("Any", msgpack).packb)
 
 _FOLDER = files(__package__ or "stead.transport") / "lua"
 _PRELUDE = (_FOLDER / "_prelude.lua").read_text("utf-8")
@@ -21,14 +25,12 @@ _PRELUDE = (_FOLDER / "_prelude.lua").read_text("utf-8")
 
 def command(*words: bytes | str | int) -> bytes:
     """A command as it goes over the wire."""
-    packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # its stub means a tuple of any length
-    return packed
+    return _pack_command(words)
 
 
 def packed_argument(value: object) -> bytes:
     """A script's one argument. The server's `cmsgpack` does not know msgpack's bin type, so bytes go as raw strings."""
-    data: bytes = msgpack.packb(value, use_bin_type=False)
-    return data
+    return _packb(value, use_bin_type=False)
 
 
 @dataclass(frozen=True, slots=True)
