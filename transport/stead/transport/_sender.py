@@ -103,16 +103,17 @@ class Sender:
         """Take a message for a partition; gives a ticket to `wait` with. Whoever finds `crowded` should await `room`."""
         lane = self._lanes[partition]
         block = lane.open
-        size = len(payload)
-        if block.payloads and (
-            block.size_bytes + size > self._block_bytes_max or len(block.payloads) >= self._block_length_max
-        ):
+        payloads = block.payloads
+        size = block.size_bytes + len(payload)
+        if payloads and (size > self._block_bytes_max or len(payloads) >= self._block_length_max):
             block = lane.close_open()
-        block.payloads.append(payload)
-        block.size_bytes += size
+            payloads = block.payloads
+            size = len(payload)
+        payloads.append(payload)
+        self._size_bytes += size - block.size_bytes
         self._length += 1
-        self._size_bytes += size
-        if len(block.payloads) == 1:
+        block.size_bytes = size
+        if len(payloads) == 1:
             self._opened(lane, block)
         return block.serial
 

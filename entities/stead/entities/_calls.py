@@ -1,0 +1,136 @@
+"""The calls of one client that wait for their answers: matched by call ID, ended by answer, deadline or failure.
+
+Deadlines are those of the hub's clock. All calls have the same time, so they end in the order in which they began, and one
+sleeping task serves them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from typing import Any
+
+from stead.transport import InvalidInput, Settings, SteadError, Store, StoreUnavailable
+
+from ._envelope import Failure, ReplyAddress, decode_reply
+from ._errors import CallTimeout, OperationFailed, UnknownEntity, UnknownOperation
+from ._ids import EntityId
+from ._replies import ReplyReader
+
+_log = logging.getLogger(__name__)
+
+
+class PendingCall:
+    """A call that waits for its answer."""
+
+    __slots__ = ("call_id", "deadline", "future", "operation_name", "target")
+
+    def __init__(
+        self, call_id: int, target: str, operation_name: str, deadline: float, future: asyncio.Future[Any]
+    ) -> None:
+        self.call_id = call_id
+        self.target = target
+        self.operation_name = operation_name
+        self.deadline = deadline
+        self.future = future
+
+
+class Calls:
+    """The calls in flight of one client."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._clock = store.clock
+        self._timeout_s = settings.call_timeout_ms / 1000
+        self._reader = ReplyReader(store, settings, self._deliver)
+        self._pending: dict[int, PendingCall] = {}  # in the order of their deadlines
+        self._ids = itertools.count(1)
+        self._slots = asyncio.Semaphore(settings.calls_in_flight_max)
+        self._sweeper: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def begin(self, target: str, operation_name: str) -> PendingCall:
+        """Enter a call, before it is sent. Waits for a slot while too many are in flight."""
+        if self._closed:
+            raise StoreUnavailable("the client is closed", "refused")
+        if self._slots.locked():
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    await self._slots.acquire()
+            except TimeoutError:
+                raise CallTimeout(f"calling {operation_name!r} of {target}", self._timeout_s) from None
+        else:
+            await self._slots.acquire()
+        self._reader.start()
+        loop = asyncio.get_running_loop()
+        call = PendingCall(
+            next(self._ids), target, operation_name, self._clock.monotonic() + self._timeout_s, loop.create_future()
+        )
+        self._pending[call.call_id] = call
+        if self._sweeper is None:
+            self._sweeper = loop.create_task(self._sweep(), name="stead call deadlines")
+        return call
+
+    def end(self, call: PendingCall) -> None:
+        """The call is over, however it ended: nothing of it is kept, and a late answer is dropped."""
+        self._pending.pop(call.call_id, None)
+        self._slots.release()
+        if call.future.done() and not call.future.cancelled():
+            call.future.exception()  # looked at: an answer that nobody awaits any more is nothing to warn about
+
+    def reply_to(self, call: PendingCall) -> ReplyAddress:
+        return self._reader.address(call.call_id)
+
+    async def aclose(self) -> None:
+        """End every call with `StoreUnavailable` and stop reading answers."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for call in self._pending.values():
+            if not call.future.done():
+                call.future.set_exception(StoreUnavailable("the client was closed before an answer came", "unknown"))
+        await self._reader.aclose()
+
+    def _deliver(self, payload: bytes) -> None:
+        try:
+            call_id, answer, well = decode_reply(payload)
+        except (SteadError, LookupError, TypeError) as error:
+            _log.warning("an answer that cannot be read was dropped: %s", error)
+            return
+        call = self._pending.get(call_id)
+        if call is None or call.future.done():
+            return
+        if well:
+            call.future.set_result(answer)
+        elif isinstance(answer, Failure):
+            call.future.set_exception(as_error(answer, call.target, call.operation_name))
+
+    async def _sweep(self) -> None:
+        clock = self._clock
+        while self._pending:
+            first = next(iter(self._pending.values()))
+            delay = first.deadline - clock.monotonic()
+            if delay > 0:
+                await clock.sleep(delay)
+                continue
+            del self._pending[first.call_id]
+            if not first.future.done():
+                what = f"calling {first.operation_name!r} of {first.target}"
+                first.future.set_exception(CallTimeout(what, self._timeout_s))
+        self._sweeper = None
+
+
+def as_error(failure: Failure, target: str, operation_name: str) -> SteadError:
+    """The error that a caller gets for a failure that came as an answer."""
+    entity_id = EntityId.parse(target)
+    match failure.kind:
+        case "unknown_entity":
+            return UnknownEntity(entity_id.name)
+        case "unknown_operation":
+            return UnknownOperation(operation_name, entity_id.name)
+        case "invalid_input":
+            return InvalidInput(f"operation {operation_name!r} of {entity_id}", failure.message)
+        case _:
+            return OperationFailed(
+                entity_id, operation_name, failure.type, failure.message, failure.traceback, failure.cause or None
+            )

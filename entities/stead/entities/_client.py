@@ -1,0 +1,268 @@
+"""The client of a hub's entities: signal, call, read, list.
+
+"Durable when it returns": `signal_entity` returns when the message is in the store. A call is a message with a reply
+address; its answer comes over the client's reply stream. Many callers at once share the requests of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
+
+from stead.transport import ConnectionLost, Sender, ServerChanged, Settings, Store, unpack
+
+from ._calls import Calls
+from ._context import delay_in_ms, instant_in_ms
+from ._entity import Entity
+from ._envelope import decode_record, message_extras
+from ._errors import UnknownEntity
+from ._ids import EntityId, canonical_name, check_key
+from ._outgoing import Outgoing
+from ._producer import Producer, SourceProducer, check_source
+from ._reads import Tries, read_patiently
+from ._registry import Registry
+
+E = TypeVar("E", bound=Entity)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class EntityClient:
+    """Talks to the entities of one hub. Close it with `aclose`, or use it with `async with`."""
+
+    def __init__(self, store: Store, registry: Registry, settings: Settings) -> None:
+        """A client over an open store, which it does not close."""
+        self._store = store
+        self._registry = registry
+        self._settings = settings
+        self._outgoing = Outgoing(store, registry, settings)
+        self._sender = Sender(store, settings)
+        self._calls = Calls(store, settings)
+        self._producers: set[Producer | SourceProducer] = set()
+
+    async def aclose(self) -> None:
+        """Stop. Calls and signals that are under way raise `StoreUnavailable`; producers still open are closed."""
+        for producer in list(self._producers):
+            await producer.aclose()
+        await self._calls.aclose()
+        await self._sender.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # -- signals -------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def signal_entity(
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    @overload
+    async def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
+
+    async def signal_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Send an operation to an entity, without an answer. Durable when it returns.
+
+        Raises `UnknownEntity`, `UnknownOperation` and `InvalidInput` before anything is sent; `BacklogFull` if nothing
+        was accepted; `StoreUnavailable` if the store did not answer (its `outcome` says what is known);
+        `AcknowledgedLost` if the server lost earlier messages of this client (then this one was not accepted).
+        """
+        await self._signal(subject, key_or_name, args, kwargs)
+
+    def after(self, delay: timedelta) -> ScheduledSignals:
+        """A sender of signals that are carried out so long after they were accepted (at once if negative)."""
+        return ScheduledSignals(self, delay_ms=delay_in_ms(delay))
+
+    def at(self, due: datetime) -> ScheduledSignals:
+        """A sender of signals that are carried out at an instant (at once if it is past)."""
+        return ScheduledSignals(self, due_ms=instant_in_ms(due))
+
+    @overload
+    def producer(self, source: None = None) -> Producer: ...
+
+    @overload
+    def producer(self, source: str) -> SourceProducer: ...
+
+    def producer(self, source: str | None = None) -> Producer | SourceProducer:
+        """A producer of signals in a stream: `async with client.producer() as producer`.
+
+        With a `source`, its signals carry sequence numbers of an at-least-once source and are accepted once, whatever
+        restarts in between; one producer per source at a time.
+        """
+        producer: Producer | SourceProducer
+        if source is None:
+            producer = Producer(
+                self._outgoing, Sender(self._store, self._settings, patient=True), self._producers.discard
+            )
+        else:
+            sender = Sender(self._store, self._settings, check_source(source))
+            producer = SourceProducer(self._outgoing, sender, self._producers.discard)
+        self._producers.add(producer)
+        return producer
+
+    async def _signal(
+        self,
+        subject: object,
+        key_or_name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        delay_ms: int | None = None,
+        due_ms: int | None = None,
+    ) -> None:
+        call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+        extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms)
+        payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
+        partition = self._outgoing.partition(call.target)
+        sender = self._sender
+        if sender.crowded:
+            await sender.room()
+        await sender.wait(partition, sender.put(partition, payload))
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def call_entity(
+        self,
+        operation: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R: ...
+
+    @overload
+    async def call_entity(
+        self, operation: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+
+    @overload
+    async def call_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> Any: ...
+
+    async def call_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Run an operation of an entity and return its result; what it raised is raised here as `OperationFailed`.
+
+        The deadline is an `asyncio.timeout` around the call, else the settings' `call_timeout_ms` (`CallTimeout`). After
+        either, the operation may still be carried out. Raises what `signal_entity` raises as well.
+        """
+        call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+        pending = await self._calls.begin(call.target, call.operation_name)
+        try:
+            extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending))
+            payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
+            partition = self._outgoing.partition(call.target)
+            sender = self._sender
+            if sender.crowded:
+                await sender.room()
+            sender.watch(partition, sender.put(partition, payload), pending.future)
+            value = await pending.future
+        finally:
+            self._calls.end(pending)
+        return value if call.operation is None else call.operation.decode_result(value)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def read_entity(self, entity: type[E], key: str, /) -> E | None: ...
+
+    @overload
+    async def read_entity(self, entity: EntityId, /) -> Any: ...
+
+    async def read_entity(self, entity: Any, key: str | None = None, /) -> Any:
+        """The committed state of an entity, None if it does not exist. Never waits for the entity.
+
+        By class an instance (`InvalidState` if what is stored does not validate), by `EntityId` plain data.
+        """
+        if isinstance(entity, EntityId):
+            target, read = str(entity), unpack
+        else:
+            kind = self._registry.for_class(entity)
+            if kind is None:
+                raise UnknownEntity(getattr(entity, "__name__", repr(entity)))
+            target, read = str(EntityId(kind.name, cast(str, key))), kind.read
+        partition = self._outgoing.partition(target)
+        records = await read_patiently(
+            self._store, self._settings, lambda: self._store.read_records(partition, [target])
+        )
+        if records[0] is None:
+            await self._check_name(EntityId.parse(target).canonical_name)
+            return None
+        return read(decode_record(records[0])[0])
+
+    @overload
+    def list_entities(self, entity: type[E], /, *, prefix: str = "") -> AsyncIterator[tuple[EntityId, E]]: ...
+
+    @overload
+    def list_entities(self, entity: str, /, *, prefix: str = "") -> AsyncIterator[tuple[EntityId, Any]]: ...
+
+    async def list_entities(self, entity: Any, /, *, prefix: str = "") -> AsyncIterator[tuple[EntityId, Any]]:
+        """The entities of a class or name that exist, ascending by key, each with its committed state.
+
+        With a prefix, only those whose keys begin with it. What exists throughout is given exactly once.
+        """
+        read: Callable[[bytes], object] = unpack
+        if isinstance(entity, str):
+            name = entity
+            await self._check_name(canonical_name(name))
+        else:
+            kind = self._registry.for_class(entity)
+            if kind is None:
+                raise UnknownEntity(getattr(entity, "__name__", repr(entity)))
+            name, read = kind.name, kind.read
+        start = f"@{canonical_name(name)}@"
+        async for target, record in self._list_targets(start + check_key(prefix)):
+            yield EntityId(name, target[len(start) :]), read(decode_record(record)[0])
+
+    async def _list_targets(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
+        """All targets with a prefix; after a lost connection the listing starts anew and skips what it has given."""
+        given = b""
+        tries = Tries(self._store, self._settings)
+        while True:
+            try:
+                async for page in self._store.list_targets(prefix, self._settings.list_page_length):
+                    tries.succeeded()
+                    for target, record in page:
+                        place = target.encode()
+                        if place > given:
+                            given = place
+                            yield target, record
+                return
+            except (ConnectionLost, ServerChanged) as error:
+                await tries.failed(error)
+
+    async def _check_name(self, name: str) -> None:
+        """Raise `UnknownEntity` if nobody knows a canonical name."""
+        if self._registry.get(name) is None:
+            await self._outgoing.names.check(name)
+
+
+class ScheduledSignals:
+    """Sends signals that are carried out later: what `client.after` and `client.at` give.
+
+    Signals that are due at the same time are carried out in no particular order, and they cannot be cancelled.
+    """
+
+    def __init__(self, client: EntityClient, *, delay_ms: int | None = None, due_ms: int | None = None) -> None:
+        self._client = client
+        self._delay_ms = delay_ms
+        self._due_ms = due_ms
+
+    @overload
+    async def signal_entity(
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    @overload
+    async def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
+
+    async def signal_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Schedule a signal. Durable when it returns; raises what `EntityClient.signal_entity` raises."""
+        await self._client._signal(  # pyright: ignore[reportPrivateUsage]  # the same module's own
+            subject, key_or_name, args, kwargs, self._delay_ms, self._due_ms
+        )

@@ -1,0 +1,44 @@
+"""Requests that change nothing are simply made again when no answer comes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from stead.transport import ConnectionLost, ServerChanged, Settings, Store, StoreUnavailable, retry_delay
+
+T = TypeVar("T")
+
+
+class Tries:
+    """How often and for how long a request may be made again. A success starts both anew."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._clock = store.clock
+        self._limit_s = settings.store_tries_ms / 1000
+        self._count = 0
+        self._since: float | None = None
+
+    def succeeded(self) -> None:
+        self._count = 0
+        self._since = None
+
+    async def failed(self, error: Exception) -> None:
+        """Wait until the next try; raises `StoreUnavailable` if there have been enough."""
+        now = self._clock.monotonic()
+        if self._since is None:
+            self._since = now
+        if now - self._since >= self._limit_s:
+            raise StoreUnavailable(str(error) or type(error).__name__, "refused") from error
+        await self._clock.sleep(retry_delay(self._count))
+        self._count += 1
+
+
+async def read_patiently(store: Store, settings: Settings, request: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a request, made again until there is one; `StoreUnavailable` after `store_tries_ms`."""
+    tries = Tries(store, settings)
+    while True:
+        try:
+            return await request()
+        except (ConnectionLost, ServerChanged) as error:
+            await tries.failed(error)

@@ -1,0 +1,111 @@
+"""Reads the answers to one client's calls from its reply stream, in the background, across reconnects.
+
+The position is kept in memory only: the stream belongs to this client alone and goes with it. A server that failed over
+may write lower stream IDs than the old one did, so the stream is read from its start after a change of servers; an answer
+that was delivered before is for a call that is no longer known, and dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import zlib
+from collections.abc import Callable
+
+from stead.transport import ConnectionLost, ServerChanged, Settings, SteadError, Store, StreamId, retry_delay
+
+from ._envelope import ReplyAddress
+
+_log = logging.getLogger(__name__)
+
+# Answers are removed from the stream when so much has been read: a request for each would double the traffic.
+TRIM_LENGTH = 1_000
+TRIM_BYTES = 4_194_304
+
+# How long closing waits for the store to forget the stream. It is forgotten by itself some time later anyway.
+DROP_S_MAX = 2.0
+
+START: StreamId = b"0"
+
+
+class ReplyReader:
+    """One client's reply stream, and the task that reads it."""
+
+    def __init__(self, store: Store, settings: Settings, deliver: Callable[[bytes], None]) -> None:
+        self.client = secrets.token_hex(10)
+        self.group = zlib.crc32(self.client.encode()) % store.layout.slot_groups
+        self._store = store
+        self._settings = settings
+        self._deliver = deliver
+        self._task: asyncio.Task[None] | None = None
+        self._trimming: asyncio.Task[None] | None = None
+        self._after = START
+        self._untrimmed = 0
+        self._untrimmed_bytes = 0
+
+    def address(self, call_id: int) -> ReplyAddress:
+        """Where the answer to a call is to go."""
+        return ReplyAddress(self.group, self.client, call_id)
+
+    def start(self) -> None:
+        """Read from now on. To be called before a call is sent; calling it again changes nothing."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="stead replies")
+
+    async def aclose(self) -> None:
+        """Stop reading and let the store forget the stream."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        for running in (task, self._trimming):
+            if running is not None:
+                running.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await running
+        with contextlib.suppress(SteadError, TimeoutError):
+            async with asyncio.timeout(DROP_S_MAX):
+                await self._store.drop_replies(self.group, self.client)
+
+    async def _run(self) -> None:
+        store = self._store
+        generation = store.generation
+        tries = 0
+        while True:
+            try:
+                entries = await store.read_replies(self.group, self.client, self._after, self._settings.read_block_ms)
+            except (ConnectionLost, ServerChanged) as error:
+                _log.debug("reading replies: %s", error)
+                await store.clock.sleep(retry_delay(tries))
+                tries += 1
+                continue
+            except SteadError as error:
+                # The calls end at their deadlines; the reader goes on, for the server may be put right again.
+                _log.warning("reading replies: %s", error)
+                await store.clock.sleep(retry_delay(tries))
+                tries += 1
+                continue
+            tries = 0
+            for _, payload in entries:
+                self._deliver(payload)
+                self._untrimmed_bytes += len(payload)
+            if entries:
+                self._after = entries[-1][0]
+                self._untrimmed += len(entries)
+            many = self._untrimmed >= TRIM_LENGTH or self._untrimmed_bytes >= TRIM_BYTES
+            if many or (self._untrimmed and not entries):
+                self._trim()
+            if store.generation != generation:
+                generation = store.generation
+                self._after = START
+
+    def _trim(self) -> None:
+        """Remove what was read, beside the reading: nobody waits for it."""
+        if self._trimming is None or self._trimming.done():
+            self._untrimmed = self._untrimmed_bytes = 0
+            self._trimming = asyncio.get_running_loop().create_task(self._trim_through(self._after))
+
+    async def _trim_through(self, through: StreamId) -> None:
+        with contextlib.suppress(SteadError):
+            await self._store.trim_replies(self.group, self.client, through)
