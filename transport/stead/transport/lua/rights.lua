@@ -5,6 +5,7 @@
 -- KEYS  1 any key of the hub
 -- ARGV  none
 -- Gives the names of the commands.
+-- Errors: none.
 local key = KEYS[1]
 local missing = {}
 for _, command in ipairs({
