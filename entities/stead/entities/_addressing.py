@@ -1,0 +1,116 @@
+"""From what a caller writes to a message: which entity, which operation, which arguments.
+
+Two ways to write it, everywhere the same (context, client, producer):
+
+    by class   (Station.record, "oslo", 3.5)                  the type checker knows the arguments and the result
+    by name    (EntityId("Station", "oslo"), "record", 3.5)   untyped; checked as far as the name is known here
+
+Overloads for a method that sends (`signal_entity`), with `P = ParamSpec("P")`; options never share a call with an
+operation's own arguments, so `*args: P.args, **kwargs: P.kwargs` are the operation's:
+
+    @overload
+    def signal_entity(
+        self, operation: Callable[Concatenate[Any, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+    @overload
+    def signal_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> None: ...
+    def signal_entity(self, operation: Any, key: str, /, *args: Any, **kwargs: Any) -> None: ...
+
+and for one with a result (`call_entity`), with `R = TypeVar("R")`: the overload for asynchronous operations comes first,
+because a coroutine would also fit `R`:
+
+    @overload
+    async def call_entity(
+        self, operation: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], key: str, /,
+        *args: P.args, **kwargs: P.kwargs,
+    ) -> R: ...
+    @overload
+    async def call_entity(
+        self, operation: Callable[Concatenate[Any, P], R], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    @overload
+    async def call_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from stead.transport import InvalidInput
+
+from ._errors import UnknownEntity
+from ._ids import EntityId, check_key
+
+if TYPE_CHECKING:
+    from ._definition import EntityType, Operation
+    from ._registry import Registry
+
+
+class OperationMark(NamedTuple):
+    """What an operation's function carries as `__stead_operation__`: its class and its name there."""
+
+    owner: type
+    name: str
+
+
+class Call(NamedTuple):
+    """A message to be: checked as far as it can be here, its arguments as plain data."""
+
+    target: str
+    operation_name: str
+    args: Sequence[object]
+    kwargs: Mapping[str, object] | None
+    operation: Operation | None  # None: the name is not known here, and nothing was checked
+
+
+def resolve(
+    registry: Registry, operation: Any, key: object, args: Sequence[object], kwargs: Mapping[str, object]
+) -> Call:
+    """What a caller means. Raises `UnknownEntity`, `UnknownOperation` or `InvalidInput` before anything is sent."""
+    mark = getattr(operation, "__stead_operation__", None)
+    if mark is not None:
+        owner, name = cast("OperationMark", mark)
+        entity_type = registry.for_class(owner)
+        if entity_type is None:
+            raise UnknownEntity(owner.__name__, registry.names())
+        known = entity_type.operation(name)
+        plain, named = known.encode(args, kwargs)
+        return Call(f"@{entity_type.canonical}@{check_key(cast(str, key))}", known.name, plain, named, known)
+    if not isinstance(operation, EntityId):
+        raise _no_operation(operation)
+    if not isinstance(key, str):
+        raise InvalidInput(f"operation {key!r}", "an operation's name is text, as in (EntityId(…), 'record', 3.5)")
+    entity_type = registry.get(operation.canonical_name)
+    if entity_type is None:
+        return Call(str(operation), check_operation_name(key), args, kwargs or None, None)
+    known = entity_type.operation(key)
+    plain, named = known.encode(args, kwargs)
+    return Call(str(operation), known.name, plain, named, known)
+
+
+def check_operation_name(name: str) -> str:
+    """An operation's name, if it can be one anywhere. Raises `InvalidInput` otherwise."""
+    if not 0 < len(name) <= 256 or not name.isprintable():
+        raise InvalidInput(f"operation {name[:40]!r}", "a name has 1 to 256 printable characters")
+    return name
+
+
+def find_type(registry: Registry, entity: str | type) -> EntityType:
+    """The registered entity of a class or name. Raises `UnknownEntity`."""
+    found = registry.get(EntityId(entity, "").canonical_name) if isinstance(entity, str) else registry.for_class(entity)
+    if found is None:
+        raise UnknownEntity(entity if isinstance(entity, str) else entity.__name__, registry.names())
+    return found
+
+
+def _no_operation(operation: object) -> InvalidInput:
+    owner = getattr(operation, "__self__", None)
+    if owner is not None and hasattr(getattr(operation, "__func__", None), "__stead_operation__"):
+        name = f"{type(owner).__name__}.{getattr(operation, '__name__', '')}"
+        return InvalidInput(f"operation {name}", f"name it by its class ({name}), not by an instance")
+    return InvalidInput(
+        f"operation {operation!r}",
+        "it is not an operation; write (Station.record, key, …) with a public method of an entity class, "
+        'or (EntityId("Station", key), "record", …)',
+    )

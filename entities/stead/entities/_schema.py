@@ -1,0 +1,233 @@
+"""What a class's annotations allow, found once: whether its state can be checked, packed and copied the short way.
+
+1. A *plain* class holds scalars and containers of scalars only, without validators or serializers of its own. What it
+   holds goes to msgpack as it is; each field is checked by its own strict validator, and scalars by their very type.
+2. Any other class is dumped, and checked by loading what was dumped: see `_cells`.
+3. Types that could not be read back, or that must not be written (secrets), are refused at the definition.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, cast, get_args, get_origin
+
+import typing_extensions
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
+from pydantic_core import SchemaValidator
+
+Copier = Callable[[Any], Any]
+
+# Strictly validated scalars of these types are what msgpack gives back.
+_SCALARS: dict[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "bytes": bytes, "none": type(None)}
+_IMMUTABLE = frozenset({"literal", "datetime", "date", "time", "timedelta", "decimal", "uuid", "enum"})
+# Settings of a core schema that change nothing about what may be stored.
+_HARMLESS_CONFIG = frozenset({"title", "validate_default", "extra_fields_behavior", "strict", "hide_input_in_errors"})
+_TRANSFORMS = ("strip_whitespace", "to_lower", "to_upper")
+
+
+class _NotPlain(Exception):
+    """The schema has a part that cannot be handled the short way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How to handle one field of a plain class."""
+
+    name: str
+    kind: type | None  # a value of exactly this type needs no further check
+    check: Callable[[Any], object]  # raises `ValidationError` for a value that the annotation does not allow
+    copy: Copier | None  # None: the values are immutable
+    comparable: bool  # equal values are the same value (1 and True are not)
+
+
+def fields_of(cls: type[BaseModel]) -> list[Field] | None:
+    """The fields of a plain class, in order; None if the class is not plain."""
+    schema = cast("Mapping[str, Any]", cls.__pydantic_core_schema__)
+    if schema["type"] != "model" or schema.get("custom_init") or schema.get("post_init") or "serialization" in schema:
+        return None
+    inner = schema["schema"]
+    if inner["type"] != "model-fields" or inner.get("extras_schema") or inner.get("computed_fields"):
+        return None
+    config = schema.get("config", {})
+    if not _HARMLESS_CONFIG.issuperset(config) or config.get("extra_fields_behavior") == "allow":
+        return None
+    if cls.__private_attributes__ or any(isinstance(value, cached_property) for _, value in _members(cls)):
+        return None
+    try:
+        return [_field(name, field["schema"]) for name, field in inner["fields"].items()]
+    except _NotPlain:
+        return None
+
+
+def _members(cls: type) -> Iterator[tuple[str, object]]:
+    for base in cls.__mro__:
+        yield from vars(base).items()
+
+
+def _field(name: str, schema: Mapping[str, Any]) -> Field:
+    if schema["type"] == "default":
+        if schema.get("default_factory_takes_data") or schema.get("on_error", "raise") != "raise":
+            raise _NotPlain
+        schema = schema["schema"]
+    copy = _copier(schema, in_union=False)
+    kind = _SCALARS.get(schema["type"]) if len(schema) == 1 else None
+    validate = SchemaValidator(cast("Any", schema)).validate_python
+
+    def check(value: object) -> object:
+        return validate(value, strict=True)
+
+    return Field(name, kind, check, copy, _comparable(schema))
+
+
+def _copier(schema: Mapping[str, Any], *, in_union: bool) -> Copier | None:
+    """How to copy a value of a schema: None if it is immutable. Raises `_NotPlain` for what is not handled here."""
+    kind = schema["type"]
+    if "serialization" in schema or any(schema.get(transform) for transform in _TRANSFORMS):
+        raise _NotPlain
+    if kind in _SCALARS or kind in _IMMUTABLE:
+        if kind == "enum" and in_union:
+            raise _NotPlain  # it is stored as its value, and which member of the union that was cannot be told
+        return None
+    if kind == "nullable":
+        inner = _copier(schema["schema"], in_union=in_union)
+        return None if inner is None else lambda value: None if value is None else inner(value)
+    if kind == "union":
+        choices = [choice[0] if isinstance(choice, tuple) else choice for choice in schema["choices"]]
+        if any(_copier(choice, in_union=True) is not None for choice in choices):
+            raise _NotPlain
+        return None
+    return _container_copier(schema, in_union)
+
+
+def _container_copier(schema: Mapping[str, Any], in_union: bool) -> Copier | None:
+    kind = schema["type"]
+    if kind in ("list", "set", "frozenset"):
+        item = _copier(schema["items_schema"], in_union=in_union) if "items_schema" in schema else _refuse_any()
+        if kind == "frozenset" and item is None:
+            return None
+        make: Callable[[Any], Any] = {"list": list, "set": set, "frozenset": frozenset}[kind]
+        return make if item is None else lambda values: make(item(value) for value in values)
+    if kind == "tuple":
+        items = [_copier(item, in_union=in_union) for item in schema["items_schema"]]
+        if all(item is None for item in items):
+            return None
+        raise _NotPlain
+    if kind == "dict":
+        if "keys_schema" not in schema or _copier(schema["keys_schema"], in_union=in_union) is not None:
+            raise _NotPlain
+        value = _copier(schema["values_schema"], in_union=in_union) if "values_schema" in schema else _refuse_any()
+        if value is None:
+            return dict
+        return lambda values: {key: value(item) for key, item in values.items()}
+    raise _NotPlain
+
+
+def _refuse_any() -> typing.NoReturn:
+    """A bare `list` holds anything, and only loading it shows whether it can be read back."""
+    raise _NotPlain
+
+
+def _comparable(schema: Mapping[str, Any]) -> bool:
+    """Whether equal values of a schema are the same value. In unions they are not: 1 == True == 1.0."""
+    kind = schema["type"]
+    if kind == "nullable":
+        return _comparable(schema["schema"])
+    if kind in ("union", "literal"):
+        return False
+    parts = [schema.get("items_schema"), schema.get("keys_schema"), schema.get("values_schema")]
+    flat = [item for part in parts if part is not None for item in (part if isinstance(part, list) else [part])]
+    return all(_comparable(item) for item in flat)
+
+
+# -- what is refused at the definition -----------------------------------------------------------------------------------
+
+_CONSUMED = (
+    collections.abc.Iterator,
+    collections.abc.Iterable,
+    collections.abc.Generator,
+    collections.abc.AsyncIterator,
+    collections.abc.AsyncIterable,
+    collections.abc.AsyncGenerator,
+    collections.abc.Awaitable,
+    collections.abc.Coroutine,
+)
+
+
+def unstorable(annotation: object) -> str | None:
+    """Why values of a type cannot be stored or sent, for the types of which this is known beforehand."""
+    for part in _types_in(annotation, set()):
+        if isinstance(part, type) and issubclass(part, (SecretStr, SecretBytes, Secret)):
+            return f"{part.__name__} would be stored as asterisks; keep secrets out of entities, and store a reference"
+        if part is collections.abc.Callable or part is complex or part is type:
+            return f"{getattr(part, '__name__', part)} cannot be stored"
+        if part in _CONSUMED:
+            return f"{getattr(part, '__name__', part)} can be read only once; use a list"
+    return None
+
+
+def _types_in(annotation: object, seen: set[int]) -> Iterator[object]:
+    """All the types that a type is made of, itself included."""
+    if id(annotation) in seen or isinstance(annotation, (str, TypeVar, typing.ForwardRef)):
+        return
+    seen.add(id(annotation))
+    if isinstance(annotation, typing_extensions.TypeAliasType):
+        yield from _types_in(annotation.__value__, seen)
+        return
+    origin = get_origin(annotation)
+    if origin is not None:
+        if origin is typing.Literal:
+            return
+        arguments = get_args(annotation)[:1] if origin is typing.Annotated else get_args(annotation)
+        yield origin
+        for argument in arguments:
+            yield from _types_in(argument, seen)
+        return
+    yield annotation
+    if isinstance(annotation, type):
+        for inner in _attributes_of(annotation):
+            yield from _types_in(inner, seen)
+
+
+def _attributes_of(cls: type) -> list[object]:
+    if issubclass(cls, BaseModel):
+        return [field.annotation for field in cls.model_fields.values()]
+    if dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls) or hasattr(cls, "_field_defaults"):
+        try:
+            return list(typing.get_type_hints(cls).values())
+        except Exception:  # noqa: BLE001 - names that cannot be resolved: pydantic reports them better
+            return []
+    return []
+
+
+# -- names and annotations ------------------------------------------------------------------------------------------------
+
+
+def substitute(hint: Any, parameters: Mapping[Any, Any]) -> Any:
+    """A type with its type parameters replaced."""
+    if isinstance(hint, TypeVar):
+        return parameters.get(hint, hint)
+    generic = getattr(hint, "__pydantic_generic_metadata__", None)
+    own = generic["parameters"] if generic is not None else getattr(hint, "__parameters__", ())
+    if not own or inspect.isfunction(hint):
+        return hint
+    arguments = tuple(parameters.get(parameter, parameter) for parameter in own)
+    return hint if arguments == tuple(own) else hint[arguments]
+
+
+def describe_errors(error: ValidationError, name: str = "") -> str:
+    """What a validation found, in a line: where, what is wrong, and what was given."""
+    found = error.errors(include_url=False, include_context=False)
+    lines: list[str] = []
+    for detail in found[:3]:
+        where = ".".join(str(part) for part in ((name, *detail["loc"]) if name else detail["loc"]))
+        given = repr(detail["input"])
+        given = given if len(given) <= 80 else given[:77] + "..."
+        lines.append(f"{where + ': ' if where else ''}{detail['msg']} (it is {given})")
+    more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
+    return "; ".join(lines) + more
