@@ -18,6 +18,8 @@ from ._errors import (
     StoreUnavailable,
     TornCommit,
 )
+from ._memory import MemoryStore
+from ._memory_faults import Fault, Faults
 from ._protocol import Renewer, Store
 from ._records import (
     Acquired,
@@ -55,11 +57,14 @@ __all__ = [
     "DeadLetter",
     "EnqueueResult",
     "Entry",
+    "Fault",
+    "Faults",
     "HubLayout",
     "HubMismatch",
     "InvalidInput",
     "LeaseView",
     "ManualClock",
+    "MemoryStore",
     "PartitionInfo",
     "PayloadTooLarge",
     "Renewer",
