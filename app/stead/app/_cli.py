@@ -1,0 +1,251 @@
+"""The command `stead`: what can be typed. What the commands do is in the modules that they import when they run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from ._request import Request
+
+AppName = Annotated[
+    str, typer.Argument(metavar="APP", help="The app as MODULE:ATTRIBUTE, such as weather:app.", show_default=False)
+]
+Entity = Annotated[str, typer.Argument(metavar="ENTITY", help="Its name, such as Station.", show_default=False)]
+Key = Annotated[str, typer.Argument(metavar="KEY", help='Its key, such as oslo; "" is a key, too.', show_default=False)]
+Operation = Annotated[str, typer.Argument(metavar="OPERATION", help="The operation's name.", show_default=False)]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ARGS]...", help="Its arguments, as JSON; what is no JSON is text.", show_default=False),
+]
+Keywords = Annotated[
+    list[str] | None,
+    typer.Option("--kw", metavar="NAME=VALUE", help="An argument by name; may be repeated.", show_default=False),
+]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", help="The store. Without it $STEAD_URL, else embedded://./.stead.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Write JSON, one object a line.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")]
+
+cli = typer.Typer(
+    name="stead",
+    help="Durable entities: small pieces of state with an address, one operation at a time, nothing lost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# A negative number is an argument, not an option; `_reject_options` finds the real typing errors.
+_FREE_ARGUMENTS = {"ignore_unknown_options": True}
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"stead {version('stead')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(  # pyright: ignore[reportUnusedFunction] - typer calls it
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@cli.command(rich_help_panel="Run")
+def dev(app: AppName, url: Url = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Run one worker with an embedded server, and again whenever a Python file changes."""
+    from ._dev import run_dev
+
+    _finish(run_dev(app, url, as_json=as_json, debug=debug))
+
+
+@cli.command(rich_help_panel="Run")
+def worker(
+    app: AppName,
+    processes: Annotated[int, typer.Option("--processes", "-n", min=1, max=512, help="Worker processes.")] = 1,
+    name: Annotated[
+        str | None, typer.Option(help="The worker's name in `stead info`, unique in the hub.", show_default=False)
+    ] = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run workers until SIGTERM or ctrl-c, which let them finish what they are doing."""
+    from ._work import run_workers
+
+    _finish(run_workers(app, url, processes=processes, name=name, as_json=as_json, debug=debug))
+
+
+@cli.command(rich_help_panel="Entities", context_settings=_FREE_ARGUMENTS)
+def signal(
+    app: AppName,
+    entity: Entity,
+    key: Key,
+    operation: Operation,
+    args: Arguments = None,
+    kw: Keywords = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Deliver it later: 90s, 5m, 1h30m.", show_default=False)
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Deliver it at an ISO 8601 time.", show_default=False)
+    ] = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Send an operation to an entity, without waiting for it. It is durable when the command ends."""
+    from ._entity_commands import signal_command
+
+    words = _reject_options(args)
+    _finish(signal_command(_request(app, url, as_json, debug), entity, key, operation, words, kw or [], after, at))
+
+
+@cli.command(rich_help_panel="Entities", context_settings=_FREE_ARGUMENTS)
+def call(
+    app: AppName,
+    entity: Entity,
+    key: Key,
+    operation: Operation,
+    args: Arguments = None,
+    kw: Keywords = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How long to wait: 5s. Otherwise STEAD_CALL_TIMEOUT_MS.")
+    ] = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Call an operation and print its result."""
+    from ._entity_commands import call_command
+
+    words = _reject_options(args)
+    _finish(call_command(_request(app, url, as_json, debug), entity, key, operation, words, kw or [], timeout))
+
+
+@cli.command(rich_help_panel="Entities")
+def state(app: AppName, entity: Entity, key: Key, url: Url = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Print an entity's committed state. Exit status 1 if it has none."""
+    from ._entity_commands import state_command
+
+    _finish(state_command(_request(app, url, as_json, debug), entity, key))
+
+
+@cli.command(rich_help_panel="Entities")
+def entities(
+    app: AppName,
+    entity: Annotated[
+        str | None, typer.Argument(metavar="[ENTITY]", help="Only this kind; otherwise count each.", show_default=False)
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Only keys that begin with this.", show_default=False)] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List entities with their states; without ENTITY, the kinds and how many entities each has."""
+    from ._entity_commands import kinds_command, list_command
+
+    request = _request(app, url, as_json, debug)
+    if entity is None:
+        if prefix:
+            _finish(_usage("--prefix needs an ENTITY to look in"))
+        _finish(kinds_command(request))
+    else:
+        _finish(list_command(request, entity, prefix, limit))
+
+
+@cli.command(rich_help_panel="Hub")
+def info(
+    app: AppName,
+    partitions: Annotated[bool, typer.Option("--partitions", help="Show every partition.")] = False,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show the hub: server, workers, partitions, what waits, what is blocked, dead letters."""
+    from ._info_command import info_command
+
+    _finish(info_command(_request(app, url, as_json, debug), every_partition=partitions))
+
+
+@cli.command("dead-letters", rich_help_panel="Hub")
+def dead_letters(
+    app: AppName,
+    action: Annotated[
+        Literal["list", "show", "resend", "drop"], typer.Argument(help="What to do.", show_default=True)
+    ] = "list",
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Which, as `list` names them.", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Resend or drop all of them.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="List at most so many.")] = 100,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Messages that could not be carried out: list them, show one, send them again, drop them."""
+    from ._letter_commands import letters_command
+
+    _finish(letters_command(_request(app, url, as_json, debug), action, ids or [], every=every, limit=limit))
+
+
+def _request(app: str, url: str | None, as_json: bool, debug: bool) -> Request:
+    from ._request import Request
+
+    return Request(app, url, as_json, debug)
+
+
+def _finish(status: int) -> None:
+    raise typer.Exit(status)
+
+
+def _usage(message: str) -> int:
+    raise typer.BadParameter(message)
+
+
+def _reject_options(words: list[str] | None) -> list[str]:
+    """Unknown options reach us as arguments (see `_FREE_ARGUMENTS`): refuse what was surely meant as one."""
+    for word in words or []:
+        if word.startswith("--") and len(word) > 2 and "--" not in sys.argv:
+            _usage(f"no such option: {word} (to send it as text, put -- in front of the arguments)")
+    return words or []
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with its exit status."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line; gives the exit status. Errors are one line on standard error."""
+    from ._screen import print_error
+
+    as_json = "--json" in arguments
+    try:
+        status: object = cli(list(arguments), prog_name="stead", standalone_mode=False)
+    except typer.Abort:
+        return 130
+    except typer.TyperException as error:
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        if message:
+            print_error(f"{message.rstrip('.')}; see `{_help_of(error)}`", "UsageError", as_json=as_json)
+        return getattr(error, "exit_code", 2)
+    return status if isinstance(status, int) else 0
+
+
+def _help_of(error: typer.TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if isinstance(context, typer.Context) else "stead"
+    return f"{path} --help"

@@ -1,0 +1,35 @@
+"""What a command says when it fails: one line that names the fault and what to do next, and an exit status."""
+
+from __future__ import annotations
+
+from stead.transport import ConnectionLost, SteadError, StoreUnavailable
+
+FAILED = 1
+WRONG_USAGE = 2
+INTERRUPTED = 130
+
+
+class Fault(Exception):
+    """A command cannot go on. `usage` says that the command line itself is wrong (exit status 2, otherwise 1)."""
+
+    def __init__(self, message: str, *, usage: bool = False) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = WRONG_USAGE if usage else FAILED
+
+
+def one_line(text: str) -> str:
+    """Text that takes one line and cannot steer the terminal: white space runs are one blank, control characters go."""
+    return " ".join("".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text).split())
+
+
+def explain(error: BaseException, app: str) -> str:
+    """One line for people: what happened and what to do about it."""
+    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        return explain(error.exceptions[0], app)
+    text = one_line(str(error)) or type(error).__name__
+    if isinstance(error, (StoreUnavailable, ConnectionLost)):
+        return f"{text}; check --url, $STEAD_URL and whether the server runs"
+    if isinstance(error, (Fault, SteadError)):
+        return text.replace("`stead info`", f"`stead info {app}`")
+    return f"{type(error).__name__}: {text}; --debug shows the traceback"

@@ -1,0 +1,137 @@
+"""What a hub is and holds, gathered for people and machines: `stead info`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stead.transport import HubLayout, PartitionInfo, ServerFacts, Store, WorkerView
+
+# What the server's settings promise, in the README's words.
+PROMISES = {
+    "always": "what was acknowledged survives any crash of the server (appendfsync always)",
+    "everysec": "a crash of the server loses up to a second of what was acknowledged (appendfsync everysec)",
+    "no": "a crash or restart of the server loses what was acknowledged (no append-only file, or appendfsync no)",
+}
+_MEMORY_PROMISE = "everything is gone when this process ends (memory://)"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one owner's partitions hold together. The owner "" stands for partitions that nobody holds."""
+
+    owner: str
+    partitions: int
+    backlog: int
+    parked: int
+    timers: int
+    entities: int
+    dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class HubInfo:
+    """A hub at one moment."""
+
+    layout: HubLayout
+    facts: ServerFacts
+    now_ms: int
+    workers: list[WorkerView]
+    kinds: dict[str, dict[str, Any]]
+    partitions: list[PartitionInfo]
+    promise: str
+
+    @property
+    def total(self) -> Share:
+        return _share("", self.partitions)
+
+    @property
+    def shares(self) -> list[Share]:
+        """One share an owner, by name; partitions that nobody holds last."""
+        held: dict[str, list[PartitionInfo]] = defaultdict(list)
+        for partition in self.partitions:
+            held[self.owner_of(partition)].append(partition)
+        return [_share(owner, held[owner]) for owner in sorted(held, key=lambda name: (name == "", name))]
+
+    def owner_of(self, partition: PartitionInfo) -> str:
+        """Who holds it; "" for nobody (a lease that has expired holds nothing)."""
+        lease = partition.lease
+        return lease.owner if lease.token and lease.expires_ms > self.now_ms else ""
+
+    @property
+    def blocked(self) -> dict[str, str]:
+        """Targets whose messages wait, and why."""
+        return {target: why for partition in self.partitions for target, why in sorted(partition.blocked.items())}
+
+    @property
+    def quarantined(self) -> list[int]:
+        return [partition.lease.partition for partition in self.partitions if partition.lease.quarantined]
+
+    @property
+    def trimmed(self) -> int:
+        """Dead letters that were dropped because there were too many."""
+        return sum(partition.dead_trimmed for partition in self.partitions)
+
+    def as_data(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return {
+            "hub": asdict(self.layout),
+            "server": {**asdict(self.facts), "durable": self.facts.durable, "promise": self.promise},
+            "time_ms": self.now_ms,
+            "workers": [{"worker": w.worker, "beat_ms": w.beat_ms, **w.info} for w in self.workers],
+            "names": self.kinds,
+            "total": {**asdict(self.total), "dead_letters_trimmed": self.trimmed},
+            "blocked": self.blocked,
+            "quarantined": self.quarantined,
+            "partitions": [self._partition_data(partition) for partition in self.partitions],
+        }
+
+    def _partition_data(self, partition: PartitionInfo) -> dict[str, Any]:
+        return {
+            "partition": partition.lease.partition,
+            "owner": self.owner_of(partition) or None,
+            "epoch": partition.lease.epoch,
+            "expires_ms": partition.lease.expires_ms,
+            "quarantined": partition.lease.quarantined,
+            "backlog": partition.backlog,
+            "parked": partition.parked,
+            "parked_targets": partition.parked_targets,
+            "blocked": partition.blocked,
+            "entities": partition.entities,
+            "timers": partition.timers,
+            "dead_letters": partition.dead,
+            "dead_letters_trimmed": partition.dead_trimmed,
+        }
+
+
+async def gather_info(store: Store, url: str) -> HubInfo:
+    """Ask the store for everything."""
+    facts = await store.refresh_facts()
+    now_ms, _ = await store.read_leases()
+    return HubInfo(
+        store.layout,
+        facts,
+        now_ms,
+        await store.workers(),
+        await store.published(),
+        await store.info(),
+        promise_of(facts, url),
+    )
+
+
+def promise_of(facts: ServerFacts, url: str) -> str:
+    """What survives, in words."""
+    return _MEMORY_PROMISE if url.startswith("memory:") else PROMISES[facts.durable]
+
+
+def _share(owner: str, partitions: list[PartitionInfo]) -> Share:
+    return Share(
+        owner,
+        len(partitions),
+        sum(p.backlog for p in partitions),
+        sum(p.parked for p in partitions),
+        sum(p.timers for p in partitions),
+        sum(p.entities for p in partitions),
+        sum(p.dead for p in partitions),
+    )

@@ -1,0 +1,144 @@
+"""`stead info`: the hub on one screen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ._app import App
+from ._client import Client
+from ._faults import one_line
+from ._hub_info import HubInfo, Share, gather_info
+from ._request import Request
+from ._screen import console, print_json_line, table
+from ._urls import public_url
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BLOCKED_MAX = 20  # blocked entities to show
+
+
+def info_command(request: Request, *, every_partition: bool) -> int:
+    async def work(app: App, client: Client) -> int:
+        url = public_url(request.url)
+        found = await gather_info(client.store, url)
+        if request.as_json:
+            print_json_line({"url": url, **found.as_data()})
+            return 0
+        screen = console()
+        _print_head(screen, found, url)
+        _print_workers(screen, found)
+        _print_kinds(screen, found)
+        _print_shares(screen, found)
+        if every_partition:
+            _print_partitions(screen, found)
+        _print_troubles(screen, found, request.app)
+        return 0
+
+    return request.run(work)
+
+
+def _print_head(screen: Console, found: HubInfo, url: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    layout, facts = found.layout, found.facts
+    made = datetime.fromtimestamp(layout.created_ms / 1000).strftime("%Y-%m-%d %H:%M")
+    head = Table(box=None, show_header=False, pad_edge=False)
+    head.add_column(style="bold")
+    head.add_column(overflow="fold")
+    head.add_row(
+        "hub", f"{layout.name}, {layout.partitions} partitions in {layout.slot_groups} slot groups, made {made}"
+    )
+    memory = f", {facts.used_memory_bytes / 1_048_576:,.1f} MiB in use" if facts.used_memory_bytes else ""
+    cluster = ", cluster" if facts.cluster else ""
+    replicas = f", {facts.replicas} replicas" if facts.replicas else ""
+    head.add_row("server", f"{facts.version} at {url}{cluster}{replicas}{memory}")
+    head.add_row("promise", Text(found.promise, style="green" if facts.durable == "always" else "yellow"))
+    screen.print(head)
+
+
+def _print_workers(screen: Console, found: HubInfo) -> None:
+    numbers = ("process", "partitions", "last beat")
+    rows = table("worker", *numbers, numbers=numbers, title="\nWorkers")
+    for worker in found.workers:
+        rows.add_row(
+            worker.worker,
+            str(worker.info.get("pid", "")),
+            str(worker.info.get("partitions", "")),
+            f"{max(found.now_ms - worker.beat_ms, 0) / 1000:.1f} s ago",
+        )
+    if found.workers:
+        screen.print(rows)
+
+
+def _print_kinds(screen: Console, found: HubInfo) -> None:
+    rows = table("entity", "form", "operations", title="\nEntities that workers have published")
+    for canonical, kind in sorted(found.kinds.items()):
+        operations = ", ".join(kind.get("operations") or []) or "(any)"
+        rows.add_row(str(kind.get("name", canonical)), str(kind.get("form", "")), operations)
+    if found.kinds:
+        screen.print(rows)
+
+
+def _print_shares(screen: Console, found: HubInfo) -> None:
+    names = ("partitions", "waiting", "parked", "scheduled", "entities", "dead")
+    rows = table("owner", *names, numbers=names, title="\nPartitions")
+    for share in found.shares:
+        rows.add_row(share.owner or "(nobody)", *_numbers(share))
+    if len(found.shares) > 1:
+        rows.add_section()
+        rows.add_row("total", *_numbers(found.total))
+    screen.print(rows)
+
+
+def _numbers(share: Share) -> list[str]:
+    counts = (share.partitions, share.backlog, share.parked, share.timers, share.entities, share.dead_letters)
+    return [f"{count:,}" for count in counts]
+
+
+def _print_partitions(screen: Console, found: HubInfo) -> None:
+    names = ("#", "epoch", "waiting", "parked", "scheduled", "entities", "dead")
+    rows = table("#", "owner", *names[1:], numbers=names)
+    for partition in found.partitions:
+        rows.add_row(
+            str(partition.lease.partition),
+            "(quarantined)" if partition.lease.quarantined else found.owner_of(partition) or "(nobody)",
+            *(
+                f"{number:,}"
+                for number in (
+                    partition.lease.epoch,
+                    partition.backlog,
+                    partition.parked,
+                    partition.timers,
+                    partition.entities,
+                    partition.dead,
+                )
+            ),
+        )
+    screen.print(rows)
+
+
+def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
+    """What somebody should look at, each with what to do."""
+    blocked = found.blocked
+    if blocked:
+        rows = table("blocked entity", "why its messages wait", title="\nBlocked")
+        for target, why in list(blocked.items())[:_BLOCKED_MAX]:
+            rows.add_row(target, one_line(why))
+        screen.print(rows)
+        if len(blocked) > _BLOCKED_MAX:
+            screen.print(f"and {len(blocked) - _BLOCKED_MAX:,} more; --json shows all", style="yellow")
+    for partition in found.quarantined:
+        screen.print(
+            f"partition {partition} is quarantined: a commit was applied in part; see the server's log", style="red"
+        )
+    total = found.total
+    if not found.workers:
+        waiting = f"; {total.backlog:,} messages wait" if total.backlog else ""
+        screen.print(f"no worker is running{waiting}; start one: stead worker {app}", style="yellow")
+    if total.dead_letters:
+        screen.print(f"{total.dead_letters:,} dead letters; see them: stead dead-letters {app}", style="yellow")
+    if found.trimmed:
+        screen.print(f"{found.trimmed:,} older dead letters were dropped (STEAD_DEAD_LETTERS_MAX)", style="red")

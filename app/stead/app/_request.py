@@ -1,0 +1,57 @@
+"""One command's run: load the app, open a client, do the work; whatever goes wrong becomes a line and a status."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from stead.transport import Settings
+
+from ._app import App
+from ._client import Client, Connecting
+from ._faults import FAILED, INTERRUPTED, Fault, explain
+from ._loading import load_app
+from ._screen import print_error
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What every command is given."""
+
+    app: str
+    url: str | None
+    as_json: bool
+    debug: bool
+
+    def run(
+        self, work: Callable[[App, Client], Awaitable[int]], settings: Callable[[App], Settings] | None = None
+    ) -> int:
+        """Do `work` with a client of the app; gives the exit status."""
+
+        async def connected(app: App) -> int:
+            async with Connecting(app, self.url, settings and settings(app)) as client:
+                return await work(app, client)
+
+        return self.guard(lambda: asyncio.run(connected(load_app(self.app))))
+
+    def guard(self, work: Callable[[], int]) -> int:
+        """Do `work`; an error becomes one line on standard error and an exit status."""
+        try:
+            status = work()
+            sys.stdout.flush()
+            return status
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        except BrokenPipeError:
+            # Whoever read our output (`| head`) has enough: not a failure worth a word.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter will flush it once more
+            return FAILED
+        except Exception as error:
+            if self.debug:
+                traceback.print_exc()
+            print_error(explain(error, self.app), type(error).__name__, as_json=self.as_json)
+            return error.status if isinstance(error, Fault) else FAILED

@@ -1,0 +1,127 @@
+"""A worker of an app, with its store: beside a block of code, or for as long as the process is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from stead.entities import Worker
+from stead.transport import Store, open_store
+
+from ._faults import INTERRUPTED
+from ._hub_info import promise_of
+from ._urls import public_url
+
+if TYPE_CHECKING:
+    from ._app import App
+
+_log = logging.getLogger("stead.app")
+
+
+class WorkerRun:
+    """A worker about to run. Made by `app.worker()`.
+
+    `async with app.worker() as worker:` runs it beside the block and stops it gracefully at the end.
+    `await app.worker().run()` runs it until `stop` is called or the process gets SIGTERM or SIGINT; it then finishes
+    what it is doing and hands its partitions over. A second SIGINT ends the process at once.
+    """
+
+    def __init__(self, app: App, url: str | None, name: str | None) -> None:
+        self._app = app
+        self._url = url
+        self._name = name
+        self._store: Store | None = None
+        self._worker: Worker | None = None
+        self._stop_early = False
+
+    async def __aenter__(self) -> Worker:
+        worker = await self._make()
+        try:
+            await worker.start()
+        except BaseException:
+            await self._let_go()
+            raise
+        return worker
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        worker = self._worker
+        try:
+            if worker is not None:
+                await worker.stop()
+        finally:
+            await self._let_go()
+
+    def stop(self) -> None:
+        """Let `run` end gracefully. For the same thread; from another one use `loop.call_soon_threadsafe`."""
+        self._stop_early = True
+        if self._worker is not None:
+            self._worker.request_stop()
+
+    async def run(self) -> None:
+        """Run until stopped."""
+        with self._signals():
+            worker = await self._make()
+            try:
+                self._greet(worker)
+                if self._stop_early:
+                    worker.request_stop()
+                await worker.run()
+            finally:
+                await self._let_go()
+            _log.info("the worker has stopped; its partitions are free")
+
+    async def _make(self) -> Worker:
+        if self._worker is not None:
+            raise RuntimeError("this worker is running already; make another one with app.worker()")
+        store = await open_store(self._url, self._app.name, self._app.settings)
+        self._store, self._worker = store, Worker(store, self._app.registry, self._app.settings, self._name)
+        return self._worker
+
+    async def _let_go(self) -> None:
+        store, self._store, self._worker = self._store, None, None
+        if store is not None:
+            await store.close()
+
+    def _greet(self, worker: Worker) -> None:
+        store = self._store
+        assert store is not None
+        names = ", ".join(sorted(self._app.registry.names())) or "no entities"
+        url = public_url(self._url)
+        _log.info("worker %s of hub %s at %s serves %s", worker.name, self._app.name, url, names)
+        level = logging.INFO if store.facts.durable == "always" else logging.WARNING
+        _log.log(level, "%s: %s", store.facts.version, promise_of(store.facts, url))
+
+    @contextmanager
+    def _signals(self) -> Generator[None]:
+        """Stop on SIGTERM and SIGINT, where this is the process's main thread; restore what was there before."""
+        loop = asyncio.get_running_loop()
+        before = {}
+        try:
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                previous = signal.getsignal(signum)
+                loop.add_signal_handler(signum, self._on_signal, signum)
+                before[signum] = previous
+        except (ValueError, RuntimeError, NotImplementedError):
+            pass  # another thread: whoever owns the main thread stops us
+        try:
+            yield
+        finally:
+            for signum, previous in before.items():
+                loop.remove_signal_handler(signum)
+                signal.signal(signum, previous)
+
+    def _on_signal(self, signum: signal.Signals) -> None:
+        if not self._stop_early:
+            _log.info("%s: finishing what is running, then handing over; ctrl-c ends at once", signum.name)
+            self.stop()
+        elif signum == signal.SIGINT:
+            _log.warning("second %s: ended at once", signum.name)
+            os._exit(INTERRUPTED)

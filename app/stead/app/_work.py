@@ -1,0 +1,67 @@
+"""`stead worker`: one worker in this process, or several in child processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from ._loading import load_app
+from ._logs import CHILD_VARIABLE, start_logging
+from ._processes import Crew, stop_with_parent
+from ._request import Request
+
+
+def run_workers(app: str, url: str | None, *, processes: int, name: str | None, as_json: bool, debug: bool) -> int:
+    """Run until stopped; gives the exit status."""
+    request = Request(app, url, as_json, debug)
+    if processes == 1:
+        return request.guard(lambda: _run_one(request, name))
+    return request.guard(lambda: _run_many(request, processes, name))
+
+
+def worker_arguments(request: Request, name: str | None) -> list[str]:
+    """The command line of a child. The URL goes by the environment."""
+    arguments = ["worker", request.app]
+    if name is not None:
+        arguments += ["--name", name]
+    if request.as_json:
+        arguments.append("--json")
+    if request.debug:
+        arguments.append("--debug")
+    return arguments
+
+
+def _run_one(request: Request, name: str | None) -> int:
+    is_child = CHILD_VARIABLE in os.environ
+    start_logging(as_json=request.as_json, debug=request.debug)
+    app = load_app(request.app)
+    if is_child:
+        stop_with_parent()
+
+    async def work() -> None:
+        await app.worker(request.url, name=name).run()
+
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+        runner.run(work())
+    return 0
+
+
+def _run_many(request: Request, processes: int, name: str | None) -> int:
+    log = start_logging(as_json=request.as_json, debug=request.debug)
+    load_app(request.app)  # what is wrong with it is said once, here, not by every child
+
+    async def work() -> int:
+        crew = Crew(lambda index: worker_arguments(request, name and f"{name}-{index}"), processes, request.url, log)
+        return await crew.run()
+
+    return asyncio.run(work())
+
+
+def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
