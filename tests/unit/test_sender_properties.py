@@ -52,9 +52,7 @@ class SenderMachine(RuleBasedStateMachine):
         self.server = Server()
         self.replica = self.server.copy()
         names = (f"session-{number}" for number in itertools.count())
-        self.chain = Chain(
-            0, "session", backlog_max=100, keep_ms=KEEP_MS, now_ms=0, new_session=lambda: next(names)
-        )
+        self.chain = Chain(0, "session", backlog_max=100, keep_ms=KEEP_MS, now_ms=0, new_session=lambda: next(names))
         self.numbers = itertools.count()
         self.late: list[Batch] = []
         self.settled: dict[bytes, tuple[str, int]] = {}  # message -> session and sequence number

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
-from stead.transport import ConnectionLost, Sender, ServerChanged, Settings, Store, unpack
+from stead.transport import ConnectionLost, InvalidInput, Sender, ServerChanged, Settings, Store, unpack
 
 from ._calls import Calls
 from ._context import delay_in_ms, instant_in_ms
+from ._definition import EntityType
 from ._entity import Entity
 from ._envelope import decode_record, message_extras
 from ._errors import UnknownEntity
@@ -179,12 +180,11 @@ class EntityClient:
 
         By class an instance (`InvalidState` if what is stored does not validate), by `EntityId` plain data.
         """
+        read: Callable[[bytes], object] = unpack
         if isinstance(entity, EntityId):
-            target, read = str(entity), unpack
+            target = str(entity)
         else:
-            kind = self._registry.for_class(entity)
-            if kind is None:
-                raise UnknownEntity(getattr(entity, "__name__", repr(entity)))
+            kind = self._kind(entity)
             target, read = str(EntityId(kind.name, cast(str, key))), kind.read
         partition = self._outgoing.partition(target)
         records = await read_patiently(
@@ -211,9 +211,7 @@ class EntityClient:
             name = entity
             await self._check_name(canonical_name(name))
         else:
-            kind = self._registry.for_class(entity)
-            if kind is None:
-                raise UnknownEntity(getattr(entity, "__name__", repr(entity)))
+            kind = self._kind(entity)
             name, read = kind.name, kind.read
         start = f"@{canonical_name(name)}@"
         async for target, record in self._list_targets(start + check_key(prefix)):
@@ -235,6 +233,14 @@ class EntityClient:
                 return
             except (ConnectionLost, ServerChanged) as error:
                 await tries.failed(error)
+
+    def _kind(self, entity: Any) -> EntityType:
+        if not isinstance(entity, type):
+            raise InvalidInput(f"entity {entity!r}", "write a class and a key, or an EntityId")
+        kind = self._registry.for_class(entity)
+        if kind is None:
+            raise UnknownEntity(entity.__name__, self._registry.names())
+        return kind
 
     async def _check_name(self, name: str) -> None:
         """Raise `UnknownEntity` if nobody knows a canonical name."""

@@ -31,9 +31,7 @@ class Outgoing:
         self._session = secrets.token_bytes(SESSION_BYTES)
         self._counter = itertools.count()
 
-    async def address(
-        self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Call:
+    async def address(self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         """Where a call or signal goes and what it carries, validated as far as this program can tell."""
         call = resolve(self.registry, subject, key_or_name, args, kwargs)
         if call.operation is None:
@@ -50,7 +48,5 @@ class Outgoing:
         message_id = self._session + next(self._counter).to_bytes(COUNTER_BYTES, "big")
         payload = encode_message(target, operation_name, args, message_id, extras)
         if len(payload) > self._payload_bytes_max:
-            raise PayloadTooLarge(
-                f"the message {operation_name!r} to {target}", len(payload), self._payload_bytes_max
-            )
+            raise PayloadTooLarge(f"the message {operation_name!r} to {target}", len(payload), self._payload_bytes_max)
         return payload

@@ -16,10 +16,10 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar, overl
 from stead.transport import InvalidInput, Sender, SteadError
 
 from ._addressing import Call
-from ._operations import Operation
 from ._entity import Entity
 from ._envelope import message_extras
 from ._ids import EntityId, check_key
+from ._operations import Operation
 from ._outgoing import Outgoing
 
 _log = logging.getLogger(__name__)
@@ -81,9 +81,7 @@ class _Producer:
         finally:
             await self.aclose()
 
-    async def _route(
-        self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> Route:
+    async def _route(self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Route:
         call: Call = await self._outgoing.address(subject, key_or_name, args, kwargs)
         if len(self._routes) >= ROUTES_MAX:
             self._routes.clear()
