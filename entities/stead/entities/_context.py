@@ -234,7 +234,11 @@ class EntityContext:
     ) -> None:
         """Add a message to those of the turn: what `signal_entity` does once its arguments are told apart."""
         turn = self._running()
-        call = resolve(turn.registry, operation, key, args, kwargs)
+        try:
+            call = resolve(turn.registry, operation, key, args, kwargs)
+        except InvalidInput as error:
+            vars(error).pop("at_the_door", None)  # it is this operation's mistake, not its caller's
+            raise
         turn.sends.append(Send(call.target, call.operation_name, call.args, call.kwargs, due_ms, delay_ms))
 
     # -- state and input -----------------------------------------------------------------------------------------------

@@ -4,6 +4,9 @@ An operation that succeeds leaves its state settled and its signals and reply am
 nothing: the state is rolled back to the last settled one, its signals are forgotten, its caller gets the error, and if
 it has no caller the message becomes a dead letter. The operations before and after it are untouched.
 
+So everything that can fail comes before the state is settled, and settling it is the last of that. Whatever the user's
+code raises is the failure of its operation, never of the worker; only what ends the process is let through.
+
 This is the hottest code of stead: everything that does not depend on the message is looked up once per activation.
 """
 
@@ -15,7 +18,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-from stead.transport import InvalidInput, PayloadTooLarge
+from stead.transport import InvalidInput, PayloadTooLarge, SteadError
 
 from ._activation import Activation, Blocked, Pending
 from ._cells import Cell
@@ -30,6 +33,7 @@ from ._registry import Registry
 logger = logging.getLogger("stead.worker")
 
 _TRACEBACK_LENGTH_MAX = 8_000  # characters of a traceback that are kept: its end says most
+_MESSAGE_LENGTH_MAX = 4_000  # characters of an error's message that are kept
 
 
 class OperationTimeout(TimeoutError):
@@ -55,21 +59,26 @@ class _Body:
 class EntityKind:
     """The kind of class and function entities: see the module's head. Implements `Kind`."""
 
-    def __init__(self, registry: Registry, now_ms: Callable[[], int]) -> None:
+    def __init__(self, registry: Registry, now_ms: Callable[[], int], state_bytes_max: int) -> None:
         self._registry = registry
         self._now_ms = now_ms
+        self._state_bytes_max = state_bytes_max
         self.eager: set[str] = set()  # targets whose state has to be packed after each operation
 
     def activate(self, target: str, record: bytes | None) -> object:
         entity_id = EntityId.parse(target)
+        if str(entity_id) != target:
+            raise InvalidInput(f"target {target!r}", f"its canonical form is {str(entity_id)!r}")
         entity_type = self._registry.get(entity_id.canonical_name)
         if entity_type is None:
             raise Blocked(f"no entity named {entity_id.name!r} is registered in this worker", entity_id.canonical_name)
         try:
             packed = None if record is None else decode_record(record)[0]
-            cell = entity_type.cell(packed, eager=target in self.eager)
-        except InvalidState as error:
+            cell = entity_type.cell(packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
+        except SteadError as error:  # the state is not valid any more, or a newer version of stead wrote it
             raise Blocked(str(error)) from error
+        except Exception as error:
+            raise Blocked(f"its state could not be loaded: {_text_of(error)}") from error
         return _Body(entity_type, cell, Turn(entity_id, self._registry, self._now_ms))
 
     def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
@@ -81,22 +90,16 @@ class EntityKind:
         while mailbox:
             effects.running = pending = mailbox[0]
             message = pending.message
-            operation = find(message.operation)
             try:
-                if operation is None:
-                    operation = self._operation(body, message.operation)
-                args, kwargs = operation.bind(message.args, message.kwargs)
-            except (InvalidInput, UnknownOperation) as error:
-                self._refuse(activation, pending, effects, error)
-                mailbox.popleft()
-                continue
-            try:
-                turn.begin(operation, message.operation, args, kwargs, not cell.exists)
+                operation = find(message.operation) or self._operation(body, message.operation)
+                turn.begin(operation, message.operation, message.args, message.kwargs, not cell.exists)
                 result = cell.invoke(turn)
                 if operation.is_async:
                     return cast("Awaitable[object]", result)
                 self._succeed(activation, body, pending, effects, result)
-            except Exception as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
                 self._fail(activation, body, pending, effects, error)
             mailbox.popleft()
             ended = elapsed()
@@ -113,14 +116,14 @@ class EntityKind:
         if error is None:
             try:
                 self._succeed(activation, body, pending, effects, result)
-            except Exception as late:  # noqa: BLE001 - an invalid state or result is the operation's failure
+            except Exception as late:  # an invalid state or result is the operation's failure
                 self._fail(activation, body, pending, effects, late)
         else:
             self._fail(activation, body, pending, effects, error)
         activation.mailbox.popleft()
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
-        packed = cast("_Body", activation.body).cell.packed()
+        packed = cast("_Body", activation.body).cell.record()
         return None if packed is None else encode_record(packed, now_ms)
 
     def _operation(self, body: _Body, name: str) -> Operation:
@@ -135,12 +138,13 @@ class EntityKind:
     ) -> None:
         """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
         cell, turn = body.cell, body.turn
-        cell.settle()
         reply_to = pending.message.reply_to
         sends = self._encode_sends(activation, turn, effects) if turn.sends else None
-        if reply_to is not None:
-            effects.reply(pending.message, cast("Operation", turn.operation).encode_result(result))
+        answer = None if reply_to is None else effects.answer(reply_to, turn.operation.encode_result(result))
+        cell.settle()
         # From here on nothing can fail.
+        if answer is not None:
+            effects.reply(answer)
         if sends is not None:
             for target, envelope in sends:
                 effects.send(target, envelope)
@@ -148,14 +152,6 @@ class EntityKind:
         if cell.changed and not activation.dirty:
             effects.changed(activation)
         effects.consume(activation, pending)
-
-    def _refuse(self, activation: Activation, pending: Pending, effects: Effects, error: InvalidInput | UnknownOperation) -> None:
-        """The message asks for something that the entity does not have, or with the wrong arguments."""
-        kind: FailureKind = "unknown_operation" if isinstance(error, UnknownOperation) else "invalid_input"
-        effects.fail(pending, Failure(kind, qualified_name(type(error)), str(error)))
-        effects.consume(activation, pending)
-        if pending.message.reply_to is None:
-            logger.warning("%s: a message was refused (%s) and is among the dead letters", activation.target, error)
 
     def _fail(
         self, activation: Activation, body: _Body, pending: Pending, effects: Effects, error: BaseException
@@ -167,11 +163,10 @@ class EntityKind:
         effects.consume(activation, pending)
         if pending.message.reply_to is None:
             logger.warning(
-                "%s: operation %s failed (%s: %s); the message is among the dead letters",
+                "%s: operation %s failed (%s); the message is among the dead letters",
                 activation.target,
                 pending.message.operation,
-                qualified_name(type(error)),
-                error,
+                _text_of(error),
             )
 
     def _encode_sends(self, activation: Activation, turn: Turn, effects: Effects) -> list[tuple[str, bytes]]:
@@ -201,16 +196,36 @@ def failure_of(error: BaseException) -> Failure:
     """What a caller or a reader of dead letters is told about an error."""
     kind: FailureKind = "operation"
     name = qualified_name(type(error))
-    if isinstance(error, UnknownOperation):  # a function entity says so itself
+    if isinstance(error, UnknownOperation):  # of the entity, or raised by a function entity
         kind = "unknown_operation"
+    elif getattr(error, "at_the_door", False):
+        kind = "invalid_input"
     elif isinstance(error, OperationTimeout):
         kind = "time_out"
         name = "TimeoutError"
     elif isinstance(error, asyncio.CancelledError):
         name = "asyncio.CancelledError"
-    text = "".join(traceback.format_exception(error))[-_TRACEBACK_LENGTH_MAX:]
+    text = _storable("".join(traceback.format_exception(error))[-_TRACEBACK_LENGTH_MAX:])
     cause = error.__cause__ or error.__context__
-    return Failure(kind, name, str(error), text, "" if cause is None else f"{qualified_name(type(cause))}: {cause}")
+    return Failure(kind, name, _message_of(error), text, "" if cause is None else _text_of(cause))
+
+
+def _text_of(error: BaseException) -> str:
+    return f"{qualified_name(type(error))}: {_message_of(error)}"
+
+
+def _message_of(error: BaseException) -> str:
+    """What an error says, however it says it: its text is the user's code as well."""
+    try:
+        text = str(error)
+    except Exception as worse:  # noqa: BLE001 - see above
+        text = f"<its text cannot be had: {type(worse).__name__}>"
+    return _storable(text[:_MESSAGE_LENGTH_MAX])
+
+
+def _storable(text: str) -> str:
+    """Text that can be stored: half of a surrogate pair cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _report_slow(target: str, operation: str, seconds: float) -> None:

@@ -87,7 +87,7 @@ class Worker:
         """Join the hub and begin to work. Returns once the first look at the leases has been taken."""
         assert self._board is None, "a worker is started once"
         store, settings = self._store, self._settings
-        kind = EntityKind(self._registry, store.clock.now_ms)
+        kind = EntityKind(self._registry, store.clock.now_ms, settings.payload_bytes_max)
         environment = Environment(
             settings=settings,
             partitions=store.layout.partitions,
@@ -100,7 +100,7 @@ class Worker:
         self._board = board = Board(self.name, store, settings, environment)
         self._turns = TurnRunner(board)
         board.keeper = self._make_keeper(board)
-        self._membership = Membership(board, self._registry.describe())
+        self._membership = Membership(board, {t.canonical: t.describe() for t in self._registry.types()})
         reader, parker = InboxReader(board), Parker(board)
         board.keeper.start()
         with contextlib.suppress(ConnectionLost, ServerChanged):  # its own loop tries again

@@ -5,7 +5,6 @@ and reads them back when they can run (HAZARDS 11).
 
 from __future__ import annotations
 
-
 from stead.transport import ServerChanged, StreamId
 
 from ._activation import Activation
