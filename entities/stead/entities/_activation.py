@@ -70,7 +70,9 @@ class Park:
 class Activation:
     """A target in memory. Made by a `Partition`, run by its `Kind`."""
 
-    __slots__ = ("body", "dirty", "heard_ms", "kind", "mailbox", "park", "phase", "queued", "stored", "target", "used")
+    __slots__ = (
+        "blocked", "body", "dirty", "heard_ms", "kind", "mailbox", "park", "phase", "queued", "stored", "target", "used"
+    )  # fmt: skip
 
     def __init__(self, target: str) -> None:
         self.target = target
@@ -79,6 +81,7 @@ class Activation:
         self.phase = Phase.LOADING
         self.mailbox: deque[Pending] = deque()
         self.park: Park | None = None
+        self.blocked = False  # its phase is BLOCKED, or will be when the operation that runs has ended
         self.stored = False  # the store has a record of it, or a commit on its way will make one
         self.dirty = False  # it is among the effects of the next commit
         self.queued = False  # it is in the partition's queue of activations with work

@@ -9,10 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from stead.transport import Commit, Reply, Settings, StreamId, Timer, Unpark, partition_of
+from stead.transport import Commit, PayloadTooLarge, Reply, Settings, StreamId, Timer, Unpark, partition_of
 
 from ._activation import Park
-from ._envelope import Failure, Message, encode_failure, encode_letter, encode_message, encode_reply, message_extras
+from ._envelope import (
+    Failure,
+    Message,
+    ReplyAddress,
+    encode_failure,
+    encode_letter,
+    encode_message,
+    encode_reply,
+    message_extras,
+)
 
 if TYPE_CHECKING:
     from ._activation import Activation, Pending
@@ -46,6 +55,7 @@ class Effects:
         self._dirty: dict[Activation, None] = {}
         self._consumed: list[StreamId] = []
         self._unparked: dict[Activation, list[StreamId]] = {}
+        self._unparked_length = 0
         self._timers: list[Timer] = []
         self._sends: list[tuple[int, bytes]] = []
         self._replies: list[Reply] = []
@@ -65,7 +75,7 @@ class Effects:
     def full(self) -> bool:
         """A commit of this is as large as it may be: no turn may be taken until it is built."""
         return (
-            len(self._consumed) >= self._length_max
+            len(self._consumed) + self._unparked_length >= self._length_max
             or len(self._sends) >= self._length_max
             or self._bytes >= self._bytes_max
         )
@@ -91,6 +101,7 @@ class Effects:
             self.suspects.done(pending.stream_id)
         if pending.from_park:
             self._unparked.setdefault(activation, []).append(pending.stream_id)
+            self._unparked_length += 1
         else:
             self._consumed.append(pending.stream_id)
 
@@ -116,16 +127,23 @@ class Effects:
         self._sends.append((partition_of(target, self._partitions), envelope))
         self._bytes += len(envelope) + _OVERHEAD_BYTES
 
-    def reply(self, message: Message, value: object) -> None:
-        """The answer to a call. Raises `InvalidInput` if the value cannot be stored."""
-        if message.reply_to is not None:
-            self._reply(message.reply_to.group, message.reply_to.client, encode_reply(message.reply_to.call_id, value))
+    def answer(self, address: ReplyAddress, value: object) -> Reply:
+        """The answer to a call, to be given to `reply`. Raises `InvalidInput` if the value cannot be stored."""
+        payload = encode_reply(address.call_id, value)
+        if len(payload) > self.settings.payload_bytes_max:
+            raise PayloadTooLarge("result", len(payload), self.settings.payload_bytes_max)
+        return Reply(address.group, address.client, payload)
+
+    def reply(self, answer: Reply) -> None:
+        """Give a caller its answer."""
+        self._replies.append(answer)
+        self._bytes += len(answer.payload) + _OVERHEAD_BYTES
 
     def fail(self, pending: Pending, failure: Failure, tries: int = 1) -> None:
         """The message could not be carried out: tell its caller, or record a dead letter if it has none."""
         address = pending.message.reply_to
         if address is not None:
-            self._reply(address.group, address.client, encode_failure(address.call_id, failure))
+            self.reply(Reply(address.group, address.client, encode_failure(address.call_id, failure)))
         else:
             self.bury(pending.envelope, failure, pending.stream_id, tries)
 
@@ -148,10 +166,6 @@ class Effects:
 
     def unblock(self, target: str) -> None:
         self._unblocked.append(target)
-
-    def _reply(self, group: int, client: str, payload: bytes) -> None:
-        self._replies.append(Reply(group, client, payload))
-        self._bytes += len(payload) + _OVERHEAD_BYTES
 
     # -- the commit ----------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ MESSAGE_VERSION = 1
 REPLY_VERSION = 1
 RECORD_VERSION = 1
 
+_MILLISECONDS_MAX = 2**52  # a server's sorted set orders by doubles; this is the year 142,000
+
 FailureKind = Literal["operation", "unknown_entity", "unknown_operation", "invalid_input", "payload", "poison", "time_out"]
 
 
@@ -100,23 +102,42 @@ def decode_message(envelope: bytes) -> Message:
     try:
         if parts[0] != MESSAGE_VERSION:
             raise _unknown(parts)
+        target, operation, args, message_id = parts[1:5]
+        if type(target) is not str or type(operation) is not str or not isinstance(args, (list, tuple)):
+            raise TypeError("target and operation have to be text, and the arguments an array")
         if len(parts) == 5:
-            return Message(parts[1], parts[2], parts[3], parts[4], None, None, None, None, None)
+            return Message(target, operation, args, message_id, None, None, None, None, None)
         extras = cast("dict[str, Any]", parts[5])
-        reply = extras.get("r")
         return Message(
-            parts[1],
-            parts[2],
-            parts[3],
-            parts[4],
+            target,
+            operation,
+            args,
+            message_id,
             extras.get("k"),
-            None if reply is None else ReplyAddress(*reply),
-            extras.get("d"),
-            extras.get("t"),
+            _reply_address(extras.get("r")),
+            _milliseconds(extras.get("d")),
+            _milliseconds(extras.get("t")),
             extras.get("s"),
         )
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise InvalidInput("message", f"it is not an envelope of stead ({error})") from error
+
+
+def _reply_address(parts: object) -> ReplyAddress | None:
+    if parts is None:
+        return None
+    group, client, call_id = cast("list[Any]", parts)
+    if type(group) is not int or type(client) is not str or type(call_id) is not int:
+        raise TypeError("a reply address is a number, a text and a number")
+    return ReplyAddress(group, client, call_id)
+
+
+def _milliseconds(value: object) -> int | None:
+    if value is None:
+        return None
+    if type(value) is not int or not 0 <= value < _MILLISECONDS_MAX:
+        raise TypeError("a time is a number of milliseconds")
+    return value
 
 
 def _unknown(parts: Sequence[object]) -> SteadError:

@@ -4,7 +4,8 @@ A target's order is the order of the original stream IDs, over park and inbox to
 
 1. Once a target has a park, what arrives goes behind it, unless the whole park has been read into the mailbox.
 2. No message that stays in the inbox lies between two of the park. So a park that is being emptied is emptied, and the
-   commit that forgets it applied, before anything is moved to the target's next park.
+   commit that forgets it applied, before anything is moved to the target's next park; and nothing older than the park
+   is moved there. What waits to be moved is then younger than all of the park: the park may be read meanwhile.
 3. A new owner runs a message of the inbox if it is older than the park's first, and reads the park only after it has
    scanned the inbox up to there.
 """
@@ -42,7 +43,10 @@ class Parking:
     @property
     def unread(self) -> bool:
         """Whether a park holds messages that could run here and have not been read yet."""
-        return any(a.park is not None and not a.park.exhausted and a.phase is not Phase.BLOCKED for a in self._needy)
+        return any(
+            a.park is not None and (a.park.waiting or not a.park.exhausted) and a.phase is not Phase.BLOCKED
+            for a in self._needy
+        )
 
     def needs(self, activation: Activation) -> None:
         """The activation's park has to be looked at."""
@@ -51,6 +55,8 @@ class Parking:
     def overflow(self, activation: Activation, keep: int) -> list[Pending]:
         """Take all but the first `keep` messages out of a mailbox and note them for the park. Gives them, in order."""
         mailbox = activation.mailbox
+        if activation.park is not None and not activation.park.exhausted:
+            return []  # they are older than the park, or from it
         keep = max(keep, 1 if activation.phase is Phase.BUSY else 0)  # the first one is running
         moved: list[Pending] = []
         while len(mailbox) > keep and not mailbox[-1].from_park:
@@ -82,14 +88,17 @@ class Parking:
         activation.park.moving = False
 
     def take_refills(self, position: StreamId, caught_up: bool) -> list[tuple[Activation, StreamId]]:
-        """Activations whose mailboxes are empty and whose parks are not: where to read on."""
+        """Activations whose mailboxes are empty and whose parks are not: where to read on.
+
+        What waits to be moved does not hold this up, else a target into which messages pour would never run again.
+        """
         refills: list[tuple[Activation, StreamId]] = []
         for activation in list(self._needy):
             park = activation.park
             if park is None or (activation.phase is Phase.BLOCKED and not park.waiting):
                 del self._needy[activation]
                 continue
-            if park.moving or park.waiting or park.exhausted or activation.mailbox:
+            if park.moving or park.exhausted or activation.mailbox:
                 continue
             if activation.phase is not Phase.READY or activation in self.flying:
                 continue

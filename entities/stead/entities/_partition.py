@@ -28,6 +28,7 @@ from ._activation import Activation, Blocked, Kind, Park, Pending, Phase
 from ._effects import Effects
 from ._envelope import Failure, Message, UnknownEnvelope, decode_message
 from ._parking import Parking, goes_behind
+from ._refusals import Refusal
 from ._suspects import Suspects
 
 _BEGINNING: StreamId = b"0"
@@ -105,7 +106,7 @@ class Partition:
             try:
                 message = decode_message(envelope)
             except InvalidInput as error:
-                self.effects.bury(envelope, Failure("invalid_input", "InvalidInput", str(error)), stream_id)
+                self.effects.bury(envelope, _unreadable(error), stream_id)
                 self.effects.consume_entry(stream_id)
                 continue
             except UnknownEnvelope as error:
@@ -184,9 +185,8 @@ class Partition:
             else:
                 self._block(activation, blocked.reason)
             return
-        except InvalidInput as error:
-            self._refuse_all(activation, error)
-            return
+        except InvalidInput as error:  # the target is not one that can exist
+            activation.kind = Refusal(str(error))
         if self._blocked_before.pop(target, None) is not None:
             self.effects.unblock(target)
         activation.phase = Phase.READY
@@ -197,35 +197,42 @@ class Partition:
     def _block(self, activation: Activation, reason: str) -> None:
         if activation.phase is Phase.READY:
             self.runnable -= len(activation.mailbox)
-        activation.phase = Phase.BLOCKED
+        activation.blocked = True
+        if activation.phase is not Phase.BUSY:  # what runs may end
+            activation.phase = Phase.BLOCKED
         if self._blocked_before.get(activation.target) != reason:
             self._blocked_before[activation.target] = reason
             self.effects.block(activation.target, reason)
-
-    def _refuse_all(self, activation: Activation, error: InvalidInput) -> None:
-        """The target is not one that can exist: its messages are dead letters."""
-        failure = Failure("invalid_input", "InvalidInput", str(error))
-        while activation.mailbox:
-            pending = activation.mailbox.popleft()
-            self.effects.fail(pending, failure)
-            self.effects.consume(activation, pending)
-        del self.activations[activation.target]
 
     # -- turns ---------------------------------------------------------------------------------------------------------
 
     @property
     def has_turns(self) -> bool:
         """Whether `take_turns` would do something now."""
-        return bool(self._ready) and not (self.draining or self.gone or self.effects.full)
+        return self._first_ready() is not None
+
+    def _first_ready(self) -> Activation | None:
+        """The activation whose turn it is, if one may be taken at all.
+
+        Passes over those that were blocked or emptied since they were queued.
+        """
+        if self.draining or self.gone or self.effects.full:
+            return None
+        while self._ready:
+            activation = self._ready[0]
+            if activation.phase is Phase.READY and activation.mailbox:
+                return activation
+            self._ready.popleft()
+            activation.queued = False
+        return None
 
     def take_turns(self, stop_at: float) -> list[Started]:
         """Let ready activations take turns until none is left, `elapsed()` passes `stop_at`, or a commit is full."""
         effects = self.effects
         effects.stop_at = stop_at
         started: list[Started] = []
-        ready = self._ready
-        while ready and not (self.draining or self.gone or effects.full):
-            activation = ready.popleft()
+        while (activation := self._first_ready()) is not None:
+            self._ready.popleft()
             activation.queued = False
             before = len(activation.mailbox)
             assert activation.kind is not None, "a ready activation has a kind"
@@ -253,13 +260,15 @@ class Partition:
         if self.gone or activation not in self._busy:
             return
         del self._busy[activation]
-        activation.phase = Phase.READY
-        before = len(activation.mailbox)
-        self.runnable += before
         assert activation.kind is not None, "a busy activation has a kind"
         activation.kind.finish(activation, self.effects, result, error)
         self.effects.clear_running = self.suspects.careful
-        self._ran(activation, before, False)
+        if activation.blocked:
+            activation.phase = Phase.BLOCKED
+        else:
+            activation.phase = Phase.READY
+            self.runnable += len(activation.mailbox)
+            self._ran(activation, len(activation.mailbox), False)
 
     @property
     def busy(self) -> bool:
@@ -270,9 +279,9 @@ class Partition:
 
     def next_careful(self) -> tuple[Activation, Pending] | None:
         """In careful mode: the one turn to take next. Its marker has to be in the store before `take_careful`."""
-        if not self.has_turns or self._busy or self._flying is not None:
+        activation = self._first_ready()
+        if activation is None or self._busy or self._flying is not None:
             return None
-        activation = self._ready[0]
         return activation, activation.mailbox[0]
 
     def take_careful(self) -> list[Started]:
@@ -385,15 +394,18 @@ class Partition:
         for stream_id, fields in entries:
             envelope: bytes = fields[1]
             try:
-                pending = Pending(stream_id, envelope, decode_message(envelope), True)
+                message = decode_message(envelope)
             except UnknownEnvelope as error:
+                activation.phase = Phase.BLOCKED  # it was READY with an empty mailbox: nothing to count
                 self._block(activation, str(error))
                 break
-            activation.mailbox.append(pending)
-            if self.suspects.active:
-                self.suspects.heard(stream_id)
-            park.outstanding += 1
-            park.after = stream_id
+            except InvalidInput as error:  # whoever parked it could read it
+                message = Message(activation.target, "", (), b"", None, None, None, None, None)
+                self.effects.bury(envelope, _unreadable(error), stream_id)
+                self._take_from_park(activation, park, Pending(stream_id, envelope, message, True))
+                self.effects.consume(activation, activation.mailbox.pop())
+                continue
+            self._take_from_park(activation, park, Pending(stream_id, envelope, message, True))
         activation.heard_ms = self._environment.now_ms()
         activation.used = self.round
         if activation.phase is not Phase.READY:
@@ -405,6 +417,13 @@ class Partition:
         if activation.mailbox:
             self.runnable += len(activation.mailbox)
             self._queue(activation)
+
+    def _take_from_park(self, activation: Activation, park: Park, pending: Pending) -> None:
+        activation.mailbox.append(pending)
+        if self.suspects.active:
+            self.suspects.heard(pending.stream_id)
+        park.outstanding += 1
+        park.after = pending.stream_id
 
     # -- memory --------------------------------------------------------------------------------------------------------
 
@@ -436,6 +455,10 @@ class Partition:
         self._busy.clear()
         self._ready.clear()
         self.activations.clear()
+
+
+def _unreadable(error: InvalidInput) -> Failure:
+    return Failure("invalid_input", "InvalidInput", str(error))
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

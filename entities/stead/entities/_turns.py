@@ -26,7 +26,7 @@ from ._context import Turn
 from ._definition import EntityType, Operation
 from ._effects import Effects
 from ._envelope import Failure, FailureKind, decode_record, encode_message, encode_record, message_extras
-from ._errors import InvalidState, UnknownOperation, qualified_name
+from ._errors import UnknownOperation, qualified_name
 from ._ids import EntityId
 from ._registry import Registry
 
@@ -116,7 +116,7 @@ class EntityKind:
         if error is None:
             try:
                 self._succeed(activation, body, pending, effects, result)
-            except Exception as late:  # an invalid state or result is the operation's failure
+            except Exception as late:  # noqa: BLE001 - an invalid state or result is the operation's failure
                 self._fail(activation, body, pending, effects, late)
         else:
             self._fail(activation, body, pending, effects, error)

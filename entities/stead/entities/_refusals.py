@@ -1,0 +1,37 @@
+"""The kind of targets that cannot exist: what is sent to them cannot be carried out, and is not lost silently either."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from ._envelope import Failure
+
+if TYPE_CHECKING:
+    from ._activation import Activation
+    from ._effects import Effects
+
+
+class Refusal:
+    """Refuses every message of a target: its caller is told, or it becomes a dead letter. Implements `Kind`."""
+
+    def __init__(self, reason: str) -> None:
+        self._failure = Failure("invalid_input", "InvalidInput", reason)
+
+    def activate(self, target: str, record: bytes | None) -> object:
+        return None
+
+    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+        while activation.mailbox:
+            pending = activation.mailbox.popleft()
+            effects.fail(pending, self._failure)
+            effects.consume(activation, pending)
+            if effects.one_turn or effects.full:
+                break
+        return None
+
+    def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
+        raise AssertionError("a refusal starts nothing")
+
+    def record(self, activation: Activation, now_ms: int) -> bytes | None:
+        return None
