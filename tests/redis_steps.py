@@ -36,8 +36,12 @@ async def put(store: Store, payloads: Sequence[bytes], partition: int = 0) -> li
 
 
 async def read(store: Store, partition: int = 0, after: StreamId = b"0") -> Sequence[Entry]:
-    """The entries of an inbox."""
-    return dict(await store.read_inboxes({partition: after}, 100_000, 0)).get(partition, [])
+    """The entries of an inbox: a single read brings no more than fits `read_bytes_max`."""
+    entries: list[Entry] = []
+    while piece := dict(await store.read_inboxes({partition: after}, 100_000, 0)).get(partition):
+        entries += piece
+        after = piece[-1][0]
+    return entries
 
 
 async def payloads(store: Store, partition: int = 0) -> list[bytes]:

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Takes a partition, if its lease token is still the expected one.
+-- Takes a partition, if its lease token is still the expected one. Sent again, it gives the same.
 --
 -- KEYS  1 lease (hash)   2 inbox (stream)   3 timers (zset)   4 parked (hash)   5 blocked (hash)
 -- ARGV  1 packed: 1 token, 2 expected token ("" for a free partition), 3 owner, 4 lease ms
@@ -16,13 +16,16 @@ check(KEYS[3], 'zset')
 check(KEYS[4], 'hash')
 check(KEYS[5], 'hash')
 local held = call('HMGET', lease, 'token', 'commit', 'applying')
-if (held[1] or '') ~= expected then return {0} end
+-- A token is drawn anew for each acquisition: one that is there already was put there by this very request, whose answer
+-- was lost.
+local again = token ~= '' and held[1] == token
+if not again and (held[1] or '') ~= expected then return {0} end
 local commit = held[2] or ''
 if (held[3] or '') ~= commit then return {-1, held[3] or ''} end
 local parked, blocked = call('HGETALL', KEYS[4]), call('HGETALL', KEYS[5])
 local due = call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2] or ''
 local suspect = nil
-if expected ~= '' then
+if expected ~= '' and not again then
   suspect = '0-0'
   if call('EXISTS', KEYS[2]) == 1 then
     local stream = call('XINFO', 'STREAM', KEYS[2])
@@ -34,7 +37,7 @@ end
 
 local now = now_ms()
 call('HSET', lease, 'token', token, 'owner', owner, 'expires', text(now + lease_ms), 'free_since', '0')
-local epoch = call('HINCRBY', lease, 'epoch', 1)
+local epoch = call('HINCRBY', lease, 'epoch', again and 0 or 1)
 if suspect then
   call('HINCRBY', lease, 'unclean', 1)
   call('HSET', lease, 'suspect', suspect)

@@ -1,0 +1,67 @@
+"""HAZARDS 5: a full server refuses new messages and nothing else, so that workers can drain it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from redis_steps import batch, commit, payloads, put, take
+from valkey_server import ValkeyServer
+
+from stead.transport import CommitVerdict, Reply, Running, Settings, Timer, Verdict
+from stead.transport._redis import RedisStore
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def own_server(start_server: Callable[..., ValkeyServer]) -> ValkeyServer:
+    return start_server()
+
+
+@pytest.fixture
+async def store(own_server: ValkeyServer, settings: Settings) -> AsyncIterator[RedisStore]:
+    store = await RedisStore.open(own_server.url, "full", settings)
+    yield store
+    await store.close()
+
+
+async def test_a_full_server_takes_no_message_but_everything_that_helps_to_empty_it(
+    store: RedisStore, own_server: ValkeyServer
+) -> None:
+    ids = await put(store, [b"one", b"two", b"three"])
+    owner = await take(store)
+    timers = commit(owner, b"timers", timers=[Timer(b"t", 1, b"tick")])
+    await store.commit([timers], store.generation)
+    own_server.run("CONFIG", "SET", "maxmemory", "1mb")
+    renewer = store.renewer()
+
+    refused = batch([b"four"])
+    assert [result.verdict for result in await store.enqueue([refused])] == [Verdict.FULL]
+    assert await payloads(store) == [b"one", b"two", b"three"]  # reading goes on
+    applied = commit(
+        owner,
+        b"drained",
+        previous=b"timers",
+        consumed=ids[:1],
+        states=[("@a@b", b"state" * 1000)],
+        sends=[(1, b"hello")],
+        replies=[Reply(0, "me", b"answer")],
+    )
+    assert await store.commit([applied], store.generation) == [CommitVerdict.APPLIED]
+    assert await store.park(0, owner.token, "@a@c", ids[1:2])
+    assert await store.fire_timers(0, owner.token, 10) == (1, None)
+    assert await store.mark_running(0, owner.token, Running("@a@b", ids[2], 1))
+    assert renewer.renew({0: owner.token}, 10_000) == set()
+    await take(store, 1)
+    await store.heartbeat("worker", {}, 10_000)
+    await store.publish({"a": {}}, 10_000)
+    assert await store.release(0, owner.token)
+    await take(store, token=b"next")
+    assert len(await store.info()) == 4
+    another = await RedisStore.open(own_server.url, "another", Settings(partitions=4, slot_groups=2))
+    await another.close()
+
+    own_server.run("CONFIG", "SET", "maxmemory", "0")
+    assert [result.verdict for result in await store.enqueue([refused])] == [Verdict.ACCEPTED]
+    renewer.close()
