@@ -69,7 +69,7 @@ def resolve(
 ) -> Call:
     """What a caller means. Raises `UnknownEntity`, `UnknownOperation` or `InvalidInput` before anything is sent."""
     mark = getattr(operation, "__stead_operation__", None)
-    if mark is not None:
+    if mark is not None and not hasattr(operation, "__self__"):  # a bound method shows its function's attributes
         owner, name = cast("OperationMark", mark)
         entity_type = registry.for_class(owner)
         if entity_type is None:
