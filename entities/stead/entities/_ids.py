@@ -99,5 +99,7 @@ class EntityId:
 
 def entity_name(cls: type) -> str:
     """The name under which a class is registered, else the class's own."""
+    if not isinstance(cls, type):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInput(f"entity name {cls!r}", "give the name as text, or the entity's class")
     name = vars(cls).get("__stead_name__")
     return name if isinstance(name, str) else cls.__name__

@@ -1,0 +1,569 @@
+"""What becomes an operation, and what `@app.entity` and the class body refuse."""
+
+from __future__ import annotations
+
+import enum
+import pickle
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import cached_property, wraps
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field, field_validator, model_validator
+from stead.entities import (
+    ClassEntityType,
+    Entity,
+    EntityId,
+    FunctionEntityType,
+    InvalidDefinition,
+    InvalidInput,
+    InvalidState,
+    Registry,
+    UnknownOperation,
+)
+from stead.transport import pack
+
+T = TypeVar("T")
+
+
+class Later(BaseModel):
+    when: int = 0
+
+
+class Base(Entity):
+    """A base class that is an entity itself."""
+
+    count: int = 0
+    LIMIT: ClassVar[int] = 3
+
+    def add(self, amount: int = 1) -> int:
+        self.count += amount
+        return self.count
+
+    async def slow(self, later: Later) -> Later:
+        return later
+
+    def _private(self) -> None: ...
+
+    @staticmethod
+    def helper() -> int:
+        return 1
+
+    @classmethod
+    def make(cls) -> Base:
+        return cls()
+
+    @property
+    def double(self) -> int:
+        return self.count * 2
+
+
+class Sub(Base):
+    """Inherits `add` and has one of its own."""
+
+    def more(self, *names: str, loud: bool = False, **rest: int) -> list[str]:
+        return [*names, str(loud), str(rest)]
+
+
+class Mixin:
+    """Not an entity: its public methods become operations of the entities that have it."""
+
+    def mixed(self) -> str:
+        return type(self).__name__
+
+
+class Both(Sub, Mixin):
+    """A third generation."""
+
+
+class Box(Entity, Generic[T]):
+    """A generic entity."""
+
+    item: T | None = None
+
+    def put(self, item: T, twice: list[T] | None = None) -> T:
+        self.item = item
+        return item
+
+
+class IntBox(Box[int]):
+    """A box of integers."""
+
+
+def names(cls: type[Entity]) -> list[str]:
+    return ClassEntityType(cls).describe()["operations"]
+
+
+def test_public_methods_are_operations_and_delete_is_implicit() -> None:
+    assert names(Base) == ["add", "delete", "slow"]
+    assert names(Sub) == ["add", "delete", "more", "slow"]
+    assert names(Both) == ["add", "delete", "mixed", "more", "slow"]
+
+
+def test_each_class_has_operations_of_its_own() -> None:
+    assert Sub.add is not Base.add
+    assert Both.mixed is not Mixin.mixed
+    assert Sub.delete is not Base.delete
+    for cls in (Base, Sub, Both):
+        assert cls.add.__stead_operation__ == (cls, "add")  # type: ignore[attr-defined]  # pyright: ignore
+        assert cls.add.__qualname__ == f"{cls.__name__}.add"
+    assert not hasattr(Mixin.mixed, "__stead_operation__")
+
+
+def test_operations_are_found_without_regard_to_case() -> None:
+    entity = ClassEntityType(Base)
+    assert entity.operation("ADD") is entity.operation("add")
+    assert entity.operation("slow").is_async
+    assert not entity.operation("add").is_async
+    with pytest.raises(UnknownOperation, match="'helper'; it has: add, delete, slow"):
+        entity.operation("helper")
+
+
+def test_a_generic_class_substitutes_its_parameters() -> None:
+    for cls in (IntBox, Box[int]):
+        put = ClassEntityType(cls, "IntBox").operation("put")
+        assert put.bind(["3"], None) == ([3], {})
+        assert put.bind([3, ["4"]], None) == ([3, [4]], {})
+        assert put.decode_result(5) == 5
+        with pytest.raises(InvalidInput, match="argument 'item' of IntBox.put"):
+            put.bind(["x"], None)
+    assert ClassEntityType(Box[Later], "Boxes").operation("put").bind([{"when": 1}], None) == ([Later(when=1)], {})
+    with pytest.raises(InvalidDefinition, match="generic"):
+        ClassEntityType(Box)
+
+
+def test_a_generic_base_of_a_generic_class() -> None:
+    U = TypeVar("U")
+
+    class Pair(Box[U], Generic[U]):
+        other: U | None = None
+
+        def swap(self, item: dict[str, U]) -> None: ...
+
+    class StrPair(Pair[str]):
+        """Both are text."""
+
+    entity = ClassEntityType(StrPair)
+    assert entity.operation("put").bind(["x"], None) == (["x"], {})
+    with pytest.raises(InvalidInput):
+        entity.operation("put").bind([1], None)
+    with pytest.raises(InvalidInput):
+        entity.operation("swap").bind([{"a": 1}], None)
+
+
+def test_operations_may_be_named_like_pydantics_old_methods() -> None:
+    class Clerk(Entity):
+        """Uses all the good names."""
+
+        value: int = 1
+
+        def copy(self, target: str) -> str:
+            return target
+
+        def json(self) -> int:
+            return self.value
+
+        def dict(self) -> int:
+            return self.value
+
+        def validate(self) -> bool:
+            return True
+
+        def schema(self) -> None: ...
+
+    entity = ClassEntityType(Clerk)
+    assert entity.describe()["operations"] == ["copy", "delete", "dict", "json", "schema", "validate"]
+    assert entity.operation("copy").bind(["x"], None) == (["x"], {})
+
+
+def test_what_pydantic_calls_is_no_operation() -> None:
+    class Checked(Entity):
+        """Validators, serializers and computed fields."""
+
+        value: int = 1
+
+        @field_validator("value")
+        @classmethod
+        def positive(cls, value: int) -> int:
+            return value
+
+        @model_validator(mode="after")
+        def whole(self) -> Checked:
+            return self
+
+        @computed_field  # type: ignore[prop-decorator]
+        @property
+        def half(self) -> float:
+            return self.value / 2
+
+        def model_post_init(self, context: Any, /) -> None: ...
+
+        @cached_property
+        def costly(self) -> int:
+            return 1
+
+    assert names(Checked) == ["delete"]
+
+
+def test_an_own_delete_may_be_async_and_take_optional_arguments() -> None:
+    class Careful(Entity):
+        """Has its own."""
+
+        async def delete(self, force: bool = False) -> int:
+            return 1
+
+    entity = ClassEntityType(Careful)
+    assert entity.operation("delete").is_async
+    assert entity.operation("delete").decode_result(1) == 1
+
+    class Heir(Careful):
+        """Inherits it."""
+
+    assert ClassEntityType(Heir).operation("delete").is_async
+
+    class Strict(Entity):
+        """Cannot be deleted without a reason."""
+
+        def delete(self, reason: str) -> None: ...
+
+    with pytest.raises(InvalidDefinition, match="without arguments"):
+        ClassEntityType(Strict)
+
+
+def test_a_delete_in_other_case_replaces_the_implicit_one() -> None:
+    class Loud(Entity):
+        """As in C#."""
+
+        def Delete(self) -> int:  # noqa: N802
+            return 7
+
+    entity = ClassEntityType(Loud)
+    assert entity.describe()["operations"] == ["Delete"]
+    assert entity.operation("delete").name == "Delete"
+
+
+def test_a_decorated_method_is_an_operation() -> None:
+    def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        return inner
+
+    class Decorated(Entity):
+        """Its operation is wrapped."""
+
+        @logged
+        def add(self, amount: int) -> int:
+            return amount
+
+    assert ClassEntityType(Decorated).operation("add").bind(["1"], None) == ([1], {})
+
+
+def test_local_types_and_forward_references_are_found() -> None:
+    class Point(BaseModel):
+        x: int
+
+    class Mover(Entity):
+        """Uses a local type, and itself."""
+
+        at: Point | None = None
+
+        def move(self, to: Point, also: Mover | None = None) -> Point:
+            return to
+
+    assert ClassEntityType(Mover).operation("move").bind([{"x": "1"}], None) == ([Point(x=1)], {})
+
+
+# -- refused in the class body -------------------------------------------------------------------------------------------
+
+
+def test_a_field_named_context_is_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="context"):
+
+        class Wrong(Entity):
+            context: int = 0  # type: ignore[assignment]  # pyright: ignore
+
+
+def test_a_method_named_context_is_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="context"):
+
+        class Wrong(Entity):
+            def context(self) -> None: ...  # type: ignore[override]  # pyright: ignore
+
+
+@pytest.mark.parametrize("name", ["copy", "json", "model_dump", "delete", "schema"])
+def test_a_field_named_like_a_member_of_pydantic_is_refused(name: str) -> None:
+    with pytest.raises(InvalidDefinition, match=f"field '{name}' of Wrong"):
+        type("Wrong", (Entity,), {"__annotations__": {name: int}, name: 0, "__module__": __name__})
+
+
+def test_a_field_and_an_operation_of_one_name_are_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="same name"):
+
+        class Wrong(Entity):
+            add: int = 0
+
+            def add(self) -> None: ...  # type: ignore[no-redef]  # pyright: ignore
+
+
+def test_a_field_named_like_an_inherited_operation_is_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="Base has a method"):
+
+        class Wrong(Base):
+            add: int = 0  # type: ignore[assignment]  # pyright: ignore
+
+
+def test_an_operation_named_like_an_inherited_field_is_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="Base has a field"):
+
+        class Wrong(Base):
+            def count(self) -> None: ...  # type: ignore[override]  # pyright: ignore
+
+
+def test_an_own_init_is_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="__init__"):
+
+        class Wrong(Entity):
+            def __init__(self) -> None:
+                super().__init__()
+
+
+def test_operations_that_differ_by_case_only_are_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="differs only by case"):
+
+        class Wrong(Entity):
+            def add(self) -> None: ...
+
+            def Add(self) -> None: ...  # noqa: N802
+
+    with pytest.raises(InvalidDefinition, match="differs only by case"):
+
+        class Heir(Base):
+            def ADD(self) -> None: ...  # noqa: N802
+
+
+def test_migrate_has_to_be_a_class_method() -> None:
+    with pytest.raises(InvalidDefinition, match="@classmethod"):
+
+        class Wrong(Entity):
+            def migrate(cls, old: dict[str, Any]) -> dict[str, Any]:  # noqa: N805  # pyright: ignore
+                return old
+
+
+# -- refused at @app.entity ----------------------------------------------------------------------------------------------
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+def _entity(annotation: Any, default: Any = None, **config: Any) -> type[Entity]:
+    body = {"__annotations__": {"x": annotation}, "x": default, "__module__": __name__, "model_config": config}
+    return type("Wrong", (Entity,), body)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "reason"),
+    [
+        (SecretStr | None, "asterisks"),
+        (list[SecretStr], "asterisks"),
+        (dict[str, Annotated[SecretStr | None, Field()]], "asterisks"),
+        (Callable[[], int] | None, "Callable cannot be stored"),
+        (Iterable[int] | None, "only once"),
+        (complex, "complex cannot be stored"),
+    ],
+)
+def test_types_that_cannot_be_stored_are_refused(annotation: Any, reason: str) -> None:
+    with pytest.raises(InvalidDefinition, match=reason):
+        ClassEntityType(_entity(annotation))
+
+
+def test_a_secret_inside_a_model_is_refused() -> None:
+    class Login(BaseModel):
+        password: SecretStr
+
+    with pytest.raises(InvalidDefinition, match="asterisks"):
+        ClassEntityType(_entity(Login | None))
+
+
+def test_arbitrary_types_are_refused() -> None:
+    class Anything:
+        pass
+
+    with pytest.raises(InvalidDefinition, match="arbitrary_types_allowed"):
+        ClassEntityType(_entity(Anything | None, arbitrary_types_allowed=True))
+
+
+def test_a_field_without_default_is_refused() -> None:
+    class Wrong(Entity):
+        x: int
+
+    with pytest.raises(InvalidDefinition, match="field 'x' of Wrong: it needs a default"):
+        ClassEntityType(Wrong)
+
+
+def test_an_invalid_default_is_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="a default is not valid: x: .*integer"):
+        ClassEntityType(_entity(int, "one"))
+
+
+def test_an_excluded_field_is_refused() -> None:
+    with pytest.raises(InvalidDefinition, match="private attribute"):
+        ClassEntityType(_entity(Annotated[int, Field(exclude=True)], 1))
+
+
+def test_an_abstract_class_and_entity_itself_are_refused() -> None:
+    class Abstract(Entity, ABC):
+        @abstractmethod
+        def add(self) -> None: ...
+
+    with pytest.raises(InvalidDefinition, match="abstract: define add"):
+        ClassEntityType(Abstract)
+    with pytest.raises(InvalidDefinition, match="derive a class"):
+        ClassEntityType(Entity)
+    with pytest.raises(InvalidDefinition, match="derives from Entity"):
+        ClassEntityType(Later)  # type: ignore[arg-type]  # pyright: ignore
+
+
+def test_arguments_and_results_that_cannot_be_sent_are_refused() -> None:
+    class Telling(Entity):
+        def tell(self, secret: SecretStr) -> None: ...
+
+    class Yielding(Entity):
+        def numbers(self) -> Iterator[int]:
+            yield 1
+
+    class Strange(Entity):
+        def strange(self, thing: Registry) -> None: ...
+
+    class Selfless(Entity):
+        def lost() -> None: ...  # type: ignore[misc]  # pyright: ignore
+
+    class Unknown(Entity):
+        def unknown(self, thing: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore
+
+    for cls, reason in [
+        (Telling, "argument 'secret' of Telling.tell: SecretStr"),
+        (Yielding, "cannot be a generator"),
+        (Strange, "cannot be checked"),
+        (Selfless, "takes `self` first"),
+        (Unknown, "Unknown.unknown: an annotation cannot be resolved"),
+    ]:
+        with pytest.raises(InvalidDefinition, match=reason):
+            ClassEntityType(cls)
+
+
+@pytest.mark.parametrize("name", ["", "1a", "a b", "a@b", "ä", "a" * 101, "_a"])
+def test_a_bad_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput):
+        ClassEntityType(type("Fine", (Entity,), {"__module__": __name__}), name)
+    with pytest.raises(InvalidInput):
+        FunctionEntityType(name, lambda context: None)
+
+
+def test_an_entity_function_takes_the_context_alone() -> None:
+    with pytest.raises(InvalidDefinition, match="one argument"):
+        FunctionEntityType("Counter", lambda: None)
+    with pytest.raises(InvalidDefinition, match="above a function"):
+        FunctionEntityType("Counter", int)
+
+
+# -- registry ------------------------------------------------------------------------------------------------------------
+
+
+def test_names_are_registered_without_regard_to_case() -> None:
+    class Door(Entity):
+        """One."""
+
+    registry = Registry()
+    registry.add(ClassEntityType(Door))
+    with pytest.raises(InvalidDefinition, match="'Door' is registered already"):
+        registry.add(FunctionEntityType("DOOR", lambda context: None))
+    with pytest.raises(InvalidDefinition, match="subclass"):
+        ClassEntityType(Door, "Gate")
+    assert registry.names() == ["Door"]
+    assert registry.for_class(Door) is registry.get("door")
+
+
+def test_a_renamed_class_is_addressed_by_its_name() -> None:
+    class Door(Entity):
+        """Renamed."""
+
+    ClassEntityType(Door, "Front.Door")
+    assert str(EntityId(Door, "a")) == "@front.door@a"
+
+
+# -- stored states and migration -----------------------------------------------------------------------------------------
+
+
+class Old(Entity):
+    """As it was."""
+
+    total: int = 0
+    name: str = "n"
+
+    def set(self, total: int) -> None:
+        self.total = total
+
+
+def stored(**state: Any) -> bytes:
+    return pack(state)
+
+
+def test_a_stored_state_is_read() -> None:
+    assert ClassEntityType(Old).read(stored(total=3)) == Old(total=3)
+
+
+@pytest.mark.parametrize("state", [{"total": "x"}, {"gone": 1}, {"total": None}])
+def test_a_state_that_is_not_valid_any_more_is_refused(state: dict[str, Any]) -> None:
+    with pytest.raises(InvalidState, match="the stored state of Old .* `migrate"):
+        ClassEntityType(Old).cell(stored(**state))
+
+
+def test_migrate_upgrades_a_state_that_is_not_valid_any_more() -> None:
+    class New(Entity):
+        """As it is now."""
+
+        cents: int = 0
+
+        @classmethod
+        def migrate(cls, old: dict[str, Any]) -> dict[str, Any]:
+            return {"cents": old["total"] * 100}
+
+    entity = ClassEntityType(New)
+    assert entity.read(stored(total=3)) == New(cents=300)
+    assert entity.read(stored(cents=5)) == New(cents=5), "a valid state is not migrated"
+    with pytest.raises(InvalidState, match="`migrate` raised KeyError: 'total'"):
+        entity.read(stored(other=1))
+    with pytest.raises(InvalidState, match="not either"):
+        entity.read(stored(total="x"))
+
+
+def test_errors_survive_pickling() -> None:
+    error = InvalidDefinition("Station.x", "because")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.what, copy.reason) == (str(error), "Station.x", "because")
+    assert isinstance(error, TypeError)
+
+
+def test_a_function_that_returns_an_awaitable_is_async() -> None:
+    class Waits(Entity):
+        def soon(self) -> Awaitable[int]:
+            async def inner() -> int:
+                return 1
+
+            return inner()
+
+    operation = ClassEntityType(Waits).operation("soon")
+    assert operation.is_async
+    assert operation.decode_result("2") == 2
+
+
+def test_other_config_is_the_users() -> None:
+    class Lenient(Entity):
+        model_config = ConfigDict(extra="ignore")
+        x: int = 0
+
+    assert ClassEntityType(Lenient).read(stored(x=1, gone=2)) == Lenient(x=1)
