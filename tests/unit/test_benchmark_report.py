@@ -1,0 +1,59 @@
+"""What the benchmarks conclude from their samples, without measuring anything."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from benchmarks.calls import Calls
+from benchmarks.report import Report
+from benchmarks.workloads import BENCHMARKS, Benchmark, Sample
+
+
+def benchmark_named(name: str) -> Benchmark:
+    return next(benchmark for benchmark in BENCHMARKS if benchmark.name == name)
+
+
+def report(name: str, stead: list[float], raw: list[float]) -> Report:
+    return Report(benchmark_named(name), [*map(Sample, stead)], [*map(Sample, raw)], "always", 1.0)
+
+
+def test_the_ratio_is_the_median_of_the_ratios_of_each_run() -> None:
+    """A run on a slow moment of the machine slows both sides and says nothing about their ratio."""
+    slow_moment = report("signals-hot", [80.0, 8.0, 90.0], [100.0, 10.0, 100.0])
+    assert slow_moment.ratio_spread is not None
+    assert slow_moment.ratio_spread.median == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(
+    ("name", "ratio", "passed"),
+    [("signals-hot", 0.75, True), ("signals-hot", 0.74, False), ("calls", 3.0, True), ("calls", 3.1, False)],
+)
+def test_rates_have_a_lower_bound_and_latencies_an_upper_one(name: str, ratio: float, passed: bool) -> None:
+    assert report(name, [ratio], [1.0]).passed is passed
+
+
+def test_json_has_what_machines_ask_for() -> None:
+    line = report("signals-wide", [50.0, 60.0], [100.0, 100.0]).as_json()
+    assert "\n" not in line
+    value = json.loads(line)
+    assert (value["benchmark"], value["unit"], value["fsync"], value["runs"]) == (
+        "signals-wide",
+        "signals/s",
+        "always",
+        2,
+    )
+    assert (value["stead"], value["raw"], value["ratio"]) == (55.0, 100.0, 0.55)
+    assert (value["stead_spread"], value["raw_spread"]) == ([50.0, 60.0], [100.0, 100.0])
+    assert {"cores", "python", "valkey"} <= value["machine"].keys()
+
+
+def test_without_a_raw_loop_there_is_no_ratio() -> None:
+    value = json.loads(report("takeover", [12.0], []).as_json())
+    assert (value["raw"], value["ratio"], value["passed"]) == (None, None, None)
+
+
+def test_percentiles_are_values_that_occurred() -> None:
+    calls = Calls(10.0, tuple(number / 1_000 for number in range(1, 101)), 0)
+    assert calls.rate == 10.0
+    assert [calls.percentile_ms(percent) for percent in (50, 99, 100)] == pytest.approx([51.0, 100.0, 100.0])
