@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -56,7 +55,7 @@ class Board:
         self.generation = store.generation
         self.partitions: dict[int, Partition] = {}
         self.keeper: LeaseKeeper | None = None
-        self.elapsed = time.perf_counter
+        self.elapsed = environment.elapsed
         self.draw = os.urandom
         self.membership = Bell()  # leases should be looked at now
         self.reading = Bell()  # the set of partitions to read, or the room for messages, has changed

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import socket
+import time
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self
@@ -68,6 +69,8 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+        if error is None and self._failure is not None:
+            raise self._failure
 
     async def run(self) -> None:
         """Work until `stop` is called. Raises what made a part of the worker fail, which would be a bug of stead."""
@@ -93,7 +96,7 @@ class Worker:
             partitions=store.layout.partitions,
             find_kind=lambda target: _find_kind(kind, target),
             now_ms=store.clock.now_ms,
-            elapsed=asyncio.get_running_loop().time,
+            elapsed=time.perf_counter,  # a loop's own time may stand still within a callback
             draw=os.urandom,
             pack_each_turn=kind.eager.add,
         )

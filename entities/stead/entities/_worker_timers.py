@@ -13,6 +13,8 @@ from ._partition import Partition
 
 logger = logging.getLogger("stead.worker")
 
+_EARLY_S = 0.01  # the server's clock says that it is not time yet, and ours that it is
+
 
 class TimerRunner:
     """Sleeps until the earliest timer of the worker's partitions is due, and fires it."""
@@ -67,3 +69,5 @@ class TimerRunner:
             board.drop(partition, "its lease is another worker's")
         else:
             partition.fired(fired[1])
+            if not fired[0] and self._is_due(partition):
+                await asyncio.sleep(_EARLY_S)
