@@ -1,0 +1,73 @@
+"""What all tests share: asyncio, and a real server whose keys are looked at after every test that used it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from valkey_server import ValkeyServer
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def shared_server() -> Iterator[ValkeyServer]:
+    """A server for all tests that do not harm it. Use `server_url` or `server`."""
+    with tempfile.TemporaryDirectory(prefix="st") as folder:
+        server = ValkeyServer(Path(folder))
+        server.start()
+        yield server
+        server.kill()
+
+
+@pytest.fixture
+def server(shared_server: ValkeyServer) -> Iterator[ValkeyServer]:
+    """The shared server, empty before and after the test; no key may be left that nothing will ever remove."""
+    yield shared_server
+    try:
+        leaks = leaked_keys(shared_server)
+        assert not leaks, f"these keys have no time to live and belong to no hub: {leaks}"
+    finally:
+        shared_server.run("FLUSHALL")
+
+
+@pytest.fixture
+def server_url(server: ValkeyServer) -> str:
+    """The URL of the shared server."""
+    return server.url
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., ValkeyServer]]:
+    """Starts servers of the test's own, with options of its choice, to be killed and restarted."""
+    servers: list[ValkeyServer] = []
+    with tempfile.TemporaryDirectory(prefix="st") as folder:
+
+        def start(*options: str) -> ValkeyServer:
+            place = Path(folder) / str(len(servers))
+            place.mkdir()
+            servers.append(ValkeyServer(place, *options))
+            servers[-1].start()
+            return servers[-1]
+
+        yield start
+        for server in servers:
+            server.kill()
+
+
+def leaked_keys(server: ValkeyServer) -> list[bytes]:
+    """Keys that are neither a hub's record, nor a hub's with a record, nor have a time to live (HAZARDS 25)."""
+    keys: list[bytes] = server.run("KEYS", "*")
+    records = [key for key in keys if key.startswith(b"stead:hub:")]
+    prefixes = tuple(
+        b"stead:" + record.removeprefix(b"stead:hub:") + b":" + server.run("HGET", record, "hub_id") + b":"
+        for record in records
+    )
+    foreign = [key for key in keys if key not in records and not key.startswith(prefixes)]
+    replies = [key for key in keys if b"}:reply:" in key or b":session:" in key]
+    return [key for key in foreign + replies if server.run("PTTL", key) < 0]

@@ -1,0 +1,34 @@
+"""Every test of this folder that asks for a store runs over both: in memory, and on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from store_twins import MemoryTwin, RedisTwin, Twin
+
+from stead.transport import Settings, Store
+from stead.transport._redis import RedisStore
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(partitions=4, slot_groups=2, dead_letters_max=5)
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def twin(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Twin]:
+    """A hub of the test's own, with its world."""
+    if request.param == "memory":
+        yield MemoryTwin("contract", settings)
+        return
+    server = request.getfixturevalue("server")
+    store = await RedisStore.open(server.url, "contract", settings)
+    yield RedisTwin(store, server)
+    await store.close()
+
+
+@pytest.fixture
+def store(twin: Twin) -> Store:
+    """A hub of the test's own."""
+    return twin.store

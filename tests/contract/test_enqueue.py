@@ -1,0 +1,154 @@
+"""HAZARDS 3: a message is accepted once, however often its batch is sent, and never on top of a loss."""
+
+from __future__ import annotations
+
+import pytest
+from redis_steps import batch, commit, payloads, put, take
+from store_twins import Twin
+
+from stead.transport import Batch, EnqueueResult, SourceSuperseded, Store, Verdict
+
+pytestmark = pytest.mark.anyio
+
+
+async def verdicts(store: Store, *batches: Batch) -> list[Verdict]:
+    return [result.verdict for result in await store.enqueue(batches)]
+
+
+async def test_the_messages_of_a_chain_of_batches_enter_in_order(store: Store) -> None:
+    assert await verdicts(store, batch([b"a", b"b"]), batch([b"c"], previous=1)) == [Verdict.ACCEPTED] * 2
+    assert await verdicts(store, batch([b"d"], previous=2)) == [Verdict.ACCEPTED]
+    assert await payloads(store) == [b"a", b"b", b"c", b"d"]
+
+
+async def test_nothing_to_enqueue_is_no_error(store: Store) -> None:
+    assert await store.enqueue([]) == []
+
+
+async def test_a_batch_whose_answer_was_lost_is_a_duplicate_when_sent_again(store: Store) -> None:
+    await store.enqueue([batch([b"a", b"b"])])
+    assert await store.enqueue([batch([b"a", b"b"])]) == [EnqueueResult(Verdict.DUPLICATE, 1)]
+    assert await payloads(store) == [b"a", b"b"]
+
+
+async def test_an_old_batch_sent_late_is_a_duplicate_too(store: Store) -> None:
+    await store.enqueue([batch([b"a"]), batch([b"b"], previous=0)])
+    assert await verdicts(store, batch([b"a"])) == [Verdict.DUPLICATE]
+    assert await payloads(store) == [b"a", b"b"]
+
+
+async def test_a_batch_that_does_not_follow_is_a_gap_and_names_what_the_store_has(store: Store) -> None:
+    assert await store.enqueue([batch([b"x"], previous=4)]) == [EnqueueResult(Verdict.GAP, -1)]
+    await store.enqueue([batch([b"a", b"b"])])
+    assert await store.enqueue([batch([b"x"], previous=4)]) == [EnqueueResult(Verdict.GAP, 1)]
+    assert await payloads(store) == [b"a", b"b"]
+
+
+async def test_a_batch_that_overlaps_what_was_accepted_is_a_gap(store: Store) -> None:
+    await store.enqueue([batch([b"a", b"b"])])
+    assert await store.enqueue([batch([b"b", b"c"], previous=0)]) == [EnqueueResult(Verdict.GAP, 1)]
+    assert await payloads(store) == [b"a", b"b"]
+
+
+async def test_the_successor_of_a_refused_batch_is_refused_so_that_none_is_lost_in_between(store: Store) -> None:
+    answers = await verdicts(
+        store,
+        batch([b"a"], backlog_max=2),
+        batch([b"b", b"c"], previous=0, backlog_max=2),
+        batch([b"d"], previous=2, backlog_max=9),
+    )
+    assert answers == [Verdict.ACCEPTED, Verdict.BACKLOG, Verdict.GAP]
+    assert await payloads(store) == [b"a"]
+
+
+async def test_a_full_partition_says_how_many_messages_wait(store: Store) -> None:
+    await put(store, [b"a", b"b"])
+    assert await store.enqueue([batch([b"c"], backlog_max=2)]) == [EnqueueResult(Verdict.BACKLOG, 2)]
+    assert await verdicts(store, batch([b"c"], backlog_max=3)) == [Verdict.ACCEPTED]
+
+
+async def test_parked_messages_count_as_backlog(store: Store) -> None:
+    """Invariant 9: parking moves messages, it does not make room for ever more of them."""
+    ids = await put(store, [b"a", b"b"])
+    await take(store)
+    await store.park(0, b"token", "@e@k", ids)
+    assert await store.enqueue([batch([b"c"], backlog_max=2)]) == [EnqueueResult(Verdict.BACKLOG, 2)]
+
+
+async def test_a_duplicate_is_known_as_such_even_when_the_partition_is_full(store: Store) -> None:
+    """Else a signal that was accepted would be reported as refused."""
+    first = batch([b"a", b"b"], backlog_max=2)
+    assert await verdicts(store, first, first) == [Verdict.ACCEPTED, Verdict.DUPLICATE]
+
+
+async def test_room_comes_back_when_messages_are_consumed(store: Store) -> None:
+    ids = await put(store, [b"a", b"b"])
+    owner = await take(store)
+    await store.commit([commit(owner, consumed=ids)], store.generation)
+    assert await verdicts(store, batch([b"c"], backlog_max=1)) == [Verdict.ACCEPTED]
+
+
+async def test_sessions_and_partitions_are_apart(store: Store) -> None:
+    answers = await verdicts(
+        store, batch([b"a"]), batch([b"b"], session="other"), batch([b"c"], partition=1), batch([b"a"])
+    )
+    assert answers == [Verdict.ACCEPTED] * 3 + [Verdict.DUPLICATE]
+    assert (await payloads(store, 0), await payloads(store, 1)) == ([b"a", b"b"], [b"c"])
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x00", bytes(range(256)), b"x" * 100_000])
+async def test_any_bytes_may_be_a_message(store: Store, payload: bytes) -> None:
+    await put(store, [payload, payload])
+    assert await payloads(store) == [payload, payload]
+
+
+async def test_sequence_numbers_may_be_large_and_sparse(store: Store) -> None:
+    large = 2**62
+    first = batch([b"a"], session="source:s", last=large)
+    second = batch([b"b"], session="source:s", previous=large, last=large + 1)
+    assert await verdicts(store, first, second, second) == [Verdict.ACCEPTED, Verdict.ACCEPTED, Verdict.DUPLICATE]
+    assert await store.open_source(0, "s", 0, 60_000) == large + 1
+
+
+async def test_a_session_is_forgotten_some_time_after_its_last_use(twin: Twin) -> None:
+    """HAZARDS 3, 25: a session's record has a time to live, and a use, even a doubled one, prolongs it."""
+    short = Batch(0, "short", 0, -1, 0, [b"a"], 100, keep_ms=150)
+    assert await verdicts(twin.store, short) == [Verdict.ACCEPTED]
+    await twin.pass_ms(100)
+    assert await verdicts(twin.store, short) == [Verdict.DUPLICATE]
+    await twin.pass_ms(100)
+    assert await verdicts(twin.store, short) == [Verdict.DUPLICATE]
+    await twin.pass_ms(160)
+    assert await verdicts(twin.store, short) == [Verdict.ACCEPTED]
+
+
+# -- sources -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_source_never_seen_has_accepted_nothing(store: Store) -> None:
+    assert await store.open_source(0, "gateway", 1, 60_000) == -1
+
+
+async def test_a_source_opened_again_learns_what_was_accepted(store: Store) -> None:
+    assert await store.open_source(0, "gateway", 1, 60_000) == -1
+    await store.enqueue([batch([b"a"], session="source:gateway", incarnation=1, last=0)])
+    assert await store.open_source(0, "gateway", 1, 60_000) == 0
+    assert await store.open_source(0, "gateway", 2, 60_000) == 0
+    assert await store.open_source(1, "gateway", 2, 60_000) == -1
+
+
+async def test_a_producer_of_a_source_that_was_opened_again_can_send_no_more(store: Store) -> None:
+    await store.open_source(0, "gateway", 1, 60_000)
+    await store.open_source(0, "gateway", 2, 60_000)
+    late = batch([b"late"], session="source:gateway", incarnation=1)
+    assert await store.enqueue([late]) == [EnqueueResult(Verdict.SUPERSEDED, 2)]
+    with pytest.raises(SourceSuperseded):
+        await store.open_source(0, "gateway", 1, 60_000)
+    assert await verdicts(store, batch([b"a"], session="source:gateway", incarnation=2)) == [Verdict.ACCEPTED]
+    assert await payloads(store) == [b"a"]
+
+
+async def test_a_source_is_forgotten_after_the_time_asked_for(twin: Twin) -> None:
+    await twin.store.open_source(0, "gateway", 7, 60)
+    await twin.pass_ms(70)
+    assert await twin.store.open_source(0, "gateway", 1, 60_000) == -1

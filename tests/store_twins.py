@@ -1,0 +1,78 @@
+"""The two stores under one handle, for tests that hold for both: what differs is how time passes and how harm is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Protocol, TypeVar
+
+from valkey_server import ValkeyServer
+
+from stead.transport import ManualClock, MemoryStore, Settings, Store
+from stead.transport._keys import Keys
+from stead.transport._redis import RedisStore
+
+T = TypeVar("T")
+
+
+class Twin(Protocol):
+    """A store and its world."""
+
+    @property
+    def store(self) -> Store: ...
+
+    async def pass_ms(self, milliseconds: int) -> None:
+        """Let time pass at the server."""
+        ...
+
+    async def wait_for(self, read: Coroutine[None, None, T]) -> T:
+        """Let time pass until a blocking read has ended."""
+        ...
+
+    def tear(self, partition: int) -> None:
+        """Make a partition look as if a commit had stopped in the middle."""
+        ...
+
+
+class MemoryTwin:
+    """A hub in memory, in virtual time."""
+
+    def __init__(self, hub: str, settings: Settings) -> None:
+        self.clock = ManualClock()
+        self.store = MemoryStore(hub, settings, self.clock)
+
+    async def pass_ms(self, milliseconds: int) -> None:
+        """Move the clock."""
+        self.clock.advance_to(self.clock.now_ms() + milliseconds)
+
+    async def wait_for(self, read: Coroutine[None, None, T]) -> T:
+        """Move the clock to whatever is waited for."""
+        task = asyncio.ensure_future(read)
+        while not task.done():
+            await asyncio.sleep(0)
+            wake_ms = self.clock.next_wake_ms()
+            if wake_ms is not None and not task.done():
+                self.clock.advance_to(wake_ms)
+        return await task
+
+    def tear(self, partition: int) -> None:
+        self.store.tear(partition)
+
+
+class RedisTwin:
+    """A hub on a server, in real time."""
+
+    def __init__(self, store: RedisStore, server: ValkeyServer) -> None:
+        self.store = store
+        self._server = server
+
+    async def pass_ms(self, milliseconds: int) -> None:
+        """The server's clock cannot be moved, so wait: a little longer, because times are cut to milliseconds."""
+        await asyncio.sleep((milliseconds + 2) / 1000)
+
+    async def wait_for(self, read: Coroutine[None, None, T]) -> T:
+        return await read
+
+    def tear(self, partition: int) -> None:
+        lease = Keys(self.store.layout).partitions[partition].lease
+        self._server.run("HSET", lease, "applying", b"another")
