@@ -43,7 +43,7 @@ class Field:
     kind: type | None  # a value of exactly this type needs no further check
     check: Callable[[Any], object]  # raises `ValidationError` for a value that the annotation does not allow
     copy: Copier | None  # None: the values are immutable
-    comparable: bool  # equal values are the same value (1 and True are not)
+    comparable: bool  # what is equal to its copy has not changed (1 and True are equal, and not the same)
 
 
 def fields_of(cls: type[BaseModel]) -> list[Field] | None:
@@ -82,7 +82,7 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
     def check(value: object) -> object:
         return validate(value, strict=True)
 
-    return Field(name, kind, check, copy, _comparable(schema))
+    return Field(name, kind, check, copy, copy is None or _comparable(schema))
 
 
 def _copier(schema: Mapping[str, Any], *, in_union: bool) -> Copier | None:
