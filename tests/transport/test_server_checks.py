@@ -138,12 +138,15 @@ async def test_a_record_of_another_version_is_a_mismatch(
         await RedisStore.open(server.url, store.layout.name, Settings())
 
 
-async def test_a_hub_made_anew_is_another(server: ValkeyServer, store: RedisStore) -> None:
+async def test_a_hub_made_anew_is_another(start_server: Callable[..., ValkeyServer]) -> None:
+    server = start_server()
+    store = await RedisStore.open(server.url, "hub", Settings(partitions=4))
     await store.enqueue([batch([b"one"])])
     server.run("DEL", f"stead:hub:{store.layout.name}")
     anew = await RedisStore.open(server.url, store.layout.name, Settings(partitions=4))
     assert anew.layout.hub_id != store.layout.hub_id
     assert await anew.read_inboxes({0: b"0"}, 10, 0) == []
+    await store.close()
     await anew.close()
 
 
