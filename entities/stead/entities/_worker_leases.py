@@ -23,7 +23,6 @@ from ._partition import Partition
 
 logger = logging.getLogger("stead.worker")
 
-_WORKERS_MISSED = 4  # heartbeats that a worker may miss before it does not count any more
 _REMEMBER_WAITING = 30  # heartbeats for which a partition's wish for another worker is remembered
 _TRY_AGAIN_S = 0.2
 
@@ -68,8 +67,7 @@ class Membership:
         """One heartbeat, and what follows from it."""
         board = self._board
         settings = board.settings
-        ttl_ms = settings.heartbeat_ms * _WORKERS_MISSED
-        server_ms, workers = await board.store.heartbeat(board.name, self._info(), ttl_ms)
+        server_ms, workers = await board.store.heartbeat(board.name, self._info(), settings.worker_keep_ms)
         if server_ms - self._published_ms > settings.names_keep_ms // 10:
             await board.store.publish(self._names, settings.names_keep_ms)
             self._published_ms = server_ms
