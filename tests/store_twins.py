@@ -14,6 +14,9 @@ from stead.transport._redis import RedisStore
 
 T = TypeVar("T")
 
+REPLY_KEEP_MS = 1_000  # of the settings below: as short as a slow machine allows
+SETTINGS = Settings(partitions=4, slot_groups=2, dead_letters_max=5, reply_keep_ms=REPLY_KEEP_MS)
+
 
 class Twin(Protocol):
     """A store and its world."""
@@ -64,7 +67,7 @@ class RedisTwin:
 
     def __init__(self, store: RedisStore, server: ValkeyServer) -> None:
         self.store = store
-        self._server = server
+        self.server = server
 
     async def pass_ms(self, milliseconds: int) -> None:
         """The server's clock cannot be moved, so wait: a little longer, because times are cut to milliseconds."""
@@ -75,4 +78,4 @@ class RedisTwin:
 
     def tear(self, partition: int) -> None:
         lease = Keys(self.store.layout).partitions[partition].lease
-        self._server.run("HSET", lease, "applying", b"another")
+        self.server.run("HSET", lease, "applying", b"another")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from store_twins import MemoryTwin, RedisTwin, Twin
+from store_twins import SETTINGS, MemoryTwin, RedisTwin, Twin
 
 from stead.transport import Settings, Store
 from stead.transport._redis import RedisStore
@@ -13,7 +13,7 @@ from stead.transport._redis import RedisStore
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings(partitions=4, slot_groups=2, dead_letters_max=5)
+    return SETTINGS
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -96,7 +96,11 @@ class ClientSide(RedisBase):
             if not members:
                 return
             records = await self._records_of(members)
-            found = [(member.decode(), record) for (member, _), record in zip(members, records, strict=True) if record]
+            found = [
+                (member.decode(), record)
+                for (member, _), record in zip(members, records, strict=True)
+                if record is not None
+            ]
             members = []
             if found:
                 yield found

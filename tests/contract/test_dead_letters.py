@@ -1,0 +1,57 @@
+"""Invariant 7: what could not be carried out is kept, counted, can be seen, sent again and dropped."""
+
+from __future__ import annotations
+
+import pytest
+from redis_steps import commit, payloads, take
+
+from stead.transport import DeadLetter, Store
+
+pytestmark = pytest.mark.anyio
+
+KEPT = 5  # `dead_letters_max` of the tests' settings
+
+
+async def bury(store: Store, *letters: bytes, partition: int = 0) -> list[DeadLetter]:
+    owner = await take(store, partition)
+    await store.commit([commit(owner, b"one", dead=list(letters))], store.generation)
+    return await store.dead_letters(partition, b"0", 100)
+
+
+async def test_dead_letters_are_read_in_order_and_in_pages(store: Store) -> None:
+    letters = await bury(store, b"a", b"", b"c")
+    assert [(letter.partition, letter.letter) for letter in letters] == [(0, b"a"), (0, b""), (0, b"c")]
+    assert await store.dead_letters(0, b"0", 2) == letters[:2]
+    assert await store.dead_letters(0, letters[1].stream_id, 2) == letters[2:]
+    assert await store.dead_letters(1, b"0", 100) == []
+
+
+async def test_dead_letters_are_bounded_and_what_was_trimmed_is_counted(store: Store) -> None:
+    """HAZARDS 25."""
+    letters = await bury(store, *(b"%d" % number for number in range(KEPT + 3)))
+    assert [letter.letter for letter in letters] == [b"%d" % number for number in range(3, KEPT + 3)]
+    info = (await store.info())[0]
+    assert (info.dead, info.dead_trimmed) == (KEPT, 3)
+
+
+async def test_a_letter_that_is_dropped_is_gone_and_not_counted_as_trimmed(store: Store) -> None:
+    first, second = await bury(store, b"a", b"b")
+    assert await store.drop_dead_letter(0, first.stream_id)
+    assert not await store.drop_dead_letter(0, first.stream_id)
+    assert await store.dead_letters(0, b"0", 100) == [second]
+    assert (await store.info())[0].dead_trimmed == 0
+
+
+async def test_a_letter_sent_again_enters_an_inbox_and_is_gone(store: Store) -> None:
+    first, second = await bury(store, b"a", b"b")
+    assert await store.resend_dead_letter(first, 2, b"again")
+    assert await payloads(store, 2) == [b"again"]
+    assert await store.dead_letters(0, b"0", 100) == [second]
+
+
+async def test_a_letter_is_sent_again_once(store: Store) -> None:
+    """Invariant 1: two people who press the button at once send it once."""
+    [letter] = await bury(store, b"a")
+    assert await store.resend_dead_letter(letter, 2, b"again")
+    assert not await store.resend_dead_letter(letter, 2, b"again")
+    assert await payloads(store, 2) == [b"again"]
