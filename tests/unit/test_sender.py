@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,12 +15,12 @@ from stead.transport import (
     Batch,
     Commit,
     EnqueueResult,
+    MemoryStore,
     Sender,
     Settings,
     SourceSuperseded,
     StoreUnavailable,
 )
-from stead.transport._memory import MemoryStore
 from stead.transport._memory_faults import Fault
 
 pytestmark = pytest.mark.anyio
@@ -59,7 +59,7 @@ async def drain(store: MemoryStore, partition: int) -> None:
 @asynccontextmanager
 async def sender_of(
     store: MemoryStore, settings: Settings = SETTINGS, source: str | None = None, *, patient: bool = False
-) -> AsyncIterator[Sender]:
+) -> AsyncGenerator[Sender, None]:
     sender = Sender(store, settings, source, patient=patient)
     try:
         yield sender
@@ -258,7 +258,7 @@ async def test_a_single_message_is_refused_when_the_partition_is_full_and_others
     async with sender_of(store, settings) as sender:
         for payload in (b"a", b"b"):
             await sender.wait(0, sender.put(0, payload))
-        results: list[Any] = await asyncio.gather(
+        results = await asyncio.gather(
             sender.wait(0, sender.put(0, b"c")), sender.wait(1, sender.put(1, b"d")), return_exceptions=True
         )
         assert isinstance(results[0], BacklogFull)
