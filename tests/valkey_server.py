@@ -44,7 +44,7 @@ class ValkeyServer:
 
     def _answers(self) -> bool:
         try:
-            return self.run("INFO", "persistence").get("loading") == 0
+            return bool(self.run("INFO", "persistence").get("loading") == 0)
         except exceptions.AuthenticationError:
             return True
         except exceptions.RedisError:

@@ -149,8 +149,10 @@ async def test_a_key_of_another_type_stops_a_batch_before_its_first_write(
     store: RedisStore, server: ValkeyServer, name: str
 ) -> None:
     keys = Keys(store.layout).partitions[0]
-    server.run("RPUSH", keys.session("session") if name == "session" else getattr(keys, name), "something else")
+    planted = keys.session("session") if name == "session" else getattr(keys, name)
+    server.run("RPUSH", planted, "something else")
     before = server.dump()
     with pytest.raises(ServerUnsuitable, match="should be a"):
         await store.enqueue([batch([b"one"])])
     assert server.dump() == before
+    server.run("DEL", planted)

@@ -130,7 +130,9 @@ async def test_replies_wait_for_their_client_for_a_time(store: RedisStore, serve
 
 
 async def test_a_listing_merges_all_partitions_in_the_order_of_bytes(store: RedisStore) -> None:
-    names = sorted([f"@a@{key}" for key in ("", "z", "é", "日本", "😀", "a", "Z", "a a", "ab")] + ["@b@x"], key=str.encode)
+    names = sorted(
+        [f"@a@{key}" for key in ("", "z", "é", "日本", "😀", "a", "Z", "a a", "ab")] + ["@b@x"], key=str.encode
+    )
     for partition in range(4):
         owner = await take(store, partition)
         mine = names[partition::4]

@@ -42,7 +42,9 @@ def test_no_inbox_is_ever_deleted_because_it_keeps_the_last_id(script: Script) -
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
 def test_every_key_is_checked_before_the_first_write(script: Script) -> None:
     body = script.source.split("-- KEYS  ")[1]
-    writes = [match.start() for match in re.finditer(r"(?:call|in_pieces)\('(?:HSET|XADD|ZADD|SET|HDEL|XDEL|ZREM)'", body)]
+    writes = [
+        match.start() for match in re.finditer(r"(?:call|in_pieces)\('(?:HSET|XADD|ZADD|SET|HDEL|XDEL|ZREM)'", body)
+    ]
     checks = [match.start() for match in re.finditer(r"check\(", body)]
     if writes:
         assert checks
