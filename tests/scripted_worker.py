@@ -59,7 +59,7 @@ class ScriptedWorker:
     SILENCE = object()
 
     def __init__(self, store: Store, handler: Handler = add) -> None:
-        self.handler = handler
+        self.handler: Handler = handler
         self.messages: list[Message] = []
         self.states: dict[str, Any] = {}
         self._store = store

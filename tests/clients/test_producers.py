@@ -194,7 +194,7 @@ async def test_back_pressure_holds_against_a_slow_worker(open_store: Any, settin
     small = settings.model_copy(update={"backlog_length_max": 50, "producer_buffer_length_max": 100})
     async with scripted_worker(await open_store()) as worker, client_of(await open_store(), small) as client:
         async with client.producer() as producer:
-            for number in range(2_000):
+            for _ in range(2_000):
                 await producer.signal(Counter.add, "a", 1)
         while len(worker.messages) < 2_000:
             await asyncio.sleep(0.001)

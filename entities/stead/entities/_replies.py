@@ -74,7 +74,9 @@ class ReplyReader:
         tries = 0
         while True:
             try:
-                entries = await store.read_replies(self.group, self.client, self._after, self._settings.read_block_ms)
+                # After a failure do not wait at the server before it is known whether it is still the same one.
+                block_ms = 0 if tries else self._settings.read_block_ms
+                entries = await store.read_replies(self.group, self.client, self._after, block_ms)
             except (ConnectionLost, ServerChanged) as error:
                 _log.debug("reading replies: %s", error)
                 await store.clock.sleep(retry_delay(tries))
