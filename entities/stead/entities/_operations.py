@@ -97,6 +97,8 @@ class Parameters:
         if any(parameter.required for parameter in only_named):
             self._needed = math.inf
         self._simple = not only_named and self._rest is None
+        # Arguments of exactly these types are right as they are, and plain data: most are.
+        self._kinds = tuple(parameter.value.kind for parameter in self._positional) if self._simple else None
 
     def _add(self, parameter: inspect.Parameter, hint: Any) -> None:
         if hint is not Any and parameter.kind is inspect.Parameter.VAR_KEYWORD:
@@ -155,6 +157,8 @@ class Parameters:
         self, args: Sequence[object], kwargs: Mapping[str, object] | None
     ) -> tuple[list[object], dict[str, object] | None]:
         """The arguments, validated and as plain data. Those given by name become positional as far as they can."""
+        if not kwargs and tuple(map(type, args)) == self._kinds:
+            return list(args), None
         bound, named = self.bind(args, kwargs)
         rest = dict(named)
         for parameter in self._positional[len(bound) :]:
