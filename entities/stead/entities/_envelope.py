@@ -23,9 +23,12 @@ MESSAGE_VERSION = 1
 REPLY_VERSION = 1
 RECORD_VERSION = 1
 
+_ARRAYS = frozenset({list, tuple})
 _MILLISECONDS_MAX = 2**52  # a server's sorted set orders by doubles; this is the year 142,000
 
-FailureKind = Literal["operation", "unknown_entity", "unknown_operation", "invalid_input", "payload", "poison", "time_out"]
+FailureKind = Literal[
+    "operation", "unknown_entity", "unknown_operation", "invalid_input", "payload", "poison", "time_out"
+]
 
 
 class UnknownEnvelope(SteadError):
@@ -37,7 +40,9 @@ class UnknownEnvelope(SteadError):
         self.target = target
 
     def __str__(self) -> str:
-        return f"a message has envelope version {self.version!r}; this worker knows {MESSAGE_VERSION}: update stead here"
+        return (
+            f"a message has envelope version {self.version!r}; this worker knows {MESSAGE_VERSION}: update stead here"
+        )
 
 
 class ReplyAddress(NamedTuple):
@@ -103,7 +108,7 @@ def decode_message(envelope: bytes) -> Message:
         if parts[0] != MESSAGE_VERSION:
             raise _unknown(parts)
         target, operation, args, message_id = parts[1:5]
-        if type(target) is not str or type(operation) is not str or not isinstance(args, (list, tuple)):
+        if type(target) is not str or type(operation) is not str or type(args) not in _ARRAYS:
             raise TypeError("target and operation have to be text, and the arguments an array")
         if len(parts) == 5:
             return Message(target, operation, args, message_id, None, None, None, None, None)
@@ -183,7 +188,7 @@ def encode_failure(call_id: int, failure: Failure) -> bytes:
 def decode_reply(payload: bytes) -> tuple[int, object | Failure, bool]:
     """The call ID, the value or the `Failure`, and whether it went well. Raises `InvalidInput` if it is no reply."""
     parts = unpack(payload)
-    if not isinstance(parts, (list, tuple)) or len(cast("Sequence[object]", parts)) < 4 or parts[0] != REPLY_VERSION:
+    if type(parts) not in _ARRAYS or len(parts) < 4 or parts[0] != REPLY_VERSION:
         raise InvalidInput("reply", "it is not a reply that this version of stead can read")
     if parts[2]:
         return parts[1], parts[3], True

@@ -278,9 +278,12 @@ class Partition:
     # -- careful mode (HAZARDS 20) -------------------------------------------------------------------------------------
 
     def next_careful(self) -> tuple[Activation, Pending] | None:
-        """In careful mode: the one turn to take next. Its marker has to be in the store before `take_careful`."""
+        """In careful mode: the one turn to take next. Its marker has to be in the store before `take_careful`.
+
+        The turn before has been committed by then: that commit would clear the marker of this one.
+        """
         activation = self._first_ready()
-        if activation is None or self._busy or self._flying is not None:
+        if activation is None or not self.settled:
             return None
         return activation, activation.mailbox[0]
 

@@ -41,7 +41,7 @@ class OperationTimeout(TimeoutError):
 
 
 class TooManyEffects(InvalidInput):
-    """One operation sent more messages than a commit may hold (`STEAD_BATCH_LENGTH_MAX`)."""
+    """One operation sent more messages than a commit may hold (`STEAD_TURN_SENDS_MAX`)."""
 
 
 class _Body:
@@ -133,9 +133,7 @@ class EntityKind:
             body.operations[name] = operation
         return operation
 
-    def _succeed(
-        self, activation: Activation, body: _Body, pending: Pending, effects: Effects, result: object
-    ) -> None:
+    def _succeed(self, activation: Activation, body: _Body, pending: Pending, effects: Effects, result: object) -> None:
         """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
         cell, turn = body.cell, body.turn
         reply_to = pending.message.reply_to
@@ -171,10 +169,10 @@ class EntityKind:
 
     def _encode_sends(self, activation: Activation, turn: Turn, effects: Effects) -> list[tuple[str, bytes]]:
         settings = effects.settings
-        if len(turn.sends) > settings.batch_length_max:
+        if len(turn.sends) > settings.turn_sends_max:
             raise TooManyEffects(
                 f"operation {turn.operation_name!r}",
-                f"it sent {len(turn.sends):,} messages, and one operation may send {settings.batch_length_max:,}",
+                f"it sent {len(turn.sends):,} messages, and one operation may send {settings.turn_sends_max:,}",
             )
         sends: list[tuple[str, bytes]] = []
         size = 0

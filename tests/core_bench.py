@@ -1,0 +1,250 @@
+"""One partition on a bench: the pure core, the pure steps of a hub in memory, and a kind that only keeps a list.
+
+Nothing here waits, and nothing happens by itself: a test carries entries, records, commits and verdicts by hand, in the
+order in which it wants to see them.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+from stead.entities._activation import Activation, Blocked, Kind
+from stead.entities._effects import Effects
+from stead.entities._envelope import (
+    Failure,
+    Letter,
+    ReplyAddress,
+    decode_letter,
+    decode_record,
+    encode_message,
+    encode_record,
+    message_extras,
+)
+from stead.entities._partition import Environment, Partition, Started
+from stead.transport import Commit, CommitVerdict, Entry, HubLayout, Settings, StreamId, pack, unpack
+from stead.transport import _memory_steps as steps
+from stead.transport._memory_state import HubState, PartitionState, format_id
+
+LEASE_MS = 10_000
+
+
+class Awaited:
+    """Stands for an asynchronous operation that runs: the core only hands it on."""
+
+    def __await__(self) -> Any:
+        raise AssertionError("the core awaits nothing")
+
+
+class ListKind:
+    """Targets whose state is a list of what was added to it. Implements `Kind`."""
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[str, object]] = []  # every turn that began, in order
+        self.reasons: dict[str, Blocked] = {}  # targets that cannot be activated
+
+    def activate(self, target: str, record: bytes | None) -> object:
+        if target in self.reasons:
+            raise self.reasons[target]
+        return [] if record is None else unpack(decode_record(record)[0])
+
+    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+        mailbox = activation.mailbox
+        while mailbox:
+            effects.running = pending = mailbox[0]
+            self.ran.append((activation.target, pending.message.args[0]))
+            if pending.message.operation == "wait":
+                return Awaited()
+            self._end(activation, effects, None)
+            if effects.elapsed() >= effects.stop_at or effects.one_turn or effects.full:
+                break
+        return None
+
+    def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
+        self._end(activation, effects, error)
+
+    def _end(self, activation: Activation, effects: Effects, error: BaseException | None) -> None:
+        pending = activation.mailbox.popleft()
+        message = pending.message
+        if error is not None or message.operation == "fail":
+            effects.fail(pending, Failure("operation", "ValueError", str(error)))
+        else:
+            cast("list[object]", activation.body).append(message.args[0])
+            effects.changed(activation)
+            if message.operation == "tell":
+                target = cast("str", message.args[1])
+                envelope = encode_message(target, "add", [message.args[0]], effects.next_message_id())
+                effects.send(target, envelope)
+            if message.reply_to is not None:
+                effects.reply(effects.answer(message.reply_to, message.args[0]))
+        effects.consume(activation, pending)
+
+    def record(self, activation: Activation, now_ms: int) -> bytes | None:
+        body = cast("list[object]", activation.body)
+        return encode_record(pack(body), now_ms) if body else None
+
+
+class Bench:
+    """A hub of one partition, its clock, and whoever holds its lease."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(partitions=1, **settings)
+        self.hub = HubState(HubLayout("hub", "id", 1, 1, "direct", 1, 0), [PartitionState()])
+        self.kind = ListKind()
+        self.now_ms = 1_000_000
+        self.elapsed = 0.0
+        self.random = itertools.count(1)
+        self.find_kind: Callable[[str], Kind] = lambda target: self.kind
+        self._message_ids = itertools.count(1)
+
+    @property
+    def store(self) -> PartitionState:
+        return self.hub.partitions[0]
+
+    # -- clients -------------------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        target: str,
+        *args: object,
+        operation: str = "add",
+        delay_ms: int | None = None,
+        due_ms: int | None = None,
+        reply_to: ReplyAddress | None = None,
+    ) -> StreamId:
+        """Put a message for a target into the inbox."""
+        message_id = next(self._message_ids).to_bytes(4, "big")
+        extras = message_extras(delay_ms=delay_ms, due_ms=due_ms, reply_to=reply_to)
+        return self.put_raw(encode_message(target, operation, list(args), message_id, extras))
+
+    def put_raw(self, envelope: bytes) -> StreamId:
+        return format_id(self.store.inbox.append(self.now_ms, envelope))
+
+    def put_range(self, target: str, first: int, last: int) -> None:
+        for number in range(first, last + 1):
+            self.put(target, number)
+
+    def state(self, target: str) -> list[Any]:
+        """The committed state of a target."""
+        record = self.store.records.get(target)
+        return [] if record is None else unpack(decode_record(record)[0])
+
+    @property
+    def letters(self) -> list[Letter]:
+        return [decode_letter(letter) for letter in self.store.dead.entries.values()]
+
+    # -- leases --------------------------------------------------------------------------------------------------------
+
+    def draw(self, length: int) -> bytes:
+        return next(self.random).to_bytes(length, "big")
+
+    def acquire(self) -> Partition:
+        """Begin a tenure, taking the lease from whoever has it."""
+        acquired = steps.acquire(0, self.store, "worker", self.draw(16), self.store.lease.token, LEASE_MS, self.now_ms)
+        assert acquired is not None
+        environment = Environment(
+            settings=self.settings,
+            partitions=1,
+            find_kind=self.find_kind,
+            now_ms=lambda: self.now_ms,
+            elapsed=lambda: self.elapsed,
+            draw=self.draw,
+            pack_each_turn=lambda target: None,
+        )
+        return Partition(acquired, environment)
+
+    def release(self, partition: Partition) -> None:
+        assert steps.release(self.store, partition.token, self.now_ms)
+        partition.end()
+
+    # -- what a worker's parts do --------------------------------------------------------------------------------------
+
+    def read(self, partition: Partition, count: int = 1_000) -> int:
+        """Read on in the inbox."""
+        entries: Sequence[Entry] = self.store.inbox.read(partition.position, count)
+        partition.receive(entries, caught_up=not entries)
+        return len(entries)
+
+    def load(self, partition: Partition) -> int:
+        """Load the records of new activations."""
+        loads = partition.take_loads()
+        for activation in loads:
+            partition.loaded(activation, self.store.records.get(activation.target))
+        return len(loads)
+
+    def turn(self, partition: Partition) -> list[Started]:
+        return partition.take_turns(float("inf"))
+
+    def apply(self, commit: Commit) -> CommitVerdict:
+        return steps.commit(self.hub, commit, self.now_ms, self.settings.dead_letters_max, 1_000)
+
+    def commit(self, partition: Partition) -> Commit:
+        """Build the next commit, apply it and say so."""
+        commit = partition.next_commit()
+        assert self.apply(commit) is CommitVerdict.APPLIED
+        partition.committed()
+        return commit
+
+    def park(self, partition: Partition) -> int:
+        """Move what waits to be moved to parks."""
+        moves = partition.parking.take_parks()
+        for activation, stream_ids in moves:
+            assert steps.park(0, self.store, partition.token, activation.target, stream_ids)
+            partition.parking.parked(activation)
+        return len(moves)
+
+    def refill(self, partition: Partition, count: int = 1_000) -> int:
+        """Read parks back where that is wanted."""
+        refills = partition.take_refills()
+        for activation, after in refills:
+            park = self.store.parks.get(activation.target)
+            partition.refilled(activation, park.read(after, count) if park is not None else [], count)
+        return len(refills)
+
+    def fire(self, partition: Partition) -> int:
+        """Fire what is due."""
+        partition.fire_begins()
+        fired = steps.fire_timers(0, self.store, partition.token, 100, self.now_ms)
+        assert fired is not None
+        partition.fired(fired[1])
+        return fired[0]
+
+    def deliver(self, partition: Partition) -> None:
+        """Read and load all there is."""
+        while self.read(partition) or self.load(partition):
+            pass
+
+    def work(self, partition: Partition) -> list[Started]:
+        """Do all there is to do; gives the asynchronous operations that began."""
+        started: list[Started] = []
+        for _ in range(10_000):
+            did = self.read(partition) + self.load(partition)
+            if partition.suspects.careful:
+                did += self.careful_turn(partition, started)
+            else:
+                turns = len(self.kind.ran)
+                started += self.turn(partition)
+                did += len(self.kind.ran) - turns
+            partition.settle_suspects()
+            if partition.wants_commit:
+                self.commit(partition)
+                did += 1
+            did += self.park(partition) + self.refill(partition)
+            if not did:
+                return started
+        raise AssertionError("it never ends")
+
+    def careful_turn(self, partition: Partition, started: list[Started]) -> int:
+        """Mark and take one turn in careful mode, or bury its message."""
+        turn = partition.next_careful()
+        if turn is None:
+            return 0
+        activation, pending = turn
+        running = partition.suspects.marker_for(activation.target, pending.stream_id)
+        if running.tries > self.settings.poison_tries_max:
+            partition.bury_next(activation, Failure("poison", "PoisonMessage", "it kills"), running.tries - 1)
+        else:
+            assert steps.mark_running(self.store, partition.token, running)
+            started += partition.take_careful()
+        return 1
