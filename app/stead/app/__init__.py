@@ -1,11 +1,38 @@
-"""Put the pieces together: an app's hub, its clients and workers, and the command line."""
+"""Put the pieces together: an app's hub, its clients and workers, and the command line.
+
+What is exported is loaded at first use, so that `stead --help` does not wait for what it does not need.
+"""
 
 from __future__ import annotations
 
-from stead.transport import Settings
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from ._app import App
-from ._client import Client
-from ._sync import SyncClient
+if TYPE_CHECKING:
+    from stead.transport import Settings
+
+    from ._app import App
+    from ._client import Client
+    from ._sync import SyncClient
 
 __all__ = ["App", "Client", "Settings", "SyncClient"]
+
+_HOMES = {
+    "App": "stead.app._app",
+    "Client": "stead.app._client",
+    "Settings": "stead.transport",
+    "SyncClient": "stead.app._sync",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -47,9 +47,12 @@ _FREE_ARGUMENTS = {"ignore_unknown_options": True}
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        typer.echo(f"stead {version('stead')}")
+        try:
+            typer.echo(f"stead {version('stead')}")
+        except PackageNotFoundError:
+            typer.echo("stead, run from its source folders: not installed")
         raise typer.Exit
 
 
@@ -89,6 +92,7 @@ def worker(
 
 @cli.command(rich_help_panel="Entities", context_settings=_FREE_ARGUMENTS)
 def signal(
+    context: typer.Context,
     app: AppName,
     entity: Entity,
     key: Key,
@@ -108,12 +112,13 @@ def signal(
     """Send an operation to an entity, without waiting for it. It is durable when the command ends."""
     from ._entity_commands import signal_command
 
-    words = _reject_options(args)
+    words = _reject_options(context, args)
     _finish(signal_command(_request(app, url, as_json, debug), entity, key, operation, words, kw or [], after, at))
 
 
 @cli.command(rich_help_panel="Entities", context_settings=_FREE_ARGUMENTS)
 def call(
+    context: typer.Context,
     app: AppName,
     entity: Entity,
     key: Key,
@@ -130,7 +135,7 @@ def call(
     """Call an operation and print its result."""
     from ._entity_commands import call_command
 
-    words = _reject_options(args)
+    words = _reject_options(context, args)
     _finish(call_command(_request(app, url, as_json, debug), entity, key, operation, words, kw or [], timeout))
 
 
@@ -215,10 +220,12 @@ def _usage(message: str) -> int:
     raise typer.BadParameter(message)
 
 
-def _reject_options(words: list[str] | None) -> list[str]:
+def _reject_options(context: typer.Context, words: list[str] | None) -> list[str]:
     """Unknown options reach us as arguments (see `_FREE_ARGUMENTS`): refuse what was surely meant as one."""
+    line: object = context.find_root().obj
+    free = isinstance(line, list) and "--" in line
     for word in words or []:
-        if word.startswith("--") and len(word) > 2 and "--" not in sys.argv:
+        if word.startswith("--") and len(word) > 2 and not free:
             _usage(f"no such option: {word} (to send it as text, put -- in front of the arguments)")
     return words or []
 
@@ -232,9 +239,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line; gives the exit status. Errors are one line on standard error."""
     from ._screen import print_error
 
-    as_json = "--json" in arguments
+    line = list(arguments)
+    as_json = "--json" in (line[: line.index("--")] if "--" in line else line)
     try:
-        status: object = cli(list(arguments), prog_name="stead", standalone_mode=False)
+        status: object = cli(line, prog_name="stead", standalone_mode=False, obj=line)
     except typer.Abort:
         return 130
     except typer.TyperException as error:
@@ -246,6 +254,5 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _help_of(error: typer.TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    path = context.command_path if isinstance(context, typer.Context) else "stead"
+    path: object = getattr(getattr(error, "ctx", None), "command_path", "stead")
     return f"{path} --help"

@@ -85,8 +85,7 @@ def call_command(
 
 def state_command(request: Request, entity: str, key: str) -> int:
     async def work(app: App, client: Client) -> int:
-        entity_id = EntityId(entity, key)
-        await _check_kind(app, client, entity_id.name)
+        entity_id = EntityId(await _name_of(app, client, entity), key)
         value = await client.read_entity(entity_id)
         if value is None:
             raise Fault(f"{entity_id} has no state; `stead entities {request.app} {entity}` lists those that have")
@@ -101,10 +100,10 @@ def state_command(request: Request, entity: str, key: str) -> int:
 
 def list_command(request: Request, entity: str, prefix: str, limit: int) -> int:
     async def work(app: App, client: Client) -> int:
-        await _check_kind(app, client, EntityId(entity, "").name)
+        name = await _name_of(app, client, entity)
         rows = table("key", "state")
         count, more = 0, False
-        async for entity_id, value in client.list_entities(entity, prefix=prefix):
+        async for entity_id, value in client.list_entities(name, prefix=prefix):
             if count == limit:
                 more = True
                 break
@@ -116,7 +115,7 @@ def list_command(request: Request, entity: str, prefix: str, limit: int) -> int:
         if not request.as_json:
             if count:
                 console().print(rows)
-            print_note(_how_many(count, entity, prefix, more=more))
+            print_note(_how_many(count, name, prefix, more=more))
         return 0
 
     return request.run(work)
@@ -170,16 +169,18 @@ def read_arguments(
 async def _kinds(app: App, client: Client) -> dict[str, dict[str, Any]]:
     """What the hub's workers have published, and what this app defines."""
     kinds = await client.store.published()
-    for name in app.registry.names():
-        if (entity_type := app.registry.get(name)) is not None:
-            kinds.setdefault(entity_type.canonical, entity_type.describe())
+    for entity_type in app.registry.types():
+        kinds.setdefault(entity_type.canonical, entity_type.describe())
     return kinds
 
 
-async def _check_kind(app: App, client: Client, name: str) -> None:
+async def _name_of(app: App, client: Client, name: str) -> str:
+    """The name of a kind as it was defined; raises `UnknownEntity` if nobody knows it."""
     kinds = await _kinds(app, client)
-    if name.lower() not in kinds:
-        raise UnknownEntity(name)
+    kind = kinds.get(EntityId(name, "").canonical_name)
+    if kind is None:
+        raise UnknownEntity(name, sorted(str(known.get("name", canonical)) for canonical, known in kinds.items()))
+    return str(kind.get("name", name))
 
 
 async def _count(client: Client, canonical: str) -> tuple[int, bool]:

@@ -65,6 +65,15 @@ class HubInfo:
         return {target: why for partition in self.partitions for target, why in sorted(partition.blocked.items())}
 
     @property
+    def unserved(self) -> list[str]:
+        """Kinds for which messages wait and which the worker that has them does not know."""
+        waiting: set[str] = set()
+        for worker in self.workers:
+            for names in worker.info.get("waiting", {}).values():
+                waiting.update(names)
+        return sorted(waiting)
+
+    @property
     def quarantined(self) -> list[int]:
         return [partition.lease.partition for partition in self.partitions if partition.lease.quarantined]
 
@@ -83,6 +92,7 @@ class HubInfo:
             "names": self.kinds,
             "total": {**asdict(self.total), "dead_letters_trimmed": self.trimmed},
             "blocked": self.blocked,
+            "unserved": self.unserved,
             "quarantined": self.quarantined,
             "partitions": [self._partition_data(partition) for partition in self.partitions],
         }

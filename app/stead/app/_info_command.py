@@ -54,7 +54,7 @@ def _print_head(screen: Console, found: HubInfo, url: str) -> None:
     memory = f", {facts.used_memory_bytes / 1_048_576:,.1f} MiB in use" if facts.used_memory_bytes else ""
     cluster = ", cluster" if facts.cluster else ""
     replicas = f", {facts.replicas} replicas" if facts.replicas else ""
-    head.add_row("server", f"{facts.version} at {url}{cluster}{replicas}{memory}")
+    head.add_row("server", f"version {facts.version} at {url}{cluster}{replicas}{memory}")
     head.add_row("promise", Text(found.promise, style="green" if facts.durable == "always" else "yellow"))
     screen.print(head)
 
@@ -138,6 +138,9 @@ def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
     if not found.workers:
         waiting = f"; {total.backlog:,} messages wait" if total.backlog else ""
         screen.print(f"no worker is running{waiting}; start one: stead worker {app}", style="yellow")
+    if found.unserved:
+        names = ", ".join(found.unserved)
+        screen.print(f"messages wait for what no running worker knows: {names}", style="yellow")
     if total.dead_letters:
         screen.print(f"{total.dead_letters:,} dead letters; see them: stead dead-letters {app}", style="yellow")
     if found.trimmed:

@@ -97,7 +97,7 @@ class WorkerRun:
         url = public_url(self._url)
         _log.info("worker %s of hub %s at %s serves %s", worker.name, self._app.name, url, names)
         level = logging.INFO if store.facts.durable == "always" else logging.WARNING
-        _log.log(level, "%s: %s", store.facts.version, promise_of(store.facts, url))
+        _log.log(level, "server version %s: %s", store.facts.version, promise_of(store.facts, url))
 
     @contextmanager
     def _signals(self) -> Generator[None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 DEFAULT_URL = "embedded://./.stead"
 
@@ -13,4 +13,4 @@ def public_url(url: str | None) -> str:
     parts = urlsplit(url or os.environ.get("STEAD_URL") or DEFAULT_URL)
     user, at, host = parts.netloc.rpartition("@")
     netloc = f"{user.split(':')[0]}:***@{host}" if at and ":" in user else parts.netloc
-    return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+    return f"{parts.scheme}://{netloc}{parts.path}"

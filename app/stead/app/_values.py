@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, cast
 
-from pydantic_core import to_jsonable_python
+import pydantic_core
 
 from ._faults import Fault
 
@@ -66,8 +66,10 @@ def parse_instant(text: str) -> datetime:
 
 def plain(value: object) -> Any:
     """The value as JSON data: bytes as base64, times in ISO 8601, anything else that JSON lacks as text."""
-    return to_jsonable_python(
-        value, bytes_mode="base64", inf_nan_mode="strings", fallback=str, serialize_unknown=True, by_alias=False
+    return json.loads(
+        pydantic_core.to_json(
+            value, bytes_mode="base64", inf_nan_mode="strings", fallback=str, serialize_unknown=True, by_alias=False
+        )
     )
 
 

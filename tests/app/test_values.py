@@ -1,0 +1,102 @@
+"""Words of a command line and the values that they stand for."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from stead.app._faults import Fault, one_line
+from stead.app._urls import public_url
+from stead.app._values import (
+    parse_argument,
+    parse_duration,
+    parse_instant,
+    parse_keywords,
+    plain,
+    shorten,
+    to_json,
+)
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [
+        ("3.5", 3.5),
+        ("-3", -3),
+        ("true", True),
+        ("null", None),
+        ('{"a": [1]}', {"a": [1]}),
+        ('"3"', "3"),
+        ("oslo", "oslo"),
+        ("NaN", "NaN"),
+        ("Infinity", "Infinity"),
+        ("", ""),
+        ("{broken", "{broken"),
+        ("007", "007"),
+    ],
+)
+def test_a_word_is_json_or_text(word: str, value: object) -> None:
+    assert parse_argument(word) == value
+
+
+def test_keywords_are_names_and_values() -> None:
+    assert parse_keywords(["a=1", "b=x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
+
+
+@pytest.mark.parametrize("pairs", [["a"], ["=1"], ["1a=2"], ["a=1", "a=2"]])
+def test_other_keywords_are_refused(pairs: list[str]) -> None:
+    with pytest.raises(Fault) as caught:
+        parse_keywords(pairs)
+    assert caught.value.status == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("250ms", 0.25), ("1.5h", 5400), ("2d", 172_800)]
+)
+def test_durations_have_units(text: str, seconds: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "5", "5x", "m", "-5m", "5 m", "99999999999999w"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(Fault, match="--after"):
+        parse_duration(text)
+
+
+def test_instants_are_iso_8601_and_local_without_an_offset() -> None:
+    assert parse_instant("2030-01-31T12:00:00Z") == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert parse_instant("2030-01-31T12:00") == datetime(2030, 1, 31, 12).astimezone()
+    with pytest.raises(Fault, match="ISO 8601"):
+        parse_instant("tomorrow")
+
+
+def test_anything_becomes_json() -> None:
+    value = {"bytes": b"\xff\x00", "when": datetime(2030, 1, 1, tzinfo=UTC), "price": Decimal("1.10"), "set": {1}}
+    assert plain(value) == {"bytes": "_wA=", "when": "2030-01-01T00:00:00Z", "price": "1.10", "set": [1]}
+    assert json.loads(to_json({"nan": float("nan"), "æ": object})) == {"nan": "NaN", "æ": str(object)}
+
+
+def test_long_values_are_cut() -> None:
+    assert shorten({"a": 1, "b": "x"}) == 'a 1, b "x"'
+    assert len(shorten(["x" * 500])) == 200
+
+
+def test_a_line_cannot_steer_the_terminal() -> None:
+    assert one_line("no\n\x1b[31m  way\x07") == "no \N{REPLACEMENT CHARACTER}[31m way\N{REPLACEMENT CHARACTER}"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://user:secret@host:6379/0?password=secret", "redis://user:***@host:6379/0"),
+        ("redis://:secret@host", "redis://:***@host"),
+        ("rediss://host", "rediss://host"),
+        ("unix:///tmp/s?password=secret", "unix:///tmp/s"),
+        ("embedded://./.stead", "embedded://./.stead"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert public_url(url) == shown
