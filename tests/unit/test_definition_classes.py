@@ -1,5 +1,7 @@
 """What becomes an operation, and what `@app.entity` and the class body refuse."""
 
+# pyright: reportUnusedClass=false
+
 from __future__ import annotations
 
 import enum
@@ -11,9 +13,11 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, computed_field, field_validator, model_validator
+
 from stead.entities import (
     ClassEntityType,
     Entity,
+    EntityContext,
     EntityId,
     FunctionEntityType,
     InvalidDefinition,
@@ -92,7 +96,10 @@ class IntBox(Box[int]):
 
 
 def names(cls: type[Entity]) -> list[str]:
-    return ClassEntityType(cls).describe()["operations"]
+    return list(ClassEntityType(cls).describe()["operations"])
+
+
+def free(context: EntityContext) -> None: ...
 
 
 def test_public_methods_are_operations_and_delete_is_implicit() -> None:
@@ -106,7 +113,7 @@ def test_each_class_has_operations_of_its_own() -> None:
     assert Both.mixed is not Mixin.mixed
     assert Sub.delete is not Base.delete
     for cls in (Base, Sub, Both):
-        assert cls.add.__stead_operation__ == (cls, "add")  # type: ignore[attr-defined]  # pyright: ignore
+        assert cls.add.__stead_operation__ == (cls, "add")  # type: ignore[attr-defined]
         assert cls.add.__qualname__ == f"{cls.__name__}.add"
     assert not hasattr(Mixin.mixed, "__stead_operation__")
 
@@ -126,7 +133,7 @@ def test_a_generic_class_substitutes_its_parameters() -> None:
         assert put.bind(["3"], None) == ([3], {})
         assert put.bind([3, ["4"]], None) == ([3, [4]], {})
         assert put.decode_result(5) == 5
-        with pytest.raises(InvalidInput, match="argument 'item' of IntBox.put"):
+        with pytest.raises(InvalidInput, match=r"argument 'item' of IntBox\.put"):
             put.bind(["x"], None)
     assert ClassEntityType(Box[Later], "Boxes").operation("put").bind([{"when": 1}], None) == ([Later(when=1)], {})
     with pytest.raises(InvalidDefinition, match="generic"):
@@ -158,19 +165,19 @@ def test_operations_may_be_named_like_pydantics_old_methods() -> None:
 
         value: int = 1
 
-        def copy(self, target: str) -> str:
+        def copy(self, target: str) -> str:  # type: ignore[override]
             return target
 
-        def json(self) -> int:
+        def json(self) -> int:  # type: ignore[override]
             return self.value
 
-        def dict(self) -> int:
+        def dict(self) -> int:  # type: ignore[override]
             return self.value
 
-        def validate(self) -> bool:
+        def validate(self) -> bool:  # type: ignore[override]
             return True
 
-        def schema(self) -> None: ...
+        def schema(self) -> None: ...  # type: ignore[override]
 
     entity = ClassEntityType(Clerk)
     assert entity.describe()["operations"] == ["copy", "delete", "dict", "json", "schema", "validate"]
@@ -225,7 +232,7 @@ def test_an_own_delete_may_be_async_and_take_optional_arguments() -> None:
     class Strict(Entity):
         """Cannot be deleted without a reason."""
 
-        def delete(self, reason: str) -> None: ...
+        def delete(self, reason: str) -> None: ...  # type: ignore[override]
 
     with pytest.raises(InvalidDefinition, match="without arguments"):
         ClassEntityType(Strict)
@@ -283,14 +290,14 @@ def test_a_field_named_context_is_refused() -> None:
     with pytest.raises(InvalidDefinition, match="context"):
 
         class Wrong(Entity):
-            context: int = 0  # type: ignore[assignment]  # pyright: ignore
+            context: int = 0  # type: ignore[assignment]
 
 
 def test_a_method_named_context_is_refused() -> None:
     with pytest.raises(InvalidDefinition, match="context"):
 
         class Wrong(Entity):
-            def context(self) -> None: ...  # type: ignore[override]  # pyright: ignore
+            def context(self) -> None: ...  # type: ignore[override]
 
 
 @pytest.mark.parametrize("name", ["copy", "json", "model_dump", "delete", "schema"])
@@ -303,23 +310,23 @@ def test_a_field_and_an_operation_of_one_name_are_refused() -> None:
     with pytest.raises(InvalidDefinition, match="same name"):
 
         class Wrong(Entity):
-            add: int = 0
+            add: int = 0  # pyright: ignore[reportRedeclaration, reportAssignmentType]
 
-            def add(self) -> None: ...  # type: ignore[no-redef]  # pyright: ignore
+            def add(self) -> None: ...  # type: ignore[no-redef]  # noqa: F811
 
 
 def test_a_field_named_like_an_inherited_operation_is_refused() -> None:
     with pytest.raises(InvalidDefinition, match="Base has a method"):
 
         class Wrong(Base):
-            add: int = 0  # type: ignore[assignment]  # pyright: ignore
+            add: int = 0  # type: ignore[assignment]
 
 
 def test_an_operation_named_like_an_inherited_field_is_refused() -> None:
     with pytest.raises(InvalidDefinition, match="Base has a field"):
 
         class Wrong(Base):
-            def count(self) -> None: ...  # type: ignore[override]  # pyright: ignore
+            def count(self) -> None: ...  # type: ignore[misc, override]
 
 
 def test_an_own_init_is_refused() -> None:
@@ -348,7 +355,7 @@ def test_migrate_has_to_be_a_class_method() -> None:
     with pytest.raises(InvalidDefinition, match="@classmethod"):
 
         class Wrong(Entity):
-            def migrate(cls, old: dict[str, Any]) -> dict[str, Any]:  # noqa: N805  # pyright: ignore
+            def migrate(cls, old: dict[str, Any]) -> dict[str, Any]:  # noqa: N805  # pyright: ignore[reportSelfClsParameterName]
                 return old
 
 
@@ -405,7 +412,7 @@ def test_a_field_without_default_is_refused() -> None:
 
 
 def test_an_invalid_default_is_refused() -> None:
-    with pytest.raises(InvalidDefinition, match="a default is not valid: x: .*integer"):
+    with pytest.raises(InvalidDefinition, match=r"a default is not valid: x: .*integer"):
         ClassEntityType(_entity(int, "one"))
 
 
@@ -424,7 +431,7 @@ def test_an_abstract_class_and_entity_itself_are_refused() -> None:
     with pytest.raises(InvalidDefinition, match="derive a class"):
         ClassEntityType(Entity)
     with pytest.raises(InvalidDefinition, match="derives from Entity"):
-        ClassEntityType(Later)  # type: ignore[arg-type]  # pyright: ignore
+        ClassEntityType(Later)  # type: ignore[arg-type]
 
 
 def test_arguments_and_results_that_cannot_be_sent_are_refused() -> None:
@@ -439,10 +446,10 @@ def test_arguments_and_results_that_cannot_be_sent_are_refused() -> None:
         def strange(self, thing: Registry) -> None: ...
 
     class Selfless(Entity):
-        def lost() -> None: ...  # type: ignore[misc]  # pyright: ignore
+        def lost() -> None: ...  # type: ignore[misc]
 
     class Unknown(Entity):
-        def unknown(self, thing: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821  # pyright: ignore
+        def unknown(self, thing: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
     for cls, reason in [
         (Telling, "argument 'secret' of Telling.tell: SecretStr"),
@@ -460,7 +467,7 @@ def test_a_bad_name_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput):
         ClassEntityType(type("Fine", (Entity,), {"__module__": __name__}), name)
     with pytest.raises(InvalidInput):
-        FunctionEntityType(name, lambda context: None)
+        FunctionEntityType(name, free)
 
 
 def test_an_entity_function_takes_the_context_alone() -> None:
@@ -480,7 +487,7 @@ def test_names_are_registered_without_regard_to_case() -> None:
     registry = Registry()
     registry.add(ClassEntityType(Door))
     with pytest.raises(InvalidDefinition, match="'Door' is registered already"):
-        registry.add(FunctionEntityType("DOOR", lambda context: None))
+        registry.add(FunctionEntityType("DOOR", free))
     with pytest.raises(InvalidDefinition, match="subclass"):
         ClassEntityType(Door, "Gate")
     assert registry.names() == ["Door"]
@@ -518,7 +525,7 @@ def test_a_stored_state_is_read() -> None:
 
 @pytest.mark.parametrize("state", [{"total": "x"}, {"gone": 1}, {"total": None}])
 def test_a_state_that_is_not_valid_any_more_is_refused(state: dict[str, Any]) -> None:
-    with pytest.raises(InvalidState, match="the stored state of Old .* `migrate"):
+    with pytest.raises(InvalidState, match=r"the stored state of Old .* `migrate"):
         ClassEntityType(Old).cell(stored(**state))
 
 

@@ -5,31 +5,15 @@ Two ways to write it, everywhere the same (context, client, producer):
     by class   (Station.record, "oslo", 3.5)                  the type checker knows the arguments and the result
     by name    (EntityId("Station", "oslo"), "record", 3.5)   untyped; checked as far as the name is known here
 
-Overloads for a method that sends (`signal_entity`), with `P = ParamSpec("P")`; options never share a call with an
-operation's own arguments, so `*args: P.args, **kwargs: P.kwargs` are the operation's:
+The methods that do this are overloaded, with `E = TypeVar("E", bound=Entity)`, `P = ParamSpec("P")`, `R = TypeVar("R")`.
+Options never share a call with an operation's own arguments, so that `*args: P.args, **kwargs: P.kwargs` are the
+operation's. Where there is a result, the overload for asynchronous operations comes first, because a coroutine fits `R` as
+well:
 
-    @overload
-    def signal_entity(
-        self, operation: Callable[Concatenate[Any, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> None: ...
-    @overload
-    def signal_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> None: ...
-    def signal_entity(self, operation: Any, key: str, /, *args: Any, **kwargs: Any) -> None: ...
-
-and for one with a result (`call_entity`), with `R = TypeVar("R")`: the overload for asynchronous operations comes first,
-because a coroutine would also fit `R`:
-
-    @overload
-    async def call_entity(
-        self, operation: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]], key: str, /,
-        *args: P.args, **kwargs: P.kwargs,
-    ) -> R: ...
-    @overload
-    async def call_entity(
-        self, operation: Callable[Concatenate[Any, P], R], key: str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> R: ...
-    @overload
-    async def call_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
+    (self, operation: Callable[Concatenate[E, P], Coroutine[Any, Any, R]], key: str, /,
+     *args: P.args, **kwargs: P.kwargs) -> R
+    (self, operation: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **kwargs: P.kwargs) -> R
+    (self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> Any
 """
 
 from __future__ import annotations
@@ -76,7 +60,7 @@ def resolve(
             raise UnknownEntity(owner.__name__, registry.names())
         known = entity_type.operation(name)
         plain, named = known.encode(args, kwargs)
-        return Call(f"@{entity_type.canonical}@{check_key(cast(str, key))}", known.name, plain, named, known)
+        return Call(f"@{entity_type.canonical}@{check_key(cast('str', key))}", known.name, plain, named, known)
     if not isinstance(operation, EntityId):
         raise _no_operation(operation)
     if not isinstance(key, str):

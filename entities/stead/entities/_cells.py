@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
+
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
 from ._entity import Entity, set_turn
@@ -87,11 +88,11 @@ class StateForm:
 
     def fresh(self) -> Entity:
         """The state of an entity that does not exist."""
-        return cast(Entity, self._validate({}))
+        return cast("Entity", self._validate({}))
 
     def load(self, stored: Any) -> Entity:
         """The instance of a stored state. Raises `ValidationError`."""
-        return cast(Entity, self._validate(stored, by_alias=False, by_name=True))
+        return cast("Entity", self._validate(stored, by_alias=False, by_name=True))
 
     def _pack_plain(self, instance: Entity) -> bytes:
         return pack_exact(instance.__dict__)
@@ -180,18 +181,16 @@ def _not_allowed(name: str, error: ValidationError) -> InvalidState:
 
 def _same(left: Any, right: Any) -> bool:
     """Whether values are equal if what is not a number equals itself."""
-    if left == right or (isinstance(left, float) and isinstance(right, float) and math.isnan(left) and math.isnan(right)):
+    if left == right:
         return True
     if type(left) is not type(right):
         return False
+    if isinstance(left, float):
+        return math.isnan(left) and math.isnan(right)
     if isinstance(left, dict):
-        theirs = cast("dict[Any, Any]", right)
-        return len(left) == len(theirs) and all(
-            key in theirs and _same(value, theirs[key]) for key, value in cast("dict[Any, Any]", left).items()
-        )
+        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in cast("Any", left))
     if isinstance(left, (list, tuple)):
-        ours = cast("list[Any]", left)
-        return len(ours) == len(right) and all(_same(a, b) for a, b in zip(ours, right, strict=True))
+        return len(cast("Any", left)) == len(right) and all(map(_same, cast("Any", left), right))
     return hasattr(left, "__dict__") and _same(vars(left), vars(right))
 
 
@@ -270,7 +269,7 @@ class ClassCell:
         if self._remembered is not None:
             self._replace(self._form.adopt(self._form.copy(self._remembered)))
         else:
-            self._replace(self._form.load(unpack(cast(bytes, self._settled))))
+            self._replace(self._form.load(unpack(cast("bytes", self._settled))))
 
     def packed(self) -> bytes | None:
         """The settled state; None if the entity does not exist. Raises `PayloadTooLarge` for a large one that grew."""
@@ -353,5 +352,3 @@ class ClassCell:
 
 def _fields_are_the_state(what: str) -> InvalidInput:
     return InvalidInput(f"context.{what}", "it is for entity functions: the state of a class is its fields")
-
-

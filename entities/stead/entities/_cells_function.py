@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
+
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
 from ._errors import InvalidState, UnknownOperation, bad_argument
@@ -126,7 +127,9 @@ class FunctionCell:
         given = [*turn.args, *(turn.kwargs or {}).values()]
         what = f"the input of {turn.entity_id.name}.{turn.operation_name}"
         if len(given) > 1:
-            raise bad_argument(what, f"there are {len(given)} arguments; an operation of it takes one, or use context.args")
+            raise bad_argument(
+                what, f"there are {len(given)} arguments; an operation of it takes one, or use context.args"
+            )
         try:
             return adapter_of(form).validate_python(given[0] if given else None, by_alias=True, by_name=True)
         except ValidationError as error:

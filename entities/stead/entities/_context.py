@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
-from stead.transport import InvalidInput
 from typing_extensions import TypeForm
+
+from stead.transport import InvalidInput
 
 from ._addressing import resolve
 from ._errors import ContextEnded
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-D = TypeVar("D")
+E = TypeVar("E", bound="Entity")
 
 _logger = logging.getLogger("stead.entity")
 
@@ -136,16 +137,15 @@ class _Sender:
         self._due_ms = due_ms
         self._delay_ms = delay_ms
 
-    # pyright and mypy pick the first overload that fits: by class, then by name.
     @overload
     def signal_entity(
-        self, operation: Callable[Concatenate[Any, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
     ) -> None: ...
 
     @overload
-    def signal_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> None: ...
+    def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
 
-    def signal_entity(self, operation: Any, key: str, /, *args: Any, **kwargs: Any) -> None:
+    def signal_entity(self, operation: Any, key: Any, /, *args: Any, **kwargs: Any) -> None:
         """Send a signal then. It cannot be cancelled."""
         self._context.send(operation, key, args, kwargs, self._due_ms, self._delay_ms)
 
@@ -204,15 +204,16 @@ class EntityContext:
 
     @overload
     def signal_entity(
-        self, operation: Callable[Concatenate[Any, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
     ) -> None: ...
 
     @overload
-    def signal_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> None: ...
+    def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
 
-    def signal_entity(self, operation: Any, key: str, /, *args: Any, **kwargs: Any) -> None:
+    def signal_entity(self, operation: Any, key: Any, /, *args: Any, **kwargs: Any) -> None:
         """Send a signal to an entity, this one included: `(Station.record, "oslo", 3.5)`, or by name
-        `(EntityId("Station", "oslo"), "record", 3.5)`. It leaves when this operation has succeeded."""
+        `(EntityId("Station", "oslo"), "record", 3.5)`. It leaves when this operation has succeeded.
+        """
         self.send(operation, key, args, kwargs)
 
     def after(self, delay: timedelta) -> ScheduledSignals:
@@ -251,7 +252,7 @@ class EntityContext:
     def get_state(self, form: TypeForm[T]) -> T | None: ...
 
     @overload
-    def get_state(self, form: TypeForm[T], default: D) -> T | D: ...
+    def get_state(self, form: TypeForm[T], default: T) -> T: ...
 
     def get_state(self, form: Any, default: Any = None) -> Any:
         """A copy of a function entity's state, validated as a type; the default if there is none."""
@@ -310,5 +311,3 @@ def instant_in_ms(time: datetime) -> int:
     if time.utcoffset() is None:
         raise InvalidInput("time", f"{time.isoformat()} has no time zone; use datetime.now(UTC) or .astimezone()")
     return max(0, -(-(time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)))
-
-

@@ -10,6 +10,7 @@ from types import FunctionType, MappingProxyType
 from typing import Any, cast
 
 from pydantic import PydanticUserError, ValidationError
+
 from stead.transport import InvalidInput, unpack
 
 from ._cells import STATE_BYTES_MAX, Cell, ClassCell, StateForm
@@ -29,7 +30,11 @@ class EntityType(abc.ABC):
     name: str
     canonical: str
     operations: Mapping[str, Operation]  # by lowered name; empty for the function form, which takes any name
-    entity_class: type[Entity] | None
+
+    @property
+    @abc.abstractmethod
+    def entity_class(self) -> type[Entity] | None:
+        """The class, for the class form."""
 
     @abc.abstractmethod
     def operation(self, name: str) -> Operation:
@@ -58,21 +63,25 @@ class ClassEntityType(EntityType):
     def __init__(self, cls: type[Entity], name: str | None = None) -> None:
         self.name = name if name is not None else entity_name(cls)
         self.canonical = canonical_name(self.name)
-        self.entity_class: type[Entity] = cls
+        self._class = cls
         _check_class(cls, self.name)
         functions = cast("dict[str, FunctionType]", vars(cls)["__stead_operations__"])
-        self.operations = MappingProxyType(
-            {key: self._operation(key, function) for key, function in functions.items()}
-        )
+        self.operations = MappingProxyType({key: self._operation(key, function) for key, function in functions.items()})
         self._form = _form_of(cls)
         type.__setattr__(cls, "__stead_name__", self.name)
 
+    @property
+    def entity_class(self) -> type[Entity]:
+        return self._class
+
     def _operation(self, key: str, function: FunctionType) -> Operation:
-        cls = self.entity_class
+        cls = self._class
         name = cast("Any", function).__stead_operation__.name
         operation = Operation(name, function, hints_of(function, cls), self.name)
         if key == "delete" and not operation.takes_nothing:
-            raise InvalidDefinition(f"{cls.__name__}.{name}", "`delete` has to work without arguments: give them defaults")
+            raise InvalidDefinition(
+                f"{cls.__name__}.{name}", "`delete` has to work without arguments: give them defaults"
+            )
         return operation
 
     def operation(self, name: str) -> Operation:
@@ -92,7 +101,7 @@ class ClassEntityType(EntityType):
             return self._migrated(stored, error)
 
     def _migrated(self, stored: object, error: ValidationError) -> Entity:
-        cls = self.entity_class
+        cls = self._class
         migrate = cast("Callable[[Any], Any] | None", getattr(cls, "migrate", None))
         reason = f"the stored state of {self.name} is not what its fields allow now: {describe_errors(error)}"
         if not isinstance(inspect.getattr_static(cls, "migrate", None), (classmethod, staticmethod)) or migrate is None:
@@ -102,7 +111,9 @@ class ClassEntityType(EntityType):
         try:
             return self._form.load(migrate(stored))
         except ValidationError as again:
-            raise InvalidState(f"{reason}; and what `migrate` made of it is not either: {describe_errors(again)}") from again
+            raise InvalidState(
+                f"{reason}; and what `migrate` made of it is not either: {describe_errors(again)}"
+            ) from again
         except Exception as failure:
             text = traceback.format_exception_only(failure)[-1].strip()
             raise InvalidState(f"{reason}; and `migrate` raised {text}") from failure
@@ -123,7 +134,9 @@ def _check_class(cls: type[Entity], name: str) -> None:
         raise InvalidDefinition(cls.__name__, 'it is generic: register what it stands for, name="…" and Box[int]')
     given = vars(cls).get("__stead_name__", name)
     if given != name:
-        raise InvalidDefinition(cls.__name__, f"it is registered as {given!r} already: make a subclass for a second name")
+        raise InvalidDefinition(
+            cls.__name__, f"it is registered as {given!r} already: make a subclass for a second name"
+        )
     try:
         cls.model_rebuild()
     except (PydanticUserError, NameError) as error:
@@ -143,8 +156,6 @@ def _form_of(cls: type[Entity]) -> StateForm:
 class FunctionEntityType(EntityType):
     """An entity that is one function: it gets every operation, and finds its name in the context."""
 
-    entity_class = None
-
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self.name = name
         self.canonical = canonical_name(name)
@@ -155,6 +166,10 @@ class FunctionEntityType(EntityType):
             raise InvalidDefinition(f"entity function {name!r}", f"it takes one argument, the context, and not {count}")
         self.operations = MappingProxyType({})
         self._function = function
+
+    @property
+    def entity_class(self) -> None:
+        return None
 
     def operation(self, name: str) -> Operation:
         return FunctionOperation(name, self._function, self.name)
@@ -167,5 +182,3 @@ class FunctionEntityType(EntityType):
 
     def describe(self) -> dict[str, Any]:
         return {"name": self.name, "operations": [], "form": "function"}
-
-

@@ -15,8 +15,8 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
-from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, cast
+from types import FrameType, FunctionType
+from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -42,20 +42,19 @@ class Entity(BaseModel):
     model_config = ConfigDict(validate_default=True, extra="forbid")
 
     if TYPE_CHECKING:
-        __stead_turn__: Turn
         # Operations may have these names, whatever pydantic's deprecated methods of that name look like.
-        construct: ClassVar[Any]
-        copy: ClassVar[Any]
-        dict: ClassVar[Any]
-        from_orm: ClassVar[Any]
-        json: ClassVar[Any]
-        parse_file: ClassVar[Any]
-        parse_obj: ClassVar[Any]
-        parse_raw: ClassVar[Any]
-        schema: ClassVar[Any]
-        schema_json: ClassVar[Any]
-        update_forward_refs: ClassVar[Any]
-        validate: ClassVar[Any]
+        def construct(self, *args: Any, **kwargs: Any) -> Any: ...  # type: ignore[override]
+        def copy(self, *args: Any, **kwargs: Any) -> Any: ...
+        def dict(self, *args: Any, **kwargs: Any) -> Any: ...
+        def from_orm(self, *args: Any, **kwargs: Any) -> Any: ...  # type: ignore[override]
+        def json(self, *args: Any, **kwargs: Any) -> Any: ...
+        def parse_file(self, *args: Any, **kwargs: Any) -> Any: ...  # type: ignore[override]
+        def parse_obj(self, *args: Any, **kwargs: Any) -> Any: ...  # type: ignore[override]
+        def parse_raw(self, *args: Any, **kwargs: Any) -> Any: ...  # type: ignore[override]
+        def schema(self, *args: Any, **kwargs: Any) -> Any: ...  # type: ignore[override]
+        def schema_json(self, *args: Any, **kwargs: Any) -> Any: ...  # type: ignore[override]
+        def update_forward_refs(self, *args: Any, **kwargs: Any) -> Any: ...  # type: ignore[override]
+        def validate(self, *args: Any, **kwargs: Any) -> Any: ...  # type: ignore[override]
 
     @property
     def context(self) -> EntityContext:
@@ -82,8 +81,8 @@ class Entity(BaseModel):
         _adopt_operations(cls)
 
 
-_get_turn: Callable[[Entity], Turn] = cast("Any", vars(Entity)["__stead_turn__"]).__get__
-set_turn: Callable[[Entity, Turn], None] = cast("Any", vars(Entity)["__stead_turn__"]).__set__
+_get_turn: Callable[[Entity], Turn] = vars(Entity)["__stead_turn__"].__get__
+set_turn: Callable[[Entity, Turn], None] = vars(Entity)["__stead_turn__"].__set__
 
 # Classes that stand in the line of descent without being the user's.
 _NOT_USERS = frozenset({*Entity.__mro__, Generic, Protocol, abc.ABC})
@@ -278,14 +277,14 @@ def _names_around(cls: type[Entity]) -> dict[str, Any]:
     frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     while frame.f_back is not None and _is_machinery(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
-    while frame is not None and frame.f_locals is not frame.f_globals and frame.f_globals["__name__"] == cls.__module__:
-        names = {**frame.f_locals, **names}
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
+    # The function around the class, and those around it as far as they are still running.
+    outer: FrameType | None = frame
+    while outer and outer.f_locals is not outer.f_globals and outer.f_globals.get("__name__") == cls.__module__:
+        names = {**outer.f_locals, **names}
+        outer = outer.f_back
     names[cls.__name__] = cls
     return names
 
 
 def _is_machinery(module: str) -> bool:
-    return module == __name__ or module == "abc" or module.split(".")[0] == "pydantic"
+    return module == __name__ or module == "abc" or module.split(".", maxsplit=1)[0] == "pydantic"

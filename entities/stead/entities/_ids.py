@@ -28,7 +28,9 @@ def canonical_name(name: str) -> str:
             f"entity name {name!r}", 'a name is a letter, followed by letters, digits, "_", "-" or "." (ASCII)'
         )
     if len(name) > NAME_LENGTH_MAX:
-        raise InvalidInput(f"entity name {name[:20]!r}…", f"it has {len(name)} characters, and {NAME_LENGTH_MAX} may be")
+        raise InvalidInput(
+            f"entity name {name[:20]!r}…", f"it has {len(name)} characters, and {NAME_LENGTH_MAX} may be"
+        )
     return name.lower()
 
 

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
+
 from stead.transport import InvalidInput
 
 from ._errors import InvalidDefinition, bad_argument
@@ -229,7 +230,10 @@ def _runner_of_none(function: Callable[..., Any], bind: Callable[..., Any]) -> R
 
 
 def _runner_of_one(
-    function: Callable[..., Any], bind: Callable[..., Any], value: Value, refuse: Callable[[str, ValidationError], NoReturn]
+    function: Callable[..., Any],
+    bind: Callable[..., Any],
+    value: Value,
+    refuse: Callable[[str, ValidationError], NoReturn],
 ) -> Runner:
     kind = value.kind
     check = value.check

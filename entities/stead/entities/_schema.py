@@ -48,7 +48,7 @@ class Field:
 
 def fields_of(cls: type[BaseModel]) -> list[Field] | None:
     """The fields of a plain class, in order; None if the class is not plain."""
-    schema = cast("Mapping[str, Any]", cls.__pydantic_core_schema__)
+    schema: Mapping[str, Any] = cast("Any", cls.__pydantic_core_schema__)
     if schema["type"] != "model" or schema.get("custom_init") or schema.get("post_init") or "serialization" in schema:
         return None
     inner = schema["schema"]
@@ -98,9 +98,9 @@ def _copier(schema: Mapping[str, Any], *, in_union: bool) -> Copier | None:
         inner = _copier(schema["schema"], in_union=in_union)
         return None if inner is None else lambda value: None if value is None else inner(value)
     if kind == "union":
-        choices = [choice[0] if isinstance(choice, tuple) else choice for choice in schema["choices"]]
-        if any(_copier(choice, in_union=True) is not None for choice in choices):
-            raise _NotPlain
+        for choice in cast("list[Any]", schema["choices"]):
+            if _copier(cast("Any", choice)[0] if isinstance(choice, tuple) else choice, in_union=True) is not None:
+                raise _NotPlain
         return None
     return _container_copier(schema, in_union)
 
@@ -140,14 +140,17 @@ def _comparable(schema: Mapping[str, Any]) -> bool:
         return _comparable(schema["schema"])
     if kind in ("union", "literal"):
         return False
-    parts = [schema.get("items_schema"), schema.get("keys_schema"), schema.get("values_schema")]
-    flat = [item for part in parts if part is not None for item in (part if isinstance(part, list) else [part])]
-    return all(_comparable(item) for item in flat)
+    parts: list[Any] = []
+    for name in ("items_schema", "keys_schema", "values_schema"):
+        part: Any = schema.get(name, [])
+        parts.extend(cast("Any", part) if isinstance(part, list) else [part])
+    return all(_comparable(part) for part in parts)
 
 
 # -- what is refused at the definition -----------------------------------------------------------------------------------
 
-_CONSUMED = (
+_UNSTORABLE: tuple[Any, ...] = (get_origin(Callable[[], None]), complex, type)
+_CONSUMED: tuple[Any, ...] = (
     collections.abc.Iterator,
     collections.abc.Iterable,
     collections.abc.Generator,
@@ -164,14 +167,14 @@ def unstorable(annotation: object) -> str | None:
     for part in _types_in(annotation, set()):
         if isinstance(part, type) and issubclass(part, (SecretStr, SecretBytes, Secret)):
             return f"{part.__name__} would be stored as asterisks; keep secrets out of entities, and store a reference"
-        if part is collections.abc.Callable or part is complex or part is type:
-            return f"{getattr(part, '__name__', part)} cannot be stored"
+        if part in _UNSTORABLE:
+            return f"{part.__name__} cannot be stored"
         if part in _CONSUMED:
-            return f"{getattr(part, '__name__', part)} can be read only once; use a list"
+            return f"{part.__name__} can be read only once; use a list"
     return None
 
 
-def _types_in(annotation: object, seen: set[int]) -> Iterator[object]:
+def _types_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
     """All the types that a type is made of, itself included."""
     if id(annotation) in seen or isinstance(annotation, (str, TypeVar, typing.ForwardRef)):
         return
@@ -190,11 +193,11 @@ def _types_in(annotation: object, seen: set[int]) -> Iterator[object]:
         return
     yield annotation
     if isinstance(annotation, type):
-        for inner in _attributes_of(annotation):
+        for inner in _attributes_of(cast("type[Any]", annotation)):
             yield from _types_in(inner, seen)
 
 
-def _attributes_of(cls: type) -> list[object]:
+def _attributes_of(cls: type[Any]) -> list[Any]:
     if issubclass(cls, BaseModel):
         return [field.annotation for field in cls.model_fields.values()]
     if dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls) or hasattr(cls, "_field_defaults"):

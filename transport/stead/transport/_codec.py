@@ -26,10 +26,12 @@ from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 from pydantic import AnyUrl, BaseModel
 
 from ._errors import InvalidInput
+
+_msgpack: Any = msgpack  # it has no types of its own
 
 # The extension types. Never change a number: stored data carries it.
 _DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _SET, _FROZENSET, _TUPLE, _INTEGER = range(1, 11)
@@ -48,7 +50,7 @@ _TEXT_TYPES = (
 
 
 def _ext(code: int, data: bytes) -> object:
-    return msgpack.ExtType(code, data)
+    return _msgpack.ExtType(code, data)
 
 
 def _array(items: Iterable[object]) -> bytes:
@@ -102,7 +104,7 @@ _BASES: tuple[tuple[type, Callable[[Any], object]], ...] = (
 
 
 # What a packer takes as it is. (Of integers those that 64 bits hold: see `_default`.)
-_NATIVE = frozenset({type(None), bool, int, float, str, bytes, bytearray, memoryview, dict, list, msgpack.ExtType})
+_NATIVE = frozenset({type(None), bool, int, float, str, bytes, bytearray, memoryview, dict, list, _msgpack.ExtType})
 
 
 def _default(value: object) -> object:
@@ -137,18 +139,18 @@ def _simpler(value: object) -> object:
 
 def _pack_fresh(value: object) -> bytes:
     """Pack by a packer of its own: for what is packed while another packer waits, which are not re-entrant."""
-    return cast(bytes, msgpack.packb(value, strict_types=True, default=_default))
+    return cast("bytes", _msgpack.packb(value, strict_types=True, default=_default))
 
 
 # Without `default` a packer runs no Python code, so no other thread can get between: one for all is safe.
-_plain: Callable[[object], bytes] = msgpack.Packer(strict_types=True, autoreset=True).pack
+_plain: Callable[[object], bytes] = _msgpack.Packer(strict_types=True, autoreset=True).pack
 
 
 class _Extended(threading.local):
     """The packer that knows every type; it runs Python code half-way, so each thread has its own."""
 
     def __init__(self) -> None:
-        self.pack: Callable[[object], bytes] = msgpack.Packer(strict_types=True, autoreset=True, default=_default).pack
+        self.pack: Callable[[object], bytes] = _msgpack.Packer(strict_types=True, autoreset=True, default=_default).pack
 
 
 _extended = _Extended()
@@ -201,13 +203,13 @@ def _ext_hook(code: int, data: bytes) -> object:
 
 
 def _unpack(data: bytes) -> Any:
-    return msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
+    return _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
 
 
 def unpack(data: bytes) -> Any:
     """The value of bytes that `pack` made. Raises `InvalidInput` for anything else."""
     try:
-        return msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
+        return _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
     except Exception as error:  # msgpack, the readers and hashing raise a dozen kinds; all mean the same
         raise InvalidInput("data", f"it is not what stead stored ({type(error).__name__}: {error})") from error
 
