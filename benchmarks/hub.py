@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter as Tally
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
@@ -34,7 +34,7 @@ POLL_S = 0.005
 
 
 @contextmanager
-def workers(address: Address, count: int = 1) -> Iterator[list[Part[None]]]:
+def workers(address: Address, count: int = 1) -> Generator[list[Part[None]]]:
     """Worker processes that hold all partitions, each its share; stopped gracefully at the end."""
     with ExitStack() as stack:
         parts = [stack.enter_context(Part(work, address)) for _ in range(count)]
@@ -109,7 +109,7 @@ def produce(gate: Gate, address: Address, messages: int, keys: int) -> float:
 async def all_counted(client: Client, messages: int, keys: int) -> float:
     """Wait until every counter has its share; gives the time. Then check all of them."""
     share = messages // keys
-    ended = await _reached(client, {key: share for key in _last_of_partitions(client, keys)})
+    ended = await _reached(client, dict.fromkeys(_last_of_partitions(client, keys), share))
     until = ended + SETTLE_S
     while (total := await _total(client))[0] < messages and time.monotonic() < until:
         # Rare: a partition's last message was not its last effect.
@@ -193,8 +193,7 @@ def calls(address: Address, count: int, callers: int, keys: int) -> Calls:
     with workers(address), Part(call, address, count, callers, keys) as caller:
         caller.wait_ready()
         caller.start()
-        made = caller.result()
-    return made
+        return caller.result()
 
 
 def call(gate: Gate, address: Address, count: int, callers: int, keys: int) -> Calls:

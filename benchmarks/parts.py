@@ -104,5 +104,5 @@ def _run(connection: Connection, function: Callable[..., object], args: Any, kwa
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the benchmark's to handle; it stops its parts
     try:
         connection.send(("result", function(Gate(connection), *args, **kwargs)))
-    except Exception:
+    except Exception:  # noqa: BLE001  # whatever it is, the benchmark is to show it
         connection.send(("error", traceback.format_exc()))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import uvloop
 
 from .calls import Calls, repeat_calls
@@ -22,6 +22,10 @@ from .server import Address
 READ_LENGTH = 1_000
 PIPELINE_LENGTH = 500
 GROUP = "group"
+
+_msgpack: Any = msgpack  # it has no types of its own
+pack: Callable[[object], bytes] = _msgpack.packb
+unpack: Callable[[bytes], Any] = _msgpack.unpackb
 
 
 class WrongResult(AssertionError):
@@ -46,7 +50,7 @@ def signals(address: Address, messages: int, keys: int, consumers: int = 1) -> f
             for part in parts:
                 part.__exit__(None, None, None)
     with address.connect() as client:
-        stored = [msgpack.unpackb(value) for value in client.hvals("state")]
+        stored = [unpack(value) for value in client.hvals("state")]
     if sum(stored) != messages or len(stored) != keys:
         raise WrongResult(f"raw: {sum(stored)} of {messages} messages over {len(stored)} of {keys} keys")
     return messages / (ended - began)
@@ -57,7 +61,6 @@ def produce(gate: Gate, address: Address, messages: int, keys: int, consumers: i
     client = address.connect()
     client.ping()
     pipeline = client.pipeline(transaction=False)
-    pack = msgpack.packb
     streams = [f"stream-{index}" for index in range(consumers)]
     gate.ready()
     began = time.monotonic()
@@ -77,7 +80,6 @@ def consume(gate: Gate, address: Address, index: int, messages: int, keys: int, 
     client.xgroup_create(stream, GROUP, id="0", mkstream=True)
     expected = sum(len(range(key, messages, keys)) for key in range(keys) if key % consumers == index)
     state: dict[str, int] = {}
-    unpack, pack = msgpack.unpackb, msgpack.packb
     gate.ready()
     while expected > 0:
         entries = _entries(client.xreadgroup(GROUP, "c", {stream: ">"}, count=READ_LENGTH, block=1_000))
@@ -110,7 +112,7 @@ def series(address: Address, messages: int, values: Sequence[float]) -> float:
         began = producer.result()
         ended = consumer.result()
     with address.connect() as client:
-        stored = msgpack.unpackb(client.hget("state", "Series@0"))
+        stored = unpack(client.hget("state", "Series@0"))
     if sum(stored) != sum(values) + messages:
         raise WrongResult(f"raw: the series adds up to {sum(stored)}, not {sum(values) + messages}")
     return messages / (ended - began)
@@ -124,7 +126,7 @@ def produce_series(gate: Gate, address: Address, messages: int, length: int) -> 
     gate.ready()
     began = time.monotonic()
     for number in range(messages):
-        pipeline.xadd("stream-0", {b"m": msgpack.packb(("Series@0", "add", (number % length, 1.0)))})
+        pipeline.xadd("stream-0", {b"m": pack(("Series@0", "add", (number % length, 1.0)))})
         if number % PIPELINE_LENGTH == PIPELINE_LENGTH - 1:
             pipeline.execute()
     pipeline.execute()
@@ -135,16 +137,16 @@ def consume_series(gate: Gate, address: Address, messages: int, values: list[flo
     """Read a group, change the list, write all of it once a read. Gives the time of the last acknowledged effect."""
     client = address.connect()
     client.xgroup_create("stream-0", GROUP, id="0", mkstream=True)
-    client.hset("state", "Series@0", msgpack.packb(values))
+    client.hset("state", "Series@0", pack(values))
     gate.ready()
     left = messages
     while left > 0:
         entries = _entries(client.xreadgroup(GROUP, "c", {"stream-0": ">"}, count=READ_LENGTH, block=1_000))
         for _, fields in entries:
-            _key, _operation, (index, amount) = msgpack.unpackb(fields[b"m"])
+            _key, _operation, (index, amount) = unpack(fields[b"m"])
             values[index] += amount
         if entries:
-            _commit(client, "stream-0", [entry_id for entry_id, _ in entries], {"Series@0": msgpack.packb(values)})
+            _commit(client, "stream-0", [entry_id for entry_id, _ in entries], {"Series@0": pack(values)})
         left -= len(entries)
     return time.monotonic()
 
@@ -190,11 +192,11 @@ def answer(gate: Gate, address: Address) -> None:
                 continue
             pipeline = writer.pipeline(transaction=True)
             for entry_id, fields in entries:
-                key, _operation, amount, call_id = msgpack.unpackb(fields[b"m"])
+                key, _operation, amount, call_id = unpack(fields[b"m"])
                 state[key] = value = state.get(key, 0) + amount
-                pipeline.hset("state", key, msgpack.packb(value))
+                pipeline.hset("state", key, pack(value))
                 pipeline.xdel("in", entry_id)
-                pipeline.xadd("out", {b"m": msgpack.packb((call_id, value))})
+                pipeline.xadd("out", {b"m": pack((call_id, value))})
                 last = entry_id
             await pipeline.execute()
 
@@ -220,7 +222,7 @@ class _Caller:
         self._waiting: dict[int, asyncio.Future[int]] = {}
         self._calls = 0
 
-    async def __aenter__(self) -> _Caller:
+    async def __aenter__(self) -> Self:
         self._reading = asyncio.ensure_future(self._read())
         return self
 
@@ -232,13 +234,13 @@ class _Caller:
         call_id = self._calls
         answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting[call_id] = answered
-        await self._writer.xadd("in", {b"m": msgpack.packb((f"Counter@{key}", "add", 1, call_id))})
+        await self._writer.xadd("in", {b"m": pack((f"Counter@{key}", "add", 1, call_id))})
         return await answered
 
     async def _read(self) -> None:
         last: bytes | str = "0"
         while True:
             for entry_id, fields in _entries(await self._reader.xread({"out": last}, count=READ_LENGTH, block=1_000)):
-                call_id, value = msgpack.unpackb(fields[b"m"])
+                call_id, value = unpack(fields[b"m"])
                 self._waiting.pop(call_id).set_result(value)
                 last = entry_id

@@ -165,8 +165,9 @@ def _bound(report: Report) -> str:
 
 
 def _details(samples: Sequence[Sample]) -> dict[str, float]:
-    names = samples[0].details if samples else {}
-    return {name: _rounded(median(sample.details[name] for sample in samples)) for name in names}
+    if not samples:
+        return {}
+    return {name: _rounded(median(sample.details[name] for sample in samples)) for name in samples[0].details}
 
 
 def _extremes(spread: Spread | None) -> list[float] | None:

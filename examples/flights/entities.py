@@ -33,6 +33,10 @@ class Delays(Entity):
         self.worst = delay if self.worst is None else max(self.worst, delay)
         self.histogram[bisect_left(BOUNDS_MIN, delay)] += 1
 
+    def mean(self) -> float:
+        """The mean delay of the flights that arrived."""
+        return self.minutes / self.arrived if self.arrived else 0.0
+
 
 @app.entity
 class Route(Delays):

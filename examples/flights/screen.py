@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from .entities import BOUNDS_MIN, Carrier, Delays, Route
+from .entities import BOUNDS_MIN, Carrier, Route
 
 FLIGHTS_MIN = 100
 """A route with fewer flights has no mean worth ranking."""
@@ -25,22 +25,17 @@ def worst_routes(routes: Mapping[str, Route]) -> Table:
     for heading in ("flights", "never arrived", "mean", "worst"):
         table.add_column(heading, justify="right")
     table.add_column("delays")
-    ranked = sorted(routes.items(), key=lambda item: mean(item[1]), reverse=True)
+    ranked = sorted(routes.items(), key=lambda item: item[1].mean(), reverse=True)
     for key, route in [(key, route) for key, route in ranked if route.flights >= FLIGHTS_MIN][:WORST]:
         table.add_row(
             key,
             f"{route.flights:,}",
             f"{route.flights - route.arrived:,}",
-            f"{mean(route):.1f}",
+            f"{route.mean():.1f}",
             f"{route.worst:,}",
             bars(route.histogram),
         )
     return table
-
-
-def mean(delays: Delays) -> float:
-    """Of the flights that arrived."""
-    return delays.minutes / delays.arrived if delays.arrived else 0.0
 
 
 def bars(histogram: Sequence[int]) -> str:

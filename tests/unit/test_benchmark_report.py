@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from benchmarks.calls import Calls
 from benchmarks.report import Report
 from benchmarks.workloads import BENCHMARKS, Benchmark, Sample

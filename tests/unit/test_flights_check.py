@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from examples.flights import check, screen
 from examples.flights.data import Flight
 from examples.flights.entities import Carrier, Delays, Route
