@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from valkey_server import ValkeyServer
 
 from stead.transport import Settings
 from stead.transport._redis import RedisStore
+from valkey_server import ValkeyServer
 
 
 @pytest.fixture

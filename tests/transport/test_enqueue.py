@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from redis_steps import batch, commit, payloads, put, take
-from valkey_server import ValkeyServer
 
+from redis_steps import batch, commit, payloads, put, take
 from stead.transport import Batch, EnqueueResult, ServerUnsuitable, SourceSuperseded, Verdict
 from stead.transport._keys import Keys
 from stead.transport._redis import RedisStore
+from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 

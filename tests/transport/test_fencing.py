@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from redis_steps import LEASE_MS, commit, payloads, put, read, take
-from valkey_server import ValkeyServer
 
+from redis_steps import LEASE_MS, commit, payloads, put, read, take
 from stead.transport import (
     CommitVerdict,
     Reply,
@@ -17,6 +16,7 @@ from stead.transport import (
 )
 from stead.transport._keys import Keys, PartitionKeys
 from stead.transport._redis import RedisStore
+from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from redis_steps import LEASE_MS, batch, commit, payloads, put, take
-from swallowing_proxy import SwallowingProxy
-from valkey_server import ValkeyServer
 
+from redis_steps import LEASE_MS, batch, commit, payloads, put, take
 from stead.transport import CommitVerdict, ConnectionLost, ServerChanged, ServerUnsuitable, Settings, Verdict
 from stead.transport._link import check_version, fault
 from stead.transport._redis import RedisStore
 from stead.transport._wire import Address, ReplyError
+from swallowing_proxy import SwallowingProxy
+from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from redis_steps import batch, commit, payloads, put, take
-from valkey_server import ValkeyServer
 
+from redis_steps import batch, commit, payloads, put, take
 from stead.transport import CommitVerdict, Reply, Running, Settings, Timer, Verdict
 from stead.transport._redis import RedisStore
+from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 
 import pytest
-from redis_steps import commit, payloads, put, take
-from valkey_server import ValkeyServer
 
+from redis_steps import commit, payloads, put, take
 from stead.transport import Reply, Running, Settings, Timer, Unpark
 from stead.transport._keys import Keys
 from stead.transport._redis import RedisStore
 from stead.transport._redis_base import padded
+from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 

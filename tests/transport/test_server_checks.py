@@ -6,18 +6,18 @@ import logging
 from collections.abc import Callable
 
 import pytest
-from redis_steps import batch, take
-from valkey_server import ValkeyServer
 
+from redis_steps import batch, take
 from stead.transport import ConnectionLost, HubMismatch, ServerUnsuitable, Settings
 from stead.transport._redis import RedisStore
+from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_a_server_that_evicts_is_refused(start_server: Callable[..., ValkeyServer]) -> None:
     server = start_server("--maxmemory-policy", "allkeys-lru")
-    with pytest.raises(ServerUnsuitable, match="allkeys-lru.*noeviction"):
+    with pytest.raises(ServerUnsuitable, match=r"allkeys-lru.*noeviction"):
         await RedisStore.open(server.url, "hub", Settings())
     assert server.dump() == {}
 
@@ -83,7 +83,7 @@ async def test_a_replica_is_not_written_to(start_server: Callable[..., ValkeySer
     primary = start_server()
     store = await RedisStore.open(primary.url, "hub", Settings(partitions=1))
     primary.run("REPLICAOF", "127.0.0.1", "1")
-    with pytest.raises(ConnectionLost, match="READONLY|MASTERDOWN"):
+    with pytest.raises(ConnectionLost, match=r"READONLY|MASTERDOWN"):
         await store.enqueue([batch([b"one"])])
     primary.run("REPLICAOF", "NO", "ONE")
     await store.enqueue([batch([b"one"])])

@@ -82,7 +82,7 @@ class Server:
         try:
             async with asyncio.timeout(self._connect_seconds):
                 wire = await Wire.open(self.address)
-                await self._greet(wire)
+                return wire, await self._greet(wire)
         except (OSError, TimeoutError) as error:
             reason = str(error) or "no answer in time"
             if wire is not None:
@@ -92,9 +92,9 @@ class Server:
             if wire is not None:
                 wire.drop(str(error))
             raise
-        return wire, self.generation
 
-    async def _greet(self, wire: Wire) -> None:
+    async def _greet(self, wire: Wire) -> int:
+        """Log in, and look at the server before it is used; gives its generation."""
         commands = [*self.address.greeting(), command("INFO", "server"), command("TIME")]
         replies = await wire.send(b"".join(commands), len(commands))
         for reply in replies:
@@ -107,9 +107,11 @@ class Server:
         if run_id != self.run_id:
             self.run_id = run_id
             self.generation += 1
+        generation = self.generation  # another connection may see another server while this one loads scripts
         if run_id != self._loaded_on:
             await load_scripts(wire)
             self._loaded_on = run_id
+        return generation
 
     def learn_time(self, answer: Sequence[bytes]) -> None:
         """Correct the clock by what TIME answered."""
@@ -206,6 +208,9 @@ class Link:
                 return wire
             self.close()
             self._wire, self._generation = await self._server.connect()
+            if self._server.closed:
+                self.close()
+                raise ConnectionLost("the store is closed")
             return self._wire
 
 

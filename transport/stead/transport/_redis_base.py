@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from ._clock import Clock
 from ._errors import ConnectionLost
 from ._keys import Keys
@@ -20,6 +22,24 @@ def padded(stream_id: bytes) -> bytes:
     return _PADDED % (int(milliseconds), int(sequence or 0))
 
 
+class ReadSize:
+    """How many entries to ask for: a read has no limit in bytes, so their recent size decides (HAZARDS 22)."""
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self.entry_bytes = 1_024.0  # what an entry is taken to weigh before the first was seen
+
+    def count(self, wanted: int, streams: int = 1) -> int:
+        """Entries to ask of each stream."""
+        return max(1, min(wanted, int(self._bytes_max / (self.entry_bytes * streams))))
+
+    def learn(self, received_bytes: int, entries: int) -> None:
+        """What a read brought. Large entries count at once, small ones bit by bit."""
+        if received_bytes > 0 and entries:
+            size = received_bytes / entries
+            self.entry_bytes = max(size, self.entry_bytes + (size - self.entry_bytes) / 8)
+
+
 class RedisBase:
     """The state of a `RedisStore`."""
 
@@ -36,6 +56,8 @@ class RedisBase:
         self._queries = Link(server)
         self._inboxes = Link(server, blocking=True)
         self._replies = Link(server, blocking=True)
+        self._inbox_size = ReadSize(settings.read_bytes_max)
+        self._reply_size = ReadSize(settings.read_bytes_max)
 
     @property
     def layout(self) -> HubLayout:
@@ -58,6 +80,7 @@ class RedisBase:
         self._server.closed = True
         for link in (self._enqueues, self._commits, self._loads, self._queries, self._inboxes, self._replies):
             link.close()
+        await asyncio.sleep(0)  # lets the event loop close the sockets
 
     def _waits(self) -> list[bytes]:
         """What to add to a pipeline that acknowledges something: wait until replicas have it (HAZARDS 30)."""

@@ -58,9 +58,15 @@ class ClientSide(RedisBase):
         """Wait up to `block_ms` for answers after `after` (b"0" at first). One call at a time."""
         key = self._keys.reply(group, client)
         wait = (b"BLOCK", block_ms) if block_ms > 0 else ()
-        read = command(b"XREAD", b"COUNT", _REPLIES_COUNT, *wait, b"STREAMS", key, after)
+        fitting = self._reply_size.count(_REPLIES_COUNT)
+        read = command(b"XREAD", b"COUNT", fitting, *wait, b"STREAMS", key, after)
+        before = self._replies.received_bytes
         answer = await self._replies.one(read, block_ms=block_ms)
-        return [(entry[0], entry[1][1]) for entry in answer[0][1]] if answer else []
+        if not answer:
+            return []
+        entries = answer[0][1]
+        self._reply_size.learn(self._replies.received_bytes - before, len(entries))
+        return [(entry[0], entry[1][1]) for entry in entries]
 
     async def trim_replies(self, group: int, client: str, through: StreamId) -> None:
         """Forget the answers up to and including `through`."""
@@ -82,7 +88,8 @@ class ClientSide(RedisBase):
 
     async def list_targets(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
-        bytes of their UTF-8 form. What is there throughout is given exactly once."""
+        bytes of their UTF-8 form. What is there throughout is given exactly once.
+        """
         listing = _Listing(prefix.encode(), page, self._layout.partitions)
         members: list[tuple[bytes, int]] = []
         while True:
@@ -114,10 +121,9 @@ class ClientSide(RedisBase):
             command(b"HMGET", self._keys.partitions[partition].state, *targets)
             for partition, targets in by_partition.items()
         ]
-        records: dict[bytes, bytes | None] = {}
-        for targets, answer in zip(by_partition.values(), await self._queries.run(reads), strict=True):
-            records.update(zip(targets, answer, strict=True))
-        return [records[member] for member, _ in members]
+        answers = await self._queries.run(reads)
+        records = {partition: iter(answer) for partition, answer in zip(by_partition, answers, strict=True)}
+        return [next(records[partition]) for _, partition in members]
 
 
 class _Listing:

@@ -19,14 +19,11 @@ _COMMIT_VERDICTS = {
     4: CommitVerdict.TORN,
 }
 _LEASE_FIELDS = ("token", "owner", "epoch", "expires", "free_since", "commit", "applying")
-_ENTRY_BYTES = 1_024.0  # what an entry is taken to weigh before the first was seen
 _PARK_LENGTH = 1_000  # messages parked in one step: the server does nothing else meanwhile
 
 
 class WorkerSide(RedisBase):
     """Leases, inboxes, commits, timers and parks."""
-
-    _entry_bytes = _ENTRY_BYTES
 
     # -- leases --------------------------------------------------------------------------------------------------------
 
@@ -83,27 +80,19 @@ class WorkerSide(RedisBase):
     ) -> list[tuple[int, Sequence[Entry]]]:
         """Entries after the given positions (b"0" for the start), at most `count` a partition; waits up to `block_ms`
         when there are none. One call at a time.
-
-        A read has no limit in bytes, so the count follows the size of recent entries (HAZARDS 22).
         """
         if not positions:
             return []
-        fitting = int(self._settings.read_bytes_max / (self._entry_bytes * len(positions)))
         wait = (b"BLOCK", block_ms) if block_ms > 0 else ()
         by_key = {self._keys.partitions[partition].inbox: partition for partition in positions}
-        read = command(b"XREAD", b"COUNT", max(1, min(count, fitting)), *wait, b"STREAMS", *by_key, *positions.values())
+        fitting = self._inbox_size.count(count, len(positions))
+        read = command(b"XREAD", b"COUNT", fitting, *wait, b"STREAMS", *by_key, *positions.values())
         before = self._inboxes.received_bytes
         answer = await self._inboxes.one(read, block_ms=block_ms)
         if not answer:
             return []
-        self._learn_size(self._inboxes.received_bytes - before, sum([len(entries) for _, entries in answer]))
+        self._inbox_size.learn(self._inboxes.received_bytes - before, sum([len(entries) for _, entries in answer]))
         return [(by_key[key], entries) for key, entries in answer]
-
-    def _learn_size(self, received_bytes: int, entries: int) -> None:
-        """Large entries count at once, small ones bit by bit."""
-        if received_bytes > 0 and entries:
-            size = received_bytes / entries
-            self._entry_bytes = max(size, self._entry_bytes + (size - self._entry_bytes) / 8)
 
     async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[bytes | None]]:
         """The records of targets by partition, for the owner."""
@@ -116,7 +105,8 @@ class WorkerSide(RedisBase):
 
     async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
         """Apply commits of different partitions, in one round trip, each atomic. Raises `ServerChanged`, with nothing
-        sent, if `generation` is not the store's."""
+        sent, if `generation` is not the store's.
+        """
         settings = self._settings
         commands = [
             pack_commit(self._keys, commit, settings.dead_letters_max, settings.reply_keep_ms) for commit in commits
@@ -127,11 +117,11 @@ class WorkerSide(RedisBase):
 
     async def park(self, partition: int, token: bytes, target: str, stream_ids: Sequence[StreamId]) -> bool:
         """Move messages of a target from the inbox to its park, under their stream IDs, ascending (HAZARDS 11).
-        Entries that are gone are passed over. False if the lease is another's."""
+        Entries that are gone are passed over. False if the lease is another's.
+        """
         keys = self._keys.partitions[partition]
         names = (keys.lease, keys.inbox, keys.parked, keys.park(target))
-        fitting = int(self._settings.read_bytes_max / self._entry_bytes)
-        step = max(1, min(_PARK_LENGTH, fitting))
+        step = self._inbox_size.count(_PARK_LENGTH)
         for first in range(0, len(stream_ids), step):
             piece = PARK.packed(names, token, target, stream_ids[first : first + step])
             if not self._is_owner(partition, await self._commits.one(piece)):

@@ -1,8 +1,9 @@
 """One connection to the server: commands go out in pipelines, answers come back in order, parsed by hiredis.
 
-redis-py's own connections await every answer of a pipeline one by one, each with its own time-out. This one sets one
-future per pipeline, from the callback of the transport; it measured as a fifth of the cost (docs/decisions). What
-redis-py knows about addresses and TLS is used: see `Address`.
+redis-py's own connections await every answer of a pipeline one by one. This one sets one future per pipeline, from the
+callback of the transport: a round trip of one command measured 33 against 41 µs (its client object: 103), one of 64
+commands 40 against 130 µs of CPU. It also cannot try again by itself, by construction (HAZARDS 6). What redis-py knows of
+addresses and TLS is used: see `Address`.
 """
 
 from __future__ import annotations
