@@ -73,7 +73,7 @@ def test_what_is_packed_comes_back_with_its_types(value: Any) -> None:
 def test_equal_sets_give_equal_bytes(items: list[Any]) -> None:
     reverse: set[Any] = set()
     for item in reversed(items):
-        reverse.add(item)  # noqa: FURB142 - the order of insertion is the point
+        reverse.add(item)  # in the other order
     assert pack(set(items)) == pack(reverse)
 
 
