@@ -20,6 +20,7 @@ from ._errors import (
 )
 from ._memory import MemoryStore
 from ._memory_faults import Fault, Faults
+from ._open import open_store
 from ._protocol import Renewer, Store
 from ._records import (
     Acquired,
@@ -44,6 +45,7 @@ from ._records import (
 )
 from ._sender import Sender, retry_delay
 from ._settings import Settings
+from ._urls import StoreUrl, parse_url
 
 __all__ = [
     "AcknowledgedLost",
@@ -80,14 +82,17 @@ __all__ = [
     "SteadError",
     "Store",
     "StoreUnavailable",
+    "StoreUrl",
     "StreamId",
     "Timer",
     "TornCommit",
     "Unpark",
     "Verdict",
     "WorkerView",
+    "open_store",
     "pack",
     "pack_exact",
+    "parse_url",
     "partition_of",
     "retry_delay",
     "stream_order",
