@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any, Self
 
 import msgpack  # type: ignore[import-untyped]
@@ -37,18 +38,17 @@ class WrongResult(AssertionError):
 
 def signals(address: Address, messages: int, keys: int, consumers: int = 1) -> float:
     """Messages a second, from the first XADD to the last acknowledged effect."""
-    with Part(produce, address, messages, keys, consumers) as producer:
-        parts = [Part(consume, address, index, messages, keys, consumers) for index in range(consumers)]
-        try:
-            for part in (producer, *parts):
-                part.wait_ready()
-            for part in (*parts, producer):
-                part.start()
-            began = producer.result()
-            ended = max(part.result() for part in parts)
-        finally:
-            for part in parts:
-                part.__exit__(None, None, None)
+    with ExitStack() as stack:
+        producer = stack.enter_context(Part(produce, address, messages, keys, consumers))
+        readers = [
+            stack.enter_context(Part(consume, address, index, messages, keys, consumers)) for index in range(consumers)
+        ]
+        for part in (*readers, producer):
+            part.wait_ready()
+        for part in (*readers, producer):
+            part.start()
+        began = producer.result()
+        ended = max(reader.result() for reader in readers)
     with address.connect() as client:
         stored = [unpack(value) for value in client.hvals("state")]
     if sum(stored) != messages or len(stored) != keys:
