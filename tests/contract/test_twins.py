@@ -1,0 +1,38 @@
+"""The same random steps on both stores: every answer, and all that can be read afterwards, is the same."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from store_twins import MemoryTwin
+from twin_steps import PARTITIONS, STEPS, Side, Step
+from valkey_server import ValkeyServer
+
+from stead.transport import Settings
+from stead.transport._redis import RedisStore
+
+pytestmark = pytest.mark.anyio
+
+SETTINGS = Settings(partitions=PARTITIONS, slot_groups=2, dead_letters_max=3)
+_numbers = itertools.count()
+
+
+# A hub of its own for every example: what the fixtures give is the server alone.
+@pytest.mark.timeout(600)  # a failure takes a while to be made small
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+async def test_both_stores_answer_alike(server: ValkeyServer, steps: list[Step]) -> None:
+    redis_store = await RedisStore.open(server.url, f"twin-{next(_numbers)}", SETTINGS)
+    try:
+        memory, redis = Side(MemoryTwin("twin", SETTINGS).store), Side(redis_store)
+        for side in (memory, redis):
+            await side.begin()
+        for step in steps:
+            answers: list[Any] = [await side.perform(step) for side in (memory, redis)]
+            assert answers[0] == answers[1], step
+        assert await memory.everything() == await redis.everything()
+    finally:
+        await redis_store.close()
