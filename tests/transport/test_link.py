@@ -222,6 +222,23 @@ async def test_a_server_that_accepts_and_says_nothing_is_a_lost_connection(
         await RedisStore.open(proxy.url, "hub", settings.model_copy(update={"connect_ms": 50}))
 
 
+async def test_a_renewer_says_that_the_server_is_gone_and_goes_on_when_it_is_back(
+    start_server: Callable[..., ValkeyServer], settings: Settings
+) -> None:
+    server = start_server()
+    store = await RedisStore.open(server.url, "hub", settings)
+    owner = await take(store)
+    renewer = store.renewer()
+    assert renewer.renew({0: owner.token}, LEASE_MS) == set()
+    server.kill()
+    with pytest.raises(ConnectionLost):
+        renewer.renew({0: owner.token}, LEASE_MS)
+    server.start()
+    assert renewer.renew({0: owner.token, 1: b"other"}, LEASE_MS) == {1}
+    renewer.close()
+    await store.close()
+
+
 # -- what the server's errors mean -------------------------------------------------------------------------------------
 
 
