@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Protocol, TypeVar
 
-from valkey_server import ValkeyServer
-
 from stead.transport import ManualClock, MemoryStore, Settings, Store
 from stead.transport._keys import Keys
 from stead.transport._redis import RedisStore
+from valkey_server import ValkeyServer
 
 T = TypeVar("T")
 

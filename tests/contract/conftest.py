@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from store_twins import SETTINGS, MemoryTwin, RedisTwin, Twin
 
 from stead.transport import Settings, Store
 from stead.transport._redis import RedisStore
+from store_twins import SETTINGS, MemoryTwin, RedisTwin, Twin
 
 
 @pytest.fixture

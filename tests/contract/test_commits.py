@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from redis_steps import commit, payloads, put, read, take
-from store_twins import Twin
 
+from redis_steps import commit, payloads, put, read, take
 from stead.transport import (
     Acquired,
     Commit,
@@ -21,6 +20,7 @@ from stead.transport import (
     Timer,
     Unpark,
 )
+from store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 
@@ -143,7 +143,7 @@ async def test_commits_of_one_request_are_judged_apart(store: Store) -> None:
     await take(store, 1, token=b"next", expected=b"token")
     answers = await apply(store, *(commit(owner, b"one", states=[(TARGET, b"x")]) for owner in owners))
     assert answers == [CommitVerdict.APPLIED, CommitVerdict.FENCED, CommitVerdict.APPLIED]
-    records = await store.load(dict.fromkeys(range(3), [TARGET]))
+    records = await store.load({place: [TARGET] for place in range(3)})
     assert records == {0: [b"x"], 1: [None], 2: [b"x"]}
 
 

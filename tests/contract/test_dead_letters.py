@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from redis_steps import commit, payloads, take
 
+from redis_steps import commit, payloads, take
 from stead.transport import DeadLetter, Store
 
 pytestmark = pytest.mark.anyio

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from redis_steps import batch, commit, put, read, take
-from store_twins import Twin
 
+from redis_steps import batch, commit, put, read, take
 from stead.transport import Entry, Store, stream_order
+from store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from redis_steps import batch, commit, put, take
 
+from redis_steps import batch, commit, put, take
 from stead.transport import Store, Timer
 
 pytestmark = pytest.mark.anyio

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from redis_steps import commit, put, take
-from store_twins import Twin
 
+from redis_steps import commit, put, take
 from stead.transport import LeaseView, Running, Store, TornCommit, stream_order
+from store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from redis_steps import commit, take
 
+from redis_steps import commit, take
 from stead.transport import Store, partition_of
 
 pytestmark = pytest.mark.anyio

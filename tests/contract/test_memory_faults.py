@@ -6,9 +6,8 @@ import asyncio
 import threading
 
 import pytest
-from redis_steps import batch, commit, payloads, put, take
-from store_twins import SETTINGS, MemoryTwin
 
+from redis_steps import batch, commit, payloads, put, take
 from stead.transport import (
     CommitVerdict,
     ConnectionLost,
@@ -22,6 +21,7 @@ from stead.transport import (
     Timer,
     Verdict,
 )
+from store_twins import SETTINGS, MemoryTwin
 
 pytestmark = pytest.mark.anyio
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from redis_steps import commit, payloads, put, read, take
 
+from redis_steps import commit, payloads, put, read, take
 from stead.transport import Entry, Store, Unpark
 
 pytestmark = pytest.mark.anyio

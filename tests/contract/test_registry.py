@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from store_twins import Twin
 
 from stead.transport import Store
+from store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from redis_steps import commit, take
-from store_twins import REPLY_KEEP_MS, Twin
 
+from redis_steps import commit, take
 from stead.transport import Acquired, Reply, Store
+from store_twins import REPLY_KEEP_MS, Twin
 
 pytestmark = pytest.mark.anyio
 

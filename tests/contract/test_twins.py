@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from store_twins import MemoryTwin
-from twin_steps import PARTITIONS, STEPS, Side, Step
-from valkey_server import ValkeyServer
 
 from stead.transport import Settings
 from stead.transport._redis import RedisStore
+from store_twins import MemoryTwin
+from twin_steps import PARTITIONS, STEPS, Side, Step
+from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
