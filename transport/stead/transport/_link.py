@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,6 +84,8 @@ class Server:
             async with asyncio.timeout(self._connect_seconds):
                 wire = await Wire.open(self.address)
                 return wire, await self._greet(wire)
+        except ssl.SSLCertVerificationError as error:
+            raise ServerUnsuitable(f"the server's certificate does not hold: {error.verify_message}") from None
         except (OSError, TimeoutError) as error:
             reason = str(error) or "no answer in time"
             if wire is not None:
