@@ -71,9 +71,13 @@ def test_entities_are_registered_by_their_class_names_or_given_ones() -> None:
 
 def test_two_names_that_differ_by_case_only_are_refused() -> None:
     app = App("weather")
-    app.entity_function("station")(lambda context: None)
+
+    def function(context: EntityContext) -> None:
+        context.delete_state()
+
+    app.entity_function("station")(function)
     with pytest.raises(InvalidDefinition, match="STATION"):
-        app.entity_function("STATION")(lambda context: None)
+        app.entity_function("STATION")(function)
 
 
 async def test_a_client_is_a_context_manager_or_awaited(server_url: str) -> None:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from stead.entities import EntityId
-
-from .conftest import Stead, WorkerThread, eventually
+from user_folder import Stead, WorkerThread, eventually
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -58,7 +57,10 @@ def test_scheduled_signals_arrive_later(stead: Stead) -> None:
 
 def test_failures_are_one_line_and_status_1(stead: Stead) -> None:
     for arguments, said in [
-        (("call", "Station", "x", "fail"), "operation 'fail' of @station@x raised ValueError: no \N{REPLACEMENT CHARACTER}[31mway"),
+        (
+            ("call", "Station", "x", "fail"),
+            "operation 'fail' of @station@x raised ValueError: no \N{REPLACEMENT CHARACTER}[31mway",
+        ),
         (("call", "Station", "x", "recrd"), "has no operation 'recrd'; it has: block, delete, fail, label"),
         (("signal", "Station", "x", "record", "warm"), "argument 'celsius' of Station.record"),
         (("signal", "Station", "x", "record"), "celsius"),
@@ -72,7 +74,8 @@ def test_failures_are_one_line_and_status_1(stead: Stead) -> None:
     ]:
         done = stead(*arguments)
         assert (done.status, done.out) == (1, ""), arguments
-        assert done.err.startswith("error: ") and done.err.count("\n") == 1, done.err
+        assert done.err.startswith("error: "), done.err
+        assert done.err.count("\n") == 1, done.err
         assert said in done.err
 
 
@@ -96,7 +99,9 @@ def test_entities_are_listed_with_a_prefix_and_a_limit(stead: Stead) -> None:
         "ostrava",
     ]
     listed = stead("entities", "station", "--limit", "2")
-    assert "oslo" in listed.out and "paris" not in listed.out and '""' in listed.out
+    assert "oslo" in listed.out
+    assert "paris" not in listed.out
+    assert '""' in listed.out
     assert listed.err == "the first 2 Station entities; --limit shows more\n"
     assert stead("entities", "Station", "--prefix", "z").err == "no Station entities with keys that begin with 'z'\n"
 
@@ -136,7 +141,9 @@ def test_dead_letters_are_listed_shown_sent_again_and_dropped(stead: Stead) -> N
     eventually(lambda: stead("dead-letters", "--json").out)
     (again,) = lines(stead("dead-letters", "list", "--json").out)
     assert again["id"] != letter["id"]
-    assert stead("dead-letters", "drop", letter["id"]).err == f"error: there is no dead letter {letter['id']} (any more)\n"
+    assert (
+        stead("dead-letters", "drop", letter["id"]).err == f"error: there is no dead letter {letter['id']} (any more)\n"
+    )
     assert stead("dead-letters", "drop", "--all").err == "1 dropped\n"
     assert stead("dead-letters", "show", "nonsense").status == 1
 
@@ -145,7 +152,9 @@ def test_a_fresh_hub_without_workers_takes_signals_and_says_so(stead: Stead, wor
     worker.end()
     assert stead("signal", "Station", "oslo", "record", "1").status == 0
     shown = stead("info").out
-    assert f"no worker is running; 1 messages wait; start one: stead worker {stead.reference}" in " ".join(shown.split())
+    assert f"no worker is running; 1 messages wait; start one: stead worker {stead.reference}" in " ".join(
+        shown.split()
+    )
     done = stead("call", "Station", "oslo", "mean", "--timeout", "50ms")
     assert (done.status, "no answer within 0.05 s" in done.err) == (1, True)
     assert str(EntityId("Station", "oslo")) in done.err

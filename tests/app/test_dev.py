@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from .conftest import DEADLINE_S, Stead, eventually
+from user_folder import DEADLINE_S, Stead, eventually
 
 
 def test_a_change_starts_the_worker_again(stead: Stead) -> None:

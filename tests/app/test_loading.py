@@ -25,7 +25,7 @@ number = 1
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "loading_here.py").write_text(SOURCE)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.delitem(sys.modules, "loading_here", raising=False)
     return tmp_path
 
@@ -66,9 +66,7 @@ def test_a_wrong_name_is_wrong_usage_and_says_what_to_write(folder: Path, refere
         ("import sys\nsys.exit(3)", "SystemExit: 3"),
     ],
 )
-def test_a_module_that_fails_says_where(
-    folder: Path, source: str, said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_module_that_fails_says_where(folder: Path, source: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "failing_here.py").write_text(source)
     monkeypatch.delitem(sys.modules, "failing_here", raising=False)
     with pytest.raises(Fault) as caught:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import DEADLINE_S, Stead, eventually
+from user_folder import DEADLINE_S, Stead, eventually
 
 
 def children_of(parent: int) -> list[int]:

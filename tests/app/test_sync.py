@@ -14,8 +14,7 @@ import pytest
 from stead.app import App, Settings, SyncClient
 from stead.app._portal import ClientClosed
 from stead.entities import CallTimeout, Entity, EntityId, InvalidInput, OperationFailed, PayloadTooLarge, UnknownEntity
-
-from .conftest import Stead, WorkerThread, eventually
+from user_folder import Stead, WorkerThread, eventually
 
 app = App("sync-tests", settings=Settings(partitions=4, slot_groups=2, payload_bytes_max=100_000))
 
@@ -56,10 +55,14 @@ def test_it_signals_calls_reads_and_lists(client: SyncClient) -> None:
     assert client.call_entity(Counter.slow, "b", 1) == 1
     assert client.call_entity(EntityId("Counter", "b"), "ADD", 1) == 2
     read = client.read_entity(Counter, "a")
-    assert read is not None and read.value == 6
+    assert read is not None
+    assert read.value == 6
     assert client.read_entity(EntityId("Counter", "a")) == {"value": 6}
     assert client.read_entity(Counter, "c") is None
-    assert [(entity_id.key, entity.value) for entity_id, entity in client.list_entities(Counter)] == [("a", 6), ("b", 2)]
+    assert [(entity_id.key, entity.value) for entity_id, entity in client.list_entities(Counter)] == [
+        ("a", 6),
+        ("b", 2),
+    ]
     assert [key.key for key, _ in client.list_entities("counter", prefix="b")] == ["b"]
 
 
@@ -82,7 +85,7 @@ def test_errors_are_raised_at_the_call(client: SyncClient) -> None:
     with pytest.raises(UnknownEntity):
         client.signal_entity(Unregistered.poke, "a")
     with pytest.raises(InvalidInput, match="time zone"):
-        client.at(datetime(2030, 1, 1)).signal_entity(Counter.add, "a", 1)
+        client.at(datetime(2030, 1, 1)).signal_entity(Counter.add, "a", 1)  # noqa: DTZ001
 
 
 def test_scheduled_signals_are_carried_out_later(client: SyncClient) -> None:
@@ -192,7 +195,11 @@ if child:
 def test_a_forked_child_opens_a_client_of_its_own(stead: Stead, worker: WorkerThread) -> None:
     program = FORKING.format(folder=str(stead.folder), module=stead.module)
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], env=dict(os.environ), timeout=30, check=False, stderr=subprocess.PIPE
+        [sys.executable, "-W", "error", "-c", program],
+        env=dict(os.environ),
+        timeout=30,
+        check=False,
+        stderr=subprocess.PIPE,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert '"count": 4' in stead("state", "Station", "forked").out

@@ -7,8 +7,7 @@ import json
 import pytest
 
 from stead.app._cli import run
-
-from .conftest import Stead
+from user_folder import Stead
 
 
 @pytest.mark.parametrize(
@@ -36,7 +35,8 @@ def test_wrong_usage_is_one_line(arguments: list[str], said: str, capsys: pytest
     assert run(arguments) == 2
     caught = capsys.readouterr()
     assert caught.out == ""
-    assert caught.err.startswith("error: ") and caught.err.count("\n") == 1
+    assert caught.err.startswith("error: ")
+    assert caught.err.count("\n") == 1
     assert said in caught.err
 
 
@@ -79,4 +79,5 @@ def test_an_unreachable_server_is_a_failure_that_hides_the_password(
     done = stead("info", "--url", "redis://user:secret@127.0.0.1:1/0")
     assert done.status == 1
     assert "check --url" in done.err
+    assert "user:***@127.0.0.1:1" in done.err
     assert "secret" not in done.err

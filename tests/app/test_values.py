@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 from stead.app._faults import Fault, one_line
-from stead.app._urls import public_url
 from stead.app._values import (
     parse_argument,
     parse_duration,
@@ -86,17 +85,3 @@ def test_long_values_are_cut() -> None:
 
 def test_a_line_cannot_steer_the_terminal() -> None:
     assert one_line("no\n\x1b[31m  way\x07") == "no \N{REPLACEMENT CHARACTER}[31m way\N{REPLACEMENT CHARACTER}"
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("redis://user:secret@host:6379/0?password=secret", "redis://user:***@host:6379/0"),
-        ("redis://:secret@host", "redis://:***@host"),
-        ("rediss://host", "rediss://host"),
-        ("unix:///tmp/s?password=secret", "unix:///tmp/s"),
-        ("embedded://./.stead", "embedded://./.stead"),
-    ],
-)
-def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
-    assert public_url(url) == shown

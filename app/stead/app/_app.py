@@ -30,7 +30,7 @@ class App:
 
     def __init__(self, name: str, *, settings: Settings | None = None) -> None:
         """`name`: a letter, then letters, digits and "-"; 3 to 45 characters. Without `settings` the environment's."""
-        if not isinstance(name, str) or not _HUB_NAME.fullmatch(name):
+        if not _HUB_NAME.fullmatch(str(name)):
             raise InvalidInput(
                 f"app name {name!r}", 'a task hub\'s name is a letter, then letters, digits and "-"; 3 to 45 characters'
             )

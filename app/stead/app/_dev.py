@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import cast
 
 from ._faults import INTERRUPTED, WRONG_USAGE
 from ._logs import start_logging
@@ -13,6 +15,7 @@ from ._processes import Child, describe_exit
 from ._request import Request
 from ._work import worker_arguments
 
+DEBOUNCE_MS = 300  # changes this close together, as editors make them, are one
 STOP_SECONDS = 15.0  # how long a worker may take to finish before a reload ends it at once
 
 
@@ -21,7 +24,7 @@ def run_dev(app: str, url: str | None, *, as_json: bool, debug: bool) -> int:
     request = Request(app, url, as_json, debug)
 
     async def work() -> int:
-        log = start_logging(as_json=as_json, debug=debug)
+        log = start_logging(logging.INFO, as_json=as_json, debug=debug)
         return await DevLoop(request, Path.cwd(), log).run()
 
     return request.guard(lambda: asyncio.run(work()))
@@ -100,17 +103,22 @@ class DevLoop:
 
     async def _watch(self, changes: asyncio.Queue[list[str]]) -> None:
         """Report changed Python files, relative to the folder."""
-        from watchfiles import PythonFilter, awatch
+        import watchfiles
 
-        async for found in awatch(
-            self._folder,
-            watch_filter=PythonFilter(),
-            stop_event=self._stopping,
-            debounce=300,
-            raise_interrupt=False,
-        ):
-            names = sorted({_relative(Path(path), self._folder) for _, path in found})
-            changes.put_nowait(names[:3] + ["…"] * (len(names) > 3))
+        # Its types name libraries that need not be installed.
+        awatch = cast("Callable[..., AsyncIterator[set[tuple[object, str]]]]", vars(watchfiles)["awatch"])
+        try:
+            async for found in awatch(
+                self._folder,
+                watch_filter=watchfiles.PythonFilter(),
+                stop_event=self._stopping,
+                debounce=DEBOUNCE_MS,
+                raise_interrupt=False,
+            ):
+                names = sorted({_relative(Path(path), self._folder) for _, path in found})
+                changes.put_nowait(names[:3] + ["…"] * (len(names) > 3))
+        except OSError as error:
+            self._log.warning("files cannot be watched (%s): start again by hand after a change", error)
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from stead.entities import EntityId, InvalidInput, UnknownEntity
 from stead.transport import Settings
@@ -111,7 +111,7 @@ def list_command(request: Request, entity: str, prefix: str, limit: int) -> int:
             if request.as_json:
                 print_json_line(_entity_line(entity_id, value))
             else:
-                rows.add_row(entity_id.key if entity_id.key else '""', shorten(value))
+                rows.add_row(entity_id.key or '""', shorten(value))
         if not request.as_json:
             if count:
                 console().print(rows)
@@ -210,4 +210,4 @@ def _print_value(screen: Console, value: object) -> None:
     if isinstance(data, str):
         screen.out(data, highlight=False)
     else:
-        screen.print_json(data=cast("Any", data), ensure_ascii=False)
+        screen.print_json(data=data, ensure_ascii=False)

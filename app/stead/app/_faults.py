@@ -25,8 +25,6 @@ def one_line(text: str) -> str:
 
 def explain(error: BaseException, app: str) -> str:
     """One line for people: what happened and what to do about it."""
-    if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        return explain(error.exceptions[0], app)
     text = one_line(str(error)) or type(error).__name__
     if isinstance(error, (StoreUnavailable, ConnectionLost)):
         return f"{text}; check --url, $STEAD_URL and whether the server runs"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from stead.transport import parse_url
 
 from ._app import App
 from ._client import Client
@@ -11,7 +13,6 @@ from ._faults import one_line
 from ._hub_info import HubInfo, Share, gather_info
 from ._request import Request
 from ._screen import console, print_json_line, table
-from ._urls import public_url
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,7 +22,7 @@ _BLOCKED_MAX = 20  # blocked entities to show
 
 def info_command(request: Request, *, every_partition: bool) -> int:
     async def work(app: App, client: Client) -> int:
-        url = public_url(request.url)
+        url = parse_url(request.url).public
         found = await gather_info(client.store, url)
         if request.as_json:
             print_json_line({"url": url, **found.as_data()})
@@ -44,7 +45,7 @@ def _print_head(screen: Console, found: HubInfo, url: str) -> None:
     from rich.text import Text
 
     layout, facts = found.layout, found.facts
-    made = datetime.fromtimestamp(layout.created_ms / 1000).strftime("%Y-%m-%d %H:%M")
+    made = datetime.fromtimestamp(layout.created_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
     head = Table(box=None, show_header=False, pad_edge=False)
     head.add_column(style="bold")
     head.add_column(overflow="fold")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from stead.entities import DeadLetters, DeadMessage, EntityId
@@ -81,7 +81,7 @@ def _show(message: DeadMessage, request: Request) -> None:
         print_json_line(_as_data(message))
         return
     screen = console()
-    died = datetime.fromtimestamp(message.died_ms / 1000).astimezone().isoformat(timespec="milliseconds")
+    died = datetime.fromtimestamp(message.died_ms / 1000, UTC).astimezone().isoformat(timespec="milliseconds")
     tries = f" after {message.tries} tries" if message.tries > 1 else ""
     screen.print(f"{message.letter_id}  {_entity(message)}.{message.operation}", style="bold", soft_wrap=True)
     screen.print(f"died       {died}{tries}", soft_wrap=True)

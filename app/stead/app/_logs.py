@@ -30,7 +30,7 @@ class PlainFormatter(logging.Formatter):
         self._label = f"[{_label()}] " if _label() else ""
 
     def format(self, record: logging.LogRecord) -> str:
-        clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        clock = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
         level = "" if record.levelno == logging.INFO else record.levelname.lower() + ": "
         text = f"{self._label}{level}{one_line(record.getMessage())}"
         if self._colour:
@@ -60,15 +60,23 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(event, ensure_ascii=False)
 
 
-def start_logging(*, as_json: bool, debug: bool) -> logging.Logger:
-    """Send every logger of the process to standard error; gives the command's own logger."""
-    handler = logging.StreamHandler(sys.stderr)
+class _StandardError(logging.Handler):
+    """Writes to whatever `sys.stderr` is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does
+            self.handleError(record)
+
+
+def start_logging(level: int, *, as_json: bool, debug: bool) -> logging.Logger:
+    """Send what all loggers say, from `level` on, to standard error; gives the command's own logger."""
+    handler = _StandardError()
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     handler.setFormatter(JsonFormatter() if as_json else PlainFormatter(colour=colour))
-    logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True)
-    if debug:
-        for chatty in ("asyncio", "watchfiles"):
-            logging.getLogger(chatty).setLevel(logging.INFO)
-    else:
-        logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.DEBUG if debug else level, handlers=[handler], force=True)
+    for chatty in ("asyncio", "watchfiles"):
+        logging.getLogger(chatty).setLevel(logging.INFO if debug else logging.WARNING)
     return logging.getLogger("stead.app")

@@ -63,7 +63,7 @@ class LoopThread:
         try:
             with asyncio.Runner() as runner:
                 runner.run(self._live())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits for this one
             if self._ready.done():
                 self._failure = error
             else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import traceback
@@ -15,6 +16,7 @@ from ._app import App
 from ._client import Client, Connecting
 from ._faults import FAILED, INTERRUPTED, Fault, explain
 from ._loading import load_app
+from ._logs import start_logging
 from ._screen import print_error
 
 
@@ -36,6 +38,7 @@ class Request:
             async with Connecting(app, self.url, settings and settings(app)) as client:
                 return await work(app, client)
 
+        start_logging(logging.WARNING, as_json=self.as_json, debug=self.debug)
         return self.guard(lambda: asyncio.run(connected(load_app(self.app))))
 
     def guard(self, work: Callable[[], int]) -> int:
@@ -50,7 +53,7 @@ class Request:
             # Whoever read our output (`| head`) has enough: not a failure worth a word.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter will flush it once more
             return FAILED
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is becomes one line for people
             if self.debug:
                 traceback.print_exc()
             print_error(explain(error, self.app), type(error).__name__, as_json=self.as_json)

@@ -9,14 +9,13 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stead.entities import Worker
-from stead.transport import Store, open_store
+from stead.transport import Store, open_store, parse_url
 
 from ._faults import INTERRUPTED
 from ._hub_info import promise_of
-from ._urls import public_url
 
 if TYPE_CHECKING:
     from ._app import App
@@ -94,7 +93,7 @@ class WorkerRun:
         store = self._store
         assert store is not None
         names = ", ".join(sorted(self._app.registry.names())) or "no entities"
-        url = public_url(self._url)
+        url = parse_url(self._url).public
         _log.info("worker %s of hub %s at %s serves %s", worker.name, self._app.name, url, names)
         level = logging.INFO if store.facts.durable == "always" else logging.WARNING
         _log.log(level, "server version %s: %s", store.facts.version, promise_of(store.facts, url))
@@ -103,7 +102,7 @@ class WorkerRun:
     def _signals(self) -> Generator[None]:
         """Stop on SIGTERM and SIGINT, where this is the process's main thread; restore what was there before."""
         loop = asyncio.get_running_loop()
-        before = {}
+        before: dict[signal.Signals, Any] = {}
         try:
             for signum in (signal.SIGINT, signal.SIGTERM):
                 previous = signal.getsignal(signum)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from stead.entities import Entity, EntityId
 from stead.transport import InvalidInput
@@ -38,9 +39,9 @@ class SyncClient:
     def __init__(self, app: App, url: str | None = None) -> None:
         self._app = app
         self._portal = Portal(app, url)
-        self._seconds: float | None = None
+        self._seconds: float | None = None  # the deadline of each request, None: the default
 
-    def __enter__(self) -> SyncClient:
+    def __enter__(self) -> Self:
         self._portal.open()
         return self
 
@@ -53,7 +54,7 @@ class SyncClient:
         """Let go of the connection. Closing twice is closing once."""
         self._portal.close()
 
-    def with_timeout(self, seconds: float | timedelta) -> SyncClient:
+    def with_timeout(self, seconds: float | timedelta) -> Self:
         """The same client with a deadline: each of its requests raises `CallTimeout` after so many seconds.
 
         It takes the place of the `asyncio.timeout` that one writes around the asynchronous client, and of the default
@@ -64,8 +65,8 @@ class SyncClient:
         limit = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
         if not 0 < limit < float("inf"):
             raise InvalidInput(f"timeout {seconds!r}", "it is a number of seconds above 0")
-        view = SyncClient.__new__(SyncClient)
-        view._app, view._portal, view._seconds = self._app, self._portal, limit
+        view = copy.copy(self)
+        view._seconds = limit  # noqa: SLF001 - a copy of this object
         return view
 
     @overload

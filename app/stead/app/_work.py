@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable
 
@@ -34,7 +35,7 @@ def worker_arguments(request: Request, name: str | None) -> list[str]:
 
 def _run_one(request: Request, name: str | None) -> int:
     is_child = CHILD_VARIABLE in os.environ
-    start_logging(as_json=request.as_json, debug=request.debug)
+    start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     app = load_app(request.app)
     if is_child:
         stop_with_parent()
@@ -48,7 +49,7 @@ def _run_one(request: Request, name: str | None) -> int:
 
 
 def _run_many(request: Request, processes: int, name: str | None) -> int:
-    log = start_logging(as_json=request.as_json, debug=request.debug)
+    log = start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     load_app(request.app)  # what is wrong with it is said once, here, not by every child
 
     async def work() -> int:
@@ -59,7 +60,7 @@ def _run_many(request: Request, processes: int, name: str | None) -> int:
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's event loop where it is installed."""
+    """Uvloop's event loop where it is installed."""
     try:
         import uvloop
     except ImportError:
