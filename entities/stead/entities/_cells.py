@@ -12,18 +12,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
-
-from pydantic import ValidationError
-from pydantic_core import PydanticSerializationError
 
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
 from ._entity import Entity, set_turn
-from ._errors import InvalidState
-from ._schema import Field, describe_errors, fields_of
+from ._state_form import StateForm
 
 if TYPE_CHECKING:
     from ._context import Turn
@@ -64,136 +58,6 @@ class Cell(Protocol):
         ...
 
 
-class StateForm:
-    """How a class's states are made, loaded, packed and checked: compiled once per class."""
-
-    def __init__(self, cls: type[Entity]) -> None:
-        self.cls = cls
-        self.fields: list[Field] | None = fields_of(cls)
-        self.large = self.fields is not None and all(field.comparable for field in self.fields)
-        self._checks = [(field.name, field.kind, field.check) for field in self.fields or ()]
-        self._copies = [(field.name, field.copy) for field in self.fields or ()]
-        self._validate = cls.__pydantic_validator__.validate_python
-        self._dump = cls.__pydantic_serializer__.to_python
-        self._loads_in_place = self.fields is not None
-        if self.fields is not None:
-            cast("Any", cls).__setattr__ = object.__setattr__  # `settle` checks what pydantic's own would check
-        self.pack = self._pack_plain if self.fields is not None else self._pack_dumped
-        fresh = self.fresh()
-        packed = self.pack(fresh)
-        self.load(unpack(packed))
-        # A fresh state that is always the same is packed once for all.
-        factories = any(field.default_factory is not None for field in cls.model_fields.values())
-        self.fresh_packed: bytes | None = None if factories else packed
-
-    def fresh(self) -> Entity:
-        """The state of an entity that does not exist."""
-        return cast("Entity", self._validate({}))
-
-    def load(self, stored: Any) -> Entity:
-        """The instance of a stored state. Raises `ValidationError`."""
-        return cast("Entity", self._validate(stored, by_alias=False, by_name=True))
-
-    def _pack_plain(self, instance: Entity) -> bytes:
-        return pack_exact(instance.__dict__)
-
-    def _pack_dumped(self, instance: Entity) -> bytes:
-        try:
-            plain = self._dump(instance, by_alias=False, warnings="error", exclude_computed_fields=True)
-        except PydanticSerializationError as error:
-            raise InvalidState(f"the state left by the operation is not what its fields allow: {error}") from error
-        return pack_exact(plain)
-
-    def check(self, data: Mapping[str, Any]) -> None:
-        """Check all fields of a plain class. Raises `InvalidState`."""
-        for name, kind, check in self._checks:
-            try:
-                value = data[name]
-                if type(value) is not kind:
-                    check(value)
-            except KeyError:
-                raise InvalidState(f"the operation deleted field {name!r}: set it to a value that says so") from None
-            except ValidationError as error:
-                raise _not_allowed(name, error) from error
-        if len(data) != len(self._checks):
-            extra = ", ".join(repr(name) for name in data if name not in self.cls.model_fields)
-            raise InvalidState(f"{self.cls.__name__} has no field {extra}: declare it, or mend the name")
-
-    def check_changed(self, data: Mapping[str, Any], remembered: Mapping[str, Any]) -> list[tuple[str, Any]]:
-        """Check those fields of a large, plain state that are not what is remembered; gives copies of them."""
-        if len(data) != len(self._checks):
-            self.check(data)
-        changed: list[tuple[str, Any]] = []
-        for (name, kind, check), (_, copy) in zip(self._checks, self._copies, strict=True):
-            value = data.get(name, _MISSING)
-            old = remembered[name]
-            if value is old or (copy is not None and type(value) is type(old) and value == old):
-                continue
-            if value is _MISSING:
-                self.check(data)
-            if type(value) is not kind:
-                try:
-                    check(value)
-                except ValidationError as error:
-                    raise _not_allowed(name, error) from error
-            changed.append((name, value if copy is None else copy(value)))
-        return changed
-
-    def copy(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """A copy of a plain state that shares nothing that can change."""
-        return {name: data[name] if copy is None else copy(data[name]) for name, copy in self._copies}
-
-    def adopt(self, data: dict[str, Any]) -> Entity:
-        """An instance of a plain class with this state, not checked again."""
-        return self.cls.model_construct(None, **data)
-
-    def check_dumped(self, instance: Entity, packed: bytes) -> tuple[Entity, bytes]:
-        """Check the state of a class that is not plain, by loading it. Gives the instance to go on with.
-
-        A validator that changes values has the last word: the instance is then what it made of them.
-        """
-        try:
-            loaded = self.load(unpack(packed))
-        except ValidationError as error:
-            raise InvalidState(
-                f"the state left by the operation is not what its fields allow: {describe_errors(error)}"
-            ) from error
-        if loaded == instance:
-            return instance, packed
-        again = self.pack(loaded)
-        if again != packed:
-            return loaded, again
-        for name, value in instance.__dict__.items():
-            if not _same(value, getattr(loaded, name)):
-                raise InvalidState(
-                    f"field {name!r}: {value!r} would be read back as {getattr(loaded, name)!r}; "
-                    "use a type that tells them apart"
-                )
-        return instance, packed
-
-
-_MISSING = object()
-
-
-def _not_allowed(name: str, error: ValidationError) -> InvalidState:
-    return InvalidState(f"the operation left a value that is not allowed: {describe_errors(error, name)}")
-
-
-def _same(left: Any, right: Any) -> bool:
-    """Whether values are equal if what is not a number equals itself."""
-    if left == right:
-        return True
-    if type(left) is not type(right):
-        return False
-    if isinstance(left, float):
-        return math.isnan(left) and math.isnan(right)
-    if isinstance(left, dict):
-        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in cast("Any", left))
-    if isinstance(left, (list, tuple)):
-        return len(cast("Any", left)) == len(right) and all(map(_same, cast("Any", left), right))
-    return hasattr(left, "__dict__") and _same(vars(left), vars(right))
-
-
 class ClassCell:
     """The state of a class entity. Implements `Cell`."""
 
@@ -211,7 +75,7 @@ class ClassCell:
         "exists",
     )
 
-    def __init__(self, form: StateForm, stored: Entity | None, eager: bool, state_bytes_max: int) -> None:
+    def __init__(self, form: StateForm, stored: tuple[Entity, bytes] | None, eager: bool, state_bytes_max: int) -> None:
         self._form = form
         self._eager = eager or not form.large
         self._limit = state_bytes_max
@@ -219,12 +83,17 @@ class ClassCell:
         self._loose = False  # the operation deleted the state
         self.changed = False
         self.exists = stored is not None
-        self._instance = stored if stored is not None else form.fresh()
         # The settled state: packed, or a copy of its fields with `_settled` None until it is packed again.
         self._remembered: dict[str, Any] | None = None
-        self._settled: bytes | None = form.pack(self._instance)
-        self._fresh = (form.fresh_packed or self._settled) if stored is None else b""
-        self._choose(self._settled)
+        self._settled: bytes | None
+        if stored is not None:
+            self._instance, self._settled = stored
+            self._fresh = b""  # of no use until it is deleted
+        else:
+            self._instance = form.fresh()
+            self._settled = self._fresh = form.fresh_packed or form.pack(self._instance)
+        if len(self._settled) > LARGE_BYTES:
+            self._choose(self._settled)
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
@@ -243,10 +112,10 @@ class ClassCell:
             return
         form = self._form
         instance = self._instance
-        packed = form.pack(instance)
+        packed = pack_exact(instance.__dict__) if form.plain else form.pack(instance)
         if packed == self._settled and not self._loose:
             return
-        if form.fields is not None:
+        if form.plain:
             form.check(instance.__dict__)
         else:
             instance, packed = form.check_dumped(instance, packed)

@@ -13,13 +13,14 @@ from pydantic import PydanticUserError, ValidationError
 
 from stead.transport import InvalidInput, unpack
 
-from ._cells import STATE_BYTES_MAX, Cell, ClassCell, StateForm
+from ._cells import STATE_BYTES_MAX, Cell, ClassCell
 from ._cells_function import FunctionCell
 from ._entity import Entity, check_fields, hints_of
 from ._errors import InvalidDefinition, InvalidState, UnknownOperation
 from ._ids import canonical_name, entity_name
 from ._operations import FunctionOperation, Operation
 from ._schema import describe_errors
+from ._state_form import StateForm
 
 __all__ = ["ClassEntityType", "EntityType", "FunctionEntityType", "Operation"]
 
@@ -91,14 +92,19 @@ class ClassEntityType(EntityType):
         return operation
 
     def cell(self, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX) -> Cell:
-        return ClassCell(self._form, None if packed is None else self.read(packed), eager, state_bytes_max)
+        return ClassCell(self._form, None if packed is None else self._open(packed), eager, state_bytes_max)
 
     def read(self, packed: bytes) -> Entity:
-        stored = unpack(packed)
+        return self._open(packed)[0]
+
+    def _open(self, packed: bytes) -> tuple[Entity, bytes]:
         try:
-            return self._form.load(stored)
+            return self._form.open(packed)
+        except InvalidInput as error:
+            raise InvalidState(f"the stored state of {self.name} cannot be read: {error}") from error
         except ValidationError as error:
-            return self._migrated(stored, error)
+            instance = self._migrated(unpack(packed), error)
+            return instance, self._form.pack(instance)
 
     def _migrated(self, stored: object, error: ValidationError) -> Entity:
         cls = self._class
@@ -175,10 +181,15 @@ class FunctionEntityType(EntityType):
         return FunctionOperation(name, self._function, self.name)
 
     def cell(self, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX) -> Cell:
+        if packed is not None:
+            self.read(packed)
         return FunctionCell(packed, state_bytes_max)
 
     def read(self, packed: bytes) -> Any:
-        return unpack(packed)
+        try:
+            return unpack(packed)
+        except InvalidInput as error:
+            raise InvalidState(f"the stored state of {self.name} cannot be read: {error}") from error
 
     def describe(self) -> dict[str, Any]:
         return {"name": self.name, "operations": [], "form": "function"}

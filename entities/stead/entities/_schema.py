@@ -57,6 +57,10 @@ def fields_of(cls: type[BaseModel]) -> list[Field] | None:
     config = schema.get("config", {})
     if not _HARMLESS_CONFIG.issuperset(config) or config.get("extra_fields_behavior") == "allow":
         return None
+    if schema.get("frozen") or cls.model_config.get("validate_assignment"):
+        return None
+    if any(field.frozen for field in cls.model_fields.values()):
+        return None
     if cls.__private_attributes__ or any(isinstance(value, cached_property) for _, value in _members(cls)):
         return None
     try:

@@ -69,10 +69,16 @@ def _integer(value: int) -> bytes:
     return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
 
 
+def _time(value: time) -> bytes:
+    if value.tzinfo is not None and value.utcoffset() is None:
+        raise TypeError("a time of day in a zone whose offset depends on the date cannot be stored")
+    return value.isoformat().encode()
+
+
 _EXACT: dict[type, Callable[[Any], object]] = {
     datetime: lambda value: _ext(_DATETIME, value.isoformat().encode()),
     date: lambda value: _ext(_DATE, value.isoformat().encode()),
-    time: lambda value: _ext(_TIME, value.isoformat().encode()),
+    time: lambda value: _ext(_TIME, _time(value)),
     timedelta: lambda value: _ext(_TIMEDELTA, _timedelta(value)),
     Decimal: lambda value: _ext(_DECIMAL, str(value).encode()),
     UUID: lambda value: _ext(_UUID, value.bytes),
