@@ -35,6 +35,14 @@ class Entity(BaseModel):
     """A durable entity: the fields of a subclass are its state, the public methods its operations.
 
     Every field needs a default: together they are the state of an entity that does not exist yet.
+
+    A stored state has to fit the fields. If a field was renamed or removed, or its type narrowed, since it was stored, the
+    entity's messages wait until a class method `migrate(cls, old: dict[str, Any]) -> dict[str, Any]` makes a state of it
+    that fits. Nothing is dropped in silence: a stored field that the class does not have any more counts as well
+    (`model_config = ConfigDict(extra="ignore")` drops it). A new field with a default needs nothing.
+
+    What an operation leaves is checked, and compared with what would be read back; if that differs, the operation fails.
+    Private attributes (`_name`) are not stored: they are made anew when the entity is loaded or an operation has failed.
     """
 
     __slots__ = ("__stead_turn__",)

@@ -98,6 +98,8 @@ class Parameters:
         if any(parameter.required for parameter in only_named):
             self._needed = math.inf
         self._simple = not only_named and self._rest is None
+        only = self._simple and len(self._positional) == 1
+        self._only_kind = self._positional[0].value.kind if only else _Unlike
         # Arguments of exactly these types are right as they are, and plain data: most are.
         self._kinds = tuple(parameter.value.kind for parameter in self._positional) if self._simple else None
 
@@ -158,6 +160,8 @@ class Parameters:
         self, args: Sequence[object], kwargs: Mapping[str, object] | None
     ) -> tuple[list[object], dict[str, object] | None]:
         """The arguments, validated and as plain data. Those given by name become positional as far as they can."""
+        if not kwargs and len(args) == 1 and type(args[0]) is self._only_kind:
+            return [args[0]], None
         if not kwargs and tuple(map(type, args)) == self._kinds:
             return list(args), None
         bound, named = self.bind(args, kwargs)
