@@ -51,7 +51,7 @@ lint: $(SETUP)
 
 types: $(SETUP)
 	@$(RUN) -m mypy
-	@$(RUN) -m pyright
+	@$(RUN) -m pyright --pythonpath $(RUN)
 
 layers: $(SETUP)
 	@$(VENV)/bin/lint-imports

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 import uvloop
 
 from .calls import Calls, repeat_calls

@@ -26,7 +26,7 @@ from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 from pydantic import AnyUrl, BaseModel
 
 from ._errors import InvalidInput
