@@ -17,10 +17,12 @@ _numbers = itertools.count()
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    """Commands set up logging for their process."""
-    root = logging.getLogger()
+    """Commands set up logging for their process. What a worker says in this process is not theirs."""
+    root, workers = logging.getLogger(), logging.getLogger("stead.worker")
     handlers, level = root.handlers[:], root.level
+    workers.propagate = False
     yield
+    workers.propagate = True
     root.handlers[:] = handlers
     root.setLevel(level)
 

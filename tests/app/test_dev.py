@@ -5,7 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from user_folder import DEADLINE_S, Stead, eventually
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_change_starts_the_worker_again(stead: Stead) -> None:

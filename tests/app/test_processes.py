@@ -12,6 +12,8 @@ import pytest
 
 from user_folder import DEADLINE_S, Stead, eventually
 
+pytestmark = pytest.mark.slow
+
 
 def children_of(parent: int) -> list[int]:
     """The processes that a process has started and that still run."""

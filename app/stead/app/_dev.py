@@ -1,4 +1,4 @@
-"""`stead dev`: one worker that starts again whenever a Python file changes, with an embedded server that stays."""
+"""`stead dev`: one worker that starts again whenever a Python file changes, usually on the embedded server."""
 
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("stead.app")
 
+TELL_SECONDS = 0.5  # how often to look whether the number of partitions has changed
+
 
 class WorkerRun:
     """A worker about to run. Made by `app.worker()`.
@@ -38,6 +40,7 @@ class WorkerRun:
         self._store: Store | None = None
         self._worker: Worker | None = None
         self._stop_early = False
+        self._partitions = 0  # of the hub
 
     async def __aenter__(self) -> Worker:
         worker = await self._make()
@@ -68,12 +71,14 @@ class WorkerRun:
         """Run until stopped."""
         with self._signals():
             worker = await self._make()
+            telling = asyncio.create_task(self._tell(worker))
             try:
                 self._greet(worker)
                 if self._stop_early:
                     worker.request_stop()
                 await worker.run()
             finally:
+                telling.cancel()
                 await self._let_go()
             _log.info("the worker has stopped; its partitions are free")
 
@@ -81,6 +86,7 @@ class WorkerRun:
         if self._worker is not None:
             raise RuntimeError("this worker is running already; make another one with app.worker()")
         store = await open_store(self._url, self._app.name, self._app.settings)
+        self._partitions = store.layout.partitions
         self._store, self._worker = store, Worker(store, self._app.registry, self._app.settings, self._name)
         return self._worker
 
@@ -88,6 +94,17 @@ class WorkerRun:
         store, self._store, self._worker = self._store, None, None
         if store is not None:
             await store.close()
+
+    async def _tell(self, worker: Worker) -> None:
+        """Say how many partitions the worker holds, when that has changed and then stayed so for a moment."""
+        told = before = 0
+        while not self._stop_early:
+            await asyncio.sleep(TELL_SECONDS)
+            held = len(worker.partitions)
+            if held == before and held != told:
+                _log.info("holds %d of %d partitions", held, self._partitions)
+                told = held
+            before = held
 
     def _greet(self, worker: Worker) -> None:
         store = self._store

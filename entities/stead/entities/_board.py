@@ -83,7 +83,8 @@ class Board:
         """A tenure has ended, for whatever reason: throw away everything that it has not committed."""
         if partition.gone:
             return
-        logger.info("partition %d is let go: %s", partition.number, reason)
+        level = logging.DEBUG if partition.draining else logging.INFO  # given back as planned, or lost
+        logger.log(level, "partition %d is let go: %s", partition.number, reason)
         self.cancel(partition)
         partition.end()
         if self.partitions.get(partition.number) is partition:

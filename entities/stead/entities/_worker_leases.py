@@ -150,7 +150,7 @@ class Membership:
         if acquired is not None:
             board.check_generation()
             board.add(Partition(acquired, board.environment))
-            logger.info("partition %d is held, epoch %d", acquired.partition, acquired.epoch)
+            logger.debug("partition %d is held, epoch %d", acquired.partition, acquired.epoch)
 
     # -- giving back ---------------------------------------------------------------------------------------------------
 
