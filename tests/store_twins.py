@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Protocol, TypeVar
 
 from stead.transport import ManualClock, MemoryStore, Settings, Store
@@ -15,6 +15,12 @@ T = TypeVar("T")
 
 REPLY_KEEP_MS = 1_000  # of the settings below: as short as a slow machine allows
 SETTINGS = Settings(partitions=4, slot_groups=2, dead_letters_max=5, reply_keep_ms=REPLY_KEEP_MS)
+
+
+async def soon(waiting: Awaitable[T]) -> T:
+    """What is waited for, which has to come at once: else a test that fails would hang."""
+    async with asyncio.timeout(10):
+        return await waiting
 
 
 class Twin(Protocol):

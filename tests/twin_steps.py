@@ -86,7 +86,7 @@ _enqueue = _step(
     backlog_max=st.sampled_from([100, 100, 12]),
 )
 _commit = _step("commit", place=_places, owner=_likely, chained=_likely, again=_rarely, effects=_effects)
-_acquire = _step("acquire", place=_places, expected=_likely)
+_acquire = _step("acquire", place=_places, expected=_likely, again=_rarely)
 _park = _step("park", place=_places, owner=_likely, target=_targets, picks=_picks)
 _fire = _step("fire", place=_places, owner=_likely, limit=st.integers(1, 3))
 
@@ -140,7 +140,7 @@ class Side:
     async def begin(self) -> None:
         """Own every partition, with some messages in each: where most of what may go wrong begins."""
         for place in range(PARTITIONS):
-            await self.perform(("acquire", {"place": place, "expected": True}))
+            await self.perform(("acquire", {"place": place, "expected": True, "again": False}))
             batch = Batch(place, "begin", 0, -1, 5, [b"%d" % number for number in range(6)], 100, 600_000)
             await self.store.enqueue([batch])
             await self._commit(place, owner=True, chained=True, again=False, effects=_BEGINNING)
@@ -199,8 +199,8 @@ class Side:
     async def _open_source(self, place: int, incarnation: int) -> Any:
         return await self.store.open_source(place, "g", incarnation, 600_000)
 
-    async def _acquire(self, place: int, expected: bool) -> Any:
-        token = self._draw()
+    async def _acquire(self, place: int, expected: bool, again: bool) -> Any:
+        token = self.tokens[place] if again and self.tokens[place] else self._draw()
         expecting = self.tokens[place] if expected else b"another"
         acquired = await self.store.acquire(place, "worker", token, expecting, 60_000)
         if acquired is None:

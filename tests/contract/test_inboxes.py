@@ -8,7 +8,7 @@ import pytest
 
 from redis_steps import batch, commit, put, read, take
 from stead.transport import Entry, Store, stream_order
-from store_twins import Twin
+from store_twins import Twin, soon
 
 pytestmark = pytest.mark.anyio
 
@@ -88,7 +88,7 @@ async def test_a_waiting_read_ends_when_a_message_comes(store: Store) -> None:
     await asyncio.sleep(0.01)
     await store.enqueue([batch([b"elsewhere"], partition=2)])
     await store.enqueue([batch([b"a", b"b"], partition=1)])
-    [(partition, entries)] = await reading
+    [(partition, entries)] = await soon(reading)
     assert (partition, contents(list(entries))) == (1, [b"a", b"b"])
 
 
@@ -97,7 +97,7 @@ async def test_a_waiting_read_ends_when_another_partition_sends(store: Store) ->
     reading = asyncio.ensure_future(store.read_inboxes({1: b"0"}, 10, 20_000))
     await asyncio.sleep(0.01)
     await store.commit([commit(owner, sends=[(1, b"sent")])], store.generation)
-    [(_, entries)] = await reading
+    [(_, entries)] = await soon(reading)
     assert contents(list(entries)) == [b"sent"]
 
 

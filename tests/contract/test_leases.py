@@ -42,6 +42,14 @@ async def test_of_two_who_take_over_the_same_lease_one_gets_it(store: Store) -> 
     assert ((await lease(store)).owner, (await lease(store)).epoch) == ("one", 2)
 
 
+async def test_an_acquisition_whose_answer_was_lost_gives_the_same_when_sent_again(store: Store) -> None:
+    """Else a worker would count its own lost answer as its death, or wait for its own lease to run out."""
+    await take(store, token=b"dead")
+    first = await take(store, token=b"1", expected=b"dead")
+    again = await take(store, token=b"1", expected=b"dead")
+    assert (again.epoch, again.unclean, again.commit_id) == (first.epoch, first.unclean, first.commit_id) == (2, 1, b"")
+
+
 async def test_an_expired_lease_is_seen_as_expired_and_is_still_held(twin: Twin) -> None:
     """HAZARDS 19: expiry lets others take over, but until they do a late renewal wins."""
     acquired = await twin.store.acquire(0, "worker", b"token", b"", 30)

@@ -21,7 +21,7 @@ from stead.transport import (
     Timer,
     Verdict,
 )
-from store_twins import SETTINGS, MemoryTwin
+from store_twins import SETTINGS, MemoryTwin, soon
 
 pytestmark = pytest.mark.anyio
 
@@ -210,7 +210,7 @@ async def test_workers_share_a_hub_and_each_reads_from_its_own_positions(store: 
     waiting = asyncio.ensure_future(store.read_inboxes({0: ids[1], 1: b"0"}, 10, 60_000))
     await asyncio.sleep(0.01)
     await put(store, [b"c"])
-    found = [[entry[1][1] for _, entries in await reader for entry in entries] for reader in (*readers, waiting)]
+    found = [[entry[1][1] for _, entries in await soon(reader) for entry in entries] for reader in (*readers, waiting)]
     assert found == [[b"a", b"b"], [b"b"], [b"c"], [b"c"]]
 
 
@@ -229,9 +229,9 @@ async def test_a_waiting_read_can_be_woken_from_another_thread_s_event_loop() ->
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
-    [(_, entries)] = await reading
+    [(_, entries)] = await soon(reading)
     assert [entry[1][1] for entry in entries] == [b"a"]
-    assert [payload for _, payload in await answers] == [b"answer"]
+    assert [payload for _, payload in await soon(answers)] == [b"answer"]
     thread.join()
 
 

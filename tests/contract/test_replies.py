@@ -8,7 +8,7 @@ import pytest
 
 from redis_steps import commit, take
 from stead.transport import Acquired, Reply, Store
-from store_twins import REPLY_KEEP_MS, Twin
+from store_twins import REPLY_KEEP_MS, Twin, soon
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +60,7 @@ async def test_a_waiting_read_ends_when_an_answer_comes(store: Store) -> None:
     reading = asyncio.ensure_future(store.read_replies(1, "a", b"0", 20_000))
     await asyncio.sleep(0.01)
     await answer(store, owner, Reply(1, "b", b"not yours"), Reply(1, "a", b"yours"))
-    assert [payload for _, payload in await reading] == [b"yours"]
+    assert [payload for _, payload in await soon(reading)] == [b"yours"]
 
 
 async def test_a_waiting_read_ends_when_its_time_is_over(twin: Twin) -> None:

@@ -91,15 +91,20 @@ def check_whole(partition: int, state: PartitionState) -> None:
 def acquire(
     partition: int, state: PartitionState, worker: str, token: bytes, expected: bytes, lease_ms: int, now_ms: int
 ) -> Acquired | None:
-    """Take a partition whose lease token is the expected one."""
+    """Take a partition whose lease token is the expected one. Sent again, it gives the same.
+
+    A token is drawn anew for each acquisition: one that is there already was put there by this very request, whose
+    answer was lost.
+    """
     lease = state.lease
-    if lease.token != expected:
+    again = token != b"" and lease.token == token
+    if not again and lease.token != expected:
         return None
     check_whole(partition, state)
     lease.token, lease.owner, lease.free_since_ms = token, worker, 0
-    lease.epoch += 1
+    lease.epoch += 0 if again else 1
     lease.expires_ms = now_ms + lease_ms
-    if expected:  # its owner did not release it
+    if expected and not again:  # its owner did not release it
         state.unclean += 1
         state.suspect_until = state.inbox.last
     return Acquired(
