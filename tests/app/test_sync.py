@@ -6,15 +6,26 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import assert_type
 
 import pytest
 
 from stead.app import App, Settings, SyncClient
 from stead.app._portal import ClientClosed
-from stead.entities import CallTimeout, Entity, EntityId, InvalidInput, OperationFailed, PayloadTooLarge, UnknownEntity
+from stead.entities import (
+    CallTimeout,
+    Entity,
+    EntityId,
+    InvalidInput,
+    OperationFailed,
+    PayloadTooLarge,
+    StoreUnavailable,
+    UnknownEntity,
+)
 from user_folder import Stead, WorkerThread, eventually
+from valkey_server import ValkeyServer
 
 app = App("sync-tests", settings=Settings(partitions=4, slot_groups=2, payload_bytes_max=100_000))
 
@@ -52,7 +63,9 @@ def test_it_signals_calls_reads_and_lists(client: SyncClient) -> None:
     client.signal_entity(Counter.add, "a", 2)
     client.signal_entity(EntityId("counter", "a"), "add", 3)
     assert client.call_entity(Counter.add, "a", amount=1) == 6
-    assert client.call_entity(Counter.slow, "b", 1) == 1
+    assert_type(client.call_entity(Counter.add, "a", 0), int)
+    assert_type(client.read_entity(Counter, "a"), Counter | None)
+    assert assert_type(client.call_entity(Counter.slow, "b", 1), int) == 1
     assert client.call_entity(EntityId("Counter", "b"), "ADD", 1) == 2
     read = client.read_entity(Counter, "a")
     assert read is not None
@@ -105,6 +118,28 @@ def test_a_producer_keeps_order_and_is_durable_when_left(client: SyncClient) -> 
         with pytest.raises(PayloadTooLarge):
             producer.signal(EntityId("Counter", "all"), "add", 10**300_000)
     assert client.call_entity(Counter.add, "all", 0) == 1_000
+
+
+def test_a_producer_that_lost_its_server_says_so(start_server: Callable[..., ValkeyServer]) -> None:
+    server = start_server()
+    hasty = App("sync-tests", settings=Settings(partitions=4, slot_groups=2, store_tries_ms=200))
+    with hasty.connect_sync(server.url) as client, pytest.raises(StoreUnavailable), client.producer() as producer:
+        producer.signal(EntityId("Counter", "a"), "add", 1)
+        producer.flush()
+        server.kill()
+        while True:
+            producer.signal(EntityId("Counter", "a"), "add", 1)
+
+
+def test_it_works_in_memory_as_well() -> None:
+    worker = WorkerThread(app, "memory://")
+    with app.connect_sync("memory://") as client:
+        assert client.call_entity(Counter.add, "a", 1) == 1
+        with client.producer() as producer:
+            for _ in range(100):
+                producer.signal(Counter.add, "a", 1)
+        assert client.call_entity(Counter.add, "a", 0) == 101
+    worker.end()
 
 
 def test_a_producer_belongs_into_a_with_block(client: SyncClient) -> None:

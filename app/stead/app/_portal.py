@@ -14,9 +14,9 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stead.entities import CallTimeout
 from stead.transport import SteadError
@@ -110,6 +110,11 @@ class Portal:
         except BaseException:
             future.cancel()  # the caller was interrupted (ctrl-c): do not go on for nobody
             raise
+
+    def start(self, work: Callable[[Client], Coroutine[Any, Any, None]]) -> Future[None]:
+        """Begin `work` in the thread and do not wait for it."""
+        thread = self.open()
+        return asyncio.run_coroutine_threadsafe(work(thread.client), thread.loop)
 
     def close(self) -> None:
         """Close the client and end the thread. Closing twice is closing once."""

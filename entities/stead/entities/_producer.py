@@ -97,6 +97,16 @@ class _Producer:
         extras = message_extras(kwargs=named) if named else None
         return self._outgoing.encode(route.target, route.operation_name, args, extras)
 
+    def encode_known(
+        self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[int, bytes] | None:
+        """The partition and the bytes of a signal, None unless one like it was given before.
+
+        For the client without `await`: it may be called from any thread, and needs no event loop.
+        """
+        route = self._routes.get((subject, key_or_name))
+        return None if route is None else (route.partition, self._encode(route, args, kwargs))
+
     async def _breathe(self) -> None:
         """Let the sender run, wait while the buffer is full, and raise what has gone wrong meanwhile."""
         self._breath = 0
@@ -127,6 +137,14 @@ class Producer(_Producer):
             route = await self._route(subject, key_or_name, args, kwargs)
         sender = self._sender
         sender.put(route.partition, self._encode(route, args, kwargs))
+        self._breath += 1
+        if self._breath >= BREATH_LENGTH or sender.crowded:
+            await self._breathe()
+
+    async def put_encoded(self, partition: int, payload: bytes) -> None:
+        """Take a signal that `encode_known` has made."""
+        sender = self._sender
+        sender.put(partition, payload)
         self._breath += 1
         if self._breath >= BREATH_LENGTH or sender.crowded:
             await self._breathe()
