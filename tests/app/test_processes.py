@@ -49,6 +49,13 @@ def test_one_worker_stops_gracefully_on_sigterm(stead: Stead) -> None:
     assert json.loads(stead("info", "--json").out)["workers"] == []
 
 
+def test_a_worker_that_still_looks_for_its_server_can_be_stopped(stead: Stead) -> None:
+    process = stead.start("worker", stead.reference, "--url", "redis://127.0.0.1:1")
+    eventually(lambda: "trying for" in stead.log)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(DEADLINE_S) == 0
+
+
 def test_several_processes_share_the_hub_and_stop_together(stead: Stead) -> None:
     parent = stead.start("worker", stead.reference, "--processes", "2", "--name", "team")
     eventually(lambda: len(workers(stead)) == 2, "two workers")

@@ -123,12 +123,17 @@ def test_a_producer_keeps_order_and_is_durable_when_left(client: SyncClient) -> 
 def test_a_producer_that_lost_its_server_says_so(start_server: Callable[..., ValkeyServer]) -> None:
     server = start_server()
     hasty = App("sync-tests", settings=Settings(partitions=4, slot_groups=2, store_tries_ms=200))
-    with hasty.connect_sync(server.url) as client, pytest.raises(StoreUnavailable), client.producer() as producer:
-        producer.signal(EntityId("Counter", "a"), "add", 1)
-        producer.flush()
-        server.kill()
-        while True:
+
+    def produce(client: SyncClient) -> None:
+        with client.producer() as producer:
             producer.signal(EntityId("Counter", "a"), "add", 1)
+            producer.flush()
+            server.kill()
+            while True:
+                producer.signal(EntityId("Counter", "a"), "add", 1)
+
+    with hasty.connect_sync(server.url) as client, pytest.raises(StoreUnavailable):
+        produce(client)
 
 
 def test_it_works_in_memory_as_well() -> None:

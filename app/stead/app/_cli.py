@@ -19,7 +19,7 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help='Its key, such as oslo; 
 Operation = Annotated[str, typer.Argument(metavar="OPERATION", help="The operation's name.", show_default=False)]
 Arguments = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ARGS]...", help="Its arguments, as JSON; what is no JSON is text.", show_default=False),
+    typer.Argument(metavar="ARGS", help="Its arguments, as JSON; what is no JSON is text.", show_default=False),
 ]
 Keywords = Annotated[
     list[str] | None,
@@ -151,7 +151,7 @@ def state(app: AppName, entity: Entity, key: Key, url: Url = None, as_json: Json
 def entities(
     app: AppName,
     entity: Annotated[
-        str | None, typer.Argument(metavar="[ENTITY]", help="Only this kind; otherwise count each.", show_default=False)
+        str | None, typer.Argument(metavar="ENTITY", help="Only this kind; otherwise count each.", show_default=False)
     ] = None,
     prefix: Annotated[str, typer.Option(help="Only keys that begin with this.", show_default=False)] = "",
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
@@ -192,7 +192,7 @@ def dead_letters(
         Literal["list", "show", "resend", "drop"], typer.Argument(help="What to do.", show_default=True)
     ] = "list",
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Which, as `list` names them.", show_default=False)
+        list[str] | None, typer.Argument(metavar="ID", help="Which, as `list` names them.", show_default=False)
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Resend or drop all of them.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="List at most so many.")] = 100,

@@ -40,6 +40,7 @@ class WorkerRun:
         self._store: Store | None = None
         self._worker: Worker | None = None
         self._stop_early = False
+        self._opening: asyncio.Future[Worker] | None = None
         self._partitions = 0  # of the hub
 
     async def __aenter__(self) -> Worker:
@@ -66,11 +67,19 @@ class WorkerRun:
         self._stop_early = True
         if self._worker is not None:
             self._worker.request_stop()
+        elif self._opening is not None:
+            self._opening.cancel()
 
     async def run(self) -> None:
         """Run until stopped."""
         with self._signals():
-            worker = await self._make()
+            self._opening = asyncio.ensure_future(self._make())
+            try:
+                worker = await self._opening
+            except asyncio.CancelledError:
+                if not self._stop_early:
+                    raise
+                return  # told to stop before there was anything to stop
             telling = asyncio.create_task(self._tell(worker))
             try:
                 self._greet(worker)
