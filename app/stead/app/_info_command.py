@@ -27,17 +27,21 @@ def info_command(request: Request, *, every_partition: bool) -> int:
         if request.as_json:
             print_json_line({"url": url, **found.as_data()})
             return 0
-        screen = console()
-        _print_head(screen, found, url)
-        _print_workers(screen, found)
-        _print_kinds(screen, found)
-        _print_shares(screen, found)
-        if every_partition:
-            _print_partitions(screen, found)
-        _print_troubles(screen, found, request.app)
+        print_info(console(), found, url, request.app, every_partition=every_partition)
         return 0
 
     return request.run(work)
+
+
+def print_info(screen: Console, found: HubInfo, url: str, app: str, *, every_partition: bool) -> None:
+    """Everything for people: what is there first, what is wrong with it last."""
+    _print_head(screen, found, url)
+    _print_workers(screen, found)
+    _print_kinds(screen, found)
+    _print_shares(screen, found)
+    if every_partition:
+        _print_partitions(screen, found)
+    _print_troubles(screen, found, app)
 
 
 def _print_head(screen: Console, found: HubInfo, url: str) -> None:

@@ -57,7 +57,7 @@ class SyncClient:
     def with_timeout(self, seconds: float | timedelta) -> Self:
         """The same client with a deadline: each of its requests raises `CallTimeout` after so many seconds.
 
-        It takes the place of the `asyncio.timeout` that one writes around the asynchronous client, and of the default
+        Producers wait for as long as it takes. It takes the place of the `asyncio.timeout` that one writes around the asynchronous client, and of the default
         for calls (`STEAD_CALL_TIMEOUT_MS`):
 
             mean = client.with_timeout(5).call_entity(Station.mean, "oslo")
