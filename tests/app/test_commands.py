@@ -70,7 +70,7 @@ def test_failures_are_one_line_and_status_1(stead: Stead) -> None:
         (("entities", "Ship"), "no entity named"),
         (("signal", "St@tion", "x", "record", "1"), "entity name 'St@tion'"),
         (("signal", "Station", "x\ny", "record", "1"), "control characters"),
-        (("call", "Station", "x", "nap", "30", "--timeout", "50ms"), f"see `stead info {stead.reference}`"),
+        (("call", "Station", "x", "nap", "0.5", "--timeout", "50ms"), f"see `stead info {stead.reference}`"),
     ]:
         done = stead(*arguments)
         assert (done.status, done.out) == (1, ""), arguments
