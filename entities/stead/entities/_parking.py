@@ -17,6 +17,7 @@ from stead.transport import StreamId, stream_order
 from ._activation import Activation, Park, Pending, Phase
 
 _BEGINNING: StreamId = b"0"
+_NEVER: StreamId = b"18446744073709551615-0"  # later than any message
 _MOVED_AT_ONCE = 1_000  # messages in one step of the store
 
 
@@ -27,6 +28,13 @@ def goes_behind(park: Park, stream_id: StreamId) -> bool:
     if park.outstanding or park.waiting or park.after != _BEGINNING:
         return True
     return stream_order(stream_id) >= stream_order(park.first)
+
+
+def _first_unread(park: Park) -> StreamId:
+    """No message that waits in the park, or for it, and was not read yet is older than this."""
+    if park.exhausted:
+        return park.waiting[0] if park.waiting else _NEVER
+    return park.first if park.after == _BEGINNING else park.after
 
 
 class Parking:
@@ -40,11 +48,10 @@ class Parking:
     def busy(self) -> bool:
         return bool(self._needy)
 
-    @property
-    def unread(self) -> bool:
-        """Whether a park holds messages that could run here and have not been read yet."""
+    def unread(self, until: tuple[int, int]) -> bool:
+        """Whether messages up to `until` (as `stream_order`) wait in parks, or for them, that could run here."""
         return any(
-            a.park is not None and (a.park.waiting or not a.park.exhausted) and a.phase is not Phase.BLOCKED
+            a.park is not None and a.phase is not Phase.BLOCKED and stream_order(_first_unread(a.park)) <= until
             for a in self._needy
         )
 

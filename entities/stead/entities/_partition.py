@@ -18,6 +18,7 @@ Rules:
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,11 @@ class Started:
     partition: Partition
     activation: Activation
     awaitable: Awaitable[object]
+
+    def close(self) -> None:
+        """Nobody will await it any more. A coroutine that was cancelled before it began would complain otherwise."""
+        if inspect.iscoroutine(self.awaitable):
+            self.awaitable.close()
 
 
 @dataclass(slots=True)
@@ -314,7 +320,7 @@ class Partition:
         """Leave careful mode, or forget an unclean end, once every message from before it has been dealt with."""
         if not self.suspects.active or self._busy:
             return
-        if self.suspects.passed and not self._to_load and not self.parking.unread:
+        if self.suspects.passed and not self._to_load and not self.parking.unread(self.suspects.until):
             self.suspects.settle()
             self.effects.suspects = None
             self.effects.suspect_passed = True

@@ -17,7 +17,7 @@ class Suspects:
     """The suspect messages of one tenure."""
 
     def __init__(self, acquired: Acquired) -> None:
-        self._until = stream_order(acquired.suspect_until or b"0-0")
+        self.until = stream_order(acquired.suspect_until or b"0-0")
         self._marker = acquired.running
         self.active = acquired.unclean > 0 or acquired.running is not None
         self.careful = acquired.unclean >= _CAREFUL_FROM or acquired.running is not None
@@ -26,17 +26,17 @@ class Suspects:
 
     def heard(self, stream_id: StreamId) -> None:
         """A message has entered a mailbox."""
-        if stream_order(stream_id) <= self._until:
+        if stream_order(stream_id) <= self.until:
             self._waiting += 1
 
     def done(self, stream_id: StreamId) -> None:
         """A message has left its mailbox, for good or to a park."""
-        if stream_order(stream_id) <= self._until:
+        if stream_order(stream_id) <= self.until:
             self._waiting -= 1
 
     def scanned(self, position: StreamId, caught_up: bool) -> None:
         """The inbox has been read up to `position`."""
-        if self.active and (caught_up or stream_order(position) >= self._until):
+        if self.active and (caught_up or stream_order(position) >= self.until):
             self._scanned = True
 
     @property

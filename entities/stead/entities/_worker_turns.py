@@ -82,6 +82,7 @@ class TurnRunner:
         task = asyncio.create_task(self._await(start), name=f"stead-operation {start.activation.target}")
         self._tasks[task] = start.partition
         task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(lambda _: start.close())
 
     async def _await(self, start: Started) -> None:
         result: object = None

@@ -1,0 +1,383 @@
+"""A simulated worker: the real partitions and the real entity kind, with a hand that moves each part one step.
+
+As in the real worker there is one lane for reading and loading, one for parks, one for timers, and one commit in flight
+per partition. A request may be carried out long before its answer is heard, and a commit long after it was built; what
+else happens meanwhile is the world's choice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from simulation.model import Model
+from stead.entities import Registry
+from stead.entities._activation import Blocked, Kind
+from stead.entities._effects import Unstorable
+from stead.entities._envelope import Failure
+from stead.entities._partition import Environment, Partition, Started
+from stead.entities._turns import EntityKind
+from stead.transport import Commit, CommitVerdict, ConnectionLost, ServerChanged, Settings, Store
+
+T = TypeVar("T")
+
+LEASE_MS = 10_000
+
+
+class Interrupted(Exception):
+    """The server is another one, or does not answer: the step is given up."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """A commit between being built and being acknowledged."""
+
+    partition: Partition
+    commit: Commit
+    verdict: CommitVerdict | None = None  # what the store has said; nobody has heard it yet
+
+
+@dataclass(slots=True)
+class Ended:
+    """An asynchronous operation that has ended; its partition has not heard of it."""
+
+    started: Started
+    result: object
+    error: BaseException | None
+
+
+class SimWorker:
+    """One process."""
+
+    def __init__(
+        self, name: str, store: Store, model: Model, settings: Settings, registry: Registry, seed: int
+    ) -> None:
+        self.name = name
+        self._store = store
+        self._model = model
+        self._settings = settings
+        self._registry = registry
+        self._draws: Iterator[int] = itertools.count(seed << 64)
+        self.strays: list[Commit] = []  # built by a tenure that has ended, and maybe still on their way
+        self.ended: list[Ended] = []
+        self._tasks: dict[asyncio.Task[None], Partition] = {}
+        self.begin()
+
+    def begin(self) -> None:
+        """The process starts, knowing nothing."""
+        self.generation = self._store.generation
+        self.partitions: dict[int, Partition] = {}
+        self.flights: dict[int, Flight] = {}
+        self._reading: Callable[[], None] | None = None
+        self._parking: list[Callable[[], None]] = []
+        self._timing: Callable[[], None] | None = None
+        self._kind = EntityKind(self._registry, self._store.clock.now_ms, self._settings.payload_bytes_max)
+
+    def draw(self, length: int) -> bytes:
+        return next(self._draws).to_bytes(max(length, 16), "big")[-length:]
+
+    def _find_kind(self, target: str) -> Kind:
+        if target.startswith("@"):
+            return self._kind
+        raise Blocked("no entity", "orchestration")
+
+    # -- the store -----------------------------------------------------------------------------------------------------
+
+    async def _ask(self, request: Awaitable[T]) -> T:
+        """A request's answer, unless the server has changed: then nothing in memory can be trusted (HAZARDS 2)."""
+        try:
+            answer = await request
+        except (ConnectionLost, ServerChanged) as error:
+            self._notice()
+            raise Interrupted from error
+        if self._notice():
+            raise Interrupted
+        return answer
+
+    def _notice(self) -> bool:
+        if self._store.generation == self.generation:
+            return False
+        self.generation = self._store.generation
+        for partition in list(self.partitions.values()):
+            self.drop(partition)
+        return True
+
+    # -- tenures -------------------------------------------------------------------------------------------------------
+
+    async def acquire(self, number: int) -> None:
+        """Take a partition, from whoever has it."""
+        if number in self.partitions:
+            return
+        _, views = await self._ask(self._store.read_leases())
+        token = self.draw(16)
+        acquired = await self._ask(self._store.acquire(number, self.name, token, views[number].token, LEASE_MS))
+        assert acquired is not None, "nobody came between"
+        self._model.acquired(acquired)
+        environment = Environment(
+            settings=self._settings,
+            partitions=self._store.layout.partitions,
+            find_kind=self._find_kind,
+            now_ms=self._store.clock.now_ms,
+            elapsed=lambda: 0.0,
+            draw=self.draw,
+            pack_each_turn=self._kind.eager.add,
+        )
+        self.partitions[number] = Partition(acquired, environment)
+
+    async def release(self, number: int, *, patient: bool) -> None:
+        """Give a partition back once it is settled; an impatient worker abandons what still runs."""
+        partition = self.partitions.get(number)
+        if partition is None:
+            return
+        partition.draining = True
+        if not patient:
+            self._cancel(partition)
+            partition.abandon()
+        if not partition.settled:
+            return
+        if await self._ask(self._store.release(number, partition.token)):
+            assert self._model.tokens[number] == partition.token, "invariant 6: released what was another's"
+            self._model.tokens[number] = b""
+        self.drop(partition)
+
+    def drop(self, partition: Partition) -> None:
+        """The tenure has ended. Its operations are cancelled, and its commit may still be on its way."""
+        partition.end()
+        if self.partitions.get(partition.number) is partition:
+            del self.partitions[partition.number]
+            flight = self.flights.pop(partition.number, None)
+            if flight is not None:
+                self.strays.append(flight.commit)
+
+    def crash(self) -> None:
+        """The process dies, and starts again."""
+        for partition in list(self.partitions.values()):
+            self._cancel(partition)
+            self.drop(partition)
+        self.ended = []
+        self.begin()
+
+    # -- reading and loading -------------------------------------------------------------------------------------------
+
+    async def read(self, number: int, count: int) -> None:
+        """Ask for entries of an inbox; `hear` brings them."""
+        partition = self.partitions.get(number)
+        if self._reading is not None or partition is None or partition.draining:
+            return
+        found = dict(await self._ask(self._store.read_inboxes({number: partition.position}, count, 0)))
+        entries = found.get(number, ())
+
+        def hear() -> None:
+            if not partition.draining:
+                partition.receive(entries, caught_up=not entries)
+
+        self._reading = self._unless_gone(partition, hear)
+
+    async def load(self, number: int) -> None:
+        """Ask for the records of new activations; `hear` brings them."""
+        partition = self.partitions.get(number)
+        if self._reading is not None or partition is None:
+            return
+        loads = partition.take_loads()
+        if not loads:
+            return
+        records = await self._ask(self._store.load({number: [activation.target for activation in loads]}))
+
+        def hear() -> None:
+            owner = self._model.tokens[number] == partition.token
+            for activation, record in zip(loads, records[number], strict=True):
+                if owner:  # nothing may have been committed since the store was asked (HAZARDS 8)
+                    self._model.check_read(activation.target, record)
+                partition.loaded(activation, record)
+
+        self._reading = self._unless_gone(partition, hear)
+
+    def hear(self) -> None:
+        """The answer to the last read or load arrives."""
+        if self._reading is not None:
+            hear, self._reading = self._reading, None
+            hear()
+
+    def _unless_gone(self, partition: Partition, hear: Callable[[], None]) -> Callable[[], None]:
+        return lambda: None if partition.gone else hear()
+
+    # -- turns ---------------------------------------------------------------------------------------------------------
+
+    async def take_turns(self, number: int, *, all_of_them: bool) -> None:
+        partition = self.partitions.get(number)
+        if partition is None:
+            return
+        if partition.suspects.careful:
+            await self._take_careful(partition)
+        else:
+            self._start(partition.take_turns(float("inf") if all_of_them else 0.0))
+        if not partition.gone:
+            partition.settle_suspects()
+
+    async def _take_careful(self, partition: Partition) -> None:
+        turn = partition.next_careful()
+        if turn is None:
+            return
+        activation, pending = turn
+        running = partition.suspects.marker_for(activation.target, pending.stream_id)
+        if running.tries > self._settings.poison_tries_max:
+            partition.bury_next(activation, Failure("poison", "PoisonMessage", "it kills"), running.tries - 1)
+        elif not await self._ask(self._store.mark_running(partition.number, partition.token, running)):
+            self._lost(partition)
+        else:
+            self._start(partition.take_careful())
+
+    def _lost(self, partition: Partition) -> None:
+        assert self._model.tokens[partition.number] != partition.token, "the store took a lease from its owner"
+        self.drop(partition)
+
+    def _start(self, started: list[Started]) -> None:
+        for start in started:
+            task = asyncio.get_running_loop().create_task(self._run(start))
+            self._tasks[task] = start.partition
+            task.add_done_callback(partial(self._forget, start))
+
+    def _forget(self, start: Started, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        start.close()
+
+    async def _run(self, start: Started) -> None:
+        try:
+            result = await start.awaitable
+        except asyncio.CancelledError:
+            return
+        except ValueError as error:
+            self.ended.append(Ended(start, None, error))
+        else:
+            self.ended.append(Ended(start, result, None))
+
+    def _cancel(self, partition: Partition) -> None:
+        for task, owner in self._tasks.items():
+            if owner is partition:
+                task.cancel()
+
+    def finish(self, index: int) -> None:
+        """A partition hears that an operation has ended; maybe its tenure has, too (HAZARDS 9)."""
+        if self.ended:
+            ended = self.ended.pop(index % len(self.ended))
+            started = ended.started
+            started.partition.finish(started.activation, ended.result, ended.error)
+            if not started.partition.gone:
+                started.partition.settle_suspects()
+
+    async def stop(self) -> None:
+        """End all tasks."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # -- commits -------------------------------------------------------------------------------------------------------
+
+    def build(self, number: int) -> None:
+        """Build the next commit of a partition."""
+        partition = self.partitions.get(number)
+        if partition is None or not partition.wants_commit:
+            return
+        try:
+            self.flights[number] = Flight(partition, partition.next_commit())
+        except Unstorable as error:
+            self._kind.eager.add(error.target)
+            self.drop(partition)
+
+    async def send(self, number: int, *, lose_answer: bool) -> None:
+        """A commit reaches the store; `answer` brings its verdict, if that is not lost."""
+        flight = self.flights.get(number)
+        if flight is None or flight.verdict is not None:
+            return
+        verdict = await self.apply(flight.commit)
+        if not lose_answer:
+            flight.verdict = verdict
+
+    async def apply(self, commit: Commit) -> CommitVerdict:
+        """The store carries out a commit, and says what it has to say."""
+        expected = self._model.expect(commit)
+        [verdict] = await self._ask(self._store.commit([commit], self.generation))
+        assert verdict is expected, f"invariant 6: a commit that should be {expected} is {verdict}"
+        if verdict is CommitVerdict.APPLIED:
+            self._model.committed(commit, self._store.clock.now_ms())
+        return verdict
+
+    def answer(self, number: int) -> None:
+        """The verdict on a commit is heard."""
+        flight = self.flights.get(number)
+        if flight is None or flight.verdict is None:
+            return
+        if flight.verdict in (CommitVerdict.APPLIED, CommitVerdict.ALREADY):
+            del self.flights[number]
+            flight.partition.committed()
+        else:
+            assert flight.verdict is CommitVerdict.FENCED
+            self._lost(flight.partition)
+
+    # -- parks and timers ----------------------------------------------------------------------------------------------
+
+    async def park(self, number: int, *, lose_answer: bool) -> None:
+        """Move and read parks; `heed` brings the answers."""
+        partition = self.partitions.get(number)
+        if self._parking or partition is None or partition.draining:
+            return
+        for activation, stream_ids in partition.parking.take_parks():
+            held = True
+            for _ in range(1 + lose_answer):  # a lost answer: once more
+                held = await self._ask(self._store.park(number, partition.token, activation.target, stream_ids))
+            if not held:
+                self._lost(partition)
+                return
+            self._parking.append(self._unless_gone(partition, partial(partition.parking.parked, activation)))
+
+    async def refill(self, number: int, count: int) -> None:
+        partition = self.partitions.get(number)
+        if self._parking or partition is None or partition.draining:
+            return
+        for activation, after in partition.take_refills():
+            entries = await self._ask(self._store.read_park(number, activation.target, after, count))
+            self._parking.append(self._unless_gone(partition, partial(partition.refilled, activation, entries, count)))
+
+    def heed(self) -> None:
+        """An answer about a park arrives."""
+        if self._parking:
+            self._parking.pop(0)()
+
+    async def fire(self, number: int, limit: int) -> None:
+        """Fire timers; `tick` brings the answer."""
+        partition = self.partitions.get(number)
+        if self._timing is not None or partition is None or partition.draining:
+            return
+        partition.fire_begins()
+        fired = await self._ask(self._store.fire_timers(number, partition.token, limit))
+        if fired is None:
+            self._lost(partition)
+            return
+        self._timing = self._unless_gone(partition, lambda: partition.fired(fired[1]))
+
+    def tick(self) -> None:
+        if self._timing is not None:
+            tick, self._timing = self._timing, None
+            tick()
+
+    # -- memory --------------------------------------------------------------------------------------------------------
+
+    def evict(self, number: int, idle_rounds: int) -> None:
+        partition = self.partitions.get(number)
+        if partition is not None:
+            partition.evict(idle_rounds)
+
+    def age(self) -> None:
+        for partition in self.partitions.values():
+            partition.park_the_old()
+
+    def check(self) -> None:
+        """What must hold in memory at any time."""
+        for partition in self.partitions.values():
+            assert partition.runnable >= 0
+            longest = max((len(a.mailbox) for a in partition.activations.values()), default=0)
+            assert longest <= self._settings.mailbox_length_max + 100, "invariant 9: a mailbox is bounded"
