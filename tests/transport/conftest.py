@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from embedded_tools import end_embedded
 from stead.transport import Settings
 from stead.transport._redis import RedisStore
 from valkey_server import ValkeyServer
@@ -22,3 +24,11 @@ async def store(server: ValkeyServer, settings: Settings) -> AsyncIterator[Redis
     store = await RedisStore.open(server.url, "tests", settings)
     yield store
     await store.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder for an embedded server, which is gone before the folder is deleted."""
+    place = tmp_path / "s"
+    yield place
+    end_embedded(place)

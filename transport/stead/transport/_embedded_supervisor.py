@@ -134,6 +134,7 @@ class Supervisor:
         self.process: subprocess.Popen[bytes] | None = None
         self.told_to_stop = False
         self.restarts: list[float] = []
+        self.idle_since: float | None = None
         self.log_start = 0  # where the log of the present server begins
         self.alive = open_file(folder / SUPERVISOR_LOCK)
         self.attached = open_file(folder / ATTACHED)
@@ -210,8 +211,8 @@ class Supervisor:
         while not ask(self.address, b"PING").startswith(b"+PONG"):
             if self.process.poll() is not None:
                 raise ServerFailed(self._obituary())
-            if self.told_to_stop:
-                raise ServerFailed("told to stop")
+            if self.told_to_stop or self.is_idle():
+                raise ServerFailed("nobody waits for it any more")
             self.nap(0.02)
 
     def _obituary(self) -> str:
@@ -263,7 +264,6 @@ class Supervisor:
 
     def watch(self) -> None:
         """Keep the server until nobody has been attached for a while, or it cannot be kept. Holds `lock` at the end."""
-        idle_since: float | None = None
         while not self.told_to_stop:
             self.nap(TICK_S)
             if self.process is not None and self.process.poll() is not None:
@@ -271,17 +271,21 @@ class Supervisor:
             if self._is_gone():
                 self.say("the folder was deleted")
                 return
-            if not try_lock(self.attached):
-                idle_since = None
-                continue
-            fcntl.flock(self.attached, fcntl.LOCK_UN)
-            now = time.monotonic()
-            idle_since = now if idle_since is None else idle_since
-            if now - idle_since >= LINGER_S and try_lock(self.lock):
+            if self.is_idle() and try_lock(self.lock):
                 if try_lock(self.attached):
                     self.say("nobody is attached")
                     return
                 fcntl.flock(self.lock, fcntl.LOCK_UN)
+
+    def is_idle(self) -> bool:
+        """Whether nobody has been attached for a while."""
+        if not try_lock(self.attached):
+            self.idle_since = None
+            return False
+        fcntl.flock(self.attached, fcntl.LOCK_UN)
+        now = time.monotonic()
+        self.idle_since = now if self.idle_since is None else self.idle_since
+        return now - self.idle_since >= LINGER_S
 
     def _is_gone(self) -> bool:
         """Whether this folder is no longer the one that we keep."""
@@ -323,7 +327,8 @@ def main() -> None:
         supervisor.own()
         supervisor.start()
         (folder / FAILURE).unlink(missing_ok=True)
-        write_json(folder / ADDRESS, {"address": order["address"], "folder": order["folder"], "fsync": order["fsync"]})
+        known = {name: order[name] for name in ("address", "folder", "fsync")}
+        write_json(folder / ADDRESS, {**known, "supervisor": os.getpid()})
     except (ServerFailed, OSError) as error:
         if supervisor is not None:
             supervisor.say(str(error))
