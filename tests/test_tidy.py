@@ -1,0 +1,158 @@
+"""The repository polices itself: limits and habits that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[1]
+PACKAGES = ["app", "entities", "orchestrations", "transport"]
+FOLDERS = [*PACKAGES, "benchmarks", "examples", "tests"]
+
+FILE_LINES_MAX = 500
+FUNCTION_LINES_MAX = 60
+
+# Modules that compute and do nothing else. They get the time as an argument and make no random numbers.
+CORE = {
+    "entities/stead/entities": """_activation _addressing _assignment _cells _cells_function _deadletters _definition
+        _effects _entity _envelope _errors _ids _leases _operations _parking _partition _reads _refusals _registry
+        _schema _state_form _suspects""",
+    "transport/stead/transport": "_codec _errors _keys _memory_faults _memory_state _memory_steps _records _sender_chain",
+}
+IMPURE = {
+    "anyio", "asyncio", "http", "multiprocessing", "os", "random", "redis", "requests", "secrets", "select", "signal",
+    "socket", "subprocess", "tempfile", "time",
+}  # fmt: skip
+NOW = {"now", "utcnow", "today", "uuid1", "uuid4", "uuid7"}
+
+UNSAFE = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "jsonpickle"}
+
+# Spelled in parts, so that this file does not find itself.
+LEFT_OVER = re.compile("|".join([r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"\bXX" + r"X\b", r"\bHA" + r"CK\b"]))
+SKIPPED = re.compile("|".join([r"mark\.ski" + "p", r"mark\.xfa" + "il", r"pytest\.ski" + r"p\(", "importor" + "skip"]))
+
+
+@functools.cache
+def files(suffix: str = ".py") -> list[Path]:
+    """Every file of ours of a kind."""
+    found = [file for folder in FOLDERS for file in sorted((REPO / folder).rglob(f"*{suffix}"))]
+    assert found
+    return found
+
+
+@functools.cache
+def parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(), str(file))
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(REPO).as_posix()
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """The top-level names of all modules imported anywhere in a file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def texts(file: Path) -> Iterator[tuple[int, str]]:
+    """Every text and bytes literal of a file with its line, but for docstrings (those of attributes included)."""
+    tree = parsed(file)
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in documentation:
+            if isinstance(node.value, str):
+                yield node.lineno, node.value
+            elif isinstance(node.value, bytes):
+                yield node.lineno, node.value.decode("latin-1")
+
+
+def test_files_are_short() -> None:
+    lengths = {name_of(file): len(file.read_text().splitlines()) for file in [*files(), *files(".lua")]}
+    assert {name: lines for name, lines in lengths.items() if lines > FILE_LINES_MAX} == {}
+
+
+def test_functions_are_short() -> None:
+    lengths = {
+        f"{name_of(file)}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for file in files()
+        for node in ast.walk(parsed(file))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > FUNCTION_LINES_MAX} == {}
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert [name_of(file) for file in files() if file.read_text().strip() and not ast.get_docstring(parsed(file))] == []
+
+
+def test_every_module_postpones_its_annotations() -> None:
+    """So that imports for types cost nothing and the oldest Python reads every annotation."""
+    wanted = "from __future__ import annotations"
+    with_code = [file for file in files() if len(parsed(file).body) > 1]
+    assert [name_of(file) for file in with_code if wanted not in file.read_text()] == []
+
+
+def test_keys_are_named_in_one_module_only() -> None:
+    found = {
+        f"{name_of(file)}:{line}"
+        for file in files()
+        if name_of(file).partition("/")[0] in PACKAGES and file.name != "_keys.py"
+        for line, text in texts(file)
+        if "stead:" in text
+    }
+    scripts = {name_of(file) for file in files(".lua") if "stead:" in file.read_text()}
+    assert found | scripts == set()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [REPO / folder / f"{module}.py" for folder, modules in CORE.items() for module in modules.split()],
+    ids=name_of,
+)
+def test_the_core_does_nothing_but_compute(file: Path) -> None:
+    assert IMPURE.isdisjoint(imports(parsed(file)))
+    called = {
+        f"{node.func.attr}, line {node.lineno}"
+        for node in ast.walk(parsed(file))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in NOW
+        if isinstance(node.func.value, ast.Name) and node.func.value.id in {"datetime", "date", "uuid"}
+    }
+    assert called == set()
+
+
+def test_data_can_never_run_code() -> None:
+    for file in files():
+        if not name_of(file).startswith("tests/"):  # they check that errors survive a process pool
+            assert UNSAFE.isdisjoint(imports(parsed(file))), name_of(file)
+            calls = [node.func for node in ast.walk(parsed(file)) if isinstance(node, ast.Call)]
+            names = {call.id for call in calls if isinstance(call, ast.Name)}
+            assert names.isdisjoint({"eval", "exec"}), name_of(file)
+
+
+def test_the_supervisor_needs_the_standard_library_only() -> None:
+    """It is run by its path, without site-packages."""
+    tree = parsed(REPO / "transport/stead/transport/_embedded_supervisor.py")
+    assert set(imports(tree)) <= sys.stdlib_module_names
+    assert not any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
+
+
+def test_nothing_is_left_to_do_and_no_test_is_left_out() -> None:
+    for file in [*files(), *files(".lua"), *REPO.glob("*.md"), *(REPO / "docs").rglob("*.md"), REPO / "Makefile"]:
+        for pattern in (LEFT_OVER, SKIPPED):
+            found = pattern.search(file.read_text())
+            assert found is None, f"{name_of(file)}: {found[0]}"
+
+
+def test_every_ignore_of_a_type_error_names_it() -> None:
+    blanket = re.compile(r"#\s*(type|pyright):\s*ignore(?!\[)")
+    assert [name_of(file) for file in files() if blanket.search(file.read_text())] == []

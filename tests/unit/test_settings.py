@@ -1,0 +1,63 @@
+"""Settings: where they come from, and that each has a unit, a bound and a reason."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from stead.transport import Settings
+
+UNITS = re.compile(r"(_ms|_ms_max|_bytes_max|_length_max|_page_length)$")
+
+# Counts whose name is their unit, switches and choices.
+UNITLESS = {
+    "partitions", "slot_groups", "activations_max", "dead_letters_max", "calls_in_flight_max", "timers_fire_max",
+    "turn_sends_max", "poison_tries_max", "replay_every_turn", "replicas_ack", "embedded_fsync",
+}  # fmt: skip
+
+
+def test_each_has_its_reason() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert len(field.description) > 30, name
+
+
+def test_each_has_its_unit_in_its_name() -> None:
+    without = {name for name in Settings.model_fields if not UNITS.search(name)}
+    assert without == UNITLESS & set(Settings.model_fields)
+
+
+def test_an_argument_wins_over_the_environment_which_wins_over_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEAD_LEASE_MS", "4000")
+    monkeypatch.setenv("STEAD_REPLAY_EVERY_TURN", "true")
+    assert Settings().lease_ms == 4_000
+    assert Settings().replay_every_turn
+    assert Settings(lease_ms=5_000).lease_ms == 5_000
+    assert Settings().partitions == 64
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"partitions": 0},
+        {"partitions": 1_025},
+        {"slot_groups": 0},
+        {"lease_ms": 10},
+        {"payload_bytes_max": -1},
+        {"batch_length_max": 0},
+        {"embedded_fsync": "no"},
+        {"lease_s": 10},
+    ],
+    ids=str,
+)
+def test_what_cannot_work_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        Settings.model_validate(wrong)
+
+
+def test_they_do_not_change() -> None:
+    settings = Settings()
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.lease_ms = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
