@@ -12,7 +12,8 @@ FLIGHTS := $(VENV)/.flights-done
 DOCS := $(VENV)/.docs-done
 CODE := app entities orchestrations transport tests benchmarks examples
 
-.PHONY: help setup demo test quick check lint format types layers bench docs clean
+MAKEFLAGS += --no-print-directory
+.PHONY: help setup demo test quick check lint format types mypy pyright layers bench docs clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -20,6 +21,7 @@ help:
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 18
 
 setup: $(SETUP)  ## make .venv with everything; the other targets do it by themselves
+	@echo "ready: $(VENV)"
 
 $(SETUP): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "stead needs Python 3.11 or newer; make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
@@ -49,8 +51,12 @@ lint: $(SETUP)
 	@$(RUN) -m ruff check $(CODE)
 	@$(RUN) -m ruff format --check $(CODE)
 
-types: $(SETUP)
+types: mypy pyright
+
+mypy: $(SETUP)
 	@$(RUN) -m mypy
+
+pyright: $(SETUP)
 	@$(RUN) -m pyright --pythonpath $(RUN)
 
 layers: $(SETUP)

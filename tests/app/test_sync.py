@@ -98,7 +98,7 @@ def test_errors_are_raised_at_the_call(client: SyncClient) -> None:
     with pytest.raises(UnknownEntity):
         client.signal_entity(Unregistered.poke, "a")
     with pytest.raises(InvalidInput, match="time zone"):
-        client.at(datetime(2030, 1, 1)).signal_entity(Counter.add, "a", 1)  # noqa: DTZ001
+        client.at(datetime(2030, 1, 1)).signal_entity(Counter.add, "a", 1)
 
 
 def test_scheduled_signals_are_carried_out_later(client: SyncClient) -> None:

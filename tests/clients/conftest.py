@@ -27,7 +27,7 @@ async def open_store(request: pytest.FixtureRequest, settings: Settings) -> Asyn
     hub = f"clients-{next(_numbers)}"
     stores: list[Store] = []
     memory = MemoryStore(hub, settings)
-    url = cast(str, request.getfixturevalue("server_url")) if request.param == "redis" else ""
+    url = cast("str", request.getfixturevalue("server_url")) if request.param == "redis" else ""
 
     async def open_it() -> Store:
         store: Store = await RedisStore.open(url, hub, settings) if url else memory

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_worker import ScriptedWorker, scripted_worker
-from swallowing_proxy import SwallowingProxy
-from valkey_server import ValkeyServer
 
+from scripted_worker import ScriptedWorker, scripted_worker
 from stead.entities import (
     BacklogFull,
     CallTimeout,
@@ -26,6 +24,8 @@ from stead.entities import (
 from stead.entities._envelope import Message, decode_message
 from stead.transport import ManualClock, MemoryStore, Settings, Store
 from stead.transport._redis import RedisStore
+from swallowing_proxy import SwallowingProxy
+from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from scripted_worker import scripted_worker
 
+from scripted_worker import scripted_worker
 from stead.entities import (
     AcknowledgedLost,
     ClassEntityType,

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, assert_type
 
 import pytest
-from scripted_worker import scripted_worker
 
+from scripted_worker import scripted_worker
 from stead.entities import (
     ClassEntityType,
     Entity,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
 import pytest
+
 from scripted_worker import ScriptedWorker, scripted_worker
 from stead.entities import (
     CallTimeout,

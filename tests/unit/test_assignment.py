@@ -6,6 +6,7 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from stead.entities._assignment import assign
 
 NONE: frozenset[str] = frozenset()
@@ -13,7 +14,9 @@ workers = st.sets(st.text("abcdefgh", min_size=1, max_size=4), min_size=1, max_s
 
 
 @given(workers, st.integers(1, 200))
-def test_every_partition_has_one_living_owner_and_shares_differ_by_one_at_most(names: set[str], partitions: int) -> None:
+def test_every_partition_has_one_living_owner_and_shares_differ_by_one_at_most(
+    names: set[str], partitions: int
+) -> None:
     owners = assign(dict.fromkeys(names, NONE), partitions, {})
     assert sorted(owners) == list(range(partitions))
     taken = Counter(owners.values())
@@ -23,8 +26,8 @@ def test_every_partition_has_one_living_owner_and_shares_differ_by_one_at_most(n
 
 @given(workers, st.integers(1, 200))
 def test_all_workers_compute_the_same_assignment(names: set[str], partitions: int) -> None:
-    forwards = {name: NONE for name in sorted(names)}
-    backwards = {name: NONE for name in sorted(names, reverse=True)}
+    forwards = dict.fromkeys(sorted(names), NONE)
+    backwards = dict.fromkeys(sorted(names, reverse=True), NONE)
     assert assign(forwards, partitions, {}) == assign(backwards, partitions, {})
 
 

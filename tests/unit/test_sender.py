@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+
 from stead.transport import (
     AcknowledgedLost,
     BacklogFull,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from stead.transport import EnqueueResult, Verdict
 from stead.transport._sender_chain import RECHAINED_MAX, Chain, Lost, Refused, Simple
 

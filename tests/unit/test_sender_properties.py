@@ -11,6 +11,7 @@ import itertools
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from stead.transport import Batch, EnqueueResult, Verdict
 from stead.transport._sender_chain import Chain, Lost, Refused, Simple
 

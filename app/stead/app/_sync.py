@@ -66,7 +66,7 @@ class SyncClient:
         if not 0 < limit < float("inf"):
             raise InvalidInput(f"timeout {seconds!r}", "it is a number of seconds above 0")
         view = copy.copy(self)
-        view._seconds = limit  # noqa: SLF001 - a copy of this object
+        view._seconds = limit
         return view
 
     @overload

@@ -185,7 +185,7 @@ class EntityClient:
             target = str(entity)
         else:
             kind = self._kind(entity)
-            target, read = str(EntityId(kind.name, cast(str, key))), kind.read
+            target, read = str(EntityId(kind.name, cast("str", key))), kind.read
         partition = self._outgoing.partition(target)
         records = await read_patiently(
             self._store, self._settings, lambda: self._store.read_records(partition, [target])

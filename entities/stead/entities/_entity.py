@@ -282,7 +282,7 @@ def _resolved(function: FunctionType, names: dict[str, Any], *, strict: bool = F
 def _names_around(cls: type[Entity]) -> dict[str, Any]:
     """The local names of the function in which a class is defined, if it is: `get_type_hints` knows the global ones."""
     names: dict[str, Any] = {}
-    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame.f_back is not None and _is_machinery(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
     # The function around the class, and those around it as far as they are still running.
