@@ -181,8 +181,9 @@ class TurnRunner:
 
 async def _within(awaitable: Awaitable[object], limit_ms: int) -> object:
     """Await something, but not longer than an operation may take (HAZARDS 21)."""
+    limit = asyncio.timeout(limit_ms / 1000)
     try:
-        async with asyncio.timeout(limit_ms / 1000) as limit:
+        async with limit:
             return await awaitable
     except TimeoutError as error:
         if limit.expired():
