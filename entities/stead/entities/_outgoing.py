@@ -47,7 +47,7 @@ class Outgoing:
         """The bytes of a message. Raises `PayloadTooLarge`, and `InvalidInput` for what cannot be stored."""
         message_id = self._session + next(self._counter).to_bytes(COUNTER_BYTES, "big")
         # An array, whatever it was: a tuple would be marked as one.
-        values: list[object] = args if type(args) is list else list(args)
+        values = args if isinstance(args, list) else list(args)
         payload = encode_message(target, operation_name, values, message_id, extras)
         if len(payload) > self._payload_bytes_max:
             raise PayloadTooLarge(f"the message {operation_name!r} to {target}", len(payload), self._payload_bytes_max)
