@@ -160,6 +160,7 @@ def test_a_copied_folder_has_a_server_of_its_own(folder: Path, tmp_path: Path) -
     until(lambda: not is_kept(copy), "the copy's server stops")
 
 
+@pytest.mark.slow
 def test_a_folder_with_a_long_path_has_its_socket_elsewhere(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 20) / ("path" * 20)
     with EmbeddedServer.attach(folder) as one, EmbeddedServer.attach(folder) as two:
@@ -181,6 +182,7 @@ def test_its_program_comes_with_a_package() -> None:
     assert subprocess.run([server_program(), "--version"], capture_output=True, check=True).stdout
 
 
+@pytest.mark.slow
 async def test_a_store_on_it_lets_go_when_it_is_closed(folder: Path) -> None:
     url = f"embedded://{folder}"
     settings = Settings(partitions=2, slot_groups=1)
@@ -196,6 +198,7 @@ async def test_a_store_on_it_lets_go_when_it_is_closed(folder: Path) -> None:
     await three.close()
 
 
+@pytest.mark.slow
 async def test_opening_that_is_cancelled_keeps_no_server(folder: Path) -> None:
     opening = asyncio.create_task(open_store(f"embedded://{folder}", "weather", Settings(partitions=2, slot_groups=1)))
     await asyncio.sleep(0)
@@ -206,6 +209,7 @@ async def test_opening_that_is_cancelled_keeps_no_server(folder: Path) -> None:
     await asyncio.to_thread(until, lambda: not is_kept(folder), "the server stops")
 
 
+@pytest.mark.slow
 async def test_what_goes_wrong_after_attaching_lets_go(folder: Path) -> None:
     with EmbeddedServer.attach(folder) as server:
         supervisor.ask(server.address, b"SET stead:hub:weather wrong")

@@ -75,6 +75,7 @@ def test_a_damaged_append_only_file(folder: Path) -> None:
     assert "Bad file format" in refusal(folder)
 
 
+@pytest.mark.slow
 def test_a_server_that_says_nothing_is_given_up_and_not_left_behind(folder: Path, tmp_path: Path) -> None:
     assert "in time" in refusal(folder, program(tmp_path, "exec sleep 100"), wait_s=0.5)
     until(lambda: not is_kept(folder), "the silent program is stopped")
