@@ -11,6 +11,8 @@ from stead.entities._registry import Registry
 from stead.entities._turns import EntityKind
 from stead.transport import pack
 
+A, B = "@list@a", "@list@b"
+
 
 @pytest.mark.parametrize(
     "garbage",

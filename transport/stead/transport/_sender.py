@@ -277,7 +277,7 @@ class Sender:
     async def _run(self) -> None:
         try:
             await self._send_for_ever()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a task's last word
             # A bug, here or in the store. Nobody may wait for ever for a task that is gone.
             _log.exception("the sender ended")
             self._break(StoreUnavailable(f"the sender ended: {_reason(error)}", "unknown"))
@@ -298,7 +298,7 @@ class Sender:
                 self._failed(error)
                 await clock.sleep(retry_delay(self._tries))
                 self._tries += 1
-            except Exception as error:  # a server that is no longer suitable, a closed store
+            except Exception as error:  # noqa: BLE001 - a server that is no longer suitable, a closed store
                 self._give_up(lanes, error)
             else:
                 self._trouble_since = None
