@@ -8,7 +8,9 @@ from stead.transport import LeaseView
 LEASE_MS = 9_000
 
 
-def view(partition: int = 0, *, token: bytes = b"t", owner: str = "other", expires_ms: int = 0, free_since_ms: int = 0) -> LeaseView:
+def view(
+    partition: int = 0, *, token: bytes = b"t", owner: str = "other", expires_ms: int = 0, free_since_ms: int = 0
+) -> LeaseView:
     return LeaseView(partition, token, owner, 1, expires_ms, free_since_ms, False)
 
 
@@ -33,7 +35,9 @@ def test_an_expired_lease_is_taken_only_when_seen_twice_a_third_of_a_lease_apart
 def test_a_renewal_between_the_two_looks_wins() -> None:
     watch = LeaseWatch(LEASE_MS)
     assert not watch.takeable(view(expires_ms=999_999), 1_000_000, 0.0)
-    assert not watch.takeable(view(expires_ms=1_001_000), 1_003_000, 3.0), "it was renewed: another expiry, looked at anew"
+    assert not watch.takeable(view(expires_ms=1_001_000), 1_003_000, 3.0), (
+        "it was renewed: another expiry, looked at anew"
+    )
     assert watch.takeable(view(expires_ms=1_001_000), 1_006_000, 6.0)
 
 

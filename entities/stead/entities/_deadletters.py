@@ -109,9 +109,7 @@ def read_letter(letter: DeadLetter) -> DeadMessage:
         message = decode_message(read.envelope)
     except (InvalidInput, UnknownEnvelope):
         return _made(letter, read, "", "", (), {}, None)
-    return _made(
-        letter, read, message.target, message.operation, message.args, message.kwargs or {}, message.sender
-    )
+    return _made(letter, read, message.target, message.operation, message.args, message.kwargs or {}, message.sender)
 
 
 def _made(

@@ -71,7 +71,9 @@ def plan_leases(
             if not mine:
                 plan.release.append(view.partition)
         elif view.token and view.owner == me:
-            plan.acquire.append(view)  # this very process lost track of it (a restart of the server): nobody else holds it
+            plan.acquire.append(
+                view
+            )  # this very process lost track of it (a restart of the server): nobody else holds it
         elif watch.takeable(view, server_ms, monotonic) and (mine or _abandoned(view, server_ms, lease_ms)):
             plan.acquire.append(view)
     return plan

@@ -141,9 +141,7 @@ class Membership:
         board = self._board
         token = board.draw(16)
         try:
-            acquired = await board.store.acquire(
-                view.partition, board.name, token, view.token, board.settings.lease_ms
-            )
+            acquired = await board.store.acquire(view.partition, board.name, token, view.token, board.settings.lease_ms)
         except TornCommit as error:
             logger.critical("%s", error)
             return

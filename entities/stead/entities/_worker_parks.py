@@ -77,5 +77,3 @@ class Parker:
         board.turn(partition)
         if partition.wants_commit:
             board.committing.ring()
-
-

@@ -189,5 +189,3 @@ async def _within(awaitable: Awaitable[object], limit_ms: int) -> object:
         if limit.expired():
             raise OperationTimeout(f"the operation took longer than {limit_ms:,} ms and was cancelled") from error
         raise
-
-

@@ -51,7 +51,9 @@ class BacklogFull(SteadError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"partition {self.partition} accepts no messages now: {self.reason}; nothing was accepted, try again later"
+        return (
+            f"partition {self.partition} accepts no messages now: {self.reason}; nothing was accepted, try again later"
+        )
 
 
 class StoreUnavailable(SteadError):
