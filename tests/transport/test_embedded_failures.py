@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import stat
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -77,7 +78,9 @@ def test_a_damaged_append_only_file(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_a_server_that_says_nothing_is_given_up_and_not_left_behind(folder: Path, tmp_path: Path) -> None:
-    assert "in time" in refusal(folder, program(tmp_path, "exec sleep 100"), wait_s=0.5)
+    assert "in time" in refusal(
+        folder, program(tmp_path, f"exec {sys.executable} -ISc 'import time; time.sleep(100)'"), wait_s=0.5
+    )
     until(lambda: not is_kept(folder), "the silent program is stopped")
 
 
