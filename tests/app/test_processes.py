@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,8 +18,16 @@ pytestmark = pytest.mark.slow
 
 def children_of(parent: int) -> list[int]:
     """The processes that a process has started and that still run."""
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=False)
-    return [int(word) for word in found.stdout.split()]
+    if not Path("/proc/self/stat").exists():  # macOS
+        found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True, check=False)
+        return [int(word) for word in found.stdout.split()]
+    children: list[int] = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            state, ppid = file.read_text().rpartition(")")[2].split()[:2]
+            if int(ppid) == parent and state != "Z":
+                children.append(int(file.parent.name))
+    return children
 
 
 def alive(pid: int) -> bool:
