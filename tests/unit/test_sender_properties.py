@@ -10,7 +10,7 @@ import itertools
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from stead.transport import Batch, EnqueueResult, Verdict
 from stead.transport._sender_chain import Chain, Lost, Refused, Simple
@@ -168,5 +168,7 @@ class SenderMachine(RuleBasedStateMachine):
             assert set(self.settled) <= set(self.server.inbox)
 
 
-TestSender = SenderMachine.TestCase
-TestSender.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+def test_a_message_gets_in_once_or_is_reported() -> None:
+    run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]  # its parameters are untyped
+        SenderMachine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
+    )

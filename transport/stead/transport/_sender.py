@@ -51,6 +51,9 @@ OPENINGS_MAX = 8
 # The buffer holds at most this many full batches, in bytes.
 BUFFER_BATCHES_MAX = 4
 
+# A patient sender waits for so many messages as long as more keep coming.
+LINGER_LENGTH = 2_000
+
 _last_incarnation = 0
 
 
@@ -288,6 +291,8 @@ class Sender:
             if not self._busy:
                 await self._pause(None)
                 continue
+            if self._patient:
+                await self._linger()
             lanes, batches, held_until = self._gather()
             if not batches:
                 await self._pause(max(0.001, held_until - clock.monotonic()))
@@ -304,6 +309,16 @@ class Sender:
                 self._trouble_since = None
                 self._tries = 0
                 self._judge(lanes, results)
+
+    async def _linger(self) -> None:
+        """Let a producer that is in full flow add to the next batches: large ones cost the server far less a message.
+
+        Counted in turns of the event loop, not in time: as soon as a turn adds nothing, nobody is kept waiting.
+        """
+        length = 0
+        while length < self._length < LINGER_LENGTH:
+            length = self._length
+            await asyncio.sleep(0)
 
     def _gather(self) -> tuple[list[Lane], list[Batch], float]:
         """What to send now, and when the next held lane may try again."""
