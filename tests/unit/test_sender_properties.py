@@ -7,10 +7,11 @@ forget old sessions. Copies of a batch may arrive late, after the client has giv
 from __future__ import annotations
 
 import itertools
+from typing import Any, cast
 
-from hypothesis import settings
+from hypothesis import settings, stateful
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from stead.transport import Batch, EnqueueResult, Verdict
 from stead.transport._sender_chain import Chain, Lost, Refused, Simple
@@ -169,6 +170,6 @@ class SenderMachine(RuleBasedStateMachine):
 
 
 def test_a_message_gets_in_once_or_is_reported() -> None:
-    run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]  # its parameters are untyped
+    cast("Any", stateful).run_state_machine_as_test(
         SenderMachine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
     )
