@@ -199,3 +199,18 @@ async def test_back_pressure_holds_against_a_slow_worker(open_store: Any, settin
         while len(worker.messages) < 2_000:
             await asyncio.sleep(0.001)
         assert worker.states["@counter@a"] == {"value": 2_000}
+
+
+async def test_more_entities_than_a_producer_remembers_make_no_difference(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stead.entities._producer.ROUTES_MAX", 3)
+    async with client_of(store, settings) as client:
+        async with client.producer() as producer:
+            for number in range(60):
+                await producer.signal(Counter.add, f"k{number % 10}", number)
+                await producer.signal(EntityId("counter", f"n{number % 10}"), "ADD", number)
+            with pytest.raises(InvalidInput):
+                await producer.signal(Counter.add, "line\nbreak", 1)
+        found = await received(store)
+    assert found == {f"@counter@{kind}{place}": list(range(place, 60, 10)) for kind in "kn" for place in range(10)}

@@ -31,7 +31,7 @@ P = ParamSpec("P")
 BREATH_LENGTH = 64
 
 # Routes that a producer remembers.
-ROUTES_MAX = 50_000
+ROUTES_MAX = 20_000
 
 
 class Route(NamedTuple):
@@ -51,6 +51,9 @@ class _Producer:
         self._sender = sender
         self._closed = closed
         self._routes: dict[tuple[object, str], Route] = {}
+        self._operations: dict[
+            object, tuple[str, str, Operation]
+        ] = {}  # function -> target's beginning, name, operation
         self._breath = 0
 
     async def flush(self) -> None:
@@ -85,8 +88,26 @@ class _Producer:
         call: Call = await self._outgoing.address(subject, key_or_name, args, kwargs)
         if len(self._routes) >= ROUTES_MAX:
             self._routes.clear()
+        if call.operation is not None and not isinstance(subject, EntityId):
+            start = call.target[: len(call.target) - len(key_or_name)]
+            self._operations[subject] = (start, call.operation_name, call.operation)
         route = Route(call.target, self._outgoing.partition(call.target), call.operation_name, call.operation)
         self._routes[subject, key_or_name] = route
+        return route
+
+    def _known_route(self, subject: object, key_or_name: str) -> Route | None:
+        """The route of a signal like one that was given before, at least to another entity of the class."""
+        route = self._routes.get((subject, key_or_name))
+        if route is not None:
+            return route
+        known = self._operations.get(subject)
+        if known is None:
+            return None
+        start, name, operation = known
+        target = start + check_key(key_or_name)
+        route = Route(target, self._outgoing.partition(target), name, operation)
+        if len(self._routes) < ROUTES_MAX:
+            self._routes[subject, key_or_name] = route
         return route
 
     def _encode(self, route: Route, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
@@ -104,7 +125,7 @@ class _Producer:
 
         For the client without `await`: it may be called from any thread, and needs no event loop.
         """
-        route = self._routes.get((subject, key_or_name))
+        route = self._known_route(subject, key_or_name)
         return None if route is None else (route.partition, self._encode(route, args, kwargs))
 
     async def _breathe(self) -> None:
@@ -132,7 +153,7 @@ class Producer(_Producer):
         It is durable after `flush` or when the block is left. Raises what is wrong with the arguments, and whatever kept
         earlier signals from being written: `StoreUnavailable`, `AcknowledgedLost`.
         """
-        route = self._routes.get((subject, key_or_name))
+        route = self._known_route(subject, key_or_name)
         if route is None:
             route = await self._route(subject, key_or_name, args, kwargs)
         sender = self._sender
@@ -177,7 +198,7 @@ class SourceProducer(_Producer):
         """
         if type(sequence) is not int or sequence < 0:
             raise InvalidInput(f"sequence number {sequence!r}", "sequence numbers are integers, 0 or above")
-        route = self._routes.get((subject, key_or_name))
+        route = self._known_route(subject, key_or_name)
         if route is None:
             route = await self._route(subject, key_or_name, args, kwargs)
         sender = self._sender
