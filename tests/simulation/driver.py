@@ -24,6 +24,7 @@ from simulation.world import PARTITIONS, WORKERS, Surroundings, World
 # How often each step comes up. Those that break things are rare enough for something to get done.
 WEIGHTS = {
     "compose": 20,
+    "burst": 3,
     "enqueue": 20,
     "give_up": 1,
     "arrive_late": 1,
@@ -47,7 +48,7 @@ WEIGHTS = {
     "tick": 6,
     "open_gate": 6,
     "finish": 6,
-    "evict": 3,
+    "evict": 5,
     "work": 6,
     "pass_time": 4,
     "restart_server": 1,
@@ -95,6 +96,7 @@ class Driver:
         some, flag = count(100), self._random.random() < 0.3
         arguments: dict[str, tuple[object, ...]] = {
             "compose": (count(3), count(10), count(18)),
+            "burst": (count(3), some),
             "enqueue": (count(3), partition, flag),
             "give_up": (count(3), partition),
             "arrive_late": (some,),
@@ -118,7 +120,7 @@ class Driver:
             "tick": (worker,),
             "open_gate": (some, not flag),
             "finish": (worker, some),
-            "evict": (worker, partition, count(4)),
+            "evict": (worker, partition, max(0, count(5) - 2)),
             "work": (worker, partition),
             "pass_time": (count(800),),
             "restart_server": (),

@@ -63,6 +63,12 @@ class Ledger(Entity):
         self.context.signal_entity(Ledger.note, key, f"{tag}/0")
         raise ValueError(tag)
 
+    def flood(self, tag: str, key: str) -> None:
+        """Change everything, and send more than may be sent: it fails after it has ended."""
+        self.entries.append(tag)
+        for number in range(20):
+            self.context.signal_entity(Ledger.note, key, f"{tag}/{number}")
+
     def ask(self, tag: str) -> int:
         self.entries.append(tag)
         return len(self.entries)

@@ -16,7 +16,7 @@ from simulation.ledger import entries_of
 from stead.entities._envelope import Failure, decode_letter, decode_message, decode_reply
 from stead.transport import Acquired, Commit, CommitVerdict, EnqueueResult, Settings, Verdict
 
-NEVER_APPLIED = {"fail": "operation", "nosuch": "unknown_operation", "badly": "invalid_input"}
+NEVER_APPLIED = {"fail": "operation", "nosuch": "unknown_operation", "badly": "invalid_input", "flood": "operation"}
 
 
 @dataclass(slots=True)
@@ -113,6 +113,8 @@ class Model:
         assert not commit.deleted, "nobody deletes here"
         self._check_size(commit)
         fresh: dict[str, None] = {}
+        created = [target for target, _ in commit.states if target not in self.states]
+        assert commit.created == created, "the index has each target once"
         for target, record in commit.states:
             fresh.update(dict.fromkeys(self._grown(target, entries_of(record), now_ms)))
         self._learn_replies(commit, fresh)
@@ -124,7 +126,7 @@ class Model:
         messages = len(commit.consumed) + sum(len(unpark.stream_ids) for unpark in commit.unparked)
         read = 100  # scheduled signals and garbage of one read are dealt with at once
         assert messages <= limit + read, "invariant 9: a commit is bounded"
-        assert len(commit.sends) <= limit + 3, "invariant 9: a commit is bounded"
+        assert len(commit.sends) < limit + self._settings.turn_sends_max, "invariant 9: a commit is bounded"
 
     def _grown(self, target: str, after: list[str], now_ms: int) -> list[str]:
         before = self.states.get(target, [])

@@ -71,6 +71,10 @@ class Simulation(RuleBasedStateMachine):
             self.step(lambda: self.world.compose(who, what, where))
         self.step(lambda: self.world.enqueue(who, where % PARTITIONS, False))
 
+    @rule(who=WHO, where=SOME)
+    def burst(self, who: int, where: int) -> None:
+        self.step(lambda: self.world.burst(who, where))
+
     @rule(who=WHO, partition=PARTITION, lose_answer=FLAG)
     def enqueue(self, who: int, partition: int, lose_answer: bool) -> None:
         self.step(lambda: self.world.enqueue(who, partition, lose_answer))

@@ -35,6 +35,7 @@ def make_settings() -> Settings:
         partitions=PARTITIONS,
         slot_groups=1,
         batch_length_max=4,
+        turn_sends_max=4,
         mailbox_length_max=3,
         mailbox_age_ms_max=1_000,
         dead_letters_max=100_000,
@@ -107,7 +108,7 @@ class World:
             case 5:
                 sender.compose(target, "later", [key, 5 * where], delay_ms=None, call=False)
             case 6:
-                operation = ("fail", "nosuch", "badly")[where % 3]
+                operation = ("fail", "nosuch", "badly", "flood")[where % 4]
                 target = OTHERS[where % 2] if operation == "nosuch" else target
                 args: list[object] = [key, 1, 2] if operation == "badly" else [key]
                 sender.compose(target, operation, args, delay_ms=None, call=where % 2 == 0 and call)
@@ -115,6 +116,17 @@ class World:
                 sender.compose(target, "note", [], delay_ms=where, call=False)
             case _:
                 sender.compose(("@heavy@a", *LEDGERS)[where % 4], "wait", [key], delay_ms=None, call=call)
+
+    async def burst(self, who: int, where: int) -> None:
+        """Somebody sends more to one target than fits a mailbox."""
+        sender = self.senders[who % len(self.senders)]
+        target = ("@heavy@a", *LEDGERS)[where % 4]
+        for number in range(8):
+            operation = "wait" if number == 0 and where % 2 else "note"
+            sender.compose(target, operation, ["b"] if operation == "wait" else [], delay_ms=None, call=False)
+        partition = partition_of(target, PARTITIONS)
+        for _ in range(8):
+            await self.enqueue(who, partition, False)
 
     async def enqueue(self, who: int, partition: int, lose_answer: bool) -> None:
         """Somebody sends a batch, or sends it again."""

@@ -117,6 +117,24 @@ def test_rule_1_what_arrives_follows_in_the_mailbox_once_the_whole_park_is_there
     assert not bench.store.parks
 
 
+def test_rule_1_what_arrives_goes_behind_what_overflowed_behind_the_park() -> None:
+    bench, partition, started = busy_bench(mailbox_length_max=4, mailbox_age_ms_max=1_000)
+    bench.put(A, 1, operation="wait")
+    bench.read(partition)
+    bench.now_ms += 1_000
+    partition.park_the_old()
+    bench.park(partition)
+    partition.finish(started.activation, None, None)
+    [started] = bench.work(partition)  # the whole park, message 1, is in the mailbox and runs
+    bench.put_range(A, 2, 5)
+    bench.read(partition)  # 2 stays with it, 3 to 5 overflow
+    bench.put(A, 6)
+    bench.read(partition)
+    partition.finish(started.activation, None, None)
+    bench.work(partition)
+    assert bench.state(A) == [0, 1, 2, 3, 4, 5, 6]
+
+
 def test_rule_1_the_park_is_read_in_pieces_and_what_arrives_meanwhile_stays_behind() -> None:
     bench, partition, started = busy_bench(mailbox_length_max=4)
     bench.put_range(A, 1, 10)
@@ -214,8 +232,16 @@ def test_rule_2_what_is_older_than_a_park_is_not_moved_there() -> None:
     bench.load(heir)
     bench.park(heir)
     last = bench.acquire()
-    [started] = bench.work(last)
-    last.finish(started.activation, None, None)
+    bench.read(last, count=2)
+    bench.load(last)
+    for started in bench.turn(last):
+        last.finish(started.activation, None, None)
+    bench.turn(last)
+    bench.commit(last)
+    bench.park(last)
+    bench.refill(last)
+    for started in bench.work(last):
+        last.finish(started.activation, None, None)
     bench.work(last)
     assert bench.state(A) == list(range(21))
 

@@ -242,6 +242,27 @@ def test_a_commit_is_bounded_and_the_rest_comes_in_the_next() -> None:
     assert bench.state(A) == list(range(1, 11))
 
 
+def test_operations_that_end_together_do_not_make_a_commit_too_large() -> None:
+    bench = Bench(batch_length_max=3)
+    targets = [f"@list@{number}" for number in range(10)]
+    for target in targets:
+        bench.put(target, 1, operation="wait")
+        bench.put(target, 2)
+    partition = bench.acquire()
+    started = bench.work(partition)
+    for start in started:
+        partition.finish(start.activation, None, None)
+    assert partition.busy
+    assert not partition.settled
+    sizes: list[int] = []
+    while partition.wants_commit:
+        sizes.append(len(bench.commit(partition).consumed))
+    assert sizes == [3, 3, 3, 1]
+    assert not partition.busy
+    bench.work(partition)
+    assert all(bench.state(target) == [1, 2] for target in targets)
+
+
 # -- loading and evicting (HAZARDS 8) ------------------------------------------------------------------------------------
 
 

@@ -153,6 +153,40 @@ def test_in_careful_mode_an_asynchronous_operation_runs_alone_and_keeps_its_mark
     assert bench.store.running is None
 
 
+def test_suspicion_does_not_pass_while_suspect_messages_are_in_a_park() -> None:
+    bench = Bench(mailbox_length_max=2)
+    bench.put(A, 0, operation="wait")
+    bench.put_range(A, 1, 6)
+    partition = bench.acquire()
+    [started] = bench.work(partition)
+    partition.finish(started.activation, None, None)
+    bench.turn(partition)
+    bench.commit(partition)
+    assert bench.store.parks
+    heir = bench.acquire()
+    bench.deliver(heir)  # the inbox is empty
+    heir.settle_suspects()
+    assert heir.suspects.active
+    bench.put(A, 7)  # what is younger does not matter
+    bench.work(heir)
+    assert not heir.suspects.active
+    assert bench.state(A) == list(range(8))
+
+
+def test_suspicion_passes_while_younger_messages_wait_for_a_park() -> None:
+    bench = Bench(mailbox_length_max=2)
+    bench.put(A, 0, operation="wait")
+    bench.acquire()
+    heir = bench.acquire()
+    [started] = bench.work(heir)
+    bench.put_range(A, 1, 6)
+    bench.read(heir)
+    assert heir.activations[A].park is not None
+    heir.finish(started.activation, None, None)
+    heir.settle_suspects()
+    assert not heir.suspects.active
+
+
 def test_messages_that_went_to_a_park_are_still_under_suspicion() -> None:
     bench = Bench(mailbox_length_max=2)
     bench.put(A, 0, operation="wait")

@@ -25,8 +25,6 @@ def goes_behind(park: Park, stream_id: StreamId) -> bool:
     """Whether a message of the inbox comes after everything in the target's park."""
     if park.exhausted and not park.waiting:
         return False  # the whole park is in the mailbox: what arrives now follows it there
-    if park.outstanding or park.waiting or park.after != _BEGINNING:
-        return True
     return stream_order(stream_id) >= stream_order(park.first)
 
 

@@ -86,6 +86,7 @@ class Partition:
         self._blocked_before = dict(acquired.blocked)
         self._ready: deque[Activation] = deque()
         self._busy: dict[Activation, None] = {}
+        self._ended: deque[tuple[Activation, object, BaseException | None]] = deque()  # busy, and to be finished
         self._to_load: list[Activation] = []
         self._flying: Commit | None = None
         self._flying_activations: frozenset[Activation] = frozenset()
@@ -262,8 +263,11 @@ class Partition:
             self.parking.needs(activation)
 
     def finish(self, activation: Activation, result: object, error: BaseException | None) -> None:
-        """An asynchronous operation has ended. Ignored if the tenure has ended."""
+        """An asynchronous operation has ended. Ignored if the tenure has ended. It waits while a commit is full."""
         if self.gone or activation not in self._busy:
+            return
+        if self.effects.full:
+            self._ended.append((activation, result, error))
             return
         del self._busy[activation]
         assert activation.kind is not None, "a busy activation has a kind"
@@ -344,6 +348,8 @@ class Partition:
         self._flying_activations = frozenset(written)
         if commit.unparked:
             self.parking.flying = self._flying_activations
+        while self._ended and not self.effects.full:
+            self.finish(*self._ended.popleft())
         return commit
 
     def committed(self) -> None:
