@@ -15,8 +15,6 @@ from ._activation import Activation
 from ._board import Board
 from ._partition import Partition
 
-_BLOCK_MS = 1_000
-_COUNT_MAX = 2_000  # entries of one partition in one read
 _COUNT_MIN = 32
 _PAUSE_S = 0.05
 
@@ -62,9 +60,10 @@ class InboxReader:
 
     async def _read_once(self, reading: dict[int, Partition]) -> None:
         board = self._board
+        settings = board.settings
         positions: dict[int, StreamId] = {number: p.position for number, p in reading.items()}
-        count = min(_COUNT_MAX, max(_COUNT_MIN, board.settings.batch_length_max // self._streams))
-        self._read = asyncio.ensure_future(board.store.read_inboxes(positions, count, _BLOCK_MS))
+        count = min(settings.read_length_max, max(_COUNT_MIN, settings.batch_length_max // self._streams))
+        self._read = asyncio.ensure_future(board.store.read_inboxes(positions, count, settings.read_block_ms))
         try:
             results = await self._read
         except asyncio.CancelledError:
