@@ -11,7 +11,9 @@ from ._activation import Activation
 from ._board import Board
 from ._partition import Partition
 
-_REFILL = 1_000  # messages read back at once
+_REFILL_MAX = 1_000  # messages read back at once
+_REFILL_MIN = 16
+_ENTRY_BYTES_GUESS = 65_536  # the size of a parked message before any was seen
 
 
 class Parker:
@@ -19,6 +21,7 @@ class Parker:
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._entry_bytes: float = _ENTRY_BYTES_GUESS
 
     async def run(self) -> None:
         board = self._board
@@ -68,12 +71,17 @@ class Parker:
 
     async def _refill(self, partition: Partition, activation: Activation, after: StreamId) -> None:
         board = self._board
+        # The store gives as many as it is asked for, so large messages have to be fewer (HAZARDS 22).
+        room = int(board.settings.read_bytes_max / self._entry_bytes)
+        count = min(_REFILL_MAX, max(_REFILL_MIN, room))
         entries = await board.insist(
-            lambda: board.store.read_park(partition.number, activation.target, after, _REFILL), "reading a park"
+            lambda: board.store.read_park(partition.number, activation.target, after, count), "reading a park"
         )
         if partition.gone:
             return
-        partition.refilled(activation, entries, _REFILL)
+        if entries:
+            self._entry_bytes = max(1.0, sum(len(fields[1]) for _, fields in entries) / len(entries))
+        partition.refilled(activation, entries, count)
         board.turn(partition)
         if partition.wants_commit:
             board.committing.ring()
