@@ -1,0 +1,34 @@
+"""A server of the test's own, and workers of it that do not outlive the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from valkey_server import ValkeyServer
+from worker_processes import WorkerProcess
+
+SETTINGS = {"lease_ms": 1_500, "heartbeat_ms": 300, "worker_keep_ms": 1_500}
+
+
+@pytest.fixture
+def own_server(start_server: Callable[..., ValkeyServer]) -> ValkeyServer:
+    """A server that the test may harm."""
+    return start_server()
+
+
+@pytest.fixture
+def start_worker(own_server: ValkeyServer, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Starts workers of the counting app, with short leases unless the test says otherwise."""
+    workers: list[WorkerProcess] = []
+
+    def start(**settings: int) -> WorkerProcess:
+        worker = WorkerProcess(tmp_path, f"worker{len(workers)}", own_server.url, {**SETTINGS, **settings})
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.end()

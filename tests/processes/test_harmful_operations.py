@@ -1,0 +1,98 @@
+"""Operations that kill or hold their worker: the rest of the hub goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from counting_app import Hazard, app
+from stead.entities import DeadLetters
+from valkey_server import ValkeyServer
+from worker_processes import Load, WorkerProcess, all_move, eventually, exact, shared_out
+
+STUCK_EXIT_STATUS = 70  # EX_SOFTWARE
+
+pytestmark = pytest.mark.slow
+
+StartWorker = Callable[..., WorkerProcess]
+
+
+@asynccontextmanager
+async def supervised(count: int, start: Callable[[], WorkerProcess]) -> AsyncIterator[list[WorkerProcess]]:
+    """Keeps so many workers running, whatever ends them. Gives all that were started."""
+    workers = [start() for _ in range(count)]
+
+    async def replace() -> None:
+        while True:
+            running = sum(worker.status is None for worker in workers)
+            workers.extend(start() for _ in range(count - running))
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(replace())
+    try:
+        yield workers
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_a_message_that_kills_its_workers_becomes_a_dead_letter(
+    own_server: ValkeyServer, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    deaths = tmp_path / "deaths"
+    async with app.connect(own_server.url) as client:
+        async with supervised(2, lambda: start_worker(lease_ms=600, heartbeat_ms=100)) as workers:
+            await shared_out(client, *workers)
+            async with Load(client) as load:
+                await all_move(client)
+                await client.signal_entity(Hazard.survive, "one")
+                await client.signal_entity(Hazard.die, "one", str(deaths))
+                await client.signal_entity(Hazard.survive, "one")
+
+                async def buried() -> bool:
+                    return any(partition.dead for partition in await client.store.info())
+
+                await eventually(buried, "a dead letter")
+                await all_move(client)
+            await exact(client, load.sent)
+        (letter,) = [message async for message in DeadLetters(client.store).all()]
+        assert (letter.target, letter.operation, letter.failure.kind) == ("@hazard@one", "die", "poison")
+        assert letter.tries == app.settings.poison_tries_max
+        hazard = await client.read_entity(Hazard, "one")
+        assert hazard is not None
+        assert hazard.survived == 2
+        died = [worker.status for worker in workers if worker.status is not None]
+        # Two ends may be anything; from then on each is known to be this message's.
+        assert died == [3] * len(died)
+        assert len(deaths.read_text().split()) == len(died) <= 2 + letter.tries
+
+
+async def test_an_operation_that_never_ends_costs_only_its_worker(
+    own_server: ValkeyServer, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    first, second = (start_worker(turn_stuck_ms=1_500) for _ in range(2))
+    async with app.connect(own_server.url) as client:
+        await shared_out(client, first, second)
+        async with Load(client) as load:
+            await all_move(client)
+            await client.signal_entity(Hazard.stick, "one", str(tmp_path / "stuck"))
+            await client.signal_entity(Hazard.survive, "one")
+
+            async def ended() -> bool:
+                return first.status is not None or second.status is not None
+
+            await eventually(ended, "the end of the stuck worker")
+            stuck, other = (first, second) if first.status is not None else (second, first)
+            assert stuck.status == STUCK_EXIT_STATUS
+            assert "in @hazard@one" in stuck.log
+            await shared_out(client, other)
+            await all_move(client)
+        await exact(client, load.sent)
+        hazard = await client.read_entity(Hazard, "one")
+        assert hazard is not None
+        assert hazard.survived == 2
+        assert other.status is None
