@@ -116,3 +116,9 @@ async def test_a_server_that_cannot_be_reached_is_tried_for_as_long_as_the_setti
     assert caught.value.outcome == "refused"
     assert SECRET not in str(caught.value)
     assert "STEAD_STORE_TRIES_MS" in caplog.text
+
+
+@pytest.mark.parametrize("option", ["ssl_cert_reqs=bogus", "ssl_ca_certs=/no/such.pem", "ssl_nonsense=1"])
+async def test_tls_options_that_do_not_work_are_refused_as_the_url(option: str) -> None:
+    with pytest.raises(InvalidInput, match="TLS options"):
+        await open_store(f"rediss://h?{option}", "urls", Settings(store_tries_ms=500))

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import hiredis
 from redis.asyncio.connection import SSLConnection, parse_url
+from redis.exceptions import RedisError
 
 from ._errors import ConnectionLost, InvalidInput
 from ._scripts import command
@@ -59,7 +60,10 @@ class Address:
         tls: ssl.SSLContext | None = None
         if kind is SSLConnection:
             options = {name: value for name, value in parts.items() if name.startswith("ssl_")}
-            tls = cast("Any", SSLConnection(**options)).ssl_context.get()
+            try:
+                tls = cast("Any", SSLConnection(**options)).ssl_context.get()
+            except (RedisError, OSError, TypeError, ValueError) as error:  # an option's name or value, or a file
+                raise InvalidInput("store URL", f"its TLS options: {error}") from None
         return cls(
             host=str(parts.get("host", "localhost")),
             port=int(parts.get("port", 6379)),
