@@ -172,6 +172,10 @@ class Simulation(RuleBasedStateMachine):
     def evict(self, worker: int, partition: int, idle_rounds: int) -> None:
         self.step(lambda: self.world.evict(worker, partition, idle_rounds))
 
+    @rule(worker=WORKER, partition=PARTITION, built=FLAG)
+    def forget_and_go_on(self, worker: int, partition: int, built: bool) -> None:
+        self.step(lambda: self.world.forget_and_go_on(worker, partition, built))
+
     # -- the server ----------------------------------------------------------------------------------------------------
 
     @rule(milliseconds=st.integers(0, 1_500))

@@ -230,6 +230,17 @@ class World:
     async def evict(self, worker: int, partition: int, idle_rounds: int) -> None:
         self.workers[worker].evict(partition, idle_rounds)
 
+    async def forget_and_go_on(self, worker: int, partition: int, built: bool) -> None:
+        """A worker evicts what it may, and at once needs it again (HAZARDS 8)."""
+        await self.take_turns(worker, partition, True)
+        if built:
+            await self.build(worker, partition)
+        await self.evict(worker, partition, 0)
+        await self.read(worker, partition, 100)
+        await self.hear(worker)
+        await self.load(worker, partition)
+        await self.hear(worker)
+
     async def work(self, worker: int, partition: int) -> None:
         """A worker does what it would do if nothing went wrong, for a while."""
         await self.read(worker, partition, 100)

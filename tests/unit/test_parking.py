@@ -222,7 +222,7 @@ def test_rule_2_a_hand_over_while_a_park_is_emptied_keeps_the_order() -> None:
 
 def test_rule_2_what_is_older_than_a_park_is_not_moved_there() -> None:
     """Else what is still unread in the inbox would come between, and the next owner would read the park first."""
-    bench, partition, _ = busy_bench(mailbox_length_max=8)
+    bench, partition, _ = busy_bench(mailbox_length_max=12)
     bench.put_range(A, 1, 20)
     bench.work(partition)
     heir = bench.acquire()

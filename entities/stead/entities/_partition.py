@@ -133,6 +133,11 @@ class Partition:
             self.position = entries[-1][0]
         self.suspects.scanned(self.position, caught_up)
 
+    @property
+    def wants_catching_up(self) -> bool:
+        """Something waits for the end of the inbox to be seen."""
+        return not self.caught_up and (self.suspects.active or self.wants_parking)
+
     def _deliver(self, activation: Activation, pending: Pending, now_ms: int) -> None:
         activation.used = self.round
         mailbox = activation.mailbox

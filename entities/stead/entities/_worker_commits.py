@@ -79,5 +79,7 @@ class Committer:
             board.timing.ring()
         if partition.has_turns or partition.suspects.careful:
             board.turn(partition)
+        if partition.wants_parking:  # parks that this commit took from had to wait for it
+            board.parking.ring()
         if partition.draining:
             board.notify(partition)

@@ -63,7 +63,9 @@ class InboxReader:
         settings = board.settings
         positions: dict[int, StreamId] = {number: p.position for number, p in reading.items()}
         count = min(settings.read_length_max, max(_COUNT_MIN, settings.batch_length_max // self._streams))
-        self._read = asyncio.ensure_future(board.store.read_inboxes(positions, count, settings.read_block_ms))
+        # Parks are read, and suspicions end, only after the inbox was seen to its end: that must not wait for messages.
+        block_ms = 0 if any(p.wants_catching_up for p in reading.values()) else settings.read_block_ms
+        self._read = asyncio.ensure_future(board.store.read_inboxes(positions, count, block_ms))
         try:
             results = await self._read
         except asyncio.CancelledError:
