@@ -14,6 +14,7 @@ from typing import Self
 
 from counting_app import Tally
 from stead.app import Client
+from stead.entities import DeadLetters
 
 DEADLINE_S = 25.0
 KEYS = [f"key-{number}" for number in range(64)]  # every partition has some
@@ -162,4 +163,7 @@ async def exact(client: Client, sent: int) -> None:
         return not any(partition.backlog or partition.parked for partition in await client.store.info())
 
     await eventually(empty, "the end of all work")
-    assert await tallies(client) == dict.fromkeys(KEYS, (sent, 0))
+    wrong = {key: tally for key, tally in (await tallies(client)).items() if tally != (sent, 0)}
+    letters = [f"{letter.target} {letter.failure.message}" async for letter in DeadLetters(client.store).all()]
+    assert not wrong, f"of {sent} messages each (count, out of order): {wrong}; dead letters: {letters}"
+    assert len(await tallies(client)) == len(KEYS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ StartWorker = Callable[..., WorkerProcess]
 
 
 @asynccontextmanager
-async def supervised(count: int, start: Callable[[], WorkerProcess]) -> AsyncIterator[list[WorkerProcess]]:
+async def supervised(count: int, start: Callable[[], WorkerProcess]) -> AsyncGenerator[list[WorkerProcess]]:
     """Keeps so many workers running, whatever ends them. Gives all that were started."""
     workers = [start() for _ in range(count)]
 
