@@ -13,7 +13,7 @@ DOCS := $(VENV)/.docs-done
 CODE := app entities orchestrations transport tests benchmarks examples
 
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo test quick check lint format types mypy pyright layers bench docs clean
+.PHONY: help setup demo test quick sim check lint format types mypy pyright layers bench docs clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -44,6 +44,9 @@ test: $(SETUP)  ## run the whole suite
 
 quick: $(SETUP)  ## run the tests that are done within a minute
 	@$(RUN) -m pytest -m 'not slow' $(ARGS)
+
+sim: $(SETUP)  ## simulate hubs from one seed on: make sim SEED=7 ARGS='--steps 2000 --seconds 60'
+	@$(RUN) tests/simulation/driver.py $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: lint types layers  ## run the linters and both type checkers
 

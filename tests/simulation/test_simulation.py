@@ -227,11 +227,13 @@ def test_the_invariants_hold_in_random_worlds(block: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_invariants_hold_in_memory_for_longer() -> None:
     run_machine(max_examples=200, stateful_step_count=80)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_invariants_hold_in_long_random_worlds() -> None:
     for steps in (*(600,) * 250, *(4_000,) * 30):
         asyncio.run(run(MemorySurroundings(), random.randrange(1_000_000_000), steps))
@@ -256,6 +258,7 @@ def test_the_invariants_hold_on_a_server(server: ValkeyServer) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_invariants_hold_on_a_server_that_restarts(start_server: Callable[..., ValkeyServer]) -> None:
     server = start_server()
     for _ in range(30):
