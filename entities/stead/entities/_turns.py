@@ -97,7 +97,7 @@ class EntityKind:
                 if operation.is_async:
                     return cast("Awaitable[object]", result)
                 self._succeed(activation, body, pending, effects, result)
-            except (KeyboardInterrupt, SystemExit):
+            except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
                 self._fail(activation, body, pending, effects, error)

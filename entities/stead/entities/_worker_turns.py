@@ -21,6 +21,7 @@ from ._turns import OperationTimeout
 logger = logging.getLogger("stead.worker")
 
 _SLICE_S = 0.02
+_COMMITTED_S = 0.001  # careful mode looks that often whether a turn is committed
 
 
 class TurnRunner:
@@ -32,6 +33,7 @@ class TurnRunner:
         self._scheduled = False
         self._tasks: dict[asyncio.Task[None], Partition] = {}
         self._careful: dict[Partition, Bell] = {}
+        self._marking = asyncio.Lock()
         self.turning: Partition | None = None  # read by the lease keeper's thread
         board.turn = self.wake
         board.cancel = self.cancel
@@ -94,7 +96,9 @@ class TurnRunner:
             if start.partition.gone or start.partition.draining:
                 return  # the message stays in the store, for the next owner
             error = cancelled  # the operation cancelled itself
-        except Exception as raised:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
             error = raised
         self._finish(start.partition, start.activation, result, error)
 
@@ -138,7 +142,7 @@ class TurnRunner:
         while not partition.gone and partition.suspects.careful:
             await bell.wait()
             try:
-                while not partition.gone and await self._one_careful_turn(partition):
+                while not partition.gone and await self._one_marked_turn(partition):
                     pass
             except ServerChanged:
                 return
@@ -147,6 +151,16 @@ class TurnRunner:
         if not partition.gone:
             logger.warning("partition %d is past the messages under suspicion", partition.number)
             self.wake(partition)
+
+    async def _one_marked_turn(self, partition: Partition) -> bool:
+        """One turn and its commit, with no other marker of this process in the store: a death must not be blamed on
+        the messages of other partitions. Asynchronous operations are not waited for; they may wait for one another."""
+        async with self._marking:
+            if partition.gone or not await self._one_careful_turn(partition):
+                return False
+            while not (partition.gone or partition.busy or partition.settled):  # noqa: ASYNC110 - rare, and nobody has to ring
+                await asyncio.sleep(_COMMITTED_S)
+        return True
 
     async def _one_careful_turn(self, partition: Partition) -> bool:
         """Mark and take one turn; false if there is none to take now."""
