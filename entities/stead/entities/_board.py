@@ -9,12 +9,13 @@ as objects, so that nothing of an earlier tenure can reach a later one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from stead.transport import ConnectionLost, ServerChanged, Settings, Store
+from stead.transport import Clock, ConnectionLost, ServerChanged, Settings, Store
 
 if TYPE_CHECKING:
     from ._lease_keeper import LeaseKeeper
@@ -42,6 +43,18 @@ class Bell:
     async def wait(self) -> None:
         await self._event.wait()
         self._event.clear()
+
+    async def wait_at_most(self, clock: Clock, seconds: float) -> None:
+        """Until it rings, or so many seconds of the hub's time have passed."""
+        bell = asyncio.ensure_future(self.wait())
+        alarm = asyncio.ensure_future(clock.sleep(seconds))
+        try:
+            await asyncio.wait({bell, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for future in (bell, alarm):
+                future.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await future
 
 
 class Board:

@@ -53,15 +53,7 @@ class Membership:
 
     async def _pause(self, seconds: float) -> None:
         """Until the next heartbeat is due, or leases should be looked at at once."""
-        bell = asyncio.ensure_future(self._board.membership.wait())
-        alarm = asyncio.ensure_future(self._board.store.clock.sleep(seconds))
-        try:
-            await asyncio.wait({bell, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for future in (bell, alarm):
-                future.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await future
+        await self._board.membership.wait_at_most(self._board.store.clock, seconds)
 
     async def round(self) -> None:
         """One heartbeat, and what follows from it."""

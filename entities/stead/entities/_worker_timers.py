@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 
 from stead.transport import ServerChanged
@@ -48,15 +47,7 @@ class TimerRunner:
             await board.timing.wait()
             return
         seconds = max(0.001, (due_ms - board.store.clock.now_ms()) / 1000)
-        bell = asyncio.ensure_future(board.timing.wait())
-        alarm = asyncio.ensure_future(board.store.clock.sleep(seconds))
-        try:
-            await asyncio.wait({bell, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for future in (bell, alarm):
-                future.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await future
+        await board.timing.wait_at_most(board.store.clock, seconds)
 
     async def _fire(self, partition: Partition) -> None:
         board = self._board
