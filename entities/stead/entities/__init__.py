@@ -28,6 +28,7 @@ from ._errors import (
     OperationFailed,
     UnknownEntity,
     UnknownOperation,
+    qualified_name,
 )
 from ._ids import EntityId
 from ._producer import Producer, SourceProducer
@@ -66,4 +67,5 @@ __all__ = [
     "UnknownEntity",
     "UnknownOperation",
     "Worker",
+    "qualified_name",
 ]

@@ -29,10 +29,12 @@ from ._records import (
     Entry,
     HubLayout,
     LeaseView,
+    Loaded,
     PartitionInfo,
     Running,
     ServerFacts,
     StreamId,
+    Taken,
     WorkerView,
 )
 
@@ -106,6 +108,18 @@ class Store(Protocol):
         bytes of their UTF-8 form. What is there throughout is given exactly once."""
         ...
 
+    def list_instances(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+        """As `list_targets`, for instances alone: targets that do not begin with "@"."""
+        ...
+
+    async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
+        """Events of an instance's committed log, from the `first` (0) on, at most `count`."""
+        ...
+
+    async def read_reservations(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
+        """The start messages (envelopes) of instances whose starts were accepted and not carried out yet."""
+        ...
+
     # -- workers: registry ---------------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: str, info: Mapping[str, Any], ttl_ms: int) -> tuple[int, list[WorkerView]]:
@@ -156,8 +170,9 @@ class Store(Protocol):
         when there are none. One call at a time."""
         ...
 
-    async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[bytes | None]]:
-        """The records of targets by partition, for the owner."""
+    async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[Loaded]]:
+        """The records of targets by partition, for the owner; with the logs of those that have one (instances: targets
+        that do not begin with "@")."""
         ...
 
     async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
@@ -180,6 +195,47 @@ class Store(Protocol):
 
     async def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
         """Careful mode: record what is about to run (HAZARDS 20). False if the lease is another's."""
+        ...
+
+    # -- workers: activities -------------------------------------------------------------------------------------------
+
+    async def tasks(self, partition: int, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """A page of the partition's own (not shared) tasks, (task ID, payload), and where to read on (b"" at first and
+        after the last). What is there throughout is given at least once."""
+        ...
+
+    async def mark_task(self, partition: int, token: bytes, task_id: bytes) -> int | None:
+        """Count one more try of a task that is suspected of ending workers; gives the tries so far, this one included,
+        0 if the task is gone. None: the lease is another's."""
+        ...
+
+    async def share_tasks(
+        self, partition: int, token: bytes, worker: str, tasks: Sequence[tuple[bytes, str]]
+    ) -> list[StreamId] | None:
+        """Make own tasks (task ID, queue) shared ones that this worker has taken, as when a partition is given back while
+        they run. Gives each one's entry, b"" for one that is gone. None: the lease is another's."""
+        ...
+
+    async def open_queues(self, queues: Sequence[str]) -> None:
+        """Get ready to take tasks from these queues. May be repeated."""
+        ...
+
+    async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
+        """Take at most `count` shared tasks, waiting up to `block_ms` when there are none. One call at a time. Tasks that
+        nobody wants any more are forgotten on the way."""
+        ...
+
+    async def retake_tasks(self, queues: Sequence[str], worker: str, idle_ms: int, count: int) -> list[Taken]:
+        """Take over shared tasks of workers that have not kept them alive for `idle_ms`."""
+        ...
+
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
+        """Say that these still run; gives the IDs of those that nobody wants any more, or that another worker has."""
+        ...
+
+    async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
+        """Put a task's result into its partition's inbox, if the task is still wanted and has no result yet, and let go
+        of what was taken; in one step. False if the result was not wanted. Sent again, it does no harm."""
         ...
 
     # -- people --------------------------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, Literal
+from enum import Enum, IntEnum
+from typing import Any, Literal, NamedTuple
 
 # A stream ID as the server writes it, b"1763692800000-0". Ordered by `stream_order`, never as bytes.
 StreamId = bytes
@@ -40,6 +40,24 @@ class HubLayout:
 # -- producers ---------------------------------------------------------------------------------------------------------
 
 
+class Reuse(IntEnum):
+    """What a client's start of an instance does when its ID is taken. The numbers are written into scripts."""
+
+    FINISHED = 0  # an ID whose instance is finished is used again; one that is not refuses the start
+    NEVER = 1  # an ID that exists refuses the start
+    ALWAYS = 2  # an instance that is not finished is terminated and replaced
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A message of a batch that starts an instance: it is reserved in the same step, or refused (HAZARDS 14)."""
+
+    position: int  # of the message in the batch's payloads
+    target: str
+    message_id: bytes
+    reuse: Reuse
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages for one partition, chained to the batch before by sequence numbers (HAZARDS 3)."""
@@ -52,6 +70,7 @@ class Batch:
     payloads: Sequence[bytes]
     backlog_max: int  # messages that may wait in the partition
     keep_ms: int  # how long the session's record outlives its last use
+    starts: Sequence[Start] = ()
 
 
 class Verdict(Enum):
@@ -71,6 +90,7 @@ class EnqueueResult:
 
     verdict: Verdict
     detail: int = 0
+    refused: frozenset[int] = frozenset()  # positions of starts whose IDs are taken: accepted batch, not written
 
 
 # -- leases ------------------------------------------------------------------------------------------------------------
@@ -115,6 +135,13 @@ class Acquired:
     running: Running | None
 
 
+class Loaded(NamedTuple):
+    """What the store has of a target."""
+
+    record: bytes | None
+    log: Sequence[bytes]
+
+
 # -- commits -----------------------------------------------------------------------------------------------------------
 
 
@@ -124,6 +151,51 @@ class Timer:
 
     timer_id: bytes
     due_ms: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogWrite:
+    """Events for the log of an instance: appended, after the whole log was dropped if `reset`."""
+
+    target: str
+    events: Sequence[bytes]
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An activity to be carried out: kept in its partition until a commit names it in `dropped`.
+
+    A task that is not shared belongs to the partition's owner, who runs it once the commit is in the store. A shared one
+    also enters the queue's stream, from which any worker that serves the queue takes it.
+    """
+
+    task_id: bytes  # unique in the hub: "instance|execution|number"
+    queue: str
+    shared: bool
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A shared task that this worker has taken, and has to keep alive until it is completed."""
+
+    queue: str
+    entry: StreamId  # in the queue's stream
+    partition: int
+    task_id: bytes
+    payload: bytes
+    deliveries: int  # how often it was delivered, this one included
+
+
+@dataclass(frozen=True, slots=True)
+class SentStart:
+    """A start that a turn sends: the message and the reservation of the ID are written in one step (HAZARDS 14)."""
+
+    partition: int
+    target: str
+    message_id: bytes
     payload: bytes
 
 
@@ -168,6 +240,14 @@ class Commit:
     unparked: list[Unpark] = field(default_factory=list[Unpark])
     blocked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # target, reason
     unblocked: list[str] = field(default_factory=list[str])
+    logs: list[LogWrite] = field(default_factory=list[LogWrite])
+    tasks: list[Task] = field(default_factory=list[Task])
+    dropped: list[bytes] = field(default_factory=list[bytes])  # IDs of tasks whose result is recorded or not wanted
+    starts: list[SentStart] = field(default_factory=list[SentStart])
+    started: list[tuple[str, bytes]] = field(
+        default_factory=list[tuple[str, bytes]]
+    )  # target, message ID: reservations
+    # that end with this commit, if they are still those of that message
     suspect_passed: bool = False  # the owner is past `suspect_until`: forget the unclean ends and the marker
     clear_running: bool = False  # careful mode: the marked turn has ended
 

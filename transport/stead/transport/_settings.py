@@ -90,6 +90,45 @@ class Settings(BaseSettings):
     list_page_length: Count = 500
     """Entities per request when listing. A page is held in memory on both sides."""
 
+    # -- orchestrations ------------------------------------------------------------------------------------------------
+
+    history_length_max: Count = 200_000
+    """Events in one instance's history. Beyond it the instance fails: an endless loop has to `continue_as_new`, because
+    a history is read and replayed whole after a move."""
+
+    custom_status_bytes_max: Annotated[int, Field(ge=256, le=1_048_576)] = 16_384
+    """The largest custom status. It is written with every turn, and read with every status."""
+
+    instances_keep_ms: Annotated[int, Field(ge=0, le=100 * 366 * 86_400_000)] = 0
+    """How long a finished instance is kept before it is purged by itself; 0 keeps it until somebody purges it."""
+
+    default_version: str = ""
+    """The version of instances that are started without one, where the orchestration's definition names none."""
+
+    version_match: Literal["strict", "current_or_older", "none"] = "current_or_older"
+    """Which code may run an instance whose very version is not registered: none other, code of a newer version, or any.
+    An instance that no worker may run waits, and `stead info` shows it."""
+
+    determinism: Literal["warn", "error", "off"] = "warn"
+    """What happens at the definition of an orchestration that reads a clock, random numbers, files and the like."""
+
+    # -- activities ----------------------------------------------------------------------------------------------------
+
+    activities_running_max: Count = 1_000
+    """Activities that a worker process runs at once. The others wait, or go to other workers."""
+
+    activity_threads_max: Annotated[int, Field(ge=1, le=10_000)] = 32
+    """Plain (not `async`) activities that a worker process runs at once, each in a thread."""
+
+    activity_heartbeat_ms: Milliseconds = 5_000
+    """How often a worker says that it still runs what it took from a shared queue."""
+
+    activity_keep_ms: Milliseconds = 30_000
+    """After how long without a heartbeat an activity from a shared queue is given to another worker."""
+
+    activity_tries_max: Count = 5
+    """Workers that may die while they run an activity before it counts as failed."""
+
     # -- leases and workers --------------------------------------------------------------------------------------------
 
     lease_ms: Annotated[int, Field(ge=100, le=3_600_000)] = 10_000

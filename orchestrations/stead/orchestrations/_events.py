@@ -1,0 +1,186 @@
+"""The events of which an instance's history consists, and how they look in the store.
+
+An event is one element of the instance's log: `[type, at_ms, task_id, *fields]` in msgpack. The types' numbers and the
+order of their fields never change; a new field goes to the end, and what an older worker wrote is read with its default.
+The names are those of Durable Functions (see the reference, §3.14).
+
+What an orchestrator schedules (activities, timers, calls, signals, …) has a `task_id`: 1, 2, 3, … in the order in which
+its code asked for them, so that a replay gives the same IDs. What answers it has the same `task_id`. All other events
+have 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from stead.transport import InvalidInput, pack, unpack
+
+
+class EventType(IntEnum):
+    """What happened. The numbers are stored: they are never used again for anything else."""
+
+    EXECUTION_STARTED = 0  # name, version, input, execution_id, parent or None, tags, scheduled_ms or None
+    EXECUTION_COMPLETED = 1  # status (a number of RuntimeStatus), result, failure map or None
+    EXECUTION_TERMINATED = 2  # reason, recursive
+    EXECUTION_SUSPENDED = 3  # reason
+    EXECUTION_RESUMED = 4  # reason
+    EXECUTION_REWOUND = 5  # reason
+    TASK_SCHEDULED = 6  # name, args, kwargs or None, queue, tags, attempt (1, 2, …)
+    TASK_COMPLETED = 7  # result
+    TASK_FAILED = 8  # failure map
+    SUB_ORCHESTRATION_CREATED = 9  # name, version or None, instance_id, input, tags, attempt
+    SUB_ORCHESTRATION_COMPLETED = 10  # result
+    SUB_ORCHESTRATION_FAILED = 11  # failure map
+    TIMER_CREATED = 12  # fire_at_ms, purpose ("" for the code's own, "retry of NAME")
+    TIMER_FIRED = 13  # fire_at_ms
+    EVENT_SENT = 14  # instance_id, name, data
+    EVENT_RAISED = 15  # name, data
+    ORCHESTRATION_STARTED = (
+        16  # one that nobody waits for: name, version or None, instance_id, input, at_ms or None, tags
+    )
+    ENTITY_SIGNALED = 17  # target, operation, args, kwargs or None, due_ms or None, delay_ms or None
+    ENTITY_CALLED = 18  # target, operation, args, kwargs or None, lock request ID or None
+    ENTITY_COMPLETED = 19  # result
+    ENTITY_FAILED = 20  # failure map
+    LOCK_REQUESTED = 21  # lock request ID (bytes), targets in locking order
+    LOCK_GRANTED = 22
+    UNLOCK_SENT = 23  # lock request ID, targets, granted: directly to each, else along the chain of the request
+    PATCHED = 24  # the name given to context.patched; its task_id is 0: it does not count
+
+
+NAMES = {
+    EventType.EXECUTION_STARTED: "ExecutionStarted",
+    EventType.EXECUTION_COMPLETED: "ExecutionCompleted",
+    EventType.EXECUTION_TERMINATED: "ExecutionTerminated",
+    EventType.EXECUTION_SUSPENDED: "ExecutionSuspended",
+    EventType.EXECUTION_RESUMED: "ExecutionResumed",
+    EventType.EXECUTION_REWOUND: "ExecutionRewound",
+    EventType.TASK_SCHEDULED: "TaskScheduled",
+    EventType.TASK_COMPLETED: "TaskCompleted",
+    EventType.TASK_FAILED: "TaskFailed",
+    EventType.SUB_ORCHESTRATION_CREATED: "SubOrchestrationInstanceCreated",
+    EventType.SUB_ORCHESTRATION_COMPLETED: "SubOrchestrationInstanceCompleted",
+    EventType.SUB_ORCHESTRATION_FAILED: "SubOrchestrationInstanceFailed",
+    EventType.TIMER_CREATED: "TimerCreated",
+    EventType.TIMER_FIRED: "TimerFired",
+    EventType.EVENT_SENT: "EventSent",
+    EventType.EVENT_RAISED: "EventRaised",
+    EventType.ORCHESTRATION_STARTED: "OrchestrationInstanceStarted",
+    EventType.ENTITY_SIGNALED: "EntityOperationSignaled",
+    EventType.ENTITY_CALLED: "EntityOperationCalled",
+    EventType.ENTITY_COMPLETED: "EntityOperationCompleted",
+    EventType.ENTITY_FAILED: "EntityOperationFailed",
+    EventType.LOCK_REQUESTED: "EntityLockRequested",
+    EventType.LOCK_GRANTED: "EntityLockGranted",
+    EventType.UNLOCK_SENT: "EntityUnlockSent",
+    EventType.PATCHED: "Patched",
+}
+
+_FIELDS: dict[EventType, tuple[str, ...]] = {
+    EventType.EXECUTION_STARTED: ("name", "version", "input", "execution_id", "parent", "tags", "scheduled_ms"),
+    EventType.EXECUTION_COMPLETED: ("status", "result", "failure"),
+    EventType.EXECUTION_TERMINATED: ("reason", "recursive"),
+    EventType.EXECUTION_SUSPENDED: ("reason",),
+    EventType.EXECUTION_RESUMED: ("reason",),
+    EventType.EXECUTION_REWOUND: ("reason",),
+    EventType.TASK_SCHEDULED: ("name", "args", "kwargs", "queue", "tags", "attempt"),
+    EventType.TASK_COMPLETED: ("result",),
+    EventType.TASK_FAILED: ("failure",),
+    EventType.SUB_ORCHESTRATION_CREATED: ("name", "version", "instance_id", "input", "tags", "attempt"),
+    EventType.SUB_ORCHESTRATION_COMPLETED: ("result",),
+    EventType.SUB_ORCHESTRATION_FAILED: ("failure",),
+    EventType.TIMER_CREATED: ("fire_at_ms", "purpose"),
+    EventType.TIMER_FIRED: ("fire_at_ms",),
+    EventType.EVENT_SENT: ("instance_id", "name", "input"),
+    EventType.EVENT_RAISED: ("name", "input"),
+    EventType.ORCHESTRATION_STARTED: ("name", "version", "instance_id", "input", "at_ms", "tags"),
+    EventType.ENTITY_SIGNALED: ("entity_id", "operation", "args", "kwargs", "due_ms", "delay_ms"),
+    EventType.ENTITY_CALLED: ("entity_id", "operation", "args", "kwargs", "lock"),
+    EventType.ENTITY_COMPLETED: ("result",),
+    EventType.ENTITY_FAILED: ("failure",),
+    EventType.LOCK_REQUESTED: ("lock", "entity_ids"),
+    EventType.LOCK_GRANTED: (),
+    EventType.UNLOCK_SENT: ("lock", "entity_ids", "granted"),
+    EventType.PATCHED: ("name",),
+}
+
+# What the code of an orchestrator brings about, as opposed to what happens to it.
+SCHEDULED = frozenset(
+    {
+        EventType.TASK_SCHEDULED,
+        EventType.SUB_ORCHESTRATION_CREATED,
+        EventType.TIMER_CREATED,
+        EventType.EVENT_SENT,
+        EventType.ORCHESTRATION_STARTED,
+        EventType.ENTITY_SIGNALED,
+        EventType.ENTITY_CALLED,
+        EventType.LOCK_REQUESTED,
+        EventType.UNLOCK_SENT,
+        EventType.PATCHED,
+    }
+)
+
+# Scheduled events that are answered by another one with their task ID.
+ANSWERED = frozenset(
+    {
+        EventType.TASK_SCHEDULED,
+        EventType.SUB_ORCHESTRATION_CREATED,
+        EventType.TIMER_CREATED,
+        EventType.ENTITY_CALLED,
+        EventType.LOCK_REQUESTED,
+    }
+)
+
+
+class Event(NamedTuple):
+    """One event. `fields` are those that the list at `EventType` names, in that order."""
+
+    type: EventType
+    at_ms: int
+    task_id: int
+    fields: tuple[Any, ...]
+
+
+def encode_event(event: Event) -> bytes:
+    """The bytes of an event in the log. Raises `InvalidInput` if one of its values cannot be stored."""
+    return pack((int(event.type), event.at_ms, event.task_id, *event.fields))
+
+
+_TYPES = {int(event_type): event_type for event_type in EventType}
+
+
+def decode_event(data: bytes) -> Event:
+    """The event of its bytes. Raises `InvalidInput` for what is none, or was written by a newer stead."""
+    parts = unpack(data)
+    event_type = _TYPES.get(parts[0])
+    if event_type is None:
+        raise InvalidInput("history", f"event type {parts[0]!r} is not known to this version of stead: update it here")
+    return Event(event_type, parts[1], parts[2], tuple(parts[3:]))
+
+
+def encode_events(events: Sequence[Event]) -> list[bytes]:
+    """The bytes of events, one element of the log each."""
+    return [encode_event(event) for event in events]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEvent:
+    """An event of an instance's history as people see it: `event_type` as Durable Functions names it, the time in UTC with
+    milliseconds, the task's number (0 if it belongs to none), and the event's own fields by name.
+    """
+
+    event_type: str
+    timestamp: datetime
+    task_id: int = 0
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of(cls, event: Event) -> HistoryEvent:
+        """The public form of an event."""
+        names = _FIELDS[event.type]
+        values = dict(zip(names, event.fields, strict=False))
+        return cls(NAMES[event.type], datetime.fromtimestamp(event.at_ms / 1000, UTC), event.task_id, values)
