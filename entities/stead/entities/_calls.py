@@ -1,7 +1,7 @@
 """The calls of one client that wait for their answers: matched by call ID, ended by answer, deadline or failure.
 
 Deadlines are those of the hub's clock. All calls have the same time, so they end in the order in which they began, and one
-sleeping task serves them all.
+sleeping task serves them all. A patient call has none: whoever began it ends it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from stead.transport import InvalidInput, Settings, SteadError, Store, StoreUnavailable
 
@@ -20,20 +21,29 @@ from ._replies import ReplyReader
 
 _log = logging.getLogger(__name__)
 
+AsError: TypeAlias = "Callable[[Failure, str, str], SteadError]"  # of an answer, its target and its operation
+
 
 class PendingCall:
-    """A call that waits for its answer."""
+    """A call that waits for its answer. `deadline` is None for a patient one."""
 
-    __slots__ = ("call_id", "deadline", "future", "operation_name", "target")
+    __slots__ = ("as_error", "call_id", "deadline", "future", "operation_name", "target")
 
     def __init__(
-        self, call_id: int, target: str, operation_name: str, deadline: float, future: asyncio.Future[Any]
+        self,
+        call_id: int,
+        target: str,
+        operation_name: str,
+        deadline: float | None,
+        future: asyncio.Future[Any],
+        as_error: AsError,
     ) -> None:
         self.call_id = call_id
         self.target = target
         self.operation_name = operation_name
         self.deadline = deadline
         self.future = future
+        self.as_error = as_error
 
 
 class Calls:
@@ -43,38 +53,51 @@ class Calls:
         self._clock = store.clock
         self._timeout_s = settings.call_timeout_ms / 1000
         self._reader = ReplyReader(store, settings, self._deliver)
-        self._pending: dict[int, PendingCall] = {}  # in the order of their deadlines
+        self._pending: dict[int, PendingCall] = {}
+        self._timed: dict[int, PendingCall] = {}  # those with a deadline, in the order of their deadlines
         self._ids = itertools.count(1)
         self._slots = asyncio.Semaphore(settings.calls_in_flight_max)
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def begin(self, target: str, operation_name: str) -> PendingCall:
-        """Enter a call, before it is sent. Waits for a slot while too many are in flight."""
+    async def begin(
+        self, target: str, operation_name: str, *, patient: bool = False, as_error: AsError | None = None
+    ) -> PendingCall:
+        """Enter a call, before it is sent. Waits for a slot while too many are in flight; a patient one takes none,
+        so that long waits do not hold up calls.
+        """
         if self._closed:
             raise StoreUnavailable("the client is closed", "refused")
-        if self._slots.locked():
-            try:
-                async with asyncio.timeout(self._timeout_s):
-                    await self._slots.acquire()
-            except TimeoutError:
-                raise CallTimeout(f"calling {operation_name!r} of {target}", self._timeout_s) from None
-        else:
-            await self._slots.acquire()
+        if not patient:
+            await self._take_slot(target, operation_name)
         self._reader.start()
         loop = asyncio.get_running_loop()
-        call = PendingCall(
-            next(self._ids), target, operation_name, self._clock.monotonic() + self._timeout_s, loop.create_future()
-        )
+        deadline = None if patient else self._clock.monotonic() + self._timeout_s
+        explain = entity_error if as_error is None else as_error
+        call = PendingCall(next(self._ids), target, operation_name, deadline, loop.create_future(), explain)
         self._pending[call.call_id] = call
-        if self._sweeper is None:
-            self._sweeper = loop.create_task(self._sweep(), name="stead call deadlines")
+        if not patient:
+            self._timed[call.call_id] = call
+            if self._sweeper is None:
+                self._sweeper = loop.create_task(self._sweep(), name="stead call deadlines")
         return call
+
+    async def _take_slot(self, target: str, operation_name: str) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise CallTimeout(f"calling {operation_name!r} of {target}", self._timeout_s) from None
 
     def end(self, call: PendingCall) -> None:
         """The call is over, however it ended: nothing of it is kept, and a late answer is dropped."""
         self._pending.pop(call.call_id, None)
-        self._slots.release()
+        self._timed.pop(call.call_id, None)
+        if call.deadline is not None:
+            self._slots.release()
         if call.future.done() and not call.future.cancelled():
             call.future.exception()  # looked at: an answer that nobody awaits any more is nothing to warn about
 
@@ -103,25 +126,25 @@ class Calls:
         if well:
             call.future.set_result(answer)
         elif isinstance(answer, Failure):
-            call.future.set_exception(as_error(answer, call.target, call.operation_name))
+            call.future.set_exception(call.as_error(answer, call.target, call.operation_name))
 
     async def _sweep(self) -> None:
         clock = self._clock
-        while self._pending:
-            first = next(iter(self._pending.values()))
-            delay = first.deadline - clock.monotonic()
+        while self._timed:
+            first = next(iter(self._timed.values()))
+            delay = (first.deadline or 0.0) - clock.monotonic()
             if delay > 0:
                 await clock.sleep(delay)
                 continue
-            del self._pending[first.call_id]
+            del self._timed[first.call_id], self._pending[first.call_id]
             if not first.future.done():
                 what = f"calling {first.operation_name!r} of {first.target}"
                 first.future.set_exception(CallTimeout(what, self._timeout_s))
         self._sweeper = None
 
 
-def as_error(failure: Failure, target: str, operation_name: str) -> SteadError:
-    """The error that a caller gets for a failure that came as an answer."""
+def entity_error(failure: Failure, target: str, operation_name: str) -> SteadError:
+    """The error that a caller of an entity gets for a failure that came as an answer."""
     entity_id = EntityId.parse(target)
     match failure.kind:
         case "unknown_entity":

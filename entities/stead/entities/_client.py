@@ -6,14 +6,14 @@ address; its answer comes over the client's reply stream. Many callers at once s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
 from stead.transport import ConnectionLost, InvalidInput, Sender, ServerChanged, Settings, Store, unpack
 
-from ._calls import Calls
+from ._calls import Calls, PendingCall
 from ._context import delay_in_ms, instant_in_ms
 from ._definition import EntityType
 from ._entity import Entity
@@ -28,6 +28,7 @@ from ._registry import Registry
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class EntityClient:
@@ -119,8 +120,11 @@ class EntityClient:
     ) -> None:
         call = await self._outgoing.address(subject, key_or_name, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms)
-        payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
-        partition = self._outgoing.partition(call.target)
+        await self._send(call.target, self._outgoing.encode(call.target, call.operation_name, call.args, extras))
+
+    async def _send(self, target: str, payload: bytes) -> None:
+        """Put a message into its target's inbox: durable when it returns."""
+        partition = self._outgoing.partition(target)
         sender = self._sender
         if sender.crowded:
             await sender.room()
@@ -157,15 +161,19 @@ class EntityClient:
         try:
             extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending))
             payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
-            partition = self._outgoing.partition(call.target)
-            sender = self._sender
-            if sender.crowded:
-                await sender.room()
-            sender.watch(partition, sender.put(partition, payload), pending.future)
+            await self._send_call(pending, payload)
             value = await pending.future
         finally:
             self._calls.end(pending)
         return value if call.operation is None else call.operation.decode_result(value)
+
+    async def _send_call(self, pending: PendingCall, payload: bytes) -> None:
+        """Send a call that was begun. If it does not get through, its future fails."""
+        partition = self._outgoing.partition(pending.target)
+        sender = self._sender
+        if sender.crowded:
+            await sender.room()
+        sender.watch(partition, sender.put(partition, payload), pending.future)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -187,9 +195,7 @@ class EntityClient:
             kind = self._kind(entity)
             target, read = str(EntityId(kind.name, cast("str", key))), kind.read
         partition = self._outgoing.partition(target)
-        records = await read_patiently(
-            self._store, self._settings, lambda: self._store.read_records(partition, [target])
-        )
+        records = await self._read(lambda: self._store.read_records(partition, [target]))
         if records[0] is None:
             await self._check_name(EntityId.parse(target).canonical_name)
             return None
@@ -214,22 +220,35 @@ class EntityClient:
             kind = self._kind(entity)
             name, read = kind.name, kind.read
         start = f"@{canonical_name(name)}@"
-        async for target, record in self._list_targets(start + check_key(prefix)):
+        async for target, record in self._list(self._store.list_targets, start + check_key(prefix)):
             yield EntityId(name, target[len(start) :]), read(decode_record(record)[0])
 
-    async def _list_targets(self, prefix: str) -> AsyncIterator[tuple[str, bytes]]:
-        """All targets with a prefix; after a lost connection the listing starts anew and skips what it has given."""
+    async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a request that changes nothing, made again while there is none (`StoreUnavailable` in the end)."""
+        return await read_patiently(self._store, self._settings, request)
+
+    async def _list(
+        self, pages: Callable[[str, int], AsyncIterator[list[tuple[str, bytes]]]], prefix: str
+    ) -> AsyncIterator[tuple[str, bytes]]:
+        """What a listing of the store gives, one by one."""
+        async for page in self._list_pages(pages, prefix):
+            for entry in page:
+                yield entry
+
+    async def _list_pages(
+        self, pages: Callable[[str, int], AsyncIterator[list[tuple[str, bytes]]]], prefix: str
+    ) -> AsyncIterator[list[tuple[str, bytes]]]:
+        """The pages of a listing; after a lost connection it starts anew and skips what it has given."""
         given = b""
         tries = Tries(self._store, self._settings)
         while True:
             try:
-                async for page in self._store.list_targets(prefix, self._settings.list_page_length):
+                async for page in pages(prefix, self._settings.list_page_length):
                     tries.succeeded()
-                    for target, record in page:
-                        place = target.encode()
-                        if place > given:
-                            given = place
-                            yield target, record
+                    fresh = [(target, record) for target, record in page if target.encode() > given]
+                    if fresh:
+                        given = fresh[-1][0].encode()
+                        yield fresh
                 return
             except (ConnectionLost, ServerChanged) as error:
                 await tries.failed(error)

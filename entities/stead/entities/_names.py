@@ -35,15 +35,32 @@ class Names:
 
         `name` is canonical; without an operation name, only the entity is looked up.
         """
-        await self._refresh(KEEP_S)
-        if not self._knows(name, operation_name):
-            await self._refresh(AGAIN_S)
-        if self._knows(name, operation_name):
+        if await self.knows(name, operation_name):
             return
         kind = self._published.get(name)
         if kind is None:
-            raise UnknownEntity(name, sorted(str(known.get("name", key)) for key, known in self._published.items()))
+            raise UnknownEntity(name, self.known(""))
         raise UnknownOperation(operation_name or "", str(kind.get("name", name)), list(kind.get("operations", ())))
+
+    async def knows(self, name: str, operation_name: str | None = None) -> bool:
+        """Whether workers have published a name, or nothing at all yet."""
+        await self._refresh(KEEP_S)
+        if self._knows(name, operation_name):
+            return True
+        await self._refresh(AGAIN_S)
+        return self._knows(name, operation_name)
+
+    def known(self, folder: str) -> list[str]:
+        """The published names of a folder ("orchestration"), as they were given; those of entities are in "".
+
+        A version ("orchestration/NAME@VERSION") is no name.
+        """
+        found = {
+            str(known.get("name", key))
+            for key, known in self._published.items()
+            if key.rpartition("/")[0] == folder and "@" not in key
+        }
+        return sorted(found)
 
     def _knows(self, name: str, operation_name: str | None) -> bool:
         if not self._published:

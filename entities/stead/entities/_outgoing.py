@@ -41,11 +41,24 @@ class Outgoing:
     def partition(self, target: str) -> int:
         return partition_of(target, self._partitions)
 
+    def next_message_id(self) -> bytes:
+        """The ID of one more message."""
+        return self._session + next(self._counter).to_bytes(COUNTER_BYTES, "big")
+
     def encode(
-        self, target: str, operation_name: str, args: Sequence[object], extras: Mapping[str, object] | None
+        self,
+        target: str,
+        operation_name: str,
+        args: Sequence[object],
+        extras: Mapping[str, object] | None,
+        message_id: bytes | None = None,
     ) -> bytes:
-        """The bytes of a message. Raises `PayloadTooLarge`, and `InvalidInput` for what cannot be stored."""
-        message_id = self._session + next(self._counter).to_bytes(COUNTER_BYTES, "big")
+        """The bytes of a message, with the next message ID if none is given.
+
+        Raises `PayloadTooLarge`, and `InvalidInput` for what cannot be stored.
+        """
+        if message_id is None:
+            message_id = self.next_message_id()
         # An array, whatever it was: a tuple would be marked as one.
         values = args if isinstance(args, list) else list(args)
         payload = encode_message(target, operation_name, values, message_id, extras)
