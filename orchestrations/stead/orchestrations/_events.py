@@ -80,7 +80,7 @@ NAMES = {
     EventType.PATCHED: "Patched",
 }
 
-_FIELDS: dict[EventType, tuple[str, ...]] = {
+FIELDS: dict[EventType, tuple[str, ...]] = {
     EventType.EXECUTION_STARTED: ("name", "version", "input", "execution_id", "parent", "tags", "scheduled_ms"),
     EventType.EXECUTION_COMPLETED: ("status", "result", "failure"),
     EventType.EXECUTION_TERMINATED: ("reason", "recursive"),
@@ -181,6 +181,6 @@ class HistoryEvent:
     @classmethod
     def of(cls, event: Event) -> HistoryEvent:
         """The public form of an event."""
-        names = _FIELDS[event.type]
+        names = FIELDS[event.type]
         values = dict(zip(names, event.fields, strict=False))
         return cls(NAMES[event.type], datetime.fromtimestamp(event.at_ms / 1000, UTC), event.task_id, values)

@@ -1,0 +1,76 @@
+"""A history as JSON and back: nothing is lost, and what is no history is refused with a reason."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from stead.entities import InvalidInput
+from stead.orchestrations._events import FIELDS, Event, EventType, decode_event, encode_event
+from stead.orchestrations._export import History, export_history, history_text, import_history
+
+STRANGE: list[Any] = [
+    None,
+    True,
+    2**80,
+    1.5,
+    float("inf"),
+    "text, \N{SNOWMAN}",
+    b"\xff\x00",
+    (1, "a"),
+    {"deep": [{"set": {1, 2}}]},
+    {1: "a key that is no text"},
+    {"$packed": "one who means it"},
+    Decimal("1.10"),
+    date(2030, 1, 2),
+    datetime(2030, 1, 2, tzinfo=UTC),
+]
+
+
+@pytest.mark.parametrize("value", STRANGE, ids=str)
+def test_every_value_comes_back_as_it_was(value: object) -> None:
+    event = decode_event(encode_event(Event(EventType.EVENT_RAISED, 5, 0, ("Approval", value))))
+    text = history_text(History("order-17", [event, event]))
+    assert import_history(text) == History("order-17", [event, event])
+    assert import_history(json.loads(text)).events[0].fields[1] == value
+    assert type(import_history(text).events[0].fields[1]) is type(value)
+
+
+def test_every_type_of_event_comes_back() -> None:
+    events = [Event(kind, 1_767_225_600_000 + kind, kind % 3, tuple(range(len(FIELDS[kind])))) for kind in EventType]
+    history = History("all", events)
+    assert import_history(history_text(history)) == history
+    assert import_history(history_text(History("none", []))) == History("none", [])
+
+
+def test_an_event_of_an_older_version_lacks_its_last_fields() -> None:
+    events = [Event(EventType.TASK_SCHEDULED, 1, 1, ("ship", []))]
+    assert import_history(history_text(History("a", events))).events == events
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ("{", "not JSON"),
+        ("[]", "an object"),
+        ({"format": "stead history 9"}, "stead history 9"),
+        ({"format": "stead history 1", "events": []}, "instance_id"),
+        ([{}], "type None"),
+        ([{"type": "NeverHeardOf"}], "NeverHeardOf"),
+        ([{"type": "EntityLockGranted"}], "at_ms"),
+        ([{"type": "EventRaised", "at_ms": 1, "fields": {"input": 1}}], "one of them is missing"),
+        ([{"type": "EventRaised", "at_ms": 1, "fields": {"name": "a", "colour": 1}}], "colour"),
+        ([{"type": "EventRaised", "at_ms": 1, "fields": {"name": {"$packed": "?"}}}], "base64"),
+        ([{"type": "EventRaised", "at_ms": 1, "fields": 1}], "is an object"),
+        ([1], "event 1"),
+    ],
+)
+def test_what_is_no_history_is_refused(data: Any, said: str) -> None:
+    if isinstance(data, list):
+        data = {**export_history(History("a", [])), "events": data}
+    with pytest.raises(InvalidInput, match=said):
+        import_history(data)
