@@ -132,6 +132,28 @@ class Worker:
         for partition in list(board.partitions.values()):
             board.drop(partition, "the worker ends")
 
+    async def abandon(self) -> None:
+        """End as if the process had died: nothing is finished, committed or handed over, what is in memory is lost.
+
+        For tests, with one exception to being dead: the partitions are free afterwards, so that nobody has to wait.
+        """
+        self._stopping.set()
+        board, tasks, self._tasks = self._board, self._tasks, []
+        if board is None or board.keeper is None:
+            return
+        for task in tasks:
+            await _end(task)
+        await board.keeper.stop()
+        for partition in list(board.partitions.values()):
+            board.drop(partition, "the worker is abandoned")
+            await self._store.release(partition.number, partition.token)
+        await self._store.leave(self.name)
+
+    @property
+    def busy(self) -> bool:
+        """Whether asynchronous operations are running."""
+        return self._turns is not None and self._turns.busy
+
     def _make_keeper(self, board: Board) -> LeaseKeeper:
         if isinstance(self._store.clock, ManualClock):
             return TaskKeeper(self._store, self._settings, board.lost)

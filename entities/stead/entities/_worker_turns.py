@@ -38,6 +38,11 @@ class TurnRunner:
         board.turn = self.wake
         board.cancel = self.cancel
 
+    @property
+    def busy(self) -> bool:
+        """Whether asynchronous operations are running."""
+        return bool(self._tasks)
+
     def wake(self, partition: Partition) -> None:
         """The partition may have turns to take."""
         if partition.suspects.careful:
