@@ -144,7 +144,7 @@ async def test_commits_of_one_request_are_judged_apart(store: Store) -> None:
     answers = await apply(store, *(commit(owner, b"one", states=[(TARGET, b"x")]) for owner in owners))
     assert answers == [CommitVerdict.APPLIED, CommitVerdict.FENCED, CommitVerdict.APPLIED]
     records = await store.load({place: [TARGET] for place in range(3)})
-    assert records == {0: [b"x"], 1: [None], 2: [b"x"]}
+    assert records == {0: [(b"x", ())], 1: [(None, ())], 2: [(b"x", ())]}
 
 
 async def test_a_torn_partition_takes_no_commit(twin: Twin) -> None:
@@ -180,7 +180,7 @@ async def test_a_later_record_replaces_an_earlier_one(store: Store) -> None:
     owner = await take(store)
     await apply(store, commit(owner, b"one", states=[(TARGET, b"1"), (OTHER, b"1")], created=[TARGET, OTHER]))
     await apply(store, commit(owner, b"two", b"one", states=[(TARGET, b"2")]))
-    assert await store.load({0: [OTHER, TARGET]}) == {0: [b"1", b"2"]}
+    assert await store.load({0: [OTHER, TARGET]}) == {0: [(b"1", ()), (b"2", ())]}
 
 
 async def test_a_deleted_target_has_neither_record_nor_place_in_the_index(store: Store) -> None:

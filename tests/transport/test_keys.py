@@ -35,7 +35,8 @@ def test_all_keys_of_a_partition_have_the_tag_of_its_group() -> None:
     for number, partition in enumerate(keys.partitions):
         names = [partition.lease, partition.inbox, partition.state, partition.index, partition.timers]
         names += [partition.payloads, partition.parked, partition.blocked, partition.dead]
-        names += [partition.park("@a@}{x"), partition.session("s")]
+        names += [partition.starts, partition.tasks, partition.tries]
+        names += [partition.park("@a@}{x"), partition.session("s"), partition.log("}{x")]
         assert {slot(name) for name in names} == {slot(keys.reply(number % 16, "client"))}
         assert len(set(names)) == len(names)
 

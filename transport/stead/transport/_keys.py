@@ -50,6 +50,13 @@ class PartitionKeys:
     parked: bytes  # hash: target -> stream ID of its first parked message
     blocked: bytes  # hash: target -> why its messages wait
     dead: bytes  # stream: field m is the letter; bounded
+    starts: bytes  # hash: instance -> its accepted start: length of the message ID (one byte), message ID, envelope
+    tasks: bytes  # hash: task ID -> "O" payload (own), "S" entry ":" payload (shared), "D" (has its result)
+    tries: bytes  # hash: task ID -> how often it was begun under suspicion
+
+    def log(self, target: str) -> bytes:
+        """An instance's events (list)."""
+        return self.prefix + b"log:" + target.encode()
 
     def park(self, target: str) -> bytes:
         """A target's parked messages (sorted set, all with score 0: "padded stream ID:envelope")."""
@@ -81,6 +88,11 @@ class Keys:
         """The answers for a client (stream, with a time to live)."""
         return self._groups[group] + b"reply:" + client.encode()
 
+    def queue(self, queue: str) -> bytes:
+        """The shared tasks of a queue (stream: fields p, the partition, and t, the task ID; consumer group "workers")."""
+        name = queue.encode()
+        return self._groups[binascii.crc32(name) % len(self._groups)] + b"queue:" + name
+
 
 def _partition_keys(prefix: bytes) -> PartitionKeys:
     return PartitionKeys(
@@ -94,4 +106,7 @@ def _partition_keys(prefix: bytes) -> PartitionKeys:
         parked=prefix + b"parked",
         blocked=prefix + b"blocked",
         dead=prefix + b"dead",
+        starts=prefix + b"starts",
+        tasks=prefix + b"tasks",
+        tries=prefix + b"tries",
     )

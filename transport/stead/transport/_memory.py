@@ -27,12 +27,14 @@ from ._records import (
     EnqueueResult,
     Entry,
     LeaseView,
+    Loaded,
     PartitionInfo,
     Running,
     ServerFacts,
     StreamId,
     Verdict,
     WorkerView,
+    has_log,
     stream_order,
 )
 
@@ -102,26 +104,50 @@ class MemoryStore(MemoryBase):
         records = self._state.partitions[partition].records
         return [records.get(target) for target in targets]
 
-    async def list_targets(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
+        """Events of an instance's committed log, from the `first` (0) on, at most `count`."""
+        return await self._call(
+            "read_log", lambda: self._state.partitions[partition].logs.get(target, [])[first : first + count]
+        )
+
+    async def read_reservations(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
+        """The start messages (envelopes) of instances whose starts were accepted and not carried out yet."""
+
+        def read() -> list[bytes | None]:
+            found = [self._state.partitions[partition].starts.get(target) for target in targets]
+            return [None if start is None else start[1] for start in found]
+
+        return await self._call("read_reservations", read)
+
+    def list_targets(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
         bytes of their UTF-8 form. What is there throughout is given exactly once."""
+        return self._list("list_targets", prefix, page, entities=True)
+
+    def list_instances(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+        """As `list_targets`, for instances alone: targets that do not begin with "@"."""
+        return self._list("list_instances", prefix, page, entities=False)
+
+    async def _list(
+        self, method: str, prefix: str, page: int, *, entities: bool
+    ) -> AsyncIterator[list[tuple[str, bytes]]]:
         after: bytes | None = None
+
+        def read() -> tuple[bytes | None, list[tuple[str, bytes]]]:
+            members = self._state.page(prefix.encode(), after, page, entities=entities)
+            found: list[tuple[str, bytes]] = []
+            for target, partition in members:
+                record = self._state.partitions[partition].records.get(target)
+                if record is not None:
+                    found.append((target, record))
+            return (members[-1][0].encode() if len(members) == page else None), found
+
         while True:
-            last, found = await self._call("list_targets", partial(self._page, prefix, after, page))
+            after, found = await self._call(method, read)
             if found:
                 yield found
-            if last is None:
+            if after is None:
                 return
-            after = last
-
-    def _page(self, prefix: str, after: bytes | None, count: int) -> tuple[bytes | None, list[tuple[str, bytes]]]:
-        members = self._state.page(prefix.encode(), after, count)
-        found: list[tuple[str, bytes]] = []
-        for target, partition in members:
-            record = self._state.partitions[partition].records.get(target)
-            if record is not None:
-                found.append((target, record))
-        return (members[-1][0].encode() if len(members) == count else None), found
 
     # -- workers: registry ---------------------------------------------------------------------------------------------
 
@@ -220,10 +246,18 @@ class MemoryStore(MemoryBase):
 
         return await self._read("read_inboxes", list(positions), read, block_ms) if positions else []
 
-    async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[bytes | None]]:
-        """The records of targets by partition, for the owner."""
+    async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[Loaded]]:
+        """The records of targets by partition, for the owner; with the logs of those that have one (instances: targets
+        that do not begin with "@")."""
+
+        def load(partition: int, target: str) -> Loaded:
+            state = self._state.partitions[partition]
+            log = list(state.logs.get(target, ())) if has_log(target) else ()
+            return Loaded(state.records.get(target), log)
+
         return await self._call(
-            "load", lambda: {partition: self._records(partition, names) for partition, names in targets.items()}
+            "load",
+            lambda: {partition: [load(partition, name) for name in names] for partition, names in targets.items()},
         )
 
     async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
@@ -237,7 +271,7 @@ class MemoryStore(MemoryBase):
             self._state, commit, self._clock.now_ms(), settings.dead_letters_max, settings.reply_keep_ms
         )
         if verdict is CommitVerdict.APPLIED:
-            for partition in {partition for partition, _ in commit.sends}:
+            for partition in {partition for partition, _ in commit.sends} | {s.partition for s in commit.starts}:
                 self._waiters.wake(partition)
             for address in {(reply.group, reply.client) for reply in commit.replies}:
                 self._waiters.wake(address)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from ._records import Entry, HubLayout, Running, StreamId, Timer, stream_order
 
@@ -144,6 +145,56 @@ class Lease:
 
 
 @dataclass(slots=True)
+class KeptTask:
+    """An activity whose result is not recorded yet."""
+
+    payload: bytes
+    queue: str | None = None  # of a shared one
+    entry: Order = (0, 0)  # of a shared one: where it is in the queue
+    done: bool = False  # its result is in the inbox
+
+    @property
+    def own(self) -> bool:
+        """Whether it is for the partition's owner to run."""
+        return self.queue is None and not self.done
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A shared task that a worker has taken."""
+
+    worker: str
+    kept_ms: int  # when it was taken, or the worker last said that it runs
+    count: int  # how often it was taken
+
+
+@dataclass(slots=True)
+class Queue:
+    """The shared tasks of a queue, as a server's stream with a consumer group.
+
+    Invariant: every key of `taken` is at most `delivered`.
+    """
+
+    stream: Stream = field(default_factory=Stream)  # of the partitions and IDs of tasks
+    tasks: dict[Order, tuple[int, bytes]] = field(default_factory=dict[Order, tuple[int, bytes]])
+    delivered: Order = (0, 0)  # everything after it waits to be taken for the first time
+    taken: dict[Order, Delivery] = field(default_factory=dict[Order, Delivery])
+    opened: bool = False  # a worker has said that it takes tasks from it
+
+    def append(self, now_ms: int, partition: int, task_id: bytes) -> Order:
+        """Let a task wait."""
+        order = self.stream.append(now_ms, b"")
+        self.tasks[order] = (partition, task_id)
+        return order
+
+    def forget(self, order: Order) -> None:
+        """A task is completed, or nobody wants it any more."""
+        self.stream.delete(order)
+        self.tasks.pop(order, None)
+        self.taken.pop(order, None)
+
+
+@dataclass(slots=True)
 class PartitionState:
     """Everything of one partition.
 
@@ -165,6 +216,10 @@ class PartitionState:
     unclean: int = 0
     suspect_until: Order = (0, 0)
     running: Running | None = None
+    starts: dict[str, tuple[bytes, bytes]] = field(default_factory=dict[str, tuple[bytes, bytes]])  # ID, envelope
+    tasks: dict[bytes, KeptTask] = field(default_factory=dict[bytes, KeptTask])
+    tries: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    logs: dict[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
 
 
 @dataclass(slots=True)
@@ -198,6 +253,7 @@ class HubState:
     replies: dict[tuple[int, str], Replies] = field(default_factory=dict[tuple[int, str], Replies])
     workers: dict[str, Beat] = field(default_factory=dict[str, Beat])
     names: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until, description
+    queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
 
     def add_to_index(self, partition: int, target: str) -> None:
         members = self.partitions[partition].index
@@ -211,13 +267,18 @@ class HubState:
             members.remove(target)
             del self.index[bisect_left(self.index, (target.encode(), partition))]
 
-    def page(self, prefix: bytes, after: bytes | None, count: int) -> list[tuple[str, int]]:
+    def queue(self, name: str) -> Queue:
+        """A queue; one that is not there is made."""
+        return self.queues.setdefault(name, Queue())
+
+    def page(self, prefix: bytes, after: bytes | None, count: int, *, entities: bool = True) -> list[tuple[str, int]]:
         """At most `count` indexed targets that begin with `prefix`, after `after`, ascending by their UTF-8 form."""
         beyond = len(self.partitions)  # above every partition's number
         start = bisect_left(self.index, (prefix, -1)) if after is None else bisect_right(self.index, (after, beyond))
         page: list[tuple[str, int]] = []
-        for encoded, partition in self.index[start : start + count]:
-            if not encoded.startswith(prefix):
+        for encoded, partition in islice(self.index, start, None):
+            if len(page) == count or not encoded.startswith(prefix):
                 break
-            page.append((encoded.decode(), partition))
+            if entities or not encoded.startswith(b"@"):
+                page.append((encoded.decode(), partition))
         return page

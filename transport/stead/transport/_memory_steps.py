@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ._errors import SourceSuperseded, TornCommit
+from ._memory_instances import write_instances
 from ._memory_state import HubState, Order, PartitionState, Replies, Session, Stream, format_id
 from ._records import (
     Acquired,
@@ -23,6 +24,7 @@ from ._records import (
     StreamId,
     Unpark,
     Verdict,
+    in_order,
     stream_order,
 )
 
@@ -208,7 +210,7 @@ def commit(hub: HubState, commit: Commit, now_ms: int, dead_letters_max: int, re
     for unpark in commit.unparked:
         _unpark(state, unpark)
     _write_entities(hub, state, commit)
-    for partition, payload in commit.sends:
+    for partition, payload, _ in in_order(commit.sends, commit.starts):
         hub.partitions[partition].inbox.append(now_ms, payload)
     for reply in commit.replies:
         _answer(hub, reply, now_ms, reply_keep_ms)
@@ -216,6 +218,7 @@ def commit(hub: HubState, commit: Commit, now_ms: int, dead_letters_max: int, re
         state.dead.append(now_ms, letter)
     if commit.dead:
         _trim_dead(state, dead_letters_max)
+    write_instances(hub, state, commit, now_ms)
     _write_marks(state, commit)
     state.applying = state.commit_id = commit.commit_id
     return CommitVerdict.APPLIED
@@ -282,14 +285,17 @@ def waiting_replies(hub: HubState, group: int, client: str, now_ms: int) -> Repl
 
 
 def partition_info(partition: int, state: PartitionState) -> PartitionInfo:
+    entities = sum(target.startswith("@") for target in state.index)
     return PartitionInfo(
         lease=lease_view(partition, state),
         backlog=len(state.inbox),
         parked=_parked(state),
         parked_targets=len(state.parks),
         blocked=dict(state.blocked),
-        entities=len(state.index),
+        entities=entities,
         timers=len(state.timers),
         dead=len(state.dead),
         dead_trimmed=state.dead_trimmed,
+        instances=len(state.index) - entities,
+        tasks=len(state.tasks),
     )

@@ -6,7 +6,8 @@ milliseconds; instants are the server's time since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Any, Literal, NamedTuple
@@ -135,6 +136,11 @@ class Acquired:
     running: Running | None
 
 
+def has_log(target: str) -> bool:
+    """Whether a target is an instance: it has a log, which an entity has not."""
+    return not target.startswith("@")
+
+
 class Loaded(NamedTuple):
     """What the store has of a target."""
 
@@ -197,6 +203,7 @@ class SentStart:
     target: str
     message_id: bytes
     payload: bytes
+    place: int = 0  # how many of the commit's `sends` were sent before it: a receiver gets them in that order
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +251,24 @@ class Commit:
     tasks: list[Task] = field(default_factory=list[Task])
     dropped: list[bytes] = field(default_factory=list[bytes])  # IDs of tasks whose result is recorded or not wanted
     starts: list[SentStart] = field(default_factory=list[SentStart])
-    started: list[tuple[str, bytes]] = field(
-        default_factory=list[tuple[str, bytes]]
-    )  # target, message ID: reservations
-    # that end with this commit, if they are still those of that message
+    # Reservations that end with this commit, if they are still those of that message: target, message ID.
+    started: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
     suspect_passed: bool = False  # the owner is past `suspect_until`: forget the unclean ends and the marker
     clear_running: bool = False  # careful mode: the marked turn has ended
+
+
+def in_order(
+    sends: Sequence[tuple[int, bytes]], starts: Sequence[SentStart]
+) -> Iterator[tuple[int, bytes, SentStart | None]]:
+    """A commit's messages in the order in which they were sent: receiver, payload, and the start if it is one."""
+    waiting = deque(sorted(starts, key=lambda start: start.place))  # those of one place stay in their order
+    for place, (partition, payload) in enumerate(sends):
+        while waiting and waiting[0].place <= place:
+            start = waiting.popleft()
+            yield start.partition, start.payload, start
+        yield partition, payload, None
+    for start in waiting:
+        yield start.partition, start.payload, start
 
 
 class CommitVerdict(Enum):
@@ -295,6 +314,8 @@ class PartitionInfo:
     timers: int
     dead: int
     dead_trimmed: int
+    instances: int = 0
+    tasks: int = 0  # activities whose results are not recorded yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,11 +86,39 @@ class ClientSide(RedisBase):
         records: list[bytes | None] = await self._queries.one(command(b"HMGET", state, *targets))
         return records
 
-    async def list_targets(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
+        """Events of an instance's committed log, from the `first` (0) on, at most `count`."""
+        if count <= 0:
+            return []
+        log = self._keys.partitions[partition].log(target)
+        events: list[bytes] = await self._queries.one(command(b"LRANGE", log, first, first + count - 1))
+        return events
+
+    async def read_reservations(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
+        """The start messages (envelopes) of instances whose starts were accepted and not carried out yet."""
+        if not targets:
+            return []
+        starts = await self._queries.one(command(b"HMGET", self._keys.partitions[partition].starts, *targets))
+        return [None if start is None else start[1 + start[0] :] for start in starts]
+
+    def list_targets(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
         bytes of their UTF-8 form. What is there throughout is given exactly once.
         """
-        listing = _Listing(prefix.encode(), page, self._layout.partitions)
+        least = prefix.encode()
+        return self._list(_Listing(least, _end(least), page, self._layout.partitions), page)
+
+    async def list_instances(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+        """As `list_targets`, for instances alone: targets that do not begin with "@"."""
+        least = prefix.encode()
+        ranges = [(least, _end(least))] if prefix else [(b"", b"@"), (b"A", b"")]  # "A" is what comes after "@"
+        if prefix.startswith("@"):
+            return
+        for first, end in ranges:
+            async for found in self._list(_Listing(first, end, page, self._layout.partitions), page):
+                yield found
+
+    async def _list(self, listing: _Listing, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
         members: list[tuple[bytes, int]] = []
         while True:
             wanted = listing.wanted()
@@ -126,14 +154,21 @@ class ClientSide(RedisBase):
         return [next(records[partition]) for _, partition in members]
 
 
+def _end(prefix: bytes) -> bytes:
+    """What bounds all that begin with the prefix: the next text of its length, as no UTF-8 text ends with byte 255."""
+    return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else b""
+
+
 class _Listing:
     """Merges the indexes of all partitions into one ascending order, reading each a piece at a time. Does no I/O.
 
     Invariant: every partition either has members in the heap, or is at its end, or is wanted next.
     """
 
-    def __init__(self, prefix: bytes, page: int, partitions: int) -> None:
-        self._prefix = prefix
+    def __init__(self, first: bytes, end: bytes, page: int, partitions: int) -> None:
+        """Lists from `first` on to what comes before `end`; an empty `end` is none."""
+        self._least = b"[" + first if first else b"-"
+        self._most = b"(" + end if end else b"+"
         self._piece = max(8, 2 * page // partitions)
         self._after: dict[int, bytes] = {}  # the last member read of a partition
         self._in_heap = [0] * partitions
@@ -147,10 +182,8 @@ class _Listing:
     def range_command(self, partition: int, index: bytes) -> bytes:
         """The command that reads a partition on."""
         after = self._after.get(partition)
-        least = b"(" + after if after is not None else b"[" + self._prefix if self._prefix else b"-"
-        # The next text of the same length bounds all that begin with the prefix: no UTF-8 text ends with byte 255.
-        most = b"(" + self._prefix[:-1] + bytes([self._prefix[-1] + 1]) if self._prefix else b"+"
-        return command(b"ZRANGE", index, least, most, b"BYLEX", b"LIMIT", 0, self._piece)
+        least = b"(" + after if after is not None else self._least
+        return command(b"ZRANGE", index, least, self._most, b"BYLEX", b"LIMIT", 0, self._piece)
 
     def take(self, partition: int, members: Sequence[bytes]) -> None:
         """What a partition's command gave."""

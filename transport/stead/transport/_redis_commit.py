@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
 from ._keys import Keys
-from ._records import Commit
+from ._records import Commit, in_order
 from ._scripts import COMMIT
 
 _K = TypeVar("_K")
@@ -31,7 +31,8 @@ def pack_commit(keys: Keys, commit: Commit, dead_letters_max: int, reply_keep_ms
     ]
     # Messages for one receiver stay in their order; receivers are named by their place in KEYS, which counts from 1.
     sends: list[tuple[int, list[bytes]]] = []
-    for partition, payloads in _grouped(commit.sends).items():
+    by_receiver = _grouped(_sent(commit) if commit.starts else commit.sends)
+    for partition, payloads in by_receiver.items():
         names.append(keys.partitions[partition].inbox)
         sends.append((len(names), payloads))
     replies: list[tuple[int, list[bytes]]] = []
@@ -42,6 +43,9 @@ def pack_commit(keys: Keys, commit: Commit, dead_letters_max: int, reply_keep_ms
     for park in commit.unparked:
         names.append(own.park(park.target))
         unparked.append((len(names), park.target, park.stream_ids))
+    more: Any = 0
+    if commit.logs or commit.tasks or commit.dropped or commit.starts or commit.started:
+        more = _pack_instances(keys, commit, names, list(by_receiver))
     return COMMIT.packed(
         names,
         commit.token,
@@ -64,7 +68,43 @@ def pack_commit(keys: Keys, commit: Commit, dead_letters_max: int, reply_keep_ms
         dead_letters_max,
         reply_keep_ms,
         _REPLIES_MAX,
+        more,
     )
+
+
+def _pack_instances(keys: Keys, commit: Commit, names: list[bytes], receivers: Sequence[int]) -> list[Any]:
+    """What instances do, as the script takes it. Adds the keys to `names`; `receivers` are those of the sends, in order."""
+    own = keys.partitions[commit.partition]
+    names += (own.tasks, own.tries, own.starts)
+    first = len(names) - 2
+    logs: list[tuple[int, int, Sequence[bytes]]] = []
+    for log in commit.logs:
+        names.append(own.log(log.target))
+        logs.append((len(names), int(log.reset), log.events))
+    queues: dict[str, int] = {}
+    for task in commit.tasks:
+        if task.shared and task.queue not in queues:
+            names.append(keys.queue(task.queue))
+            queues[task.queue] = len(names)
+    tasks = [(task.task_id, queues[task.queue] if task.shared else 0, task.payload) for task in commit.tasks]
+    reserving: dict[int, int] = {}
+    reservations: list[tuple[int, str, bytes, int, int]] = []
+    counts = dict.fromkeys(receivers, 0)  # payloads of each receiver so far
+    for partition, _, start in in_order(commit.sends, commit.starts):
+        counts[partition] += 1
+        if start is None:
+            continue
+        if partition not in reserving:
+            names.append(keys.partitions[partition].starts)
+            reserving[partition] = len(names)
+        place = receivers.index(partition) + 1
+        reservations.append((reserving[partition], start.target, start.message_id, place, counts[partition]))
+    started = list(chain.from_iterable(commit.started))
+    return [first, logs, tasks, commit.dropped, reservations, started, str(commit.partition)]
+
+
+def _sent(commit: Commit) -> Iterable[tuple[int, bytes]]:
+    return ((partition, payload) for partition, payload, _ in in_order(commit.sends, commit.starts))
 
 
 def _grouped(pairs: Iterable[tuple[_K, bytes]]) -> dict[_K, list[bytes]]:

@@ -77,12 +77,15 @@ class PeopleSide(RedisBase):
                 command(b"HLEN", keys.parked),
                 command(b"HGETALL", keys.blocked),
                 command(b"ZCARD", keys.index),
+                command(b"ZLEXCOUNT", keys.index, b"[@", b"(A"),  # "A" is what comes after "@"
                 command(b"ZCARD", keys.timers),
                 command(b"XLEN", keys.dead),
+                command(b"HLEN", keys.tasks),
             )
         answers = await self._queries.run(commands)
+        each = len(commands) // self._layout.partitions
         return [
-            _partition_info(partition, answers[partition * 8 : partition * 8 + 8])
+            _partition_info(partition, answers[partition * each : (partition + 1) * each])
             for partition in range(self._layout.partitions)
         ]
 
@@ -101,7 +104,7 @@ def _worker_views(flat: list[bytes]) -> list[WorkerView]:
 
 
 def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
-    held, (parked, trimmed), backlog, parked_targets, blocked, entities, timers, dead = answers
+    held, (parked, trimmed), backlog, parked_targets, blocked, targets, entities, timers, dead, tasks = answers
     return PartitionInfo(
         lease=lease_view(partition, held),
         backlog=backlog,
@@ -112,4 +115,6 @@ def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
         timers=timers,
         dead=dead,
         dead_trimmed=int(trimmed or 0),
+        instances=targets - entities,
+        tasks=tasks,
     )

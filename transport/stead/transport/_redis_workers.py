@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._errors import TornCommit
-from ._records import Acquired, Commit, CommitVerdict, Entry, LeaseView, Running, StreamId
+from ._records import Acquired, Commit, CommitVerdict, Entry, LeaseView, Loaded, Running, StreamId, has_log
 from ._redis_base import RedisBase, padded
 from ._redis_commit import pack_commit
 from ._redis_renewer import RedisRenewer
@@ -94,14 +94,25 @@ class WorkerSide(RedisBase):
         self._inbox_size.learn(self._inboxes.received_bytes - before, sum([len(entries) for _, entries in answer]))
         return [(by_key[key], entries) for key, entries in answer]
 
-    async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[bytes | None]]:
-        """The records of targets by partition, for the owner."""
-        wanted = {partition: names for partition, names in targets.items() if names}
-        reads = [command(b"HMGET", self._keys.partitions[place].state, *names) for place, names in wanted.items()]
-        records: dict[int, list[bytes | None]] = {partition: [] for partition in targets}
-        if reads:
-            records.update(zip(wanted, await self._loads.run(reads), strict=True))
-        return records
+    async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[Loaded]]:
+        """The records of targets by partition, for the owner; with the logs of those that have one (instances: targets
+        that do not begin with "@").
+        """
+        reads: list[bytes] = []
+        for place, names in targets.items():
+            if names:
+                keys = self._keys.partitions[place]
+                reads.append(command(b"HMGET", keys.state, *names))
+                reads += [command(b"LRANGE", keys.log(name), 0, -1) for name in names if has_log(name)]
+        answers = iter(await self._loads.run(reads) if reads else ())
+        loaded: dict[int, list[Loaded]] = {}
+        for place, names in targets.items():
+            records: Sequence[bytes | None] = next(answers) if names else ()
+            loaded[place] = [
+                Loaded(record, next(answers) if has_log(name) else ())
+                for name, record in zip(names, records, strict=True)
+            ]
+        return loaded
 
     async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
         """Apply commits of different partitions, in one round trip, each atomic. Raises `ServerChanged`, with nothing

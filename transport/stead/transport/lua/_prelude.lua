@@ -45,3 +45,18 @@ local function first_parked(park)
   local ms, seq = string.match(member, '^0*(%d+)%-0*(%d+):')
   return ms .. '-' .. seq
 end
+
+-- What a step of a partition's owner begins with: nothing and the last commit's ID if it may go on, else the answer to
+-- give: {0} if the lease is another's, {-1, commit ID} if a commit stopped in the middle.
+local function fence(lease, token)
+  local held = call('HMGET', lease, 'token', 'commit', 'applying')
+  if token == '' or held[1] ~= token then return {0} end
+  local commit = held[2] or ''
+  if (held[3] or '') ~= commit then return {-1, held[3] or ''} end
+  return nil, commit
+end
+
+-- What the value of a reservation begins with: the ID of the message that made it, after its length.
+local function id_prefix(message_id)
+  return string.char(#message_id) .. message_id
+end

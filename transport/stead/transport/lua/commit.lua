@@ -3,7 +3,9 @@
 --
 -- KEYS  1 lease (hash)   2 inbox (stream)  3 state (hash)    4 index (zset)   5 timers (zset)
 --       6 payloads (hash) 7 parked (hash)  8 blocked (hash)  9 dead (stream)
---       then the parks (zset) of ARGV 12, the inboxes (stream) of ARGV 9, the reply streams (stream) of ARGV 10
+--       then the parks (zset) of ARGV 12, the inboxes (stream) of ARGV 9, the reply streams (stream) of ARGV 10,
+--       and what ARGV 21 names: tasks, tries and starts (hash) of this partition, starts (hash) of others, logs (list),
+--       queues (stream)
 -- ARGV  1 packed: 1 token, 2 previous commit ID, 3 commit ID,
 --       4 consumed: stream IDs, 5 states: target, record, ...   6 created: targets   7 deleted: targets
 --       8 timers: timer ID, due ms, payload, ...   9 sends: {index in KEYS, {payload, ...}}, ...
@@ -11,6 +13,11 @@
 --       12 unparked: {index in KEYS, target, {stream ID, ...}}, ...   13 blocked: target, reason, ...
 --       14 unblocked: targets   15 cancelled: timer IDs   16 suspect passed: 0 or 1   17 clear running: 0 or 1
 --       18 dead letters kept   19 reply keep ms   20 replies kept
+--       21 what instances do, or 0:
+--          1 index in KEYS of tasks; tries and starts follow it   2 logs: {index in KEYS, reset: 0 or 1, {event, ...}}, ...
+--          3 tasks: {task ID, index in KEYS of the queue or 0, payload}, ...   4 dropped: task IDs
+--          5 reservations: {index in KEYS, target, message ID, place in ARGV 9, place in its payloads}, ...
+--          6 started: target, message ID, ...   7 this partition's number
 -- Gives 1 applied, 2 already applied, 3 fenced (nothing written), 4 torn (nothing written: an earlier commit stopped in
 --       the middle).
 -- Errors: STEADTYPE (nothing written). Needs no memory check: a commit frees memory (HAZARDS 5).
@@ -19,6 +26,7 @@ local token, previous, commit_id = c[1], c[2], c[3]
 local consumed, states, created, deleted, timers = c[4], c[5], c[6], c[7], c[8]
 local sends, replies, dead, unparked = c[9], c[10], c[11], c[12]
 local blocked, unblocked, cancelled = c[13], c[14], c[15]
+local more = c[21]
 local lease, inbox = KEYS[1], KEYS[2]
 
 check(lease, 'hash')
@@ -39,6 +47,25 @@ if #dead > 0 then check(KEYS[9], 'stream') end
 for _, park in ipairs(unparked) do check(KEYS[park[1]], 'zset') end
 for _, send in ipairs(sends) do check(KEYS[send[1]], 'stream') end
 for _, reply in ipairs(replies) do check(KEYS[reply[1]], 'stream') end
+local tasks, tries, starts, ended = nil, nil, nil, {}
+if more ~= 0 then
+  tasks, tries, starts = KEYS[more[1]], KEYS[more[1] + 1], KEYS[more[1] + 2]
+  check(tasks, 'hash')
+  check(tries, 'hash')
+  check(starts, 'hash')
+  for _, log in ipairs(more[2]) do check(KEYS[log[1]], 'list') end
+  for _, task in ipairs(more[3]) do
+    if task[2] > 0 then check(KEYS[task[2]], 'stream') end
+  end
+  for _, new in ipairs(more[5]) do
+    check(KEYS[new[1]], 'hash')
+    new[3] = id_prefix(new[3]) .. sends[new[4]][2][new[5]]
+  end
+  for i = 1, #more[6], 2 do
+    local start, reserved = id_prefix(more[6][i + 1]), call('HGET', starts, more[6][i])
+    if reserved and string.sub(reserved, 1, #start) == start then ended[#ended + 1] = more[6][i] end
+  end
+end
 local indexed = {}
 for i, target in ipairs(created) do
   indexed[2 * i - 1] = 0
@@ -92,6 +119,25 @@ if #dead > 0 then
   for _, letter in ipairs(dead) do call('XADD', KEYS[9], '*', 'm', letter) end
   local trimmed = call('XTRIM', KEYS[9], 'MAXLEN', '=', c[18])
   if trimmed > 0 then call('HINCRBY', lease, 'trimmed', trimmed) end
+end
+if more ~= 0 then
+  for _, written in ipairs(more[2]) do
+    local log = KEYS[written[1]]
+    if written[2] == 1 then call('UNLINK', log) end
+    in_pieces('RPUSH', log, written[3])
+  end
+  in_pieces('HDEL', tasks, more[4])
+  in_pieces('HDEL', tries, more[4])
+  for _, task in ipairs(more[3]) do
+    local kept = 'O' .. task[3]
+    if task[2] > 0 then
+      kept = 'S' .. call('XADD', KEYS[task[2]], '*', 'p', more[7], 't', task[1]) .. ':' .. task[3]
+    end
+    call('HSET', tasks, task[1], kept)
+  end
+  -- First those that end: a start that this commit sends may come right after the one that it carried out.
+  in_pieces('HDEL', starts, ended)
+  for _, new in ipairs(more[5]) do call('HSETNX', KEYS[new[1]], new[2], new[3]) end
 end
 in_pieces('HDEL', KEYS[8], unblocked)
 in_pieces('HSET', KEYS[8], blocked)

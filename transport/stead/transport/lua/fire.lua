@@ -12,10 +12,8 @@ check(lease, 'hash')
 check(inbox, 'stream')
 check(timers, 'zset')
 check(payloads, 'hash')
-local held = call('HMGET', lease, 'token', 'commit', 'applying')
-if a[1] == '' or held[1] ~= a[1] then return {0} end
-local commit = held[2] or ''
-if (held[3] or '') ~= commit then return {-1, held[3] or ''} end
+local refusal, commit = fence(lease, a[1])
+if refusal then return refusal end
 local due = call('ZRANGEBYSCORE', timers, '-inf', text(now_ms()), 'LIMIT', 0, a[2])
 
 local fired = 0

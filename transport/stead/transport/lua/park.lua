@@ -15,10 +15,8 @@ check(lease, 'hash')
 check(inbox, 'stream')
 check(parked, 'hash')
 check(park, 'zset')
-local held = call('HMGET', lease, 'token', 'commit', 'applying')
-if token == '' or held[1] ~= token then return {0} end
-local commit = held[2] or ''
-if (held[3] or '') ~= commit then return {-1, held[3] or ''} end
+local refusal, commit = fence(lease, token)
+if refusal then return refusal end
 local keys = {}
 for i, id in ipairs(ids) do keys[i] = padded(id) end
 
