@@ -63,7 +63,7 @@ class PartitionKeys:
         return self.prefix + b"park:" + target.encode()
 
     def session(self, session: str) -> bytes:
-        """The record of a producer's session (string "incarnation:last", with a time to live)."""
+        """The record of a producer's session (string "incarnation:last:refused", with a time to live)."""
         return self.prefix + b"session:" + session.encode()
 
 

@@ -3,7 +3,27 @@
 from __future__ import annotations
 
 from ._memory_state import HubState, KeptTask, PartitionState
-from ._records import Commit
+from ._records import Batch, Commit, Reuse
+
+_FINISHED = frozenset({b"\x01", b"\x03", b"\x04", b"\x05"})  # what the record of a finished instance begins with
+
+
+def reserve(state: PartitionState, batch: Batch) -> frozenset[int]:
+    """Reserve the instances that a batch starts; gives the positions of starts whose IDs are taken (HAZARDS 14)."""
+    refused: set[int] = set()
+    for start in batch.starts:
+        record = state.records.get(start.target)
+        if start.reuse is Reuse.ALWAYS:
+            free = True
+        elif start.target in state.starts:
+            free = False
+        else:
+            free = record is None or (start.reuse is Reuse.FINISHED and record[:1] in _FINISHED)
+        if free:
+            state.starts[start.target] = (start.message_id, batch.payloads[start.position])
+        else:
+            refused.add(start.position)
+    return frozenset(refused)
 
 
 def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms: int) -> None:

@@ -131,6 +131,7 @@ class Session:
     last: int
     incarnation: int
     expires_ms: int
+    refused: frozenset[int] = frozenset()  # positions of starts in the last batch
 
 
 @dataclass(slots=True)

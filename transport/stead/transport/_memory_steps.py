@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ._errors import SourceSuperseded, TornCommit
-from ._memory_instances import write_instances
+from ._memory_instances import reserve, write_instances
 from ._memory_state import HubState, Order, PartitionState, Replies, Session, Stream, format_id
 from ._records import (
     Acquired,
@@ -42,16 +42,21 @@ def enqueue(state: PartitionState, batch: Batch, now_ms: int) -> EnqueueResult:
         return EnqueueResult(Verdict.SUPERSEDED, known.incarnation)
     if record is not None and record.last >= batch.last:
         record.expires_ms = now_ms + batch.keep_ms
-        return EnqueueResult(Verdict.DUPLICATE, record.last)
+        # What was refused is remembered of the last batch alone: no other one is sent again by who needs to know.
+        return EnqueueResult(
+            Verdict.DUPLICATE, record.last, record.refused if record.last == batch.last else frozenset()
+        )
     if known.last != batch.previous:
         return EnqueueResult(Verdict.GAP, known.last)
     waiting = len(state.inbox) + _parked(state)
     if waiting + len(batch.payloads) > batch.backlog_max:
         return EnqueueResult(Verdict.BACKLOG, waiting)
-    for payload in batch.payloads:
-        state.inbox.append(now_ms, payload)
-    state.sessions[batch.session] = Session(batch.last, batch.incarnation, now_ms + batch.keep_ms)
-    return EnqueueResult(Verdict.ACCEPTED, batch.last)
+    refused = reserve(state, batch) if batch.starts else frozenset[int]()
+    for position, payload in enumerate(batch.payloads):
+        if position not in refused:
+            state.inbox.append(now_ms, payload)
+    state.sessions[batch.session] = Session(batch.last, batch.incarnation, now_ms + batch.keep_ms, refused)
+    return EnqueueResult(Verdict.ACCEPTED, batch.last, refused)
 
 
 def open_source(state: PartitionState, source: str, incarnation: int, keep_ms: int, now_ms: int) -> int:
@@ -60,7 +65,7 @@ def open_source(state: PartitionState, source: str, incarnation: int, keep_ms: i
     known = _session(state, session, now_ms) or _UNKNOWN
     if incarnation < known.incarnation:
         raise SourceSuperseded(source)
-    state.sessions[session] = Session(known.last, incarnation, now_ms + keep_ms)
+    state.sessions[session] = Session(known.last, incarnation, now_ms + keep_ms, known.refused)
     return known.last
 
 

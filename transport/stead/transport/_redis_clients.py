@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from ._errors import SourceSuperseded
 from ._records import Batch, EnqueueResult, StreamId, Verdict, stream_order
@@ -24,22 +25,26 @@ class ClientSide(RedisBase):
         answers = await self._enqueues.run(commands + self._waits())
         self._check_waited(answers)
         return [
-            EnqueueResult(Verdict.FULL)
-            if isinstance(answer, ReplyError)
-            else EnqueueResult(_VERDICTS[int(answer[0])], int(answer[1]))
+            EnqueueResult(Verdict.FULL) if isinstance(answer, ReplyError) else _enqueue_result(*answer)
             for answer in answers
         ]
 
     def _enqueue_command(self, batch: Batch) -> bytes:
         keys = self._keys.partitions[batch.partition]
+        names: tuple[bytes, ...] = (keys.inbox, keys.session(batch.session), keys.lease)
+        starts: Any = 0
+        if batch.starts:
+            names += (keys.starts, keys.state)
+            starts = [(start.position + 1, start.target, start.message_id, int(start.reuse)) for start in batch.starts]
         return ENQUEUE.packed(
-            (keys.inbox, keys.session(batch.session), keys.lease),
+            names,
             str(batch.incarnation),
             str(batch.previous),
             str(batch.last),
             batch.keep_ms,
             batch.backlog_max,
             batch.payloads,
+            starts,
         )
 
     async def open_source(self, partition: int, source: str, incarnation: int, keep_ms: int) -> int:
@@ -152,6 +157,11 @@ class ClientSide(RedisBase):
         answers = await self._queries.run(reads)
         records = {partition: iter(answer) for partition, answer in zip(by_partition, answers, strict=True)}
         return [next(records[partition]) for _, partition in members]
+
+
+def _enqueue_result(verdict: int, detail: bytes, refused: bytes = b"") -> EnqueueResult:
+    places = frozenset(int(place) - 1 for place in refused.split(b",")) if refused else frozenset[int]()
+    return EnqueueResult(_VERDICTS[verdict], int(detail), places)
 
 
 def _end(prefix: bytes) -> bytes:

@@ -1,15 +1,19 @@
 #!lua
 -- Puts a batch of messages into an inbox, once however often it is sent, if there is room.
 --
--- KEYS  1 inbox (stream)   2 session (string "incarnation:last", with a time to live)   3 lease (hash)
+-- KEYS  1 inbox (stream)   2 session (string "incarnation:last:refused", with a time to live)   3 lease (hash)
+--       and with starts: 4 starts (hash)   5 state (hash)
 -- ARGV  1 packed: 1 incarnation, 2 previous, 3 last (decimal texts, -1 for none), 4 keep ms, 5 most messages that may
---       wait, 6 payloads
+--       wait, 6 payloads, 7 starts or 0: {place in the payloads, target, message ID, reuse: 0 only if it is finished,
+--       1 never, 2 always}, ...
 -- Gives {verdict, detail}: 0 accepted; 1 duplicate, the last number; 2 gap, the last number; 3 backlog, its length;
---       4 superseded, the incarnation.
+--       4 superseded, the incarnation. The first two with a third: the places of starts that were refused because their
+--       IDs are taken, "3,7" (HAZARDS 14). A refused start is not put into the inbox, but its number counts.
 -- Errors: OOM (nothing written: the server is full, this is the one script that it may refuse), STEADTYPE (nothing
 --       written).
 local b = cmsgpack.unpack(ARGV[1])
 local incarnation, previous, last, keep_ms, backlog_max, payloads = b[1], b[2], b[3], b[4], b[5], b[6]
+local starts = b[7]
 local inbox, session, lease = KEYS[1], KEYS[2], KEYS[3]
 
 -- Sequence numbers may be larger than 2^53, so they are compared as text.
@@ -24,13 +28,18 @@ end
 check(inbox, 'stream')
 check(session, 'string')
 check(lease, 'hash')
+if starts ~= 0 then
+  check(KEYS[4], 'hash')
+  check(KEYS[5], 'hash')
+end
 local record = call('GET', session)
-local known_incarnation, known = '0', '-1'
-if record then known_incarnation, known = string.match(record, '^(%d+):(-?%d+)$') end
+local known_incarnation, known, refused_then = '0', '-1', ''
+if record then known_incarnation, known, refused_then = string.match(record, '^(%d+):(-?%d+):?(.*)$') end
 if below(incarnation, known_incarnation) then return {4, known_incarnation} end
 if record and not below(known, last) then
   call('PEXPIRE', session, keep_ms)
-  return {1, known}
+  -- What was refused is remembered of the last batch alone: no other one is sent again by who needs to know.
+  return {1, known, known == last and refused_then or ''}
 end
 -- What the store does not know begins after -1. A record that an older producer of the source left is as good as ours if
 -- the number is: the server has lost that we opened the source, and nothing that we sent.
@@ -38,6 +47,31 @@ if known ~= previous then return {2, known} end
 local waiting = (call('XLEN', inbox)) + (call('HGET', lease, 'parked') or 0)
 if waiting + #payloads > backlog_max then return {3, text(waiting)} end
 
-for i = 1, #payloads do call('XADD', inbox, '*', 'm', payloads[i]) end
-call('SET', session, incarnation .. ':' .. last, 'PX', keep_ms)
-return {0, last}
+local refused, reserved, is_refused = {}, {}, {}
+if starts ~= 0 then
+  for _, start in ipairs(starts) do
+    local place, target, reuse = start[1], start[2], start[4]
+    local prefix = id_prefix(start[3])
+    local free = reuse == 2
+    if not free and not reserved[target] and call('HEXISTS', KEYS[4], target) == 0 then
+      local instance = call('HGET', KEYS[5], target)
+      -- A record begins with its status: completed, failed, cancelled and terminated ones are finished.
+      local status = instance and string.byte(instance) or nil
+      free = not instance or (reuse == 0 and (status == 1 or status == 3 or status == 4 or status == 5))
+    end
+    if free then
+      reserved[target] = prefix .. payloads[place]
+    else
+      refused[#refused + 1] = text(place)
+      is_refused[place] = true
+    end
+  end
+end
+
+for i = 1, #payloads do
+  if not is_refused[i] then call('XADD', inbox, '*', 'm', payloads[i]) end
+end
+for target, reservation in pairs(reserved) do call('HSET', KEYS[4], target, reservation) end
+local places = table.concat(refused, ',')
+call('SET', session, incarnation .. ':' .. last .. ':' .. places, 'PX', keep_ms)
+return {0, last, places}

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Makes a producer the one of its source for a partition.
 --
--- KEYS  1 session (string "incarnation:last", with a time to live)
+-- KEYS  1 session (string "incarnation:last:refused", with a time to live)
 -- ARGV  1 packed: 1 incarnation (decimal text), 2 keep ms
 -- Gives {1, last number accepted, -1 for none}, or {0, incarnation} if a later producer has opened the source.
 -- Errors: STEADTYPE (nothing written).
@@ -9,10 +9,10 @@ local a = cmsgpack.unpack(ARGV[1])
 local incarnation, keep_ms = a[1], a[2]
 check(KEYS[1], 'string')
 local record = call('GET', KEYS[1])
-local known_incarnation, known = '0', '-1'
-if record then known_incarnation, known = string.match(record, '^(%d+):(-?%d+)$') end
+local known_incarnation, known, refused = '0', '-1', ''
+if record then known_incarnation, known, refused = string.match(record, '^(%d+):(-?%d+):?(.*)$') end
 if #incarnation < #known_incarnation or (#incarnation == #known_incarnation and incarnation < known_incarnation) then
   return {0, known_incarnation}
 end
-call('SET', KEYS[1], incarnation .. ':' .. known, 'PX', keep_ms)
+call('SET', KEYS[1], incarnation .. ':' .. known .. ':' .. refused, 'PX', keep_ms)
 return {1, known}
