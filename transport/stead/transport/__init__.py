@@ -50,7 +50,8 @@ from ._records import (
     WorkerView,
     stream_order,
 )
-from ._sender import Sender, retry_delay
+from ._sender import Sender
+from ._sender_tries import retry_delay
 from ._settings import Settings
 from ._urls import StoreUrl, parse_url
 

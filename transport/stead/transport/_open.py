@@ -11,7 +11,7 @@ from ._errors import ConnectionLost, InvalidInput, StoreUnavailable
 from ._memory import MemoryStore
 from ._protocol import Store
 from ._redis import RedisStore
-from ._sender import retry_delay
+from ._sender_tries import retry_delay
 from ._settings import Settings
 from ._urls import StoreUrl, parse_url
 

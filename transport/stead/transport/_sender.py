@@ -19,7 +19,6 @@ import asyncio
 import contextlib
 import copy
 import logging
-import random
 import secrets
 from collections.abc import Sequence
 
@@ -33,41 +32,20 @@ from ._errors import (
     StoreUnavailable,
 )
 from ._protocol import Store
-from ._records import Batch, EnqueueResult, Verdict
+from ._records import Batch, EnqueueResult, Reuse, Start, Verdict
 from ._sender_chain import Chain, Lost, Refused, Simple
 from ._sender_lane import Block, Lane
+from ._sender_sources import Openings, next_incarnation
+from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay
 from ._settings import Settings
 
 _log = logging.getLogger(__name__)
-
-# Between tries of a request whose answer did not come, and of a batch for which there was no room.
-RETRY_S_MIN = 0.02
-RETRY_S_MAX = 1.0
-HOLD_S_MAX = 0.5
-
-# Partitions of a source that are opened at the same time.
-OPENINGS_MAX = 8
 
 # The buffer holds at most this many full batches, in bytes.
 BUFFER_BATCHES_MAX = 4
 
 # A patient sender waits for so many messages as long as more keep coming.
 LINGER_LENGTH = 2_000
-
-_last_incarnation = 0
-
-
-def retry_delay(tries: int) -> float:
-    """Seconds to wait before the next try: doubling, with jitter so that many clients do not come back at once."""
-    ceiling = min(RETRY_S_MAX, RETRY_S_MIN * 2.0 ** min(tries, 16))
-    return ceiling * (0.5 + random.random() / 2)
-
-
-def _next_incarnation(now_ms: int) -> int:
-    """A number for a source's producer, above that of every earlier one of this process and, by time, of others."""
-    global _last_incarnation
-    _last_incarnation = max(_last_incarnation + 1, now_ms)
-    return _last_incarnation
 
 
 class Sender:
@@ -80,7 +58,7 @@ class Sender:
         self._source = source
         self._patient = patient or source is not None
         self._session = secrets.token_hex(10) if source is None else f"source:{source}"
-        self._incarnation = 0 if source is None else _next_incarnation(store.clock.now_ms())
+        self._incarnation = 0 if source is None else next_incarnation(store.clock.now_ms())
         self._lanes = [Lane(partition) for partition in range(store.layout.partitions)]
         self._busy: dict[int, Lane] = {}
         self._length = 0
@@ -93,8 +71,9 @@ class Sender:
         self._rooms: list[asyncio.Future[None]] = []
         self._wake: asyncio.Future[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
-        self._openings = asyncio.Semaphore(OPENINGS_MAX)
-        self._opening: dict[int, asyncio.Task[None]] = {}
+        self._openings: Openings | None = None
+        if source is not None:
+            self._openings = Openings(store, settings, source, self._incarnation, self._source_opened)
         self._trouble_since: float | None = None
         self._tries = 0
         self._broken: SteadError | None = None
@@ -120,6 +99,17 @@ class Sender:
             self._opened(lane, block)
         return block.serial
 
+    def put_start(
+        self, partition: int, payload: bytes, target: str, message_id: bytes, reuse: Reuse
+    ) -> tuple[int, int]:
+        """Take a message that starts an instance; gives a ticket to `wait_start` with. The store refuses the start if the
+        instance's ID is taken (HAZARDS 14)."""
+        serial = self.put(partition, payload)
+        block = self._lanes[partition].open
+        position = len(block.payloads) - 1
+        block.starts.append(Start(position, target, message_id, reuse))
+        return serial, position
+
     def put_once(self, partition: int, sequence: int, payload: bytes) -> bool:
         """Take a source's message unless it is an old one. The partition must have been opened."""
         lane = self._lanes[partition]
@@ -140,6 +130,19 @@ class Sender:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         block.waiters.append(waiter)
         await waiter
+
+    async def wait_start(self, partition: int, ticket: tuple[int, int]) -> bool:
+        """Wait until the start of a ticket is durable; False if it was refused, because the instance's ID is taken.
+
+        Raises what kept the message from being written. To be called as `wait`.
+        """
+        serial, position = ticket
+        block = self._lanes[partition].find(serial)
+        if block is None:
+            return True
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        block.answers.append((position, answer))
+        return await answer
 
     def watch(self, partition: int, ticket: int, caller: asyncio.Future[object]) -> None:
         """Let a future fail if the message of a ticket does not get through. (If it does, its reply answers.)"""
@@ -186,7 +189,7 @@ class Sender:
     async def aclose(self) -> None:
         """Stop. Whoever still waits gets `StoreUnavailable`; flush first to keep what was put."""
         flusher, self._flusher = self._flusher, None
-        openings = list(self._opening.values())
+        openings = self._openings.tasks() if self._openings is not None else []
         for task in (*openings, *(() if flusher is None else (flusher,))):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, SteadError):
@@ -203,36 +206,14 @@ class Sender:
     async def open(self, partition: int) -> None:
         """Become the source's producer for a partition. Raises `SourceSuperseded`, `StoreUnavailable`."""
         self.check()
-        task = self._opening.get(partition)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._open(partition))
-            self._opening[partition] = task
-            task.add_done_callback(lambda done: self._opening_ended(partition, done))
-        await asyncio.shield(task)
-
-    def _opening_ended(self, partition: int, task: asyncio.Task[None]) -> None:
-        self._opening.pop(partition, None)
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, SourceSuperseded):
+        assert self._openings is not None
+        try:
+            await self._openings.open(partition)
+        except SourceSuperseded as error:
             self._break(error)
+            raise
 
-    async def _open(self, partition: int) -> None:
-        assert self._source is not None
-        settings = self._settings
-        clock = self._store.clock
-        async with self._openings:
-            tries, since = 0, clock.monotonic()
-            while True:
-                try:
-                    record = await self._store.open_source(
-                        partition, self._source, self._incarnation, settings.source_keep_ms
-                    )
-                    break
-                except (ConnectionLost, ServerChanged) as error:
-                    if clock.monotonic() - since >= settings.store_tries_ms / 1000:
-                        raise StoreUnavailable(_reason(error), "unknown") from error
-                await clock.sleep(retry_delay(tries))
-                tries += 1
+    def _source_opened(self, partition: int, record: int) -> None:
         lane = self._lanes[partition]
         lane.queued_last = record
         lane.chain = self._make_chain(partition, record)
@@ -283,7 +264,7 @@ class Sender:
         except Exception as error:  # noqa: BLE001 - a task's last word
             # A bug, here or in the store. Nobody may wait for ever for a task that is gone.
             _log.exception("the sender ended")
-            self._break(StoreUnavailable(f"the sender ended: {_reason(error)}", "unknown"))
+            self._break(StoreUnavailable(f"the sender ended: {reason_of(error)}", "unknown"))
 
     async def _send_for_ever(self) -> None:
         clock = self._store.clock
@@ -370,7 +351,7 @@ class Sender:
             match chain.judge(result, now_ms):
                 case Simple.SETTLED:
                     block = lane.land()
-                    block.succeed()
+                    block.succeed(result.refused)
                     self._ended(block)
                 case Simple.RECHAINED:
                     pass
@@ -429,7 +410,7 @@ class Sender:
         started_until = now - self._settings.store_tries_ms / 1000
         if self._trouble_since > started_until:
             return
-        reason = _reason(error)
+        reason = reason_of(error)
         for lane in list(self._busy.values()):
             if lane.flying is not None and lane.flying.opened <= started_until:
                 self._refuse(lane, StoreUnavailable(reason, "unknown"))
@@ -451,7 +432,7 @@ class Sender:
 
     def _give_up(self, lanes: Sequence[Lane], error: Exception) -> None:
         _log.warning("the store refuses requests: %s", error)
-        told = error if isinstance(error, SteadError) else StoreUnavailable(_reason(error), "unknown")
+        told = error if isinstance(error, SteadError) else StoreUnavailable(reason_of(error), "unknown")
         for lane in lanes:
             if lane.flying is not None:
                 self._refuse(lane, told)
@@ -490,7 +471,3 @@ class Sender:
             for future in rooms:
                 if not future.done():
                     future.set_result(None)
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__

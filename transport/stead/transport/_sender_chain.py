@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
-from ._records import Batch, EnqueueResult, Verdict
+from ._records import Batch, EnqueueResult, Start, Verdict
 
 # The record of a session or source that the store has never heard of.
 NOTHING = -1
@@ -112,7 +112,9 @@ class Chain:
         self._top = confirmed
         self._used_ms = now_ms
 
-    def extend(self, payloads: Sequence[bytes], now_ms: float, last: int | None = None) -> Batch:
+    def extend(
+        self, payloads: Sequence[bytes], now_ms: float, last: int | None = None, starts: Sequence[Start] = ()
+    ) -> Batch:
         """Make the next batch and keep it pending. `last` is given for a source only, and is above all before."""
         if self.pending is not None:
             raise RuntimeError("a batch of this chain has no verdict yet")
@@ -131,6 +133,7 @@ class Chain:
             payloads,
             self.backlog_max,
             self.keep_ms,
+            starts,
         )
         return self.pending
 

@@ -9,14 +9,25 @@ import asyncio
 from collections import deque
 from collections.abc import Iterator
 
-from ._records import Batch
+from ._records import Batch, Start
 from ._sender_chain import Chain
 
 
 class Block:
     """Messages of one partition that will go in one batch, and who waits for them."""
 
-    __slots__ = ("callers", "doubtful", "last", "opened", "payloads", "serial", "size_bytes", "waiters")
+    __slots__ = (
+        "answers",
+        "callers",
+        "doubtful",
+        "last",
+        "opened",
+        "payloads",
+        "serial",
+        "size_bytes",
+        "starts",
+        "waiters",
+    )
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
@@ -27,16 +38,24 @@ class Block:
         self.doubtful = False  # an answer to it was lost: an earlier copy may have got through
         self.waiters: list[asyncio.Future[None]] = []  # answered when the block is in the store
         self.callers: list[asyncio.Future[object]] = []  # told only if it is not
+        self.starts: list[Start] = []
+        self.answers: list[tuple[int, asyncio.Future[bool]]] = []  # told whether the start at a position was accepted
 
-    def succeed(self) -> None:
+    def succeed(self, refused: frozenset[int]) -> None:
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)
+        for position, answer in self.answers:
+            if not answer.done():
+                answer.set_result(position not in refused)
 
     def fail(self, error: Exception) -> None:
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_exception(error)
+        for _, answer in self.answers:
+            if not answer.done():
+                answer.set_exception(error)
         for caller in self.callers:
             if not caller.done():
                 caller.set_exception(error)
@@ -79,7 +98,7 @@ class Lane:
         else:
             return None
         self.flying = block
-        return chain.extend(block.payloads, now_ms, block.last)
+        return chain.extend(block.payloads, now_ms, block.last, block.starts)
 
     def land(self) -> Block:
         """The flying block has come to its end, whatever it is."""

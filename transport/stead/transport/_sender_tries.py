@@ -1,0 +1,21 @@
+"""When to try again what the store did not answer, or had no room for."""
+
+from __future__ import annotations
+
+import random
+
+# Between tries of a request whose answer did not come, and of a batch for which there was no room.
+RETRY_S_MIN = 0.02
+RETRY_S_MAX = 1.0
+HOLD_S_MAX = 0.5
+
+
+def retry_delay(tries: int) -> float:
+    """Seconds to wait before the next try: doubling, with jitter so that many clients do not come back at once."""
+    ceiling = min(RETRY_S_MAX, RETRY_S_MIN * 2.0 ** min(tries, 16))
+    return ceiling * (0.5 + random.random() / 2)
+
+
+def reason_of(error: BaseException) -> str:
+    """What to tell of an error."""
+    return str(error) or type(error).__name__
