@@ -96,9 +96,10 @@ class _Driver:
         if worker is not None:
             await worker.stop()
 
-    async def replace(self) -> None:
-        """End the worker as if its process had died, and start another one."""
+    async def replace(self, app: App | None = None) -> None:
+        """End the worker as if its process had died, and start another one, perhaps of another app."""
         worker, self._worker = self._worker, None
+        self.app = self.app if app is None else app
         if worker is not None:
             await worker.abandon()
         await self.start()
@@ -234,7 +235,10 @@ class TestHub:
         """
         await self._driver.settle()
 
-    async def restart_worker(self) -> None:
+    async def restart_worker(self, app: App | None = None) -> None:
         """End the worker as a crash of its process would, in the middle of whatever it is doing, and start another.
-        What it had in memory is lost; what was committed, and nothing else, is there for the next one."""
-        await self._driver.replace()
+        What it had in memory is lost; what was committed, and nothing else, is there for the next one.
+
+        With an `app`, the next worker runs that one's code, as after a deployment. The client stays as it is.
+        """
+        await self._driver.replace(app)
