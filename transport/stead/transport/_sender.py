@@ -101,14 +101,14 @@ class Sender:
 
     def put_start(
         self, partition: int, payload: bytes, target: str, message_id: bytes, reuse: Reuse
-    ) -> tuple[int, int]:
+    ) -> asyncio.Future[bool]:
         """Take a message that starts an instance; gives a ticket to `wait_start` with. The store refuses the start if the
         instance's ID is taken (HAZARDS 14)."""
-        serial = self.put(partition, payload)
+        self.put(partition, payload)
         block = self._lanes[partition].open
-        position = len(block.payloads) - 1
-        block.starts.append(Start(position, target, message_id, reuse))
-        return serial, position
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        block.starts.append((Start(len(block.payloads) - 1, target, message_id, reuse), answer))
+        return answer
 
     def put_once(self, partition: int, sequence: int, payload: bytes) -> bool:
         """Take a source's message unless it is an old one. The partition must have been opened."""
@@ -131,18 +131,12 @@ class Sender:
         block.waiters.append(waiter)
         await waiter
 
-    async def wait_start(self, partition: int, ticket: tuple[int, int]) -> bool:
+    async def wait_start(self, partition: int, ticket: asyncio.Future[bool]) -> bool:
         """Wait until the start of a ticket is durable; False if it was refused, because the instance's ID is taken.
 
-        Raises what kept the message from being written. To be called as `wait`.
+        Raises what kept the message from being written. Unlike `wait` it may be called at any time.
         """
-        serial, position = ticket
-        block = self._lanes[partition].find(serial)
-        if block is None:
-            return True
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        block.answers.append((position, answer))
-        return await answer
+        return await ticket
 
     def watch(self, partition: int, ticket: int, caller: asyncio.Future[object]) -> None:
         """Let a future fail if the message of a ticket does not get through. (If it does, its reply answers.)"""

@@ -17,7 +17,6 @@ class Block:
     """Messages of one partition that will go in one batch, and who waits for them."""
 
     __slots__ = (
-        "answers",
         "callers",
         "doubtful",
         "last",
@@ -38,24 +37,24 @@ class Block:
         self.doubtful = False  # an answer to it was lost: an earlier copy may have got through
         self.waiters: list[asyncio.Future[None]] = []  # answered when the block is in the store
         self.callers: list[asyncio.Future[object]] = []  # told only if it is not
-        self.starts: list[Start] = []
-        self.answers: list[tuple[int, asyncio.Future[bool]]] = []  # told whether the start at a position was accepted
+        self.starts: list[tuple[Start, asyncio.Future[bool]]] = []  # told whether the store accepted the start
 
     def succeed(self, refused: frozenset[int]) -> None:
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        for position, answer in self.answers:
+        for start, answer in self.starts:
             if not answer.done():
-                answer.set_result(position not in refused)
+                answer.set_result(start.position not in refused)
 
     def fail(self, error: Exception) -> None:
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_exception(error)
-        for _, answer in self.answers:
+        for _, answer in self.starts:
             if not answer.done():
                 answer.set_exception(error)
+                answer.exception()  # seen, should nobody wait for it
         for caller in self.callers:
             if not caller.done():
                 caller.set_exception(error)
@@ -98,7 +97,7 @@ class Lane:
         else:
             return None
         self.flying = block
-        return chain.extend(block.payloads, now_ms, block.last, block.starts)
+        return chain.extend(block.payloads, now_ms, block.last, [start for start, _ in block.starts])
 
     def land(self) -> Block:
         """The flying block has come to its end, whatever it is."""
