@@ -16,6 +16,7 @@ from stead.entities._envelope import (
     Failure,
     Letter,
     ReplyAddress,
+    TaskAddress,
     decode_letter,
     decode_record,
     encode_message,
@@ -23,7 +24,7 @@ from stead.entities._envelope import (
     message_extras,
 )
 from stead.entities._partition import Environment, Partition, Started
-from stead.transport import Commit, CommitVerdict, Entry, HubLayout, Settings, StreamId, pack, unpack
+from stead.transport import Commit, CommitVerdict, Entry, HubLayout, Loaded, Settings, StreamId, pack, unpack
 from stead.transport import _memory_steps as steps
 from stead.transport._memory_state import HubState, PartitionState, format_id
 
@@ -44,15 +45,19 @@ class ListKind:
         self.ran: list[tuple[str, object]] = []  # every turn that began, in order
         self.reasons: dict[str, Blocked] = {}  # targets that cannot be activated
 
-    def activate(self, target: str, record: bytes | None) -> object:
+        self.forgotten: list[str] = []
+
+    def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         if target in self.reasons:
             raise self.reasons[target]
-        return [] if record is None else unpack(decode_record(record)[0])
+        return [] if record is None else unpack(decode_record(record).packed_state or b"")
 
     def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
-        mailbox = activation.mailbox
-        while mailbox:
-            effects.running = pending = mailbox[0]
+        if activation.more:
+            activation.more = False
+            self.ran.append((activation.target, "more"))
+        while (pending := activation.next) is not None:
+            effects.running = activation.current = pending
             self.ran.append((activation.target, pending.message.args[0]))
             if pending.message.operation == "wait":
                 return Awaited()
@@ -65,13 +70,15 @@ class ListKind:
         self._end(activation, effects, error)
 
     def _end(self, activation: Activation, effects: Effects, error: BaseException | None) -> None:
-        pending = activation.mailbox.popleft()
+        pending = activation.runs.popleft()
         message = pending.message
         if error is not None or message.operation == "fail":
             effects.fail(pending, Failure("operation", "ValueError", str(error)))
         else:
             cast("list[object]", activation.body).append(message.args[0])
             effects.changed(activation)
+            if message.operation in ("lock", "unlock"):
+                activation.locked = message.operation == "lock"
             if message.operation == "tell":
                 target = cast("str", message.args[1])
                 envelope = encode_message(target, "add", [message.args[0]], effects.next_message_id())
@@ -83,6 +90,9 @@ class ListKind:
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         body = cast("list[object]", activation.body)
         return encode_record(pack(body), now_ms) if body else None
+
+    def forget(self, activation: Activation) -> None:
+        self.forgotten.append(activation.target)
 
 
 class Bench:
@@ -112,10 +122,12 @@ class Bench:
         delay_ms: int | None = None,
         due_ms: int | None = None,
         reply_to: ReplyAddress | None = None,
+        task: TaskAddress | None = None,
+        lock: bytes | None = None,
     ) -> StreamId:
         """Put a message for a target into the inbox."""
         message_id = next(self._message_ids).to_bytes(4, "big")
-        extras = message_extras(delay_ms=delay_ms, due_ms=due_ms, reply_to=reply_to)
+        extras = message_extras(delay_ms=delay_ms, due_ms=due_ms, reply_to=reply_to, task=task, lock=lock)
         return self.put_raw(encode_message(target, operation, list(args), message_id, extras))
 
     def put_raw(self, envelope: bytes) -> StreamId:
@@ -128,7 +140,7 @@ class Bench:
     def state(self, target: str) -> list[Any]:
         """The committed state of a target."""
         record = self.store.records.get(target)
-        return [] if record is None else unpack(decode_record(record)[0])
+        return [] if record is None else unpack(decode_record(record).packed_state or b"")
 
     @property
     def letters(self) -> list[Letter]:
@@ -170,8 +182,12 @@ class Bench:
         """Load the records of new activations."""
         loads = partition.take_loads()
         for activation in loads:
-            partition.loaded(activation, self.store.records.get(activation.target))
+            partition.loaded(activation, self.stored(activation.target))
         return len(loads)
+
+    def stored(self, target: str) -> Loaded:
+        """What the store has of a target."""
+        return Loaded(self.store.records.get(target), tuple(self.store.logs.get(target, ())))
 
     def turn(self, partition: Partition) -> list[Started]:
         return partition.take_turns(float("inf"))
@@ -241,10 +257,11 @@ class Bench:
         if turn is None:
             return 0
         activation, pending = turn
-        running = partition.suspects.marker_for(activation.target, pending.stream_id)
-        if running.tries > self.settings.poison_tries_max:
-            partition.bury_next(activation, Failure("poison", "PoisonMessage", "it kills"), running.tries - 1)
-        else:
+        if pending is not None:
+            running = partition.suspects.marker_for(activation.target, pending.stream_id)
+            if running.tries > self.settings.poison_tries_max:
+                partition.bury_next(activation, Failure("poison", "PoisonMessage", "it kills"), running.tries - 1)
+                return 1
             assert steps.mark_running(self.store, partition.token, running)
-            started += partition.take_careful()
+        started += partition.take_careful()
         return 1

@@ -124,5 +124,8 @@ def entries_of(record: bytes | None) -> list[str]:
     """The tags in a target's record."""
     if record is None:
         return []
-    state: Any = unpack(decode_record(record)[0])
+    packed = decode_record(record).packed_state
+    if packed is None:
+        return []
+    state: Any = unpack(packed)
     return cast("list[str]", state["entries"] if isinstance(state, dict) else state)

@@ -185,14 +185,14 @@ class SimWorker:
         loads = partition.take_loads()
         if not loads:
             return
-        records = await self._ask(self._store.load({number: [activation.target for activation in loads]}))
+        found = await self._ask(self._store.load({number: [activation.target for activation in loads]}))
 
         def hear() -> None:
             owner = self._model.tokens[number] == partition.token
-            for activation, record in zip(loads, records[number], strict=True):
+            for activation, loaded in zip(loads, found[number], strict=True):
                 if owner:  # nothing may have been committed since the store was asked (HAZARDS 8)
-                    self._model.check_read(activation.target, record)
-                partition.loaded(activation, record)
+                    self._model.check_read(activation.target, loaded.record)
+                partition.loaded(activation, loaded)
 
         self._reading = self._unless_gone(partition, hear)
 
@@ -223,13 +223,15 @@ class SimWorker:
         if turn is None:
             return
         activation, pending = turn
-        running = partition.suspects.marker_for(activation.target, pending.stream_id)
-        if running.tries > self._settings.poison_tries_max:
-            partition.bury_next(activation, Failure("poison", "PoisonMessage", "it kills"), running.tries - 1)
-        elif not await self._ask(self._store.mark_running(partition.number, partition.token, running)):
-            self._lost(partition)
-        else:
-            self._start(partition.take_careful())
+        if pending is not None:
+            running = partition.suspects.marker_for(activation.target, pending.stream_id)
+            if running.tries > self._settings.poison_tries_max:
+                partition.bury_next(activation, Failure("poison", "PoisonMessage", "it kills"), running.tries - 1)
+                return
+            if not await self._ask(self._store.mark_running(partition.number, partition.token, running)):
+                self._lost(partition)
+                return
+        self._start(partition.take_careful())
 
     def _lost(self, partition: Partition) -> None:
         assert self._model.tokens[partition.number] != partition.token, "the store took a lease from its owner"

@@ -6,7 +6,7 @@ import pytest
 
 from core_bench import Bench
 from stead.entities._envelope import ReplyAddress
-from stead.transport import Commit, CommitVerdict
+from stead.transport import Commit, CommitVerdict, Loaded
 
 A, B = "@list@a", "@list@b"
 
@@ -276,7 +276,7 @@ def test_a_target_takes_no_turn_before_its_record_is_there() -> None:
     assert bench.kind.ran == []
     [activation] = partition.take_loads()
     assert partition.take_loads() == []  # each is named once
-    partition.loaded(activation, None)
+    partition.loaded(activation, Loaded(None, ()))
     bench.turn(partition)
     assert bench.kind.ran == [(A, 1)]
 

@@ -2,13 +2,14 @@
 
 The per-key turn lock is `phase`: only an activation that is READY is given to its kind to take turns, and it is BUSY
 while an asynchronous operation of it runs. So its operations run one at a time and in arrival order, and nothing else
-of the partition waits for it.
+of the partition waits for it. While an orchestration has locked it, it is LOCKED instead of READY: its mailbox waits, and
+only express messages run.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Pending(NamedTuple):
-    """A message that waits in a mailbox: where it lies in the store, and what it says."""
+    """A message that waits in a mailbox: where it lies in the store (b"" if it was never there), and what it says."""
 
     stream_id: StreamId
     envelope: bytes
@@ -34,6 +35,7 @@ class Phase(Enum):
 
     LOADING = "loading"  # its record is not here yet
     READY = "ready"  # it may take turns
+    LOCKED = "locked"  # only express messages may
     BUSY = "busy"  # an asynchronous operation of it runs
     BLOCKED = "blocked"  # its messages wait for another version of the program
 
@@ -67,11 +69,16 @@ class Park:
     moving: bool = False  # a park or a read of the park is under way
 
 
+# Most activations never hear an express message: they share this queue, which keeps nothing.
+_NO_EXPRESS: deque[Pending] = deque(maxlen=0)
+
+
 class Activation:
-    """A target in memory. Made by a `Partition`, run by its `Kind`."""
+    """A target in memory. Made by a `Partition`, run by its `Kind`, which may set `current`, `locked` and `more`."""
 
     __slots__ = (
-        "blocked", "body", "dirty", "heard_ms", "kind", "mailbox", "park", "phase", "queued", "stored", "target", "used"
+        "blocked", "body", "current", "dirty", "express", "heard_ms", "kind", "locked", "mailbox", "more", "park", "phase",
+        "queued", "stored", "target", "used",
     )  # fmt: skip
 
     def __init__(self, target: str) -> None:
@@ -80,6 +87,10 @@ class Activation:
         self.body: object = None  # what the kind made of the record
         self.phase = Phase.LOADING
         self.mailbox: deque[Pending] = deque()
+        self.express: deque[Pending] = _NO_EXPRESS  # messages that pass by the mailbox and the park
+        self.current: Pending | None = None  # the message, first of its queue, whose asynchronous operation runs
+        self.more = False  # its kind has work left without a message
+        self.locked = False  # it takes express messages only
         self.park: Park | None = None
         self.blocked = False  # its phase is BLOCKED, or will be when the operation that runs has ended
         self.stored = False  # the store has a record of it, or a commit on its way will make one
@@ -88,22 +99,58 @@ class Activation:
         self.used = 0  # the partition's round in which it last received something
         self.heard_ms = 0  # when the oldest message of the mailbox arrived here
 
+    def hear_express(self, pending: Pending) -> None:
+        """An express message has come."""
+        if self.express is _NO_EXPRESS:
+            self.express = deque()
+        self.express.append(pending)
+
+    @property
+    def runs(self) -> deque[Pending]:
+        """The queue whose first message runs, or ran: express if it is an express one."""
+        if self.express and self.express[0] is self.current:
+            return self.express
+        return self.mailbox
+
+    @property
+    def next(self) -> Pending | None:
+        """The message that a kind runs next; None if it has work left without one, or nothing to do."""
+        if self.more:
+            return None
+        if self.express:
+            return self.express[0]
+        return self.mailbox[0] if self.mailbox and not self.locked else None
+
+
+class Locked:
+    """What `Kind.activate` gives for a target whose record says that it is locked: its body, and that."""
+
+    __slots__ = ("body",)
+
+    def __init__(self, body: object) -> None:
+        self.body = body
+
 
 class Kind(Protocol):
     """A kind of addressable thing: how to make an activation's body from its record, and how to take turns.
 
-    The two are pure but for the user's code that they call: what comes of a turn goes into `Effects`.
+    They are pure but for the user's code that they call: what comes of a turn goes into `Effects`.
+
+    A kind runs what there is in this order: work left without a message (`activation.more`), express messages, and the
+    mailbox unless it is `activation.locked`. An instance that was blocked is loaded when a tenure begins, and run once
+    with `more` set: its kind says whether it still is (`Effects.block`, `Effects.unblock`).
     """
 
-    def activate(self, target: str, record: bytes | None) -> object:
-        """The body for a record, `None` if there is none yet. Raises `Blocked` if the messages have to wait."""
+    def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
+        """The body for a record (`None` if there is none yet) and, for an instance, its log; `Locked` of it if the record
+        says so. Raises `Blocked` if the messages have to wait, `InvalidInput` if the target cannot exist."""
         ...
 
     def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
-        """Take turns on the mailbox until it is empty, `effects` says to stop, or an operation is asynchronous.
+        """Take turns until there is nothing to do, `effects` says to stop, or an operation is asynchronous.
 
-        In the last case the first message stays in the mailbox, and the awaitable is what has to be awaited for
-        `finish`.
+        In the last case its message stays first in its queue and is `activation.current`, and the awaitable is what has
+        to be awaited for `finish`.
         """
         ...
 
@@ -113,4 +160,9 @@ class Kind(Protocol):
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         """The record to store for the settled state; `None` if the target does not exist any more."""
+        ...
+
+    def forget(self, activation: Activation) -> None:
+        """The activation is dropped from memory: evicted, or its tenure has ended. Must not raise, and nothing of it may
+        have an effect any more."""
         ...

@@ -12,12 +12,13 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from stead.transport import Clock, ConnectionLost, ServerChanged, Settings, Store
+from stead.transport import Clock, ConnectionLost, ServerChanged, Settings, Store, Task, WorkerView
 
 if TYPE_CHECKING:
+    from ._envelope import Message
     from ._lease_keeper import LeaseKeeper
     from ._partition import Environment, Partition
 
@@ -79,6 +80,17 @@ class Board:
         self.turn: Callable[[Partition], None] = lambda partition: None  # the partition may have turns to take
         self.cancel: Callable[[Partition], None] = lambda partition: None  # end its asynchronous operations
         self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
+        self.workers: list[WorkerView] = []  # those alive, as of the last heartbeat
+        self.info: dict[str, Any] = {}  # what this worker's heartbeats say besides
+        # Hooks for an extension's parts, called from the event loop; they do not raise.
+        self.held: Callable[[Partition], None] = lambda partition: None  # a tenure has begun
+        self.let_go: Callable[[Partition], None] = lambda partition: None  # it has ended
+        self.giving_back: Callable[[Partition], Awaitable[None]] = _nothing  # a graceful release is under way
+        self.granted: Callable[[Partition, Sequence[Task]], None] = lambda partition, tasks: (
+            None
+        )  # own tasks are in the
+        # store now: run them
+        self.unwanted: Callable[[Partition, Sequence[bytes]], None] = lambda partition, task_ids: None  # dropped
 
     # -- tenures -------------------------------------------------------------------------------------------------------
 
@@ -91,6 +103,7 @@ class Board:
         self.reading.ring()
         self.timing.ring()
         self.parking.ring()
+        self.held(partition)
 
     def drop(self, partition: Partition, reason: str) -> None:
         """A tenure has ended, for whatever reason: throw away everything that it has not committed."""
@@ -104,6 +117,7 @@ class Board:
             del self.partitions[partition.number]
             if self.keeper is not None:
                 self.keeper.let_go(partition.number)
+        self.let_go(partition)
         self.notify(partition)
         self.membership.ring()
 
@@ -135,6 +149,14 @@ class Board:
         if bell is not None:
             bell.ring()
 
+    def deliver_local(self, partition: Partition, target: str, message: Message) -> None:
+        """Give a target a message that is in no inbox, and let it run."""
+        partition.deliver_local(target, message)
+        if partition.wants_loading:
+            self.interrupt_read()
+            self.reading.ring()
+        self.turn(partition)
+
     # -- the store -----------------------------------------------------------------------------------------------------
 
     async def insist(self, step: Callable[[], Awaitable[T]], what: str) -> T:
@@ -153,3 +175,7 @@ class Board:
                 self.reset()
                 raise ServerChanged(what)
             return answer
+
+
+async def _nothing(partition: Partition) -> None:
+    """What nobody has hooked into."""

@@ -196,10 +196,11 @@ class EntityClient:
             target, read = str(EntityId(kind.name, cast("str", key))), kind.read
         partition = self._outgoing.partition(target)
         records = await self._read(lambda: self._store.read_records(partition, [target]))
-        if records[0] is None:
+        packed = None if records[0] is None else decode_record(records[0]).packed_state
+        if packed is None:
             await self._check_name(EntityId.parse(target).canonical_name)
             return None
-        return read(decode_record(records[0])[0])
+        return read(packed)
 
     @overload
     def list_entities(self, entity: type[E], /, *, prefix: str = "") -> AsyncIterator[tuple[EntityId, E]]: ...
@@ -221,7 +222,9 @@ class EntityClient:
             name, read = kind.name, kind.read
         start = f"@{canonical_name(name)}@"
         async for target, record in self._list(self._store.list_targets, start + check_key(prefix)):
-            yield EntityId(name, target[len(start) :]), read(decode_record(record)[0])
+            packed = decode_record(record).packed_state
+            if packed is not None:  # else it is locked, and does not exist
+                yield EntityId(name, target[len(start) :]), read(packed)
 
     async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
         """The answer to a request that changes nothing, made again while there is none (`StoreUnavailable` in the end)."""

@@ -65,6 +65,7 @@ class Turn:
         "args",
         "clock",
         "context",
+        "draw",
         "entity_id",
         "is_new",
         "kwargs",
@@ -87,6 +88,7 @@ class Turn:
         self.kwargs: Mapping[str, object] | None = None
         self.is_new = True
         self.sends: list[Send] = []
+        self.draw: Callable[[], bytes] = _no_ids  # IDs of messages; set by the kind before it takes turns
         self.alive = False
         self.context: EntityContext | None = None
 
@@ -125,6 +127,10 @@ class Turn:
                 )
             self.context = EntityContext(self)
         return self.context
+
+
+def _no_ids() -> bytes:
+    raise AssertionError("a turn outside a partition has no message IDs")
 
 
 class _Sender:

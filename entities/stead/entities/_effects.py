@@ -6,16 +6,29 @@ its lease is thrown away together with its effects, so effects of an earlier ten
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from stead.transport import Commit, PayloadTooLarge, Reply, Settings, StreamId, Timer, Unpark, partition_of
+from stead.transport import (
+    Commit,
+    LogWrite,
+    PayloadTooLarge,
+    Reply,
+    SentStart,
+    Settings,
+    StreamId,
+    Task,
+    Timer,
+    Unpark,
+    partition_of,
+)
 
 from ._activation import Park
 from ._envelope import (
     Failure,
     Message,
     ReplyAddress,
+    TaskAddress,
     encode_failure,
     encode_letter,
     encode_message,
@@ -49,6 +62,7 @@ class Effects:
         self.suspects: Suspects | None = None  # while messages are under suspicion
         self.running: Pending | None = None  # what a turn runs just now; read by the lease keeper's thread
         self.one_turn = False  # careful mode: a kind takes one turn and stops
+        self.unknown_kinds: set[str] = set()  # kinds for which messages wait: the partition goes to who knows them
         self._clear()
 
     def _clear(self) -> None:
@@ -56,7 +70,15 @@ class Effects:
         self._consumed: list[StreamId] = []
         self._unparked: dict[Activation, list[StreamId]] = {}
         self._unparked_length = 0
-        self._timers: list[Timer] = []
+        self._timers: dict[bytes, Timer] = {}
+        self._cancelled: dict[bytes, None] = {}
+        self._replaced: set[bytes] = set()  # timers that were cancelled and set anew
+        self._logs: dict[str, tuple[list[bytes], bool]] = {}  # target -> events, whether its log begins anew
+        self._tasks: dict[bytes, Task] = {}
+        self._dropped: dict[bytes, None] = {}
+        self._starts: list[SentStart] = []
+        self._started: list[tuple[str, bytes]] = []
+        self._extra_length = 0  # events, tasks, timers and starts: what only instances have
         self._sends: list[tuple[int, bytes]] = []
         self._replies: list[Reply] = []
         self._dead: list[bytes] = []
@@ -77,6 +99,7 @@ class Effects:
         return (
             len(self._consumed) + self._unparked_length >= self._length_max
             or len(self._sends) >= self._length_max
+            or self._extra_length >= self._length_max
             or self._bytes >= self._bytes_max
         )
 
@@ -87,16 +110,23 @@ class Effects:
             or self._dirty
             or self._unparked
             or self._timers
+            or self._sends
+            or self._replies
+            or self._dead
             or self._blocked
             or self._unblocked
             or self.suspect_passed
             or self.clear_running
+            or self._extra_length
+            or self._started
         )
 
     # -- what turns do -------------------------------------------------------------------------------------------------
 
     def consume(self, activation: Activation, pending: Pending) -> None:
-        """The message has been dealt with: the commit removes it from the inbox or the park."""
+        """The message has been dealt with: the commit removes it from the inbox or the park, if it is there."""
+        if not pending.stream_id:
+            return
         if self.suspects is not None:
             self.suspects.done(pending.stream_id)
         if pending.from_park:
@@ -139,12 +169,30 @@ class Effects:
         self._replies.append(answer)
         self._bytes += len(answer.payload) + _OVERHEAD_BYTES
 
+    def encode_task_answer(self, address: TaskAddress, ok: bool, value: object) -> bytes:
+        """The message that answers an orchestration, to be sent to its instance: a value, or a failure's map.
+
+        Raises `InvalidInput` if the value cannot be stored.
+        """
+        args = [address.execution_id, address.task_id, ok, value]
+        envelope = encode_message(address.instance, "task", args, self.next_message_id())
+        if len(envelope) > self.settings.payload_bytes_max:
+            raise PayloadTooLarge("result", len(envelope), self.settings.payload_bytes_max)
+        return envelope
+
+    def answer_task(self, address: TaskAddress, ok: bool, value: object) -> None:
+        """Answer an orchestration. Raises `InvalidInput` if the value cannot be stored."""
+        self.send(address.instance, self.encode_task_answer(address, ok, value))
+
     def fail(self, pending: Pending, failure: Failure, tries: int = 1) -> None:
         """The message could not be carried out: tell its caller, or record a dead letter if it has none."""
-        address = pending.message.reply_to
+        message = pending.message
+        address = message.reply_to
         if address is not None:
             self.reply(Reply(address.group, address.client, encode_failure(address.call_id, failure)))
-        else:
+        elif message.task is not None:
+            self.answer_task(message.task, False, failure.as_map())
+        elif pending.envelope:
             self.bury(pending.envelope, failure, pending.stream_id, tries)
 
     def bury(self, envelope: bytes, failure: Failure, stream_id: StreamId, tries: int = 1) -> None:
@@ -157,7 +205,7 @@ class Effects:
         """A scheduled signal that is not due yet: a timer of this partition. It comes back without its delay."""
         extras = message_extras(kwargs=message.kwargs, reply_to=message.reply_to, sender=message.sender)
         envelope = encode_message(message.target, message.operation, message.args, message.message_id, extras)
-        self._timers.append(Timer(stream_id, due_ms, envelope))
+        self._timers[stream_id] = Timer(stream_id, due_ms, envelope)
         self._consumed.append(stream_id)
         self._bytes += len(envelope) + _OVERHEAD_BYTES
 
@@ -166,6 +214,59 @@ class Effects:
 
     def unblock(self, target: str) -> None:
         self._unblocked.append(target)
+
+    # -- what instances do ---------------------------------------------------------------------------------------------
+
+    def append(self, activation: Activation, events: Sequence[bytes], reset: bool = False) -> None:
+        """Add events to the instance's log, after dropping all of it if `reset`. Its record is written too."""
+        before = self._logs.get(activation.target)
+        if before is None or reset:
+            self._logs[activation.target] = ([*events], reset)
+        else:
+            before[0].extend(events)
+        self._extra_length += len(events) + reset
+        self._bytes += sum(map(len, events)) + _OVERHEAD_BYTES * (len(events) + reset)
+        self.changed(activation)
+
+    def schedule_task(self, activation: Activation, task: Task) -> None:
+        """An activity of the instance is to be carried out, once the commit is in the store."""
+        self._tasks[task.task_id] = task
+        self._extra_length += 1
+        self._bytes += len(task.payload) + _OVERHEAD_BYTES
+
+    def drop_task(self, task_id: bytes) -> None:
+        """An activity's result is recorded, or not wanted any more. One that no commit has seen was never scheduled."""
+        if self._tasks.pop(task_id, None) is None:
+            self._dropped[task_id] = None
+            self._extra_length += 1
+            self._bytes += _OVERHEAD_BYTES
+
+    def set_timer(self, timer_id: bytes, due_ms: int, target: str, operation: str, args: Sequence[object]) -> None:
+        """A message for a target of this partition at a time. A timer of the same ID is replaced."""
+        envelope = encode_message(target, operation, args, self.next_message_id())
+        if timer_id in self._cancelled:
+            del self._cancelled[timer_id]
+            self._replaced.add(timer_id)
+        self._timers[timer_id] = Timer(timer_id, due_ms, envelope)
+        self._extra_length += 1
+        self._bytes += len(envelope) + _OVERHEAD_BYTES
+
+    def cancel_timer(self, timer_id: bytes) -> None:
+        """The timer does not fire, unless it has fired already. One that no commit has seen was never set."""
+        if self._timers.pop(timer_id, None) is None or timer_id in self._replaced:
+            self._cancelled[timer_id] = None
+            self._extra_length += 1
+            self._bytes += _OVERHEAD_BYTES
+
+    def send_start(self, target: str, envelope: bytes, message_id: bytes) -> None:
+        """A message that starts an instance: its ID is reserved in the same step (HAZARDS 14)."""
+        self._starts.append(SentStart(partition_of(target, self._partitions), target, message_id, envelope))
+        self._extra_length += 1
+        self._bytes += len(envelope) + _OVERHEAD_BYTES
+
+    def started(self, target: str, message_id: bytes) -> None:
+        """The start with this message ID has been dealt with: the instance's ID is not reserved for it any more."""
+        self._started.append((target, message_id))
 
     # -- the commit ----------------------------------------------------------------------------------------------------
 
@@ -179,7 +280,13 @@ class Effects:
         for activation in self._dirty:
             self._add_state(commit, activation, now_ms)
         commit.consumed = self._consumed
-        commit.timers = self._timers
+        commit.timers = list(self._timers.values())
+        commit.cancelled = list(self._cancelled)
+        commit.logs = [LogWrite(target, events, reset) for target, (events, reset) in self._logs.items()]
+        commit.tasks = list(self._tasks.values())
+        commit.dropped = list(self._dropped)
+        commit.starts = self._starts
+        commit.started = self._started
         commit.sends = self._sends
         commit.replies = self._replies
         commit.dead = self._dead

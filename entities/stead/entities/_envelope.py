@@ -5,10 +5,12 @@ version 1; what is rare goes into `extras`, a map with one-letter keys, so that 
 
     k  keyword arguments            d  delay in milliseconds after acceptance (a scheduled signal)
     r  [group, client, call ID]     t  due time in milliseconds since the epoch (a scheduled signal)
-    s  the sending target
+    s  the sending target           o  [instance, execution ID, task ID]: an orchestration waits for the answer
+    l  a lock request's ID: a call by the holder of that lock
 
-A reply is `[1, call_id, ok, value or failure]`, a state record `[1, packed state, modified_ms]`, a dead letter a map. An
-unknown version is never guessed at: the message waits for a worker that knows it (HAZARDS 26).
+A reply is `[1, call_id, ok, value or failure]`, a dead letter a map. A state record is `[1, packed state or nil,
+modified_ms, lock?]`: nil for an entity that does not exist, of which only a lock is known. An unknown version is never
+guessed at: the message waits for a worker that knows it (HAZARDS 26).
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from stead.transport import InvalidInput, SteadError, StreamId, pack, unpack
 MESSAGE_VERSION = 1
 REPLY_VERSION = 1
 RECORD_VERSION = 1
+
+LOCK = "!lock"  # operations of every entity; no method can have such a name
+RELEASE = "!release"
 
 _ARRAYS = frozenset({list, tuple})
 _MILLISECONDS_MAX = 2**52  # a server's sorted set orders by doubles; this is the year 142,000
@@ -53,9 +58,21 @@ class ReplyAddress(NamedTuple):
     call_id: int
 
 
+class TaskAddress(NamedTuple):
+    """Where an answer goes for which an orchestration waits: the instance, its execution, and which of its tasks."""
+
+    instance: str
+    execution_id: str
+    task_id: int
+
+
 @dataclass(slots=True)
 class Message:
-    """One message for a target, as decoded from an inbox entry. Not frozen: it is made at every delivery."""
+    """One message for a target, as decoded from an inbox entry. Not frozen: it is made at every delivery.
+
+    An express one passes by mailbox and park (HAZARDS 11): the release of a lock, a call by the holder of the lock, and
+    what was never in the store. The message alone says so, so that every owner of the partition sees it alike.
+    """
 
     target: str
     operation: str
@@ -66,6 +83,9 @@ class Message:
     delay_ms: int | None
     due_ms: int | None
     sender: str | None
+    task: TaskAddress | None = None
+    lock: bytes | None = None
+    express: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +130,10 @@ def decode_message(envelope: bytes) -> Message:
         target, operation, args, message_id = parts[1:5]
         if type(target) is not str or type(operation) is not str or type(args) not in _ARRAYS:
             raise TypeError("target and operation have to be text, and the arguments an array")
-        if len(parts) == 5:
+        if len(parts) == 5 and operation != RELEASE:
             return Message(target, operation, args, message_id, None, None, None, None, None)
-        extras = cast("dict[str, Any]", parts[5])
+        extras = cast("dict[str, Any]", parts[5] if len(parts) > 5 else {})
+        lock = _lock_id(extras.get("l"))
         return Message(
             target,
             operation,
@@ -123,6 +144,9 @@ def decode_message(envelope: bytes) -> Message:
             _milliseconds(extras.get("d")),
             _milliseconds(extras.get("t")),
             extras.get("s"),
+            _task_address(extras.get("o")),
+            lock,
+            lock is not None or operation == RELEASE,
         )
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise InvalidInput("message", f"it is not an envelope of stead ({error})") from error
@@ -135,6 +159,21 @@ def _reply_address(parts: object) -> ReplyAddress | None:
     if type(group) is not int or type(client) is not str or type(call_id) is not int:
         raise TypeError("a reply address is a number, a text and a number")
     return ReplyAddress(group, client, call_id)
+
+
+def _task_address(parts: object) -> TaskAddress | None:
+    if parts is None:
+        return None
+    instance, execution_id, task_id = cast("list[Any]", parts)
+    if type(instance) is not str or type(execution_id) is not str or type(task_id) is not int:
+        raise TypeError("a task's address is a text, a text and a number")
+    return TaskAddress(instance, execution_id, task_id)
+
+
+def _lock_id(value: object) -> bytes | None:
+    if value is not None and type(value) is not bytes:
+        raise TypeError("a lock request's ID is bytes")
+    return value
 
 
 def _milliseconds(value: object) -> int | None:
@@ -159,6 +198,8 @@ def message_extras(
     delay_ms: int | None = None,
     due_ms: int | None = None,
     sender: str | None = None,
+    task: TaskAddress | None = None,
+    lock: bytes | None = None,
 ) -> dict[str, object] | None:
     """The `extras` of a message: only what is there, None if nothing is."""
     extras: dict[str, object] = {}
@@ -172,6 +213,10 @@ def message_extras(
         extras["t"] = due_ms
     if sender is not None:
         extras["s"] = sender
+    if task is not None:
+        extras["o"] = list(task)
+    if lock is not None:
+        extras["l"] = lock
     return extras or None
 
 
@@ -196,17 +241,27 @@ def decode_reply(payload: bytes) -> tuple[int, object | Failure, bool]:
     return parts[1], Failure(**failure), False
 
 
-def encode_record(packed_state: bytes, modified_ms: int) -> bytes:
-    """The bytes of a target's record."""
-    return pack((RECORD_VERSION, packed_state, modified_ms))
+def encode_record(packed_state: bytes | None, modified_ms: int, lock: Sequence[object] | None = None) -> bytes:
+    """The bytes of an entity's record. Without a state it is that of an entity that does not exist but is locked."""
+    if lock is None:
+        return pack((RECORD_VERSION, packed_state, modified_ms))
+    return pack((RECORD_VERSION, packed_state, modified_ms, lock))
 
 
-def decode_record(record: bytes) -> tuple[bytes, int]:
-    """A record's packed state and the time of its last change. Raises `UnknownEnvelope` for a newer record."""
+class Record(NamedTuple):
+    """An entity's record, decoded: without a state it does not exist."""
+
+    packed_state: bytes | None
+    modified_ms: int
+    lock: Sequence[Any] | None  # [request ID or None, its owner, [IDs of requests that were withdrawn]]
+
+
+def decode_record(record: bytes) -> Record:
+    """An entity's record. Raises `UnknownEnvelope` for a newer one."""
     parts = unpack(record)
     if parts[0] != RECORD_VERSION:
         raise UnknownEnvelope(parts[0])
-    return parts[1], parts[2]
+    return Record(parts[1], parts[2], parts[3] if len(parts) > 3 else None)
 
 
 def encode_letter(envelope: bytes, failure: Failure, stream_id: StreamId, died_ms: int, tries: int) -> bytes:

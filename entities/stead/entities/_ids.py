@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 NAME_LENGTH_MAX = 100
 KEY_LENGTH_MAX = 256
+INSTANCE_ID_LENGTH_MAX = 256
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 # Control characters (C0, delete, C1), the line and paragraph separators, and halves of surrogate pairs.
 _NOT_IN_KEYS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# The same, and what would have to be escaped in a URL's path.
+_NOT_IN_INSTANCE_IDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/\\\\#?]")
 # Only ASCII is lowered: Unicode's case folding changes with the version of Python (HAZARDS 29). Names are ASCII.
 
 
@@ -46,6 +49,25 @@ def check_key(key: str) -> str:
     if found := _NOT_IN_KEYS.search(key):
         raise InvalidInput(f"entity key {key!r}", f"it contains {found.group()!r}, and control characters may not be")
     return key
+
+
+def check_instance_id(instance_id: str) -> str:
+    """The ID of an orchestration's instance, if it is one. Raises `InvalidInput` otherwise."""
+    if not isinstance(instance_id, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInput(f"instance ID {instance_id!r}", "it is text: convert it with str()")
+    if not 0 < len(instance_id) <= INSTANCE_ID_LENGTH_MAX:
+        raise InvalidInput(
+            f"instance ID {instance_id[:20]!r}…",
+            f"it has 1 to {INSTANCE_ID_LENGTH_MAX} characters, not {len(instance_id)}",
+        )
+    if instance_id[0] == "@":
+        raise InvalidInput(f"instance ID {instance_id!r}", 'it may not begin with "@": entities do')
+    if found := _NOT_IN_INSTANCE_IDS.search(instance_id):
+        raise InvalidInput(
+            f"instance ID {instance_id!r}",
+            f'it contains {found.group()!r}; "/", "\\", "#", "?" and control characters may not be',
+        )
+    return instance_id
 
 
 class EntityId:

@@ -18,6 +18,7 @@ from ._activation import Activation, Park, Pending, Phase
 
 _BEGINNING: StreamId = b"0"
 _NEVER: StreamId = b"18446744073709551615-0"  # later than any message
+_STOPPED = (Phase.BLOCKED, Phase.LOCKED)  # their parks are not read until something else happens
 _MOVED_AT_ONCE = 1_000  # messages in one step of the store
 
 
@@ -49,7 +50,7 @@ class Parking:
     def unread(self, until: tuple[int, int]) -> bool:
         """Whether messages up to `until` (as `stream_order`) wait in parks, or for them, that could run here."""
         return any(
-            a.park is not None and a.phase is not Phase.BLOCKED and stream_order(_first_unread(a.park)) <= until
+            a.park is not None and a.phase not in _STOPPED and stream_order(_first_unread(a.park)) <= until
             for a in self._needy
         )
 
@@ -100,7 +101,7 @@ class Parking:
         refills: list[tuple[Activation, StreamId]] = []
         for activation in list(self._needy):
             park = activation.park
-            if park is None or (activation.phase is Phase.BLOCKED and not park.waiting):
+            if park is None or (activation.phase in _STOPPED and not park.waiting):
                 del self._needy[activation]
                 continue
             if park.moving or park.exhausted or activation.mailbox:

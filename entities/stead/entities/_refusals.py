@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
-from ._envelope import Failure
+from ._envelope import RELEASE, Failure
 
 if TYPE_CHECKING:
     from ._activation import Activation
@@ -18,13 +18,15 @@ class Refusal:
     def __init__(self, reason: str) -> None:
         self._failure = Failure("invalid_input", "InvalidInput", reason)
 
-    def activate(self, target: str, record: bytes | None) -> object:
+    def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         return None
 
     def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
-        while activation.mailbox:
-            pending = activation.mailbox.popleft()
-            effects.fail(pending, self._failure)
+        activation.more = False
+        while queue := activation.express or activation.mailbox:
+            pending = queue.popleft()
+            if pending.message.operation != RELEASE:  # there was nothing to lock, as whoever asked was told
+                effects.fail(pending, self._failure)
             effects.consume(activation, pending)
             if effects.one_turn or effects.full:
                 break
@@ -35,3 +37,6 @@ class Refusal:
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         return None
+
+    def forget(self, activation: Activation) -> None:
+        pass

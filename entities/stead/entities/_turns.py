@@ -4,6 +4,8 @@ An operation that succeeds leaves its state settled and its signals and reply am
 nothing: the state is rolled back to the last settled one, its signals are forgotten, its caller gets the error, and if
 it has no caller the message becomes a dead letter. The operations before and after it are untouched.
 
+While an orchestration has locked the entity (see `_locks`), only its calls and the release run.
+
 So everything that can fail comes before the state is settled, and settling it is the last of that. Whatever the user's
 code raises is the failure of its operation, never of the worker; only what ends the process is let through.
 
@@ -15,19 +17,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 from stead.transport import InvalidInput, PayloadTooLarge, SteadError
 
-from ._activation import Activation, Blocked, Pending
+from ._activation import Activation, Blocked, Locked, Pending
 from ._cells import Cell
 from ._context import Turn
 from ._definition import EntityType, Operation
 from ._effects import Effects
-from ._envelope import Failure, FailureKind, decode_record, encode_message, encode_record, message_extras
+from ._envelope import (
+    LOCK,
+    RELEASE,
+    Failure,
+    FailureKind,
+    decode_record,
+    encode_message,
+    encode_record,
+    message_extras,
+)
 from ._errors import UnknownOperation, qualified_name
 from ._ids import EntityId
+from ._locks import LockState
 from ._registry import Registry
 
 logger = logging.getLogger("stead.worker")
@@ -47,12 +60,13 @@ class TooManyEffects(InvalidInput):
 class _Body:
     """An entity's activation: its cell, and the turn that is reused for each of its operations."""
 
-    __slots__ = ("cell", "entity_type", "operations", "turn")
+    __slots__ = ("cell", "entity_type", "lock", "operations", "turn")
 
     def __init__(self, entity_type: EntityType, cell: Cell, turn: Turn) -> None:
         self.entity_type = entity_type
         self.cell = cell
         self.turn = turn
+        self.lock: LockState | None = None  # it has never been locked, as far as this worker knows
         self.operations: dict[str, Operation] = {}  # by the name as messages spell it
 
 
@@ -65,7 +79,7 @@ class EntityKind:
         self._state_bytes_max = state_bytes_max
         self.eager: set[str] = set()  # targets whose state has to be packed after each operation
 
-    def activate(self, target: str, record: bytes | None) -> object:
+    def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         entity_id = EntityId.parse(target)
         if str(entity_id) != target:
             raise InvalidInput(f"target {target!r}", f"its canonical form is {str(entity_id)!r}")
@@ -73,46 +87,71 @@ class EntityKind:
         if entity_type is None:
             raise Blocked(f"no entity named {entity_id.name!r} is registered in this worker", entity_id.canonical_name)
         try:
-            packed = None if record is None else decode_record(record)[0]
+            packed, lock = None, None
+            if record is not None:
+                packed, _, lock = decode_record(record)
             cell = entity_type.cell(packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
         except SteadError as error:  # the state is not valid any more, or a newer version of stead wrote it
             raise Blocked(str(error)) from error
         except Exception as error:
             raise Blocked(f"its state could not be loaded: {_text_of(error)}") from error
-        return _Body(entity_type, cell, Turn(entity_id, self._registry, self._now_ms))
+        body = _Body(entity_type, cell, Turn(entity_id, self._registry, self._now_ms))
+        if lock is None:
+            return body
+        body.lock = LockState(lock)
+        return body if body.lock.request is None else Locked(body)
 
     def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
         body = cast("_Body", activation.body)
-        cell, turn, mailbox = body.cell, body.turn, activation.mailbox
+        body.turn.draw = effects.next_message_id
+        if activation.express:
+            awaitable = self._take(activation, body, activation.express, effects, express=True)
+            if awaitable is not None or activation.express or effects.one_turn or effects.full:
+                return awaitable
+        if activation.locked:
+            return None
+        return self._take(activation, body, activation.mailbox, effects, express=False)
+
+    def _take(
+        self, activation: Activation, body: _Body, queue: deque[Pending], effects: Effects, *, express: bool
+    ) -> Awaitable[object] | None:
+        """Take turns on the mailbox or on the express messages."""
+        cell, turn = body.cell, body.turn
         find, elapsed = body.operations.get, effects.elapsed
         slow = effects.settings.slow_operation_ms / 1000
         started = elapsed()
-        while mailbox:
-            effects.running = pending = mailbox[0]
+        while queue:
+            effects.running = pending = queue[0]
             message = pending.message
             try:
-                operation = find(message.operation) or self._operation(body, message.operation)
-                turn.begin(operation, message.operation, message.args, message.kwargs, not cell.exists)
-                result = cell.invoke(turn)
-                if operation.is_async:
-                    return cast("Awaitable[object]", result)
-                self._succeed(activation, body, pending, effects, result)
+                operation = find(message.operation)
+                if (operation is None or express) and self._is_about_locks(activation, body, pending, effects):
+                    effects.consume(activation, pending)
+                else:
+                    operation = operation or self._operation(body, message.operation)
+                    turn.begin(operation, message.operation, message.args, message.kwargs, not cell.exists)
+                    result = cell.invoke(turn)
+                    if operation.is_async:
+                        activation.current = pending
+                        return cast("Awaitable[object]", result)
+                    self._succeed(activation, body, pending, effects, result)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
                 self._fail(activation, body, pending, effects, error)
-            mailbox.popleft()
+            queue.popleft()
             ended = elapsed()
             if ended - started > slow:
                 _report_slow(activation.target, message.operation, ended - started)
             started = ended
-            if ended >= effects.stop_at or effects.one_turn or effects.full:
+            if ended >= effects.stop_at or effects.one_turn or effects.full or (activation.locked and not express):
                 break
         return None
 
     def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
         body = cast("_Body", activation.body)
-        pending = activation.mailbox[0]
+        queue = activation.runs
+        pending = queue[0]
         if error is None:
             try:
                 self._succeed(activation, body, pending, effects, result)
@@ -120,11 +159,28 @@ class EntityKind:
                 self._fail(activation, body, pending, effects, late)
         else:
             self._fail(activation, body, pending, effects, error)
-        activation.mailbox.popleft()
+        queue.popleft()
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
-        packed = cast("_Body", activation.body).cell.record()
-        return None if packed is None else encode_record(packed, now_ms)
+        body = cast("_Body", activation.body)
+        packed = body.cell.record()
+        lock = None if body.lock is None else body.lock.as_record()
+        return None if packed is None and lock is None else encode_record(packed, now_ms, lock)
+
+    def forget(self, activation: Activation) -> None:
+        pass  # an operation that still runs is cancelled by whoever awaits it
+
+    def _is_about_locks(self, activation: Activation, body: _Body, pending: Pending, effects: Effects) -> bool:
+        """Carry out what concerns the lock, and refuse calls by who does not hold it. False: it is an operation."""
+        message = pending.message
+        if message.operation in (LOCK, RELEASE):
+            lock = body.lock = body.lock or LockState()
+            (lock.asked if message.operation == LOCK else lock.released)(activation, message, effects)
+            return True
+        if message.lock is None or (body.lock is not None and body.lock.request == message.lock):
+            return False
+        effects.fail(pending, Failure("operation", "LockLost", f"{activation.target} is not locked by who calls it"))
+        return True
 
     def _operation(self, body: _Body, name: str) -> Operation:
         """Find an operation by the name in a message, and remember it under that spelling."""
@@ -136,13 +192,19 @@ class EntityKind:
     def _succeed(self, activation: Activation, body: _Body, pending: Pending, effects: Effects, result: object) -> None:
         """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
         cell, turn = body.cell, body.turn
-        reply_to = pending.message.reply_to
+        reply_to, task = pending.message.reply_to, pending.message.task
         sends = self._encode_sends(activation, turn, effects) if turn.sends else None
         answer = None if reply_to is None else effects.answer(reply_to, turn.operation.encode_result(result))
+        if task is not None:
+            task_answer = effects.encode_task_answer(task, True, turn.operation.encode_result(result))
+        else:
+            task_answer = None
         cell.settle()
         # From here on nothing can fail.
         if answer is not None:
             effects.reply(answer)
+        if task_answer is not None and task is not None:
+            effects.send(task.instance, task_answer)
         if sends is not None:
             for target, envelope in sends:
                 effects.send(target, envelope)
@@ -159,7 +221,7 @@ class EntityKind:
         body.cell.rollback()
         effects.fail(pending, failure_of(error))
         effects.consume(activation, pending)
-        if pending.message.reply_to is None:
+        if pending.message.reply_to is None and pending.message.task is None:
             logger.warning(
                 "%s: operation %s failed (%s); the message is among the dead letters",
                 activation.target,

@@ -14,7 +14,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +22,7 @@ from stead.transport import ConnectionLost, ManualClock, ServerChanged, Settings
 
 from ._activation import Blocked, Kind
 from ._board import Board
+from ._extension import Extension
 from ._lease_keeper import LeaseKeeper, TaskKeeper, ThreadKeeper, Turning
 from ._partition import Environment
 from ._registry import Registry
@@ -39,16 +40,25 @@ logger = logging.getLogger("stead.worker")
 class Worker:
     """Runs the operations of a hub's entities, together with all other workers of the hub.
 
-    `registry` has the entities that this worker can run, `name` identifies it to people (a random part is added). Use it
-    as an asynchronous context manager, or `await worker.run()`. It guarantees what the invariants in the documentation
+    `registry` has the entities that this worker can run, `name` identifies it to people (a random part is added), and
+    `extensions` add kinds of other packages, such as orchestrations; each serves one worker. Use it as an asynchronous
+    context manager, or `await worker.run()`. It guarantees what the invariants in the documentation
     say: above all that each message takes effect once, one at a time per entity, whatever crashes.
     """
 
-    def __init__(self, store: Store, registry: Registry, settings: Settings, name: str | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        registry: Registry,
+        settings: Settings,
+        name: str | None = None,
+        extensions: Sequence[Extension] = (),
+    ) -> None:
         self.name = f"{name or socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
         self._store = store
         self._registry = registry
         self._settings = settings
+        self._extensions = extensions
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
@@ -90,20 +100,26 @@ class Worker:
         """Join the hub and begin to work. Returns once the first look at the leases has been taken."""
         assert self._board is None, "a worker is started once"
         store, settings = self._store, self._settings
+        others: list[Kind] = []  # made below: they need the environment
         kind = EntityKind(self._registry, store.clock.now_ms, settings.payload_bytes_max)
         environment = Environment(
             settings=settings,
             partitions=store.layout.partitions,
-            find_kind=lambda target: _find_kind(kind, target),
+            find_kind=lambda target: _find_kind(kind, others, target),
             now_ms=store.clock.now_ms,
             elapsed=time.perf_counter,  # a loop's own time may stand still within a callback
             draw=os.urandom,
             pack_each_turn=kind.eager.add,
         )
+        others.extend(extension.kind(environment) for extension in self._extensions)
         self._board = board = Board(self.name, store, settings, environment)
         self._turns = TurnRunner(board)
         board.keeper = self._make_keeper(board)
-        self._membership = Membership(board, {t.canonical: t.describe() for t in self._registry.types()})
+        names: dict[str, Mapping[str, Any]] = {t.canonical: t.describe() for t in self._registry.types()}
+        for extension in self._extensions:
+            names.update(extension.names())
+        parts = [part for extension in self._extensions for part in extension.parts(board)]
+        self._membership = Membership(board, names)
         reader, parker = InboxReader(board), Parker(board)
         board.keeper.start()
         with contextlib.suppress(ConnectionLost, ServerChanged):  # its own loop tries again
@@ -114,6 +130,8 @@ class Worker:
         self._spawn("timers", TimerRunner(board).run)
         self._spawn("parks", parker.run)
         self._spawn("age", parker.watch_age)
+        for name, part in parts:
+            self._spawn(name, part)
 
     async def stop(self) -> None:
         """Give back all partitions, gracefully: what runs may finish within `drain_ms`; then leave the hub."""
@@ -165,7 +183,7 @@ class Worker:
         if partition is None:
             return None
         pending = partition.effects.running
-        if pending is None:
+        if pending is None or not pending.stream_id:
             return None
         running = partition.suspects.marker_for(pending.message.target, pending.stream_id)
         return Turning(partition.number, partition.token, running.target, running.stream_id, running.tries)
@@ -184,10 +202,12 @@ class Worker:
         self._stopping.set()
 
 
-def _find_kind(entities: EntityKind, target: str) -> Kind:
-    """The kind of a target. Entities begin with "@"; nothing else exists yet."""
+def _find_kind(entities: EntityKind, others: Sequence[Kind], target: str) -> Kind:
+    """The kind of a target: an entity's begins with "@", and an instance's does not."""
     if target.startswith("@"):
         return entities
+    if others:
+        return others[0]
     raise Blocked(f"{target!r} is not an entity, and this worker runs entities only", "orchestration")
 
 

@@ -57,11 +57,11 @@ class Committer:
         board = self._board
         commits = [commit for _, commit in batch]
         verdicts = await board.insist(lambda: board.store.commit(commits, board.generation), "committing")
-        for (partition, _), verdict in zip(batch, verdicts, strict=True):
+        for (partition, commit), verdict in zip(batch, verdicts, strict=True):
             if partition.gone:
                 continue
             if verdict in (CommitVerdict.APPLIED, CommitVerdict.ALREADY):
-                self._applied(partition)
+                self._applied(partition, commit)
             elif verdict is CommitVerdict.FENCED:
                 board.drop(partition, "a commit was refused, since its lease is another worker's")
             else:
@@ -71,7 +71,7 @@ class Committer:
                 )
                 board.drop(partition, "it is quarantined")
 
-    def _applied(self, partition: Partition) -> None:
+    def _applied(self, partition: Partition, commit: Commit) -> None:
         board = self._board
         due_before = partition.next_due_ms
         partition.committed()
@@ -81,5 +81,11 @@ class Committer:
             board.turn(partition)
         if partition.wants_parking:  # parks that this commit took from had to wait for it
             board.parking.ring()
+        if commit.dropped:
+            board.unwanted(partition, commit.dropped)
+        if commit.tasks:
+            own = [task for task in commit.tasks if not task.shared]
+            if own:
+                board.granted(partition, own)
         if partition.draining:
             board.notify(partition)

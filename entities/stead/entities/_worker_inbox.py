@@ -107,12 +107,12 @@ class InboxReader:
         if not wanted:
             return
         targets = {number: [a.target for a in loads] for number, (_, loads) in wanted.items()}
-        records = await board.insist(lambda: board.store.load(targets), "loading")
+        found = await board.insist(lambda: board.store.load(targets), "loading")
         for number, (partition, loads) in wanted.items():
             if partition.gone:
                 continue
-            for activation, record in zip(loads, records[number], strict=True):
-                partition.loaded(activation, record)
+            for activation, loaded in zip(loads, found[number], strict=True):
+                partition.loaded(activation, loaded)
             board.turn(partition)
 
     def _evict(self) -> None:

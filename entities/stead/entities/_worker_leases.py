@@ -65,6 +65,7 @@ class Membership:
             self._published_ms = server_ms
         server_ms, views = await board.store.read_leases()
         board.check_generation()
+        board.workers = workers
         self._warn_of_mixed(workers)
         plan = plan_leases(
             me=board.name,
@@ -95,6 +96,7 @@ class Membership:
             else:
                 self._waiting[number] = (kinds, left - 1)
         return {
+            **self._board.info,
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "kinds": {name: dict(description) for name, description in self._names.items()},
@@ -167,6 +169,7 @@ class Membership:
         board.interrupt_read()
         board.reading.ring()
         try:
+            await board.giving_back(partition)
             if not await self._wait_settled(partition, bell):
                 board.cancel(partition)  # what still runs will run again elsewhere (HAZARDS 9)
                 partition.abandon()

@@ -174,13 +174,12 @@ class TurnRunner:
         if turn is None:
             return False
         activation, pending = turn
-        running = partition.suspects.marker_for(activation.target, pending.stream_id)
-        if running.tries > board.settings.poison_tries_max:
-            tries = running.tries - 1
-            failure = Failure("poison", "PoisonMessage", f"{tries} workers ended while they were running this message")
-            partition.bury_next(activation, failure, tries)
-            logger.error("%s: a message ended %d workers and is a dead letter now", activation.target, tries)
-        else:
+        if pending is not None:
+            running = partition.suspects.marker_for(activation.target, pending.stream_id)
+            if running.tries > board.settings.poison_tries_max:
+                self._bury(partition, activation, running.tries - 1)
+                self._after(partition)
+                return True
             held = await board.insist(
                 lambda: board.store.mark_running(partition.number, partition.token, running), "marking a turn"
             )
@@ -189,13 +188,18 @@ class TurnRunner:
                 return False
             if partition.gone or partition.next_careful() != turn:
                 return not partition.gone
-            self.turning = partition
-            started = partition.take_careful()
-            self.turning = None
-            for start in started:
-                self._start(start)
+        self.turning = partition
+        started = partition.take_careful()
+        self.turning = None
+        for start in started:
+            self._start(start)
         self._after(partition)
         return True
+
+    def _bury(self, partition: Partition, activation: Activation, tries: int) -> None:
+        failure = Failure("poison", "PoisonMessage", f"{tries} workers ended while they were running this message")
+        partition.bury_next(activation, failure, tries)
+        logger.error("%s: a message ended %d workers and is a dead letter now", activation.target, tries)
 
 
 async def _within(awaitable: Awaitable[object], limit_ms: int) -> object:

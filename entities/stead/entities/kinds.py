@@ -1,0 +1,76 @@
+"""For packages that add a kind of targets to workers: what a kind, its effects and a worker's extension are made of.
+
+Not for applications: it may change with any version.
+"""
+
+from __future__ import annotations
+
+from ._activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
+from ._board import Bell, Board
+from ._context import delay_in_ms, instant_in_ms
+from ._effects import Effects
+from ._envelope import (
+    LOCK,
+    RELEASE,
+    Failure,
+    FailureKind,
+    Message,
+    ReplyAddress,
+    TaskAddress,
+    UnknownEnvelope,
+    decode_message,
+    decode_record,
+    decode_reply,
+    encode_failure,
+    encode_message,
+    encode_record,
+    encode_reply,
+    message_extras,
+)
+from ._extension import Extension
+from ._ids import canonical_name, check_instance_id, check_key
+from ._partition import Environment, Partition, Started
+from ._registry import Registry
+from ._turns import EntityKind, OperationTimeout, failure_of
+
+__all__ = [
+    "LOCK",
+    "RELEASE",
+    "Activation",
+    "Bell",
+    "Blocked",
+    "Board",
+    "Effects",
+    "EntityKind",
+    "Environment",
+    "Extension",
+    "Failure",
+    "FailureKind",
+    "Kind",
+    "Locked",
+    "Message",
+    "OperationTimeout",
+    "Park",
+    "Partition",
+    "Pending",
+    "Phase",
+    "Registry",
+    "ReplyAddress",
+    "Started",
+    "TaskAddress",
+    "UnknownEnvelope",
+    "canonical_name",
+    "check_instance_id",
+    "check_key",
+    "decode_message",
+    "decode_record",
+    "decode_reply",
+    "delay_in_ms",
+    "encode_failure",
+    "encode_message",
+    "encode_record",
+    "encode_reply",
+    "failure_of",
+    "instant_in_ms",
+    "message_extras",
+]
