@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from .measures import Benchmark, Sample, Side
 from .report import Report, show_list, table
 from .server import Fsync, Server
-from .workloads import BENCHMARKS, NAMES, Benchmark, Sample, Side
+from .workloads import BENCHMARKS, NAMES
 
 out = Console()
 err = Console(stderr=True)

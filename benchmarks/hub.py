@@ -34,10 +34,12 @@ POLL_S = 0.005
 
 
 @contextmanager
-def workers(address: Address, count: int = 1) -> Generator[list[Part[None]]]:
+def workers(
+    address: Address, count: int = 1, main: Callable[[Gate, Address], None] | None = None
+) -> Generator[list[Part[None]]]:
     """Worker processes that hold all partitions, each its share; stopped gracefully at the end."""
     with ExitStack() as stack:
-        parts = [stack.enter_context(Part(work, address)) for _ in range(count)]
+        parts = [stack.enter_context(Part(main or work, address)) for _ in range(count)]
         with_client(address, lambda client: _shared_out(client, count))
         yield parts
 

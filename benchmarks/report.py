@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import server
-from .workloads import Benchmark, Sample
+from .measures import Benchmark, Sample
 
 
 @dataclass(frozen=True, slots=True)

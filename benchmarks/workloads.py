@@ -2,53 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal
-
 from . import faults, hub, raw
 from .calls import Calls
 from .entities import SERIES_LENGTH
-from .server import Address
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What one side of one run gave: the value that counts, and others worth knowing."""
-
-    value: float
-    details: Mapping[str, float] = field(default_factory=dict[str, float])
-
-
-Side = Callable[[Address, float], Sample]
-"""Measures at an address; the second argument scales how much is sent (1.0: as published)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Benchmark:
-    """One row: what is measured, and what DESIGN §8 wants of it."""
-
-    name: str
-    question: str
-    unit: str
-    better: Literal["more", "less"]
-    stead: Side
-    raw: Side | None
-    variant: str = ""
-    required: float | None = None
-    """Bound on stead's value divided by the raw one: at least this if more is better, else at most."""
-
-    @property
-    def label(self) -> str:
-        """Its name with its variant."""
-        return f"{self.name} {self.variant}".rstrip()
-
-    def passes(self, ratio: float) -> bool:
-        """Whether a ratio is within the bound."""
-        if self.required is None:
-            return True
-        return ratio >= self.required if self.better == "more" else ratio <= self.required
-
+from .measures import Benchmark, Sample
+from .orchestration_workloads import ORCHESTRATIONS
 
 # -- signals -----------------------------------------------------------------------------------------------------------
 
@@ -167,6 +125,7 @@ BENCHMARKS = (
     SLOW_NEIGHBOURS,
     TAKEOVER,
     *(_scale(processes) for processes in (1, 2, 3, 4)),
+    *ORCHESTRATIONS,
 )
 
 NAMES = tuple(dict.fromkeys(benchmark.name for benchmark in BENCHMARKS))

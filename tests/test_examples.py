@@ -50,6 +50,20 @@ def test_the_first_example() -> None:
     assert "mean: 33.66" in done.stdout
 
 
+def test_the_patterns() -> None:
+    done = run("examples.patterns")
+    assert done.returncode == 0, done.stderr
+    for line in (
+        "most frequent: rose",
+        "expired",
+        "escalated",
+        "order of 100 umbrellas",
+        "counted to 100",
+        "together 300",
+    ):
+        assert line in done.stdout
+
+
 @pytest.mark.slow
 def test_the_demonstration_kills_a_worker_and_counts_every_flight(flights_package: Path) -> None:
     done = run("examples.flights", path=flights_package)
@@ -90,4 +104,5 @@ def test_the_list_names_every_benchmark() -> None:
         "slow-neighbours",
         "takeover",
         "scale",
+        *("hello", "sequence", "fanout", "bank", "events", "timers", "replay"),
     }

@@ -30,15 +30,17 @@ async def eventually(condition: Callable[[], Awaitable[object]], what: str) -> N
 
 
 class WorkerProcess:
-    """A worker process of the counting app; what it logs goes to a file of its own."""
+    """A worker process of an app; what it logs goes to a file of its own."""
 
-    def __init__(self, folder: Path, name: str, url: str, settings: dict[str, int]) -> None:
+    def __init__(
+        self, folder: Path, name: str, url: str, settings: dict[str, int], app: str = "counting_app:app"
+    ) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
         environment = {f"STEAD_{key.upper()}": str(value) for key, value in settings.items()}
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "stead.app", "worker", "counting_app:app", "--name", name],
+                [sys.executable, "-m", "stead.app", "worker", app, "--name", name],
                 cwd=Path(__file__).parent,
                 env={**os.environ, "STEAD_URL": url, "NO_COLOR": "1", "COLUMNS": "200", **environment},
                 stderr=log,

@@ -21,11 +21,11 @@ def own_server(start_server: Callable[..., ValkeyServer]) -> ValkeyServer:
 
 @pytest.fixture
 def start_worker(own_server: ValkeyServer, tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
-    """Starts workers of the counting app, with short leases unless the test says otherwise."""
+    """Starts workers of the counting app or another, with short leases unless the test says otherwise."""
     workers: list[WorkerProcess] = []
 
-    def start(**settings: int) -> WorkerProcess:
-        worker = WorkerProcess(tmp_path, f"worker{len(workers)}", own_server.url, {**SETTINGS, **settings})
+    def start(app: str = "counting_app:app", **settings: int) -> WorkerProcess:
+        worker = WorkerProcess(tmp_path, f"worker{len(workers)}", own_server.url, {**SETTINGS, **settings}, app)
         workers.append(worker)
         return worker
 

@@ -67,8 +67,7 @@ async def handles(context: OrchestrationContext, names: list[str]) -> str:
     try:
         await context.call_sub_orchestrator(checks, names)
     except SubOrchestrationFailed as failure:
-        assert failure.cause is not None
-        return f"{failure.error_type} | {failure.message} | {failure.cause.error_type}: {failure.cause.message}"
+        return f"{failure.error_type} | {failure.message} | {failure.cause}"
     return "fine"
 
 

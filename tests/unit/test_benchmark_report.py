@@ -7,8 +7,9 @@ import json
 import pytest
 
 from benchmarks.calls import Calls
+from benchmarks.measures import Benchmark, Sample
 from benchmarks.report import Report
-from benchmarks.workloads import BENCHMARKS, Benchmark, Sample
+from benchmarks.workloads import BENCHMARKS
 
 
 def benchmark_named(name: str) -> Benchmark:

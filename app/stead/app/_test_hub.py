@@ -73,15 +73,20 @@ class _CountingStore(MemoryStore):
 class _Driver:
     """Lets a hub run, moves its time, and ends and replaces its worker."""
 
-    def __init__(self, app: App, settings: Settings, kill_seed: int | None) -> None:
+    def __init__(self, app: App, replay_every_turn: bool, kill_seed: int | None) -> None:
         self.app = app
-        self.settings = settings
+        self._replay_every_turn = replay_every_turn
         self.clock = ManualClock()
-        self.store = _CountingStore(app.name, settings, self.clock)
+        self.store = _CountingStore(app.name, self.settings, self.clock)
         self.faults: dict[str, list[BaseException]] = {}
         self._worker: Worker | None = None
         self._chance = random.Random(kill_seed) if kill_seed is not None else None
         self._kills = 0
+
+    @property
+    def settings(self) -> Settings:
+        """The app's, for virtual time."""
+        return _virtual(self.app.settings, self._replay_every_turn)
 
     # -- the worker ----------------------------------------------------------------------------------------------------
 
@@ -191,7 +196,7 @@ class TestHub:
     __test__ = False  # pytest is not to take it for a test
 
     def __init__(self, app: App, replay_every_turn: bool = False, *, kill_seed: int | None = None) -> None:
-        self._driver = _Driver(app, _virtual(app.settings, replay_every_turn), kill_seed)
+        self._driver = _Driver(app, replay_every_turn, kill_seed)
         self._client: _TestClient | None = None
 
     async def __aenter__(self) -> Self:

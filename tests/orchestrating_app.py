@@ -1,0 +1,85 @@
+"""An app whose orchestrations tell whether each of them ended exactly once and lost nothing. Workers are processes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from stead.app import App, Settings
+from stead.entities import Entity, EntityId
+from stead.orchestrations import OrchestrationContext
+
+app = App("orchestrating", settings=Settings(partitions=8, slot_groups=2))
+
+CITIES = ("Tokyo", "Seattle", "London", "Amsterdam", "Seoul")
+WIDTH = 20
+
+
+@app.entity
+class Ends(Entity):
+    """How often each instance came to its end."""
+
+    times: dict[str, int] = {}
+
+    def note(self, instance_id: str) -> None:
+        self.times[instance_id] = self.times.get(instance_id, 0) + 1
+
+
+@app.entity
+class Account(Entity):
+    balance: int = 0
+
+    def add(self, amount: int) -> int:
+        self.balance += amount
+        return self.balance
+
+
+@app.activity
+async def say_hello(city: str) -> str:
+    await asyncio.sleep(0.02)
+    return f"Hello {city}!"
+
+
+@app.activity
+def square(number: int) -> int:
+    time.sleep(0.002)
+    return number * number
+
+
+@app.activity
+async def die(trace: str) -> None:
+    """Ends the worker's process at once, and leaves a trace of each time in a file."""
+    with Path(trace).open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    os._exit(3)
+
+
+@app.orchestration
+async def hello(context: OrchestrationContext) -> list[str]:
+    greetings = [await context.call_activity(say_hello, city) for city in CITIES]
+    context.signal_entity(Ends.note, "hello", context.instance_id)
+    return greetings
+
+
+@app.orchestration
+async def fan_out(context: OrchestrationContext, first: int) -> int:
+    total = sum(await asyncio.gather(*(context.call_activity(square, first + number) for number in range(WIDTH))))
+    context.signal_entity(Ends.note, "fan_out", context.instance_id)
+    return total
+
+
+@app.orchestration
+async def transfer(context: OrchestrationContext, order: tuple[str, str, int]) -> None:
+    source, destination, amount = order
+    async with context.lock_entities(EntityId(Account, source), EntityId(Account, destination)):
+        await context.call_entity(Account.add, source, -amount)
+        await context.call_entity(Account.add, destination, amount)
+    context.signal_entity(Ends.note, "transfer", context.instance_id)
+
+
+@app.orchestration
+async def poisoned(context: OrchestrationContext, trace: str) -> str:
+    await context.call_activity(die, trace)
+    return "?"
