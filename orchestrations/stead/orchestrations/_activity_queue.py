@@ -1,0 +1,256 @@
+"""Shared activities: taken from the hub's queues, kept alive while they run, completed by a message to their instance.
+
+A worker takes only what it can begin now. Every `activity_heartbeat_ms` it says what it still runs, and takes over what
+dead workers have left. A task that workers died of too often fails instead of being run once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stead.entities.kinds import Bell, encode_message
+from stead.transport import ConnectionLost, InvalidInput, ServerChanged, Taken
+
+from ._activity_run import Job, Outcome, Runnable, Stage, failed
+from ._activity_slots import Slots
+
+if TYPE_CHECKING:
+    from stead.entities.kinds import Board
+
+    from ._activity_routes import Routes
+
+logger = logging.getLogger("stead.activities")
+
+_PAUSE_S = 0.1
+_FLUSH_S = 0.005
+_RESULTS_MAX = 100  # that are sent at once
+_MESSAGE_ID_BYTES = 14
+
+
+class SharedQueues:
+    """The shared tasks that this worker has taken."""
+
+    def __init__(
+        self,
+        board: Board,
+        slots: Slots,
+        queues: Sequence[str],
+        find: Callable[[str], Runnable | None],
+        routes: Callable[[], Routes],
+        plain: bool,
+    ) -> None:
+        """`queues`: those to take from. `plain`: what comes from them may be plain activities."""
+        self._board = board
+        self._slots = slots
+        self._queues = list(queues)
+        self._find = find
+        self._routes = routes
+        self._plain = plain
+        self._jobs: dict[bytes, Job] = {}  # until their results are in the store
+        self._results: deque[Job] = deque()
+        self._sending = 0
+        self._result = Bell()
+        self._room = Bell()
+        self._opened = False
+        self._avoided: dict[str, float] = {}  # queue -> until when its tasks are left to those who know them
+        slots.freed = self._room.ring
+
+    @property
+    def idle(self) -> bool:
+        """No result is on its way to the store."""
+        return not self._results and not self._sending
+
+    def parts(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """What runs beside the worker's own parts."""
+        parts: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = [
+            ("activity-keep", self.keep),
+            ("activity-results", self.send_results),
+        ]
+        if self._queues:
+            parts.insert(0, ("activity-take", self.take))
+        return parts
+
+    # -- taking --------------------------------------------------------------------------------------------------------
+
+    async def take(self) -> None:
+        """Take tasks as long as there is room for them."""
+        board = self._board
+        while True:
+            try:
+                count = 0 if board.stopping else self._slots.room(self._plain)
+                queues = self._wanted()
+                if count <= 0:
+                    await self._room.wait()
+                elif not queues:
+                    await board.store.clock.sleep(board.settings.activity_keep_ms / 1000)
+                else:
+                    await self._open()
+                    block_ms = board.settings.read_block_ms
+                    self._receive(await board.store.take_tasks(queues, board.name, count, block_ms))
+            except ConnectionLost:
+                await asyncio.sleep(_PAUSE_S)
+            except ServerChanged:
+                self._opened = False
+                board.check_generation()
+
+    async def _open(self) -> None:
+        if not self._opened:
+            await self._board.store.open_queues(self._queues)
+            self._opened = True
+
+    def _wanted(self) -> list[str]:
+        """The queues to take from now."""
+        if self._avoided:
+            now = self._board.store.clock.monotonic()
+            self._avoided = {queue: until for queue, until in self._avoided.items() if until > now}
+        return [queue for queue in self._queues if queue not in self._avoided]
+
+    def _receive(self, tasks: Sequence[Taken]) -> None:
+        if self._board.stopping:
+            return  # whoever takes them over begins them
+        for taken in tasks:
+            before = self._jobs.get(taken.task_id)
+            if before is not None:  # taken over from this very worker, which was away for too long
+                before.taken = taken
+                continue
+            try:
+                job = Job(taken.task_id, taken.payload)
+            except InvalidInput as error:
+                logger.error("a task of queue %r is left to others: %s", taken.queue, error)
+                continue
+            job.taken = taken
+            self._begin(job, taken)
+
+    def _begin(self, job: Job, taken: Taken) -> None:
+        settings = self._board.settings
+        job.activity = self._find(job.name)
+        if job.activity is None:
+            if self._routes().known(job.name):
+                self._leave_to_others(job)
+                return
+            self._fail(job, unknown(job.name))
+        elif taken.deliveries > settings.activity_tries_max:
+            logger.error("%s of %s ended %d workers", job.name, job.context.instance_id, taken.deliveries - 1)
+            self._fail(job, poisoned(job.name, taken.deliveries - 1))
+        else:
+            self._jobs[job.key] = job
+            self._slots.add(job)
+
+    def _leave_to_others(self, job: Job) -> None:
+        """Not kept alive, it is taken over by another worker in time; this one must not be the one again."""
+        seconds = 3 * self._board.settings.activity_keep_ms / 1000
+        self._avoided[job.queue] = self._board.store.clock.monotonic() + seconds
+        logger.warning(
+            "activity %r of queue %r is not known to this worker, but to another one: the queue is left to it for %d s",
+            job.name,
+            job.queue,
+            seconds,
+        )
+
+    def _fail(self, job: Job, outcome: Outcome) -> None:
+        job.stage = Stage.ENDED
+        job.outcome = outcome
+        self._jobs[job.key] = job
+        self.complete(job)
+
+    # -- while they run ------------------------------------------------------------------------------------------------
+
+    def adopt(self, job: Job, taken: Taken) -> None:
+        """An own task that runs, or ran, has become a shared one."""
+        job.partition = None
+        job.taken = taken
+        self._jobs[job.key] = job
+        if job.stage is Stage.ENDED:
+            self.complete(job)
+
+    def unwanted(self, key: bytes) -> None:
+        """Nobody wants the result of this task any more, if it is here at all."""
+        job = self._jobs.pop(key, None)
+        if job is not None and job.stage in (Stage.WAITING, Stage.RUNNING):
+            self._slots.drop(job)
+
+    async def keep(self) -> None:
+        """Say what still runs here; take over what nobody says that of."""
+        board = self._board
+        settings = board.settings
+        seconds = min(settings.activity_heartbeat_ms, settings.activity_keep_ms) / 1000
+        while True:
+            try:
+                await self._keep_once()
+            except ConnectionLost as error:
+                logger.info("the store does not answer a heartbeat of activities: %s", error)
+            except ServerChanged:
+                self._opened = False
+                board.check_generation()
+            await board.store.clock.sleep(seconds)
+
+    async def _keep_once(self) -> None:
+        board = self._board
+        taken = [job.taken for job in self._jobs.values() if job.taken is not None]
+        if taken:
+            for key in await board.store.keep_tasks(board.name, taken):
+                self.unwanted(key)
+        queues = self._wanted()
+        count = 0 if board.stopping else self._slots.room(self._plain)
+        if count > 0 and queues:
+            await self._open()
+            idle_ms = board.settings.activity_keep_ms
+            self._receive(await board.store.retake_tasks(queues, board.name, idle_ms, count))
+
+    # -- results -------------------------------------------------------------------------------------------------------
+
+    def complete(self, job: Job) -> None:
+        """A job has ended: its result goes to the store."""
+        self._results.append(job)
+        self._result.ring()
+
+    async def send_results(self) -> None:
+        """Send results while there are any, many at once."""
+        while True:
+            await self._result.wait()
+            while self._results:
+                jobs = [self._results.popleft() for _ in range(min(_RESULTS_MAX, len(self._results)))]
+                self._sending = len(jobs)
+                try:
+                    await asyncio.gather(*map(self.send, jobs))
+                finally:
+                    self._sending = 0
+
+    async def flush(self, seconds: float) -> None:
+        """Wait until all results are in the store, for at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self.idle:  # noqa: ASYNC110 - once, at the end of a worker
+                    await asyncio.sleep(_FLUSH_S)
+
+    async def send(self, job: Job) -> None:
+        """Put the result into the inbox of the task's partition, however long the store is away."""
+        board = self._board
+        number = job.taken.partition if job.taken is not None else job.partition.number if job.partition else 0
+        message_id = board.draw(_MESSAGE_ID_BYTES)
+        payload = encode_message(job.context.instance_id, "task", job.answer, message_id)
+        while True:
+            try:
+                await board.insist(
+                    lambda: board.store.complete_task(number, job.key, payload, job.taken), "completing an activity"
+                )
+                break
+            except ServerChanged:  # whether it was done before is for the new server to say
+                board.check_generation()
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
+
+
+def unknown(name: str) -> Outcome:
+    """The failure of an activity that no living worker has."""
+    return failed("ActivityNotFound", f"no worker that is running has an activity named {name!r}")
+
+
+def poisoned(name: str, tries: int) -> Outcome:
+    """The failure of an activity that ends workers."""
+    return failed("PoisonActivity", f"{tries} workers ended while they were running {name!r}; it is not tried again")

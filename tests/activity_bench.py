@@ -1,0 +1,245 @@
+"""An activity runner on a bench: a board, partitions and queues that do as they are told, and say what was asked of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from stead.entities.kinds import Board, Message, Partition, decode_message
+from stead.orchestrations._activities import ActivityRunner
+from stead.orchestrations._activity_routes import Serving
+from stead.orchestrations._activity_run import encode_task
+from stead.transport import ManualClock, Settings, Taken, Task, WorkerView
+
+T = TypeVar("T")
+
+
+class FakeActivity:
+    """A function as an activity, without types."""
+
+    def __init__(self, function: Callable[..., Any], queue: str = "") -> None:
+        self.function = function
+        self.canonical = function.__name__.lower()
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.queue = queue
+
+    def prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Callable[[], Any]:
+        return lambda: self.function(*args, **(kwargs or {}))
+
+    def encode_result(self, value: Any) -> Any:
+        return value
+
+
+@dataclass
+class FakeSuspects:
+    active: bool = False
+    careful: bool = False
+
+
+@dataclass(eq=False)
+class FakePartition:
+    number: int = 0
+    token: bytes = b"token"
+    gone: bool = False
+    draining: bool = False
+    suspects: FakeSuspects = field(default_factory=FakeSuspects)
+
+
+class FakeStore:
+    """A store's activities. What is asked of it is in `asked`."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.own: dict[bytes, bytes] = {}
+        self.tries: dict[bytes, int] = {}
+        self.gone: set[bytes] = set()  # tasks that are not there any more
+        self.queues: dict[str, list[Taken]] = {}
+        self.idle: list[Taken] = []  # what dead workers have left
+        self.arrived = asyncio.Event()
+        self.unwanted: list[bytes] = []
+        self.results: dict[bytes, list[Any]] = {}
+        self.asked: list[tuple[str, Any]] = []
+        self.page = 2
+
+    async def tasks(self, partition: int, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        await asyncio.sleep(0)
+        keys = sorted(key for key in self.own if key > after)[: self.page]
+        return [(key, self.own[key]) for key in keys], keys[-1] if len(keys) == self.page else b""
+
+    async def mark_task(self, partition: int, token: bytes, task_id: bytes) -> int | None:
+        await asyncio.sleep(0)
+        if task_id in self.gone:
+            return 0
+        self.tries[task_id] = self.tries.get(task_id, 0) + 1
+        self.asked.append(("mark", task_id))
+        return self.tries[task_id]
+
+    async def share_tasks(
+        self, partition: int, token: bytes, worker: str, tasks: Sequence[tuple[bytes, str]]
+    ) -> list[bytes] | None:
+        await asyncio.sleep(0)
+        self.asked.append(("share", list(tasks)))
+        return [b"" if key in self.gone else b"1-0" for key, _ in tasks]
+
+    async def open_queues(self, queues: Sequence[str]) -> None:
+        self.asked.append(("open", list(queues)))
+
+    async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
+        self.asked.append(("take", count))
+        while not any(self.queues.get(queue) for queue in queues):
+            self.arrived.clear()
+            await self.arrived.wait()
+        taken: list[Taken] = []
+        for queue in queues:
+            there = self.queues.get(queue, [])
+            taken += there[: count - len(taken)]
+            del there[: len(taken)]
+        return taken
+
+    async def retake_tasks(self, queues: Sequence[str], worker: str, idle_ms: int, count: int) -> list[Taken]:
+        taken, self.idle = self.idle[:count], self.idle[count:]
+        return taken
+
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
+        self.asked.append(("keep", sorted(one.task_id for one in taken)))
+        unwanted, self.unwanted = self.unwanted, []
+        return unwanted
+
+    async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
+        await asyncio.sleep(0)
+        message = decode_message(payload)
+        self.results[task_id] = [partition, message.target, *message.args, taken is not None]
+        return True
+
+
+class FakeBoard:
+    """A worker's board, with nothing behind it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.name = "here"
+        self.settings = settings
+        self.store = FakeStore()
+        self.stopping = False
+        self.workers: list[WorkerView] = []
+        self.info: dict[str, Any] = {}
+        self.delivered: list[tuple[str, list[Any]]] = []
+        self.dropped: list[str] = []
+        self.let_go: Callable[[Any], None] = lambda partition: None
+        self._numbers = itertools.count()
+
+    def draw(self, length: int) -> bytes:
+        return next(self._numbers).to_bytes(length, "big")
+
+    async def insist(self, step: Callable[[], Awaitable[T]], what: str) -> T:
+        return await step()
+
+    def check_generation(self) -> None: ...
+
+    def deliver_local(self, partition: FakePartition, target: str, message: Message) -> None:
+        assert message.operation == "task"
+        self.delivered.append((target, list(message.args)))
+
+    def drop(self, partition: FakePartition, reason: str) -> None:
+        partition.gone = True
+        self.dropped.append(reason)
+        self.let_go(partition)
+
+
+class ActivityBench:
+    """A runner with the given functions as its activities."""
+
+    def __init__(self, *functions: Callable[..., Any], queues: Sequence[str] = ("",), **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.activities = {activity.canonical: activity for activity in map(FakeActivity, functions)}
+        self.here = Serving(frozenset(self.activities), frozenset(queues))
+        plain = any(not activity.is_async for activity in self.activities.values())
+        self.runner = ActivityRunner(self.here, self.activities.get, self.settings, plain)
+        self.board = FakeBoard(self.settings)
+        self.store = self.board.store
+        self.partition = FakePartition()
+        self.parts = self.runner.attach(cast("Board", self.board))
+        self._tasks: list[asyncio.Task[None]] = []
+        self._numbers = itertools.count(1)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """With the parts that run beside the worker."""
+        self._tasks = [asyncio.create_task(part(), name=name) for name, part in self.parts]
+        try:
+            yield
+        finally:
+            await self.end()
+
+    async def end(self) -> None:
+        """End the parts as a worker does: one after the other."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def task(self, name: str, *args: Any, queue: str = "", **kwargs: Any) -> Task:
+        number = next(self._numbers)
+        payload = encode_task(name, args, kwargs or None, ("i", "x", number), 1, queue)
+        return Task(f"i|x|{number}".encode(), queue, False, payload)
+
+    def taken(self, name: str, *args: Any, queue: str = "", deliveries: int = 1) -> Taken:
+        task = self.task(name, *args, queue=queue)
+        return Taken(queue, b"1-0", 3, task.task_id, task.payload, deliveries)
+
+    def put(self, *tasks: Taken) -> None:
+        """Put shared tasks into their queues."""
+        for taken in tasks:
+            self.store.queues.setdefault(taken.queue, []).append(taken)
+        self.store.arrived.set()
+
+    def grant(self, *tasks: Task) -> None:
+        self.runner.granted(cast("Partition", self.partition), tasks)
+
+    def hold(self, *tasks: Task) -> None:
+        """The partition was acquired with these tasks in it."""
+        self.store.own.update((task.task_id, task.payload) for task in tasks)
+        self.runner.held(cast("Partition", self.partition))
+
+    def unwanted(self, *tasks: Task) -> None:
+        self.runner.unwanted(cast("Partition", self.partition), [task.task_id for task in tasks])
+
+    async def give_back(self) -> None:
+        self.partition.draining = True
+        await self.runner.giving_back(cast("Partition", self.partition))
+
+    def let_go(self) -> None:
+        self.partition.gone = True
+        self.runner.let_go(cast("Partition", self.partition))
+
+    async def idle(self) -> None:
+        async with asyncio.timeout(5):
+            await settle()
+            while not self.runner.idle:
+                await asyncio.sleep(0.001)
+            await settle()
+
+    @property
+    def answers(self) -> dict[int, Any]:
+        """Task ID -> result, or the type of its failure, of what was delivered locally."""
+        return {args[1]: args[3] if args[2] else args[3]["type"] for _, args in self.board.delivered}
+
+    @property
+    def results(self) -> dict[int, Any]:
+        """The same of what was completed in the store."""
+        found = (result[2:] for result in self.store.results.values())
+        return {args[1]: args[3] if args[2] else args[3]["type"] for args in found}
+
+    def view(self, worker: str, names: Sequence[str], queues: Sequence[str] = ("",)) -> WorkerView:
+        return WorkerView(worker, 0, {"kinds": {f"activity/{name}": {} for name in names}, "queues": list(queues)})
+
+
+async def settle() -> None:
+    """Let everything run that can run at once."""
+    for _ in range(20):
+        await asyncio.sleep(0)
