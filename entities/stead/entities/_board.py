@@ -82,6 +82,7 @@ class Board:
         self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
         self.workers: list[WorkerView] = []  # those alive, as of the last heartbeat
         self.info: dict[str, Any] = {}  # what this worker's heartbeats say besides
+        self.stopping = False  # the worker gives everything back, gracefully, and ends
         # Hooks for an extension's parts, called from the event loop; they do not raise.
         self.held: Callable[[Partition], None] = lambda partition: None  # a tenure has begun
         self.let_go: Callable[[Partition], None] = lambda partition: None  # it has ended

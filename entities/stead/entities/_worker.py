@@ -140,6 +140,7 @@ class Worker:
         if board is None or not self._tasks:
             return
         assert self._membership is not None and board.keeper is not None, "a started worker has all its parts"
+        board.stopping = True
         membership, *others = self._tasks
         self._tasks = []
         await _end(membership)
