@@ -81,7 +81,7 @@ class _Driver:
         self.faults: dict[str, list[BaseException]] = {}
         self._worker: Worker | None = None
         self._chance = random.Random(kill_seed) if kill_seed is not None else None
-        self._kills = 0
+        self.kills = 0
 
     @property
     def settings(self) -> Settings:
@@ -101,12 +101,16 @@ class _Driver:
         if worker is not None:
             await worker.stop()
 
-    async def replace(self, app: App | None = None) -> None:
-        """End the worker as if its process had died, and start another one, perhaps of another app."""
+    async def abandon(self) -> None:
+        """End the worker as if its process had died."""
         worker, self._worker = self._worker, None
-        self.app = self.app if app is None else app
         if worker is not None:
             await worker.abandon()
+
+    async def replace(self, app: App | None = None) -> None:
+        """End the worker as if its process had died, and start another one, perhaps of another app."""
+        await self.abandon()
+        self.app = self.app if app is None else app
         await self.start()
 
     # -- time ----------------------------------------------------------------------------------------------------------
@@ -160,10 +164,10 @@ class _Driver:
                 await asyncio.wait((task,))
 
     async def _perhaps_kill(self) -> None:
-        if self._chance is None or self._kills >= _KILLS_MAX or self._worker is None:
+        if self._chance is None or self.kills >= _KILLS_MAX or self._worker is None:
             return
         if self._chance.randrange(_KILL_EVERY) == 0:
-            self._kills += 1
+            self.kills += 1
             await self.replace()
 
 
