@@ -14,7 +14,6 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 from stead.transport import ConnectionLost, InvalidInput, Sender, ServerChanged, Settings, Store, unpack
 
 from ._calls import Calls, PendingCall
-from ._context import delay_in_ms, instant_in_ms
 from ._definition import EntityType
 from ._entity import Entity
 from ._envelope import decode_record, message_extras
@@ -24,6 +23,7 @@ from ._outgoing import Outgoing
 from ._producer import Producer, SourceProducer, check_source
 from ._reads import Tries, read_patiently
 from ._registry import Registry
+from ._times import delay_in_ms, instant_in_ms
 
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")

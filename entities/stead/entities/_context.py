@@ -19,7 +19,9 @@ from stead.transport import InvalidInput
 
 from ._addressing import resolve
 from ._errors import ContextEnded
-from ._ids import EntityId
+from ._ids import EntityId, check_instance_id
+from ._starts import Startable, start_args
+from ._times import delay_in_ms, instant_in_ms
 
 if TYPE_CHECKING:
     from ._definition import Operation
@@ -35,7 +37,10 @@ _logger = logging.getLogger("stead.entity")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A message that an operation sends: at once, `delay_ms` after its acceptance, or at `due_ms`."""
+    """A message that an operation sends: at once, `delay_ms` after its acceptance, or at `due_ms`.
+
+    A start of an instance has its message ID already.
+    """
 
     target: str
     operation: str
@@ -43,6 +48,7 @@ class Send:
     kwargs: Mapping[str, object] | None
     due_ms: int | None = None
     delay_ms: int | None = None
+    start_id: bytes | None = None
 
 
 class StateAccess(Protocol):
@@ -248,6 +254,36 @@ class EntityContext:
             raise
         turn.sends.append(Send(call.target, call.operation_name, call.args, call.kwargs, due_ms, delay_ms))
 
+    # -- orchestrations ------------------------------------------------------------------------------------------------
+
+    def start_new(
+        self,
+        orchestration: str | Startable,
+        input: object = None,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Start an orchestration, by its function or its name, and give the new instance's ID. Nobody waits for it.
+
+        It starts when this operation has succeeded, or at `at`. An `instance_id` whose instance is finished is used again;
+        if it is not finished, the start becomes a dead letter. Raises `InvalidInput`.
+        """
+        turn = self._running()
+        try:
+            args = start_args(orchestration, input, at, version, tags, turn.clock())
+            if instance_id is not None:
+                check_instance_id(instance_id)
+        except InvalidInput as error:
+            vars(error).pop("at_the_door", None)  # it is this operation's mistake, not its caller's
+            raise
+        start_id = turn.draw()
+        target = start_id.hex() if instance_id is None else instance_id
+        turn.sends.append(Send(target, "start", args, None, start_id=start_id))
+        return target
+
     # -- state and input -----------------------------------------------------------------------------------------------
 
     def delete_state(self) -> None:
@@ -295,25 +331,3 @@ class _EntityLogger(logging.LoggerAdapter[logging.Logger]):
         extra = dict(self.extra or {})
         kwargs["extra"] = {**extra, **(kwargs.get("extra") or {})}
         return f"{extra['entity_id']} {extra['operation']}: {msg}", kwargs
-
-
-_DELAY_MS_MAX = 100 * 366 * 86_400_000  # a century: what is beyond is a mistake
-
-
-def delay_in_ms(delay: timedelta) -> int:
-    """A delay in milliseconds, rounded up so that nothing comes early; 0 if it is negative."""
-    if not isinstance(delay, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidInput("delay", f"it is a timedelta, not {delay!r}")
-    milliseconds = -(-delay // timedelta(milliseconds=1))
-    if milliseconds > _DELAY_MS_MAX:
-        raise InvalidInput("delay", f"{delay} is more than a hundred years")
-    return max(0, milliseconds)
-
-
-def instant_in_ms(time: datetime) -> int:
-    """A time in milliseconds since the epoch, rounded up. Refuses one without a time zone: whose noon would it be?"""
-    if not isinstance(time, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidInput("time", f"it is a datetime, not {time!r}")
-    if time.utcoffset() is None:
-        raise InvalidInput("time", f"{time.isoformat()} has no time zone; use datetime.now(UTC) or .astimezone()")
-    return max(0, -(-(time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)))

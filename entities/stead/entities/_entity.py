@@ -92,6 +92,9 @@ class Entity(BaseModel):
 _get_turn: Callable[[Entity], Turn] = vars(Entity)["__stead_turn__"].__get__
 set_turn: Callable[[Entity, Turn], None] = vars(Entity)["__stead_turn__"].__set__
 
+# What pydantic means to be overridden.
+_PYDANTIC_HOOKS = frozenset({"model_config", "model_post_init", "model_parametrized_name"})
+
 # Classes that stand in the line of descent without being the user's.
 _NOT_USERS = frozenset({*Entity.__mro__, Generic, Protocol, abc.ABC})
 
@@ -111,8 +114,12 @@ def _check_body(cls: type[Entity]) -> None:
     for name in _annotated(cls):
         _check_field_name(cls, name, body.get(name))
     for name, value in body.items():
-        if inspect.isfunction(value) and not name.startswith("_"):
-            _check_method(cls, name, value)
+        if name.startswith("_"):
+            continue
+        if isinstance(value, (FunctionType, staticmethod, classmethod, property)):
+            _check_member(cls, name)
+        if inspect.isfunction(value):
+            _check_method(cls, name)
 
 
 def _annotated(cls: type) -> list[str]:
@@ -145,12 +152,18 @@ def _check_field_name(cls: type[Entity], name: str, value: object) -> None:
             raise InvalidDefinition(what, f"{base.__name__} has a method of that name: rename the field")
 
 
-def _check_method(cls: type[Entity], name: str, function: FunctionType) -> None:
+def _check_member(cls: type[Entity], name: str) -> None:
+    """Refuse to override what pydantic, and so stead, uses."""
+    if hasattr(BaseModel, name) and name not in _FREE_NAMES and name not in _PYDANTIC_HOOKS:
+        raise InvalidDefinition(f"{cls.__name__}.{name}", "pydantic's models have a member of that name: rename it")
+
+
+def _check_method(cls: type[Entity], name: str) -> None:
     what = f"{cls.__name__}.{name}"
     for base in cls.__mro__[1:]:
         if name in vars(base).get("__pydantic_fields__", {}):
             raise InvalidDefinition(what, f"{base.__name__} has a field of that name: rename the operation")
-    if name == "migrate" and next(iter(inspect.signature(function).parameters), "") == "cls":
+    if name == "migrate":  # no operation: it is how states that do not fit any more are upgraded
         raise InvalidDefinition(what, "it has to be a class method: write @classmethod above it")
 
 

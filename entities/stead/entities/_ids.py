@@ -83,7 +83,12 @@ class EntityId:
     key: str
 
     def __init__(self, entity: str | type[Entity], key: str) -> None:
-        name = entity if isinstance(entity, str) else entity_name(entity)
+        if isinstance(entity, str):
+            name = entity
+        else:
+            name = entity_name(entity)
+            if not hasattr(entity, "__stead_operations__"):  # as every class that derives from Entity has
+                raise InvalidInput(f"entity {name}", "the class does not derive from Entity")
         self.name = name
         self.key = check_key(key)
         self._text = f"@{canonical_name(name)}@{key}"

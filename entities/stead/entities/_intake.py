@@ -47,7 +47,7 @@ class Intake:
         self.caught_up = False  # the last read came back with less than it could have
         self.gone = False  # the tenure has ended
         self.round = 0
-        self.runnable = 0  # messages in the mailboxes of READY activations
+        self.runnable: int = 0  # messages in the mailboxes of READY activations
         self.activations: dict[str, Activation] = {}
         self.unknown_kinds: set[str] = set()
         self.suspects = Suspects(acquired)

@@ -206,8 +206,11 @@ class EntityKind:
         if task_answer is not None and task is not None:
             effects.send(task.instance, task_answer)
         if sends is not None:
-            for target, envelope in sends:
-                effects.send(target, envelope)
+            for target, envelope, start_id in sends:
+                if start_id is None:
+                    effects.send(target, envelope)
+                else:
+                    effects.send_start(target, envelope, start_id)
         turn.end()
         if cell.changed and not activation.dirty:
             effects.changed(activation)
@@ -229,24 +232,29 @@ class EntityKind:
                 _text_of(error),
             )
 
-    def _encode_sends(self, activation: Activation, turn: Turn, effects: Effects) -> list[tuple[str, bytes]]:
+    def _encode_sends(
+        self, activation: Activation, turn: Turn, effects: Effects
+    ) -> list[tuple[str, bytes, bytes | None]]:
+        """What an operation has sent: targets, envelopes, and of starts their message IDs."""
         settings = effects.settings
         if len(turn.sends) > settings.turn_sends_max:
             raise TooManyEffects(
                 f"operation {turn.operation_name!r}",
                 f"it sent {len(turn.sends):,} messages, and one operation may send {settings.turn_sends_max:,}",
             )
-        sends: list[tuple[str, bytes]] = []
+        sends: list[tuple[str, bytes, bytes | None]] = []
         size = 0
         for send in turn.sends:
             extras = message_extras(
                 kwargs=send.kwargs, delay_ms=send.delay_ms, due_ms=send.due_ms, sender=activation.target
             )
-            envelope = encode_message(send.target, send.operation, send.args, effects.next_message_id(), extras)
+            message_id = send.start_id or effects.next_message_id()
+            envelope = encode_message(send.target, send.operation, send.args, message_id, extras)
             if len(envelope) > settings.payload_bytes_max:
-                raise PayloadTooLarge(f"signal to {send.target}", len(envelope), settings.payload_bytes_max)
+                what = f"{'signal to' if send.start_id is None else 'start of'} {send.target}"
+                raise PayloadTooLarge(what, len(envelope), settings.payload_bytes_max)
             size += len(envelope)
-            sends.append((send.target, envelope))
+            sends.append((send.target, envelope, send.start_id))
         if size > settings.batch_bytes_max:
             raise PayloadTooLarge(f"signals of operation {turn.operation_name!r}", size, settings.batch_bytes_max)
         return sends

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ._activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
 from ._board import Bell, Board
-from ._context import delay_in_ms, instant_in_ms
 from ._effects import Effects
 from ._envelope import (
     LOCK,
@@ -31,6 +30,7 @@ from ._extension import Extension
 from ._ids import canonical_name, check_instance_id, check_key
 from ._partition import Environment, Partition, Started
 from ._registry import Registry
+from ._times import delay_in_ms, instant_in_ms
 from ._turns import EntityKind, OperationTimeout, failure_of
 
 __all__ = [
