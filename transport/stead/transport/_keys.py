@@ -89,7 +89,8 @@ class Keys:
         return self._groups[group] + b"reply:" + client.encode()
 
     def queue(self, queue: str) -> bytes:
-        """The shared tasks of a queue (stream: fields p, the partition, and t, the task ID; consumer group "workers")."""
+        """The shared tasks of a queue (stream with the consumer group "workers": fields p, the partition; t, the task
+        ID; w, the worker that had it when it came, if any did)."""
         name = queue.encode()
         return self._groups[binascii.crc32(name) % len(self._groups)] + b"queue:" + name
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from . import _memory_steps as steps
 from ._codec import pack, unpack
-from ._memory_base import MemoryBase
 from ._memory_renewer import MemoryRenewer
 from ._memory_state import Beat, format_id
+from ._memory_tasks import MemoryTasks
 from ._records import (
     Acquired,
     Batch,
@@ -41,7 +41,7 @@ from ._records import (
 _REPLIES_COUNT = 1_000
 
 
-class MemoryStore(MemoryBase):
+class MemoryStore(MemoryTasks):
     """The `Store` in memory."""
 
     # -- producers and clients -----------------------------------------------------------------------------------------
@@ -275,6 +275,8 @@ class MemoryStore(MemoryBase):
                 self._waiters.wake(partition)
             for address in {(reply.group, reply.client) for reply in commit.replies}:
                 self._waiters.wake(address)
+            for queue in {task.queue for task in commit.tasks if task.shared}:
+                self._waiters.wake(queue)
         return verdict
 
     async def park(self, partition: int, token: bytes, target: str, stream_ids: Sequence[StreamId]) -> bool:

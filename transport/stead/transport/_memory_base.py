@@ -11,6 +11,7 @@ from typing import TypeVar
 from ._clock import Clock, ServerClock
 from ._errors import ConnectionLost, ServerChanged
 from ._memory_faults import Faults
+from ._memory_instances import has_work
 from ._memory_state import HubState, PartitionState
 from ._memory_waiting import Topic, Waiters, pause
 from ._records import HubLayout, ServerFacts
@@ -76,7 +77,8 @@ class MemoryBase:
     # -- for tests -----------------------------------------------------------------------------------------------------
 
     def is_idle(self) -> bool:
-        """No message waits, but for those of blocked targets, and no timer is due."""
+        """No message waits, but for those of blocked targets, no timer is due, and no activity is to be carried out, but for
+        those of queues that nobody serves."""
         now_ms = self._clock.now_ms()
         with self._lock:
             return not any(
@@ -84,7 +86,7 @@ class MemoryBase:
                 or (state.timers and state.timers.order[0][0] <= now_ms)
                 or any(target not in state.blocked for target in state.parks)
                 for state in self._state.partitions
-            )
+            ) and not has_work(self._state)
 
     def next_due_ms(self) -> int | None:
         """When the hub's earliest timer is due."""

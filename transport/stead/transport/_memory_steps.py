@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ._errors import SourceSuperseded, TornCommit
+from ._errors import SourceSuperseded
 from ._memory_instances import reserve, write_instances
+from ._memory_leases import check_whole, owns
 from ._memory_state import HubState, Order, PartitionState, Replies, Session, Stream, format_id
 from ._records import (
     Acquired,
@@ -83,16 +84,6 @@ def _parked(state: PartitionState) -> int:
 
 
 # -- leases ------------------------------------------------------------------------------------------------------------
-
-
-def owns(state: PartitionState, token: bytes) -> bool:
-    return token != b"" and state.lease.token == token
-
-
-def check_whole(partition: int, state: PartitionState) -> None:
-    """Raise `TornCommit` for a partition that was left in the middle of a commit."""
-    if state.applying != state.commit_id:
-        raise TornCommit(partition, state.applying.hex())
 
 
 def acquire(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ._clock import Clock, ServerClock
 
-Topic = int | tuple[int, str]  # a partition's inbox, or a client's replies (slot group, client)
+Topic = int | tuple[int, str] | str  # a partition's inbox, a client's replies (slot group, client), or a queue
 
 
 async def pause(clock: Clock, seconds: float) -> None:

@@ -1,8 +1,8 @@
 """A task hub in Redis or Valkey: every atomic step is one script.
 
 The parts by question: `_link` how to connect, `_keys` what is called what, `_scripts` and `lua/` the steps,
-`_redis_server` whether a server will do, `_redis_clients`, `_redis_workers` and `_redis_people` the methods of the
-`Store` protocol for each of those.
+`_redis_server` whether a server will do, `_redis_clients`, `_redis_workers`, `_redis_tasks` and `_redis_people` the
+methods of the `Store` protocol for each of those.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from ._link import Link, Server
 from ._redis_clients import ClientSide
 from ._redis_people import PeopleSide
 from ._redis_server import check_server, join_hub, read_facts
+from ._redis_tasks import TaskSide
 from ._redis_workers import WorkerSide
 from ._settings import Settings
 
 
-class RedisStore(ClientSide, WorkerSide, PeopleSide):
+class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide):
     """The `Store` on a server. Open it with `open`."""
 
     @classmethod

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 from ._clock import Clock
-from ._errors import ConnectionLost
+from ._errors import ConnectionLost, TornCommit
 from ._keys import Keys
 from ._link import Link, Server
 from ._records import HubLayout, ServerFacts
@@ -20,6 +22,18 @@ def padded(stream_id: bytes) -> bytes:
     """A stream ID as the beginning of a park's entry."""
     milliseconds, _, sequence = stream_id.partition(b"-")
     return _PADDED % (int(milliseconds), int(sequence or 0))
+
+
+def is_owner(partition: int, answer: Sequence[Any]) -> bool:
+    """What a fenced script says of the lease. Raises `TornCommit` for a partition in quarantine."""
+    if answer[0] == -1:
+        raise TornCommit(partition, _step_name(answer[1]))
+    return bool(answer[0])
+
+
+def _step_name(applying: bytes) -> str:
+    """The step that began and did not end: the script's name, or the commit's ID."""
+    return applying.decode() if applying in (b"park", b"fire", b"share") else applying.hex()
 
 
 class ReadSize:
@@ -56,6 +70,7 @@ class RedisBase:
         self._queries = Link(server)
         self._inboxes = Link(server, blocking=True)
         self._replies = Link(server, blocking=True)
+        self._takes = Link(server, blocking=True)
         self._inbox_size = ReadSize(settings.read_bytes_max)
         self._reply_size = ReadSize(settings.read_bytes_max)
 
@@ -78,7 +93,8 @@ class RedisBase:
     async def close(self) -> None:
         """Drop every connection. Whoever waits gets `ConnectionLost`."""
         self._server.closed = True
-        for link in (self._enqueues, self._commits, self._loads, self._queries, self._inboxes, self._replies):
+        quick = (self._enqueues, self._commits, self._loads, self._queries)
+        for link in (*quick, self._inboxes, self._replies, self._takes):
             link.close()
         await asyncio.sleep(0)  # lets the event loop close the sockets
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from ._errors import TornCommit
 from ._records import Acquired, Commit, CommitVerdict, Entry, LeaseView, Loaded, Running, StreamId, has_log
-from ._redis_base import RedisBase, padded
+from ._redis_base import RedisBase, is_owner, padded
 from ._redis_commit import pack_commit
 from ._redis_renewer import RedisRenewer
 from ._scripts import ACQUIRE, FIRE, PARK, RELEASE, RUNNING, command
@@ -46,7 +44,7 @@ class WorkerSide(RedisBase):
         keys = self._keys.partitions[partition]
         names = (keys.lease, keys.inbox, keys.timers, keys.parked, keys.blocked)
         answer = await self._commits.one(ACQUIRE.packed(names, token, expected, worker, lease_ms))
-        if not self._is_owner(partition, answer):
+        if not is_owner(partition, answer):
             return None
         _, epoch, commit_id, now_ms, due, parked, blocked, unclean, suspect, target, running_id, tries = answer
         self._server.clock.correct(int(now_ms))
@@ -135,7 +133,7 @@ class WorkerSide(RedisBase):
         step = self._inbox_size.count(_PARK_LENGTH)
         for first in range(0, len(stream_ids), step):
             piece = PARK.packed(names, token, target, stream_ids[first : first + step])
-            if not self._is_owner(partition, await self._commits.one(piece)):
+            if not is_owner(partition, await self._commits.one(piece)):
                 return False
         return True
 
@@ -151,24 +149,13 @@ class WorkerSide(RedisBase):
         keys = self._keys.partitions[partition]
         names = (keys.lease, keys.inbox, keys.timers, keys.payloads)
         answer = await self._commits.one(FIRE.packed(names, token, limit))
-        return (answer[1], _due(answer[2])) if self._is_owner(partition, answer) else None
+        return (answer[1], _due(answer[2])) if is_owner(partition, answer) else None
 
     async def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
         """Careful mode: record what is about to run (HAZARDS 20). False if the lease is another's."""
         lease = self._keys.partitions[partition].lease
         mark = RUNNING.packed([lease], token, running.target, running.stream_id, str(running.tries))
         return bool(await self._commits.one(mark))
-
-    def _is_owner(self, partition: int, answer: Sequence[Any]) -> bool:
-        """What a fenced script says of the lease. Raises `TornCommit` for a partition in quarantine."""
-        if answer[0] == -1:
-            raise TornCommit(partition, step_name(answer[1]))
-        return bool(answer[0])
-
-
-def step_name(applying: bytes) -> str:
-    """The step that began and did not end: the script's name, or the commit's ID."""
-    return applying.decode() if applying in (b"park", b"fire") else applying.hex()
 
 
 def lease_view(partition: int, held: Sequence[bytes | None]) -> LeaseView:

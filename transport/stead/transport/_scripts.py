@@ -64,36 +64,50 @@ def _script(name: str) -> Script:
 
 ACQUIRE = _script("acquire")
 COMMIT = _script("commit")
+COMPLETE = _script("complete")
 ENQUEUE = _script("enqueue")
 FIRE = _script("fire")
 HEARTBEAT = _script("heartbeat")
 HUB = _script("hub")
+KEEP = _script("keep")
 LEAVE = _script("leave")
 LIVING = _script("living")
+MARK = _script("mark")
+OPEN = _script("open")
 PARK = _script("park")
 PUBLISH = _script("publish")
 RELEASE = _script("release")
 RENEW = _script("renew")
 RESEND = _script("resend")
+RETAKE = _script("retake")
 RIGHTS = _script("rights")
 RUNNING = _script("running")
+SHARE = _script("share")
 SOURCE = _script("source")
+TAKE = _script("take")
 
 ALL = (
     ACQUIRE,
     COMMIT,
+    COMPLETE,
     ENQUEUE,
     FIRE,
     HEARTBEAT,
     HUB,
+    KEEP,
     LEAVE,
     LIVING,
+    MARK,
+    OPEN,
     PARK,
     PUBLISH,
     RELEASE,
     RENEW,
     RESEND,
+    RETAKE,
     RIGHTS,
     RUNNING,
+    SHARE,
     SOURCE,
+    TAKE,
 )

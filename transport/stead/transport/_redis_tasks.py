@@ -1,0 +1,159 @@
+"""The part of `RedisStore` that carries out activities: tasks of a partition, and queues that all workers share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from ._records import StreamId, Taken
+from ._redis_base import RedisBase, is_owner
+from ._scripts import COMPLETE, KEEP, MARK, OPEN, RETAKE, SHARE, TAKE, command
+
+# A worker that has nothing from a queue and has not asked for so long is forgotten there: names are drawn anew.
+_FORGET_MS = 3_600_000
+
+
+class TaskSide(RedisBase):
+    """Activities."""
+
+    _takes_so_far = 0
+
+    # -- a partition's own ---------------------------------------------------------------------------------------------
+
+    async def tasks(self, partition: int, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """A page of the partition's own (not shared) tasks, (task ID, payload), and where to read on (b"" at first and
+        after the last). What is there throughout is given at least once.
+        """
+        scan = command(b"HSCAN", self._keys.partitions[partition].tasks, after or b"0", b"COUNT", count)
+        cursor, flat = await self._loads.one(scan)
+        own = [(task_id, kept[1:]) for task_id, kept in zip(flat[::2], flat[1::2], strict=True) if kept[:1] == b"O"]
+        return own, b"" if cursor == b"0" else cursor
+
+    async def mark_task(self, partition: int, token: bytes, task_id: bytes) -> int | None:
+        """Count one more try of a task that is suspected of ending workers; gives the tries so far, this one included,
+        0 if the task is gone. None: the lease is another's.
+        """
+        keys = self._keys.partitions[partition]
+        answer = await self._commits.one(MARK.packed((keys.lease, keys.tasks, keys.tries), token, task_id))
+        return int(answer[1]) if is_owner(partition, answer) else None
+
+    async def share_tasks(
+        self, partition: int, token: bytes, worker: str, tasks: Sequence[tuple[bytes, str]]
+    ) -> list[StreamId] | None:
+        """Make own tasks (task ID, queue) shared ones that this worker has taken, as when a partition is given back while
+        they run. Gives each one's entry, b"" for one that is gone. None: the lease is another's.
+        """
+        keys = self._keys.partitions[partition]
+        names = _Names(keys.lease, keys.tasks)
+        wanted = [(task_id, names.place(self._keys.queue(queue))) for task_id, queue in tasks]
+        answer = await self._commits.one(SHARE.packed(names.names, token, worker, str(partition), wanted))
+        if not is_owner(partition, answer):
+            return None
+        entries: list[StreamId] = answer[1]
+        return entries
+
+    # -- shared queues -------------------------------------------------------------------------------------------------
+
+    async def open_queues(self, queues: Sequence[str]) -> None:
+        """Get ready to take tasks from these queues. May be repeated."""
+        if queues:
+            await self._queries.one(OPEN.call([self._keys.queue(queue) for queue in queues], _FORGET_MS))
+
+    async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
+        """Take at most `count` shared tasks, waiting up to `block_ms` when there are none. One call at a time. Tasks that
+        nobody wants any more are forgotten on the way.
+
+        Nothing is taken while this waits, so one that is cancelled then loses nothing.
+        """
+        if not queues or count <= 0:
+            return []
+        # Each queue is the first one in its turn: a full one would starve the others.
+        self._takes_so_far += 1
+        first = self._takes_so_far % len(queues)
+        queues = [*queues[first:], *queues[:first]]
+        keys = [self._keys.queue(queue) for queue in queues]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + block_ms / 1000
+        while True:
+            rows, delivered = await self._takes.one(TAKE.packed(keys, worker, count))
+            taken = await self._with_payloads(queues, rows)
+            if taken:
+                return taken
+            left_ms = int((deadline - loop.time()) * 1000)
+            if rows:
+                continue  # nobody wants those any more, but there may be others
+            if left_ms <= 0:
+                return []
+            wait = command(b"XREAD", b"COUNT", 1, b"BLOCK", left_ms, b"STREAMS", *keys, *delivered)
+            await self._takes.one(wait, block_ms=left_ms)
+
+    async def retake_tasks(self, queues: Sequence[str], worker: str, idle_ms: int, count: int) -> list[Taken]:
+        """Take over shared tasks of workers that have not kept them alive for `idle_ms`."""
+        if not queues:
+            return []
+        keys = [self._keys.queue(queue) for queue in queues]
+        return await self._with_payloads(queues, await self._queries.one(RETAKE.packed(keys, worker, idle_ms, count)))
+
+    async def _with_payloads(self, queues: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Taken]:
+        """The tasks of entries that were taken. Entries whose tasks are gone, or are elsewhere, are let go of."""
+        if not rows:
+            return []
+        read = [command(b"HGET", self._keys.partitions[int(row[2])].tasks, row[3]) for row in rows]
+        taken: list[Taken] = []
+        stale: list[bytes] = []
+        for (place, entry, partition, task_id, deliveries), kept in zip(
+            rows, await self._queries.run(read), strict=True
+        ):
+            queue = queues[place - 1]
+            if kept is not None and kept.startswith(b"S" + entry + b":"):
+                payload = kept[len(entry) + 2 :]
+                taken.append(Taken(queue, entry, int(partition), task_id, payload, deliveries))
+            else:
+                key = self._keys.queue(queue)
+                stale += (command(b"XACK", key, b"workers", entry), command(b"XDEL", key, entry))
+        if stale:
+            await self._queries.run(stale)
+        return taken
+
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
+        """Say that these still run; gives the IDs of those that nobody wants any more, or that another worker has."""
+        if not taken:
+            return []
+        names = _Names()
+        rows: list[tuple[int, int, StreamId, bytes]] = []
+        queues: dict[int, None] = {}
+        hashes: dict[int, None] = {}
+        for task in taken:
+            queue = names.place(self._keys.queue(task.queue))
+            tasks = names.place(self._keys.partitions[task.partition].tasks)
+            queues[queue] = hashes[tasks] = None
+            rows.append((queue, tasks, task.entry, task.task_id))
+        lost = await self._queries.one(KEEP.packed(names.names, worker, list(queues), list(hashes), rows))
+        return [taken[place - 1].task_id for place in lost]
+
+    async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
+        """Put a task's result into its partition's inbox, if the task is still wanted and has no result yet, and let go
+        of what was taken; in one step. False if the result was not wanted. Sent again, it does no harm.
+        """
+        keys = self._keys.partitions[partition]
+        names = [keys.tasks, keys.inbox]
+        if taken is not None:
+            names.append(self._keys.queue(taken.queue))
+        entry = taken.entry if taken is not None else b""
+        return bool(await self._queries.one(COMPLETE.call(names, task_id, payload, entry)))
+
+
+class _Names:
+    """The keys of a script, each once, and their places, which count from 1."""
+
+    def __init__(self, *names: bytes) -> None:
+        self.names = list(names)
+        self._places: dict[bytes, int] = {}
+
+    def place(self, name: bytes) -> int:
+        place = self._places.get(name)
+        if place is None:
+            self.names.append(name)
+            place = self._places[name] = len(self.names)
+        return place

@@ -1,0 +1,26 @@
+#!lua flags=allow-oom
+-- Takes over tasks of workers that have not kept them alive.
+--
+-- KEYS  the queues (stream)
+-- ARGV  1 packed: 1 worker, 2 ms since a task was last kept alive, 3 most tasks
+-- Gives {{place in KEYS, entry, partition, task ID, deliveries}, ...}.
+-- Errors: STEADTYPE (nothing written).
+local a = cmsgpack.unpack(ARGV[1])
+local worker, idle_ms, left = a[1], a[2], a[3]
+for _, queue in ipairs(KEYS) do check(queue, 'stream') end
+
+local taken = {}
+for place, queue in ipairs(KEYS) do
+  open_queue(queue)
+  if left > 0 then
+    for _, pending in ipairs(call('XPENDING', queue, 'workers', 'IDLE', idle_ms, '-', '+', left)) do
+      -- Gives nothing for an entry that is gone from the stream, and forgets that it was taken.
+      local entry = call('XCLAIM', queue, 'workers', worker, 0, pending[1])[1]
+      if entry then
+        taken[#taken + 1] = {place, entry[1], entry[2][2], entry[2][4], pending[4] + 1}
+        left = left - 1
+      end
+    end
+  end
+end
+return taken
