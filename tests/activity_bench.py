@@ -224,6 +224,14 @@ class ActivityBench:
                 await asyncio.sleep(0.001)
             await settle()
 
+    async def idle_but(self, running: int) -> None:
+        """Until nothing but so many activities runs, and all results are in the store."""
+        async with asyncio.timeout(5):
+            await settle()
+            while self.runner.slots.running > running or self.store.queues.get(""):
+                await asyncio.sleep(0.001)
+            await settle()
+
     @property
     def answers(self) -> dict[int, Any]:
         """Task ID -> result, or the type of its failure, of what was delivered locally."""

@@ -105,8 +105,9 @@ class ActivityRunner:
         board.let_go = self.let_go
         board.giving_back = self.giving_back
         board.info["queues"] = sorted(self.here.queues)
-        # The first one's end lets activities finish: the others must outlive it, and are ended after it.
-        return [("activities", self.run), ("activity-suspects", self._suspects.run), *self._shared.parts()]
+        # They are ended in this order: nothing is taken any more, what runs may end, and its results are sent.
+        first = [("activity-take", self._shared.take), ("activities", self.run)]
+        return [*first, ("activity-suspects", self._suspects.run), *self._shared.parts()]
 
     @property
     def _board(self) -> Board:

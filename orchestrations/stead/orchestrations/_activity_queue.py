@@ -66,14 +66,8 @@ class SharedQueues:
         return not self._results and not self._sending
 
     def parts(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        """What runs beside the worker's own parts."""
-        parts: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = [
-            ("activity-keep", self.keep),
-            ("activity-results", self.send_results),
-        ]
-        if self._queues:
-            parts.insert(0, ("activity-take", self.take))
-        return parts
+        """What runs beside the worker's own parts, besides `take`."""
+        return [("activity-keep", self.keep), ("activity-results", self.send_results)]
 
     # -- taking --------------------------------------------------------------------------------------------------------
 
@@ -111,8 +105,6 @@ class SharedQueues:
         return [queue for queue in self._queues if queue not in self._avoided]
 
     def _receive(self, tasks: Sequence[Taken]) -> None:
-        if self._board.stopping:
-            return  # whoever takes them over begins them
         for taken in tasks:
             before = self._jobs.get(taken.task_id)
             if before is not None:  # taken over from this very worker, which was away for too long

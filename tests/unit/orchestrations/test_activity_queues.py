@@ -1,0 +1,182 @@
+"""Shared activities: taken as there is room, kept alive, taken over from the dead, completed once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from activity_bench import ActivityBench, settle
+
+pytestmark = pytest.mark.anyio
+
+
+async def double(number: int) -> int:
+    return number * 2
+
+
+async def sleep() -> None:
+    await asyncio.sleep(10)
+
+
+async def beat(bench: ActivityBench) -> None:
+    """Let the time for the next heartbeat pass."""
+    await settle()
+    bench.store.clock.advance_to(bench.store.clock.now_ms() + bench.settings.activity_heartbeat_ms)
+    await settle()
+
+
+async def test_a_shared_activity_is_completed_in_the_store() -> None:
+    bench = ActivityBench(double)
+    taken = bench.taken("double", 4)
+    async with bench.running():
+        bench.put(taken)
+        await bench.idle()
+    assert bench.store.results == {taken.task_id: [3, "i", "x", 1, True, 8, True]}
+    assert bench.board.delivered == []
+
+
+async def test_no_more_are_taken_than_can_begin() -> None:
+    bench = ActivityBench(double, sleep, activities_running_max=2)
+    async with bench.running():
+        bench.grant(bench.task("sleep"))
+        bench.put(*(bench.taken("double", number) for number in range(5)))
+        await bench.idle_but(1)
+    assert {count for what, count in bench.store.asked if what == "take"} == {1}
+    assert len(bench.results) == 5
+
+
+async def test_nothing_is_taken_while_something_waits_here() -> None:
+    bench = ActivityBench(double, sleep, activities_running_max=1)
+    async with bench.running():
+        bench.grant(bench.task("sleep"), bench.task("sleep"))
+        bench.put(bench.taken("double", 1))
+        await settle()
+        assert not any(what == "take" for what, _ in bench.store.asked)
+
+
+async def test_plain_ones_are_taken_as_there_are_threads() -> None:
+    def plain() -> None: ...
+
+    bench = ActivityBench(double, plain, activity_threads_max=3)
+    async with bench.running():
+        await settle()
+    assert ("take", 3) in bench.store.asked
+
+
+async def test_what_runs_is_kept_alive_and_ended_when_nobody_wants_it() -> None:
+    bench = ActivityBench(sleep)
+    first, second = bench.taken("sleep"), bench.taken("sleep")
+    async with bench.running():
+        bench.put(first, second)
+        await beat(bench)
+        assert ("keep", [first.task_id, second.task_id]) in bench.store.asked
+        bench.store.unwanted = [first.task_id]
+        await beat(bench)
+        await beat(bench)
+        assert bench.store.asked[-1] == ("keep", [second.task_id])
+        assert bench.runner.slots.running == 1
+    assert bench.results == {}
+
+
+async def test_a_commit_that_drops_a_shared_task_ends_it_at_once_if_it_runs_here() -> None:
+    bench = ActivityBench(sleep)
+    taken = bench.taken("sleep")
+    async with bench.running():
+        bench.put(taken)
+        await settle()
+        assert not bench.runner.idle
+        bench.runner.unwanted(bench.partition, [taken.task_id])  # type: ignore[arg-type]
+        await bench.idle()
+
+
+async def test_the_tasks_of_dead_workers_are_taken_over() -> None:
+    bench = ActivityBench(double)
+    async with bench.running():
+        await settle()
+        bench.store.idle = [bench.taken("double", 5, deliveries=2)]
+        await beat(bench)
+        await bench.idle()
+    assert bench.results == {1: 10}
+
+
+async def test_a_task_that_this_worker_takes_over_from_itself_runs_once() -> None:
+    bench = ActivityBench(sleep)
+    taken = bench.taken("sleep")
+    async with bench.running():
+        bench.put(taken)
+        await settle()
+        bench.store.idle = [taken]
+        await beat(bench)
+        assert bench.runner.slots.running == 1
+
+
+async def test_an_activity_that_ended_too_many_workers_fails() -> None:
+    runs: list[int] = []
+
+    async def harmful() -> None:
+        runs.append(1)
+
+    bench = ActivityBench(harmful, activity_tries_max=2)
+    async with bench.running():
+        bench.put(bench.taken("harmful", deliveries=2))
+        bench.put(bench.taken("harmful", deliveries=3))
+        await bench.idle()
+    assert len(runs) == 1
+    assert bench.results == {1: None, 2: "PoisonActivity"}
+    message = next(result[5]["message"] for result in bench.store.results.values() if not result[4])
+    assert message == "2 workers ended while they were running 'harmful'; it is not tried again"
+
+
+async def test_one_that_nobody_knows_fails() -> None:
+    bench = ActivityBench(double)
+    async with bench.running():
+        bench.put(bench.taken("nothing"))
+        await bench.idle()
+    assert bench.results == {1: "ActivityNotFound"}
+
+
+async def test_one_that_another_worker_knows_is_left_to_it_with_its_queue() -> None:
+    bench = ActivityBench(double, queues=["", "gpu"])
+    bench.board.workers = [bench.view("there", ["rare"], ["gpu"])]
+    async with bench.running():
+        bench.put(bench.taken("rare", queue="gpu"))
+        await settle()
+        bench.put(bench.taken("double", 1, queue="gpu"), bench.taken("double", 2))
+        await bench.idle()
+        assert bench.results == {3: 4}
+        assert not any(what == "keep" for what, _ in bench.store.asked)
+        bench.store.clock.advance_to(bench.store.clock.now_ms() + 4 * bench.settings.activity_keep_ms)
+        bench.put(bench.taken("double", 3))
+        await bench.idle()
+    assert set(bench.results) == {2, 3, 4}
+
+
+async def test_a_worker_that_stops_finishes_what_it_took_but_takes_no_more() -> None:
+    async def work() -> str:
+        await asyncio.sleep(0.01)
+        return "done"
+
+    bench = ActivityBench(work)
+    async with bench.running():
+        bench.put(bench.taken("work"))
+        await settle()
+        bench.board.stopping = True
+    assert bench.results == {1: "done"}
+
+
+async def test_a_worker_that_dies_completes_nothing() -> None:
+    bench = ActivityBench(sleep)
+    async with bench.running():
+        bench.put(bench.taken("sleep"))
+        await settle()
+    await settle()
+    assert bench.runner.slots.running == 0
+    assert bench.results == {}
+
+
+async def test_without_queues_nothing_is_asked() -> None:
+    bench = ActivityBench(double, queues=[])
+    async with bench.running():
+        await settle()
+    assert bench.store.asked == []
