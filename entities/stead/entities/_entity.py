@@ -116,10 +116,10 @@ def _check_body(cls: type[Entity]) -> None:
     for name, value in body.items():
         if name.startswith("_"):
             continue
-        if isinstance(value, (FunctionType, staticmethod, classmethod, property)):
-            _check_member(cls, name)
         if inspect.isfunction(value):
             _check_method(cls, name)
+        if isinstance(value, (FunctionType, staticmethod, classmethod, property)):
+            _check_member(cls, name)
 
 
 def _annotated(cls: type) -> list[str]:

@@ -45,7 +45,8 @@ def start_args(
     elif callable(getattr(orchestration, "encode_input", None)):
         name = orchestration.name
         version = version or orchestration.version
-        all_tags = {**(getattr(orchestration, "tags", None) or {}), **all_tags}
+        own_tags: Mapping[str, str] | None = getattr(orchestration, "tags", None)
+        all_tags = {**(own_tags or {}), **all_tags}
         plain = unpack(pack(orchestration.encode_input(value)))
     else:
         raise InvalidInput(

@@ -119,7 +119,7 @@ class EntityKind:
         cell, turn = body.cell, body.turn
         find, elapsed = body.operations.get, effects.elapsed
         slow = effects.settings.slow_operation_ms / 1000
-        started = elapsed()
+        started, stop = elapsed(), False
         while queue:
             effects.running = pending = queue[0]
             message = pending.message
@@ -127,6 +127,7 @@ class EntityKind:
                 operation = find(message.operation)
                 if (operation is None or express) and self._is_about_locks(activation, body, pending, effects):
                     effects.consume(activation, pending)
+                    stop = activation.locked and not express
                 else:
                     operation = operation or self._operation(body, message.operation)
                     turn.begin(operation, message.operation, message.args, message.kwargs, not cell.exists)
@@ -144,7 +145,7 @@ class EntityKind:
             if ended - started > slow:
                 _report_slow(activation.target, message.operation, ended - started)
             started = ended
-            if ended >= effects.stop_at or effects.one_turn or effects.full or (activation.locked and not express):
+            if stop or ended >= effects.stop_at or effects.one_turn or effects.full:
                 break
         return None
 
@@ -192,19 +193,19 @@ class EntityKind:
     def _succeed(self, activation: Activation, body: _Body, pending: Pending, effects: Effects, result: object) -> None:
         """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
         cell, turn = body.cell, body.turn
-        reply_to, task = pending.message.reply_to, pending.message.task
+        message = pending.message
+        reply_to = message.reply_to
         sends = self._encode_sends(activation, turn, effects) if turn.sends else None
         answer = None if reply_to is None else effects.answer(reply_to, turn.operation.encode_result(result))
-        if task is not None:
-            task_answer = effects.encode_task_answer(task, True, turn.operation.encode_result(result))
-        else:
-            task_answer = None
+        task_answer = None
+        if message.task is not None:
+            task_answer = effects.encode_task_answer(message.task, True, turn.operation.encode_result(result))
         cell.settle()
         # From here on nothing can fail.
         if answer is not None:
             effects.reply(answer)
-        if task_answer is not None and task is not None:
-            effects.send(task.instance, task_answer)
+        if task_answer is not None and message.task is not None:
+            effects.send(message.task.instance, task_answer)
         if sends is not None:
             for target, envelope, start_id in sends:
                 if start_id is None:
