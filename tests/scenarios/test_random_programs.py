@@ -78,17 +78,24 @@ async def carry_out(context: OrchestrationContext, program: Program) -> Any:
             return await context.wait_for_external_event(name)
         case ["child", part]:
             return await context.call_sub_orchestrator(run, [[part], []])
+        case ["draw"]:
+            return context.random.random() >= 0 and len(str(context.new_uuid()))
+        case _:
+            await add(context, program)
+    return None
+
+
+async def add(context: OrchestrationContext, program: Program) -> None:
+    """Programs that change entities."""
+    match program:
         case ["call", key, amount]:
             await context.call_entity(Total.add, key, amount)
         case ["signal", key, amount]:
             context.signal_entity(Total.add, key, amount)
         case ["locked", keys, amount]:
             await context.call_sub_orchestrator(add_locked, (keys, amount))
-        case ["draw"]:
-            return context.random.random() >= 0 and len(str(context.new_uuid()))
         case _:
             raise AssertionError(program)
-    return None
 
 
 async def within(milliseconds: int, work: Awaitable[Any]) -> Any:
@@ -141,8 +148,8 @@ class Author:
             case "sleep":
                 return [kind, self._time()]
             case "event":
-                self._events = (self._events + 1) % EVENTS
-                return [kind, f"event-{self._events}"]
+                self._events += 1
+                return [kind, f"event-{self._events}"] if self._events < EVENTS else ["draw"]
             case "call" | "signal":
                 return [kind, chance.choice(KEYS), chance.randint(1, 9)]
             case "locked":
