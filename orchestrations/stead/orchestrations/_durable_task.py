@@ -1,0 +1,59 @@
+"""`DurableTask`: what a command of an orchestrator gives. An `asyncio.Future` whose result comes from the log."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import events
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stead.entities import ContextEnded
+
+if TYPE_CHECKING:
+    from ._loop import DeterministicLoop
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant: nobody but the execution sets a result
+    """The result to come of an activity, a sub-orchestration, an entity's operation, a timer or an external event.
+
+    It was scheduled when it was made. Await it, `cancel()` it, or give it to `asyncio.gather`, `wait`, `wait_for`,
+    `as_completed`. It belongs to the orchestration that made it: nobody else may await it, and nobody may once that
+    orchestration has ended.
+    """
+
+    __slots__ = ("_number",)
+
+    def __init__(self, loop: DeterministicLoop) -> None:
+        self._number = loop.number()  # hashed by number, so that sets of tasks have the same order in a replay
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __await__(self) -> Generator[Any, None, R_co]:
+        if events._get_running_loop() is not self.get_loop():
+            raise _elsewhere("awaited")
+        return super().__await__()
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Give it up: whoever awaits it gets `CancelledError`. A timer is unset, an activity that runs is told to end,
+        an answer that comes all the same is dropped. False if it was done already.
+        """
+        if not self.done() and events._get_running_loop() is not self.get_loop():
+            raise _elsewhere("cancelled")
+        if not super().cancel(msg):
+            return False
+        self._given_up()
+        return True
+
+    def _given_up(self) -> None:
+        """It was cancelled."""
+
+
+def _elsewhere(what: str) -> ContextEnded:
+    return ContextEnded(
+        f"a DurableTask was {what} outside the orchestration that made it, or after its end: "
+        "pass results between orchestrations by events (context.send_event) or as a sub-orchestration's output"
+    )

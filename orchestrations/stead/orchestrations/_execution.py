@@ -1,0 +1,520 @@
+"""One execution of an orchestrator's code: events in, scheduled events out.
+
+    execution = Execution(instance_id, code, history, settings, types)     replays the history
+    execution.feed(event)                                                  one new event; runs the code until it waits
+    execution.take_actions()                                               what the code wants: for the log, and to be done
+    execution.outcome                                                      None, until the code has ended
+
+The code runs on a loop of its own (`_loop`), so everything that it does is a function of the events, in their order:
+
+1. Every event is applied, and the code run until it waits, before the next one is. However events were batched, the
+   outcome is the same.
+2. What the code schedules is counted. In a replay the log's event with that number is it; one without a number in the log
+   is new. So a log that holds only a part of what a turn scheduled is continued from there.
+3. What was scheduled and given up before it was taken is neither logged nor done. It keeps its number, so that later
+   numbers do not depend on when actions are taken.
+4. Time is that of the events, and never goes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import logging
+import random
+from asyncio import events as loops
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from stead.entities import ContextEnded
+from stead.transport import Settings
+
+from ._calls import EventWait
+from ._context import OrchestrationContext
+from ._critical import CriticalSections
+from ._errors import NonDeterminismError
+from ._events import SCHEDULED, Event, EventType
+from ._failures import FailureDetails
+from ._loop import DeterministicLoop, DurableHandle, NumberedTask
+from ._mailbox import Mailbox
+from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
+from ._replay import Recorded
+from ._unsupported import Halted, StuckOrchestration, UnsupportedInOrchestrator
+
+if TYPE_CHECKING:
+    from ._resolver import TypeResolver
+
+log = logging.getLogger("stead.orchestration")
+
+Action = Event | CancelTask
+
+_ANSWERS = {
+    EventType.TASK_COMPLETED: EventType.TASK_SCHEDULED,
+    EventType.TASK_FAILED: EventType.TASK_SCHEDULED,
+    EventType.SUB_ORCHESTRATION_COMPLETED: EventType.SUB_ORCHESTRATION_CREATED,
+    EventType.SUB_ORCHESTRATION_FAILED: EventType.SUB_ORCHESTRATION_CREATED,
+    EventType.TIMER_FIRED: EventType.TIMER_CREATED,
+    EventType.ENTITY_COMPLETED: EventType.ENTITY_CALLED,
+    EventType.ENTITY_FAILED: EventType.ENTITY_CALLED,
+    EventType.LOCK_GRANTED: EventType.LOCK_REQUESTED,
+}
+_EVENT_RAISED = EventType.EVENT_RAISED
+_TIMER_FIRED = EventType.TIMER_FIRED
+_TIMER_CREATED = EventType.TIMER_CREATED
+
+
+class Code(Protocol):
+    """What an execution needs of an orchestration's definition."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str | None: ...
+
+    def start(self, context: OrchestrationContext, input: object) -> Coroutine[Any, Any, object]: ...
+
+    def encode_input(self, value: Any) -> object: ...
+
+    def encode_output(self, value: Any) -> object: ...
+
+
+class Waiting(Protocol):
+    """Something that waits for the answer to a scheduled event."""
+
+    event: Event
+
+    def answer(self, event: Event) -> None: ...
+
+
+class Execution:
+    """See the module. Not for several threads."""
+
+    def __init__(
+        self,
+        instance_id: str,
+        code: Code,
+        history: Sequence[Event],
+        settings: Settings,
+        types: TypeResolver,
+        played: int | None = None,
+    ) -> None:
+        """Run the code through a history, whose first event is EXECUTION_STARTED.
+
+        `played`: how many of its events the code has seen before (default: all of them). For the others it is not
+        replaying: 0 for an instance that begins.
+        """
+        started = history[0]
+        name, version, input, execution_id, parent, tags, scheduled_ms = (*started.fields, None, None, None)[:7]
+        self.instance_id = instance_id
+        self.code = code
+        self.settings = settings
+        self.types = types
+        self.name: str = name
+        self.version: str | None = version
+        self.input: Any = input
+        self.first_execution_id: str = execution_id  # what random numbers are drawn from: a rewinding keeps them
+        self.execution_id: str = _latest_execution_id(execution_id, history)
+        self.parent: Sequence[Any] | None = parent
+        self.tags: dict[str, str] | None = tags
+        self.now_ms = max(started.at_ms, scheduled_ms or 0)
+        self.outcome: Outcome | None = None
+        self.custom_status: Any = None
+        self.custom_status_set = False
+        self.suspended = False
+        self.dead = False
+        self.replaying = played is None or played > 0
+        self.mailbox = Mailbox()
+        self.critical = CriticalSections()
+        self.continued: tuple[Any, str | None, bool] | None = None
+
+        self._recorded = Recorded(instance_id, history)
+        self._patches: dict[str, bool] = {}
+        self.last_id = 0
+        self._uuids = 0
+        self._random: random.Random | None = None
+        self._open: dict[int, Waiting] = {}
+        self._actions: dict[int, Event] = {}
+        self._patched: list[Event] = []
+        self._cancels: list[CancelTask] = []
+        self._held: deque[Event] = deque()
+        self._held_ids: set[int] = set()
+        self._fatal: BaseException | None = None
+        self._muted = False
+
+        digest = hashlib.blake2b(f"{instance_id}|{execution_id}".encode("utf-8", "replace"), digest_size=8).digest()
+        self.loop = DeterministicLoop(self, int.from_bytes(digest, "big"))
+        self.loop.now_s = self.now_ms / 1000
+        self.context = OrchestrationContext(self)
+        self._main: NumberedTask[Any] | None = None
+        self._replay(history, len(history) if played is None else played)
+
+    # -- for the worker ------------------------------------------------------------------------------------------------
+
+    def feed(self, event: Event) -> None:
+        """Apply a new event and run the code until it waits. Never raises, whatever the code does."""
+        if self.outcome is not None:
+            self._after_the_end(event)
+            return
+        self.loop.enter()
+        try:
+            self._take(event)
+        finally:
+            self.loop.leave()
+
+    def take_actions(self) -> list[Action]:
+        """What the code has asked for since the last time: first what to cancel, then the patches, then the rest in the
+        order of their numbers. (Of a turn that is committed in parts, the first two have to be in the first part.)
+        """
+        if not (self._cancels or self._patched):  # most of the time
+            actions: list[Action] = list(self._actions.values())
+        else:
+            actions = [*self._cancels, *self._patched, *self._actions.values()]
+            self._cancels = []
+            self._patched = []
+        self._actions = {}
+        return actions
+
+    def accepts(self, task_id: int, answer: EventType) -> bool:
+        """Whether an answer is waited for (HAZARDS 15). Others are to be dropped, and not logged."""
+        waiting = self._open.get(task_id)
+        return waiting is not None and waiting.event.type is _ANSWERS.get(answer) and task_id not in self._held_ids
+
+    @property
+    def pending(self) -> Mapping[int, Event]:
+        """The scheduled events whose answers are still to come."""
+        held = self._held_ids
+        return {task_id: waiting.event for task_id, waiting in self._open.items() if task_id not in held}
+
+    def close(self) -> None:
+        """Drop the code, without anything of it being done (HAZARDS 13). The execution is of no use after it."""
+        if self.dead:
+            return
+        self._muted = True
+        self._held.clear()
+        self.loop.enter()
+        try:
+            self._drop()
+        finally:
+            self.loop.leave()
+
+    # -- events --------------------------------------------------------------------------------------------------------
+
+    def _replay(self, history: Sequence[Event], played: int) -> None:
+        self.loop.enter()
+        try:
+            self._start()
+            for index in range(1, len(history)):
+                self.replaying = index < played
+                if self.outcome is None:
+                    self._take(history[index])
+                else:
+                    self._after_the_end(history[index])
+            self.replaying = False
+            self._check_replay()
+        finally:
+            self.loop.leave()
+
+    def _check_replay(self) -> None:
+        error = self._recorded.check_end(self._actions, self._actions)
+        outcome = self.outcome
+        if error is None or (
+            isinstance(outcome, Failed) and outcome.failure.error_type.endswith("NonDeterminismError")
+        ):
+            return
+        if isinstance(outcome, Failed):  # perhaps that is why: keep it visible
+            details = FailureDetails.of(error)
+            failure = FailureDetails(details.error_type, details.message, details.traceback, outcome.failure)
+            self.outcome = Failed(failure)
+        else:
+            self._finish(Failed(FailureDetails.of(error)))
+        self._actions = {}
+
+    def _start(self) -> None:
+        variables = contextvars.copy_context()
+        loop = self.loop
+        try:
+            coroutine = variables.run(self.code.start, self.context, self.input)
+            self._main = main = NumberedTask(loop.number(), coroutine, loop, self.name, variables)
+            loop.adopt_main(main)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - its input may be invalid, and validators may raise anything
+            self._finish(Failed(FailureDetails.of(error)))
+            return
+        self._run()
+
+    def _take(self, event: Event) -> None:
+        """Apply an event and run the code."""
+        kind, at_ms, task_id, fields = event
+        if kind in SCHEDULED:  # in a history: the code schedules it itself
+            return
+        if self.suspended and kind is not EventType.EXECUTION_RESUMED:
+            self._hold(event)
+            return
+        if kind is _TIMER_FIRED and fields[0] > at_ms:
+            at_ms = fields[0]
+        if at_ms > self.now_ms:
+            self.now_ms = at_ms
+            now_s = at_ms / 1000
+            if now_s > self.loop.now_s:
+                self.loop.now_s = now_s
+        try:
+            if kind in _ANSWERS:
+                self._answer(kind, task_id, event)
+            elif kind is _EVENT_RAISED:
+                self.mailbox.raised(fields[0], fields[1])
+            elif kind is EventType.EXECUTION_SUSPENDED:
+                self.suspended = True
+                return
+            elif kind is EventType.EXECUTION_RESUMED:
+                self._resume()
+                return
+            else:
+                return
+        except Halted:
+            pass
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - user code that runs here: a policy's `handle`, validators
+            self._fatal = error
+        self._run()
+
+    def _answer(self, kind: EventType, task_id: int, event: Event) -> None:
+        waiting = self._open.get(task_id)
+        if waiting is None:
+            if task_id > self.last_id:
+                self.halt(self._recorded.unmatched(event))
+            return  # given up meanwhile
+        if waiting.event.type is not _ANSWERS[kind]:
+            self.halt(self._recorded.unmatched(event))
+        del self._open[task_id]
+        waiting.answer(event)
+
+    def _hold(self, event: Event) -> None:
+        if event.type is EventType.EXECUTION_SUSPENDED:
+            return
+        self._held.append(event)
+        if event.type in _ANSWERS:
+            self._held_ids.add(event.task_id)
+
+    def _resume(self) -> None:
+        self.suspended = False
+        held = self._held
+        while held and self.outcome is None and not self.suspended:
+            event = held.popleft()
+            self._held_ids.discard(event.task_id)
+            self._take(event)
+        if self.outcome is not None:
+            while held:
+                self._after_the_end(held.popleft())
+            self._held_ids.clear()
+
+    def _after_the_end(self, event: Event) -> None:
+        outcome = self.outcome
+        if event.type is _EVENT_RAISED and isinstance(outcome, ContinuedAsNew) and self._keeps_events():
+            assert isinstance(outcome.events, list)
+            outcome.events.append((event.fields[0], event.fields[1]))
+
+    def _keeps_events(self) -> bool:
+        return self.continued is not None and self.continued[2]
+
+    # -- the code ------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        loop = self.loop
+        try:
+            if self._fatal is None:
+                loop.run()
+        except (KeyboardInterrupt, Halted) as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+        except BaseException as error:  # noqa: BLE001 - a `sys.exit` in the code is its failure, not the worker's end
+            self._fatal = error
+        main = self._main
+        assert main is not None
+        if self._fatal is not None:
+            if main.done() and not main.cancelled():
+                main.exception()  # looked at: nothing to warn about
+            self._finish(Failed(FailureDetails.of(self._fatal)))
+        elif main.done():
+            self._finish(self._outcome_of(main))
+        elif not (self._open or self.mailbox.waits or loop.never > 0):
+            self._finish(Failed(FailureDetails.of(_stuck())))
+
+    def _outcome_of(self, main: asyncio.Task[Any]) -> Outcome:
+        try:
+            result = main.result()
+            if self.continued is None:
+                return Completed(self.code.encode_output(result))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever the code raised
+            return Failed(FailureDetails.of(_explained(error)))
+        input, version, keep = self.continued
+        return ContinuedAsNew(input, version, self.mailbox.unprocessed() if keep else [])
+
+    def _finish(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        for task_id, waiting in list(self._open.items()):
+            if waiting.event.type is _TIMER_CREATED and task_id in self._actions:
+                del self._actions[task_id], self._open[task_id]
+        pending = {task_id: _Unanswered(waiting.event) for task_id, waiting in self._open.items()}
+        self._drop()
+        self._open = pending
+
+    def _drop(self) -> None:
+        self.dead = True
+        self.loop.drop()
+        self._main = None
+        self._open = {}
+        self.mailbox = Mailbox()
+
+    # -- for commands --------------------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Refuse a command outside the code's own turns. Raises `ContextEnded`, or `Halted` if the code is dropped."""
+        if loops._get_running_loop() is not self.loop:
+            raise ContextEnded(
+                f"the context of the orchestration {self.instance_id!r} was used outside its code or after its end: "
+                "not by activities, threads or what else it left running"
+            )
+        if self.dead:
+            raise Halted
+
+    def schedule(self, kind: EventType, fields: tuple[Any, ...], waiting: Any = None) -> Event:
+        """Schedule something: the event for it, which in a replay is that of the log. `waiting` gets the answer."""
+        self.check()
+        self.last_id = task_id = self.last_id + 1
+        event = None
+        if self._recorded.left:
+            try:
+                event = self._recorded.match(kind, task_id, fields)
+            except NonDeterminismError as error:
+                self.halt(error)
+        if event is None:
+            event = Event(kind, self.now_ms, task_id, fields)
+            self._actions[task_id] = event
+        if waiting is not None:
+            waiting.event = event
+            self._open[task_id] = waiting
+        return event
+
+    def abandon(self, task_id: int) -> None:
+        """Nobody waits for an answer any more."""
+        if self._open.pop(task_id, None) is None or self.dead:
+            return
+        if task_id in self._actions:
+            del self._actions[task_id]
+        elif not self.replaying:
+            self._cancels.append(CancelTask(task_id))
+
+    def leave_open(self, task_id: int) -> None:
+        """Nobody waits for an answer any more, but something else will be said about it."""
+        self._open.pop(task_id, None)
+
+    def halt(self, error: BaseException) -> None:
+        """End the execution at once, with an error. Raises `Halted`."""
+        self._fatal = error
+        self.loop.stopping = True
+        raise Halted
+
+    def wait_for_event(self, name: str, decode: Callable[[Any], Any] | None) -> EventWait:
+        """Wait for an external event."""
+        self.check()
+        wait = EventWait(self, name, decode)
+        self.mailbox.wait(wait)
+        return wait
+
+    def patched(self, name: str) -> bool:
+        """Whether the code goes the way that a patch added; once said, the answer stays."""
+        self.check()
+        known = self._patches.get(name)
+        if known is None:
+            known = not self.replaying or name in self._recorded.patches
+            self._patches[name] = known
+            if known and name not in self._recorded.patches:
+                self._patched.append(Event(EventType.PATCHED, self.now_ms, 0, (name,)))
+        return known
+
+    def child_id(self) -> str:
+        """An ID for the instance that is scheduled next."""
+        return f"{self.instance_id}:{self.execution_id[:8]}:{self.last_id + 1:04x}"
+
+    def next_uuid_name(self) -> str:
+        """A name that no other UUID of any instance is made of."""
+        self._uuids += 1
+        return f"{self.instance_id}|{self.first_execution_id}|{self._uuids}"
+
+    @property
+    def random(self) -> random.Random:
+        """Random numbers that are the same in a replay."""
+        if self._random is None:
+            self._random = random.Random(f"{self.instance_id}|{self.first_execution_id}")
+        return self._random
+
+    # -- for the loop --------------------------------------------------------------------------------------------------
+
+    def set_timer(self, handle: DurableHandle, fire_at_ms: int) -> None:
+        """A timer of asyncio or anyio."""
+        self.schedule(_TIMER_CREATED, (fire_at_ms, ""), handle)
+
+    def cancel_timer(self, handle: DurableHandle) -> None:
+        """It was cancelled."""
+        self.abandon(handle.event.task_id)
+
+    def report(self, context: dict[str, Any]) -> None:
+        """What went wrong in the code where nobody waits for it."""
+        if self._muted or self.replaying:
+            return
+        error = context.get("exception")
+        if isinstance(error, Halted):
+            return
+        log.error("%s: %s", self.instance_id, context.get("message"), exc_info=error)
+
+
+class _Unanswered:
+    """What nobody waits for any more, after the end."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+
+    def answer(self, event: Event) -> None:
+        """Nothing: the code has ended."""
+
+
+def _latest_execution_id(first: str, history: Sequence[Event]) -> str:
+    for event in reversed(history):
+        if event.type is EventType.EXECUTION_REWOUND and len(event.fields) > 1 and event.fields[1]:
+            return str(event.fields[1])
+    return first
+
+
+def _stuck() -> StuckOrchestration:
+    return StuckOrchestration(
+        "the orchestrator waits for something that nothing can bring about: it has no activity, timer, event or other "
+        "durable task under way. Did it wait for a thread, for another loop's future, or for an asyncio.Event that nobody "
+        "sets? What takes time outside goes into an activity (context.call_activity)"
+    )
+
+
+_FOREIGN = {
+    "attached to a different loop": ("a future of another event loop", "await what the context's methods give"),
+    "asyncio.run() cannot be called": ("asyncio.run", "await the coroutine"),
+    "Cannot run the event loop while another": ("another event loop", "await what you need, or use an activity"),
+}
+
+
+def _explained(error: BaseException) -> BaseException:
+    """Asyncio's own errors for foreign loops, in words that say what to do."""
+    if type(error) is RuntimeError:
+        for text, (what, instead) in _FOREIGN.items():
+            if text in str(error):
+                explained = UnsupportedInOrchestrator(what, instead)
+                explained.__cause__ = error
+                return explained
+    return error

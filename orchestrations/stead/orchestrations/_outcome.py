@@ -1,0 +1,44 @@
+"""What an execution gives its worker besides events: what to cancel, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._failures import FailureDetails
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTask:
+    """Nobody waits for the answer to a scheduled event any more: unset the timer, tell the activity to end."""
+
+    task_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The function returned: its result as plain data."""
+
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function raised, or cannot go on."""
+
+    failure: FailureDetails
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuedAsNew:
+    """The function returned after `continue_as_new`: the next execution's input as plain data, its version if another one
+    was asked for, and the external events (name, data) that it finds waiting.
+    """
+
+    input: Any
+    version: str | None = None
+    events: Sequence[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+
+
+Outcome = Completed | Failed | ContinuedAsNew
