@@ -28,7 +28,7 @@ class EventType(IntEnum):
     EXECUTION_TERMINATED = 2  # reason, recursive
     EXECUTION_SUSPENDED = 3  # reason
     EXECUTION_RESUMED = 4  # reason
-    EXECUTION_REWOUND = 5  # reason
+    EXECUTION_REWOUND = 5  # reason, execution_id: from here on; what was drawn from the first one stays
     TASK_SCHEDULED = 6  # name, args, kwargs or None, queue, tags, attempt (1, 2, …)
     TASK_COMPLETED = 7  # result
     TASK_FAILED = 8  # failure map
@@ -86,7 +86,7 @@ FIELDS: dict[EventType, tuple[str, ...]] = {
     EventType.EXECUTION_TERMINATED: ("reason", "recursive"),
     EventType.EXECUTION_SUSPENDED: ("reason",),
     EventType.EXECUTION_RESUMED: ("reason",),
-    EventType.EXECUTION_REWOUND: ("reason",),
+    EventType.EXECUTION_REWOUND: ("reason", "execution_id"),
     EventType.TASK_SCHEDULED: ("name", "args", "kwargs", "queue", "tags", "attempt"),
     EventType.TASK_COMPLETED: ("result",),
     EventType.TASK_FAILED: ("failure",),
