@@ -17,11 +17,17 @@ from stead.transport import (
     Batch,
     Commit,
     DeadLetter,
+    LogWrite,
     Reply,
+    Reuse,
     Running,
+    SentStart,
     SourceSuperseded,
+    Start,
     Store,
     StreamId,
+    Taken,
+    Task,
     Timer,
     Unpark,
     stream_order,
@@ -29,6 +35,9 @@ from stead.transport import (
 
 PARTITIONS = 3
 TARGETS = ("@e@a", "@e@å", "@f@")
+INSTANCES = ("i", "å")
+TASKS = (b"t", b"u", b"\xff")
+QUEUES = ("q", "r")
 FAR_MS = 4_000_000_000_000
 
 _BEGINNING: dict[str, Any] = {
@@ -38,6 +47,10 @@ _BEGINNING: dict[str, Any] = {
     "replies": [(0, "c", b"0"), (1, "d", b"1")],
     "dead": [b"0", b"1"],
     "blocked": {"@f@": "why"},
+    "instances": {"i": b"\x00"},
+    "logs": [("i", [b"1", b"2"], False)],
+    "tasks": {b"t": ("q", True, b"t"), b"u": ("q", False, b"u")},
+    "starts": [(0, "å", b"m", b"start", 0)],
 }
 
 Step = tuple[str, dict[str, Any]]
@@ -49,6 +62,10 @@ _places = st.integers(0, PARTITIONS - 1)
 _picks = st.lists(st.integers(0, 30), max_size=4)
 _targets = st.sampled_from(TARGETS)
 _payloads = st.binary(max_size=3)
+_instances = st.sampled_from(INSTANCES)
+_records = st.builds(lambda status, rest: bytes([status]) + rest, st.integers(0, 7), _payloads)
+_tasks = st.sampled_from(TASKS)
+_messages = st.sampled_from([b"m", b"mm", b""])
 _effects = st.fixed_dictionaries(
     {},
     optional={
@@ -64,6 +81,12 @@ _effects = st.fixed_dictionaries(
         "unparked": st.dictionaries(_targets, st.tuples(_picks, st.booleans()), max_size=2),
         "blocked": st.dictionaries(_targets, st.sampled_from(["why", ""]), max_size=2),
         "unblocked": st.lists(_targets, max_size=1),
+        "instances": st.dictionaries(_instances, _records, max_size=2),
+        "logs": st.lists(st.tuples(_instances, st.lists(_payloads, max_size=3), st.booleans()), max_size=2),
+        "tasks": st.dictionaries(_tasks, st.tuples(st.sampled_from(QUEUES), st.booleans(), _payloads), max_size=2),
+        "dropped": st.lists(_tasks, max_size=2),
+        "starts": st.lists(st.tuples(_places, _instances, _messages, _payloads, st.integers(0, 4)), max_size=3),
+        "started": st.lists(st.tuples(_instances, _messages), max_size=2),
         "suspect_passed": st.booleans(),
         "clear_running": st.booleans(),
     },
@@ -83,8 +106,11 @@ _enqueue = _step(
     incarnation=st.sampled_from([0] * 5 + [1]),
     chained=st.sampled_from(["next"] * 5 + ["again", "gap"]),
     payloads=st.lists(_payloads, min_size=1, max_size=4),
+    starts=st.dictionaries(st.integers(0, 3), st.tuples(_instances, _messages, st.sampled_from(Reuse)), max_size=2),
     backlog_max=st.sampled_from([100, 100, 12]),
 )
+_queues = st.lists(st.sampled_from(QUEUES), min_size=1, max_size=1)  # of several each store has another one first
+_workers = st.sampled_from(["w", "v"])
 _commit = _step("commit", place=_places, owner=_likely, chained=_likely, again=_rarely, effects=_effects)
 _acquire = _step("acquire", place=_places, expected=_likely, again=_rarely)
 _park = _step("park", place=_places, owner=_likely, target=_targets, picks=_picks)
@@ -100,6 +126,20 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
         *[_fire] * 2,
         _step("mark", place=_places, owner=_likely, target=_targets, pick=st.integers(0, 5)),
         _step("release", place=_places, owner=_likely),
+        *[_step("take", queues=_queues, worker=_workers, count=st.integers(1, 3))] * 3,
+        _step(
+            "retake", queues=_queues, worker=_workers, idle_ms=st.sampled_from([0, 600_000]), count=st.integers(1, 3)
+        ),
+        _step("keep", worker=_workers),
+        *[_step("complete", place=_places, task=_tasks, pick=st.integers(-1, 3), payload=_payloads)] * 2,
+        _step(
+            "share",
+            place=_places,
+            owner=_likely,
+            worker=_workers,
+            tasks=st.dictionaries(_tasks, st.sampled_from(QUEUES)),
+        ),
+        _step("mark_task", place=_places, owner=_likely, task=_tasks),
         _step("open_source", place=_places, incarnation=st.integers(0, 2)),
         _step("drop_letter", place=_places, pick=st.integers(0, 5)),
         _step("resend_letter", place=_places, pick=st.integers(0, 5), destination=_places, payload=_payloads),
@@ -121,6 +161,11 @@ def own_target(place: int, target: str) -> str:
     return f"{target}{place}"
 
 
+def own_task(place: int, task: bytes) -> bytes:
+    """A task of a partition of its own, as every task has in a hub."""
+    return b"%s%d" % (task, place)
+
+
 # -- how it is done ----------------------------------------------------------------------------------------------------
 
 
@@ -136,6 +181,7 @@ class Side:
     numbers: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int])
     last_batch: dict[tuple[int, str], Batch] = field(default_factory=dict[tuple[int, str], Batch])
     drawn: int = 0
+    taken: list[Taken] = field(default_factory=list[Taken])  # of all workers, the latest last
 
     async def begin(self) -> None:
         """Own every partition, with some messages in each: where most of what may go wrong begins."""
@@ -181,11 +227,24 @@ class Side:
         return self.tokens[place] if owner else b"another"
 
     async def _enqueue(
-        self, place: int, session: str, incarnation: int, chained: str, payloads: list[bytes], backlog_max: int
+        self,
+        place: int,
+        session: str,
+        incarnation: int,
+        chained: str,
+        payloads: list[bytes],
+        starts: dict[int, tuple[str, bytes, Reuse]],
+        backlog_max: int,
     ) -> Any:
         chain = (place, session)
         previous = self.numbers.get(chain, -1)
         batch = Batch(place, session, incarnation, previous, previous + len(payloads), payloads, backlog_max, 600_000)
+        reserving = [
+            Start(position, own_target(place, target), message_id, reuse)
+            for position, (target, message_id, reuse) in sorted(starts.items())
+            if position < len(payloads)
+        ]
+        batch = replace(batch, starts=reserving)
         if chained == "gap":
             batch = replace(batch, previous=previous + 2, last=previous + 2 + len(payloads))
         elif chained == "again":
@@ -261,10 +320,23 @@ class Side:
                 for target, (picks, drained) in parks.items()
             ],
             "blocked": lambda blocked: list(zip(own(blocked), blocked.values(), strict=True)),
+            "logs": lambda logs: [LogWrite(own_target(place, name), events, reset) for name, events, reset in logs],
+            "tasks": lambda tasks: [
+                Task(own_task(place, name), queue, is_shared, payload)
+                for name, (queue, is_shared, payload) in tasks.items()
+            ],
+            "dropped": lambda names: [own_task(place, name) for name in names],
+            "starts": lambda starts: [SentStart(to, own_target(to, name), *rest) for to, name, *rest in starts],
+            "started": lambda started: [(own_target(place, name), message_id) for name, message_id in started],
         }
+        instances = effects.pop("instances", {})
         for name, maker in makers.items():
             if name in effects:
                 effects[name] = maker(effects[name])
+        if instances:
+            names = own(instances)
+            effects["states"] = [*effects.get("states", ()), *zip(names, instances.values(), strict=True)]
+            effects["created"] = [*effects.get("created", ()), *names]
         return effects
 
     async def _park(self, place: int, owner: bool, target: str, picks: list[int]) -> Any:
@@ -279,6 +351,38 @@ class Side:
         for stream_id in self._pick(place, [pick]):
             return await self.store.mark_running(place, self._token(place, owner), Running(target, stream_id, pick + 1))
         return None
+
+    async def _take(self, queues: list[str], worker: str, count: int) -> Any:
+        return self._plain_taken(await self.store.take_tasks(queues, worker, count, 0))
+
+    async def _retake(self, queues: list[str], worker: str, idle_ms: int, count: int) -> Any:
+        return self._plain_taken(await self.store.retake_tasks(queues, worker, idle_ms, count))
+
+    def _plain_taken(self, taken: list[Taken]) -> Any:
+        self.taken += taken
+        return [replace(task, entry=b"") for task in taken]
+
+    async def _keep(self, worker: str) -> Any:
+        return await self.store.keep_tasks(worker, self.taken[-4:])
+
+    async def _complete(self, place: int, task: bytes, pick: int, payload: bytes) -> Any:
+        if 0 <= pick < len(self.taken):
+            taken = self.taken[-1 - pick]
+            return await self.store.complete_task(taken.partition, taken.task_id, payload, taken)
+        return await self.store.complete_task(place, own_task(place, task), payload, None)
+
+    async def _share(self, place: int, owner: bool, worker: str, tasks: dict[bytes, str]) -> Any:
+        named = [(own_task(place, task), queue) for task, queue in tasks.items()]
+        entries = await self.store.share_tasks(place, self._token(place, owner), worker, named)
+        if entries is None:
+            return None
+        for (task_id, queue), entry in zip(named, entries, strict=True):
+            if entry:
+                self.taken.append(Taken(queue, entry, place, task_id, b"", 1))
+        return [bool(entry) for entry in entries]
+
+    async def _mark_task(self, place: int, owner: bool, task: bytes) -> Any:
+        return await self.store.mark_task(place, self._token(place, owner), own_task(place, task))
 
     async def _letter(self, place: int, pick: int) -> DeadLetter:
         letters = [*await self.store.dead_letters(place, b"0", 100), DeadLetter(place, b"7-7", b"")]
@@ -330,6 +434,28 @@ class Side:
             "records": [
                 await store.read_records(place, [own_target(place, target) for target in TARGETS])
                 for place in range(PARTITIONS)
+            ],
+            "logs": [
+                await store.read_log(place, own_target(place, name), 0, 1_000)
+                for place in range(PARTITIONS)
+                for name in INSTANCES
+            ],
+            "reservations": [
+                await store.read_reservations(place, [own_target(place, name) for name in INSTANCES])
+                for place in range(PARTITIONS)
+            ],
+            "loaded": await store.load(
+                {place: [own_target(place, name) for name in (*INSTANCES, TARGETS[0])] for place in range(PARTITIONS)}
+            ),
+            "tasks": [sorted((await store.tasks(place, b"", 1_000))[0]) for place in range(PARTITIONS)],
+            "instances": [found async for page in store.list_instances("", 3) for found in page],
+            "waiting": [
+                [replace(task, entry=b"") for task in await store.take_tasks([queue], "last", 1_000, 0)]
+                for queue in QUEUES
+            ],
+            "taken": [
+                [replace(task, entry=b"") for task in await store.retake_tasks([queue], "last", 0, 1_000)]
+                for queue in QUEUES
             ],
             "listed": [page async for page in store.list_targets("@e", 2)],
             "letters": [[d.letter for d in await store.dead_letters(p, b"0", 100)] for p in range(PARTITIONS)],

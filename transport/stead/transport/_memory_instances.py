@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ._memory_leases import check_whole, owns
 from ._memory_state import Delivery, HubState, KeptTask, Order, PartitionState, format_id
-from ._records import Batch, Commit, Reuse, StreamId, Taken, stream_order
+from ._records import Batch, Commit, Reuse, StreamId, Taken, in_order, stream_order
 
 _FINISHED = frozenset({b"\x01", b"\x03", b"\x04", b"\x05"})  # what the record of a finished instance begins with
 
@@ -47,8 +47,9 @@ def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms
     for target, message_id in commit.started:
         if target in state.starts and state.starts[target][0] == message_id:
             del state.starts[target]
-    for start in commit.starts:
-        hub.partitions[start.partition].starts.setdefault(start.target, (start.message_id, start.payload))
+    for _, _, start in in_order(commit.sends, commit.starts):
+        if start is not None:
+            hub.partitions[start.partition].starts.setdefault(start.target, (start.message_id, start.payload))
 
 
 # -- activities --------------------------------------------------------------------------------------------------------
