@@ -1,0 +1,266 @@
+"""Activities in real workers over a store in memory, for instances of the simplest kind that schedules any."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from activity_bench import FakeActivity
+from stead.entities import Worker
+from stead.entities.kinds import Activation, Board, Effects, Environment, Pending, Registry, encode_message
+from stead.orchestrations._activities import ActivityRunner
+from stead.orchestrations._activity_routes import PREFIX, Serving
+from stead.orchestrations._activity_run import encode_task
+from stead.transport import Batch, MemoryStore, Settings, Task, Verdict, pack, partition_of, unpack
+
+pytestmark = pytest.mark.anyio
+
+ONE = 4  # partitions
+
+
+@dataclass
+class Instance:
+    left: set[int] = field(default_factory=set[int])
+    results: list[Any] = field(default_factory=list[Any])
+
+
+class FanOut:
+    """A kind whose instances schedule one activity for each argument of `start`, and record the results."""
+
+    def __init__(self, runner: ActivityRunner) -> None:
+        self._runner = runner
+
+    def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
+        left, results = unpack(record) if record is not None else ([], [])
+        return Instance(set(left), list(results))
+
+    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+        for queue in (activation.express, activation.mailbox):
+            while queue and not effects.full:
+                self._turn(activation, queue[0], effects)
+                effects.consume(activation, queue.popleft())
+        return None
+
+    def _turn(self, activation: Activation, pending: Pending, effects: Effects) -> None:
+        body = cast("Instance", activation.body)
+        message = pending.message
+        effects.changed(activation)
+        if message.operation == "start":
+            name, queue, arguments = cast("tuple[str, str, list[Any]]", message.args)
+            for number, argument in enumerate(arguments, 1):
+                place = self._runner.route(name, queue)
+                assert place != "unknown"
+                payload = encode_task(name, [argument], None, (activation.target, "x", number), 1, queue)
+                key = f"{activation.target}|x|{number}".encode()
+                effects.schedule_task(activation, Task(key, queue, place == "shared", payload))
+                body.left.add(number)
+            return
+        _, number, ok, value = cast("tuple[str, int, bool, Any]", message.args)
+        if number in body.left:
+            body.left.discard(number)
+            body.results.append(value if ok else value["type"])
+            effects.drop_task(f"{activation.target}|x|{number}".encode())
+
+    def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
+        raise AssertionError("nothing here is asynchronous")
+
+    def record(self, activation: Activation, now_ms: int) -> bytes | None:
+        body = cast("Instance", activation.body)
+        return pack((sorted(body.left), body.results))
+
+    def forget(self, activation: Activation) -> None: ...
+
+
+class FanOuts:
+    """The extension of a worker with that kind."""
+
+    def __init__(self, settings: Settings, functions: Sequence[Callable[..., Any]], queues: Sequence[str]) -> None:
+        activities = {activity.canonical: activity for activity in map(FakeActivity, functions)}
+        here = Serving(frozenset(activities), frozenset(queues))
+        plain = any(not activity.is_async for activity in activities.values())
+        self.runner = ActivityRunner(here, activities.get, settings, plain)
+
+    def kind(self, environment: Environment) -> FanOut:
+        return FanOut(self.runner)
+
+    def names(self) -> Mapping[str, Mapping[str, Any]]:
+        return {PREFIX + name: {} for name in self.runner.here.names}
+
+    def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        return self.runner.attach(board)
+
+
+class Hub:
+    """A hub in memory with as many workers as a test starts."""
+
+    def __init__(self, *functions: Callable[..., Any], **settings: Any) -> None:
+        self.settings = Settings(
+            partitions=ONE,
+            **{"heartbeat_ms": 20, "lease_ms": 600, "activity_heartbeat_ms": 20, "activity_keep_ms": 200, **settings},
+        )
+        self.functions = functions
+        self.store = MemoryStore("test", self.settings)
+        self._sent: Counter[int] = Counter()
+
+    @contextlib.asynccontextmanager
+    async def worker(self, *, queues: Sequence[str] = ("",)) -> AsyncIterator[tuple[Worker, ActivityRunner]]:
+        extension = FanOuts(self.settings, self.functions, queues)
+        async with Worker(self.store, Registry(), self.settings, extensions=[extension]) as worker:
+            yield worker, extension.runner
+
+    async def start(self, instance_id: str, name: str, arguments: Sequence[Any], queue: str = "") -> None:
+        partition = partition_of(instance_id, ONE)
+        payload = encode_message(instance_id, "start", [name, queue, list(arguments)], b"m")
+        last = self._sent[partition]
+        self._sent[partition] += 1
+        (result,) = await self.store.enqueue([Batch(partition, "s", 0, last - 1, last, [payload], 1_000, 60_000)])
+        assert result.verdict is Verdict.ACCEPTED
+
+    async def results(self, instance_id: str) -> list[Any] | None:
+        """The results of an instance, none as long as some are missing."""
+        (record,) = await self.store.read_records(partition_of(instance_id, ONE), [instance_id])
+        if record is None:
+            return None
+        left, results = unpack(record)
+        return None if left else list(results)
+
+    async def finished(self, *instance_ids: str) -> list[list[Any]]:
+        async with asyncio.timeout(20):
+            while True:
+                found = [await self.results(instance_id) for instance_id in instance_ids]
+                if None not in found:
+                    return cast("list[list[Any]]", found)
+                await asyncio.sleep(0.005)
+
+
+runs: Counter[int] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def no_runs() -> None:
+    runs.clear()
+
+
+async def work(number: int) -> int:
+    runs[number] += 1
+    await asyncio.sleep(0.05)
+    return number
+
+
+async def instant(number: int) -> int:
+    runs[number] += 1
+    return number
+
+
+async def test_own_activities_leave_nothing_behind() -> None:
+    hub = Hub(instant)
+    async with hub.worker() as (_, runner):
+        for instance in "abc":
+            await hub.start(instance, "instant", range(100))
+        assert [sorted(results) for results in await hub.finished("a", "b", "c")] == [list(range(100))] * 3
+        assert runner.idle
+        for partition in range(ONE):
+            assert await hub.store.tasks(partition, b"", 100) == ([], b"")
+    assert set(runs.values()) == {3}
+
+
+async def test_a_crowd_is_shared_among_workers() -> None:
+    ran_by: Counter[str] = Counter()
+
+    hub = Hub(work, activities_running_max=5)
+    async with hub.worker() as (_, one), hub.worker() as (_, two):
+        for runner in (one, two):
+            runner.interceptor = lambda _, runner=runner: ran_by.update([str(id(runner))])
+        await asyncio.sleep(0.1)  # until each has heard of the other
+        await hub.start("a", "work", range(60))
+        await hub.finished("a")
+    assert set(runs.values()) == {1}
+    assert len(ran_by) == 2
+    assert min(ran_by.values()) > 10
+
+
+async def test_a_queue_that_the_owner_does_not_serve_goes_to_one_that_does() -> None:
+    hub = Hub(instant)
+    async with hub.worker() as (_, here), hub.worker(queues=["gpu"]) as (_, there):
+        seen: list[str] = []
+        here.interceptor = lambda name: seen.append("here")
+        there.interceptor = lambda name: seen.append("there")
+        await asyncio.sleep(0.1)
+        for instance in "abcd":
+            await hub.start(instance, "instant", range(5), queue="gpu")
+        await hub.finished(*"abcd")
+        assert seen == ["there"] * 20
+        seen.clear()
+        for instance in "efgh":
+            await hub.start(instance, "instant", range(5))
+        await hub.finished(*"efgh")
+        assert seen == ["here"] * 20
+
+
+async def test_a_partition_that_moves_takes_no_running_activity_with_it() -> None:
+    hub = Hub(work)
+    async with hub.worker():
+        for instance in "abcdefgh":
+            await hub.start(instance, "work", range(5))
+        while sum(runs.values()) < 40:
+            await asyncio.sleep(0.001)
+        async with hub.worker() as (worker, _):  # half of the partitions become its own
+            while not worker.partitions:
+                await asyncio.sleep(0.001)
+            await hub.finished(*"abcdefgh")
+    assert set(runs.values()) == {8}
+
+
+async def test_a_worker_that_stops_loses_nothing_and_repeats_nothing() -> None:
+    hub = Hub(work)
+    async with hub.worker():
+        for instance in "abcdefgh":
+            await hub.start(instance, "work", range(5))
+        while sum(runs.values()) < 40:
+            await asyncio.sleep(0.001)
+    async with hub.worker():
+        await hub.finished(*"abcdefgh")
+    assert set(runs.values()) == {8}
+
+
+async def test_a_worker_that_dies_has_its_activities_run_again() -> None:
+    hub = Hub(work)
+    async with hub.worker() as (worker, runner):
+        await hub.start("a", "work", range(5))
+        while sum(runs.values()) < 5:
+            await asyncio.sleep(0.001)
+        await worker.abandon()
+        assert runner.slots.idle
+    async with hub.worker():
+        assert sorted((await hub.finished("a"))[0]) == list(range(5))
+    assert set(runs.values()) == {2}
+
+
+async def test_shared_ones_of_a_worker_that_dies_are_taken_over() -> None:
+    hub = Hub(work)
+    async with hub.worker(queues=[]):  # it owns the instances
+        await asyncio.sleep(0.05)
+        async with hub.worker() as (worker, _):
+            await asyncio.sleep(0.1)
+            await hub.start("a", "work", range(3))
+            while sum(runs.values()) < 3:
+                await asyncio.sleep(0.001)
+            await worker.abandon()
+        async with hub.worker():
+            assert sorted((await hub.finished("a"))[0]) == list(range(3))
+
+
+async def test_failures_come_back() -> None:
+    def fail(number: int) -> None:
+        raise LookupError(number)
+
+    hub = Hub(fail)
+    async with hub.worker():
+        await hub.start("a", "fail", range(3))
+        assert await hub.finished("a") == [["LookupError"] * 3]
