@@ -1,0 +1,107 @@
+"""Would the present code do what a history says? Runs the code through it, and sends and writes nothing.
+
+What counts as a difference: another thing scheduled under a number than the log says, something of the log that the code
+does not ask for, and another end. What the code asks for beyond the log's last event is none: the instance may have
+stopped in the middle of a turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from stead.transport import InvalidInput, Settings
+
+from ._events import Event, EventType
+from ._execution import Code, Execution
+from ._export import History
+from ._failures import FailureDetails
+from ._outcome import Completed, ContinuedAsNew, Failed, Outcome
+from ._record import STATUSES, RuntimeStatus
+from ._resolver import TypeResolver
+
+_ENDS = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_TERMINATED})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a replay found. `error` is None if the code does what the history says."""
+
+    name: str
+    version: str | None
+    events: int
+    error: str | None
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"name": self.name, "version": self.version, "events": self.events, "error": self.error}
+
+
+def check_replay(history: History, code: Code, settings: Settings, types: TypeResolver) -> Verdict:
+    """Replay a history against code. Raises `InvalidInput` for a history without a beginning."""
+    started = first_event(history)
+    end = history.events[-1] if history.events[-1].type in _ENDS else None
+    events = history.events[:-1] if end is not None else history.events
+    execution = Execution(history.instance_id, code, events, settings, types)
+    try:
+        error = _difference(execution, end)
+    finally:
+        execution.close()
+    return Verdict(started.fields[0], started.fields[1], len(history.events), error)
+
+
+def first_event(history: History) -> Event:
+    """The event with which a history begins: it says name and version. Raises `InvalidInput` if there is none."""
+    if not history.events or history.events[0].type is not EventType.EXECUTION_STARTED:
+        raise InvalidInput(
+            f"history of {history.instance_id}", "it does not begin with ExecutionStarted: there is nothing to replay"
+        )
+    return history.events[0]
+
+
+def _difference(execution: Execution, end: Event | None) -> str | None:
+    outcome = execution.outcome
+    failure = outcome.failure if isinstance(outcome, Failed) else None
+    if failure is not None and failure.error_type.endswith("NonDeterminismError"):
+        return failure.message
+    if end is not None and end.type is EventType.EXECUTION_COMPLETED:
+        return _other_end(execution, outcome, end)
+    if outcome is not None and end is None:
+        return f"the code ends here ({_shown(outcome)}), and the history says that it waits"
+    return None
+
+
+def _other_end(execution: Execution, outcome: Outcome | None, end: Event) -> str | None:
+    number, result, failure = (*end.fields, None, None)[:3]
+    recorded = STATUSES[number]
+    if recorded not in (RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.CONTINUED_AS_NEW):
+        return None
+    said = f"the history says that it ended as {recorded.value}"
+    if outcome is None:
+        waits = ", ".join(sorted({event.type.name for event in execution.pending.values()})) or "an event"
+        return f"{said}, and the code goes on: it waits for {waits}"
+    if _status(outcome) is not recorded:
+        return f"{said}, and the code ends otherwise: {_shown(outcome)}"
+    if isinstance(outcome, Completed) and outcome.result != result:
+        return f"{said} with {result!r}, and the code gives {outcome.result!r}"
+    if isinstance(outcome, Failed) and failure is not None:
+        before = FailureDetails.from_map(failure)
+        if before.error_type != outcome.failure.error_type:
+            return f"{said} with {before.error_type}, and the code fails with {outcome.failure}"
+    return None
+
+
+def _status(outcome: Outcome) -> RuntimeStatus:
+    if isinstance(outcome, Completed):
+        return RuntimeStatus.COMPLETED
+    return RuntimeStatus.FAILED if isinstance(outcome, Failed) else RuntimeStatus.CONTINUED_AS_NEW
+
+
+def _shown(outcome: Outcome) -> str:
+    match outcome:
+        case Completed(result):
+            return f"it completes with {result!r}"
+        case Failed(failure):
+            return f"it fails with {failure}"
+        case ContinuedAsNew():
+            return "it continues as new"
