@@ -28,8 +28,10 @@ from ._envelope import (
 )
 from ._extension import Extension
 from ._ids import canonical_name, check_instance_id, check_key
+from ._operations import Parameters, Value, dumped, value_of
 from ._partition import Environment, Partition, Started
 from ._registry import Registry
+from ._schema import describe_errors
 from ._times import delay_in_ms, instant_in_ms
 from ._turns import EntityKind, OperationTimeout, failure_of
 
@@ -50,6 +52,7 @@ __all__ = [
     "Locked",
     "Message",
     "OperationTimeout",
+    "Parameters",
     "Park",
     "Partition",
     "Pending",
@@ -59,6 +62,7 @@ __all__ = [
     "Started",
     "TaskAddress",
     "UnknownEnvelope",
+    "Value",
     "canonical_name",
     "check_instance_id",
     "check_key",
@@ -66,6 +70,8 @@ __all__ = [
     "decode_record",
     "decode_reply",
     "delay_in_ms",
+    "describe_errors",
+    "dumped",
     "encode_failure",
     "encode_message",
     "encode_record",
@@ -73,4 +79,5 @@ __all__ = [
     "failure_of",
     "instant_in_ms",
     "message_extras",
+    "value_of",
 ]
