@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -167,7 +167,7 @@ class ActivityBench:
         self._numbers = itertools.count(1)
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         """With the parts that run beside the worker."""
         self._tasks = [asyncio.create_task(part(), name=name) for name, part in self.parts]
         try:

@@ -146,7 +146,7 @@ class ActivityRunner:
         activity = self._find(name)
         routes = self._current_routes()
         if activity is None:
-            return routes.place(name, queue, False)
+            return routes.place(name.lower(), queue, False)
         is_async = activity.is_async
         place = routes.place(activity.canonical, queue, self.slots.crowded(is_async, self._promised[is_async]))
         if place == "own":
@@ -292,7 +292,7 @@ class ActivityRunner:
         """Own tasks of an earlier owner that this worker may not run: others take them over, from their queues."""
         routes = self._current_routes()
         for job in jobs:
-            if not routes.known(job.name):
+            if not routes.known(job.name.lower()):
                 self._fail(job, unknown(job.name))
         others = [job for job in jobs if job.stage is Stage.WAITING]
         if await self._make_shared(partition, others) is not None:

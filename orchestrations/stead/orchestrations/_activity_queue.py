@@ -122,7 +122,7 @@ class SharedQueues:
         settings = self._board.settings
         job.activity = self._find(job.name)
         if job.activity is None:
-            if self._routes().known(job.name):
+            if self._routes().known(job.name.lower()):
                 self._leave_to_others(job)
                 return
             self._fail(job, unknown(job.name))

@@ -118,8 +118,8 @@ class Job:
 
     def __init__(self, key: bytes, payload: bytes) -> None:
         """The job of a task. Raises `InvalidInput` for one that a newer stead wrote, or that is none."""
-        parts = unpack(payload)
-        if type(parts) is not list or len(parts) < 10 or parts[0] != TASK_VERSION:
+        parts: list[Any] = unpack(payload)
+        if type(parts) is not list or len(parts) < 10 or parts[0] != TASK_VERSION:  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidInput(
                 "task", f"it is not a task that this version of stead can read (it reads {TASK_VERSION})"
             )

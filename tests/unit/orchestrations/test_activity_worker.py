@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -37,8 +37,10 @@ class FanOut:
         self._runner = runner
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
-        left, results = unpack(record) if record is not None else ([], [])
-        return Instance(set(left), list(results))
+        if record is None:
+            return Instance()
+        left, results = cast("tuple[list[int], list[Any]]", unpack(record))
+        return Instance(set(left), results)
 
     def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
         for queue in (activation.express, activation.mailbox):
@@ -100,16 +102,19 @@ class Hub:
     """A hub in memory with as many workers as a test starts."""
 
     def __init__(self, *functions: Callable[..., Any], **settings: Any) -> None:
-        self.settings = Settings(
-            partitions=ONE,
-            **{"heartbeat_ms": 20, "lease_ms": 600, "activity_heartbeat_ms": 20, "activity_keep_ms": 200, **settings},
-        )
+        quick: dict[str, Any] = {
+            "heartbeat_ms": 20,
+            "lease_ms": 600,
+            "activity_heartbeat_ms": 20,
+            "activity_keep_ms": 200,
+        }
+        self.settings = Settings(partitions=ONE, **{**quick, **settings})
         self.functions = functions
         self.store = MemoryStore("test", self.settings)
         self._sent: Counter[int] = Counter()
 
     @contextlib.asynccontextmanager
-    async def worker(self, *, queues: Sequence[str] = ("",)) -> AsyncIterator[tuple[Worker, ActivityRunner]]:
+    async def worker(self, *, queues: Sequence[str] = ("",)) -> AsyncGenerator[tuple[Worker, ActivityRunner]]:
         extension = FanOuts(self.settings, self.functions, queues)
         async with Worker(self.store, Registry(), self.settings, extensions=[extension]) as worker:
             yield worker, extension.runner

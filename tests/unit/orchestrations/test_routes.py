@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from stead.orchestrations._activity_routes import Routes, Serving
@@ -33,14 +35,14 @@ def test_places(here: Serving, others: list[Serving], crowded: bool, place: str)
 
 
 def test_heartbeats_say_what_a_worker_serves() -> None:
-    kinds = {"station": {}, "activity/a": {}, "orchestration/b": {}}
+    kinds: dict[str, dict[str, str]] = {"station": {}, "activity/a": {}, "orchestration/b": {}}
     assert Serving.of({"kinds": kinds, "queues": ["", "gpu"]}) == serving("a", "", "gpu")
     assert Serving.of({"kinds": kinds}) == serving("a")
     assert Serving.of({}) == Serving(frozenset(), frozenset())
 
 
 def test_a_worker_is_not_one_of_the_others() -> None:
-    info = {"kinds": {"activity/a": {}}, "queues": [""]}
+    info: dict[str, Any] = {"kinds": {"activity/a": {}}, "queues": [""]}
     here = serving("a", "")
     assert not Routes.seen_by("me", here, [WorkerView("me", 0, info)]).elsewhere("a", "")
     assert Routes.seen_by("me", here, [WorkerView("you", 0, info)]).elsewhere("a", "")
