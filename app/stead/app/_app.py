@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ParamSpec, TypeVar, overload
 
 from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, Registry
+from stead.orchestrations import (
+    ActivityDecorator,
+    AsyncActivity,
+    FunctionWithDefault,
+    InputOptional,
+    Orchestration,
+    OrchestrationContext,
+    OrchestrationDecorator,
+    OrchestrationRegistry,
+    PlainActivity,
+    RetryPolicy,
+    check_determinism,
+    make_activity,
+    make_orchestration,
+)
 from stead.transport import InvalidInput, Settings
 
 from ._client import Connecting
@@ -15,6 +30,10 @@ from ._sync import SyncClient
 
 E = TypeVar("E", bound=Entity)
 F = TypeVar("F", bound=Callable[[EntityContext], object])
+P = ParamSpec("P")
+R = TypeVar("R")
+I = TypeVar("I")  # noqa: E741 - it is the input
+O = TypeVar("O")  # noqa: E741 - it is the output
 
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,44}")
 
@@ -37,6 +56,7 @@ class App:
         self.name = name
         self.settings = Settings() if settings is None else settings
         self.registry = Registry()
+        self.orchestrations = OrchestrationRegistry(self.settings)
 
     def __repr__(self) -> str:
         return f"App({self.name!r})"
@@ -68,6 +88,104 @@ class App:
             return function
 
         return define
+
+    @overload
+    def activity(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncActivity[P, R]: ...
+
+    @overload
+    def activity(self, function: Callable[P, R], /) -> PlainActivity[P, R]: ...
+
+    @overload
+    def activity(
+        self,
+        *,
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        queue: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> ActivityDecorator: ...
+
+    def activity(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        queue: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Define an activity: a function that does the work of orchestrations, and may do whatever it likes.
+
+        An `async def` runs in the worker's event loop, a `def` in a thread. It runs at least once for each call: more often
+        if a worker dies while it runs. `name`: else the function's; `retry`: when it is tried again after a failure; `queue`:
+        only workers that serve that queue run it; `tags`: text by text, seen in the history. `with_options` overrides all
+        but the name for one call.
+
+        Raises `InvalidDefinition` for a function that cannot be one, and `InvalidInput` for a bad name or option.
+        """
+
+        def define(function: Callable[..., Any]) -> Any:
+            activity = make_activity(function, name, retry=retry, queue=queue, tags=tags)
+            self.orchestrations.add_activity(activity)
+            return activity
+
+        return define if function is None else define(function)
+
+    @overload
+    def orchestration(self, function: FunctionWithDefault[I, O], /) -> InputOptional[I, O]: ...
+
+    @overload
+    def orchestration(
+        self, function: Callable[[OrchestrationContext], Coroutine[Any, Any, O]], /
+    ) -> InputOptional[None, O]: ...
+
+    @overload
+    def orchestration(
+        self, function: Callable[[OrchestrationContext, I], Coroutine[Any, Any, O]], /
+    ) -> Orchestration[I, O]: ...
+
+    @overload
+    def orchestration(
+        self,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        retry: RetryPolicy | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> OrchestrationDecorator: ...
+
+    def orchestration(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        retry: RetryPolicy | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Define an orchestration: an `async def` that takes its context and at most one input.
+
+        Its code is run again to come back to where it was, so it has to do the same every time: what reads clocks, random
+        numbers, files or the network belongs into activities. What can be seen of that here is a `NonDeterminismWarning`,
+        or an error (`STEAD_DETERMINISM`).
+
+        `name`: else the function's; `version`: several versions of one name may stand side by side, and an instance runs on
+        its own as long as it lasts; `retry`, as a sub-orchestration; `tags`: text by text, seen in the status.
+        `with_options` overrides all but the name for one call.
+
+        Raises `InvalidDefinition` for a function that cannot be one, `InvalidInput` for a bad name or option, and
+        `NotDeterministic`.
+        """
+
+        def define(function: Callable[..., Any]) -> Any:
+            orchestration = make_orchestration(function, name, version=version, retry=retry, tags=tags)
+            check_determinism(orchestration.name, function, self.settings.determinism)
+            self.orchestrations.add_orchestration(orchestration)
+            return orchestration
+
+        return define if function is None else define(function)
 
     def connect(self, url: str | None = None) -> Connecting:
         """A client: `async with app.connect() as client:`. Without `url`: $STEAD_URL, else `embedded://./.stead`."""

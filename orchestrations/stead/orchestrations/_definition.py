@@ -308,7 +308,7 @@ class InputOptional(Orchestration[I_contra, O_co]):
     """An orchestration whose input may be left out."""
 
 
-class _WithDefault(Protocol[I_contra, O_co]):
+class FunctionWithDefault(Protocol[I_contra, O_co]):
     """A function whose input has a default."""
 
     def __call__(self, context: OrchestrationContext, input: I_contra = ..., /) -> Coroutine[Any, Any, O_co]: ...
@@ -318,7 +318,7 @@ class OrchestrationDecorator(Protocol):
     """What `@app.orchestration(…)` with options gives."""
 
     @overload
-    def __call__(self, function: _WithDefault[I, O], /) -> InputOptional[I, O]: ...
+    def __call__(self, function: FunctionWithDefault[I, O], /) -> InputOptional[I, O]: ...
 
     @overload
     def __call__(
@@ -329,9 +329,6 @@ class OrchestrationDecorator(Protocol):
     def __call__(
         self, function: Callable[[OrchestrationContext, I], Coroutine[Any, Any, O]], /
     ) -> Orchestration[I, O]: ...
-
-
-FunctionWithDefault = _WithDefault
 
 
 def make_orchestration(

@@ -39,8 +39,8 @@ class FailureDetails:
 
     @classmethod
     def of(cls, error: BaseException, depth: int = 0) -> FailureDetails:
-        """The details of an error, with those of its causes. An error that carries details as its `cause` keeps them."""
-        carried = getattr(error, "cause", None)
+        """The details of an error, with those of its causes. One that stands for a failure elsewhere (`details`) has that as its cause."""
+        carried = getattr(error, "details", getattr(error, "cause", None))
         inner = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
         cause: FailureDetails | None = None
         more: tuple[FailureDetails, ...] = ()
