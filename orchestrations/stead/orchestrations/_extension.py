@@ -1,0 +1,60 @@
+"""What makes a worker of entities one of orchestrations too: the kind of instances, and the activities that they call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stead.transport import Settings
+
+from ._activities import ActivityRunner
+from ._activity_routes import PREFIX, Serving
+from ._activity_run import Runnable
+from ._http_activity import NAME as HTTP
+from ._http_activity import HttpActivity
+
+if TYPE_CHECKING:
+    from stead.entities.kinds import Board, Environment, Kind
+
+    from ._registry import OrchestrationRegistry
+
+
+class Orchestrations:
+    """Adds orchestrations and activities to one `Worker`: `Worker(…, extensions=[Orchestrations(registry, settings)])`.
+
+    `queues`: the queues from which this worker takes activities; without it the default one, "", and those that its
+    activities name. The activities of other queues go to other workers, those of its own instances included.
+
+    `activities` runs them: for tests it says whether it is idle, and has an interceptor that lets activities fail.
+    """
+
+    def __init__(
+        self, registry: OrchestrationRegistry, settings: Settings, *, queues: Sequence[str] | None = None
+    ) -> None:
+        activities = registry.activities()
+        if queues is None:
+            queues = ["", *(activity.queue for activity in activities)]
+        self._registry = registry
+        self._settings = settings
+        self._http = HttpActivity(settings)
+        names = frozenset(activity.canonical for activity in activities) | {HTTP}
+        plain = any(not activity.is_async for activity in activities)
+        self.activities = ActivityRunner(Serving(names, frozenset(queues)), self._find, settings, plain)
+
+    def kind(self, environment: Environment) -> Kind:
+        """The kind of instances."""
+        from ._kind import OrchestrationKind
+
+        return OrchestrationKind(self._registry, self._settings, environment.now_ms, self.activities.route)
+
+    def names(self) -> Mapping[str, Mapping[str, Any]]:
+        """What this worker can run."""
+        return {PREFIX + HTTP: {"name": HTTP, "queue": ""}, **self._registry.published()}
+
+    def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """What runs beside the worker's own parts."""
+        return [*self.activities.attach(board), ("activity-http", self._http.serve)]
+
+    def _find(self, name: str) -> Runnable | None:
+        """The activity of a name. An app may register its own in place of a built-in one."""
+        return self._registry.activity(name) or (self._http if name.lower() == HTTP else None)
