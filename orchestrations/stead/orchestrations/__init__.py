@@ -50,6 +50,7 @@ from ._errors import (
 )
 from ._events import HistoryEvent
 from ._export import History, export_history, history_text, import_history
+from ._extension import Orchestrations
 from ._failures import FailureDetails
 from ._record import RuntimeStatus
 from ._registry import OrchestrationRegistry
@@ -94,6 +95,7 @@ __all__ = [
     "OrchestrationDecorator",
     "OrchestrationRegistry",
     "OrchestrationStatus",
+    "Orchestrations",
     "PayloadTooLarge",
     "PlainActivity",
     "RetryPolicy",
