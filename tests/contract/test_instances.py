@@ -143,6 +143,13 @@ async def test_starts_and_messages_to_one_partition_arrive_in_the_order_of_sendi
     assert await store.read_reservations(1, ["c", "d", "e"]) == [b"0", b"3", b"5"]
 
 
+async def test_of_two_starts_of_one_instance_the_one_sent_first_reserves(store: Store, owner: Owner) -> None:
+    later = SentStart(1, "c", b"t", b"2", place=1)
+    await owner.commit(sends=[(1, b"x")], starts=[later, SentStart(1, "c", b"s", b"1")])
+    assert await payloads(store, 1) == [b"1", b"x", b"2"]
+    assert await store.read_reservations(1, ["c"]) == [b"1"]
+
+
 # -- listing -----------------------------------------------------------------------------------------------------------
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from redis_steps import batch, commit, payloads, put, take
+from redis_steps import batch, commit, payloads, put, read, take
 from stead.transport import (
     CommitVerdict,
     ConnectionLost,
     Fault,
+    LogWrite,
     ManualClock,
     MemoryStore,
     Reply,
     Running,
     ServerChanged,
     ServerClock,
+    Taken,
+    Task,
     Timer,
     Verdict,
 )
@@ -202,6 +206,66 @@ async def test_a_hub_is_idle_when_nothing_can_happen_by_itself(twin: MemoryTwin)
     assert store.next_due_ms() == due_ms
     await twin.pass_ms(1_000)
     assert not store.is_idle(), "a timer is due"
+
+
+async def test_a_hub_is_idle_when_no_activity_can_be_carried_out(twin: MemoryTwin) -> None:
+    store = twin.store
+    owner = await take(store)
+    tasks = [Task(b"own", "", shared=False, payload=b""), Task(b"shared", "q", shared=True, payload=b"")]
+    await store.commit([commit(owner, b"1", tasks=tasks[:1])], store.generation)
+    assert not store.is_idle(), "its owner runs it"
+    await store.commit([commit(owner, b"2", b"1", tasks=tasks[1:], dropped=[b"own"])], store.generation)
+    assert store.is_idle(), "nobody serves the queue"
+    await store.open_queues(["q"])
+    assert not store.is_idle(), "somebody will take it"
+    [taken] = await store.take_tasks(["q"], "w", 1, 0)
+    assert not store.is_idle(), "a worker runs it"
+    await store.complete_task(0, b"shared", b"result", taken)
+    [(result, _)] = await read(store)
+    await store.commit([commit(owner, b"3", b"2", consumed=[result])], store.generation)
+    assert store.is_idle()
+
+
+async def test_a_fail_over_takes_back_what_was_done_with_tasks(store: MemoryStore) -> None:
+    owner = await take(store)
+    task = Task(b"1", "q", shared=True, payload=b"")
+    await store.commit([commit(owner, b"1", tasks=[task], logs=[LogWrite("i", [b"1"])])], store.generation)
+    snapshot = store.snapshot()
+    [taken] = await store.take_tasks(["q"], "w", 1, 0)
+    await store.complete_task(0, b"1", b"result", taken)
+    await store.commit([commit(owner, b"2", b"1", logs=[LogWrite("i", [b"2"])], dropped=[b"1"])], store.generation)
+    store.restore(snapshot)
+    assert await payloads(store) == []
+    assert await store.read_log(0, "i", 0, 10) == [b"1"]
+    assert await store.take_tasks(["q"], "v", 1, 0) == [taken]
+
+
+async def test_what_is_done_with_tasks_can_fail_too(store: MemoryStore) -> None:
+    owner = await take(store)
+    task = Task(b"1", "q", shared=True, payload=b"")
+    await store.commit([commit(owner, b"1", tasks=[task])], store.generation)
+    taken = Taken("q", b"0-0", 0, b"1", b"", 1)
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "tasks": lambda: store.tasks(0, b"", 1),
+        "mark_task": lambda: store.mark_task(0, b"token", b"1"),
+        "share_tasks": lambda: store.share_tasks(0, b"token", "w", [(b"1", "q")]),
+        "open_queues": lambda: store.open_queues(["q"]),
+        "take_tasks": lambda: store.take_tasks(["q"], "w", 1, 0),
+        "retake_tasks": lambda: store.retake_tasks(["q"], "w", 0, 1),
+        "keep_tasks": lambda: store.keep_tasks("w", [taken]),
+        "complete_task": lambda: store.complete_task(0, b"1", b"result", None),
+        "read_log": lambda: store.read_log(0, "i", 0, 1),
+        "read_reservations": lambda: store.read_reservations(0, ["i"]),
+    }
+    for method, call in calls.items():
+        store.faults.refuse(method)
+        with pytest.raises(ConnectionLost):
+            await call()
+    store.faults.lose_answers("complete_task")
+    with pytest.raises(ConnectionLost):
+        await calls["complete_task"]()
+    assert await calls["complete_task"]() is False
+    assert await payloads(store) == [b"result"]
 
 
 async def test_workers_share_a_hub_and_each_reads_from_its_own_positions(store: MemoryStore) -> None:

@@ -7,9 +7,12 @@ import pytest
 from redis_steps import LEASE_MS, commit, payloads, put, read, take
 from stead.transport import (
     CommitVerdict,
+    LogWrite,
     Reply,
     Running,
+    SentStart,
     ServerUnsuitable,
+    Task,
     Timer,
     TornCommit,
     Unpark,
@@ -83,6 +86,8 @@ async def test_every_fenced_step_refuses_another_token(store: RedisStore, server
     renewer = store.renewer()
     assert not await store.park(0, b"wrong", "@a@b", [first])
     assert await store.fire_timers(0, b"wrong", 10) is None
+    assert await store.share_tasks(0, b"wrong", "w", [(b"t", "q")]) is None
+    assert await store.mark_task(0, b"wrong", b"t") is None
     assert not await store.mark_running(0, b"wrong", Running("@a@b", first, 1))
     assert not await store.release(0, b"wrong")
     assert await store.acquire(0, "worker", b"mine", b"wrong", LEASE_MS) is None
@@ -114,6 +119,8 @@ async def test_a_commit_that_stopped_in_the_middle_quarantines_the_partition(
         await store.park(0, owner.token, "@a@b", [first])
     with pytest.raises(TornCommit):
         await store.fire_timers(0, owner.token, 10)
+    with pytest.raises(TornCommit):
+        await store.share_tasks(0, owner.token, "w", [(b"t", "q")])
     with pytest.raises(TornCommit) as caught:
         await store.acquire(0, "other", b"other", owner.token, LEASE_MS)
     assert (caught.value.partition, caught.value.commit_id) == (0, "0102")
@@ -135,16 +142,23 @@ async def test_a_released_partition_stays_in_quarantine_until_an_operator_ends_i
     await take(store)
 
 
-PLANTED = ["inbox", "state", "index", "timers", "payloads", "parked", "blocked", "dead"]
+PLANTED = ["inbox", "state", "index", "timers", "payloads", "parked", "blocked", "dead", "starts", "tasks", "tries"]
 
 
-@pytest.mark.parametrize("name", [*PLANTED, "receiver", "park", "reply"])
+@pytest.mark.parametrize("name", [*PLANTED, "receiver", "park", "reply", "log", "queue", "reserving"])
 async def test_a_key_of_another_type_stops_a_commit_before_its_first_write(
     store: RedisStore, server: ValkeyServer, name: str
 ) -> None:
     owner = await take(store)
     own = keys_of(store)
-    places = {"receiver": keys_of(store, 1).inbox, "park": own.park("@a@p"), "reply": Keys(store.layout).reply(1, "me")}
+    places = {
+        "receiver": keys_of(store, 1).inbox,
+        "reserving": keys_of(store, 2).starts,
+        "park": own.park("@a@p"),
+        "reply": Keys(store.layout).reply(1, "me"),
+        "log": own.log("i"),
+        "queue": Keys(store.layout).queue("q"),
+    }
     planted = places[name] if name in places else getattr(own, name)
     server.run("SET", planted, "something else")
     before = server.dump()
@@ -162,6 +176,11 @@ async def test_a_key_of_another_type_stops_a_commit_before_its_first_write(
         unparked=[Unpark("@a@p", [b"1-1"], drained=True)],
         blocked=[("@a@d", "why")],
         unblocked=["@a@e"],
+        logs=[LogWrite("i", [b"event"])],
+        tasks=[Task(b"t", "q", shared=True, payload=b"task")],
+        dropped=[b"u"],
+        starts=[SentStart(2, "j", b"id", b"start")],
+        started=[("i", b"id")],
     )
     with pytest.raises(ServerUnsuitable, match="nothing was written"):
         await store.commit([everything], store.generation)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from redis_steps import batch, commit, payloads, put, take
-from stead.transport import CommitVerdict, Reply, Running, Settings, Timer, Verdict
+from stead.transport import CommitVerdict, LogWrite, Reply, Running, SentStart, Settings, Task, Timer, Verdict
 from stead.transport._redis import RedisStore
 from valkey_server import ValkeyServer
 
@@ -47,12 +47,21 @@ async def test_a_full_server_takes_no_message_but_everything_that_helps_to_empty
         states=[("@a@b", b"state" * 1000)],
         sends=[(1, b"hello")],
         replies=[Reply(0, "me", b"answer")],
+        logs=[LogWrite("i", [b"event" * 1000])],
+        tasks=[Task(b"own", "q", shared=False, payload=b"task"), Task(b"shared", "q", shared=True, payload=b"task")],
+        starts=[SentStart(2, "j", b"id", b"start")],
     )
     assert await store.commit([applied], store.generation) == [CommitVerdict.APPLIED]
     assert await store.park(0, owner.token, "@a@c", ids[1:2])
     assert await store.fire_timers(0, owner.token, 10) == (1, None)
     assert await store.mark_running(0, owner.token, Running("@a@b", ids[2], 1))
     assert renewer.renew({0: owner.token}, 10_000) == set()
+    [taken] = await store.take_tasks(["q"], "worker", 10, 0)
+    assert await store.share_tasks(0, owner.token, "worker", [(b"own", "q")]) != [b""]
+    assert await store.mark_task(0, owner.token, b"own") == 1
+    assert await store.keep_tasks("worker", [taken]) == []
+    assert len(await store.retake_tasks(["q"], "other", 0, 10)) == 2
+    assert await store.complete_task(0, b"shared", b"result", taken)
     await take(store, 1)
     await store.heartbeat("worker", {}, 10_000)
     await store.publish({"a": {}}, 10_000)

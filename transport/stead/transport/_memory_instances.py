@@ -91,7 +91,7 @@ def share_tasks(
             kept.queue, kept.entry = name, queue.append(now_ms, partition, task_id)
             queue.taken[kept.entry] = Delivery(worker, now_ms, 1)
             entry = format_id(kept.entry)
-        elif kept is not None and not kept.done:
+        elif kept is not None and not kept.done and kept.queue == name:
             delivery = queue.taken.get(kept.entry)
             if delivery is not None and delivery.worker == worker:
                 entry = format_id(kept.entry)
@@ -101,32 +101,32 @@ def share_tasks(
 
 def take_tasks(hub: HubState, queues: Sequence[str], worker: str, count: int, now_ms: int) -> list[Taken]:
     """Take tasks that wait; those that nobody wants any more are forgotten on the way."""
-    taken: list[Taken] = []
-    for name in queues:
-        queue = hub.queue(name)
-        while len(taken) < count:
-            orders = queue.stream.after(queue.delivered, 1)
-            if not orders:
-                break
-            queue.delivered = orders[0]
-            if orders[0] not in queue.taken:  # else it was taken when it came
-                queue.taken[orders[0]] = Delivery(worker, now_ms, 1)
-                taken += _wanted(hub, name, orders[0])
-    return taken
+    while True:
+        entries: list[tuple[str, Order]] = []
+        for name in queues:
+            queue = hub.queue(name)
+            while len(entries) < count and (orders := queue.stream.after(queue.delivered, 1)):
+                queue.delivered = orders[0]
+                if orders[0] not in queue.taken:  # else it was taken when it came
+                    queue.taken[orders[0]] = Delivery(worker, now_ms, 1)
+                    entries.append((name, orders[0]))
+        taken = [task for name, order in entries for task in _wanted(hub, name, order)]
+        if taken or not entries:
+            return taken
 
 
 def retake_tasks(
     hub: HubState, queues: Sequence[str], worker: str, idle_ms: int, count: int, now_ms: int
 ) -> list[Taken]:
     """Take over tasks of workers that have not kept them alive."""
-    taken: list[Taken] = []
+    entries: list[tuple[str, Order]] = []
     for name in queues:
         queue = hub.queue(name)
         for order, delivery in sorted(queue.taken.items(), key=lambda item: item[0]):
-            if len(taken) < count and now_ms - delivery.kept_ms >= idle_ms:
+            if len(entries) < count and now_ms - delivery.kept_ms >= idle_ms:
                 queue.taken[order] = Delivery(worker, now_ms, delivery.count + 1)
-                taken += _wanted(hub, name, order)
-    return taken
+                entries.append((name, order))
+    return [task for name, order in entries for task in _wanted(hub, name, order)]
 
 
 def _wanted(hub: HubState, name: str, order: Order) -> list[Taken]:
