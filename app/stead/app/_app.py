@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
 from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, Registry
@@ -90,7 +90,9 @@ class App:
         return define
 
     @overload
-    def activity(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncActivity[P, R]: ...
+    def activity(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # first match counts
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncActivity[P, R]: ...
 
     @overload
     def activity(self, function: Callable[P, R], /) -> PlainActivity[P, R]: ...
@@ -98,6 +100,7 @@ class App:
     @overload
     def activity(
         self,
+        /,
         *,
         name: str | None = None,
         retry: RetryPolicy | None = None,
@@ -133,7 +136,9 @@ class App:
         return define if function is None else define(function)
 
     @overload
-    def orchestration(self, function: FunctionWithDefault[I, O], /) -> InputOptional[I, O]: ...
+    def orchestration(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # first match counts
+        self, function: FunctionWithDefault[I, O], /
+    ) -> InputOptional[I, O]: ...
 
     @overload
     def orchestration(
@@ -148,6 +153,7 @@ class App:
     @overload
     def orchestration(
         self,
+        /,
         *,
         name: str | None = None,
         version: str | None = None,
@@ -195,10 +201,14 @@ class App:
         """The same client without `await`, for Django, Flask and scripts; may be used from many threads."""
         return SyncClient(self, url)
 
-    def worker(self, url: str | None = None, *, name: str | None = None) -> WorkerRun:
+    def worker(
+        self, url: str | None = None, *, name: str | None = None, queues: Sequence[str] | None = None
+    ) -> WorkerRun:
         """A worker for this app's kinds.
 
         `async with app.worker() as worker:` runs it beside the block; `await app.worker().run()` runs it until it is
         stopped or the process gets SIGTERM or SIGINT. `name` is what `stead info` shows; it must be unique in the hub.
+        `queues`: the queues from which it takes activities; without it the default one ("") and those that the app's
+        activities name.
         """
-        return WorkerRun(self, url, name)
+        return WorkerRun(self, url, name, queues)

@@ -76,6 +76,9 @@ class Activity(Generic[P, R_co]):
     `@app.activity` makes one. Called itself, it is the function: `await request_approval(expense)` in a test.
     """
 
+    name: str
+    canonical: str
+
     def __init__(
         self,
         function: Callable[P, object],
@@ -158,7 +161,9 @@ class ActivityDecorator(Protocol):
     """What `@app.activity(…)` with options gives."""
 
     @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> AsyncActivity[P, R]: ...
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # first match counts
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncActivity[P, R]: ...
 
     @overload
     def __call__(self, function: Callable[P, R], /) -> PlainActivity[P, R]: ...
@@ -173,8 +178,9 @@ def make_activity(
     tags: Mapping[str, str] | None = None,
 ) -> Activity[..., Any]:
     """The activity that a function is. Raises like `Activity`."""
-    form = AsyncActivity if inspect.iscoroutinefunction(function) else PlainActivity
-    return form[..., Any](function, name, retry=retry, queue=queue, tags=tags)
+    if inspect.iscoroutinefunction(function):
+        return AsyncActivity[..., Any](function, name, retry=retry, queue=queue, tags=tags)
+    return PlainActivity[..., Any](function, name, retry=retry, queue=queue, tags=tags)
 
 
 def _check_queue(queue: str) -> str:
@@ -186,11 +192,14 @@ def _check_queue(queue: str) -> str:
 # -- orchestrations ----------------------------------------------------------------------------------------------------
 
 
-class Orchestration(Generic[I_contra, O_co]):
+class Orchestration(Generic[I, O_co]):
     """A workflow written as an `async def`: each step's result is kept, and its code is replayed to its last state.
 
     `@app.orchestration` makes one. Called itself, it is the function.
     """
+
+    name: str
+    canonical: str
 
     def __init__(
         self,
@@ -228,7 +237,7 @@ class Orchestration(Generic[I_contra, O_co]):
     def __repr__(self) -> str:
         return f"<orchestration {self.name}{'' if self.version is None else f' {self.version}'}>"
 
-    def __call__(self, context: OrchestrationContext, /, *input: I_contra) -> Coroutine[Any, Any, O_co]:
+    def __call__(self, context: OrchestrationContext, /, *input: I) -> Coroutine[Any, Any, O_co]:
         return self.function(context, *input)
 
     def with_options(
@@ -304,7 +313,7 @@ class Orchestration(Generic[I_contra, O_co]):
         return copy.deepcopy(self._parameter.default)  # one instance does not see what another one does to it
 
 
-class InputOptional(Orchestration[I_contra, O_co]):
+class InputOptional(Orchestration[I, O_co]):
     """An orchestration whose input may be left out."""
 
 
@@ -318,7 +327,9 @@ class OrchestrationDecorator(Protocol):
     """What `@app.orchestration(…)` with options gives."""
 
     @overload
-    def __call__(self, function: FunctionWithDefault[I, O], /) -> InputOptional[I, O]: ...
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # first match counts
+        self, function: FunctionWithDefault[I, O], /
+    ) -> InputOptional[I, O]: ...
 
     @overload
     def __call__(

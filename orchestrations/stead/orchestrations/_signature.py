@@ -7,7 +7,7 @@ import sys
 import types
 import typing
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from pydantic import ValidationError
 
@@ -22,7 +22,8 @@ TAG_LENGTH_MAX = 256
 def check_function(kind: str, function: object) -> types.FunctionType:
     """A function of a module, or one within another function. Raises `InvalidDefinition` for everything else."""
     if isinstance(function, (staticmethod, classmethod)) or inspect.ismethod(function):
-        raise InvalidDefinition(f"{kind} {function.__func__.__qualname__}", _NO_METHODS)
+        name = getattr(cast("Any", function), "__qualname__", "")
+        raise InvalidDefinition(f"{kind} {name}", _NO_METHODS)
     if not isinstance(function, types.FunctionType):
         raise InvalidDefinition(f"{kind} {function!r}", f"@app.{kind} goes above a function (`def` or `async def`)")
     what = f"{kind} {function.__qualname__}"
@@ -115,7 +116,7 @@ def with_self(function: types.FunctionType) -> Callable[..., Any]:
         """Never called: only its signature is looked at."""
 
     first = inspect.Parameter("stead_self", inspect.Parameter.POSITIONAL_ONLY)
-    typing.cast("Any", stand_in).__signature__ = inspect.Signature([first, *parameters])
+    cast("Any", stand_in).__signature__ = inspect.Signature([first, *parameters])
     return stand_in
 
 
