@@ -16,12 +16,12 @@ from stead.app import Client
 from stead.orchestrations import RuntimeStatus
 
 from .calls import Calls, repeat_calls
+from .entities import app
 from .hub import workers
 from .orchestrations import (
     CITIES,
     Account,
     add_events,
-    app,
     be_on_time,
     fan_out,
     hello,
@@ -232,7 +232,7 @@ def make_histories(gate: Gate, address: Address, length: int) -> list[str]:
     async def make() -> list[str]:
         async with app.connect(address.url) as client:
             gate.ready()
-            ids = [await client.start_new(long_history, length) for _ in range(REPLAYS)]
+            ids: list[str] = [await client.start_new(long_history, length) for _ in range(REPLAYS)]
             for instance_id in ids:
                 async with asyncio.timeout(FINISH_S):
                     while await _length(client, instance_id) < length:  # noqa: ASYNC110  # what happens elsewhere

@@ -7,6 +7,7 @@ with no framework. So a ratio says how many orchestrations one gets for the pric
 from __future__ import annotations
 
 from . import orchestrating, raw
+from .calls import Calls
 from .measures import Benchmark, Sample
 
 HELLO = (
@@ -19,7 +20,7 @@ def _count(usual: int, size: float, least: int = 10) -> int:
 
 
 def _hello(running: int, usual: int) -> Benchmark:
-    def stead(calls: orchestrating.Calls) -> Sample:
+    def stead(calls: Calls) -> Sample:
         return Sample(calls.rate, {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (50, 99)})
 
     return Benchmark(
@@ -44,7 +45,7 @@ HELLO_ONE = Benchmark(
 )
 
 
-def _latency(calls: orchestrating.Calls) -> Sample:
+def _latency(calls: Calls) -> Sample:
     return Sample(calls.percentile_ms(50), {"p99_ms": calls.percentile_ms(99)})
 
 
@@ -80,7 +81,7 @@ BANK = Benchmark(
 )
 
 
-def _rate(calls: orchestrating.Calls) -> Sample:
+def _rate(calls: Calls) -> Sample:
     return Sample(calls.rate, {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (50, 99)})
 
 
@@ -105,7 +106,7 @@ TIMERS = Benchmark(
 )
 
 
-def _lateness(calls: orchestrating.Calls) -> Sample:
+def _lateness(calls: Calls) -> Sample:
     return Sample(calls.percentile_ms(99), {"p50_ms": calls.percentile_ms(50), "max_ms": calls.percentile_ms(100)})
 
 

@@ -58,7 +58,9 @@ async def test_an_error_of_the_first_step_leaves_nothing_to_undo() -> None:
         assert status.output == chaining.Booking(booked=False, reason="the hotel's system is down")
         assert await activities(hub.client, instance_id) == ["reserve_hotel"]
         again = await hub.client.start_new(chaining.book, chaining.Trip(city="Oslo"))
-        assert (await hub.client.wait_for_completion(again)).output.booked  # it was to fail once
+        booking = (await hub.client.wait_for_completion(again)).output
+        assert booking is not None
+        assert booking.booked  # it was to fail once
 
 
 async def test_an_activity_that_fails_twice_is_tried_three_times() -> None:
@@ -99,7 +101,7 @@ async def test_the_monitor_sees_the_end_of_a_job(
 async def test_the_monitor_gives_up_after_its_limit(
     make_hub: MakeHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(monitor, "finished_jobs", set())
+    monkeypatch.setattr(monitor, "finished_jobs", set[str]())
     async with make_hub(monitor.app) as hub:
         began = hub.now
         instance_id = await hub.client.start_new(monitor.watch, monitor.Watch(job="build", limit=timedelta(hours=72)))

@@ -308,7 +308,7 @@ async def test_a_custom_status_outlives_continue_as_new(make_hub: MakeHub) -> No
 
 async def test_too_large_a_custom_status_fails_the_orchestration() -> None:
     async with TestHub(app) as hub:
-        instance_id = await hub.client.start_new(tells, ["x" * 20_000])
+        instance_id = await hub.client.start_new(tells, list[object](["x" * 20_000]))
         status = await hub.client.wait_for_completion(instance_id)
         assert status.runtime_status == RuntimeStatus.FAILED
 

@@ -8,7 +8,7 @@ import asyncio
 import random
 from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -170,7 +170,7 @@ class Author:
         """Events are raised for the outermost instance only."""
         if program and program[0] == "event":
             return ["draw"]
-        return [self._without_events(part) if isinstance(part, list) else part for part in program]
+        return [self._without_events(cast("Program", part)) if isinstance(part, list) else part for part in program]
 
 
 async def outcome(seed: int, hub: TestHub) -> tuple[Any, dict[str, int], datetime | None]:

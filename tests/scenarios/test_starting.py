@@ -36,7 +36,7 @@ async def patient(context: OrchestrationContext, name: str = "go") -> object:
 
 
 @app.orchestration(version="2.1")
-async def versioned(context: OrchestrationContext) -> str:
+async def versioned(context: OrchestrationContext) -> str | None:
     return context.version
 
 

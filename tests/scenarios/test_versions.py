@@ -22,7 +22,7 @@ def make_app(*versions: str, **settings: Any) -> App:
 
     def define(version: str) -> None:
         @app.orchestration(name="job", version=version)
-        async def job(context: OrchestrationContext) -> list[str]:
+        async def job(context: OrchestrationContext) -> list[str | None]:
             first = await context.call_activity(step, version)
             await context.wait_for_external_event("go")
             return [first, await context.call_activity(step, version), context.version]
