@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from ._request import Request
+from ._cli_options import (
+    FREE_ARGUMENTS,
+    AppName,
+    Debug,
+    Json,
+    Url,
+    finish,
+    make_request,
+    reject_options,
+    usage,
+)
+from ._cli_orchestrations import add_commands
 
-AppName = Annotated[
-    str, typer.Argument(metavar="APP", help="The app as MODULE:ATTRIBUTE, such as weather:app.", show_default=False)
-]
 Entity = Annotated[str, typer.Argument(metavar="ENTITY", help="Its name, such as Station.", show_default=False)]
 Key = Annotated[str, typer.Argument(metavar="KEY", help='Its key, such as oslo; "" is a key, too.', show_default=False)]
 Operation = Annotated[str, typer.Argument(metavar="OPERATION", help="The operation's name.", show_default=False)]
@@ -25,24 +32,15 @@ Keywords = Annotated[
     list[str] | None,
     typer.Option("--kw", metavar="NAME=VALUE", help="An argument by name; may be repeated.", show_default=False),
 ]
-Url = Annotated[
-    str | None,
-    typer.Option("--url", help="The store. Without it $STEAD_URL, else embedded://./.stead.", show_default=False),
-]
-Json = Annotated[bool, typer.Option("--json", help="Write JSON, one object a line.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")]
-
 cli = typer.Typer(
     name="stead",
-    help="Durable entities: small pieces of state with an address, one operation at a time, nothing lost.",
+    help="Durable entities and orchestrations: one operation at a time, code that survives crashes, nothing lost.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-# A negative number is an argument, not an option; `_reject_options` finds the real typing errors.
-_FREE_ARGUMENTS = {"ignore_unknown_options": True}
 
 
 def _version(wanted: bool) -> None:
@@ -70,7 +68,7 @@ def dev(app: AppName, url: Url = None, as_json: Json = False, debug: Debug = Fal
     """Run one worker with an embedded server, and again whenever a Python file changes."""
     from ._dev import run_dev
 
-    _finish(run_dev(app, url, as_json=as_json, debug=debug))
+    finish(run_dev(app, url, as_json=as_json, debug=debug))
 
 
 @cli.command(rich_help_panel="Run")
@@ -80,6 +78,14 @@ def worker(
     name: Annotated[
         str | None, typer.Option(help="The worker's name in `stead info`, unique in the hub.", show_default=False)
     ] = None,
+    queues: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Take activities from these queues, parted by commas; otherwise from those that the app names.",
+            show_default=False,
+        ),
+    ] = None,
     url: Url = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -87,10 +93,11 @@ def worker(
     """Run workers until SIGTERM or ctrl-c, which let them finish what they are doing."""
     from ._work import run_workers
 
-    _finish(run_workers(app, url, processes=processes, name=name, as_json=as_json, debug=debug))
+    names = None if queues is None else [queue.strip() for queue in queues.split(",")]
+    finish(run_workers(app, url, processes=processes, name=name, queues=names, as_json=as_json, debug=debug))
 
 
-@cli.command(rich_help_panel="Entities", context_settings=_FREE_ARGUMENTS)
+@cli.command(rich_help_panel="Entities", context_settings=FREE_ARGUMENTS)
 def signal(
     context: typer.Context,
     app: AppName,
@@ -112,11 +119,11 @@ def signal(
     """Send an operation to an entity, without waiting for it. It is durable when the command ends."""
     from ._entity_commands import signal_command
 
-    words = _reject_options(context, args)
-    _finish(signal_command(_request(app, url, as_json, debug), entity, key, operation, words, kw or [], after, at))
+    words = reject_options(context, args)
+    finish(signal_command(make_request(app, url, as_json, debug), entity, key, operation, words, kw or [], after, at))
 
 
-@cli.command(rich_help_panel="Entities", context_settings=_FREE_ARGUMENTS)
+@cli.command(rich_help_panel="Entities", context_settings=FREE_ARGUMENTS)
 def call(
     context: typer.Context,
     app: AppName,
@@ -135,8 +142,8 @@ def call(
     """Call an operation and print its result."""
     from ._entity_commands import call_command
 
-    words = _reject_options(context, args)
-    _finish(call_command(_request(app, url, as_json, debug), entity, key, operation, words, kw or [], timeout))
+    words = reject_options(context, args)
+    finish(call_command(make_request(app, url, as_json, debug), entity, key, operation, words, kw or [], timeout))
 
 
 @cli.command(rich_help_panel="Entities")
@@ -144,7 +151,7 @@ def state(app: AppName, entity: Entity, key: Key, url: Url = None, as_json: Json
     """Print an entity's committed state. Exit status 1 if it has none."""
     from ._entity_commands import state_command
 
-    _finish(state_command(_request(app, url, as_json, debug), entity, key))
+    finish(state_command(make_request(app, url, as_json, debug), entity, key))
 
 
 @cli.command(rich_help_panel="Entities")
@@ -162,13 +169,16 @@ def entities(
     """List entities with their states; without ENTITY, the kinds and how many entities each has."""
     from ._entity_commands import kinds_command, list_command
 
-    request = _request(app, url, as_json, debug)
+    request = make_request(app, url, as_json, debug)
     if entity is None:
         if prefix:
-            _finish(_usage("--prefix needs an ENTITY to look in"))
-        _finish(kinds_command(request))
+            usage("--prefix needs an ENTITY to look in")
+        finish(kinds_command(request))
     else:
-        _finish(list_command(request, entity, prefix, limit))
+        finish(list_command(request, entity, prefix, limit))
+
+
+add_commands(cli)  # here: the help shows panels in the order of their first commands
 
 
 @cli.command(rich_help_panel="Hub")
@@ -182,7 +192,7 @@ def info(
     """Show the hub: server, workers, partitions, what waits, what is blocked, dead letters."""
     from ._info_command import info_command
 
-    _finish(info_command(_request(app, url, as_json, debug), every_partition=partitions))
+    finish(info_command(make_request(app, url, as_json, debug), every_partition=partitions))
 
 
 @cli.command("dead-letters", rich_help_panel="Hub")
@@ -203,31 +213,7 @@ def dead_letters(
     """Messages that could not be carried out: list them, show one, send them again, drop them."""
     from ._letter_commands import letters_command
 
-    _finish(letters_command(_request(app, url, as_json, debug), action, ids or [], every=every, limit=limit))
-
-
-def _request(app: str, url: str | None, as_json: bool, debug: bool) -> Request:
-    from ._request import Request
-
-    return Request(app, url, as_json, debug)
-
-
-def _finish(status: int) -> None:
-    raise typer.Exit(status)
-
-
-def _usage(message: str) -> int:
-    raise typer.BadParameter(message)
-
-
-def _reject_options(context: typer.Context, words: list[str] | None) -> list[str]:
-    """Unknown options reach us as arguments (see `_FREE_ARGUMENTS`): refuse what was surely meant as one."""
-    line: object = context.find_root().obj
-    free = isinstance(line, list) and "--" in line
-    for word in words or []:
-        if word.startswith("--") and len(word) > 2 and not free:
-            _usage(f"no such option: {word} (to send it as text, put -- in front of the arguments)")
-    return words or []
+    finish(letters_command(make_request(app, url, as_json, debug), action, ids or [], every=every, limit=limit))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

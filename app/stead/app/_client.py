@@ -6,15 +6,15 @@ from collections.abc import Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from stead.entities import EntityClient
+from stead.orchestrations import OrchestrationClient
 from stead.transport import Settings, Store, open_store
 
 if TYPE_CHECKING:
     from ._app import App
 
 
-class Client(EntityClient):
-    """Signals, calls, reads and lists the entities of a task hub. Made by `app.connect()`, for one event loop."""
+class Client(OrchestrationClient):
+    """Talks to the entities and orchestrations of a task hub. Made by `app.connect()`, for one event loop."""
 
     @property
     def store(self) -> Store:
@@ -44,7 +44,7 @@ class Connecting:
 
     async def _open(self) -> Client:
         store = await open_store(self._url, self._app.name, self._settings)
-        return Client(store, self._app.registry, self._settings)
+        return Client(store, self._app.registry, self._settings, self._app.orchestrations)
 
     def __await__(self) -> Generator[Any, None, Client]:
         return self._open().__await__()

@@ -71,7 +71,7 @@ def call_command(
         if request.as_json:
             print_json_line({"entity_id": str(entity_id), "operation": operation, "result": result})
         elif result is not None:
-            _print_value(console(), result)
+            print_value(console(), result)
         return 0
 
     def settings(app: App) -> Settings:
@@ -92,7 +92,7 @@ def state_command(request: Request, entity: str, key: str) -> int:
         if request.as_json:
             print_json_line(_entity_line(entity_id, value))
         else:
-            _print_value(console(), value)
+            print_value(console(), value)
         return 0
 
     return request.run(work)
@@ -204,7 +204,7 @@ def _how_many(count: int, entity: str, prefix: str, *, more: bool) -> str:
     return f"{count:,} {what}" if count else f"no {what}"
 
 
-def _print_value(screen: Console, value: object) -> None:
+def print_value(screen: Console, value: object) -> None:
     """Text as it is, everything else as JSON, indented and coloured at a terminal."""
     data = plain(value)
     if isinstance(data, str):

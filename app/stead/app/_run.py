@@ -6,12 +6,13 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from stead.entities import Worker
+from stead.orchestrations import Orchestrations
 from stead.transport import Store, open_store, parse_url
 
 from ._faults import INTERRUPTED
@@ -33,10 +34,11 @@ class WorkerRun:
     what it is doing and hands its partitions over. A second SIGINT ends the process at once.
     """
 
-    def __init__(self, app: App, url: str | None, name: str | None) -> None:
+    def __init__(self, app: App, url: str | None, name: str | None, queues: Sequence[str] | None = None) -> None:
         self._app = app
         self._url = url
         self._name = name
+        self._queues = queues
         self._store: Store | None = None
         self._worker: Worker | None = None
         self._stop_early = False
@@ -94,9 +96,11 @@ class WorkerRun:
     async def _make(self) -> Worker:
         if self._worker is not None:
             raise RuntimeError("this worker is running already; make another one with app.worker()")
-        store = await open_store(self._url, self._app.name, self._app.settings)
+        app = self._app
+        store = await open_store(self._url, app.name, app.settings)
         self._partitions = store.layout.partitions
-        self._store, self._worker = store, Worker(store, self._app.registry, self._app.settings, self._name)
+        extensions = [Orchestrations(app.orchestrations, app.settings, queues=self._queues)]
+        self._store, self._worker = store, Worker(store, app.registry, app.settings, self._name, extensions)
         return self._worker
 
     async def _let_go(self) -> None:
@@ -118,7 +122,8 @@ class WorkerRun:
     def _greet(self, worker: Worker) -> None:
         store = self._store
         assert store is not None
-        names = ", ".join(sorted(self._app.registry.names())) or "no entities"
+        known = {*self._app.registry.names(), *self._app.orchestrations.orchestration_names()}
+        names = ", ".join(sorted(known)) or "no entities or orchestrations"
         url = parse_url(self._url).public
         _log.info("worker %s of hub %s at %s serves %s", worker.name, self._app.name, url, names)
         level = logging.INFO if store.facts.durable == "always" else logging.WARNING

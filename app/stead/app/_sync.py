@@ -12,6 +12,7 @@ from stead.entities import Entity, EntityId
 from stead.transport import InvalidInput
 
 from ._portal import Portal
+from ._sync_orchestrations import SyncOrchestrations, in_chunks
 from ._sync_producer import SyncProducer, SyncSourceProducer
 
 if TYPE_CHECKING:
@@ -20,14 +21,11 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-T = TypeVar("T")
 E = TypeVar("E", bound=Entity)
 
-LIST_CHUNK = 200  # entities that are fetched from the client's thread at a time
 
-
-class SyncClient:
-    """Signals, calls, reads and lists the entities of a task hub, each method waiting for its result.
+class SyncClient(SyncOrchestrations):
+    """Talks to the entities and orchestrations of a task hub, each method waiting for its result.
 
         client = app.connect_sync()
         client.signal_entity(Station.record, "oslo", 3.5)
@@ -119,12 +117,7 @@ class SyncClient:
         async def begin(client: Client) -> AsyncIterator[tuple[EntityId, Any]]:
             return client.list_entities(entity, prefix=prefix)
 
-        iterator = self._portal.run(begin, self._seconds)
-        more = True
-        while more:
-            chunk = self._portal.run(lambda _: _take(iterator, LIST_CHUNK), self._seconds)
-            yield from chunk
-            more = len(chunk) == LIST_CHUNK
+        yield from in_chunks(self._portal, self._portal.run(begin, self._seconds), self._seconds)
 
     def after(self, delay: timedelta) -> SyncScheduled:
         """A sender of signals that are carried out so long after they were accepted."""
@@ -174,12 +167,3 @@ class SyncScheduled:
             await sender.signal_entity(operation, key, *args, **kwargs)
 
         self._portal.run(work, self._seconds)
-
-
-async def _take(iterator: AsyncIterator[T], count: int) -> list[T]:
-    taken: list[T] = []
-    async for item in iterator:
-        taken.append(item)
-        if len(taken) == count:
-            break
-    return taken

@@ -54,13 +54,13 @@ def parse_duration(text: str, option: str = "--after") -> timedelta:
         raise Fault(f"{option} {text!r}: longer than a date can hold", usage=True) from None
 
 
-def parse_instant(text: str) -> datetime:
+def parse_instant(text: str, option: str = "--at") -> datetime:
     """An instant in ISO 8601. Without an offset it is the local time of this machine."""
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
         raise Fault(
-            f"--at {text!r}: write an ISO 8601 time, such as 2030-01-31T12:00:00Z or 2030-01-31T12:00", usage=True
+            f"{option} {text!r}: write an ISO 8601 time, such as 2030-01-31T12:00:00Z or 2030-01-31T12:00", usage=True
         ) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ._loading import load_app
 from ._logs import CHILD_VARIABLE, start_logging
@@ -13,19 +13,30 @@ from ._processes import Crew, stop_with_parent
 from ._request import Request
 
 
-def run_workers(app: str, url: str | None, *, processes: int, name: str | None, as_json: bool, debug: bool) -> int:
+def run_workers(
+    app: str,
+    url: str | None,
+    *,
+    processes: int,
+    name: str | None,
+    queues: Sequence[str] | None,
+    as_json: bool,
+    debug: bool,
+) -> int:
     """Run until stopped; gives the exit status."""
     request = Request(app, url, as_json, debug)
     if processes == 1:
-        return request.guard(lambda: _run_one(request, name))
-    return request.guard(lambda: _run_many(request, processes, name))
+        return request.guard(lambda: _run_one(request, name, queues))
+    return request.guard(lambda: _run_many(request, processes, name, queues))
 
 
-def worker_arguments(request: Request, name: str | None) -> list[str]:
+def worker_arguments(request: Request, name: str | None, queues: Sequence[str] | None = None) -> list[str]:
     """The command line of a child. The URL goes by the environment."""
     arguments = ["worker", request.app]
     if name is not None:
         arguments += ["--name", name]
+    if queues is not None:
+        arguments += ["--queues", ",".join(queues)]
     if request.as_json:
         arguments.append("--json")
     if request.debug:
@@ -33,7 +44,7 @@ def worker_arguments(request: Request, name: str | None) -> list[str]:
     return arguments
 
 
-def _run_one(request: Request, name: str | None) -> int:
+def _run_one(request: Request, name: str | None, queues: Sequence[str] | None) -> int:
     is_child = CHILD_VARIABLE in os.environ
     start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     app = load_app(request.app)
@@ -41,20 +52,22 @@ def _run_one(request: Request, name: str | None) -> int:
         stop_with_parent()
 
     async def work() -> None:
-        await app.worker(request.url, name=name).run()
+        await app.worker(request.url, name=name, queues=queues).run()
 
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
         runner.run(work())
     return 0
 
 
-def _run_many(request: Request, processes: int, name: str | None) -> int:
+def _run_many(request: Request, processes: int, name: str | None, queues: Sequence[str] | None) -> int:
     log = start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     load_app(request.app)  # what is wrong with it is said once, here, not by every child
 
     async def work() -> int:
-        crew = Crew(lambda index: worker_arguments(request, name and f"{name}-{index}"), processes, request.url, log)
-        return await crew.run()
+        def arguments(index: int) -> list[str]:
+            return worker_arguments(request, name and f"{name}-{index}", queues)
+
+        return await Crew(arguments, processes, request.url, log).run()
 
     return asyncio.run(work())
 

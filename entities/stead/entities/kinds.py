@@ -6,6 +6,7 @@ Not for applications: it may change with any version.
 from __future__ import annotations
 
 from ._activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
+from ._addressing import Call, resolve
 from ._board import Bell, Board
 from ._effects import Effects
 from ._envelope import (
@@ -42,6 +43,7 @@ __all__ = [
     "Bell",
     "Blocked",
     "Board",
+    "Call",
     "Effects",
     "EntityKind",
     "Environment",
@@ -79,5 +81,6 @@ __all__ = [
     "failure_of",
     "instant_in_ms",
     "message_extras",
+    "resolve",
     "value_of",
 ]

@@ -17,6 +17,7 @@ from ._call_http import HttpResponse
 from ._client import OrchestrationClient
 from ._context import OrchestrationContext
 from ._definition import (
+    OMITTED,
     Activity,
     ActivityDecorator,
     AsyncActivity,
@@ -60,6 +61,7 @@ from ._unsupported import StuckOrchestration, UnsupportedInOrchestrator
 from ._versions import compare_versions
 
 __all__ = [
+    "OMITTED",
     "Activity",
     "ActivityContext",
     "ActivityDecorator",

@@ -8,17 +8,22 @@ stopped in the middle of a turn.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from stead.entities import Registry
+from stead.entities.kinds import resolve
 from stead.transport import InvalidInput, Settings
 
+from ._errors import UnknownOrchestration
 from ._events import Event, EventType
-from ._execution import Code, Execution
+from ._execution import Execution
 from ._export import History
 from ._failures import FailureDetails
 from ._outcome import Completed, ContinuedAsNew, Failed, Outcome
 from ._record import STATUSES, RuntimeStatus
-from ._resolver import TypeResolver
+from ._registry import OrchestrationRegistry
+from ._resolver import Types
 
 _ENDS = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_TERMINATED})
 
@@ -37,9 +42,19 @@ class Verdict:
         return {"name": self.name, "version": self.version, "events": self.events, "error": self.error}
 
 
-def check_replay(history: History, code: Code, settings: Settings, types: TypeResolver) -> Verdict:
-    """Replay a history against code. Raises `InvalidInput` for a history without a beginning."""
+def check_replay(
+    history: History, orchestrations: OrchestrationRegistry, entities: Registry, settings: Settings
+) -> Verdict:
+    """Replay a history against the code that would run such an instance.
+
+    Raises `InvalidInput` for a history without a beginning, `UnknownOrchestration` if nothing here may run it.
+    """
     started = first_event(history)
+    name, version = started.fields[:2]
+    code = orchestrations.orchestration(name, version)
+    if code is None:
+        raise UnknownOrchestration(name, orchestrations.orchestration_names(), version)
+    types = Types(orchestrations.activity, orchestrations.find, partial(resolve, entities))
     end = history.events[-1] if history.events[-1].type in _ENDS else None
     events = history.events[:-1] if end is not None else history.events
     execution = Execution(history.instance_id, code, events, settings, types)
@@ -47,7 +62,7 @@ def check_replay(history: History, code: Code, settings: Settings, types: TypeRe
         error = _difference(execution, end)
     finally:
         execution.close()
-    return Verdict(started.fields[0], started.fields[1], len(history.events), error)
+    return Verdict(name, version, len(history.events), error)
 
 
 def first_event(history: History) -> Event:
