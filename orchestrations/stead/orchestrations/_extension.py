@@ -23,7 +23,8 @@ class Orchestrations:
     """Adds orchestrations and activities to one `Worker`: `Worker(…, extensions=[Orchestrations(registry, settings)])`.
 
     `queues`: the queues from which this worker takes activities; without it the default one, "", and those that its
-    activities name. The activities of other queues go to other workers, those of its own instances included.
+    activities name. The activities of other queues go to other workers, those of its own instances included. A registry
+    in which nothing is registered costs nothing: it only lets instances wait for workers that know them.
 
     `activities` runs them: for tests it says whether it is idle, and has an interceptor that lets activities fail.
     """
@@ -32,24 +33,33 @@ class Orchestrations:
         self, registry: OrchestrationRegistry, settings: Settings, *, queues: Sequence[str] | None = None
     ) -> None:
         activities = registry.activities()
+        self._built_in = [HTTP] if activities or registry.orchestrations() else []
         if queues is None:
-            queues = ["", *(activity.queue for activity in activities)]
+            queues = ["", *(activity.queue for activity in activities)] if self._built_in else []
         self._registry = registry
         self._settings = settings
         self._http = HttpActivity(settings)
-        names = frozenset(activity.canonical for activity in activities) | {HTTP}
+        names = frozenset([*self._built_in, *(activity.canonical for activity in activities)])
         plain = any(not activity.is_async for activity in activities)
         self.activities = ActivityRunner(Serving(names, frozenset(queues)), self._find, settings, plain)
 
     def kind(self, environment: Environment) -> Kind:
         """The kind of instances."""
-        from ._kind import OrchestrationKind
+        try:
+            from ._kind import OrchestrationKind
+        except ModuleNotFoundError:  # FALLBACK until the kind is committed
+            from stead.entities.kinds import Blocked
 
+            class Nothing:
+                def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
+                    raise Blocked("no orchestrations yet", "orchestration")
+
+            return Nothing()  # type: ignore[return-value]
         return OrchestrationKind(self._registry, self._settings, environment.now_ms, self.activities.route)
 
     def names(self) -> Mapping[str, Mapping[str, Any]]:
         """What this worker can run."""
-        return {PREFIX + HTTP: {"name": HTTP, "queue": ""}, **self._registry.published()}
+        return {**{PREFIX + name: {"name": name, "queue": ""} for name in self._built_in}, **self._registry.published()}
 
     def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """What runs beside the worker's own parts."""
@@ -57,4 +67,4 @@ class Orchestrations:
 
     def _find(self, name: str) -> Runnable | None:
         """The activity of a name. An app may register its own in place of a built-in one."""
-        return self._registry.activity(name) or (self._http if name.lower() == HTTP else None)
+        return self._registry.activity(name) or (self._http if name.lower() in self._built_in else None)

@@ -52,3 +52,9 @@ def test_an_app_may_make_http_requests_in_its_own_way() -> None:
     extension = Orchestrations(made, Settings())
     assert extension.names()["activity/stead.http"] == {"name": "stead.http", "queue": ""}
     assert extension._find("Stead.HTTP") is found
+
+
+def test_an_app_without_any_serves_nothing() -> None:
+    extension = Orchestrations(OrchestrationRegistry(Settings()), Settings())
+    assert extension.names() == {}
+    assert extension.activities.here.queues == frozenset()
