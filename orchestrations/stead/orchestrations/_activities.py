@@ -39,9 +39,10 @@ _SENDS = 100
 class Tenure:
     """The own activities of one tenure of a partition."""
 
-    __slots__ = ("jobs", "seen")
+    __slots__ = ("careful", "jobs", "seen", "suspicious")
 
     def __init__(self) -> None:
+        self.suspicious = self.careful = False  # what earlier owners left may have ended them
         self.jobs: dict[bytes, Job] = {}  # until their results are recorded
         self.seen: set[bytes] | None = None  # while its tasks are read: those that came or went meanwhile
 
@@ -205,6 +206,7 @@ class ActivityRunner:
         tenure = self._tenures.get(partition)
         if tenure is None:
             tenure = self._tenures[partition] = Tenure()
+        tenure.suspicious, tenure.careful = partition.suspects.active, partition.suspects.careful
         tenure.seen = set()
         self._to_read.append((partition, tenure))
         self._read_bell.ring()
@@ -260,7 +262,6 @@ class ActivityRunner:
     async def _read_tasks(self, partition: Partition, tenure: Tenure) -> None:
         board = self._board
         assert self._suspects is not None, "it was attached"
-        suspicious, careful = partition.suspects.active, partition.suspects.careful
         after = b""
         try:
             while True:
@@ -277,8 +278,8 @@ class ActivityRunner:
                         continue
                     if job.activity is None or not self._current_routes().here(job.activity.canonical, job.queue):
                         misplaced.append(job)
-                    elif suspicious:
-                        self._suspects.add(job, careful)
+                    elif tenure.suspicious:
+                        self._suspects.add(job, tenure.careful)
                     else:
                         self.slots.add(job)
                 if misplaced:

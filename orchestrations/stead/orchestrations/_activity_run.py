@@ -6,6 +6,7 @@ All of that is the activity's failure; only a `KeyboardInterrupt` is nobody's re
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from stead.entities.kinds import Partition
 
 TASK_VERSION = 1
+
+logger = logging.getLogger("stead.activities")
 
 _SIMPLE = frozenset({type(None), bool, int, float})  # values that are the same after a trip through the store
 
@@ -184,7 +187,7 @@ async def perform(job: Job, intercept: Callable[[str], BaseException | None] | N
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
-        return failure_of(error, settings)
+        return _failure(job, error, settings)
 
 
 def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:
@@ -194,7 +197,7 @@ def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | N
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
-        return failure_of(error, settings)
+        return _failure(job, error, settings)
 
 
 def _call(job: Job, intercept: Callable[[str], BaseException | None] | None) -> object:
@@ -220,9 +223,12 @@ def _success(job: Job, value: object, settings: Settings) -> Outcome:
     return Outcome(True, unpack(packed))
 
 
-def failure_of(error: BaseException, settings: Settings) -> Outcome:
-    """The failure that an error means."""
+def _failure(job: Job, error: BaseException, settings: Settings) -> Outcome:
+    """The failure that an error means: a replay can tell no more of it than this says."""
     details = FailureDetails.of(error)
+    if job.stage is Stage.RUNNING:  # else it was cancelled
+        context = job.context
+        logger.info("%s of %s failed, attempt %d: %s", job.name, context.instance_id, context.attempt, details)
     outcome = Outcome(False, details.as_map())
     if len(pack_exact(outcome.value)) <= settings.payload_bytes_max:
         return outcome

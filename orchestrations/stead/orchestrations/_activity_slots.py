@@ -11,11 +11,12 @@ import contextlib
 import contextvars
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from stead.transport import Settings
 
 from ._activity_run import Job, Outcome, Stage, perform, perform_plain
+from ._activity_threads import Threads
 
 _PATIENCE_S = 1.0  # for activities that were cancelled, at the end
 
@@ -35,7 +36,9 @@ class Slots:
         self._plain: deque[Job] = deque()
         self._waiting = {True: 0, False: 0}  # by `is_async`
         self._order = 0
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = Threads(settings.activity_threads_max)
+        # Each activity begins with a copy of what is set where the worker was made, not of what another activity has set.
+        self._context = contextvars.copy_context()
         self.intercept: Callable[[str], BaseException | None] | None = None
         self.freed: Callable[[], None] = lambda: None  # a slot is free, and nothing here waits for it
 
@@ -97,13 +100,11 @@ class Slots:
         job.stage = Stage.RUNNING
         self._live.add(job)
         if is_async:
-            job.task = asyncio.create_task(self._run(job), name=job.name)
+            job.task = asyncio.create_task(self._run(job), name=job.name, context=self._context.copy())
             return
         self._threads += 1
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads_max, thread_name_prefix="stead-activity")
         loop = asyncio.get_running_loop()
-        self._pool.submit(contextvars.copy_context().run, self._run_in_thread, job, loop)
+        self._pool.submit(partial(self._context.copy().run, self._run_in_thread, job, loop))
 
     def _fill(self) -> None:
         """Give free slots to those that wait."""
@@ -150,6 +151,7 @@ class Slots:
 
     def _left_thread(self, job: Job, outcome: Outcome | None) -> None:
         self._threads -= 1
+        self._pool.done()
         self._leave(job, outcome)
 
     def _leave(self, job: Job, outcome: Outcome | None) -> None:
@@ -187,8 +189,7 @@ class Slots:
                 self.drop(job)
         for job in self._live:
             job.drop()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
     async def _wait(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

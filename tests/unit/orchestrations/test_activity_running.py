@@ -38,19 +38,51 @@ async def test_a_granted_activity_answers_its_instance() -> None:
     assert [what for what, _ in bench.store.asked] == ["open", "take"]  # and nothing for the activity
 
 
-async def test_a_plain_one_runs_in_a_thread_of_its_own_pool_with_the_callers_context() -> None:
+async def test_a_plain_one_runs_in_a_thread_with_what_was_set_where_the_worker_was_made() -> None:
     variable = contextvars.ContextVar[str]("variable")
 
     def look() -> list[str]:
         return [variable.get(), thread_name()]
 
+    variable.set("seen")
     bench = ActivityBench(look)
     async with bench.running():
-        variable.set("seen")
+        variable.set("set later")
         bench.grant(bench.task("look"))
         await bench.idle()
     assert bench.answers[1][0] == "seen"
     assert bench.answers[1][1].startswith("stead-activity")
+
+
+async def test_activities_see_nothing_of_one_another() -> None:
+    variable = contextvars.ContextVar[int]("variable", default=0)
+
+    async def look(number: int) -> int:
+        before = variable.get()
+        variable.set(number)
+        return before
+
+    bench = ActivityBench(look, activities_running_max=1)
+    async with bench.running():
+        bench.grant(*(bench.task("look", number) for number in (1, 2, 3)))
+        await bench.idle()
+    assert bench.answers == {1: 0, 2: 0, 3: 0}
+
+
+async def test_threads_are_used_again_and_end_with_the_worker() -> None:
+    def before() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if thread.name.startswith("stead-activity")}
+
+    others = before()
+    bench = ActivityBench(thread_name, activity_threads_max=4)
+    async with bench.running():
+        for _ in range(5):
+            bench.grant(*(bench.task("thread_name") for _ in range(2)))
+            await bench.idle()
+        assert len(before() - others) <= 2
+    async with asyncio.timeout(5):
+        while before() - others:
+            await asyncio.sleep(0.001)
 
 
 async def test_failures_of_every_kind_are_answers() -> None:
@@ -172,7 +204,7 @@ async def test_an_activity_knows_who_waits_for_it() -> None:
 
 async def test_what_is_unwanted_is_cancelled_or_thrown_away() -> None:
     ended: list[str] = []
-    go = threading.Event()
+    begun, go = threading.Event(), threading.Event()
 
     async def sleep() -> None:
         try:
@@ -183,6 +215,7 @@ async def test_what_is_unwanted_is_cancelled_or_thrown_away() -> None:
 
     def busy() -> None:
         context = activity_context()
+        begun.set()
         while not context.cancelled:
             time.sleep(0.001)
         ended.append("looked")
@@ -192,7 +225,7 @@ async def test_what_is_unwanted_is_cancelled_or_thrown_away() -> None:
     tasks = [bench.task("sleep"), bench.task("busy"), bench.task("double", 1)]
     async with bench.running():
         bench.grant(*tasks)
-        await settle()
+        assert await asyncio.to_thread(begun.wait, 5)
         bench.unwanted(*tasks)
         await bench.idle()
         assert await asyncio.to_thread(go.wait, 5)
