@@ -167,8 +167,9 @@ def read_arguments(
 
 
 async def _kinds(app: App, client: Client) -> dict[str, dict[str, Any]]:
-    """What the hub's workers have published, and what this app defines."""
-    kinds = await client.store.published()
+    """The entities that the hub's workers have published, and those that this app defines."""
+    published = await client.store.published()
+    kinds = {name: kind for name, kind in published.items() if "/" not in name}  # the others are no entities
     for entity_type in app.registry.types():
         kinds.setdefault(entity_type.canonical, entity_type.describe())
     return kinds

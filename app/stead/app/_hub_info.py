@@ -27,6 +27,8 @@ class Share:
     parked: int
     timers: int
     entities: int
+    instances: int
+    tasks: int
     dead_letters: int
 
 
@@ -73,6 +75,11 @@ class HubInfo:
                 waiting.update(names)
         return sorted(waiting)
 
+    def published(self, folder: str) -> dict[str, dict[str, Any]]:
+        """What workers have published in a folder ("orchestration", "activity"; "" for entities), by name."""
+        found = {name.rpartition("/"): kind for name, kind in self.kinds.items()}
+        return {name: kind for (place, _, name), kind in sorted(found.items()) if place == folder and "@" not in name}
+
     @property
     def quarantined(self) -> list[int]:
         return [partition.lease.partition for partition in self.partitions if partition.lease.quarantined]
@@ -109,6 +116,8 @@ class HubInfo:
             "parked_targets": partition.parked_targets,
             "blocked": partition.blocked,
             "entities": partition.entities,
+            "instances": partition.instances,
+            "tasks": partition.tasks,
             "timers": partition.timers,
             "dead_letters": partition.dead,
             "dead_letters_trimmed": partition.dead_trimmed,
@@ -143,5 +152,7 @@ def _share(owner: str, partitions: list[PartitionInfo]) -> Share:
         sum(p.parked for p in partitions),
         sum(p.timers for p in partitions),
         sum(p.entities for p in partitions),
+        sum(p.instances for p in partitions),
+        sum(p.tasks for p in partitions),
         sum(p.dead for p in partitions),
     )

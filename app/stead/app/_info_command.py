@@ -79,16 +79,24 @@ def _print_workers(screen: Console, found: HubInfo) -> None:
 
 
 def _print_kinds(screen: Console, found: HubInfo) -> None:
+    entities = found.published("")
     rows = table("entity", "form", "operations", title="\nEntities that workers have published")
-    for canonical, kind in sorted(found.kinds.items()):
+    for canonical, kind in entities.items():
         operations = ", ".join(kind.get("operations") or []) or "(any)"
         rows.add_row(str(kind.get("name", canonical)), str(kind.get("form", "")), operations)
-    if found.kinds:
+    if entities:
+        screen.print(rows)
+    orchestrations = found.published("orchestration")
+    rows = table("orchestration", "versions", title="\nOrchestrations that workers have published")
+    for canonical, kind in orchestrations.items():
+        versions = ", ".join(str(version) or "(none)" for version in kind.get("versions") or [])
+        rows.add_row(str(kind.get("name", canonical)), versions)
+    if orchestrations:
         screen.print(rows)
 
 
 def _print_shares(screen: Console, found: HubInfo) -> None:
-    names = ("partitions", "waiting", "parked", "scheduled", "entities", "dead")
+    names = ("partitions", "waiting", "parked", "timers", "entities", "instances", "tasks", "dead")
     rows = table("owner", *names, numbers=names, title="\nPartitions")
     for share in found.shares:
         rows.add_row(share.owner or "(nobody)", *_numbers(share))
@@ -99,12 +107,21 @@ def _print_shares(screen: Console, found: HubInfo) -> None:
 
 
 def _numbers(share: Share) -> list[str]:
-    counts = (share.partitions, share.backlog, share.parked, share.timers, share.entities, share.dead_letters)
+    counts = (
+        share.partitions,
+        share.backlog,
+        share.parked,
+        share.timers,
+        share.entities,
+        share.instances,
+        share.tasks,
+        share.dead_letters,
+    )
     return [f"{count:,}" for count in counts]
 
 
 def _print_partitions(screen: Console, found: HubInfo) -> None:
-    names = ("#", "epoch", "waiting", "parked", "scheduled", "entities", "dead")
+    names = ("#", "epoch", "waiting", "parked", "timers", "entities", "instances", "tasks", "dead")
     rows = table("#", "owner", *names[1:], numbers=names)
     for partition in found.partitions:
         rows.add_row(
@@ -118,6 +135,8 @@ def _print_partitions(screen: Console, found: HubInfo) -> None:
                     partition.parked,
                     partition.timers,
                     partition.entities,
+                    partition.instances,
+                    partition.tasks,
                     partition.dead,
                 )
             ),
@@ -129,7 +148,7 @@ def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
     """What somebody should look at, each with what to do."""
     blocked = found.blocked
     if blocked:
-        rows = table("blocked entity", "why its messages wait", title="\nBlocked")
+        rows = table("blocked", "why its messages wait", title="\nBlocked")
         for target, why in list(blocked.items())[:_BLOCKED_MAX]:
             rows.add_row(target, one_line(why))
         screen.print(rows)

@@ -1,0 +1,251 @@
+"""The commands for orchestrations, with a worker running, as people and as machines read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from user_folder import Outcome, Stead, WorkerThread, eventually
+
+EXPENSES = """
+import asyncio
+from datetime import timedelta
+
+from pydantic import BaseModel
+
+from stead.app import App, Settings
+from stead.orchestrations import OrchestrationContext
+
+app = App("expenses", settings=Settings(partitions=4, slot_groups=2, heartbeat_ms=200, lease_ms=2_000))
+
+
+class Expense(BaseModel):
+    amount: int
+
+
+@app.activity
+async def book(amount: int) -> int:
+    if amount > 1_000:
+        raise ValueError("too\\n much")
+    return amount
+
+
+@app.orchestration
+async def approval(context: OrchestrationContext, expense: Expense) -> str:
+    context.set_custom_status({"waits for": "Approval"})
+    if await context.wait_for_external_event("Approval", bool):
+        return f"approved {await context.call_activity(book, expense.amount)}"
+    return "refused"
+
+
+@app.orchestration(version="1.5")
+async def say(context: OrchestrationContext, text: str = "nothing") -> str:
+    return text
+
+
+@app.orchestration
+async def books(context: OrchestrationContext, amount: int) -> int:
+    return await context.call_activity(book, amount)
+"""
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture
+def stead(stead: Stead) -> Stead:
+    """The command line in a folder whose app has orchestrations."""
+    (stead.folder / f"{stead.module}.py").write_text(EXPENSES)
+    return stead
+
+
+@pytest.fixture(autouse=True)
+def worker(stead: Stead) -> Iterator[WorkerThread]:
+    thread = WorkerThread(stead.app, stead.url)
+    yield thread
+    thread.end()
+
+
+def start(stead: Stead, *arguments: str) -> str:
+    done = stead("start", *arguments)
+    assert done.status == 0, done.err
+    return done.out.strip()
+
+
+def one_line_error(done: Outcome, said: str, status: int = 1) -> None:
+    assert (done.status, done.out) == (status, "")
+    assert done.err.startswith("error: "), done.err
+    assert done.err.count("\n") == 1, done.err
+    assert said in done.err
+
+
+def test_an_instance_from_start_to_end(stead: Stead) -> None:
+    done = stead("start", "approval", '{"amount": 12}', "--tag", "region=north")
+    instance_id = done.out.strip()
+    assert (done.status, done.err) == (0, f"next: stead status {stead.reference} {instance_id}\n")
+    eventually(lambda: "Running" in stead("status", instance_id).out)
+    shown = stead("status", instance_id)
+    for text in ("approval", "amount 12", "region=north", "waits for"):
+        assert text in shown.out
+    assert shown.err == f"next: stead wait {stead.reference} {instance_id}\n"
+    one_line_error(stead("wait", instance_id, "--timeout", "50ms"), "no answer within 0.05 s")
+    raised = stead("raise-event", instance_id, "approval", "true")
+    assert (raised.status, raised.err.splitlines()[0]) == (0, f"accepted: event approval for {instance_id}")
+    assert stead("wait", instance_id) == Outcome(0, "approved 12\n", "")
+    (status,) = lines(stead("status", instance_id, "--json").out)
+    assert status["runtime_status"] == "Completed"
+    assert (status["output"], status["input"]) == ("approved 12", {"amount": 12})
+    assert (status["tags"], status["failure"], status["version"]) == ({"region": "north"}, None, None)
+    table = stead("history", instance_id).out
+    for text in ("ExecutionStarted", "EventRaised", "TaskScheduled", "book", "TaskCompleted", "Completed"):
+        assert text in table
+    assert all(len(line.rstrip()) <= 80 for line in table.splitlines())
+
+
+def test_a_failed_instance(stead: Stead) -> None:
+    instance_id = start(stead, "books", "2000", "--id", "b-1")
+    assert instance_id == "b-1"
+    one_line_error(stead("wait", "b-1"), "instance b-1 is Failed")
+    done = stead("wait", "b-1", "--json")
+    assert (done.status, lines(done.out)[0]["runtime_status"]) == (1, "Failed")
+    shown = stead("status", "b-1")
+    assert "too much" in shown.out
+    assert shown.err == f"next: stead history {stead.reference} b-1\n"
+
+
+def test_inputs_are_json_unless_text_is_wanted(stead: Stead) -> None:
+    for word, said in [
+        ("007", "007"),
+        ("7", "7"),
+        ("two words", "two words"),
+        ('"quoted"', "quoted"),
+        ("true", "true"),
+    ]:
+        assert stead("wait", start(stead, "say", word)).out == f"{said}\n"
+    assert stead("wait", start(stead, "say")).out == "nothing\n"
+    assert stead("wait", start(stead, "books", "-5")).out == "-5\n"
+    assert stead("wait", start(stead, "SAY", "--version", "1.5", "--", "--json")).out == "--json\n"
+
+
+def test_what_is_wrong_is_one_line(stead: Stead) -> None:
+    start(stead, "say", "a", "--id", "done")
+    stead("wait", "done")
+    start(stead, "approval", '{"amount": 1}', "--id", "runs")
+    eventually(lambda: "Running" in stead("status", "runs").out)
+    for arguments, said in [
+        (("start", "nosuch"), "no orchestration named 'nosuch'"),
+        (("start", "approval"), "argument 'expense' of orchestration approval: it is missing"),
+        (("start", "approval", "many"), "argument 'expense'"),
+        (("start", "say", "--id", "a/b"), "a/b"),
+        (("start", "approval", '{"amount": 1}', "--id", "runs"), "exists already"),
+        (("start", "say", "--id", "done", "--reuse", "never"), "exists already"),
+        (("status", "nosuch"), f"there is no instance nosuch; `stead instances {stead.reference}`"),
+        (("wait", "nosuch"), "does not exist"),
+        (("history", "nosuch"), "does not exist"),
+        (("raise-event", "nosuch", "go"), "does not exist"),
+        (("raise-event", "done", "go"), "is finished"),
+        (("rewind", "done"), "is finished"),
+        (("rewind", "runs"), "is not finished"),
+        (("purge", "runs"), "is not finished"),
+        (("purge", "nosuch"), "there is no instance nosuch"),
+        (("instances", "--status", "Done"), "Completed"),
+        (("replay", "nosuch"), "does not exist"),
+    ]:
+        one_line_error(stead(*arguments), said)
+    for arguments, said in [
+        (("start", "say", "--after", "1", "--id", "x"), "--after '1'"),
+        (("start", "say", "--after", "1s", "--at", "2030-01-01"), "give one of them"),
+        (("start", "say", "--tag", "x"), "--tag 'x'"),
+        (("start", "say", "--nonsense"), "no such option: --nonsense"),
+        (("instances", "--from", "yesterday"), "--from 'yesterday'"),
+        (("purge", "done", "--status", "Failed"), "not both"),
+        (("purge",), "--yes"),
+        (("replay",), "--history FILE"),
+        (("replay", "--history", "nosuch.json"), "nosuch.json cannot be read"),
+    ]:
+        one_line_error(stead(*arguments), said, 2)
+
+
+def test_an_instance_is_managed(stead: Stead) -> None:
+    instance_id = start(stead, "approval", '{"amount": 1}')
+    done = stead("suspend", instance_id, "--reason", "lunch")
+    assert done.err.splitlines() == [
+        f"accepted: suspend for {instance_id}",
+        f"next: stead resume {stead.reference} {instance_id}",
+    ]
+    eventually(lambda: "Suspended" in stead("status", instance_id).out)
+    assert lines(stead("resume", instance_id, "--json").out) == [
+        {"instance_id": instance_id, "action": "resume", "accepted": True}
+    ]
+    eventually(lambda: "Running" in stead("status", instance_id).out)
+    other = stead("restart", instance_id).out.strip()
+    assert other != instance_id
+    assert stead("terminate", instance_id, "--reason", "enough", "--alone").status == 0
+    one_line_error(stead("wait", instance_id), "is Terminated: enough")
+    assert stead("raise-event", other, "Approval", "false").status == 0
+    assert stead("wait", other).out == "refused\n"
+    assert stead("restart", other, "--same-id", "--json").out == json.dumps({"instance_id": other}) + "\n"
+
+
+def test_a_later_start_is_pending(stead: Stead) -> None:
+    instance_id = start(stead, "say", "later", "--after", "1h")
+    (status,) = lines(stead("status", instance_id, "--json").out)
+    assert status["runtime_status"] == "Pending"
+    assert stead("wait", start(stead, "say", "now", "--at", "2020-01-01T00:00:00Z")).out == "now\n"
+
+
+def test_instances_are_listed_counted_and_purged(stead: Stead) -> None:
+    for number in range(3):
+        start(stead, "say", str(number), "--id", f"job-{number}", "--tag", f"number={number}")
+        stead("wait", f"job-{number}")
+    start(stead, "books", "2000", "--id", "other")
+    stead("wait", "other")
+    listed = stead("instances", "--limit", "2")
+    assert "job-0" in listed.out
+    assert "other" not in listed.out
+    assert listed.err == "the first 2 instances; --limit shows more, --count counts them\n"
+    assert [line["instance_id"] for line in lines(stead("instances", "--status", "failed", "--json").out)] == ["other"]
+    assert [line["input"] for line in lines(stead("instances", "--tag", "number=1", "--json").out)] == ["1"]
+    assert stead("instances", "--prefix", "z").err == "no instances that match\n"
+    assert lines(stead("instances", "--count", "--json").out) == [
+        {"name": "books", "runtime_status": "Failed", "instances": 1},
+        {"name": "say", "runtime_status": "Completed", "instances": 3},
+    ]
+    assert stead("instances", "--count").err == "4 instances\n"
+    assert stead("purge", "job-0").err == "1 purged\n"
+    assert stead("purge", "--name", "say", "--to", "2020-01-01", "--yes").err == "0 purged\n"
+    assert stead("purge", "--name", "say", "--yes").err == "2 purged\n"
+    assert lines(stead("purge", "--yes", "--json").out) == [{"purged": 1}]
+    assert stead("instances").err == "no instances\n"
+
+
+def test_a_history_is_exported_and_replayed(stead: Stead) -> None:
+    instance_id = start(stead, "approval", '{"amount": 12}')
+    stead("raise-event", instance_id, "Approval", "true")
+    stead("wait", instance_id)
+    file = stead.folder / "history.json"
+    file.write_text(stead("history", instance_id, "--json").out)
+    assert "does what the history says" in stead("replay", instance_id).err
+    done = stead("replay", "--history", str(file))
+    assert (done.status, "approval does what the history says" in done.err) == (0, True)
+    history = json.loads(file.read_text())
+    for event in history["events"]:
+        if event["type"] == "TaskScheduled":
+            event["fields"]["name"] = "ship"
+    file.write_text(json.dumps(history))
+    changed = stead("replay", "--history", str(file), "--json")
+    (verdict,) = lines(changed.out)
+    assert (changed.status, "ship" in verdict["error"]) == (1, True)
+    one_line_error(stead("replay", "--history", str(file)), "ship")
+
+
+def test_info_shows_orchestrations(stead: Stead) -> None:
+    start(stead, "approval", '{"amount": 12}', "--id", "a")
+    eventually(lambda: "Running" in stead("status", "a").out)
+    shown = stead("info").out
+    for text in ("approval", "say", "1.5"):
+        assert text in shown

@@ -1,0 +1,57 @@
+"""Makes the histories of this folder anew, by real runs: `python tests/histories/make.py`.
+
+They are meant to be kept: a history that the code of today makes shows nothing about instances that began yesterday. So
+this writes only those that are not there yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from stead.app.testing import TestHub
+from stead.orchestrations.histories import History, history_text
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER))
+
+RUNS: dict[str, tuple[str, Any, list[tuple[str, Any]]]] = {
+    "chain": ("chain", ["Tokyo", "Seattle", "London"], []),
+    "fan-out": ("fan_out", 5, []),
+    "approved": ("approval", 12, [("approval", True)]),
+    "escalated": ("approval", 13, []),
+    "failed": ("fails", None, []),
+    "parent": ("parent", None, []),
+    "transfer": ("transfer", 100, []),
+    "continued": ("counts_down", 2, []),
+    "patched": ("patched", None, []),
+}
+
+
+async def make(file_name: str) -> str:
+    """The text of one history."""
+    from orchestrations import app
+
+    name, value, events = RUNS[file_name]
+    async with TestHub(app) as hub:
+        instance_id = await hub.client.start_new(name, value, instance_id=f"golden-{file_name}")
+        await hub.run_until_idle()
+        for event_name, data in events:
+            await hub.client.raise_event(instance_id, event_name, data)
+        await hub.advance(timedelta(days=4))
+        return history_text(History(instance_id, await hub.client.read_history(instance_id)))
+
+
+def main() -> None:
+    for file_name in RUNS:
+        file = FOLDER / f"{file_name}.json"
+        if not file.exists():
+            file.write_text(asyncio.run(make(file_name)))
+            print(f"made {file.name}")
+
+
+if __name__ == "__main__":
+    main()
