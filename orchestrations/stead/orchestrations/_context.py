@@ -20,6 +20,7 @@ from stead.transport import InvalidInput, pack, pack_exact, unpack
 from ._call_http import HttpRequest, HttpResponse, begin_http
 from ._calls import ActivityCall, Call, EntityCall, SubOrchestrationCall, operation_failed
 from ._critical import EntityLocks
+from ._definition import OMITTED, InstanceId
 from ._durable_task import DurableTask
 from ._events import EventType
 from ._retry import RetryPolicy
@@ -27,7 +28,7 @@ from ._retry import RetryPolicy
 if TYPE_CHECKING:
     from stead.entities import Entity
 
-    from ._definition import Activity, InstanceId, Orchestration
+    from ._definition import Activity, InputOptional, Orchestration
     from ._execution import Execution
     from ._resolver import ActivityForm, OrchestrationForm
 
@@ -172,12 +173,15 @@ class OrchestrationContext:
         return call
 
     @overload
-    def call_sub_orchestrator(self, orchestration: Orchestration[I, O], input: I = ..., /) -> DurableTask[O]: ...
+    def call_sub_orchestrator(self, orchestration: InputOptional[I, O], input: I = ..., /) -> DurableTask[O]: ...
+
+    @overload
+    def call_sub_orchestrator(self, orchestration: Orchestration[I, O], input: I, /) -> DurableTask[O]: ...
 
     @overload
     def call_sub_orchestrator(self, orchestration: str, input: Any = None, /) -> DurableTask[Any]: ...
 
-    def call_sub_orchestrator(self, orchestration: Any, input: Any = None, /) -> DurableTask[Any]:
+    def call_sub_orchestrator(self, orchestration: Any, input: Any = OMITTED, /) -> DurableTask[Any]:
         """Run an orchestration, and wait for its output. Retry policy, version, tags and instance ID come from
         `orchestration.with_options(…)`; without an ID it gets one of its own.
 
@@ -192,7 +196,7 @@ class OrchestrationContext:
         if form is None:
             call = SubOrchestrationCall(core, orchestration, None, None)
             call.version = call.instance_id = call.tags = None
-            call.input = plain(input)
+            call.input = None if input is OMITTED else plain(input)
         else:
             _check_form(form, "encode_input", "an orchestration")
             call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
@@ -208,8 +212,21 @@ class OrchestrationContext:
     @overload
     def start_new(
         self,
-        orchestration: Orchestration[I, O],
+        orchestration: InputOptional[I, O],
         input: I = ...,
+        /,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> InstanceId[O]: ...
+
+    @overload
+    def start_new(
+        self,
+        orchestration: Orchestration[I, O],
+        input: I,
         /,
         *,
         instance_id: str | None = None,
@@ -234,7 +251,7 @@ class OrchestrationContext:
     def start_new(
         self,
         orchestration: Any,
-        input: Any = None,
+        input: Any = OMITTED,
         /,
         *,
         instance_id: str | None = None,
@@ -243,8 +260,6 @@ class OrchestrationContext:
         tags: Mapping[str, str] | None = None,
     ) -> InstanceId[Any]:
         """Start an orchestration for which nobody waits: its instance ID. An ID that is in use starts nothing."""
-        from ._definition import InstanceId
-
         core = self._core
         core.check()
         form: OrchestrationForm | None = (
@@ -252,7 +267,7 @@ class OrchestrationContext:
         )
         name = orchestration
         if form is None:
-            data = plain(input)
+            data = None if input is OMITTED else plain(input)
         else:
             _check_form(form, "encode_input", "an orchestration")
             name, data = form.name, form.encode_input(input)
@@ -276,7 +291,7 @@ class OrchestrationContext:
             )
 
     def continue_as_new(
-        self, input: Any = None, preserve_unprocessed_events: bool = True, *, version: str | None = None
+        self, input: Any = OMITTED, preserve_unprocessed_events: bool = True, *, version: str | None = None
     ) -> None:
         """Begin anew with this input and an empty history once the function returns; what it returns is then ignored.
 

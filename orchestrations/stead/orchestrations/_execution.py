@@ -107,14 +107,14 @@ class Execution:
         replaying: 0 for an instance that begins.
         """
         started = history[0]
-        name, version, input, execution_id, parent, tags, scheduled_ms = (*started.fields, None, None, None)[:7]
+        name, version, given, execution_id, parent, tags, scheduled_ms = (*started.fields, None, None, None)[:7]
         self.instance_id = instance_id
         self.code = code
         self.settings = settings
         self.types = types
         self.name: str = name
         self.version: str | None = version
-        self.input: Any = input
+        self.input: Any = given
         self.first_execution_id: str = execution_id  # what random numbers are drawn from: a rewinding keeps them
         self.execution_id: str = _latest_execution_id(execution_id, history)
         self.parent: Sequence[Any] | None = parent
@@ -353,8 +353,8 @@ class Execution:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the code raised
             return Failed(FailureDetails.of(_explained(error)))
-        input, version, keep = self.continued
-        return ContinuedAsNew(input, version, self.mailbox.unprocessed() if keep else [])
+        following, version, keep = self.continued
+        return ContinuedAsNew(following, version, self.mailbox.unprocessed() if keep else [])
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcome = outcome

@@ -1,7 +1,7 @@
 """The event loop that runs one orchestrator: it never blocks, its time is the orchestration's, its timers are durable.
 
-`asyncio` and `anyio` are used unchanged on it. Nothing here depends on where an object lies in memory: tasks and futures
-are hashed by number, so that the sets in which asyncio and anyio keep them are gone through in the same order in a replay.
+`asyncio` and `anyio` are used unchanged on it. Nothing here depends on where an object lies in memory, as it does where
+asyncio and anyio go through sets (`_ordering`).
 
 The loop is never run by itself. `enter` makes it the running loop of its thread, `run` runs what is ready until nothing
 is, `leave` brings the outer loop back. All that happens in between happens in one turn.
@@ -15,9 +15,10 @@ import math
 import sys
 from asyncio import events, tasks
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from ._ordering import NumberedFuture, NumberedTask, coroutines_to_complete, in_order
 from ._unsupported import IN_AN_ACTIVITY, Halted, StuckOrchestration, UnsupportedInOrchestrator
 
 T = TypeVar("T")
@@ -79,39 +80,6 @@ class DurableHandle(asyncio.TimerHandle):
         loop.fire(self)
 
 
-class NumberedTask(asyncio.Task[T]):
-    """A task that is hashed by number."""
-
-    __slots__ = ("number",)
-
-    def __init__(
-        self,
-        number: int,
-        coro: Coroutine[Any, Any, T],
-        loop: DeterministicLoop,
-        name: str | None,
-        context: contextvars.Context | None,
-    ) -> None:
-        self.number = number  # before the rest: asyncio enters the task into a set
-        super().__init__(coro, loop=loop, name=name or f"task-{number & 0xFFFFFF}", context=context)
-
-    def __hash__(self) -> int:
-        return self.number
-
-
-class NumberedFuture(asyncio.Future[T]):
-    """A future that is hashed by number."""
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int, loop: DeterministicLoop) -> None:
-        self.number = number
-        super().__init__(loop=loop)
-
-    def __hash__(self) -> int:
-        return self.number
-
-
 class DeterministicLoop(asyncio.AbstractEventLoop):
     """See the module. `seed` spreads the numbers of different executions, and is the same in each replay of one."""
 
@@ -121,6 +89,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._number = seed & 0x3FFF_FFFF_FF00_0000  # 38 bits of the execution, 24 of the object
         self._tasks: dict[int, asyncio.Task[Any]] = {}  # those that run: asyncio itself keeps no task alive
         self._generators: list[AsyncGenerator[Any, Any]] = []
+        self._early: dict[int, asyncio.Task[Any]] = {}  # made before they were asked for, by the ID of the coroutine
+        self.woken: list[tuple[int, asyncio.Handle]] = []  # by cancellations of the callback that runs
         self._handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
         self._closed = False
         self._outer: tuple[Any, Any] | None = None
@@ -158,6 +128,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
                 raise
             except BaseException as error:  # noqa: BLE001 - as asyncio does
                 self.call_exception_handler({"message": "a callback failed", "exception": error, "handle": handle})
+            if self.woken:
+                in_order(ready, self.woken)
+                self.woken = []
             steps -= 1
             if not steps:
                 raise StuckOrchestration(
@@ -265,11 +238,28 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             never: Any = self.create_future()
             never.cancel()
             return never  # type: ignore[no-any-return]
+        if self._early:
+            early = self._early.pop(id(coro), None)
+            if early is not None:
+                return early
+        coroutines = coroutines_to_complete(sys._getframe(1))
+        if coroutines is None:
+            return self._new_task(coro, name, context)
+        for coroutine in coroutines:
+            if id(coroutine) not in self._early:
+                self._early[id(coroutine)] = self._new_task(coroutine, None, None)
+        return self._early.pop(id(coro))
+
+    def _new_task(self, coro: Any, name: str | None, context: contextvars.Context | None) -> asyncio.Task[Any]:
         number = self.number()
-        task = NumberedTask(number, coro, self, name, context)
+        task: NumberedTask[Any] = NumberedTask(number, coro, self, name, context)
         self._tasks[number] = task
         task.add_done_callback(self._ended)
         return task
+
+    def ready(self) -> deque[asyncio.Handle]:
+        """What runs in this turn, for tasks that are cancelled."""
+        return self._ready
 
     def _ended(self, task: Any) -> None:
         del self._tasks[task.number]

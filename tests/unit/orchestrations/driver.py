@@ -1,0 +1,233 @@
+"""A driver that plays the part of the worker for one instance: it keeps the log, and answers what the code asks for.
+
+It commits after each event, and whatever the log holds then survives `kill`. Answers come from `answer`, in virtual time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from stead.entities import Registry
+from stead.entities._addressing import resolve
+from stead.orchestrations._context import OrchestrationContext
+from stead.orchestrations._events import ANSWERED, SCHEDULED, Event, EventType, decode_event, encode_event
+from stead.orchestrations._execution import Execution
+from stead.orchestrations._failures import FailureDetails
+from stead.orchestrations._outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
+from stead.orchestrations._resolver import Types
+from stead.transport import Settings
+
+START_MS = 1_767_225_600_000
+SETTINGS = Settings()
+E = EventType
+Function = Callable[..., Coroutine[Any, Any, Any]]
+Answer = tuple[int, EventType, tuple[Any, ...]] | None  # after how many milliseconds, what
+
+
+class PlainCode:
+    """An orchestration that takes and gives plain data."""
+
+    def __init__(self, function: Function, name: str = "flow", version: str | None = None) -> None:
+        self.function = function
+        self.name = name
+        self.version = version
+
+    def start(self, context: OrchestrationContext, input: object) -> Coroutine[Any, Any, object]:
+        return self.function(context, input) if self.function.__code__.co_argcount > 1 else self.function(context)
+
+    def encode_input(self, value: Any) -> object:
+        return value
+
+    def encode_output(self, value: Any) -> object:
+        return value
+
+
+def make_types(registry: Registry | None = None, **known: Any) -> Types:
+    entities = Registry() if registry is None else registry
+    return Types(
+        lambda name: known.get(name),
+        lambda name: known.get(name),
+        lambda operation, key, args, kwargs: resolve(entities, operation, key, args, kwargs),
+    )
+
+
+TYPES = make_types()
+
+
+def started(input: Any = None, execution_id: str = "0123456789abcdef", **others: Any) -> Event:
+    fields = ("flow", others.get("version"), input, execution_id, others.get("parent"), others.get("tags"), None)
+    return Event(E.EXECUTION_STARTED, others.get("at_ms", START_MS), 0, fields)
+
+
+def begin(function: Function, input: Any = None, types: Types = TYPES, **others: Any) -> Execution:
+    """A new execution, that waits for its first answers."""
+    return Execution("one", PlainCode(function), [started(input, **others)], SETTINGS, types, played=0)
+
+
+def done(scheduled: Event, result: Any = None, after_ms: int = 1) -> Event:
+    """The answer that all went well."""
+    at_ms = scheduled.at_ms + after_ms
+    match scheduled.type:
+        case E.TASK_SCHEDULED:
+            return Event(E.TASK_COMPLETED, at_ms, scheduled.task_id, (result,))
+        case E.SUB_ORCHESTRATION_CREATED:
+            return Event(E.SUB_ORCHESTRATION_COMPLETED, at_ms, scheduled.task_id, (result,))
+        case E.TIMER_CREATED:
+            fire_at_ms = scheduled.fields[0]
+            return Event(E.TIMER_FIRED, max(at_ms, fire_at_ms), scheduled.task_id, (fire_at_ms,))
+        case E.ENTITY_CALLED:
+            return Event(E.ENTITY_COMPLETED, at_ms, scheduled.task_id, (result,))
+        case E.LOCK_REQUESTED:
+            return Event(E.LOCK_GRANTED, at_ms, scheduled.task_id, ())
+        case other:
+            raise AssertionError(f"nothing answers {other}")
+
+
+def failed(scheduled: Event, error: BaseException, after_ms: int = 1) -> Event:
+    """The answer that it failed."""
+    failure = FailureDetails.of(error).as_map()
+    kinds = {
+        E.TASK_SCHEDULED: E.TASK_FAILED,
+        E.SUB_ORCHESTRATION_CREATED: E.SUB_ORCHESTRATION_FAILED,
+        E.ENTITY_CALLED: E.ENTITY_FAILED,
+    }
+    return Event(kinds[scheduled.type], scheduled.at_ms + after_ms, scheduled.task_id, (failure,))
+
+
+def raised(name: str, data: Any = None, at_ms: int = START_MS) -> Event:
+    return Event(E.EVENT_RAISED, at_ms, 0, (name, data))
+
+
+def result_of(execution: Execution) -> Any:
+    assert isinstance(execution.outcome, Completed), execution.outcome
+    return execution.outcome.result
+
+
+def failure_of(execution: Execution) -> FailureDetails:
+    assert isinstance(execution.outcome, Failed), execution.outcome
+    return execution.outcome.failure
+
+
+def scheduled(execution: Execution) -> list[Event]:
+    """The events among what the code asked for since the last time."""
+    return [action for action in execution.take_actions() if isinstance(action, Event)]
+
+
+class Driver:
+    """See the module. `answer` says for a scheduled event what comes after how long (default: it goes well)."""
+
+    def __init__(
+        self,
+        function: Function,
+        input: Any = None,
+        *,
+        answer: Callable[[Event], Answer] | None = None,
+        types: Types = TYPES,
+        replay_every_turn: bool = False,
+        batch: int = 1,
+    ) -> None:
+        self.code = PlainCode(function)
+        self.types = types
+        self.answer = answer or (lambda event: None)
+        self.replay_every_turn = replay_every_turn
+        self.batch = batch
+        self.log: list[bytes] = [encode_event(started(input))]
+        self.played = 0
+        self.commits = 0
+        self.now_ms = START_MS
+        self.due: list[tuple[int, int, Event]] = []
+        self.order = itertools.count()
+        self.cancelled: list[int] = []
+        self.kill_at: set[int] = set()  # numbers of commits after which the memory is lost
+        self.chunk: int | None = None  # of a turn's scheduled events, how many are committed before it
+        self.execution: Execution | None = None
+        self.outcome: Outcome | None = None
+
+    def raise_event(self, name: str, data: Any = None, after_ms: int = 0) -> None:
+        at_ms = self.now_ms + after_ms
+        heapq.heappush(self.due, (at_ms, next(self.order), raised(name, data, at_ms)))
+
+    def run(self) -> Outcome | None:
+        """Until it ends or nothing is due."""
+        while self.outcome is None:
+            execution = self._loaded()
+            self._commit(execution)
+            if self.outcome is not None:
+                return self.outcome
+            if self.execution is None:
+                continue  # killed: what was not written has to come again
+            batch = [heapq.heappop(self.due)[2] for _ in range(min(self.batch, len(self.due)))]
+            if not batch:
+                return None
+            for event in batch:
+                self.now_ms = max(self.now_ms, event.at_ms)
+                if event.type is E.EVENT_RAISED or execution.accepts(event.task_id, event.type):
+                    stamped = event._replace(at_ms=self.now_ms)
+                    self.log.append(encode_event(stamped))
+                    execution.feed(decode_event(self.log[-1]))
+            if self.replay_every_turn:
+                self._commit(execution)
+                self.kill()
+        return self.outcome
+
+    def kill(self) -> None:
+        if self.execution is not None:
+            self.execution.close()
+            self.execution = None
+
+    def _loaded(self) -> Execution:
+        if self.execution is None:
+            history = [decode_event(data) for data in self.log]
+            self.execution = Execution("one", self.code, history, SETTINGS, self.types, self.played)
+        return self.execution
+
+    def _commit(self, execution: Execution) -> None:
+        if self.execution is None:
+            return
+        actions = execution.take_actions()
+        events = [action for action in actions if isinstance(action, Event)]
+        for action in actions:
+            if isinstance(action, CancelTask):
+                self.cancelled.append(action.task_id)
+                self.due = [entry for entry in self.due if entry[2].task_id != action.task_id]
+                heapq.heapify(self.due)
+        step = self.chunk or max(1, len(events))
+        for at in range(0, max(1, len(events)), step):
+            part = events[at : at + step]
+            self.log.extend(encode_event(event) for event in part)
+            for event in part:
+                self._act(event)
+            self.played = len(self.log)
+            self.commits += 1
+            last = at + step >= len(events)
+            if last and execution.outcome is not None:
+                self.outcome = execution.outcome
+            if self.commits in self.kill_at:
+                self.kill()
+                return
+
+    def _act(self, event: Event) -> None:
+        if event.type not in ANSWERED:
+            return
+        answer = self.answer(event)
+        if answer is None:
+            reply = done(event, f"{event.fields[0]}" if event.type is E.TASK_SCHEDULED else None)
+        else:
+            delay_ms, kind, fields = answer
+            reply = Event(kind, self.now_ms + delay_ms, event.task_id, fields)
+        heapq.heappush(self.due, (max(reply.at_ms, self.now_ms), next(self.order), reply))
+
+    @property
+    def history(self) -> list[Event]:
+        return [decode_event(data) for data in self.log]
+
+    @property
+    def wanted(self) -> list[Event]:
+        """What the code scheduled."""
+        return [event for event in self.history if event.type in SCHEDULED]
+
+
+__all__ = ["ContinuedAsNew", "Driver", "E", "PlainCode", "begin", "done", "failed", "raised", "result_of", "started"]
