@@ -135,6 +135,25 @@ async def test_a_plain_ones_exit_and_stop_iteration_are_failures_too() -> None:
     assert bench.answers == {1: "SystemExit", 2: "StopIteration"}
 
 
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+async def interrupt_softly() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("activity", [interrupt, interrupt_softly])
+def test_an_interrupt_is_nobodys_failure(activity: Any) -> None:
+    async def main() -> None:
+        bench = ActivityBench(activity)
+        bench.grant(bench.task(activity.__name__))
+        await asyncio.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(main())
+
+
 async def test_no_more_run_than_may_and_the_rest_in_order() -> None:
     running: list[int] = []
     most = 0
