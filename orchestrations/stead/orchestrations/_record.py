@@ -47,6 +47,14 @@ STATUSES: Mapping[int, RuntimeStatus] = {number: status for status, number in ST
 FINISHED = frozenset({RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.CANCELED, RuntimeStatus.TERMINATED})
 
 
+def status_of(number: object) -> RuntimeStatus:
+    """The status of a number, as histories hold it. Raises `InvalidInput` for one that is none."""
+    status = STATUSES.get(number) if isinstance(number, int) else None
+    if status is None:
+        raise InvalidInput(f"status {number!r}", "this version of stead knows no such status")
+    return status
+
+
 @dataclass(slots=True)
 class InstanceRecord:
     """What the store knows of an instance besides its history. Times are milliseconds since the epoch."""
@@ -60,7 +68,7 @@ class InstanceRecord:
     start_id: bytes = b""  # the message ID of the start that made it
     finished_ms: int | None = None
     scheduled_ms: int | None = None  # it was not to begin before
-    begun: bool = True  # that time has come
+    begun: bool = True  # its code has run
     custom_status: Any = None
     output: Any = None  # of a terminated one: the reason
     failure: dict[str, Any] | None = None  # `FailureDetails.as_map`

@@ -12,11 +12,11 @@ from ._failures import FailureDetails
 from ._messages import StartMessage
 from ._record import FINISHED, InstanceRecord, RuntimeStatus
 
-O = TypeVar("O", covariant=True)
+O_co = TypeVar("O_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class OrchestrationStatus(Generic[O]):
+class OrchestrationStatus(Generic[O_co]):
     """What is committed of an instance. Times are in UTC.
 
     `output` is the result of a Completed instance (checked against its type where the program knows the orchestration,
@@ -28,7 +28,7 @@ class OrchestrationStatus(Generic[O]):
     instance_id: str
     runtime_status: RuntimeStatus
     input: Any
-    output: O | None
+    output: O_co | None
     custom_status: Any
     created_time: datetime
     last_updated_time: datetime
@@ -59,12 +59,14 @@ def status_of(
     if first is None and events:
         first = events[0]
     if first is not None and first.type is EventType.EXECUTION_STARTED:
-        input = first.fields[2]
+        given = first.fields[2]
+    else:
+        given = input
     return OrchestrationStatus(
         record.name,
         instance_id,
         record.status,
-        input,
+        given,
         record.output if output is None else output,
         record.custom_status,
         _time(record.created_ms),

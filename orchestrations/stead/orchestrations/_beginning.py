@@ -1,0 +1,89 @@
+"""The beginning of an execution: the record and the first events of its history. Its code is not run here."""
+
+from __future__ import annotations
+
+from ._events import Event, EventType
+from ._issuing import cancel_all
+from ._messages import TIMER, StartMessage, timer_id
+from ._outcome import ContinuedAsNew
+from ._record import InstanceRecord, RuntimeStatus
+from ._turn import Turn
+
+
+def begin(turn: Turn, message: StartMessage, message_id: bytes) -> None:
+    """Make the instance that a start asks for, in place of what was there: Pending, until its code runs.
+
+    A scheduled one gets a timer that begins it. Raises `InvalidInput` if its input cannot be stored.
+    """
+    execution_id = turn.new_id()
+    version = message.version or turn.settings.default_version or None
+    at_ms = message.at_ms if message.at_ms is not None and message.at_ms > turn.now_ms else None
+    parent = message.parent
+    tags = None if message.tags is None else dict(message.tags)
+    event = Event(
+        EventType.EXECUTION_STARTED,
+        turn.now_ms,
+        0,
+        (message.name, version, message.input, execution_id, None if parent is None else list(parent), tags, at_ms),
+    )
+    body = turn.body
+    body.drop_code()
+    body.deferred = False
+    body.record = InstanceRecord(
+        RuntimeStatus.PENDING,
+        message.name,
+        version,
+        execution_id,
+        message.created_ms,
+        turn.now_ms,
+        message_id,
+        scheduled_ms=at_ms,
+        begun=False,
+        tags=tags,
+        parent=parent,
+    )
+    turn.begin_log()
+    turn.log(event)
+    if at_ms is not None:
+        schedule_beginning(turn, at_ms)
+
+
+def schedule_beginning(turn: Turn, at_ms: int) -> None:
+    """Have the instance begun at a time."""
+    execution_id = turn.record.execution_id
+    turn.effects.set_timer(timer_id(turn.target, execution_id, 0), at_ms, turn.target, TIMER, [execution_id, 0, at_ms])
+
+
+def continue_as_new(turn: Turn, outcome: ContinuedAsNew) -> None:
+    """Begin the next execution of an instance: a history of its own, with the events that the last one left.
+
+    What the last one has under way is called off, and its locks are given back. Raises `InvalidInput` if the input cannot
+    be stored.
+    """
+    body, record = turn.body, turn.record
+    cancel_all(turn)
+    body.drop_code()
+    parent = record.parent
+    record.execution_id = turn.new_id()
+    record.version = outcome.version or record.version
+    record.scheduled_ms = None
+    record.former = []
+    turn.begin_log()
+    turn.log(
+        Event(
+            EventType.EXECUTION_STARTED,
+            turn.now_ms,
+            0,
+            (
+                record.name,
+                record.version,
+                outcome.input,
+                record.execution_id,
+                None if parent is None else list(parent),
+                record.tags,
+                None,
+            ),
+        )
+    )
+    for name, data in outcome.events:
+        turn.log(Event(EventType.EVENT_RAISED, turn.now_ms, 0, (name, data)))

@@ -1,0 +1,199 @@
+"""What the code of an orchestrator wants is logged and carried out, until it waits, has ended, or the commit is full.
+
+A turn that does not fit into one commit goes on with the next one: its scheduled events are logged in the order of their
+numbers, so that a replay continues from wherever it stopped (HAZARDS 17).
+"""
+
+from __future__ import annotations
+
+import logging
+
+from stead.transport import InvalidInput, PayloadTooLarge, pack
+
+from ._beginning import continue_as_new
+from ._ending import MARGIN, end, fail
+from ._errors import HistoryTooLong
+from ._events import Event, encode_event
+from ._execution import Execution
+from ._issuing import Refused, cancel, issue
+from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed
+from ._record import RuntimeStatus
+from ._turn import Turn
+
+logger = logging.getLogger("stead.worker")
+
+
+def wake(turn: Turn, *, due: bool = False) -> bool:
+    """Have the instance's code run through its history, unless it has been; whether it is there now.
+
+    It is not if no code for the instance is registered here (the instance is blocked then), if the time of a scheduled
+    start has not come (`due` says that it has), or if the instance was suspended before it began.
+    """
+    body, record = turn.body, turn.record
+    if body.execution is not None:
+        return True
+    if not record.begun and (
+        record.status is RuntimeStatus.SUSPENDED
+        or not (due or record.scheduled_ms is None or record.scheduled_ms <= turn.now_ms)
+    ):
+        return False
+    code = turn.surroundings.find_code(record.name, record.version)
+    if code is None:
+        _block(turn)
+        return False
+    if body.blocked:
+        body.blocked = False
+        turn.effects.unblock(turn.target)
+    played = None if record.begun and not body.deferred else 0
+    body.deferred = False
+    body.execution = Execution(turn.target, code, body.history(), turn.settings, turn.surroundings.types, played)
+    body.events = None
+    if not record.begun or record.status is RuntimeStatus.PENDING:
+        record.begun = True
+        if record.status is RuntimeStatus.PENDING:
+            record.status = RuntimeStatus.RUNNING
+        turn.changed()
+    drive(turn)
+    return body.execution is not None
+
+
+def _block(turn: Turn) -> None:
+    body, record, surroundings = turn.body, turn.record, turn.surroundings
+    name = f"orchestration/{record.name.lower()}"
+    known = surroundings.knows_name(record.name)
+    turn.effects.unknown_kinds.add(f"{name}@{record.version.lower()}" if known and record.version else name)
+    if not body.blocked:
+        body.blocked = True
+        version = f" that may run version {record.version!r}" if record.version else ""
+        turn.effects.block(turn.target, f"no orchestration named {record.name!r}{version} is registered in this worker")
+
+
+def happen(turn: Turn, event: Event) -> None:
+    """Something happens to the instance: into the history with it, and let the code see it, if it is here."""
+    turn.log(event)
+    execution = turn.body.execution
+    if execution is not None:
+        execution.feed(event)
+        drive(turn)
+    else:
+        _check_length(turn)
+
+
+def drive(turn: Turn) -> None:
+    """Carry out what the code wants. What does not fit stays in the body, and the turn is taken up again."""
+    body = turn.body
+    while (execution := body.execution) is not None:
+        actions = body.actions
+        for action in execution.take_actions():
+            if isinstance(action, CancelTask):
+                cancel(turn, action.task_id)
+            else:
+                actions.append(action)
+        while actions:
+            if turn.effects.full:
+                return
+            if not _carry_out(turn, actions.popleft()):
+                return
+        if execution.custom_status_set and not _take_custom_status(turn, execution.custom_status):
+            return
+        if execution.outcome is not None:
+            if not _conclude(turn, execution):
+                return
+        elif body.to_feed:
+            if turn.effects.full:
+                return
+            execution.feed(body.to_feed.popleft())
+        else:
+            break
+    _check_length(turn)
+
+
+def _carry_out(turn: Turn, action: Event) -> bool:
+    """Log a scheduled event and bring about what it says; false if the instance has failed by it."""
+    try:
+        data = encode_event(action)
+        if len(data) > turn.settings.payload_bytes_max:
+            raise PayloadTooLarge(f"what number {action.task_id} carries", len(data), turn.settings.payload_bytes_max)
+        refused = issue(turn, action)
+    except InvalidInput as error:
+        fail(turn, error)
+        return False
+    except PayloadTooLarge as error:
+        fail(turn, error)
+        return False
+    turn.add(action, data)
+    if refused is not None:
+        _refuse(turn, action, refused)
+    return True
+
+
+def _refuse(turn: Turn, action: Event, refused: Refused) -> None:
+    """It cannot be carried out. The answer is logged at once; the code sees it when everything it wants is logged."""
+    event = Event(refused.answer, turn.now_ms, action.task_id, (refused.failure.as_map(),))
+    turn.log(event)
+    turn.body.to_feed.append(event)
+
+
+def _take_custom_status(turn: Turn, value: object) -> bool:
+    record = turn.record
+    if value is record.custom_status:
+        return True
+    try:
+        length = len(pack(value))
+        if length > turn.settings.custom_status_bytes_max:
+            raise PayloadTooLarge("custom status", length, turn.settings.custom_status_bytes_max)
+    except (InvalidInput, PayloadTooLarge) as error:
+        fail(turn, error)
+        return False
+    record.custom_status = value
+    turn.changed()
+    return True
+
+
+def _conclude(turn: Turn, execution: Execution) -> bool:
+    """The code has ended; true if it goes on as new."""
+    match execution.outcome:
+        case Completed(result):
+            try:
+                length = len(pack(result)) + MARGIN
+                if length > turn.settings.payload_bytes_max + MARGIN * (turn.record.parent is None):
+                    raise PayloadTooLarge("result", length - MARGIN, turn.settings.payload_bytes_max)
+            except (InvalidInput, PayloadTooLarge) as error:
+                fail(turn, error)
+            else:
+                end(turn, RuntimeStatus.COMPLETED, output=result)
+        case Failed(failure):
+            end(turn, RuntimeStatus.FAILED, failure=failure)
+        case ContinuedAsNew() as outcome:
+            try:
+                continue_as_new(turn, outcome)
+            except InvalidInput as error:
+                fail(turn, error)
+                return False
+            if turn.crowded:
+                turn.body.deferred = True
+                return False
+            _begin_again(turn)
+            return turn.body.execution is not None
+        case _:
+            raise AssertionError("an execution that has ended has an outcome")
+    return False
+
+
+def _begin_again(turn: Turn) -> None:
+    """The next execution of an instance that continues as new."""
+    record = turn.record
+    code = turn.surroundings.find_code(record.name, record.version)
+    if code is None:
+        record.status = RuntimeStatus.PENDING
+        record.begun = False
+        turn.changed()
+        _block(turn)
+        return
+    turn.body.execution = Execution(turn.target, code, turn.body.history(), turn.settings, turn.surroundings.types, 0)
+
+
+def _check_length(turn: Turn) -> None:
+    limit = turn.settings.history_length_max
+    if turn.running and turn.record.history_length > limit:
+        fail(turn, HistoryTooLong(turn.target, turn.record.history_length, limit))

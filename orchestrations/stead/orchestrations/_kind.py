@@ -1,0 +1,219 @@
+"""The kind of orchestrations: how an instance's messages become turns.
+
+    message ── event(s) into the history ── code ── scheduled events into the history, tasks, timers, messages
+
+1. Each message is applied, and the code run until it waits, before the next one is: the outcome does not depend on how
+   messages were batched.
+2. The history is the truth. The code is a cache: it stays in memory while the activation does, and is replayed otherwise.
+   An instance whose code is not registered here takes its events all the same, and can be managed.
+3. Nothing that the user's code raises or does comes out of here, and nothing of the code runs when an activation is dropped
+   (HAZARDS 13).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from stead.entities.kinds import Blocked, Failure, Pending, UnknownEnvelope
+from stead.transport import InvalidInput, Settings
+
+from . import _lifecycle, _messages
+from ._beginning import begin
+from ._driving import drive, wake
+from ._ending import end
+from ._events import decode_event
+from ._failures import FailureDetails
+from ._issuing import send_small
+from ._messages import decode_start
+from ._record import RuntimeStatus, decode_record
+from ._starting import on_start
+from ._turn import Body, Route, Surroundings, Turn, packed_record
+
+if TYPE_CHECKING:
+    from stead.entities.kinds import Activation, Effects
+
+    from ._registry import OrchestrationRegistry
+    from ._resolver import TypeResolver
+
+logger = logging.getLogger("stead.worker")
+
+_HANDLERS: dict[str, Callable[[Turn, Pending], None]] = {
+    _messages.START: on_start,
+    _messages.EVENT: _lifecycle.on_event,
+    _messages.TASK: _lifecycle.on_task,
+    _messages.TIMER: _lifecycle.on_timer,
+    _messages.TERMINATE: _lifecycle.on_terminate,
+    _messages.SUSPEND: _lifecycle.on_suspend,
+    _messages.RESUME: _lifecycle.on_resume,
+    _messages.REWIND: _lifecycle.on_rewind,
+    _messages.PURGE: _lifecycle.on_purge,
+    _messages.PURGE_DUE: _lifecycle.on_purge_due,
+    _messages.WAIT: _lifecycle.on_wait,
+    _messages.GO_ON: _lifecycle.on_go_on,
+}
+
+
+class OrchestrationKind:
+    """See the module's head. Implements `Kind`."""
+
+    def __init__(
+        self,
+        registry: OrchestrationRegistry,
+        settings: Settings,
+        now_ms: Callable[[], int],
+        route: Route,
+        types: TypeResolver,
+    ) -> None:
+        """The kind of one worker. `route` says where an activity (by its canonical name and queue) is carried out; `types`
+        is what the code's calls look names up in."""
+        self._surroundings = Surroundings(settings, registry.orchestration, registry.knows, route, types)
+        self._now_ms = now_ms
+        self._replay_every_turn = settings.replay_every_turn
+
+    @property
+    def dropped(self) -> int:
+        """How many messages of this process came too late, or for nothing."""
+        return _lifecycle.Counts.dropped
+
+    def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
+        if record is None:
+            return Body(None, (), ())
+        try:
+            decoded = decode_record(record)
+            if decoded.finished and decoded.status is not RuntimeStatus.FAILED and not _has_children(log):
+                return Body(decoded, (), ())
+            body = Body(decoded, log, [decode_event(data) for data in log])
+        except (InvalidInput, UnknownEnvelope) as error:
+            raise Blocked(str(error)) from error
+        except Exception as error:
+            raise Blocked(f"its history could not be read: {type(error).__name__}: {error}") from error
+        if decoded.finished and decoded.status is not RuntimeStatus.FAILED:
+            body.log = []
+            body.events = None
+            body.ledger.open = {}
+        return body
+
+    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+        body = cast("Body", activation.body)
+        turn = Turn(self._surroundings, activation, body, effects)
+        if activation.more:
+            activation.more = False
+            if not body.has_work:  # the tenure has begun, and the store says that the instance waits for code
+                body.blocked = True
+            self._go_on(turn)
+            if effects.one_turn:
+                return self._settle(turn)
+        express, mailbox = activation.express, activation.mailbox
+        now_ms = self._now_ms
+        while (queue := express or mailbox) and not (body.has_work and not self._caught_up(turn)):
+            pending = queue[0]
+            effects.running = pending
+            turn.now_ms = now_ms()
+            self._take(turn, pending)
+            queue.popleft()
+            effects.consume(activation, pending)
+            if self._replay_every_turn and not body.has_work:
+                body.drop_code()
+            if effects.one_turn or turn.crowded:
+                break
+        return self._settle(turn)
+
+    def _caught_up(self, turn: Turn) -> bool:
+        """Finish what a turn left, before the next message; false if there is no room for it yet."""
+        if turn.crowded:
+            return False
+        self._go_on(turn)
+        return not turn.body.has_work
+
+    def _settle(self, turn: Turn) -> None:
+        """The run is over: what it changed goes to the effects."""
+        turn.flush()
+        if turn.body.has_work:
+            turn.activation.more = True
+            # Should this be another worker's business then, this message takes it there.
+            send_small(turn, turn.target, _messages.GO_ON, [])
+
+    def _take(self, turn: Turn, pending: Pending) -> None:
+        handler = _HANDLERS.get(pending.message.operation)
+        if handler is None:
+            name = pending.message.operation
+            failure = Failure("unknown_operation", "UnknownOperation", f"instances have no operation {name!r}")
+            turn.effects.fail(pending, failure)
+            return
+        self._handle(turn, pending, handler)
+
+    def _go_on(self, turn: Turn) -> None:
+        """Do what is to be done without a message."""
+        try:
+            _go_on(turn)
+        except Exception as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
+            _break_down(turn, error)
+
+    def _handle(self, turn: Turn, pending: Pending, handler: Callable[[Turn, Pending], None]) -> None:
+        try:
+            handler(turn, pending)
+        except InvalidInput as error:  # the message is not what its operation takes
+            turn.effects.fail(pending, Failure("invalid_input", "InvalidInput", str(error)))
+        except Exception as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
+            _break_down(turn, error)
+
+    def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
+        raise AssertionError("an instance has no asynchronous turns")
+
+    def record(self, activation: Activation, now_ms: int) -> bytes | None:
+        body = cast("Body", activation.body)
+        return None if body.record is None else packed_record(body)
+
+    def forget(self, activation: Activation) -> None:
+        body = activation.body
+        if isinstance(body, Body):
+            body.drop_code()
+
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+        """A message has ended its workers too often (HAZARDS 20), and is not run any more: the instance fails, with all
+        that belongs to that. Who removes the message calls this, and records the dead letter."""
+        turn = Turn(self._surroundings, activation, cast("Body", activation.body), effects)
+        turn.body.drop_code()
+        message = pending.message
+        if message.operation == _messages.START:
+            effects.started(activation.target, message.message_id)
+            try:
+                if not turn.running:
+                    begin(turn, decode_start(message.args), message.message_id)
+            except InvalidInput:
+                return
+        if message.reply_to is not None:
+            effects.fail(pending, failure)
+        if turn.running:
+            details = FailureDetails(failure.type, failure.message, non_retriable=True)
+            end(turn, RuntimeStatus.FAILED, failure=details)
+        turn.flush()
+
+
+def _has_children(log: Sequence[bytes]) -> bool:
+    """Whether a history may hold sub-orchestrations: told from the second byte of an event, its type's number."""
+    return any(data[1] == _CHILD for data in log)
+
+
+_CHILD = 9  # EventType.SUB_ORCHESTRATION_CREATED
+
+
+def _go_on(turn: Turn) -> None:
+    body = turn.body
+    if not turn.running:
+        if body.blocked:
+            body.blocked = False
+            turn.effects.unblock(turn.target)
+    elif body.execution is not None:
+        drive(turn)
+    else:
+        wake(turn)
+
+
+def _break_down(turn: Turn, error: Exception) -> None:
+    """A turn failed in stead itself. Others go on, and this instance can be seen to have failed."""
+    logger.error("%s: a turn failed in stead itself, and the instance with it", turn.target, exc_info=error)
+    if turn.running:
+        end(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error))

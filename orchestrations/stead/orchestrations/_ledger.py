@@ -1,0 +1,70 @@
+"""What is open in a history: scheduled and not answered, locked and not released. Taken from the events alone.
+
+Whatever ends an instance finds here what it has to undo, whether or not its code is known to this worker and however its
+code left (HAZARDS 12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ._events import ANSWERED, Event, EventType
+
+_ANSWERS = frozenset(
+    {
+        EventType.TASK_COMPLETED,
+        EventType.TASK_FAILED,
+        EventType.SUB_ORCHESTRATION_COMPLETED,
+        EventType.SUB_ORCHESTRATION_FAILED,
+        EventType.TIMER_FIRED,
+        EventType.ENTITY_COMPLETED,
+        EventType.ENTITY_FAILED,
+        EventType.LOCK_GRANTED,
+    }
+)
+_INTERESTING = ANSWERED | _ANSWERS | {EventType.UNLOCK_SENT}
+
+
+@dataclass(slots=True)
+class Lock:
+    """Locks that were asked for and not given back."""
+
+    lock: bytes  # the request's ID
+    task_id: int
+    targets: list[str]
+    granted: bool = False
+
+
+class Ledger:
+    """See the module. What was cancelled counts as open until its answer comes: a history does not say it."""
+
+    __slots__ = ("children", "locks", "open")
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.open: dict[int, Event] = {}  # the scheduled events whose answers are still to come
+        self.locks: list[Lock] = []
+        self.children: list[str] = []  # the sub-orchestrations that were ever started
+        for event in events:
+            self.apply(event)
+
+    def apply(self, event: Event) -> None:
+        """One more event of the history."""
+        kind = event.type
+        if kind not in _INTERESTING:
+            return
+        if kind in _ANSWERS:
+            self.open.pop(event.task_id, None)
+            if kind is EventType.LOCK_GRANTED:
+                for lock in self.locks:
+                    lock.granted = lock.granted or lock.task_id == event.task_id
+            return
+        if kind is EventType.UNLOCK_SENT:
+            released = event.fields[0]
+            self.locks = [lock for lock in self.locks if lock.lock != released]
+            return
+        self.open[event.task_id] = event
+        if kind is EventType.LOCK_REQUESTED:
+            self.locks.append(Lock(event.fields[0], event.task_id, list(event.fields[1])))
+        elif kind is EventType.SUB_ORCHESTRATION_CREATED:
+            self.children.append(event.fields[2])

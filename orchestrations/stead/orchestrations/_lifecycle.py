@@ -1,0 +1,238 @@
+"""What happens to an instance from outside: answers, timers, external events, and what people do to it.
+
+Each function takes the turn and a message's arguments. A message that comes too late, or is about something else than what
+is there, is dropped: it is counted, and neither logged in the history nor an error (HAZARDS 15).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from stead.entities.kinds import Pending
+from stead.transport import InvalidInput
+
+from ._beginning import schedule_beginning
+from ._driving import happen, wake
+from ._ending import end, purge, tell, terminate
+from ._events import Event, EventType
+from ._failures import FailureDetails
+from ._messages import RUNNING, UNKNOWN, Answer, decode_answer, task_key
+from ._record import RuntimeStatus
+from ._rewinding import rewind
+from ._turn import Turn
+
+logger = logging.getLogger("stead.worker")
+
+WAITERS_MAX = 1_000
+"""Waiting clients that an instance remembers. The oldest go first; a client looks by itself too, now and then."""
+
+# What answers a scheduled event: if it went well, and if not.
+_ANSWERS = {
+    EventType.TASK_SCHEDULED: (EventType.TASK_COMPLETED, EventType.TASK_FAILED),
+    EventType.SUB_ORCHESTRATION_CREATED: (
+        EventType.SUB_ORCHESTRATION_COMPLETED,
+        EventType.SUB_ORCHESTRATION_FAILED,
+    ),
+    EventType.ENTITY_CALLED: (EventType.ENTITY_COMPLETED, EventType.ENTITY_FAILED),
+    EventType.LOCK_REQUESTED: (EventType.LOCK_GRANTED, None),
+}
+# Their answers come however long it takes, also after a rewinding.
+_ANSWERED_ONCE = (EventType.SUB_ORCHESTRATION_CREATED, EventType.ENTITY_CALLED)
+
+
+class Counts:
+    """How many messages were dropped because they came too late."""
+
+    dropped = 0
+
+
+def drop(turn: Turn, what: str) -> None:
+    """A message is of no use."""
+    Counts.dropped += 1
+    logger.debug("%s: %s came too late, or for nothing: dropped", turn.target, what)
+
+
+# -- answers and timers ------------------------------------------------------------------------------------------------
+
+
+def on_task(turn: Turn, pending: Pending) -> None:
+    """An activity, a sub-orchestration, an entity or a lock has answered."""
+    answer = decode_answer(pending.message.args)
+    record = turn.body.record
+    if record is None:
+        drop(turn, "an answer")
+        return
+    if not record.finished:
+        wake(turn)
+    scheduled = turn.body.ledger.open.get(answer.task_id)
+    if scheduled is None or scheduled.type not in _ANSWERS or not _is_of(turn, answer, scheduled):
+        drop(turn, "an answer")
+        return
+    ok_type, failed_type = _ANSWERS[scheduled.type]
+    if record.finished:
+        _late(turn, answer, scheduled, ok_type if answer.ok else failed_type)
+        return
+    if failed_type is None and not answer.ok:
+        # A lock that cannot be had: one of the entities cannot be.
+        end(turn, RuntimeStatus.FAILED, failure=FailureDetails.from_map(answer.value))
+        return
+    kind = ok_type if answer.ok or failed_type is None else failed_type
+    _answered(turn, answer.task_id, kind, () if kind is EventType.LOCK_GRANTED else (answer.value,))
+
+
+def _is_of(turn: Turn, answer: Answer, scheduled: Event) -> bool:
+    record = turn.record
+    if answer.execution_id == record.execution_id:
+        return True
+    return scheduled.type in _ANSWERED_ONCE and answer.execution_id in record.former
+
+
+def _answered(turn: Turn, task_id: int, kind: EventType, fields: tuple[Any, ...]) -> None:
+    if kind is EventType.TASK_COMPLETED or kind is EventType.TASK_FAILED:
+        turn.effects.drop_task(task_key(turn.target, turn.record.execution_id, task_id))
+    execution = turn.body.execution
+    if execution is not None and not execution.accepts(task_id, kind):
+        drop(turn, "an answer")
+        return
+    happen(turn, Event(kind, turn.now_ms, task_id, fields))
+
+
+def _late(turn: Turn, answer: Answer, scheduled: Event, kind: EventType | None) -> None:
+    """An answer for a finished instance. One that failed keeps what nobody can be asked for again, should it be rewound."""
+    if turn.record.status is RuntimeStatus.FAILED and scheduled.type in _ANSWERED_ONCE and kind is not None:
+        turn.log(Event(kind, turn.now_ms, answer.task_id, (answer.value,)))
+        return
+    drop(turn, "an answer")
+
+
+def on_timer(turn: Turn, pending: Pending) -> None:
+    """A timer is due; number 0 begins a scheduled instance."""
+    args = pending.message.args
+    if len(args) != 3 or type(args[1]) is not int or type(args[2]) is not int:
+        raise InvalidInput("timer", "its arguments are not those of a timer")
+    execution_id, task_id, fire_at_ms = args
+    if turn.running:
+        wake(turn, due=task_id == 0 and execution_id == turn.record.execution_id)
+    if not turn.running or execution_id != turn.record.execution_id:
+        drop(turn, "a timer")
+        return
+    scheduled = turn.body.ledger.open.get(task_id)
+    if scheduled is None or scheduled.type is not EventType.TIMER_CREATED:
+        if task_id:
+            drop(turn, "a timer")
+        return
+    _answered(turn, task_id, EventType.TIMER_FIRED, (fire_at_ms,))
+
+
+def on_event(turn: Turn, pending: Pending) -> None:
+    """An external event."""
+    args = pending.message.args
+    if len(args) != 2 or type(args[0]) is not str:
+        raise InvalidInput("event", "its arguments are not those of an event")
+    if turn.running:
+        wake(turn)
+    if not turn.running:
+        drop(turn, "an external event")
+        return
+    happen(turn, Event(EventType.EVENT_RAISED, turn.now_ms, 0, (args[0], args[1])))
+
+
+# -- what people do ----------------------------------------------------------------------------------------------------
+
+
+def on_terminate(turn: Turn, pending: Pending) -> None:
+    """End it as it is."""
+    args = pending.message.args
+    if turn.running:
+        terminate(turn, _reason(args), recursive=len(args) > 1 and bool(args[1]))
+    else:
+        drop(turn, "a termination")
+
+
+def on_suspend(turn: Turn, pending: Pending) -> None:
+    """Let its code pause."""
+    if turn.running:
+        wake(turn)
+    if not turn.running or turn.record.status is RuntimeStatus.SUSPENDED:
+        drop(turn, "a suspension")
+        return
+    record = turn.record
+    record.status = RuntimeStatus.SUSPENDED
+    record.reason = _reason(pending.message.args)
+    happen(turn, Event(EventType.EXECUTION_SUSPENDED, turn.now_ms, 0, (record.reason,)))
+
+
+def on_resume(turn: Turn, pending: Pending) -> None:
+    """Let its code go on."""
+    record = turn.body.record
+    if record is None or record.status is not RuntimeStatus.SUSPENDED:
+        drop(turn, "a resumption")
+        return
+    if record.begun:
+        wake(turn)
+        if not turn.running:
+            return
+    record.status = RuntimeStatus.RUNNING if record.begun else RuntimeStatus.PENDING
+    record.reason = _reason(pending.message.args)
+    happen(turn, Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (record.reason,)))
+    if turn.running and not record.begun and not wake(turn) and record.scheduled_ms is not None:
+        # Its timer may have fired meanwhile.
+        schedule_beginning(turn, record.scheduled_ms)
+
+
+def on_rewind(turn: Turn, pending: Pending) -> None:
+    """Let a failed instance go on."""
+    record = turn.body.record
+    if record is None or record.status is not RuntimeStatus.FAILED:
+        drop(turn, "a rewinding")
+        return
+    rewind(turn, _reason(pending.message.args))
+
+
+def on_purge(turn: Turn, pending: Pending) -> None:
+    """Delete it, if it is finished."""
+    args, address = pending.message.args, pending.message.reply_to
+    answer: object = turn.body.record is not None
+    if turn.running:
+        answer = RUNNING
+    elif answer:
+        purge(turn, recursive=bool(args and args[0]))
+    if address is not None:
+        turn.effects.reply(turn.effects.answer(address, answer))
+
+
+def on_purge_due(turn: Turn, pending: Pending) -> None:
+    """It has been kept long enough."""
+    args: Sequence[Any] = pending.message.args
+    record = turn.body.record
+    if record is not None and record.finished and list(args) == [record.execution_id]:
+        purge(turn, recursive=False)
+    else:
+        drop(turn, "a purge that was due")
+
+
+def on_wait(turn: Turn, pending: Pending) -> None:
+    """A client waits for its end."""
+    address = pending.message.reply_to
+    if address is None:
+        raise InvalidInput("wait", "nobody waits for the answer")
+    record = turn.body.record
+    if record is None:
+        turn.effects.reply(turn.effects.answer(address, UNKNOWN))
+    elif record.finished:
+        tell(turn, address.group, address.client, address.call_id)
+    elif list(address) not in record.waiters:
+        record.waiters = [*record.waiters[1 - WAITERS_MAX :], list(address)]
+        turn.changed()
+
+
+def on_go_on(turn: Turn, pending: Pending) -> None:
+    """A turn goes on that did not fit into its commit: it has, before this message's turn came."""
+    if turn.running:
+        wake(turn)
+
+
+def _reason(args: Sequence[Any]) -> str:
+    return args[0] if args and isinstance(args[0], str) else ""

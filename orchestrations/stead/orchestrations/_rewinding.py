@@ -1,0 +1,169 @@
+"""Rewinding: a failed instance goes on from the last point at which everything was well.
+
+What is kept is a prefix of the history, up to the first of the failures that made the instance fail, and then what came
+from outside: external events, and the answers to what had been scheduled in that prefix, if they were no failures. So the
+code's replay finds what it finds in any replay. What failed is tried again, what was open is waited for again, and what the
+code did with the failure is forgotten. Failures that the code had dealt with before are kept: they are what happened.
+
+Which failures made it fail is read from the causes of its last error. If that says nothing, they are the last failures of
+the history, unless the code scheduled something after them. If there are none, nothing is dropped but the end: of use after
+the code was mended.
+
+Locks went with the failure. A section that was entered before the point is entered again, from its request on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from ._driving import happen, wake
+from ._events import SCHEDULED, Event, EventType, encode_event
+from ._issuing import issue
+from ._ledger import Ledger
+from ._messages import REUSE_REWIND, timer_id
+from ._record import RuntimeStatus
+from ._turn import Turn
+
+FAILURES = frozenset({EventType.TASK_FAILED, EventType.SUB_ORCHESTRATION_FAILED, EventType.ENTITY_FAILED})
+_ENDS = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_TERMINATED})
+_FROM_OUTSIDE = frozenset(
+    {
+        EventType.EVENT_RAISED,
+        EventType.EXECUTION_SUSPENDED,
+        EventType.EXECUTION_RESUMED,
+        EventType.EXECUTION_REWOUND,
+    }
+)
+
+
+class Rewound(NamedTuple):
+    """A history as it is after rewinding, and the scheduled events that failed and have to be brought about again."""
+
+    events: list[Event]
+    failed: frozenset[int]
+
+
+def rewound(history: Sequence[Event]) -> Rewound:
+    """What is left of the history of a failed instance."""
+    end = max((at for at, event in enumerate(history) if event.type in _ENDS), default=len(history))
+    failure = None
+    if end < len(history) and history[end].type is EventType.EXECUTION_COMPLETED:
+        failure = history[end].fields[2]
+    cut = _cut(history[:end], failure)
+    cut = _before_sections(history, cut)
+    kept = [event for event in history[:cut] if event.type not in _ENDS]
+    scheduled = {event.task_id for event in kept if event.type in SCHEDULED and event.task_id}
+    failed: set[int] = set()
+    for event in history[cut:]:
+        kind = event.type
+        if kind in _FROM_OUTSIDE:
+            kept.append(event)
+        elif kind in SCHEDULED or kind in _ENDS or event.task_id not in scheduled or kind is EventType.LOCK_GRANTED:
+            continue
+        elif kind in FAILURES:
+            failed.add(event.task_id)
+        else:
+            kept.append(event)
+    return Rewound(kept, frozenset(failed))
+
+
+def _cut(events: Sequence[Event], failure: dict[str, Any] | None) -> int:
+    """Where the first of the failures is that made the instance fail; the length if there is none."""
+    causes = set(_causes(failure))
+    at = len(events)
+    for index in range(len(events) - 1, -1, -1):
+        event = events[index]
+        if event.type in FAILURES and _is_among(event.fields[0], causes):
+            at = index
+            break
+    else:
+        for index in range(len(events) - 1, -1, -1):
+            if events[index].type in SCHEDULED:
+                break
+            if events[index].type in FAILURES:
+                at = index
+                break
+    # Others that failed at about the same time go with it, as long as nothing the code did since is lost by that.
+    for index in range(at - 1, -1, -1):
+        if at == len(events) or events[index].type in SCHEDULED:
+            break
+        if events[index].type in FAILURES:
+            at = index
+    return at
+
+
+def _causes(failure: dict[str, Any] | None) -> Iterator[tuple[Any, Any]]:
+    if failure is None:
+        return
+    yield failure.get("type"), failure.get("message")
+    cause = failure.get("cause")
+    for inner in (cause, *failure.get("more_causes", ())):
+        if isinstance(inner, dict):
+            yield from _causes(inner)
+
+
+def _is_among(failure: dict[str, Any], causes: set[tuple[Any, Any]]) -> bool:
+    kind, message = failure.get("type"), failure.get("message")
+    return (kind, message) in causes or any(
+        # The error of a call to an entity says the failure in its text only.
+        str(name).endswith("OperationFailed") and str(message) in str(text)
+        for name, text in causes
+    )
+
+
+def _before_sections(history: Sequence[Event], cut: int) -> int:
+    """A point before the grant of every lock that was held at the cut."""
+    while True:
+        held = [lock for lock in Ledger(history[:cut]).locks if lock.granted]
+        grants = [
+            at
+            for at, event in enumerate(history[:cut])
+            if event.type is EventType.LOCK_GRANTED and any(lock.task_id == event.task_id for lock in held)
+        ]
+        if not grants:
+            return cut
+        cut = min(grants)
+
+
+def rewind(turn: Turn, reason: str) -> None:
+    """Rewind a failed instance, and let it go on. Its sub-orchestrations that failed are rewound as well."""
+    body, record = turn.body, turn.record
+    events, failed = rewound(body.history())
+    if turn.settings.instances_keep_ms:
+        turn.effects.cancel_timer(timer_id(turn.target, record.execution_id, "purge"))
+    record.former.append(record.execution_id)
+    record.execution_id = turn.new_id()
+    record.status = RuntimeStatus.RUNNING
+    record.reason = reason
+    record.output = record.failure = record.finished_ms = None
+    turn.begin_log()
+    for event in events:
+        turn.add(event, encode_event(event))
+    turn.log(Event(EventType.EXECUTION_REWOUND, turn.now_ms, 0, (reason, record.execution_id)))
+    if _suspended(events):
+        turn.log(Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (reason,)))
+    for event in list(body.ledger.open.values()):
+        _again(turn, event, event.task_id in failed)
+    record.begun = True
+    turn.changed()
+    wake(turn)
+
+
+def _again(turn: Turn, event: Event, failed: bool) -> None:
+    """What was open has to be brought about again; but calls and sub-orchestrations that have not failed still run."""
+    if event.type in (EventType.SUB_ORCHESTRATION_CREATED, EventType.ENTITY_CALLED) and not failed:
+        return
+    refused = issue(turn, event, reuse=REUSE_REWIND)
+    if refused is not None:
+        happen(turn, Event(refused.answer, turn.now_ms, event.task_id, (refused.failure.as_map(),)))
+
+
+def _suspended(events: Sequence[Event]) -> bool:
+    suspended = False
+    for event in events:
+        if event.type is EventType.EXECUTION_SUSPENDED:
+            suspended = True
+        elif event.type is EventType.EXECUTION_RESUMED:
+            suspended = False
+    return suspended

@@ -1,0 +1,80 @@
+"""A start has come: for an ID that is free, finished, or taken (HAZARDS 14).
+
+Clients have been refused by the store if the ID was taken. The starts of orchestrations and entities come here as they are,
+and what collides is answered here.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from stead.entities.kinds import Failure, Pending
+from stead.transport import InvalidInput, Reuse
+
+from ._beginning import begin
+from ._driving import wake
+from ._ending import answer_parent, terminate
+from ._errors import InstanceExists
+from ._failures import FailureDetails
+from ._messages import REUSE_REWIND, StartMessage, decode_start
+from ._record import RuntimeStatus
+from ._rewinding import rewind
+from ._turn import Turn
+
+logger = logging.getLogger("stead.worker")
+
+REPLACED = "replaced by a new start"
+
+
+def on_start(turn: Turn, pending: Pending) -> None:
+    """Begin the instance, or answer that its ID is taken. Raises `InvalidInput` for a message that is no start."""
+    message = pending.message
+    # Whatever comes of it, the ID is not reserved for this start any more.
+    turn.effects.started(turn.target, message.message_id)
+    start = decode_start(message.args)
+    record = turn.body.record
+    if start.reuse == REUSE_REWIND and record is not None:
+        _rewind_child(turn, pending, start)
+        return
+    if record is not None:
+        if start.reuse == Reuse.ALWAYS:
+            if not record.finished:
+                terminate(turn, REPLACED, recursive=False)
+        elif start.reuse == Reuse.NEVER or not record.finished:
+            _collide(turn, pending, start)
+            return
+    _begin(turn, pending, start)
+
+
+def _begin(turn: Turn, pending: Pending, start: StartMessage) -> None:
+    begin(turn, start, pending.message.message_id)
+    if turn.record.scheduled_ms is None:
+        wake(turn)
+
+
+def _collide(turn: Turn, pending: Pending, start: StartMessage) -> None:
+    error = InstanceExists(turn.target, str(turn.record.status))
+    if start.parent is not None:
+        turn.effects.answer_task(start.parent, False, FailureDetails.of(error).as_map())
+        return
+    logger.warning("%s: a start was refused, because the ID is taken; it is among the dead letters", turn.target)
+    failure = Failure("operation", "stead.orchestrations.InstanceExists", str(error))
+    turn.effects.bury(pending.envelope, failure, pending.stream_id)
+
+
+def _rewind_child(turn: Turn, pending: Pending, start: StartMessage) -> None:
+    """The parent was rewound, and waits for this instance again."""
+    record, parent = turn.record, start.parent
+    if parent is None:
+        raise InvalidInput("start", "only a parent that was rewound sends this")
+    if record.parent is None or record.parent.instance != parent.instance:
+        _collide(turn, pending, start)
+        return
+    record.parent = parent
+    turn.changed()
+    if record.status is RuntimeStatus.FAILED:
+        rewind(turn, "its parent was rewound")
+    elif record.status is RuntimeStatus.COMPLETED:
+        answer_parent(turn, parent)
+    elif record.finished:
+        _begin(turn, pending, start)
