@@ -99,7 +99,7 @@ class WorkerRun:
         app = self._app
         store = await open_store(self._url, app.name, app.settings)
         self._partitions = store.layout.partitions
-        extensions = [Orchestrations(app.orchestrations, app.settings, queues=self._queues)]
+        extensions = [Orchestrations(app.orchestrations, app.settings, entities=app.registry, queues=self._queues)]
         self._store, self._worker = store, Worker(store, app.registry, app.settings, self._name, extensions)
         return self._worker
 

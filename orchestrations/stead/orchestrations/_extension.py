@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from stead.entities.kinds import Registry, resolve
 from stead.transport import Settings
 
 from ._activities import ActivityRunner
@@ -12,6 +14,8 @@ from ._activity_routes import PREFIX, Serving
 from ._activity_run import Runnable
 from ._http_activity import NAME as HTTP
 from ._http_activity import HttpActivity
+from ._kind import OrchestrationKind
+from ._resolver import Types
 
 if TYPE_CHECKING:
     from stead.entities.kinds import Board, Environment, Kind
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 class Orchestrations:
     """Adds orchestrations and activities to one `Worker`: `Worker(…, extensions=[Orchestrations(registry, settings)])`.
 
+    `entities`: those that orchestrators may name by their classes; mostly the worker's own registry.
     `queues`: the queues from which this worker takes activities; without it the default one, "", and those that its
     activities name. The activities of other queues go to other workers, those of its own instances included. A registry
     in which nothing is registered costs nothing: it only lets instances wait for workers that know them.
@@ -30,7 +35,12 @@ class Orchestrations:
     """
 
     def __init__(
-        self, registry: OrchestrationRegistry, settings: Settings, *, queues: Sequence[str] | None = None
+        self,
+        registry: OrchestrationRegistry,
+        settings: Settings,
+        *,
+        entities: Registry | None = None,
+        queues: Sequence[str] | None = None,
     ) -> None:
         activities = registry.activities()
         self._built_in = [HTTP] if activities or registry.orchestrations() else []
@@ -38,6 +48,7 @@ class Orchestrations:
             queues = ["", *(activity.queue for activity in activities)] if self._built_in else []
         self._registry = registry
         self._settings = settings
+        self._types = Types(registry.activity, registry.find, partial(resolve, entities or Registry()))
         self._http = HttpActivity(settings)
         names = frozenset([*self._built_in, *(activity.canonical for activity in activities)])
         plain = any(not activity.is_async for activity in activities)
@@ -45,17 +56,7 @@ class Orchestrations:
 
     def kind(self, environment: Environment) -> Kind:
         """The kind of instances."""
-        try:
-            from ._kind import OrchestrationKind
-        except ModuleNotFoundError:  # FALLBACK until the kind is committed
-            from stead.entities.kinds import Blocked
-
-            class Nothing:
-                def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
-                    raise Blocked("no orchestrations yet", "orchestration")
-
-            return Nothing()  # type: ignore[return-value]
-        return OrchestrationKind(self._registry, self._settings, environment.now_ms, self.activities.route)
+        return OrchestrationKind(self._registry, self._settings, environment.now_ms, self.activities.route, self._types)
 
     def names(self) -> Mapping[str, Mapping[str, Any]]:
         """What this worker can run."""
