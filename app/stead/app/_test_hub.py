@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from stead.entities import CallTimeout, Worker
+from stead.orchestrations import Activity, Orchestrations, OrchestrationStatus
 from stead.transport import InvalidInput, ManualClock, MemoryStore, Settings
 
 from ._client import Client
@@ -78,8 +80,9 @@ class _Driver:
         self._replay_every_turn = replay_every_turn
         self.clock = ManualClock()
         self.store = _CountingStore(app.name, self.settings, self.clock)
-        self.faults: dict[str, list[BaseException]] = {}
+        self.faults: dict[str, deque[BaseException]] = {}  # by canonical name: what the next runs are to raise
         self._worker: Worker | None = None
+        self._orchestrations: Orchestrations | None = None
         self._chance = random.Random(kill_seed) if kill_seed is not None else None
         self.kills = 0
 
@@ -92,8 +95,23 @@ class _Driver:
 
     async def start(self) -> None:
         """Start a worker; when this returns it holds all partitions."""
-        self._worker = worker = Worker(self.store, self.app.registry, self.settings, "test")
+        app, settings = self.app, self.settings
+        self._orchestrations = Orchestrations(app.orchestrations, settings, entities=app.registry)
+        self._orchestrations.activities.interceptor = self._fault
+        self._worker = worker = Worker(self.store, app.registry, settings, "test", [self._orchestrations])
         await worker.start()
+
+    def _fault(self, activity: str) -> BaseException | None:
+        faults = self.faults.get(activity)
+        return faults.popleft() if faults else None
+
+    @property
+    def _busy(self) -> bool:
+        """Whether activities or asynchronous operations are running."""
+        worker, orchestrations = self._worker, self._orchestrations
+        return worker is not None and (
+            worker.busy or (orchestrations is not None and not orchestrations.activities.idle)
+        )
 
     async def stop(self) -> None:
         """End the worker gracefully."""
@@ -125,7 +143,7 @@ class _Driver:
             await self._perhaps_kill()
             quiet = quiet + 1 if self.store.steps == steps else 0
             steps = self.store.steps
-            busy = self._worker is not None and self._worker.busy
+            busy = self._busy
             if time.monotonic() - began > _PATIENCE_S:
                 raise TimeoutError(
                     f"the hub is still busy after {_PATIENCE_S:g} s of real time: an activity or an operation does not "
@@ -175,13 +193,19 @@ class _TestClient(Client):
     """A client whose waiting makes time pass."""
 
     def __init__(self, driver: _Driver) -> None:
-        super().__init__(driver.store, driver.app.registry, driver.settings)
+        app = driver.app
+        super().__init__(driver.store, app.registry, driver.settings, app.orchestrations)
         self._driver = driver
 
     async def call_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> Any:
         seconds = self._driver.settings.call_timeout_ms / 1000
         call = super().call_entity(subject, key_or_name, *args, **kwargs)
         return await self._driver.drive(call, seconds, "calling an entity")
+
+    async def wait_for_completion(self, instance_id: str, timeout: float | None = 30.0) -> OrchestrationStatus[Any]:
+        wait = super().wait_for_completion(instance_id, timeout=None)
+        seconds = _FOREVER_MS / 1000 if timeout is None else timeout
+        return await self._driver.drive(wait, seconds, f"waiting for instance {instance_id}")
 
 
 class TestHub:
@@ -243,6 +267,11 @@ class TestHub:
         what runs in threads, or really sleeps, is waited for. `TimeoutError` if that does not end for 20 real seconds.
         """
         await self._driver.settle()
+
+    def fail_activity(self, activity: Activity[..., Any] | str, error: BaseException, times: int = 1) -> None:
+        """Let an activity raise an error instead of running, the next `times` that it is to run. It then runs as ever."""
+        name = activity if isinstance(activity, str) else activity.name
+        self._driver.faults.setdefault(name.lower(), deque()).extend([error] * times)
 
     async def restart_worker(self, app: App | None = None) -> None:
         """End the worker as a crash of its process would, in the middle of whatever it is doing, and start another.
