@@ -76,6 +76,7 @@ class Activity(Generic[P, R_co]):
     `@app.activity` makes one. Called itself, it is the function: `await request_approval(expense)` in a test.
     """
 
+    __name__: str
     name: str
     canonical: str
 
@@ -198,6 +199,7 @@ class Orchestration(Generic[I, O_co]):
     `@app.orchestration` makes one. Called itself, it is the function.
     """
 
+    __name__: str
     name: str
     canonical: str
 

@@ -1,5 +1,6 @@
 """What an orchestrator's code may not use is found at its definition, and what it may use is not taken for it."""
 
+# pyright: reportDeprecated=false
 # ruff: noqa: A001, PLW0108, PTH110, PTH118, PTH123, PTH208  # orchestrators that do what they should not
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import socket
 import subprocess
 import threading
 import time
+import types
 import urllib.request
 import uuid
 import warnings
@@ -95,7 +97,7 @@ async def hides_it_in_parts(context: OrchestrationContext) -> list[float]:
     async def inner() -> float:
         return time.time()
 
-    later = lambda: time.time()  # noqa: E731
+    later: Callable[[], float] = lambda: time.time()  # noqa: E731
     return [await inner(), later(), *[time.time() for _ in range(1)]]
 
 
@@ -187,7 +189,7 @@ def test_functions_further_down_are_followed() -> None:
     async def orchestrator(context: OrchestrationContext) -> float:
         return further_down()
 
-    early = type(orchestrator)(orchestrator.__code__, names)
+    early = types.FunctionType(orchestrator.__code__, names)
     assert [finding.line for finding in find_nondeterminism(early)] == [further_down.__code__.co_firstlineno + 1]
 
 
@@ -208,7 +210,7 @@ def decorated_helper() -> float:
     return time.time()
 
 
-async def calls_a_decorated_helper(context: OrchestrationContext) -> float:
+async def calls_a_decorated_helper(context: OrchestrationContext) -> Any:
     return decorated_helper()
 
 
