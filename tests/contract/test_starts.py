@@ -65,8 +65,8 @@ async def test_the_answer_to_a_batch_sent_again_is_the_same(store: Store) -> Non
     for _ in range(2):
         assert await store.enqueue([first]) == [EnqueueResult(Verdict.DUPLICATE, 3, frozenset({1, 3}))]
     assert await payloads(store) == [b"1", b"3"]
-    await store.enqueue([batch([b"5"], previous=3)])
-    assert await store.enqueue([first]) == [EnqueueResult(Verdict.DUPLICATE, 4)], "nobody asks for it any more"
+    await store.enqueue([starts((b"5", start(0)), (b"6", start(1)), previous=3)])
+    assert await store.enqueue([first]) == [EnqueueResult(Verdict.DUPLICATE, 5)], "nobody asks for it any more"
 
 
 async def test_what_was_refused_is_remembered_of_a_source_that_is_opened_again(store: Store) -> None:

@@ -204,6 +204,10 @@ async def test_a_task_written_anew_is_not_mistaken_for_its_namesake(store: Store
     assert await store.keep_tasks("w", [old]) == [b"1"]
     [new] = await store.take_tasks(["q"], "v", 9, 0)
     assert new.entry != old.entry
+    await write(store, dropped=[b"1"], tasks=[shared(b"2")])
+    await write(store, dropped=[b"2"])
+    await write(store, tasks=[shared(b"2")])
+    assert len(await store.take_tasks(["q"], "v", 9, 0)) == 1, "though it is twice in the queue"
 
 
 async def test_a_completed_shared_task_is_gone_from_its_queue(store: Store) -> None:

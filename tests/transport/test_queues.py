@@ -73,6 +73,27 @@ async def test_workers_that_left_a_queue_long_ago_are_forgotten_but_what_they_ha
     assert [taken.task_id for taken in await store.retake_tasks(["q"], "v", 0, 10)] == [b"2"]
 
 
+async def test_nothing_is_left_in_a_queue_of_what_nobody_wants(store: RedisStore, server: ValkeyServer) -> None:
+    queue = Keys(store.layout).queue("q")
+
+    async def left(*names: bytes) -> tuple[int, int]:
+        """Entries of the queue, and those that some worker has, once the tasks are not wanted any more."""
+        owner = await take(store, token=b"+".join(names), expected=(await store.read_leases())[1][0].token)
+        drop = commit(owner, owner.commit_id + b"+", dropped=list(names))
+        await store.commit([drop], store.generation)
+        await store.keep_tasks("w", taken)
+        return server.run("XLEN", queue), server.run("XPENDING", queue, "workers")["pending"]
+
+    await write(store, *(shared(b"%d" % number) for number in range(5)))
+    taken = await store.take_tasks(["q"], "w", 4, 0)
+    assert await left(b"0", b"1") == (3, 2)
+    assert await store.complete_task(0, b"2", b"result", taken[2])
+    assert await left(b"0") == (2, 1)
+    assert await left(b"3", b"4") == (1, 0), "one was never taken"
+    assert await store.take_tasks(["q"], "w", 4, 0) == []
+    assert await left(b"0") == (0, 0)
+
+
 async def test_a_queue_that_somebody_deleted_is_made_again(store: RedisStore, server: ValkeyServer) -> None:
     await store.open_queues(["q"])
     server.run("DEL", Keys(store.layout).queue("q"))

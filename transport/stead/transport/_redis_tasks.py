@@ -105,7 +105,7 @@ class TaskSide(RedisBase):
         for (place, entry, partition, task_id, deliveries), kept in zip(
             rows, await self._queries.run(read), strict=True
         ):
-            queue = queues[place - 1]
+            queue = queues[int(place) - 1]
             if kept is not None and kept.startswith(b"S" + entry + b":"):
                 payload = kept[len(entry) + 2 :]
                 taken.append(Taken(queue, entry, int(partition), task_id, payload, deliveries))
@@ -130,7 +130,7 @@ class TaskSide(RedisBase):
             queues[queue] = hashes[tasks] = None
             rows.append((queue, tasks, task.entry, task.task_id))
         lost = await self._queries.one(KEEP.packed(names.names, worker, list(queues), list(hashes), rows))
-        return [taken[place - 1].task_id for place in lost]
+        return [taken[int(place) - 1].task_id for place in lost]
 
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
         """Put a task's result into its partition's inbox, if the task is still wanted and has no result yet, and let go
