@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stead.transport import Acquired, Entry, InvalidInput, Loaded, Settings, StreamId, stream_order
 
@@ -19,7 +19,6 @@ from ._effects import Effects
 from ._envelope import Failure, Message, UnknownEnvelope, decode_message
 from ._parking import Parking, goes_behind
 from ._refusals import Refusal
-from ._registry import Registry
 from ._suspects import Suspects
 
 _BEGINNING: StreamId = b"0"
@@ -37,7 +36,6 @@ class Environment:
     elapsed: Callable[[], float]
     draw: Callable[[int], bytes]  # random bytes
     pack_each_turn: Callable[[str], None]  # a state of this target could not be stored: find the operation at fault
-    registry: Registry = field(default_factory=Registry)  # the entities that are known here
 
 
 class Intake:

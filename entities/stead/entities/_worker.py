@@ -110,7 +110,6 @@ class Worker:
             elapsed=time.perf_counter,  # a loop's own time may stand still within a callback
             draw=os.urandom,
             pack_each_turn=kind.eager.add,
-            registry=self._registry,
         )
         others.extend(extension.kind(environment) for extension in self._extensions)
         self._board = board = Board(self.name, store, settings, environment)
