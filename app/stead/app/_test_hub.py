@@ -135,15 +135,18 @@ class _Driver:
 
     async def settle(self, done: Callable[[], bool] = lambda: False) -> None:
         """Let everything run until nothing moves (or `done`). Time stands still."""
-        quiet, steps = 0, self.store.steps
+        quiet = working = 0
+        steps = self.store.steps
         began = time.monotonic()
-        busy = True
-        while (busy or quiet < _QUIET_PASSES) and not done():
-            await asyncio.sleep(0.001 if quiet > _QUIET_PASSES else 0)  # by then it waits for a thread or for real time
+        while quiet < _QUIET_PASSES and not done():
+            # When nothing else has happened for a while, what runs waits for a thread or for real time.
+            await asyncio.sleep(0.001 if working > _QUIET_PASSES else 0)
             await self._perhaps_kill()
-            quiet = quiet + 1 if self.store.steps == steps else 0
+            moved = self.store.steps != steps
             steps = self.store.steps
             busy = self._busy
+            working = working + 1 if busy and not moved else 0
+            quiet = 0 if busy or moved else quiet + 1
             if time.monotonic() - began > _PATIENCE_S:
                 raise TimeoutError(
                     f"the hub is still busy after {_PATIENCE_S:g} s of real time: an activity or an operation does not "
