@@ -353,17 +353,28 @@ class OrchestrationClient(EntityClient):
     async def rewind(self, instance_id: str, reason: str = "") -> None:
         """Let a failed instance go on from its last good state: what failed is tried again, what succeeded is kept.
 
-        Raises `UnknownInstance`, `InstanceFinished` if it ended otherwise, `InstanceRunning` if it has not ended.
+        Returns once it goes on. Raises `UnknownInstance`, `InstanceFinished` if it ended otherwise, `InstanceRunning` if it
+        has not ended, and `CallTimeout` if no worker answers: the instance is rewound when one comes.
         """
         look = await self._look(instance_id)
         if not look.finished:
             raise InstanceRunning(instance_id, look.status)
         if look.status is not RuntimeStatus.FAILED:
             raise InstanceFinished(instance_id, look.status)
-        await self._tell(instance_id, REWIND, check_reason(reason))
+        await self._call_instance(instance_id, REWIND, check_reason(reason))
 
     async def _tell(self, instance_id: str, operation: str, *args: object) -> None:
         await self._send(instance_id, self._outgoing.encode(instance_id, operation, args, None))
+
+    async def _call_instance(self, instance_id: str, operation: str, *args: object) -> object:
+        """Tell an instance something, and wait for its answer."""
+        pending = await self._calls.begin(instance_id, operation, as_error=instance_error)
+        try:
+            extras = message_extras(reply_to=self._calls.reply_to(pending))
+            await self._send_call(pending, self._outgoing.encode(instance_id, operation, args, extras))
+            return await pending.future
+        finally:
+            self._calls.end(pending)
 
     # -- purging -------------------------------------------------------------------------------------------------------
 
@@ -411,13 +422,7 @@ class OrchestrationClient(EntityClient):
         return count
 
     async def _purge(self, instance_id: str, *, recursive: bool) -> bool:
-        pending = await self._calls.begin(instance_id, PURGE, as_error=instance_error)
-        try:
-            extras = message_extras(reply_to=self._calls.reply_to(pending))
-            await self._send_call(pending, self._outgoing.encode(instance_id, PURGE, [recursive], extras))
-            answer: object = await pending.future
-        finally:
-            self._calls.end(pending)
+        answer = await self._call_instance(instance_id, PURGE, recursive)
         if answer == RUNNING:
             raise InstanceRunning(instance_id)
         return answer is True

@@ -184,11 +184,14 @@ def on_resume(turn: Turn, pending: Pending) -> None:
 
 def on_rewind(turn: Turn, pending: Pending) -> None:
     """Let a failed instance go on."""
-    record = turn.body.record
-    if record is None or record.status is not RuntimeStatus.FAILED:
+    record, address = turn.body.record, pending.message.reply_to
+    failed = record is not None and record.status is RuntimeStatus.FAILED
+    if failed:
+        rewind(turn, _reason(pending.message.args))
+    else:
         drop(turn, "a rewinding")
-        return
-    rewind(turn, _reason(pending.message.args))
+    if address is not None:
+        turn.effects.reply(turn.effects.answer(address, failed))
 
 
 def on_purge(turn: Turn, pending: Pending) -> None:

@@ -2,7 +2,8 @@
 
     start      name, version or None, input, created_ms, at_ms or None, tags or None, parent or None, reuse
     event      name, data                       terminate  reason, recursive
-    suspend    reason                           resume     reason                       rewind     reason
+    suspend    reason                           resume     reason
+    rewind     reason: a call is answered with whether it was rewound
     purge      recursive: answered with True, False (there is no such instance) or "running"
     wait       (none): answered with the bytes of the record once the instance is finished; "unknown" if there is none
     task       execution ID, task ID, whether it went well, value or failure map: an answer to something scheduled
