@@ -94,6 +94,8 @@ class ScriptedInstances:
                 del self.records[target]
                 commit.deleted.append(target)
                 commit.logs.append(LogWrite(target, [], reset=True))
+        elif message.operation == "rewind":
+            self._answer(commit, message, record.status is RuntimeStatus.FAILED)
         elif message.operation == "terminate":
             self._finish(commit, target, RuntimeStatus.TERMINATED, values[0], now_ms)
         elif message.operation == "event" and values[0] == "finish":

@@ -99,7 +99,7 @@ async def eventually(client: OrchestrationClient, instance_id: str, status: Runt
 async def test_a_start_is_in_the_store_when_it_returns(store: Store, client: OrchestrationClient) -> None:
     instance_id = await client.start_new(approval, Expense(amount=12), tags={"region": "north"})
     assert_type(instance_id, InstanceId[Expense])
-    assert uuid.UUID(instance_id)
+    assert uuid.UUID(instance_id).version == 4
     (message,) = await messages(store)
     assert (message.target, message.operation, message.args[:3]) == (
         instance_id,
@@ -305,9 +305,6 @@ async def test_a_finished_instance_takes_no_events(client: OrchestrationClient, 
     assert status.failure is not None
     assert (status.failure.message, status.output) == ("no way", None)
     await client.rewind("b", "again")
-    async with asyncio.timeout(10):
-        while worker.messages[-1].operation != "rewind":
-            await asyncio.sleep(0.005)
     assert list(worker.messages[-1].args) == ["again"]
 
 

@@ -7,11 +7,13 @@ this writes only those that are not there yet.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from stead.app import App
 from stead.app.testing import TestHub
 from stead.orchestrations.histories import History, history_text
 
@@ -33,8 +35,7 @@ RUNS: dict[str, tuple[str, Any, list[tuple[str, Any]]]] = {
 
 async def make(file_name: str) -> str:
     """The text of one history."""
-    from orchestrations import app
-
+    app: App = importlib.import_module("orchestrations").app
     name, value, events = RUNS[file_name]
     async with TestHub(app) as hub:
         instance_id = await hub.client.start_new(name, value, instance_id=f"golden-{file_name}")

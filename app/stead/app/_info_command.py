@@ -89,7 +89,8 @@ def _print_kinds(screen: Console, found: HubInfo) -> None:
     orchestrations = found.published("orchestration")
     rows = table("orchestration", "versions", title="\nOrchestrations that workers have published")
     for canonical, kind in orchestrations.items():
-        versions = ", ".join(str(version) or "(none)" for version in kind.get("versions") or [])
+        named: list[str] = kind.get("versions") or []
+        versions = ", ".join(version or "(none)" for version in named)
         rows.add_row(str(kind.get("name", canonical)), versions)
     if orchestrations:
         screen.print(rows)

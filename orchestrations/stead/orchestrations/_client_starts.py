@@ -36,7 +36,7 @@ class Subject(NamedTuple):
 def resolve(registry: OrchestrationRegistry, orchestration: object, version: str | None) -> Subject:
     """What a caller means by an orchestration or its name. Raises `UnknownOrchestration`, `InvalidInput`."""
     if isinstance(orchestration, Orchestration):
-        wanted: Orchestration[Any, Any] = orchestration
+        wanted: Orchestration[Any, Any] = orchestration  # pyright: ignore[reportUnknownVariableType] - of whatever types
         if not registry.knows(wanted.name):
             raise UnknownOrchestration(wanted.name, registry.orchestration_names())
         return Subject(wanted.name, version or wanted.version, wanted, published=False)

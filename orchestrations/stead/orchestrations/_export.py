@@ -108,21 +108,20 @@ def _import_fields(what: str, event_type: EventType, found: Mapping[str, Any]) -
 
 def to_json_data(value: object) -> Any:
     """A stored value as JSON data, without loss."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float() if math.isfinite(value):
-            return value
-        case list():
-            return [to_json_data(item) for item in cast("list[object]", value)]
-        case dict():
-            items = cast("dict[object, object]", value)
-            if all(isinstance(key, str) for key in items) and PACKED not in items:
-                return {key: to_json_data(item) for key, item in items.items()}
-        case _:
-            pass
-    packed = base64.b64encode(pack_exact(value)).decode()
-    return {PACKED: packed, "text": str(value)[:TEXT_LENGTH_MAX]}
+    if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, list):
+        return [to_json_data(item) for item in cast("list[object]", value)]
+    if isinstance(value, dict):
+        items = cast("dict[object, object]", value)
+        if all(isinstance(key, str) for key in items) and PACKED not in items:
+            return {key: to_json_data(item) for key, item in items.items()}
+        return _packed(items)
+    return _packed(value)
+
+
+def _packed(value: object) -> dict[str, str]:
+    return {PACKED: base64.b64encode(pack_exact(value)).decode(), "text": str(value)[:TEXT_LENGTH_MAX]}
 
 
 def from_json_data(what: str, data: object) -> Any:

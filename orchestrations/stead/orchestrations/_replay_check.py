@@ -7,8 +7,8 @@ stopped in the middle of a turn.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from stead.entities import Registry
@@ -23,7 +23,7 @@ from ._failures import FailureDetails
 from ._outcome import Completed, ContinuedAsNew, Failed, Outcome
 from ._record import STATUSES, RuntimeStatus
 from ._registry import OrchestrationRegistry
-from ._resolver import Types
+from ._resolver import ActivityForm, EntityOperation, OrchestrationForm
 
 _ENDS = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_TERMINATED})
 
@@ -54,15 +54,33 @@ def check_replay(
     code = orchestrations.orchestration(name, version)
     if code is None:
         raise UnknownOrchestration(name, orchestrations.orchestration_names(), version)
-    types = Types(orchestrations.activity, orchestrations.find, partial(resolve, entities))
     end = history.events[-1] if history.events[-1].type in _ENDS else None
     events = history.events[:-1] if end is not None else history.events
-    execution = Execution(history.instance_id, code, events, settings, types)
+    execution = Execution(history.instance_id, code, events, settings, _Known(orchestrations, entities))
     try:
         error = _difference(execution, end)
     finally:
         execution.close()
     return Verdict(name, version, len(history.events), error)
+
+
+class _Known:
+    """What an execution asks of the app."""
+
+    def __init__(self, orchestrations: OrchestrationRegistry, entities: Registry) -> None:
+        self._orchestrations = orchestrations
+        self._entities = entities
+
+    def activity(self, name: str) -> ActivityForm | None:
+        return self._orchestrations.activity(name)
+
+    def orchestration(self, name: str) -> OrchestrationForm | None:
+        return self._orchestrations.find(name)
+
+    def resolve(
+        self, operation: Any, key: object, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> EntityOperation:
+        return resolve(self._entities, operation, key, args, kwargs)
 
 
 def first_event(history: History) -> Event:
@@ -87,7 +105,8 @@ def _difference(execution: Execution, end: Event | None) -> str | None:
 
 
 def _other_end(execution: Execution, outcome: Outcome | None, end: Event) -> str | None:
-    number, result, failure = (*end.fields, None, None)[:3]
+    number: int = end.fields[0]
+    result, failure = (*end.fields[1:], None, None)[:2]
     recorded = STATUSES[number]
     if recorded not in (RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.CONTINUED_AS_NEW):
         return None
