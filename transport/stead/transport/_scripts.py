@@ -1,7 +1,7 @@
 """The Lua scripts: each is one file in `lua/`, whose head lists its keys, arguments, answer and errors.
 
-`lua/_prelude.lua` is put after the first line of each. Scripts are loaded with SCRIPT LOAD and called by their hash:
-evaluated ones would be evicted after some hundreds of others (HAZARDS 6).
+`lua/_prelude.lua` is put after the first line of each, and `lua/_queues.lua` too where queues are dealt with. Scripts are
+loaded with SCRIPT LOAD and called by their hash: evaluated ones would be evicted after some hundreds of others (HAZARDS 6).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _packb = cast("Callable[..., bytes]", cast("Any", msgpack).packb)
 
 _FOLDER = files(__package__ or "stead.transport") / "lua"
 _PRELUDE = (_FOLDER / "_prelude.lua").read_text("utf-8")
+_QUEUES = (_FOLDER / "_queues.lua").read_text("utf-8")
 
 
 def command(*words: bytes | str | int) -> bytes:
@@ -56,9 +57,9 @@ class Script:
         return command(b"SCRIPT", b"LOAD", self.source)
 
 
-def _script(name: str) -> Script:
+def _script(name: str, more: str = "") -> Script:
     first, _, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
-    source = f"{first}\n{_PRELUDE}{rest}"
+    source = f"{first}\n{_PRELUDE}{more}{rest}"
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest().encode())
 
 
@@ -69,22 +70,22 @@ ENQUEUE = _script("enqueue")
 FIRE = _script("fire")
 HEARTBEAT = _script("heartbeat")
 HUB = _script("hub")
-KEEP = _script("keep")
+KEEP = _script("keep", _QUEUES)
 LEAVE = _script("leave")
 LIVING = _script("living")
 MARK = _script("mark")
-OPEN = _script("open")
+OPEN = _script("open", _QUEUES)
 PARK = _script("park")
 PUBLISH = _script("publish")
 RELEASE = _script("release")
 RENEW = _script("renew")
 RESEND = _script("resend")
-RETAKE = _script("retake")
+RETAKE = _script("retake", _QUEUES)
 RIGHTS = _script("rights")
 RUNNING = _script("running")
-SHARE = _script("share")
+SHARE = _script("share", _QUEUES)
 SOURCE = _script("source")
-TAKE = _script("take")
+TAKE = _script("take", _QUEUES)
 
 ALL = (
     ACQUIRE,

@@ -47,24 +47,27 @@ if known ~= previous then return {2, known} end
 local waiting = (call('XLEN', inbox)) + (call('HGET', lease, 'parked') or 0)
 if waiting + #payloads > backlog_max then return {3, text(waiting)} end
 
+if starts == 0 then
+  for i = 1, #payloads do call('XADD', inbox, '*', 'm', payloads[i]) end
+  call('SET', session, incarnation .. ':' .. last, 'PX', keep_ms)
+  return {0, last}
+end
 local refused, reserved, is_refused = {}, {}, {}
-if starts ~= 0 then
-  for _, start in ipairs(starts) do
-    local place, target, reuse = start[1], start[2], start[4]
-    local prefix = id_prefix(start[3])
-    local free = reuse == 2
-    if not free and not reserved[target] and call('HEXISTS', KEYS[4], target) == 0 then
-      local instance = call('HGET', KEYS[5], target)
-      -- A record begins with its status: completed, failed, cancelled and terminated ones are finished.
-      local status = instance and string.byte(instance) or nil
-      free = not instance or (reuse == 0 and (status == 1 or status == 3 or status == 4 or status == 5))
-    end
-    if free then
-      reserved[target] = prefix .. payloads[place]
-    else
-      refused[#refused + 1] = text(place)
-      is_refused[place] = true
-    end
+for _, start in ipairs(starts) do
+  local place, target, reuse = start[1], start[2], start[4]
+  local prefix = id_prefix(start[3])
+  local free = reuse == 2
+  if not free and not reserved[target] and call('HEXISTS', KEYS[4], target) == 0 then
+    local instance = call('HGET', KEYS[5], target)
+    -- A record begins with its status: completed, failed, cancelled and terminated ones are finished.
+    local status = instance and string.byte(instance) or nil
+    free = not instance or (reuse == 0 and (status == 1 or status == 3 or status == 4 or status == 5))
+  end
+  if free then
+    reserved[target] = prefix .. payloads[place]
+  else
+    refused[#refused + 1] = text(place)
+    is_refused[place] = true
   end
 end
 
