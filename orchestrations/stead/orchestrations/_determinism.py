@@ -113,6 +113,9 @@ _GLOBAL = _Kind(
 _VERBS = "get post put patch delete head options request"
 _CALLS: tuple[tuple[_Kind, str, str], ...] = (
     (_CLOCK, "time", "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns"),
+    (_CLOCK, "django.utils.timezone", "now localtime localdate"),
+    (_CLOCK, "arrow", "now utcnow"),
+    (_CLOCK, "pendulum", "now today"),
     (_SLEEP, "time", "sleep"),
     (
         _RANDOM,
@@ -121,6 +124,7 @@ _CALLS: tuple[tuple[_Kind, str, str], ...] = (
     ),
     (_RANDOM, "random", "gauss normalvariate lognormvariate expovariate betavariate gammavariate paretovariate"),
     (_RANDOM, "random", "vonmisesvariate weibullvariate binomialvariate seed SystemRandom"),
+    (_RANDOM, "numpy.random", "rand randn randint random choice shuffle permutation uniform normal"),
     (_RANDOM, "secrets", "token_bytes token_hex token_urlsafe choice randbelow randbits SystemRandom"),
     (_RANDOM, "os", "urandom getrandom"),
     (_UUID, "uuid", "uuid1 uuid4 uuid6 uuid7"),
@@ -144,6 +148,8 @@ _CALLS: tuple[tuple[_Kind, str, str], ...] = (
     (_THREAD, "concurrent.futures", "ThreadPoolExecutor"),
     (_THREAD, "threading", "Thread Timer"),
     (_THREAD, "asyncio", "to_thread"),
+    (_THREAD, "anyio.to_thread", "run_sync"),
+    (_LOOP, "anyio", "run"),
     (_LOOP, "asyncio", "run new_event_loop Runner"),
     (_NETWORK, "asyncio", "open_connection start_server open_unix_connection start_unix_server"),
     (_NETWORK, "socket", "socket create_connection create_server gethostname gethostbyname getaddrinfo getfqdn"),
@@ -281,15 +287,11 @@ class _Reader(ast.NodeVisitor):
             self.visit(node.value)
 
     def visit_If(self, node: ast.If) -> None:
-        test = node.test
-        negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
-        inner = cast("ast.UnaryOp", test).operand if negated else test
-        about_replay = isinstance(inner, ast.Attribute) and inner.attr == "is_replaying"
-        self.visit(test)
+        self.visit(node.test)
         # What is done only when nothing is replayed may do what it likes.
-        for statement in () if about_replay and negated else node.body:
+        for statement in () if _says_new(node.test) else node.body:
             self.visit(statement)
-        for statement in () if about_replay and not negated else node.orelse:
+        for statement in () if _says_replaying(node.test) else node.orelse:
             self.visit(statement)
 
     # -- writes of globals
@@ -418,6 +420,18 @@ class _Reader(ast.NodeVisitor):
             return self._unit.closure[name]
         value = self._unit.names.get(name, _MISSING)
         return getattr(builtins, name, _MISSING) if value is _MISSING else value
+
+
+def _says_replaying(test: ast.expr) -> bool:
+    """`context.is_replaying`."""
+    return isinstance(test, ast.Attribute) and test.attr == "is_replaying"
+
+
+def _says_new(test: ast.expr) -> bool:
+    """`not context.is_replaying`, and perhaps more."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return any(map(_says_new, test.values))
+    return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and _says_replaying(test.operand)
 
 
 def _names_in(function: _Function) -> tuple[dict[str, Any], set[str]]:
