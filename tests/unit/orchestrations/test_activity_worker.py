@@ -269,3 +269,33 @@ async def test_failures_come_back() -> None:
     async with hub.worker():
         await hub.start("a", "fail", range(3))
         assert await hub.finished("a") == [["LookupError"] * 3]
+
+
+async def kill(worker: Worker) -> None:
+    """End a worker as the end of its process does: its leases expire."""
+    tasks, worker._tasks = worker._tasks, []
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    board = worker._board
+    assert board is not None
+    assert board.keeper is not None
+    await board.keeper.stop()
+    await worker._store.leave(worker.name)
+
+
+async def test_one_that_ends_its_workers_is_found_and_fails() -> None:
+    async def harmful(number: int) -> None:
+        runs[number] += 1
+        await asyncio.sleep(60)
+
+    hub = Hub(harmful, lease_ms=100, activity_tries_max=2)
+    await hub.start("a", "harmful", [1])
+    for deaths in (1, 2, 3):  # the first of them is not counted: it may have been anything
+        async with hub.worker() as (worker, _):
+            while runs[1] < deaths:
+                await asyncio.sleep(0.001)
+            await kill(worker)
+    async with hub.worker():
+        assert await hub.finished("a") == [["PoisonActivity"]]
+    assert runs[1] == 3
