@@ -1,4 +1,5 @@
-"""Makes the histories of this folder anew, by real runs: `python tests/histories/make.py`.
+"""Makes the histories of this folder by real runs: `python tests/histories/make.py`. (`before-the-patch` was written by hand:
+it is what `patched` had left behind when its code had no second city yet.)
 
 They are meant to be kept: a history that the code of today makes shows nothing about instances that began yesterday. So
 this writes only those that are not there yet.
@@ -24,6 +25,7 @@ RUNS: dict[str, tuple[str, Any, list[tuple[str, Any]]]] = {
     "chain": ("chain", ["Tokyo", "Seattle", "London"], []),
     "fan-out": ("fan_out", 5, []),
     "approved": ("approval", 12, [("approval", True)]),
+    "suspended": ("approval", 14, [("Approval", False)]),
     "escalated": ("approval", 13, []),
     "failed": ("fails", None, []),
     "parent": ("parent", None, []),
@@ -40,10 +42,16 @@ async def make(file_name: str) -> str:
     async with TestHub(app) as hub:
         instance_id = await hub.client.start_new(name, value, instance_id=f"golden-{file_name}")
         await hub.run_until_idle()
+        if file_name == "suspended":
+            await hub.client.suspend(instance_id, "lunch")
         for event_name, data in events:
             await hub.client.raise_event(instance_id, event_name, data)
+        await hub.advance(timedelta(hours=1))
+        if file_name == "suspended":
+            await hub.client.resume(instance_id, "back")
         await hub.advance(timedelta(days=4))
-        return history_text(History(instance_id, await hub.client.read_history(instance_id)))
+        text = history_text(History(instance_id, await hub.client.read_history(instance_id)))
+    return text.replace(f"{FOLDER.parents[1]}/", "")  # tracebacks name files
 
 
 def main() -> None:
