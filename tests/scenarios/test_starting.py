@@ -165,7 +165,7 @@ async def test_what_is_pending_can_be_terminated(make_hub: MakeHub) -> None:
 async def test_what_no_worker_has_read_can_be_seen_and_terminated() -> None:
     async with TestHub(app) as hub:
         await hub._driver.stop()
-        await hub.client.start_new(echo, "x", instance_id="one")
+        await hub.client.start_new(patient, instance_id="one")
         assert await status_of(hub, "one") == RuntimeStatus.PENDING
         await hub.client.terminate("one", "not needed")
         await hub._driver.start()

@@ -227,8 +227,9 @@ async def test_an_activity_that_exits_fails_and_harms_nobody(make_hub: MakeHub) 
         assert "SystemExit" in str(status.failure) + str(status.failure.cause)
 
 
-async def test_waits_between_tries_grow_up_to_a_limit(make_hub: MakeHub) -> None:
-    async with make_hub(app) as hub:
+@pytest.mark.parametrize("replay", [False, True])
+async def test_waits_between_tries_grow_up_to_a_limit(replay: bool) -> None:
+    async with TestHub(app, replay) as hub:
         hub.fail_activity(give, ConnectionError("not yet"), times=4)
         began = hub.now
         instance_id = await hub.client.start_new(backs_off)
