@@ -16,7 +16,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from stead.app import App
+from stead.app import App, SyncClient
 from stead.entities import Entity, EntityId
 from stead.orchestrations import (
     Activity,
@@ -292,6 +292,21 @@ async def looks(client: OrchestrationClient, instance_id: InstanceId[int]) -> No
     assert_type(await client.purge("x"), bool)
     assert_type(await client.purge_instances(statuses=[RuntimeStatus.COMPLETED]), int)
     await client.raise_event(instance_id, "go", True)
+
+
+def synchronous_client(client: SyncClient) -> None:
+    instance_id = client.start_new(approval, Expense(amount=1), tags={"a": "b"})
+    assert_type(instance_id, InstanceId[str])
+    assert_type(client.wait_for_completion(instance_id), OrchestrationStatus[str])
+    assert_type(client.wait_for_completion("x"), OrchestrationStatus[Any])
+    assert_type(client.start_new(greeting), InstanceId[str | None])
+    client.start_new(approval)  # type: ignore[call-overload]
+    client.start_new(approval, 5)  # type: ignore[misc]
+
+
+async def through_the_app() -> None:
+    async with app.connect() as client:
+        assert_type((await client.wait_for_completion(await client.start_new(many, [1]))).output, list[float] | None)
 
 
 # -- functions that take definitions -----------------------------------------------------------------------------------
