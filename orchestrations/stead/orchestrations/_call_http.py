@@ -67,7 +67,7 @@ def begin_http(core: Execution, request: HttpRequest) -> ComposedTask:
 
 
 async def _until_done(core: Execution, request: HttpRequest, first: ActivityCall) -> HttpResponse:
-    response = await first
+    response: HttpResponse = await first
     url, headers = request.url, request.headers
     while request.poll and response.status == _ACCEPTED and "location" in response.headers:
         timer = Call(core)

@@ -7,19 +7,18 @@ import random
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
-from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeForm
 
 from stead.entities import EntityId
 from stead.entities.kinds import check_instance_id, delay_in_ms, instant_in_ms
-from stead.transport import InvalidInput, pack, pack_exact, unpack
+from stead.transport import InvalidInput, pack_exact, unpack
 
 from ._call_http import HttpRequest, HttpResponse, begin_http
 from ._calls import ActivityCall, Call, EntityCall, SubOrchestrationCall, operation_failed
 from ._critical import EntityLocks
+from ._data import check_event_name, event_reader, plain
 from ._definition import OMITTED, InstanceId
 from ._durable_task import DurableTask
 from ._events import EventType
@@ -41,7 +40,6 @@ E = TypeVar("E", bound="Entity")
 
 _logger = logging.getLogger("stead.orchestration")
 
-_EVENT_NAME_LENGTH_MAX = 256
 _NAMESPACE = uuid.UUID("9e952958-5e33-4daf-827f-2fa12937b875")  # that of Durable Functions
 
 
@@ -420,7 +418,7 @@ class OrchestrationContext:
         waits gets the first. Awaiting it raises `InvalidInput` if the event's data is not of the type.
         """
         check_event_name(name)
-        return self._core.wait_for_event(name, None if form is Any else _reader(name, form))
+        return self._core.wait_for_event(name, None if form is Any else event_reader(name, form))
 
     def send_event(self, instance_id: str, name: str, data: Any = None) -> None:
         """Raise an event for another instance. One that there is not gets nothing, and nobody is told."""
@@ -479,40 +477,6 @@ class _ReplaySilentLogger(logging.LoggerAdapter[logging.Logger]):
         return f"{extra['instance_id']}: {msg}", kwargs
 
 
-def plain(value: Any) -> Any:
-    """A copy of a value as plain data: what the code does with the value later changes nothing. Raises `InvalidInput`."""
-    if value is None or type(value) in (str, int, float, bool, bytes):
-        return value
-    return unpack(pack(value))
-
-
-def check_event_name(name: str) -> str:
-    """An event's name, if it can be one. Raises `InvalidInput` otherwise."""
-    if not isinstance(name, str) or not 0 < len(name) <= _EVENT_NAME_LENGTH_MAX or not name.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidInput(f"event name {cast('object', name)!r}", "a name has 1 to 256 printable characters")
-    return name
-
-
 def _check_form(form: Any, method: str, what: str) -> None:
     if not hasattr(form, method):
         raise InvalidInput(f"{form!r}", f"it is not {what}; name what @app.{what.split()[1]} gave, or its name as text")
-
-
-def _reader(name: str, form: Any) -> Callable[[Any], Any]:
-    try:
-        adapter = _adapter(form)
-    except TypeError:  # a form that cannot be hashed
-        adapter = TypeAdapter(form)
-
-    def read(value: Any) -> Any:
-        try:
-            return adapter.validate_python(value)
-        except ValidationError as error:
-            raise InvalidInput(f"event {name!r}", str(error)) from error
-
-    return read
-
-
-@lru_cache(maxsize=1024)
-def _adapter(form: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(form)

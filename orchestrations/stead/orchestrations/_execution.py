@@ -37,11 +37,12 @@ from ._critical import CriticalSections
 from ._errors import NonDeterminismError
 from ._events import SCHEDULED, Event, EventType
 from ._failures import FailureDetails
-from ._loop import DeterministicLoop, DurableHandle, NumberedTask
+from ._loop import DurableHandle, new_loop
 from ._mailbox import Mailbox
+from ._ordering import NumberedTask
 from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
 from ._replay import Recorded
-from ._unsupported import Halted, StuckOrchestration, UnsupportedInOrchestrator
+from ._unsupported import Halted, explained, stuck
 
 if TYPE_CHECKING:
     from ._resolver import TypeResolver
@@ -107,7 +108,8 @@ class Execution:
         replaying: 0 for an instance that begins.
         """
         started = history[0]
-        name, version, given, execution_id, parent, tags, scheduled_ms = (*started.fields, None, None, None)[:7]
+        fields: tuple[Any, ...] = (*started.fields, None, None, None)  # what an older worker wrote may have fewer
+        name, version, given, execution_id, parent, tags, scheduled_ms = fields[:7]
         self.instance_id = instance_id
         self.code = code
         self.settings = settings
@@ -145,7 +147,7 @@ class Execution:
         self._muted = False
 
         digest = hashlib.blake2b(f"{instance_id}|{execution_id}".encode("utf-8", "replace"), digest_size=8).digest()
-        self.loop = DeterministicLoop(self, int.from_bytes(digest, "big"))
+        self.loop = new_loop(self, int.from_bytes(digest, "big"))
         self.loop.now_s = self.now_ms / 1000
         self.context = OrchestrationContext(self)
         self._main: NumberedTask[Any] | None = None
@@ -342,7 +344,7 @@ class Execution:
         elif main.done():
             self._finish(self._outcome_of(main))
         elif not (self._open or self.mailbox.waits or loop.never > 0):
-            self._finish(Failed(FailureDetails.of(_stuck())))
+            self._finish(Failed(FailureDetails.of(stuck())))
 
     def _outcome_of(self, main: asyncio.Task[Any]) -> Outcome:
         try:
@@ -352,7 +354,7 @@ class Execution:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the code raised
-            return Failed(FailureDetails.of(_explained(error)))
+            return Failed(FailureDetails.of(explained(error)))
         following, version, keep = self.continued
         return ContinuedAsNew(following, version, self.mailbox.unprocessed() if keep else [])
 
@@ -361,7 +363,7 @@ class Execution:
         for task_id, waiting in list(self._open.items()):
             if waiting.event.type is _TIMER_CREATED and task_id in self._actions:
                 del self._actions[task_id], self._open[task_id]
-        pending = {task_id: _Unanswered(waiting.event) for task_id, waiting in self._open.items()}
+        pending: dict[int, Waiting] = {task_id: _Unanswered(waiting.event) for task_id, waiting in self._open.items()}
         self._drop()
         self._open = pending
 
@@ -492,29 +494,3 @@ def _latest_execution_id(first: str, history: Sequence[Event]) -> str:
         if event.type is EventType.EXECUTION_REWOUND and len(event.fields) > 1 and event.fields[1]:
             return str(event.fields[1])
     return first
-
-
-def _stuck() -> StuckOrchestration:
-    return StuckOrchestration(
-        "the orchestrator waits for something that nothing can bring about: it has no activity, timer, event or other "
-        "durable task under way. Did it wait for a thread, for another loop's future, or for an asyncio.Event that nobody "
-        "sets? What takes time outside goes into an activity (context.call_activity)"
-    )
-
-
-_FOREIGN = {
-    "attached to a different loop": ("a future of another event loop", "await what the context's methods give"),
-    "asyncio.run() cannot be called": ("asyncio.run", "await the coroutine"),
-    "Cannot run the event loop while another": ("another event loop", "await what you need, or use an activity"),
-}
-
-
-def _explained(error: BaseException) -> BaseException:
-    """Asyncio's own errors for foreign loops, in words that say what to do."""
-    if type(error) is RuntimeError:
-        for text, (what, instead) in _FOREIGN.items():
-            if text in str(error):
-                explained = UnsupportedInOrchestrator(what, instead)
-                explained.__cause__ = error
-                return explained
-    return error

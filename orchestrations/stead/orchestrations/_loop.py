@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import math
 import sys
 from asyncio import events, tasks
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from typing import Any, NoReturn, Protocol, TypeVar
+from collections.abc import Callable
+from types import AsyncGeneratorType
+from typing import Any, NoReturn, Protocol, TypeVarTuple, cast
 
 from ._ordering import NumberedFuture, NumberedTask, coroutines_to_complete, in_order
 from ._unsupported import IN_AN_ACTIVITY, Halted, StuckOrchestration, UnsupportedInOrchestrator
 
-T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 STEPS_MAX = 2_000_000
 """Steps in one turn after which the code counts as an endless loop: some seconds. Ten thousand tasks take a hundredth."""
@@ -76,8 +78,7 @@ class DurableHandle(asyncio.TimerHandle):
     def answer(self, event: Any) -> None:
         """The timer has fired. Called by the execution."""
         del event
-        loop: Any = self._loop
-        loop.fire(self)
+        cast("Any", self)._loop.fire(self)
 
 
 class DeterministicLoop(asyncio.AbstractEventLoop):
@@ -88,7 +89,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._ready: deque[asyncio.Handle] = deque()
         self._number = seed & 0x3FFF_FFFF_FF00_0000  # 38 bits of the execution, 24 of the object
         self._tasks: dict[int, asyncio.Task[Any]] = {}  # those that run: asyncio itself keeps no task alive
-        self._generators: list[AsyncGenerator[Any, Any]] = []
+        self._generators: list[AsyncGeneratorType[Any, Any]] = []
         self._early: dict[int, asyncio.Task[Any]] = {}  # made before they were asked for, by the ID of the coroutine
         self.woken: list[tuple[int, asyncio.Handle]] = []  # by cancellations of the callback that runs
         self._handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
@@ -104,7 +105,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Make this the running loop of the thread."""
         self._outer = (events._get_running_loop(), sys.get_asyncgen_hooks())
         events._set_running_loop(self)
-        sys.set_asyncgen_hooks(firstiter=self._generators.append, finalizer=None)
+        sys.set_asyncgen_hooks(firstiter=cast("Any", self._generators.append), finalizer=None)
 
     def leave(self) -> None:
         """Make the loop that ran before the running one again."""
@@ -188,19 +189,29 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """The orchestration's time in seconds since the epoch."""
         return self.now_s
 
-    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:
+    def call_soon(
+        self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
         handle = _ReadyHandle(callback, args, self, context)
         if not self._host.dead:
             self._ready.append(handle)
         return handle
 
     def call_later(
-        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+        self,
+        delay: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         return self.call_at(self.now_s + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+        self,
+        when: float,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call at a time of the orchestration: a durable timer."""
         if math.isnan(when):
@@ -242,7 +253,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             early = self._early.pop(id(coro), None)
             if early is not None:
                 return early
-        coroutines = coroutines_to_complete(sys._getframe(1))
+        coroutines = coroutines_to_complete(inspect.currentframe())
         if coroutines is None:
             return self._new_task(coro, name, context)
         for coroutine in coroutines:
@@ -311,7 +322,7 @@ def _exhaust(coroutine: Any) -> None:
     _UNDYING.append(coroutine)  # kept, because the garbage collector would run its code again
 
 
-def _exhaust_generator(generator: AsyncGenerator[Any, Any]) -> None:
+def _exhaust_generator(generator: AsyncGeneratorType[Any, Any]) -> None:
     closing: Any = generator.aclose()
     try:
         closing.send(None)
@@ -321,6 +332,14 @@ def _exhaust_generator(generator: AsyncGenerator[Any, Any]) -> None:
 
 
 _UNDYING: list[Any] = []
+
+
+def new_loop(host: Host, seed: int) -> DeterministicLoop:
+    """The loop of an execution."""
+    form: Any = DeterministicLoop  # abstract to type checkers, which do not see the methods that are refused
+    loop: DeterministicLoop = form(host, seed)
+    return loop
+
 
 _A_LOOP_OF_ITS_OWN = "the orchestrator runs on its own loop; start tasks with asyncio.create_task"
 _REFUSED = {

@@ -16,7 +16,7 @@ from asyncio import tasks
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._unsupported import IN_AN_ACTIVITY, UnsupportedInOrchestrator
 
@@ -108,14 +108,15 @@ _AS_COMPLETED = _code_of_as_completed()
 _ENSURE_FUTURE = _code_of_ensure_future()
 
 
-def coroutines_to_complete(caller: FrameType | None) -> list[Any] | None:
-    """The coroutines that were given to `asyncio.as_completed`, if it is the one that wants a task; else None.
+def coroutines_to_complete(here: FrameType | None) -> list[Any] | None:
+    """The coroutines that were given to `asyncio.as_completed`, if it is the one that wants a task; else None. `here` is
+    the frame of `create_task`.
 
     Raises `UnsupportedInOrchestrator` if their order cannot be known any more.
     """
-    if caller is None or caller.f_code not in _ENSURE_FUTURE:
+    frame = None if here is None else here.f_back
+    if frame is None or frame.f_code not in _ENSURE_FUTURE:
         return None
-    frame: FrameType | None = caller
     for _ in range(_DEPTH):
         if frame is None or frame.f_code is _AS_COMPLETED:
             break
@@ -127,4 +128,4 @@ def coroutines_to_complete(caller: FrameType | None) -> list[Any] | None:
         raise UnsupportedInOrchestrator(
             "asyncio.as_completed over coroutines that are not in a list", "their order would be lost; make it a list"
         )
-    return [each for each in given if asyncio.iscoroutine(each)]
+    return [each for each in cast("list[Any]", given) if asyncio.iscoroutine(each)]

@@ -93,7 +93,7 @@ class TypeResolver(Protocol):
 class Types:
     """A `TypeResolver` made of functions: each looks a name up, or resolves as `EntityContext.signal_entity` does."""
 
-    __slots__ = ("activity", "orchestration", "resolve")
+    __slots__ = ("_activity", "_orchestration", "_resolve")
 
     def __init__(
         self,
@@ -101,6 +101,17 @@ class Types:
         orchestration: Callable[[str], OrchestrationForm | None],
         resolve: Callable[[Any, object, Sequence[object], Mapping[str, object]], EntityOperation],
     ) -> None:
-        self.activity = activity
-        self.orchestration = orchestration
-        self.resolve = resolve
+        self._activity = activity
+        self._orchestration = orchestration
+        self._resolve = resolve
+
+    def activity(self, name: str) -> ActivityForm | None:
+        return self._activity(name)
+
+    def orchestration(self, name: str) -> OrchestrationForm | None:
+        return self._orchestration(name)
+
+    def resolve(
+        self, operation: Any, key: object, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> EntityOperation:
+        return self._resolve(operation, key, args, kwargs)

@@ -39,3 +39,30 @@ class Halted(BaseException):
 
 IN_AN_ACTIVITY = "do it in an activity (context.call_activity)"
 """What to do instead of input and output."""
+
+
+def stuck() -> StuckOrchestration:
+    """The error for code that waits, and nothing durable is under way."""
+    return StuckOrchestration(
+        "the orchestrator waits for something that nothing can bring about: it has no activity, timer, event or other "
+        "durable task under way. Did it wait for a thread, for another loop's future, or for an asyncio.Event that nobody "
+        "sets? What takes time outside goes into an activity (context.call_activity)"
+    )
+
+
+_FOREIGN = {
+    "attached to a different loop": ("a future of another event loop", "await what the context's methods give"),
+    "asyncio.run() cannot be called": ("asyncio.run", "await the coroutine"),
+    "Cannot run the event loop while another": ("another event loop", "await what you need, or use an activity"),
+}
+
+
+def explained(error: BaseException) -> BaseException:
+    """Asyncio's own errors for foreign loops, in words that say what to do."""
+    if type(error) is RuntimeError:
+        for text, (what, instead) in _FOREIGN.items():
+            if text in str(error):
+                explained = UnsupportedInOrchestrator(what, instead)
+                explained.__cause__ = error
+                return explained
+    return error

@@ -48,8 +48,8 @@ class PlainCode:
 def make_types(registry: Registry | None = None, **known: Any) -> Types:
     entities = Registry() if registry is None else registry
     return Types(
-        lambda name: known.get(name),
-        lambda name: known.get(name),
+        known.get,
+        known.get,
         lambda operation, key, args, kwargs: resolve(entities, operation, key, args, kwargs),
     )
 
@@ -116,6 +116,16 @@ def scheduled(execution: Execution) -> list[Event]:
     return [action for action in execution.take_actions() if isinstance(action, Event)]
 
 
+def only(execution: Execution) -> Event:
+    """The one event among them."""
+    (event,) = scheduled(execution)
+    return event
+
+
+def _well(event: Event) -> Answer:
+    return None
+
+
 class Driver:
     """See the module. `answer` says for a scheduled event what comes after how long (default: it goes well)."""
 
@@ -131,7 +141,7 @@ class Driver:
     ) -> None:
         self.code = PlainCode(function)
         self.types = types
-        self.answer = answer or (lambda event: None)
+        self.answer: Callable[[Event], Answer] = answer or _well
         self.replay_every_turn = replay_every_turn
         self.batch = batch
         self.log: list[bytes] = [encode_event(started(input))]

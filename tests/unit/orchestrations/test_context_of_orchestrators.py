@@ -11,7 +11,7 @@ import pytest
 from stead.entities import ClassEntityType, Entity, EntityId, OperationFailed, Registry
 from stead.orchestrations._call_http import HttpResponse, headers_for
 from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._definition import Activity, Orchestration
+from stead.orchestrations._definition import make_activity, make_orchestration
 from stead.orchestrations._execution import Execution
 from stead.orchestrations._retry import RetryPolicy
 from stead.transport import InvalidInput
@@ -27,6 +27,7 @@ from unit.orchestrations.driver import (
     failed,
     failure_of,
     make_types,
+    only,
     raised,
     result_of,
     scheduled,
@@ -42,8 +43,8 @@ async def child(context: OrchestrationContext, name: str = "nobody") -> str:
     return name
 
 
-DOUBLE: Any = Activity(double)
-CHILD: Any = Orchestration(child)
+DOUBLE: Any = make_activity(double)
+CHILD: Any = make_orchestration(child)
 
 
 async def test_what_it_is() -> None:
@@ -70,8 +71,8 @@ async def test_random_things_are_the_same_in_a_replay_and_others_after_a_new_sta
     first, second = Driver(flow), Driver(flow, replay_every_turn=True)
     assert first.run() == second.run() is not None
     other = begin(flow, execution_id="another")
-    other.feed(done(*scheduled(other)))
-    drawn = [*result_of(other), *first.outcome.result]  # type: ignore[union-attr]
+    other.feed(done(only(other)))
+    drawn: list[Any] = [*result_of(other), *first.outcome.result]  # type: ignore[union-attr]
     assert len(set(drawn)) == 8
 
 
@@ -123,7 +124,7 @@ async def test_a_result_of_another_type_is_an_error() -> None:
         await context.call_activity(DOUBLE, 1)
 
     execution = begin(flow)
-    execution.feed(done(*scheduled(execution), "many"))
+    execution.feed(done(only(execution), "many"))
     assert failure_of(execution).error_type.endswith("InvalidInput")
 
 
@@ -186,7 +187,7 @@ async def test_entities_are_called_and_signalled() -> None:
         context.signal_entity(Counter.add, "a", 1)
         context.after(timedelta(seconds=2)).signal_entity(EntityId("Other", "b"), "go", x=1)
         context.at(context.now).signal_entity(Counter.add, "c", 3)
-        got = [await context.call_entity(Counter.add, "a", 4)]
+        got: list[Any] = [await context.call_entity(Counter.add, "a", 4)]
         try:
             await context.call_entity(EntityId("Counter", "a"), "add", 5)
         except OperationFailed as error:
@@ -202,7 +203,7 @@ async def test_entities_are_called_and_signalled() -> None:
     ]
     assert call.fields == ("@counter@a", "add", [4], None, None)
     execution.feed(done(call, 5))
-    execution.feed(failed(*scheduled(execution), ValueError("no")))
+    execution.feed(failed(only(execution), ValueError("no")))
     assert result_of(execution) == [5, "operation 'add' of @counter@a raised ValueError: no"]
 
 
@@ -294,7 +295,7 @@ async def test_http_can_be_cancelled_and_told_not_to_ask_again() -> None:
     (timer,) = scheduled(execution)
     assert timer.fields[1] == "retry of stead.http"
     execution.feed(done(timer))
-    execution.feed(done(*scheduled(execution), answered(202, location="/x")))
+    execution.feed(done(only(execution), answered(202, location="/x")))
     assert result_of(execution) == 202
 
 

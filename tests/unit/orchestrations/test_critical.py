@@ -14,7 +14,7 @@ from stead.orchestrations._critical import CriticalSections
 from stead.orchestrations._errors import CriticalSectionError
 from stead.orchestrations._events import Event
 from stead.transport import InvalidInput
-from unit.orchestrations.driver import Driver, E, begin, done, failure_of, raised, result_of, scheduled
+from unit.orchestrations.driver import Driver, E, begin, done, failure_of, only, raised, result_of, scheduled
 
 A, B, C = EntityId("Account", "a"), EntityId("Account", "b"), EntityId("Account", "c")
 
@@ -89,7 +89,7 @@ async def test_what_a_section_does_not_allow(message: str) -> None:
         return "allowed"
 
     execution = begin(flow)
-    execution.feed(done(*scheduled(execution)))
+    execution.feed(done(only(execution)))
     assert result_of(execution) == message
 
 
@@ -152,7 +152,7 @@ async def test_an_error_in_the_section_releases() -> None:
             raise LookupError("inside")
 
     execution = begin(flow)
-    execution.feed(done(*scheduled(execution)))
+    execution.feed(done(only(execution)))
     (release,) = scheduled(execution)
     assert release.type is E.UNLOCK_SENT
     assert failure_of(execution).error_type == "LookupError"
@@ -164,7 +164,7 @@ async def test_dropping_the_code_releases_nothing() -> None:
             await context.wait_for_external_event("never")
 
     held = begin(flow)
-    held.feed(done(*scheduled(held)))
+    held.feed(done(only(held)))
     held.close()
     waiting = begin(flow)
     assert len(scheduled(waiting)) == 1
@@ -212,7 +212,7 @@ async def test_a_call_that_is_cancelled_frees_its_entity() -> None:
             return str(await context.call_entity(A, "quick"))
 
     execution = begin(flow)
-    execution.feed(done(*scheduled(execution)))
+    execution.feed(done(only(execution)))
     assert len(scheduled(execution)) == 1
     execution.feed(raised("stop"))
     execution.feed(done(scheduled(execution)[-1], "ok"))

@@ -28,6 +28,7 @@ from unit.orchestrations.driver import (
     done,
     failed,
     failure_of,
+    only,
     raised,
     result_of,
     scheduled,
@@ -76,7 +77,7 @@ async def test_an_activity_that_fails_raises_at_the_await() -> None:
         return "no"
 
     execution = begin(flow)
-    execution.feed(failed(*scheduled(execution), ValueError("bad")))
+    execution.feed(failed(only(execution), ValueError("bad")))
     assert result_of(execution) == "broken ValueError bad"
 
 
@@ -87,7 +88,7 @@ async def test_whatever_the_code_raises_is_the_instance_s_failure(error: BaseExc
         raise error
 
     execution = begin(flow)
-    execution.feed(done(*scheduled(execution)))
+    execution.feed(done(only(execution)))
     assert failure_of(execution).error_type == type(error).__qualname__
 
 
@@ -216,7 +217,7 @@ async def test_continue_as_new_carries_what_was_not_processed() -> None:
     execution = begin(flow)
     for n, name in enumerate(("a", "b", "Prefetched", "a", "b")):
         execution.feed(raised(name, n))
-    execution.feed(done(*scheduled(execution)))
+    execution.feed(done(only(execution)))
     kept = [("b", 1), ("Prefetched", 2), ("a", 3), ("b", 4)]
     assert execution.outcome == ContinuedAsNew(7, None, kept)
     execution.feed(raised("late", 5))
@@ -308,7 +309,7 @@ async def test_dropping_the_code_sends_nothing(caplog: pytest.LogCaptureFixture)
                 await context.call_activity("in a generator")
         finally:
             traces.seen.append("generator")
-            context.signal_entity_by_mistake() if hasattr(context, "no") else context.send_event("x", "generator")
+            context.send_event("x", "generator")
 
     async def flow(context: OrchestrationContext) -> None:
         async def child(n: int) -> None:
@@ -434,7 +435,7 @@ async def test_feeding_never_depends_on_batches() -> None:
         await asyncio.gather(*(one(n) for n in range(8)), context.wait_for_external_event("go"))
         return seen
 
-    outcomes = []
+    outcomes: list[Any] = []
     for batch in (1, 2, 5, 100):
         driver = Driver(flow, batch=batch, answer=lambda event: None)
         driver.raise_event("go", after_ms=3)

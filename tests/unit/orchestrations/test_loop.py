@@ -21,6 +21,7 @@ from unit.orchestrations.driver import (
     done,
     failed,
     failure_of,
+    only,
     raised,
     result_of,
     scheduled,
@@ -90,9 +91,8 @@ async def test_gather_and_task_groups_run_side_by_side() -> None:
         async with asyncio.TaskGroup() as tasks:
             made = [tasks.create_task(one(n)) for n in range(3)]
         assert all(task.done() for task in made)
-        for following in asyncio.as_completed([context.call_activity("double", n) for n in range(3)]):
-            seen.append(await following)
-        return seen
+        calls = [context.call_activity("double", n) for n in range(3)]
+        return [*seen, *[await following for following in asyncio.as_completed(calls)]]
 
     execution = begin(flow)
     for _ in range(4):
@@ -136,7 +136,7 @@ async def test_ten_thousand_gathered_activities() -> None:
     assert result_of(execution) == 10_000
 
 
-REFUSED = {
+REFUSED: dict[str, Any] = {
     "thread": lambda: asyncio.to_thread(print),
     "executor": lambda: asyncio.get_running_loop().run_in_executor(None, print),
     "subprocess": lambda: asyncio.create_subprocess_exec("true"),
@@ -203,7 +203,7 @@ async def test_waiting_for_what_cannot_come_is_a_failure() -> None:
         await asyncio.Event().wait()
 
     execution = begin(flow)
-    execution.feed(done(*scheduled(execution)))
+    execution.feed(done(only(execution)))
     assert failure_of(execution).error_type.endswith("StuckOrchestration")
 
 
@@ -298,7 +298,7 @@ async def test_nested_scopes_of_anyio_are_cancelled_in_the_same_order() -> None:
             await context.call_activity("x")
             group.cancel_scope.cancel()
 
-    logs = []
+    logs: list[Any] = []
     junk: list[Any] = []
     for _ in range(3):
         driver = Driver(flow, replay_every_turn=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stead.entities import EntityId
 from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._definition import Activity
+from stead.orchestrations._definition import make_activity
 from stead.orchestrations._events import Event
 from stead.orchestrations._execution import Execution
 from stead.orchestrations._failures import FailureDetails
@@ -27,7 +27,7 @@ async def flaky(n: int) -> int:
     return n
 
 
-FLAKY: Any = Activity(flaky)
+FLAKY: Any = make_activity(flaky)
 
 leaves = st.one_of(
     st.tuples(st.just("activity"), st.integers(0, 9)),
@@ -138,15 +138,15 @@ class Workflow:
             return await self.run(inner)
 
 
-setattr(Workflow, "try", lambda self, inner: _attempt(self, inner))
-
-
 async def _attempt(workflow: Workflow, inner: Tree) -> Any:
     try:
         return await workflow.run(inner)
     except Exception as error:  # noqa: BLE001
         workflow.context.send_event("other", "failed", type(error).__name__)
         return await workflow.context.call_activity("clean up")
+
+
+setattr(Workflow, "try", _attempt)
 
 
 def answers(seed: int) -> Any:

@@ -23,6 +23,7 @@ from unit.orchestrations.driver import (
     failed,
     failure_of,
     make_types,
+    only,
     raised,
     result_of,
     scheduled,
@@ -47,7 +48,8 @@ SECOND = timedelta(seconds=1)
     ],
 )
 def test_the_delays_of_policies(policy: RetryPolicy, delays: list[int]) -> None:
-    now_ms, seen = 0, []
+    now_ms = 0
+    seen: list[int] = []
     for attempt in range(1, 20):
         delay_ms = policy.next_delay_ms(attempt, 0, now_ms, FAILURE)
         if delay_ms is None:
@@ -81,7 +83,7 @@ def test_policies_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
 
 
 async def test_attempts_and_waits_are_in_the_log() -> None:
-    async def flow(context: OrchestrationContext) -> int:
+    async def flow(context: OrchestrationContext) -> Any:
         return await context.call_activity(DOUBLE.with_options(retry=RetryPolicy(3)), 2)
 
     execution = begin(flow)
@@ -95,18 +97,18 @@ async def test_attempts_and_waits_are_in_the_log() -> None:
         assert timer.fields == (at_ms, "retry of double")
         assert not execution.accepts(call.task_id, E.TASK_COMPLETED)
         execution.feed(done(timer))
-    execution.feed(done(*scheduled(execution), 4))
+    execution.feed(done(only(execution), 4))
     assert result_of(execution) == 4
 
 
 async def test_it_gives_up_with_the_last_error() -> None:
-    async def flow(context: OrchestrationContext) -> int:
+    async def flow(context: OrchestrationContext) -> Any:
         return await context.call_activity(DOUBLE.with_options(retry=RetryPolicy(2)), 2)
 
     execution = begin(flow)
-    execution.feed(failed(*scheduled(execution), ValueError("first")))
-    execution.feed(done(*scheduled(execution)))
-    execution.feed(failed(*scheduled(execution), KeyError("second")))
+    execution.feed(failed(only(execution), ValueError("first")))
+    execution.feed(done(only(execution)))
+    execution.feed(failed(only(execution), KeyError("second")))
     failure = failure_of(execution)
     assert failure.error_type.endswith("ActivityFailed")
     assert "KeyError" in failure.message
@@ -119,7 +121,7 @@ async def test_what_is_not_retriable_is_not_tried_again() -> None:
         return "given up"
 
     execution = begin(flow)
-    execution.feed(failed(*scheduled(execution), NonRetriable("the card is stolen")))
+    execution.feed(failed(only(execution), NonRetriable("the card is stolen")))
     assert result_of(execution) == "given up"
 
 
@@ -131,7 +133,7 @@ async def test_an_error_of_the_handler_is_the_call_s() -> None:
         await context.call_activity(DOUBLE.with_options(retry=RetryPolicy(9, handle=handle)), 2)
 
     execution = begin(flow)
-    execution.feed(failed(*scheduled(execution), ValueError("no")))
+    execution.feed(failed(only(execution), ValueError("no")))
     assert failure_of(execution).error_type == "LookupError"
 
 
@@ -144,7 +146,7 @@ async def test_cancelling_ends_the_wait_or_the_attempt() -> None:
         return "stopped"
 
     waiting = begin(flow)
-    waiting.feed(failed(*scheduled(waiting), ValueError("no")))
+    waiting.feed(failed(only(waiting), ValueError("no")))
     (timer,) = scheduled(waiting)
     waiting.feed(raised("stop"))
     assert waiting.take_actions()[0] == CancelTask(timer.task_id)
@@ -163,7 +165,7 @@ async def test_sub_orchestrations_are_tried_again_as_other_instances() -> None:
     execution = begin(flow, types=make_types())
     (first,) = scheduled(execution)
     execution.feed(failed(first, ValueError("no")))
-    execution.feed(done(*scheduled(execution)))
+    execution.feed(done(only(execution)))
     (second,) = scheduled(execution)
     assert (first.fields[2], second.fields[2]) == ("one:01234567:0001", "one:01234567:0003")
     execution.feed(done(second, "out"))
@@ -177,7 +179,7 @@ async def test_sub_orchestrations_are_tried_again_as_other_instances() -> None:
 
 
 async def test_retries_replay() -> None:
-    async def flow(context: OrchestrationContext) -> int:
+    async def flow(context: OrchestrationContext) -> Any:
         return await context.call_activity(DOUBLE.with_options(retry=RetryPolicy(5, backoff_coefficient=2)), 2)
 
     def answer(event: Any) -> Any:

@@ -1,0 +1,48 @@
+"""What the code of an orchestrator gives and gets, as plain data and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, cast
+
+from pydantic import TypeAdapter, ValidationError
+
+from stead.transport import InvalidInput, pack, unpack
+
+_EVENT_NAME_LENGTH_MAX = 256
+
+
+def plain(value: Any) -> Any:
+    """A copy of a value as plain data: what the code does with the value later changes nothing. Raises `InvalidInput`."""
+    if value is None or type(value) in (str, int, float, bool, bytes):
+        return value
+    return unpack(pack(value))
+
+
+def check_event_name(name: str) -> str:
+    """An event's name, if it can be one. Raises `InvalidInput` otherwise."""
+    if not isinstance(name, str) or not 0 < len(name) <= _EVENT_NAME_LENGTH_MAX or not name.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInput(f"event name {cast('object', name)!r}", "a name has 1 to 256 printable characters")
+    return name
+
+
+def event_reader(name: str, form: Any) -> Callable[[Any], Any]:
+    """What validates an event's data as a type. It raises `InvalidInput`."""
+    try:
+        adapter = _adapter(form)
+    except TypeError:  # a form that cannot be hashed
+        adapter = TypeAdapter(form)
+
+    def read(value: Any) -> Any:
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            raise InvalidInput(f"event {name!r}", str(error)) from error
+
+    return read
+
+
+@lru_cache(maxsize=1024)
+def _adapter(form: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(form)
