@@ -11,7 +11,6 @@ import contextlib
 import contextvars
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 
 from stead.transport import Settings
 
@@ -91,6 +90,8 @@ class Slots:
         if job.stage is Stage.WAITING and job.order:
             assert job.activity is not None, "it waits here"
             self._waiting[job.activity.is_async] -= 1
+            if not self.waiting:
+                self.freed()
         job.drop()
 
     def _fits(self, is_async: bool) -> bool:
@@ -103,8 +104,8 @@ class Slots:
             job.task = asyncio.create_task(self._run(job), name=job.name, context=self._context.copy())
             return
         self._threads += 1
-        loop = asyncio.get_running_loop()
-        self._pool.submit(partial(self._context.copy().run, self._run_in_thread, job, loop))
+        loop, context = asyncio.get_running_loop(), self._context.copy()
+        self._pool.submit(lambda: context.run(self._run_in_thread, job, loop))
 
     def _fill(self) -> None:
         """Give free slots to those that wait."""

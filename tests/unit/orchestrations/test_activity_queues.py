@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -53,6 +54,25 @@ async def test_nothing_is_taken_while_something_waits_here() -> None:
         bench.put(bench.taken("double", 1))
         await settle()
         assert not any(what == "take" for what, _ in bench.store.asked)
+
+
+async def test_what_waited_and_is_not_wanted_makes_room() -> None:
+    go = threading.Event()
+
+    def plain() -> None:
+        go.wait(5)
+
+    bench = ActivityBench(double, plain, activity_threads_max=1)
+    first, second = bench.task("plain"), bench.task("plain")
+    async with bench.running():
+        bench.grant(first, second)
+        bench.put(bench.taken("double", 1))
+        await settle()
+        assert bench.results == {}
+        bench.unwanted(second)
+        await bench.idle_but(1)
+        assert bench.results == {3: 2}
+        go.set()
 
 
 async def test_plain_ones_are_taken_as_there_are_threads() -> None:
