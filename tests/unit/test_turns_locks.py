@@ -77,7 +77,7 @@ class LockBench(Bench):
     def entries(self, target: str) -> list[str]:
         record = self.store.records.get(target)
         packed = None if record is None else decode_record(record).packed_state
-        return [] if packed is None else cast("Any", unpack(packed))["entries"]
+        return [] if packed is None else unpack(packed)["entries"]
 
     def lock_of(self, target: str) -> Any:
         record = self.store.records.get(target)

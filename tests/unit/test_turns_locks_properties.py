@@ -130,7 +130,10 @@ class World:
         self.islands = {target: Island(target, self.send) for target in TARGETS}
         self.instances = {i.name: i for i in (Instance(n, targets) for n, targets in enumerate(lock_sets))}
         self.signals = 0
-        globals()["witness"] = lambda target, tag: self.islands[target].witness(tag)
+        globals()["witness"] = self.witness
+
+    def witness(self, target: str, tag: str) -> None:
+        self.islands[target].witness(tag)
 
     def send(self, sender: str, receiver: str, envelope: bytes) -> None:
         self.channels.setdefault((sender, receiver), deque()).append(envelope)
