@@ -343,3 +343,14 @@ async def test_a_crowd_of_workers_carries_out_every_task_once(store: Store) -> N
             done.append(task.task_id)
     assert sorted(done) == sorted(names)
     assert set(await payloads(store)) == names
+
+
+async def test_what_a_lost_answer_had_taken_is_taken_over_by_anyone(twin: Twin) -> None:
+    """Whoever asked does not know that it has them, so they are not kept alive."""
+    store = twin.store
+    await write(store, tasks=[shared(b"1")])
+    await store.take_tasks(["q"], "w", 1, 0)
+    await twin.pass_ms(60)
+    [again] = await store.retake_tasks(["q"], "w", 50, 10)
+    assert (again.task_id, again.deliveries) == (b"1", 2)
+    assert await store.retake_tasks(["q"], "v", 10_000, 10) == []

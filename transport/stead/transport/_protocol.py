@@ -213,7 +213,8 @@ class Store(Protocol):
         self, partition: int, token: bytes, worker: str, tasks: Sequence[tuple[bytes, str]]
     ) -> list[StreamId] | None:
         """Make own tasks (task ID, queue) shared ones that this worker has taken, as when a partition is given back while
-        they run. Gives each one's entry, b"" for one that is gone. None: the lease is another's."""
+        they run. Gives each one's entry, b"" for one that is gone or that another worker has by now. None: the lease is
+        another's. Sent again, it gives the same."""
         ...
 
     async def open_queues(self, queues: Sequence[str]) -> None:
@@ -222,15 +223,19 @@ class Store(Protocol):
 
     async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
         """Take at most `count` shared tasks, waiting up to `block_ms` when there are none. One call at a time. Tasks that
-        nobody wants any more are forgotten on the way."""
+        nobody wants any more are forgotten on the way.
+
+        Nothing is taken while it waits, so that a wait may be cancelled. What was taken by a call whose answer got lost
+        is for `retake_tasks`."""
         ...
 
     async def retake_tasks(self, queues: Sequence[str], worker: str, idle_ms: int, count: int) -> list[Taken]:
-        """Take over shared tasks of workers that have not kept them alive for `idle_ms`."""
+        """Take over shared tasks of workers that have not kept them alive for `idle_ms`; this worker's own ones too."""
         ...
 
     async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
-        """Say that these still run; gives the IDs of those that nobody wants any more, or that another worker has."""
+        """Say that these still run; gives the IDs of those that nobody wants any more (they are let go of), or that
+        another worker has."""
         ...
 
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
