@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ._execution import Execution
 
 _TIMER_FIRED = EventType.TIMER_FIRED
+_TASK_SCHEDULED = EventType.TASK_SCHEDULED
 _SUCCESSES = frozenset(
     {
         EventType.TASK_COMPLETED,
@@ -106,7 +107,9 @@ class RetriedCall(Call):
     def __init__(
         self, core: Execution, name: str, decode: Callable[[Any], Any] | None, retry: RetryPolicy | None
     ) -> None:
-        super().__init__(core, decode)
+        DurableTask.__init__(self, core.loop)  # a call less on the way of every activity
+        self.core = core
+        self.decode = decode
         self.name = name
         self.retry = retry
         self.attempt = 1
@@ -117,11 +120,14 @@ class RetriedCall(Call):
         raise NotImplementedError
 
     def answer(self, event: Event) -> None:
-        if event.type is _TIMER_FIRED:
+        kind = event.type
+        if kind in _SUCCESSES:
+            self.succeed(event.fields[0])
+        elif kind is _TIMER_FIRED:
             self.attempt += 1
             self.schedule()
-        elif event.type in _SUCCESSES or self.retry is None:
-            super().answer(event)
+        elif self.retry is None:
+            self.set_exception(self.failed(event.fields[0]))
         else:
             self._try_again(event, self.retry)
 
@@ -151,7 +157,7 @@ class ActivityCall(RetriedCall):
 
     def schedule(self) -> None:
         self.core.schedule(
-            EventType.TASK_SCHEDULED, (self.name, self.args, self.kwargs, self.queue, self.tags, self.attempt), self
+            _TASK_SCHEDULED, (self.name, self.args, self.kwargs, self.queue, self.tags, self.attempt), self
         )
 
     def failed(self, failure: dict[str, Any]) -> Exception:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import events
 from collections.abc import Generator
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stead.entities import ContextEnded
@@ -23,17 +23,18 @@ class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant:
     orchestration has ended.
     """
 
-    __slots__ = ("_number",)
+    __slots__ = ("_home", "_number")
 
     def __init__(self, loop: DeterministicLoop) -> None:
-        self._number = loop.number()  # hashed by number, so that sets of tasks have the same order in a replay
+        loop.last_number = self._number = loop.last_number + 1  # hashed by it: sets have the same order in a replay
+        self._home = loop
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:
         return self._number
 
     def __await__(self) -> Generator[Any, None, R_co]:
-        if events._get_running_loop() is not self.get_loop():
+        if self._home.thread != get_ident():
             raise _elsewhere("awaited")
         return super().__await__()
 
@@ -41,7 +42,7 @@ class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant:
         """Give it up: whoever awaits it gets `CancelledError`. A timer is unset, an activity that runs is told to end,
         an answer that comes all the same is dropped. False if it was done already.
         """
-        if not self.done() and events._get_running_loop() is not self.get_loop():
+        if not self.done() and self._home.thread != get_ident():
             raise _elsewhere("cancelled")
         if not super().cancel(msg):
             return False

@@ -23,9 +23,9 @@ import contextvars
 import hashlib
 import logging
 import random
-from asyncio import events as loops
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stead.entities import ContextEnded
@@ -156,7 +156,9 @@ class Execution:
     # -- for the worker ------------------------------------------------------------------------------------------------
 
     def feed(self, event: Event) -> None:
-        """Apply a new event and run the code until it waits. Never raises, whatever the code does."""
+        """Apply a new event and run the code until it waits. Whatever the code raises is its outcome: only
+        `KeyboardInterrupt` comes out of here.
+        """
         if self.outcome is not None:
             self._after_the_end(event)
             return
@@ -378,7 +380,7 @@ class Execution:
 
     def check(self) -> None:
         """Refuse a command outside the code's own turns. Raises `ContextEnded`, or `Halted` if the code is dropped."""
-        if loops._get_running_loop() is not self.loop:
+        if self.loop.thread != get_ident():
             raise ContextEnded(
                 f"the context of the orchestration {self.instance_id!r} was used outside its code or after its end: "
                 "not by activities, threads or what else it left running"
@@ -388,7 +390,8 @@ class Execution:
 
     def schedule(self, kind: EventType, fields: tuple[Any, ...], waiting: Any = None) -> Event:
         """Schedule something: the event for it, which in a replay is that of the log. `waiting` gets the answer."""
-        self.check()
+        if self.dead or self.loop.thread != get_ident():
+            self.check()
         self.last_id = task_id = self.last_id + 1
         event = None
         if self._recorded.left:

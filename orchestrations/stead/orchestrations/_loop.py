@@ -17,6 +17,7 @@ import sys
 from asyncio import events, tasks
 from collections import deque
 from collections.abc import Callable
+from threading import get_ident
 from types import AsyncGeneratorType
 from typing import Any, NoReturn, Protocol, TypeVarTuple, cast
 
@@ -87,7 +88,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def __init__(self, host: Host, seed: int) -> None:
         self._host = host
         self._ready: deque[asyncio.Handle] = deque()
-        self._number = seed & 0x3FFF_FFFF_FF00_0000  # 38 bits of the execution, 24 of the object
+        self.last_number = seed & 0x3FFF_FFFF_FF00_0000  # 38 bits of the execution, 24 of the object
         self._tasks: dict[int, asyncio.Task[Any]] = {}  # those that run: asyncio itself keeps no task alive
         self._generators: list[AsyncGeneratorType[Any, Any]] = []
         self._early: dict[int, asyncio.Task[Any]] = {}  # made before they were asked for, by the ID of the coroutine
@@ -96,6 +97,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._closed = False
         self._outer: tuple[Any, Any] | None = None
         self.now_s = 0.0
+        self.thread = 0  # the one that takes a turn with it: cheaper to ask for than the running loop
         self.stopping = False
         self.never = 0  # waits that are meant to last for ever
 
@@ -103,6 +105,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def enter(self) -> None:
         """Make this the running loop of the thread."""
+        self.thread = get_ident()
         self._outer = (events._get_running_loop(), sys.get_asyncgen_hooks())
         events._set_running_loop(self)
         sys.set_asyncgen_hooks(firstiter=cast("Any", self._generators.append), finalizer=None)
@@ -110,6 +113,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def leave(self) -> None:
         """Make the loop that ran before the running one again."""
         assert self._outer is not None
+        self.thread = 0
         outer, hooks = self._outer
         self._outer = None
         sys.set_asyncgen_hooks(*hooks)
@@ -150,8 +154,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     def number(self) -> int:
         """A number for an object that may be kept in a set."""
-        self._number += 1
-        return self._number
+        self.last_number += 1
+        return self.last_number
 
     def fire(self, handle: DurableHandle) -> None:
         """A durable timer has fired."""

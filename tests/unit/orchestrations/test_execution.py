@@ -301,6 +301,8 @@ class Traces:
 
 async def test_dropping_the_code_sends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     traces = Traces()
+    gc.collect()
+    caplog.clear()
 
     async def numbers(context: OrchestrationContext) -> AsyncIterator[int]:
         try:

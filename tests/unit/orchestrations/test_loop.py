@@ -236,6 +236,7 @@ async def test_a_timer_that_is_cancelled_at_once_is_never_set() -> None:
     execution = begin(flow)
     (call,) = scheduled(execution)
     assert call.task_id == 2
+    execution.close()
     driver = Driver(flow, replay_every_turn=True)
     assert driver.run() is not None
     assert [event.task_id for event in driver.wanted] == [2]
