@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from stead.entities._activation import Activation, Blocked, Kind
+from stead.entities._activation import Activation, Blocked, Kind, Pending
 from stead.entities._effects import Effects
 from stead.entities._envelope import (
     Failure,
@@ -90,6 +90,9 @@ class ListKind:
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         body = cast("list[object]", activation.body)
         return encode_record(pack(body), now_ms) if body else None
+
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+        effects.refuse(pending, failure)
 
     def forget(self, activation: Activation) -> None:
         self.forgotten.append(activation.target)

@@ -120,13 +120,13 @@ def test_a_failure_goes_to_the_caller_or_to_the_dead_letters() -> None:
     effects = make_effects()
     effects.fail(pending(CALLER), FAILURE)
     signal = pending()
-    effects.fail(signal, FAILURE, tries=2)
+    effects.fail(signal, FAILURE)
     commit, _ = effects.build(0, b"t", b"", b"1")
     [reply], [dead] = commit.replies, commit.dead
     assert (reply.group, reply.client) == (3, "client")
     assert decode_reply(reply.payload) == (7, FAILURE, False)
     letter = decode_letter(dead)
-    assert (letter.envelope, letter.failure, letter.tries, letter.died_ms) == (signal.envelope, FAILURE, 2, 1_000)
+    assert (letter.envelope, letter.failure, letter.tries, letter.died_ms) == (signal.envelope, FAILURE, 1, 1_000)
 
 
 def test_an_answer_goes_to_the_caller() -> None:

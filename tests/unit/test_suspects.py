@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core_bench import Bench
+from stead.entities._envelope import TaskAddress, decode_message
 from stead.entities._suspects import Suspects
 from stead.transport import Acquired, Running
 
@@ -200,3 +201,16 @@ def test_messages_that_went_to_a_park_are_still_under_suspicion() -> None:
     bench.work(heir)
     assert bench.store.unclean == 0
     assert bench.state(A) == list(range(7))
+
+
+def test_a_call_of_an_orchestration_that_kills_is_answered_and_can_be_seen() -> None:
+    bench = Bench()
+    bench.put(A, "harmful", task=TaskAddress("an instance", "execution", 1))
+    for _ in range(bench.settings.poison_tries_max + 2):
+        partition = bench.acquire()
+        bench.deliver(partition)
+        if partition.suspects.careful:
+            bench.careful_turn(partition, [])
+    commit = bench.commit(partition)
+    assert [decode_message(envelope).args[2] for _, envelope in commit.sends] == [False]
+    assert [letter.failure.kind for letter in bench.letters] == ["poison"]

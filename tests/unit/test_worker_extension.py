@@ -12,9 +12,11 @@ from stead.entities.kinds import (
     Board,
     Effects,
     Environment,
+    Failure,
     Kind,
     Message,
     Partition,
+    Pending,
     ReplyAddress,
     TaskAddress,
     encode_message,
@@ -77,6 +79,9 @@ class Script:
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         return pack(activation.body)
+
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+        effects.refuse(pending, failure)
 
     def forget(self, activation: Activation) -> None:
         self.events.append(("forgotten", []))

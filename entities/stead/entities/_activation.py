@@ -18,7 +18,7 @@ from stead.transport import SteadError, StreamId
 
 if TYPE_CHECKING:
     from ._effects import Effects
-    from ._envelope import Message
+    from ._envelope import Failure, Message
 
 
 class Pending(NamedTuple):
@@ -160,6 +160,11 @@ class Kind(Protocol):
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         """The record to store for the settled state; `None` if the target does not exist any more."""
+        ...
+
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+        """A message has ended too many workers and is not run any more (HAZARDS 20): do what follows from that. The
+        partition removes it and records the dead letter."""
         ...
 
     def forget(self, activation: Activation) -> None:

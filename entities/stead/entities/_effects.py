@@ -184,16 +184,22 @@ class Effects:
         """Answer an orchestration. Raises `InvalidInput` if the value cannot be stored."""
         self.send(address.instance, self.encode_task_answer(address, ok, value))
 
-    def fail(self, pending: Pending, failure: Failure, tries: int = 1) -> None:
-        """The message could not be carried out: tell its caller, or record a dead letter if it has none."""
+    def refuse(self, pending: Pending, failure: Failure) -> bool:
+        """Tell whoever waits for the answer to a message why there is none; False if nobody does."""
         message = pending.message
         address = message.reply_to
         if address is not None:
             self.reply(Reply(address.group, address.client, encode_failure(address.call_id, failure)))
         elif message.task is not None:
             self.answer_task(message.task, False, failure.as_map())
-        elif pending.envelope:
-            self.bury(pending.envelope, failure, pending.stream_id, tries)
+        else:
+            return False
+        return True
+
+    def fail(self, pending: Pending, failure: Failure) -> None:
+        """The message could not be carried out: tell its caller, or record a dead letter if it has none."""
+        if not self.refuse(pending, failure) and pending.envelope:
+            self.bury(pending.envelope, failure, pending.stream_id)
 
     def bury(self, envelope: bytes, failure: Failure, stream_id: StreamId, tries: int = 1) -> None:
         """Record a dead letter."""
@@ -260,7 +266,8 @@ class Effects:
 
     def send_start(self, target: str, envelope: bytes, message_id: bytes) -> None:
         """A message that starts an instance: its ID is reserved in the same step (HAZARDS 14)."""
-        self._starts.append(SentStart(partition_of(target, self._partitions), target, message_id, envelope))
+        place = len(self._sends)  # one receiver gets starts and other messages in the order of sending
+        self._starts.append(SentStart(partition_of(target, self._partitions), target, message_id, envelope, place))
         self._extra_length += 1
         self._bytes += len(envelope) + _OVERHEAD_BYTES
 

@@ -162,10 +162,9 @@ class Partition(Intake):
         assert pending is not None, "a message has killed its worker"
         counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
         (activation.express or activation.mailbox).popleft()
-        self.effects.fail(pending, failure, tries)
-        message = pending.message
-        if message.reply_to is not None or message.task is not None:  # a caller is told, and people can see it too
-            self.effects.bury(pending.envelope, failure, pending.stream_id, tries)
+        assert activation.kind is not None, "a ready activation has a kind"
+        activation.kind.poisoned(activation, pending, failure, self.effects)
+        self.effects.bury(pending.envelope, failure, pending.stream_id, tries)
         self.effects.consume(activation, pending)
         self.effects.clear_running = True
         self._ready.popleft()

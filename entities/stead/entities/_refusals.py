@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ._envelope import RELEASE, Failure
 
 if TYPE_CHECKING:
-    from ._activation import Activation
+    from ._activation import Activation, Pending
     from ._effects import Effects
 
 
@@ -37,6 +37,9 @@ class Refusal:
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         return None
+
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+        effects.refuse(pending, failure)
 
     def forget(self, activation: Activation) -> None:
         pass

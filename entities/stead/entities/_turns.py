@@ -168,6 +168,9 @@ class EntityKind:
         lock = None if body.lock is None else body.lock.as_record()
         return None if packed is None and lock is None else encode_record(packed, now_ms, lock)
 
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+        effects.refuse(pending, failure)
+
     def forget(self, activation: Activation) -> None:
         pass  # an operation that still runs is cancelled by whoever awaits it
 
