@@ -84,7 +84,7 @@ def _import_event(place: int, data: object) -> Event:
     found = cast("Mapping[str, Any]", data)
     event_type = _TYPES.get(found.get("type", ""))
     if event_type is None:
-        raise InvalidInput(what, f"type {found.get('type')!r} is not known to this version of stead: update it here")
+        raise InvalidInput(what, f"type {found.get('type')!r} is not known to this version of stead, which has to be updated here")
     at_ms, task_id = found.get("at_ms"), found.get("task_id", 0)
     if type(at_ms) is not int or type(task_id) is not int:
         raise InvalidInput(what, "`at_ms` and `task_id` are whole numbers")

@@ -32,6 +32,9 @@ STEPS_MAX = 2_000_000
 NEVER_S = 100 * 366 * 86_400.0
 """A delay beyond it is taken as "never" (`math.inf` is a common one): nothing is set for it."""
 
+GENERATORS_MIN = 64
+"""Asynchronous generators that are kept before it is asked which of them have ended."""
+
 CLOSINGS_MAX = 1_000
 """How often a coroutine that does not end is told to."""
 
@@ -91,6 +94,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self.last_number = seed & 0x3FFF_FFFF_FF00_0000  # 38 bits of the execution, 24 of the object
         self._tasks: dict[int, asyncio.Task[Any]] = {}  # those that run: asyncio itself keeps no task alive
         self._generators: list[AsyncGeneratorType[Any, Any]] = []
+        self._generators_max = GENERATORS_MIN
         self._early: dict[int, asyncio.Task[Any]] = {}  # made before they were asked for, by the ID of the coroutine
         self.woken: list[tuple[int, asyncio.Handle]] = []  # by cancellations of the callback that runs
         self._handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
@@ -108,7 +112,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self.thread = get_ident()
         self._outer = (events._get_running_loop(), sys.get_asyncgen_hooks())
         events._set_running_loop(self)
-        sys.set_asyncgen_hooks(firstiter=cast("Any", self._generators.append), finalizer=None)
+        sys.set_asyncgen_hooks(firstiter=cast("Any", self._adopt), finalizer=None)
 
     def leave(self) -> None:
         """Make the loop that ran before the running one again."""
@@ -151,6 +155,13 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def _main_ended(self, task: Any) -> None:
         del self._tasks[task.number]
         self.stopping = True
+
+    def _adopt(self, generator: AsyncGeneratorType[Any, Any]) -> None:
+        """An asynchronous generator begins: it is closed with the execution, never by the garbage collector."""
+        if len(self._generators) >= self._generators_max:
+            self._generators = [each for each in self._generators if each.ag_frame is not None]
+            self._generators_max = max(GENERATORS_MIN, 2 * len(self._generators))
+        self._generators.append(generator)
 
     def number(self) -> int:
         """A number for an object that may be kept in a set."""

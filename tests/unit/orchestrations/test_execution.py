@@ -299,47 +299,49 @@ class Traces:
         self.seen: list[str] = []
 
 
+async def numbers(context: OrchestrationContext, traces: Traces) -> AsyncIterator[int]:
+    try:
+        while True:
+            yield 1
+            await context.call_activity("in a generator")
+    finally:
+        traces.seen.append("generator")
+        context.send_event("x", "generator")
+
+
+async def deaf(context: OrchestrationContext, traces: Traces) -> None:
+    while True:
+        try:
+            await context.wait_for_external_event("never")
+        except BaseException:  # noqa: BLE001
+            traces.seen.append("deaf")
+            if traces.seen.count("deaf") > 5:
+                return
+
+
 async def test_dropping_the_code_sends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     traces = Traces()
     gc.collect()
     caplog.clear()
 
-    async def numbers(context: OrchestrationContext) -> AsyncIterator[int]:
+    async def child(context: OrchestrationContext, n: int) -> None:
         try:
-            while True:
-                yield 1
-                await context.call_activity("in a generator")
-        finally:
-            traces.seen.append("generator")
-            context.send_event("x", "generator")
+            await context.call_activity(f"child {n}")
+        except BaseException:
+            traces.seen.append(f"child {n}")
+            context.send_event("x", "child")
+            raise
+
+    async def unstarted() -> None:
+        traces.seen.append("unstarted ran")
 
     async def flow(context: OrchestrationContext) -> None:
-        async def child(n: int) -> None:
-            try:
-                await context.call_activity(f"child {n}")
-            except BaseException:
-                traces.seen.append(f"child {n}")
-                context.send_event("x", "child")
-                raise
-
-        async def deaf() -> None:
-            while True:
-                try:
-                    await context.wait_for_external_event("never")
-                except BaseException:  # noqa: BLE001
-                    traces.seen.append("deaf")
-                    if traces.seen.count("deaf") > 5:
-                        return
-
-        async def unstarted() -> None:
-            traces.seen.append("unstarted ran")
-
-        background = [asyncio.get_running_loop().create_task(deaf())]
+        background = [asyncio.get_running_loop().create_task(deaf(context, traces))]
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(child(1))
-                group.create_task(child(2))
-                async for _ in numbers(context):
+                group.create_task(child(context, 1))
+                group.create_task(child(context, 2))
+                async for _ in numbers(context, traces):
                     pass
         finally:
             traces.seen.append("finally")
@@ -361,6 +363,43 @@ async def test_dropping_the_code_sends_nothing(caplog: pytest.LogCaptureFixture)
     gc.collect()
     assert len(traces.seen) == seen
     assert not caplog.records
+
+
+async def test_generators_that_were_left_are_closed_with_the_code() -> None:
+    traces = Traces()
+
+    async def flow(context: OrchestrationContext) -> None:
+        for _ in range(200):
+            async for _ in numbers(context, traces):
+                break
+        traces.seen.append("end")
+
+    execution = begin(flow)
+    assert result_of(execution) is None
+    assert traces.seen == ["end", *["generator"] * 200]
+    assert execution.take_actions() == []
+
+
+async def test_an_end_in_the_background_is_the_end_of_all() -> None:
+    async def flow(context: OrchestrationContext) -> None:
+        async def leaves() -> None:
+            raise SystemExit(1)
+
+        task = asyncio.get_running_loop().create_task(leaves())
+        await context.call_activity("x")
+        del task
+
+    assert failure_of(begin(flow)).error_type == "SystemExit"
+
+
+async def test_endless_recursion_is_a_failure() -> None:
+    async def deeper(n: int) -> int:
+        return await deeper(n + 1)
+
+    async def flow(context: OrchestrationContext) -> int:
+        return await deeper(0)
+
+    assert failure_of(begin(flow)).error_type == "RecursionError"
 
 
 async def test_the_end_closes_what_runs_in_the_background() -> None:
