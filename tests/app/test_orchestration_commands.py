@@ -249,3 +249,14 @@ def test_info_shows_orchestrations(stead: Stead) -> None:
     shown = stead("info").out
     for text in ("approval", "say", "1.5"):
         assert text in shown
+
+
+def test_a_worker_serves_the_queues_that_it_is_told(stead: Stead) -> None:
+    stead.start("worker", stead.reference, "--queues", ", gpu", "--processes", "2")
+
+    def serving() -> list[list[str]]:
+        workers = json.loads(stead("info", "--json").out)["workers"]
+        return [worker["queues"] for worker in workers if "gpu" in worker["queues"]]
+
+    eventually(lambda: serving() == [["", "gpu"]] * 2)
+    assert "(default), gpu" in stead("info").out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stead.transport import parse_url
+from stead.transport import WorkerView, parse_url
 
 from ._app import App
 from ._client import Client
@@ -66,16 +66,25 @@ def _print_head(screen: Console, found: HubInfo, url: str) -> None:
 
 def _print_workers(screen: Console, found: HubInfo) -> None:
     numbers = ("process", "partitions", "last beat")
-    rows = table("worker", *numbers, numbers=numbers, title="\nWorkers")
+    queues = {worker.worker: _queues(worker) for worker in found.workers}
+    serving = ("queues",) if any(queues.values()) else ()
+    rows = table("worker", *numbers, *serving, numbers=numbers, title="\nWorkers")
     for worker in found.workers:
         rows.add_row(
             worker.worker,
             str(worker.info.get("pid", "")),
             str(worker.info.get("partitions", "")),
             f"{max(found.now_ms - worker.beat_ms, 0) / 1000:.1f} s ago",
+            *([queues[worker.worker]] if serving else []),
         )
     if found.workers:
         screen.print(rows)
+
+
+def _queues(worker: WorkerView) -> str:
+    """The queues from which a worker takes activities; "" for the default one alone, or none."""
+    queues: list[str] = worker.info.get("queues") or []
+    return ", ".join(sorted(queue or "(default)" for queue in queues)) if any(queues) else ""
 
 
 def _print_kinds(screen: Console, found: HubInfo) -> None:
@@ -87,7 +96,7 @@ def _print_kinds(screen: Console, found: HubInfo) -> None:
     if entities:
         screen.print(rows)
     orchestrations = found.published("orchestration")
-    rows = table("orchestration", "versions", title="\nOrchestrations that workers have published")
+    rows = table("orchestration", "versions", title="\nOrchestrations")
     for canonical, kind in orchestrations.items():
         named: list[str] = kind.get("versions") or []
         versions = ", ".join(version or "(none)" for version in named)
@@ -97,7 +106,7 @@ def _print_kinds(screen: Console, found: HubInfo) -> None:
 
 
 def _print_shares(screen: Console, found: HubInfo) -> None:
-    names = ("partitions", "waiting", "parked", "timers", "entities", "instances", "tasks", "dead")
+    names = ("held", "waiting", "parked", "timers", "entities", "instances", "tasks", "dead")
     rows = table("owner", *names, numbers=names, title="\nPartitions")
     for share in found.shares:
         rows.add_row(share.owner or "(nobody)", *_numbers(share))

@@ -135,7 +135,7 @@ def print_status(screen: Console, status: OrchestrationStatus[Any]) -> None:
 
 def instance_table() -> Table:
     """An empty table for `instance_row`."""
-    return table("instance", "orchestration", "status", "created", "last change")
+    return table("instance", "orchestration", "status", "created")
 
 
 def instance_row(rows: Table, status: OrchestrationStatus[Any]) -> None:
@@ -147,7 +147,6 @@ def instance_row(rows: Table, status: OrchestrationStatus[Any]) -> None:
         status.name,
         Text(status.runtime_status.value, style=COLOURS.get(status.runtime_status, "")),
         local_time(status.created_time),
-        local_time(status.last_updated_time),
     )
 
 
