@@ -206,6 +206,7 @@ def test_messages_that_went_to_a_park_are_still_under_suspicion() -> None:
 def test_a_call_of_an_orchestration_that_kills_is_answered_and_can_be_seen() -> None:
     bench = Bench()
     bench.put(A, "harmful", task=TaskAddress("an instance", "execution", 1))
+    partition = bench.acquire()
     for _ in range(bench.settings.poison_tries_max + 2):
         partition = bench.acquire()
         bench.deliver(partition)
