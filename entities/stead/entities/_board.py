@@ -73,7 +73,8 @@ class Board:
         self.draw = os.urandom
         self.membership = Bell()  # leases should be looked at now
         self.reading = Bell()  # the set of partitions to read, or the room for messages, has changed
-        self.committing = Bell()
+        self.committing = Bell()  # rung by `commit`
+        self.to_commit: dict[Partition, None] = {}
         self.timing = Bell()
         self.parking = Bell()
         self.interrupt_read: Callable[[], None] = lambda: None
@@ -157,6 +158,11 @@ class Board:
             self.interrupt_read()
             self.reading.ring()
         self.turn(partition)
+
+    def commit(self, partition: Partition) -> None:
+        """The partition has something to commit. (To look at all of them each time would cost more than most commits.)"""
+        self.to_commit[partition] = None
+        self.committing.ring()
 
     # -- the store -----------------------------------------------------------------------------------------------------
 

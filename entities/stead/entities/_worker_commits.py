@@ -36,7 +36,8 @@ class Committer:
 
     def _build(self) -> list[tuple[Partition, Commit]]:
         batch: list[tuple[Partition, Commit]] = []
-        for partition in list(self._board.partitions.values()):
+        partitions, self._board.to_commit = self._board.to_commit, {}
+        for partition in partitions:
             if partition.wants_commit:
                 try:
                     batch.append((partition, partition.next_commit()))
@@ -75,6 +76,8 @@ class Committer:
         board = self._board
         due_before = partition.next_due_ms
         partition.committed()
+        if partition.wants_commit:  # turns that ended meanwhile
+            board.to_commit[partition] = None
         if partition.next_due_ms != due_before:
             board.timing.ring()
         if partition.has_turns or partition.suspects.careful:

@@ -91,7 +91,7 @@ class InboxReader:
         for partition in heard:
             board.turn(partition)
             if partition.wants_commit:
-                board.committing.ring()
+                board.commit(partition)
             if partition.wants_parking:
                 board.parking.ring()
         self._evict()

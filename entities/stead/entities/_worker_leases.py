@@ -188,6 +188,6 @@ class Membership:
             async with asyncio.timeout(self._board.settings.drain_ms / 1000):
                 while not (partition.gone or partition.settled):
                     if partition.wants_commit:
-                        self._board.committing.ring()
+                        self._board.commit(partition)
                     await bell.wait()
         return partition.gone or partition.settled

@@ -84,4 +84,4 @@ class Parker:
         partition.refilled(activation, entries, count)
         board.turn(partition)
         if partition.wants_commit:
-            board.committing.ring()
+            board.commit(partition)

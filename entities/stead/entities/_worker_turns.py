@@ -79,7 +79,7 @@ class TurnRunner:
         if partition.suspects.active:
             partition.settle_suspects()
         if partition.wants_commit:
-            self._board.committing.ring()
+            self._board.commit(partition)
         if partition.wants_parking:
             self._board.parking.ring()
 
