@@ -157,13 +157,16 @@ async def test_instances_are_listed_apart_from_entities(store: Store, owner: Own
     names = ["!", "?x", "@", "@e@k", "@~", "A", "a1", "a2", "b", "å"]
     await owner.commit(states=[(name, name.encode()) for name in names], created=names)
 
-    async def listed(prefix: str, page: int) -> list[str]:
-        return [name async for found in store.list_instances(prefix, page) for name, _ in found]
+    async def listed(prefix: str, page: int, after: str = "") -> list[str]:
+        return [name async for found in store.list_instances(prefix, page, after) for name, _ in found]
 
     for page in (1, 3, 100):
         assert await listed("", page) == ["!", "?x", "A", "a1", "a2", "b", "å"]
         assert await listed("a", page) == ["a1", "a2"]
         assert await listed("å", page) == ["å"]
         assert await listed("@", page) == []
+        assert await listed("", page, "?x") == ["A", "a1", "a2", "b", "å"]
+        assert await listed("", page, "a1") == ["a2", "b", "å"]
+        assert await listed("a", page, "a1") == ["a2"]
     info = (await store.info())[0]
     assert (info.entities, info.instances) == (3, 7)

@@ -53,6 +53,21 @@ async def test_a_prefix_bounds_the_listing(store: Store) -> None:
     assert await listed(store, "@c@") == []
 
 
+@pytest.mark.parametrize("page", [1, 2, 100])
+async def test_a_listing_goes_on_after_a_target(store: Store, page: int) -> None:
+    targets = ["@a@", "@a@1", "@a@10", "@a@11", "@a@2", "@ab@1", "@b@1"]
+    await create(store, targets)
+
+    async def after(prefix: str, target: str) -> list[str]:
+        return [name async for found in store.list_targets(prefix, page, target) for name, _ in found]
+
+    assert await after("", "@a@10") == targets[3:]
+    assert await after("@a@", "@a@10") == ["@a@11", "@a@2"]
+    assert await after("@a@1", "@a@") == ["@a@1", "@a@10", "@a@11"]
+    assert await after("@a@1", "@a@100") == ["@a@11"]
+    assert await after("@a@1", "@b") == []
+
+
 async def test_the_order_is_that_of_utf_8_bytes(store: Store) -> None:
     keys = [
         "Z",

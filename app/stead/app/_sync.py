@@ -108,14 +108,16 @@ class SyncClient(SyncOrchestrations):
         return self._portal.run(lambda client: client.read_entity(entity, key), self._seconds)
 
     @overload
-    def list_entities(self, entity: type[E], /, *, prefix: str = "") -> Iterator[tuple[EntityId, E]]: ...
+    def list_entities(
+        self, entity: type[E], /, *, prefix: str = "", after: str = ""
+    ) -> Iterator[tuple[EntityId, E]]: ...
     @overload
-    def list_entities(self, entity: str, /, *, prefix: str = "") -> Iterator[tuple[EntityId, Any]]: ...
-    def list_entities(self, entity: Any, /, *, prefix: str = "") -> Iterator[tuple[EntityId, Any]]:
+    def list_entities(self, entity: str, /, *, prefix: str = "", after: str = "") -> Iterator[tuple[EntityId, Any]]: ...
+    def list_entities(self, entity: Any, /, *, prefix: str = "", after: str = "") -> Iterator[tuple[EntityId, Any]]:
         """The entities of a kind that have a state, by key, each with its state."""
 
         async def begin(client: Client) -> AsyncIterator[tuple[EntityId, Any]]:
-            return client.list_entities(entity, prefix=prefix)
+            return client.list_entities(entity, prefix=prefix, after=after)
 
         yield from in_chunks(self._portal, self._portal.run(begin, self._seconds), self._seconds)
 

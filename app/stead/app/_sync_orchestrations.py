@@ -188,8 +188,9 @@ class SyncOrchestrations:
         created_to: datetime | None = None,
         tags: Mapping[str, str] | None = None,
         show_input: bool = False,
+        after: str = "",
     ) -> Iterator[OrchestrationStatus[Any]]:
-        """The instances that match all of what is given, ascending by ID."""
+        """The instances that match all of what is given, ascending by ID, from after `after` on."""
 
         async def begin(client: Client) -> AsyncIterator[OrchestrationStatus[Any]]:
             return client.list_instances(
@@ -200,6 +201,7 @@ class SyncOrchestrations:
                 created_to=created_to,
                 tags=tags,
                 show_input=show_input,
+                after=after,
             )
 
         return in_chunks(self._portal, self._portal.run(begin, self._seconds), self._seconds)

@@ -203,15 +203,22 @@ class EntityClient:
         return read(packed)
 
     @overload
-    def list_entities(self, entity: type[E], /, *, prefix: str = "") -> AsyncIterator[tuple[EntityId, E]]: ...
+    def list_entities(
+        self, entity: type[E], /, *, prefix: str = "", after: str = ""
+    ) -> AsyncIterator[tuple[EntityId, E]]: ...
 
     @overload
-    def list_entities(self, entity: str, /, *, prefix: str = "") -> AsyncIterator[tuple[EntityId, Any]]: ...
+    def list_entities(
+        self, entity: str, /, *, prefix: str = "", after: str = ""
+    ) -> AsyncIterator[tuple[EntityId, Any]]: ...
 
-    async def list_entities(self, entity: Any, /, *, prefix: str = "") -> AsyncIterator[tuple[EntityId, Any]]:
+    async def list_entities(
+        self, entity: Any, /, *, prefix: str = "", after: str = ""
+    ) -> AsyncIterator[tuple[EntityId, Any]]:
         """The entities of a class or name that exist, ascending by key, each with its committed state.
 
-        With a prefix, only those whose keys begin with it. What exists throughout is given exactly once.
+        With a prefix, only those whose keys begin with it; with `after`, only those whose keys come after that one. What
+        exists throughout is given exactly once.
         """
         read: Callable[[bytes], object] = unpack
         if isinstance(entity, str):
@@ -221,37 +228,33 @@ class EntityClient:
             kind = self._kind(entity)
             name, read = kind.name, kind.read
         start = f"@{canonical_name(name)}@"
-        async for target, record in self._list(self._store.list_targets, start + check_key(prefix)):
-            packed = decode_record(record).packed_state
-            if packed is not None:  # else it is locked, and does not exist
-                yield EntityId(name, target[len(start) :]), read(packed)
+        beyond = start + check_key(after) if after else ""
+        async for page in self._list_pages(self._store.list_targets, start + check_key(prefix), beyond):
+            for target, record in page:
+                packed = decode_record(record).packed_state
+                if packed is not None:  # else it is locked, and does not exist
+                    yield EntityId(name, target[len(start) :]), read(packed)
 
     async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
         """The answer to a request that changes nothing, made again while there is none (`StoreUnavailable` in the end)."""
         return await read_patiently(self._store, self._settings, request)
 
-    async def _list(
-        self, pages: Callable[[str, int], AsyncIterator[list[tuple[str, bytes]]]], prefix: str
-    ) -> AsyncIterator[tuple[str, bytes]]:
-        """What a listing of the store gives, one by one."""
-        async for page in self._list_pages(pages, prefix):
-            for entry in page:
-                yield entry
-
     async def _list_pages(
-        self, pages: Callable[[str, int], AsyncIterator[list[tuple[str, bytes]]]], prefix: str
+        self,
+        pages: Callable[[str, int, str], AsyncIterator[list[tuple[str, bytes]]]],
+        prefix: str,
+        after: str = "",
+        length: int | None = None,
     ) -> AsyncIterator[list[tuple[str, bytes]]]:
-        """The pages of a listing; after a lost connection it starts anew and skips what it has given."""
-        given = b""
+        """The pages of a listing, from after a target on; after a lost connection it goes on where it was."""
         tries = Tries(self._store, self._settings)
+        most = self._settings.list_page_length
         while True:
             try:
-                async for page in pages(prefix, self._settings.list_page_length):
+                async for page in pages(prefix, most if length is None else min(length, most), after):
                     tries.succeeded()
-                    fresh = [(target, record) for target, record in page if target.encode() > given]
-                    if fresh:
-                        given = fresh[-1][0].encode()
-                        yield fresh
+                    after = page[-1][0]
+                    yield page
                 return
             except (ConnectionLost, ServerChanged) as error:
                 await tries.failed(error)

@@ -221,15 +221,16 @@ class OrchestrationClient(EntityClient):
         created_to: datetime | None = None,
         tags: Mapping[str, str] | None = None,
         show_input: bool = False,
+        after: str = "",
     ) -> AsyncIterator[OrchestrationStatus[Any]]:
         """The instances that match all of what is given, ascending by ID.
 
         `statuses`: members of `RuntimeStatus` or their names; `name`: an orchestration or its name; `prefix`: of the IDs;
-        `created_from`, `created_to`: both included; `tags`: which it has to have. What exists throughout is given exactly
-        once. An instance whose start no worker has taken up yet is not listed.
+        `created_from`, `created_to`: both included; `tags`: which it has to have; `after`: only those that come after that
+        ID. What exists throughout is given exactly once. An instance whose start no worker has taken up yet is not listed.
         """
         wanted = Filter.of(statuses, name, created_from, created_to, tags)
-        async for page in self._list_pages(self._store.list_instances, prefix):
+        async for page in self._list_pages(self._store.list_instances, prefix, after):
             found = self._instances.matching(page, wanted)
             if show_input and found:
                 found = await self._read(partial(self._instances.with_input, found))

@@ -119,19 +119,20 @@ class MemoryStore(MemoryTasks):
 
         return await self._call("read_reservations", read)
 
-    def list_targets(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
         bytes of their UTF-8 form. What is there throughout is given exactly once."""
-        return self._list("list_targets", prefix, page, entities=True)
+        return self._list("list_targets", prefix, page, after, entities=True)
 
-    def list_instances(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    def list_instances(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """As `list_targets`, for instances alone: targets that do not begin with "@"."""
-        return self._list("list_instances", prefix, page, entities=False)
+        return self._list("list_instances", prefix, page, after, entities=False)
 
     async def _list(
-        self, method: str, prefix: str, page: int, *, entities: bool
+        self, method: str, prefix: str, page: int, beyond: str, *, entities: bool
     ) -> AsyncIterator[list[tuple[str, bytes]]]:
-        after: bytes | None = None
+        # What is before the prefix is no place within the listing.
+        after: bytes | None = beyond.encode() if beyond and beyond.encode() >= prefix.encode() else None
 
         def read() -> tuple[bytes | None, list[tuple[str, bytes]]]:
             members = self._state.page(prefix.encode(), after, page, entities=entities)

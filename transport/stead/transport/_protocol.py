@@ -103,12 +103,12 @@ class Store(Protocol):
         """The committed records of targets, by a connection that clients may share."""
         ...
 
-    def list_targets(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
-        bytes of their UTF-8 form. What is there throughout is given exactly once."""
+        bytes of their UTF-8 form; only those that come after `after`. What is there throughout is given exactly once."""
         ...
 
-    def list_instances(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    def list_instances(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """As `list_targets`, for instances alone: targets that do not begin with "@"."""
         ...
 

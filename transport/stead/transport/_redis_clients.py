@@ -106,21 +106,21 @@ class ClientSide(RedisBase):
         starts = await self._queries.one(command(b"HMGET", self._keys.partitions[partition].starts, *targets))
         return [None if start is None else start[1 + start[0] :] for start in starts]
 
-    def list_targets(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
-        bytes of their UTF-8 form. What is there throughout is given exactly once.
+        bytes of their UTF-8 form; only those that come after `after`. What is there throughout is given exactly once.
         """
         least = prefix.encode()
-        return self._list(_Listing(least, _end(least), page, self._layout.partitions), page)
+        return self._list(_Listing(max(least, _next(after)), _end(least), page, self._layout.partitions), page)
 
-    async def list_instances(self, prefix: str, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    async def list_instances(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """As `list_targets`, for instances alone: targets that do not begin with "@"."""
         least = prefix.encode()
         ranges = [(least, _end(least))] if prefix else [(b"", b"@"), (b"A", b"")]  # "A" is what comes after "@"
         if prefix.startswith("@"):
             return
         for first, end in ranges:
-            async for found in self._list(_Listing(first, end, page, self._layout.partitions), page):
+            async for found in self._list(_Listing(max(first, _next(after)), end, page, self._layout.partitions), page):
                 yield found
 
     async def _list(self, listing: _Listing, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
@@ -167,6 +167,11 @@ def _enqueue_result(verdict: int, detail: bytes, refused: bytes = b"") -> Enqueu
 def _end(prefix: bytes) -> bytes:
     """What bounds all that begin with the prefix: the next text of its length, as no UTF-8 text ends with byte 255."""
     return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else b""
+
+
+def _next(after: str) -> bytes:
+    """What comes next after a text, in the order of bytes; nothing is left out after an empty one."""
+    return after.encode() + b"\0" if after else b""
 
 
 class _Listing:
