@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -221,6 +222,23 @@ def test_instances_are_listed_counted_and_purged(stead: Stead) -> None:
     assert stead("purge", "--name", "say", "--yes").err == "2 purged\n"
     assert lines(stead("purge", "--yes", "--json").out) == [{"purged": 1}]
     assert stead("instances").err == "no instances\n"
+
+
+class Terminal(io.StringIO):
+    """Somebody who sits at it and answers."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_purging_asks_first(stead: Stead, monkeypatch: pytest.MonkeyPatch) -> None:
+    stead("wait", start(stead, "say", "a", "--id", "job"))
+    for answer, said, status in [("\n", "error: nothing was deleted\n", 1), ("y\n", "1 purged\n", 0)]:
+        monkeypatch.setattr("sys.stdin", Terminal(answer))
+        done = stead("purge")
+        question = "delete 1 finished instance for ever? [y/N] "
+        assert (done.status, done.err) == (status, question + said)
+    assert stead("purge").err == "0 purged\n"
 
 
 def test_a_history_is_exported_and_replayed(stead: Stead) -> None:

@@ -36,7 +36,7 @@ def purge_many_command(request: Request, selection: Selection, *, recursive: boo
             options["statuses"] = sorted(status.value for status in FINISHED)
         count = sum([1 async for _ in client.list_instances(**options)])
         if count and not yes:
-            await _ask(count, everything=selection.is_empty)
+            await _ask(count)
         deleted = await _purge(client, options, count, recursive=recursive, quiet=request.as_json) if count else 0
         _report(request, deleted)
         return 0
@@ -44,11 +44,11 @@ def purge_many_command(request: Request, selection: Selection, *, recursive: boo
     return request.run(work)
 
 
-async def _ask(count: int, *, everything: bool) -> None:
-    which = "all finished instances" if everything else "finished instances"
+async def _ask(count: int) -> None:
+    which = f"{count:,} finished instance{'' if count == 1 else 's'}"
     if not sys.stdin.isatty():
-        raise Fault(f"this deletes {count:,} {which} for ever; say --yes if you mean it", usage=True)
-    sys.stderr.write(f"delete {count:,} {which} for ever? [y/N] ")
+        raise Fault(f"this deletes {which} for ever; say --yes if you mean it", usage=True)
+    sys.stderr.write(f"delete {which} for ever? [y/N] ")
     sys.stderr.flush()
     answer = await asyncio.to_thread(sys.stdin.readline)
     if answer.strip().lower() not in ("y", "yes"):
