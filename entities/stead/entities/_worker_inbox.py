@@ -40,8 +40,9 @@ class InboxReader:
         board = self._board
         while True:
             try:
-                await self._load(list(board.partitions.values()))
-                reading = self._choose()
+                while any(partition.wants_loading for partition in board.partitions.values()):
+                    await self._load(list(board.partitions.values()))  # more may be wanted by then, and no read would
+                reading = self._choose()  # be interrupted for it
                 if not reading:
                     await board.reading.wait()
                     continue
