@@ -8,6 +8,7 @@ from __future__ import annotations
 from ._activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
 from ._addressing import Call, resolve
 from ._board import Bell, Board
+from ._bulk import BulkEncoder, BulkRoute, claim_number, sender_of, short_source
 from ._effects import Effects
 from ._envelope import (
     LOCK,
@@ -43,6 +44,8 @@ __all__ = [
     "Bell",
     "Blocked",
     "Board",
+    "BulkEncoder",
+    "BulkRoute",
     "Call",
     "Effects",
     "EntityKind",
@@ -68,6 +71,7 @@ __all__ = [
     "canonical_name",
     "check_instance_id",
     "check_key",
+    "claim_number",
     "decode_message",
     "decode_record",
     "decode_reply",
@@ -82,5 +86,7 @@ __all__ = [
     "instant_in_ms",
     "message_extras",
     "resolve",
+    "sender_of",
+    "short_source",
     "value_of",
 ]

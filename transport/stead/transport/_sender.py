@@ -78,6 +78,9 @@ class Sender:
         self._tries = 0
         self._broken: SteadError | None = None
         self._lost: AcknowledgedLost | None = None
+        self._withdrawn = False
+        self.accepted = 0
+        """Messages that are in the store, since the sender was made."""
 
     # -- putting -------------------------------------------------------------------------------------------------------
 
@@ -191,6 +194,26 @@ class Sender:
         if self._broken is None:
             self._break(StoreUnavailable("it was closed before an answer came", "unknown"))
 
+    @property
+    def held(self) -> bool:
+        """The store has no room for some of what was put, which is tried again."""
+        return any(lane.holds for lane in self._busy.values())
+
+    async def withdraw(self) -> dict[int, int]:
+        """Stop for good as soon as there is an answer to what is under way, and forget what the store has not accepted.
+
+        Gives by partition how many of the last messages put are not in it: with what nobody knows of, if answers were lost.
+        """
+        self._withdrawn = True
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+        if self._flusher is not None:
+            await asyncio.wait((self._flusher,))
+        left = {lane.partition: sum(len(block.payloads) for block in lane.blocks()) for lane in self._busy.values()}
+        if self._broken is None:
+            self._break(StoreUnavailable("what was not accepted was withdrawn", "refused"))
+        return left
+
     # -- sources -------------------------------------------------------------------------------------------------------
 
     def is_open(self, partition: int) -> bool:
@@ -262,7 +285,7 @@ class Sender:
 
     async def _send_for_ever(self) -> None:
         clock = self._store.clock
-        while True:
+        while not self._withdrawn:
             if not self._busy:
                 await self._pause(None)
                 continue
@@ -345,6 +368,7 @@ class Sender:
             match chain.judge(result, now_ms):
                 case Simple.SETTLED:
                     block = lane.land()
+                    self.accepted += len(block.payloads)
                     block.succeed(result.refused)
                     self._ended(block)
                 case Simple.RECHAINED:
