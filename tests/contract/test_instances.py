@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from redis_steps import commit, payloads, put, take
-from stead.transport import Acquired, Commit, CommitVerdict, LogWrite, SentStart, Store
+from stead.transport import Acquired, Commit, CommitVerdict, InstanceView, LogWrite, SentStart, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -101,6 +102,8 @@ async def test_a_sent_start_reserves_its_instance_until_it_is_carried_out(store:
     assert await store.read_reservations(1, ["c", "d"]) == [b"start", None]
     assert await store.read_reservations(0, ["c", "d"]) == [None, b"other"]
     assert await store.read_reservations(0, []) == []
+    assert await store.read_instance(1, "c", 1) == InstanceView(b"start", None, ANY)
+    assert (await store.read_instance(0, "nobody", 0)).record is None
     receiver = Owner(store, await take(store, 1))
     await receiver.commit(started=[("c", b"s"), ("never", b"s")])
     assert await store.read_reservations(1, ["c"]) == [None]

@@ -12,9 +12,12 @@ from stead.transport import InvalidInput, SteadError
 
 def qualified_name(error_type: type[BaseException]) -> str:
     """The name of an error's type as callers see it: `ValueError`, `decimal.InvalidOperation`."""
-    if error_type.__module__ == "builtins":
+    module = error_type.__module__
+    if module == "builtins":
         return error_type.__qualname__
-    return f"{error_type.__module__}.{error_type.__qualname__}"
+    if module.startswith("stead."):  # as users import it: its private modules may change
+        module = module.partition("._")[0]
+    return f"{module}.{error_type.__qualname__}"
 
 
 class OperationFailed(SteadError):

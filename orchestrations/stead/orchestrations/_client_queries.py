@@ -137,17 +137,14 @@ class Instances:
         One round trip. The start is read before the record: a commit in between moves the one into the other.
         """
         store, partition = self._store, partition_of(instance_id, self._store.layout.partitions)
-        first = store.read_log(partition, instance_id, 0, events) if events else _nothing()
-        starts, records, log = await asyncio.gather(
-            store.read_reservations(partition, [instance_id]), store.read_records(partition, [instance_id]), first
-        )
-        record = None if records[0] is None else decode_record(records[0])
-        start = None if starts[0] is None else decode_message(starts[0])
+        view = await store.read_instance(partition, instance_id, events)
+        record = None if view.record is None else decode_record(view.record)
+        start = None if view.start is None else decode_message(view.start)
         if start is not None and _counts(start, record):
             return Look(instance_id, None, decode_start(start.args))
         if record is None:
             return None
-        return Look(instance_id, record, None, [decode_event(data) for data in log])
+        return Look(instance_id, record, None, [decode_event(data) for data in view.log])
 
     async def whole(self, instance_id: str) -> Look | None:
         """The instance with all of its history, which fits its record."""
@@ -224,10 +221,6 @@ class Instances:
                 raise
             _log.info("the output of %s is given as it was stored: %s", instance_id, error)
             return None
-
-
-async def _nothing() -> list[bytes]:
-    return []
 
 
 def execution_of(events: Sequence[Event]) -> str | None:

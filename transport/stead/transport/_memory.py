@@ -26,6 +26,7 @@ from ._records import (
     DeadLetter,
     EnqueueResult,
     Entry,
+    InstanceView,
     LeaseView,
     Loaded,
     PartitionInfo,
@@ -109,6 +110,17 @@ class MemoryStore(MemoryTasks):
         return await self._call(
             "read_log", lambda: self._state.partitions[partition].logs.get(target, [])[first : first + count]
         )
+
+    async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
+        """An instance with the first of its events."""
+
+        def read() -> InstanceView:
+            state = self._state.partitions[partition]
+            start = state.starts.get(target)
+            log = state.logs.get(target, [])[:events]
+            return InstanceView(None if start is None else start[1], state.records.get(target), log)
+
+        return await self._call("read_instance", read)
 
     async def read_reservations(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
         """The start messages (envelopes) of instances whose starts were accepted and not carried out yet."""

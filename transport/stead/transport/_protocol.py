@@ -28,6 +28,7 @@ from ._records import (
     EnqueueResult,
     Entry,
     HubLayout,
+    InstanceView,
     LeaseView,
     Loaded,
     PartitionInfo,
@@ -114,6 +115,11 @@ class Store(Protocol):
 
     async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
         """Events of an instance's committed log, from the `first` (0) on, at most `count`."""
+        ...
+
+    async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
+        """An instance with the first of its events, at one moment as far as it matters: what a commit in between moves from
+        the start to the record is in one of them."""
         ...
 
     async def read_reservations(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:

@@ -148,6 +148,14 @@ class Loaded(NamedTuple):
     log: Sequence[bytes]
 
 
+class InstanceView(NamedTuple):
+    """What anyone may see of an instance at one moment."""
+
+    start: bytes | None  # the start message that was accepted and not carried out yet
+    record: bytes | None
+    log: Sequence[bytes]  # as many events from the first on as were asked for
+
+
 # -- commits -----------------------------------------------------------------------------------------------------------
 
 

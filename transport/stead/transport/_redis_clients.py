@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from ._errors import SourceSuperseded
-from ._records import Batch, EnqueueResult, StreamId, Verdict, stream_order
+from ._records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
 from ._redis_base import RedisBase
 from ._scripts import ENQUEUE, SOURCE, command
 from ._wire import ReplyError
@@ -98,6 +98,15 @@ class ClientSide(RedisBase):
         log = self._keys.partitions[partition].log(target)
         events: list[bytes] = await self._queries.one(command(b"LRANGE", log, first, first + count - 1))
         return events
+
+    async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
+        """An instance with the first of its events: the start is read before the record."""
+        keys = self._keys.partitions[partition]
+        reads = [command(b"HGET", keys.starts, target), command(b"HGET", keys.state, target)]
+        if events:
+            reads.append(command(b"LRANGE", keys.log(target), 0, events - 1))
+        start, record, *log = await self._queries.run(reads)
+        return InstanceView(None if start is None else start[1 + start[0] :], record, log[0] if log else ())
 
     async def read_reservations(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
         """The start messages (envelopes) of instances whose starts were accepted and not carried out yet."""
