@@ -10,7 +10,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet
 SETUP := $(VENV)/.setup-done
 FLIGHTS := $(VENV)/.flights-done
 DOCS := $(VENV)/.docs-done
-CODE := app entities orchestrations transport tests benchmarks examples
+CODE := app entities gateway orchestrations transport tests benchmarks examples
 
 MAKEFLAGS += --no-print-directory
 .PHONY: help setup demo test quick sim check lint format types mypy pyright layers bench docs clean

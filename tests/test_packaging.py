@@ -1,4 +1,4 @@
-"""What is installed is what is here: one namespace over four source roots, all of it typed, all of it in the wheel."""
+"""What is installed is what is here: one namespace over five source roots, all of it typed, all of it in the wheel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 REPO = Path(__file__).parents[1]
 ROOTS = sorted(REPO.glob("*/stead"))
-LAYERS = ["app", "entities", "orchestrations", "transport"]
+LAYERS = ["app", "entities", "gateway", "orchestrations", "transport"]
 
 
 def sources() -> set[str]:

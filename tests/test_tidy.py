@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).parents[1]
-PACKAGES = ["app", "entities", "orchestrations", "transport"]
+PACKAGES = ["app", "entities", "gateway", "orchestrations", "transport"]
 FOLDERS = [*PACKAGES, "benchmarks", "examples", "tests"]
 
 FILE_LINES_MAX = 500

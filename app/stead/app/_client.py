@@ -7,7 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from stead.orchestrations import OrchestrationClient
-from stead.transport import Settings, Store, open_store
+from stead.transport import Settings, Store, open_store, parse_url
+
+from ._hub_info import gather_info
 
 if TYPE_CHECKING:
     from ._app import App
@@ -16,10 +18,17 @@ if TYPE_CHECKING:
 class Client(OrchestrationClient):
     """Talks to the entities and orchestrations of a task hub. Made by `app.connect()`, for one event loop."""
 
+    url = ""
+    """Where the store is, without a password."""
+
     @property
     def store(self) -> Store:
         """The hub's store, for tools that show what is in it."""
         return self._store
+
+    async def info(self) -> dict[str, Any]:
+        """The hub at this moment: its server, workers, names and partitions, as `stead info --json` shows them."""
+        return (await gather_info(self._store, self.url)).as_data()
 
     async def aclose(self) -> None:
         """Stop, and let go of the store. Calls and signals that are under way raise `StoreUnavailable`."""
@@ -44,7 +53,9 @@ class Connecting:
 
     async def _open(self) -> Client:
         store = await open_store(self._url, self._app.name, self._settings)
-        return Client(store, self._app.registry, self._settings, self._app.orchestrations)
+        client = Client(store, self._app.registry, self._settings, self._app.orchestrations)
+        client.url = parse_url(self._url).public
+        return client
 
     def __await__(self) -> Generator[Any, None, Client]:
         return self._open().__await__()

@@ -1,0 +1,221 @@
+"""The ASGI application: find the route, ask for the key, run the handler, answer what went wrong.
+
+It is an application of its own rather than a framework's router, because of what the Durable Functions surface needs: a wrong
+verb is 404, a segment may contain an escaped slash, and every error has the form of its surface. Requests and responses are
+Starlette's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import AbstractAsyncContextManager
+from ipaddress import ip_address
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from stead.orchestrations import OrchestrationClient
+from stead.transport import Store
+
+from ._errors import HttpError, error_response
+from ._hub import Hub
+from ._keys import Keys, check_right
+from ._routes import API_V1, Routes, path_segments
+from ._settings import HttpSettings
+from ._surfaces import ROUTES
+
+__all__ = ["Gateway", "Hub", "asgi"]
+
+_log = logging.getLogger("stead.gateway")
+
+
+class OpenedClient(Protocol):
+    """An app's client, as far as the gateway goes beyond the methods of `OrchestrationClient`."""
+
+    @property
+    def store(self) -> Store: ...
+
+    async def info(self) -> dict[str, Any]: ...
+
+
+class AppLike(Protocol):
+    """What is needed of a `stead.app.App`."""
+
+    name: str
+
+    def connect(self, url: str | None = None) -> AbstractAsyncContextManager[Any]: ...
+
+
+def asgi(
+    app: AppLike | Hub, url: str | None = None, *, keys: Keys | None = None, settings: HttpSettings | None = None
+) -> Gateway:
+    """An ASGI application for the hub of an app, to be served or mounted: `Mount("/hub", stead.gateway.asgi(app))`.
+
+    It opens a client when it starts (the lifespan), or with the first request where nobody tells it that it starts. `url`: the
+    store, else $STEAD_URL and so on, as for `app.connect`. `keys`: else those in $STEAD_HTTP_KEYS; without any, only clients on
+    this machine are answered.
+    """
+    keys = Keys.load() if keys is None else keys
+    return Gateway(app, url, keys, HttpSettings() if settings is None else settings)
+
+
+class Gateway:
+    """The ASGI application of one hub. Made by `asgi`."""
+
+    def __init__(
+        self,
+        app: AppLike | Hub,
+        url: str | None,
+        keys: Keys,
+        settings: HttpSettings,
+        hosts: frozenset[str] | None = None,
+    ) -> None:
+        """`hosts`: the only names by which clients may call it, where the address is known and no keys are."""
+        self._app = app
+        self._url = url
+        self._keys = keys
+        self._settings = settings
+        self._hosts = hosts
+        self._routes = Routes(ROUTES)
+        self._hub: Hub | None = app if isinstance(app, Hub) else None
+        self._connecting: AbstractAsyncContextManager[Any] | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> Hub:
+        """The hub, connected to now if it was not."""
+        async with self._opening:
+            if self._hub is None:
+                app = cast("AppLike", self._app)
+                connecting = app.connect(self._url)
+                client: Any = await connecting.__aenter__()
+                self._connecting = connecting
+                opened = cast("OpenedClient", client)
+                self._hub = Hub(
+                    cast("OrchestrationClient", client), app.name, opened.store, self._keys, self._settings, opened.info
+                )
+            return self._hub
+
+    async def aclose(self) -> None:
+        """Let go of the hub. A later request opens it again."""
+        self.stop_waiting()
+        async with self._opening:
+            connecting, self._connecting = self._connecting, None
+            if connecting is not None:
+                self._hub = None
+                await connecting.__aexit__(None, None, None)
+
+    def stop_waiting(self) -> None:
+        """Let long polls and streams end now: the server is about to stop."""
+        if self._hub is not None:
+            self._hub.traffic.stopping.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._respond(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self.open()
+                except Exception as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    raise
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.aclose()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, whose answer may fail in the middle (then the connection ends) but never shows a stack trace."""
+        started = False
+
+        async def watched(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            hub = self._hub or await self.open()
+            with hub.traffic.request():
+                response = await self._handle(hub, scope, receive)
+                await response(scope, receive, watched)
+            return
+        except ClientDisconnect:
+            return
+        except Exception as error:
+            if started:
+                _log.warning("an answer ended in the middle: %s", type(error).__name__, exc_info=error)
+                raise
+            response = error_response(error, problem=_is_v1(scope))
+        await response(scope, receive, send)
+
+    async def _handle(self, hub: Hub, scope: Scope, receive: Receive) -> Response:
+        if not hub.keys:
+            check_open(scope, self._hosts)
+        found = self._routes.find(scope["method"], path_segments(scope))
+        if found is None:
+            raise HttpError(404, f"there is no route for {scope['method']} {scope['path']}")
+        route = found.route
+        scope["path_params"] = found.parameters
+        request = Request(scope, receive)
+        if route.right is not None:
+            scope["stead.grant"] = grant = hub.keys.grant(request)
+            check_right(grant, route.right, instance_scoped=route.instance_scoped)
+        try:
+            return await route.handler(request, hub)
+        except (ClientDisconnect, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            return error_response(error, problem=_is_v1(scope))
+
+
+def _is_v1(scope: Scope) -> bool:
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path == API_V1 or path.startswith(API_V1 + "/")
+
+
+def check_open(scope: Scope, hosts: frozenset[str] | None) -> None:
+    """Without keys, this machine's own programs are answered, and no page of another site in its browser.
+
+    Such a page could otherwise send requests here (its `Origin` tells), or have its own name lead here (then `Host` is that name).
+    """
+    client = scope.get("client")
+    if client is not None and not is_loopback(client[0]):
+        raise HttpError(403, "no keys are configured here, so that only clients on this machine are answered")
+    headers: list[tuple[bytes, bytes]] = scope["headers"]
+    for name, value in headers:
+        if name == b"origin" and value != b"null":
+            origin = urlsplit(value.decode("latin-1"))
+            if not is_loopback(origin.hostname or "") and origin.netloc.encode() != dict(headers).get(b"host"):
+                raise HttpError(403, "no keys are configured here, so that pages of other sites are not answered")
+        elif name == b"origin":
+            raise HttpError(403, "no keys are configured here, so that pages of other sites are not answered")
+        elif name == b"host" and hosts is not None:
+            host = urlsplit("//" + value.decode("latin-1")).hostname or ""
+            if host not in hosts and not is_loopback(host):
+                raise HttpError(
+                    403, "no keys are configured here, and it was called by a name that is not this machine's"
+                )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address, or a name, is this machine's own."""
+    if host.lower() in {"localhost", "localhost."} or host.lower().endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback

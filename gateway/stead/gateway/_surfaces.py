@@ -1,0 +1,30 @@
+"""All routes of all surfaces. The OpenAPI document's own module imports this when it is asked, not before."""
+
+from __future__ import annotations
+
+from . import (
+    _df_entities,
+    _df_instances,
+    _df_orchestrations,
+    _openapi,
+    _openapi_page,
+    _v1_entities,
+    _v1_events,
+    _v1_hub,
+    _v1_instances,
+    _v1_signals,
+)
+from ._routes import Route
+
+ROUTES: list[Route] = [
+    *_df_orchestrations.ROUTES,
+    *_df_instances.ROUTES,
+    *_df_entities.ROUTES,
+    *_v1_entities.ROUTES,
+    *_v1_signals.ROUTES,
+    *_v1_instances.ROUTES,
+    *_v1_events.ROUTES,
+    *_v1_hub.ROUTES,
+    *_openapi.ROUTES,
+    *_openapi_page.ROUTES,
+]

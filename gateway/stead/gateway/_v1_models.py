@@ -1,0 +1,300 @@
+"""What requests to `/api/v1` carry, checked by pydantic, and what its answers look like, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stead.orchestrations import RuntimeStatus
+
+Milliseconds = Annotated[int, Field(ge=0, le=100 * 366 * 86_400_000)]
+Tags = dict[str, str]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+# -- entities ----------------------------------------------------------------------------------------------------------
+
+
+class Arguments(_Request):
+    """The arguments of an operation."""
+
+    args: list[Any] = []
+    """By position."""
+    kwargs: dict[str, Any] = {}
+    """By name."""
+
+
+class SignalAccepted(_Answer):
+    """The signal is durable, and will be carried out."""
+
+    entity_id: str
+    operation: str
+
+
+class CallResult(_Answer):
+    """What the operation gave."""
+
+    result: Any
+
+
+class EntityState(_Answer):
+    """A committed state."""
+
+    entity: str
+    key: str
+    state: Any
+    etag: str
+    """Changes with the state: for `since`, and as `ETag`."""
+
+
+class EntityPage(_Answer):
+    """Entities by key, ascending."""
+
+    entities: list[EntityState]
+    continuation: str | None
+    """For the next page; null at the end."""
+
+
+class EntityKind(_Answer):
+    """A name of entities that the hub knows."""
+
+    name: str
+    operations: list[str] | None
+    """Null where any operation's name is taken."""
+
+
+class EntityKinds(_Answer):
+    """All names of entities that the hub knows."""
+
+    entities: list[EntityKind]
+
+
+# -- signals in bulk ---------------------------------------------------------------------------------------------------
+
+
+class SignalLine(_Request):
+    """One line of a bulk request."""
+
+    entity: str
+    key: str
+    operation: str
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    after_ms: Milliseconds | None = None
+    """Not before so long after it was accepted."""
+    at: datetime | None = None
+    """Not before this instant (with an offset)."""
+    source: str | None = None
+    """An at-least-once source; with `sequence`, each of its signals is accepted once."""
+    sequence: Annotated[int, Field(ge=0)] | None = None
+    """Grows along the source; gaps are allowed. An old one counts as a duplicate."""
+
+
+class RefusedLine(_Answer):
+    """A line that was not accepted; the others were."""
+
+    line: int
+    """Its number, from 1."""
+    reason: str
+
+
+class Ingested(_Answer):
+    """What became of the lines of a bulk request."""
+
+    accepted: int
+    """Durable, once."""
+    duplicates: int
+    """Accepted before, by their source or the request's Idempotency-Key: nothing was done."""
+    refused: list[RefusedLine]
+    """The first of those that cannot be carried out."""
+    refused_count: int
+    """How many there are of them all."""
+
+
+# -- instances ---------------------------------------------------------------------------------------------------------
+
+
+class StartRequest(_Request):
+    """What is to be started."""
+
+    name: str
+    input: Any = None
+    instance_id: str | None = None
+    """Yours (then a start may be repeated), else a random one."""
+    version: str | None = None
+    at: datetime | None = None
+    """Not before this instant (with an offset)."""
+    tags: Tags | None = None
+    reuse: Literal["finished", "never", "always"] = "finished"
+    """What is done if the ID is taken: use it again once that instance is finished, refuse, or terminate the old one."""
+
+
+class Started(_Answer):
+    """An instance that was started."""
+
+    instance_id: str
+
+
+class FailureModel(_Answer):
+    """Why an instance failed."""
+
+    error_type: str
+    message: str
+    cause: FailureModel | None = None
+
+
+class InstanceStatus(_Answer):
+    """What is committed of an instance. Instants are in UTC, to the millisecond."""
+
+    instance_id: str
+    name: str
+    version: str | None
+    runtime_status: RuntimeStatus
+    input: Any
+    output: Any
+    custom_status: Any
+    created_time: datetime
+    last_updated_time: datetime
+    scheduled_time: datetime | None
+    parent_instance_id: str | None
+    tags: Tags
+    failure: FailureModel | None
+    etag: str
+    """Changes with the status: for `since`, and as `ETag`."""
+    history: list[dict[str, Any]] | None = None
+    """If it was asked for."""
+
+
+class InstancePage(_Answer):
+    """Instances by ID, ascending."""
+
+    instances: list[InstanceStatus]
+    continuation: str | None
+    """For the next page; null at the end."""
+
+
+class InstanceCount(_Answer):
+    """How many there are of one kind."""
+
+    name: str
+    version: str | None
+    runtime_status: RuntimeStatus
+    count: int
+
+
+class InstanceCounts(_Answer):
+    """How many instances match."""
+
+    total: int
+    counts: list[InstanceCount]
+
+
+class Reason(_Request):
+    """Why something is done to an instance."""
+
+    reason: str = ""
+    recursive: bool = True
+    """To its sub-orchestrations as well (for `terminate`)."""
+
+
+class RestartRequest(_Request):
+    """How an instance is started anew."""
+
+    new_instance_id: bool = True
+    """Under a new ID; false: under its own, once it is finished."""
+
+
+class PurgeRequest(_Request):
+    """Which finished instances are deleted: those that match all that is given, which must be something."""
+
+    statuses: list[RuntimeStatus] | None = None
+    name: str | None = None
+    prefix: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    tags: Tags | None = None
+    recursive: bool = False
+
+
+class Deleted(_Answer):
+    """How many were deleted."""
+
+    deleted: int
+
+
+# -- the hub -----------------------------------------------------------------------------------------------------------
+
+
+class HubInformation(_Answer):
+    """What a hub is and holds."""
+
+    hub: dict[str, Any]
+    server: dict[str, Any]
+    time: datetime
+    workers: list[dict[str, Any]]
+    names: dict[str, dict[str, Any]]
+    total: dict[str, int]
+    blocked: dict[str, str]
+    quarantined: list[int]
+    partitions: list[dict[str, Any]]
+
+
+class DeadLetterModel(_Answer):
+    """A message that could not be carried out."""
+
+    id: str
+    target: str | None
+    """An entity's ID or an instance's; null if the message cannot be read."""
+    operation: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    sender: str | None
+    error_type: str
+    message: str
+    died: datetime
+    tries: int
+    traceback: str | None = None
+    """Where one is shown: what the operation raised, in the worker."""
+
+
+class DeadLetterPage(_Answer):
+    """Dead letters, partition by partition, oldest first."""
+
+    dead_letters: list[DeadLetterModel]
+    continuation: str | None
+    """For the next page; null at the end."""
+
+
+class DeadLetterChoice(_Request):
+    """Which dead letters are meant: some by their IDs, or all."""
+
+    ids: Annotated[list[str], Field(max_length=10_000)] | None = None
+    all: bool = False
+
+
+class DeadLettersDone(_Answer):
+    """What became of dead letters."""
+
+    count: int
+    missing: list[str]
+    """IDs of which there is no dead letter (any more)."""
+
+
+class Problem(_Answer):
+    """RFC 9457: what went wrong. There may be more members, by the kind of problem."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None
+    """Where in the input something is wrong: `loc`, `msg`."""
