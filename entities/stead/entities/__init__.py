@@ -31,6 +31,7 @@ from ._errors import (
     qualified_name,
 )
 from ._ids import EntityId
+from ._listing import EntityStatus, Page
 from ._producer import Producer, SourceProducer
 from ._registry import Registry
 from ._worker import Worker
@@ -47,6 +48,7 @@ __all__ = [
     "EntityClient",
     "EntityContext",
     "EntityId",
+    "EntityStatus",
     "EntityType",
     "FunctionEntityType",
     "HubMismatch",
@@ -54,6 +56,7 @@ __all__ = [
     "InvalidInput",
     "InvalidState",
     "OperationFailed",
+    "Page",
     "PayloadTooLarge",
     "Producer",
     "Registry",

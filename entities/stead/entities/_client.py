@@ -19,6 +19,7 @@ from ._entity import Entity
 from ._envelope import decode_record, message_extras
 from ._errors import UnknownEntity
 from ._ids import EntityId, canonical_name, check_key
+from ._listing import PAGE_READ_LENGTH, EntityStatus, Page, entity_status, take_page
 from ._outgoing import Outgoing
 from ._producer import Producer, SourceProducer, check_source
 from ._reads import Tries, read_patiently
@@ -234,6 +235,32 @@ class EntityClient:
                 packed = decode_record(record).packed_state
                 if packed is not None:  # else it is locked, and does not exist
                     yield EntityId(name, target[len(start) :]), read(packed)
+
+    async def page_entities(
+        self,
+        entity: str | None = None,
+        *,
+        prefix: str = "",
+        modified_from: datetime | None = None,
+        modified_to: datetime | None = None,
+        with_state: bool = True,
+        length: int = 100,
+        after: str = "",
+    ) -> Page[EntityStatus]:
+        """A page of the entities that exist, ascending by ID, of one name or of all; each with the time of its last change.
+
+        `prefix`: of the keys, if there is a name; `modified_from`, `modified_to`: both included; `after`: what the page
+        before said. A name that nobody knows has no entities.
+        """
+        start = "@" if entity is None else f"@{canonical_name(entity)}@{check_key(prefix)}"
+        from_ms = None if modified_from is None else instant_in_ms(modified_from)
+        to_ms = None if modified_to is None else instant_in_ms(modified_to)
+        return await take_page(
+            self._list_pages(self._store.list_targets, start, after, max(length + 1, PAGE_READ_LENGTH)),
+            after,
+            length,
+            lambda target, record: entity_status(target, record, from_ms, to_ms, with_state=with_state),
+        )
 
     async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
         """The answer to a request that changes nothing, made again while there is none (`StoreUnavailable` in the end)."""

@@ -30,6 +30,7 @@ from ._envelope import (
 )
 from ._extension import Extension
 from ._ids import canonical_name, check_instance_id, check_key
+from ._listing import PAGE_READ_LENGTH, take_page
 from ._operations import Parameters, Value, dumped, value_of
 from ._partition import Environment, Partition, Started
 from ._registry import Registry
@@ -39,6 +40,7 @@ from ._turns import EntityKind, OperationTimeout, failure_of
 
 __all__ = [
     "LOCK",
+    "PAGE_READ_LENGTH",
     "RELEASE",
     "Activation",
     "Bell",
@@ -88,5 +90,6 @@ __all__ = [
     "resolve",
     "sender_of",
     "short_source",
+    "take_page",
     "value_of",
 ]

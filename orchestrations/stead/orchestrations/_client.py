@@ -15,8 +15,15 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from stead.entities import CallTimeout, EntityClient, OperationFailed, Registry
-from stead.entities.kinds import Failure, check_instance_id, instant_in_ms, message_extras
+from stead.entities import CallTimeout, EntityClient, OperationFailed, Page, Registry
+from stead.entities.kinds import (
+    PAGE_READ_LENGTH,
+    Failure,
+    check_instance_id,
+    instant_in_ms,
+    message_extras,
+    take_page,
+)
 from stead.transport import InvalidInput, Reuse, Settings, SteadError, Store
 
 from ._client_queries import Filter, Instances, Look, check_statuses
@@ -236,6 +243,34 @@ class OrchestrationClient(EntityClient):
                 found = await self._read(partial(self._instances.with_input, found))
             for look in found:
                 yield self._instances.status(look)
+
+    async def page_instances(
+        self,
+        *,
+        statuses: Iterable[RuntimeStatus | str] | None = None,
+        name: Any = None,
+        prefix: str = "",
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        show_input: bool = False,
+        length: int = 100,
+        after: str = "",
+    ) -> Page[OrchestrationStatus[Any]]:
+        """A page of what `list_instances` gives, for those who cannot keep a listing open. `after`: what the page before
+        said, or the ID of an instance.
+        """
+        wanted = Filter.of(statuses, name, created_from, created_to, tags)
+
+        def choose(target: str, data: bytes) -> Look | None:
+            return next(iter(self._instances.matching([(target, data)], wanted)), None)
+
+        pages = self._list_pages(self._store.list_instances, prefix, after, max(length + 1, PAGE_READ_LENGTH))
+        page = await take_page(pages, after, length, choose)
+        looks = page.items
+        if show_input and looks:
+            looks = await self._read(partial(self._instances.with_input, looks))
+        return Page([self._instances.status(look) for look in looks], page.after)
 
     async def count_instances(
         self,
