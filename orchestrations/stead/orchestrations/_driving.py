@@ -54,7 +54,7 @@ def wake(turn: Turn, *, due: bool = False) -> bool:
             record.status = RuntimeStatus.RUNNING
         turn.changed()
     drive(turn)
-    return body.execution is not None
+    return turn.body.execution is not None  # unless it has ended at once
 
 
 def _block(turn: Turn) -> None:
@@ -118,9 +118,6 @@ def _carry_out(turn: Turn, action: Event) -> bool:
     except InvalidInput as error:
         fail(turn, error)
         return False
-    except PayloadTooLarge as error:
-        fail(turn, error)
-        return False
     turn.add(action, data)
     if refused is not None:
         _refuse(turn, action, refused)
@@ -142,7 +139,7 @@ def _take_custom_status(turn: Turn, value: object) -> bool:
         length = len(pack(value))
         if length > turn.settings.custom_status_bytes_max:
             raise PayloadTooLarge("custom status", length, turn.settings.custom_status_bytes_max)
-    except (InvalidInput, PayloadTooLarge) as error:
+    except InvalidInput as error:
         fail(turn, error)
         return False
     record.custom_status = value
@@ -158,7 +155,7 @@ def _conclude(turn: Turn, execution: Execution) -> bool:
                 length = len(pack(result)) + MARGIN
                 if length > turn.settings.payload_bytes_max + MARGIN * (turn.record.parent is None):
                     raise PayloadTooLarge("result", length - MARGIN, turn.settings.payload_bytes_max)
-            except (InvalidInput, PayloadTooLarge) as error:
+            except InvalidInput as error:
                 fail(turn, error)
             else:
                 end(turn, RuntimeStatus.COMPLETED, output=result)

@@ -100,7 +100,7 @@ def send(
     turn: Turn, target: str, operation: str, args: Sequence[Any], extras: Mapping[str, object] | None = None
 ) -> None:
     """A message to an instance or an entity. Raises `PayloadTooLarge` and `InvalidInput`."""
-    values = args if type(args) is list else list(args)
+    values = args if isinstance(args, list) else list(args)
     envelope = encode_message(target, operation, values, turn.effects.next_message_id(), extras)
     _check(turn, target, envelope)
     turn.effects.send(target, envelope)

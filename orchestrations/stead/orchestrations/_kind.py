@@ -104,7 +104,8 @@ class OrchestrationKind:
                 body.blocked = True
             self._go_on(turn)
             if effects.one_turn:
-                return self._settle(turn)
+                self._settle(turn)
+                return None
         express, mailbox = activation.express, activation.mailbox
         now_ms = self._now_ms
         while (queue := express or mailbox) and not (body.has_work and not self._caught_up(turn)):
@@ -118,7 +119,8 @@ class OrchestrationKind:
                 body.drop_code()
             if effects.one_turn or turn.crowded:
                 break
-        return self._settle(turn)
+        self._settle(turn)
+        return None
 
     def _caught_up(self, turn: Turn) -> bool:
         """Finish what a turn left, before the next message; false if there is no room for it yet."""

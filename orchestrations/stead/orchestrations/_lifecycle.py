@@ -109,7 +109,7 @@ def _late(turn: Turn, answer: Answer, scheduled: Event, kind: EventType | None) 
 
 def on_timer(turn: Turn, pending: Pending) -> None:
     """A timer is due; number 0 begins a scheduled instance."""
-    args = pending.message.args
+    args: Sequence[Any] = pending.message.args
     if len(args) != 3 or type(args[1]) is not int or type(args[2]) is not int:
         raise InvalidInput("timer", "its arguments are not those of a timer")
     execution_id, task_id, fire_at_ms = args

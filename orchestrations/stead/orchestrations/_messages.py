@@ -76,7 +76,7 @@ def decode_start(args: Sequence[Any]) -> StartMessage:
             and _optional(start.version, str)
             and type(start.created_ms) is int
             and _optional(start.at_ms, int)
-            and (start.tags is None or isinstance(start.tags, Mapping))
+            and _optional(start.tags, dict)
             and (parent is None or _is_address(parent))
             and start.reuse in _REUSES
         ):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from stead.entities.kinds import TaskAddress, UnknownEnvelope
 from stead.transport import InvalidInput, pack, unpack
@@ -118,8 +118,8 @@ def decode_record(data: bytes) -> InstanceRecord:
     status = STATUSES.get(data[0]) if data else None
     if status is None:
         raise InvalidInput("record", "it is not that of an instance")
-    fields = unpack(data[1:])
-    if type(fields) is not list or len(fields) < 6:
+    fields = _array(unpack(data[1:]))
+    if len(fields) < 6:
         raise InvalidInput("record", "it is not that of an instance")
     if fields[0] != RECORD_VERSION:
         raise UnknownEnvelope(fields[0])
@@ -127,3 +127,7 @@ def decode_record(data: bytes) -> InstanceRecord:
     if record.parent is not None:
         record.parent = TaskAddress(*record.parent)
     return record
+
+
+def _array(value: object) -> list[Any]:
+    return cast("list[Any]", value) if isinstance(value, list) else []

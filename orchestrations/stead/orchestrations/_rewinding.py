@@ -15,7 +15,7 @@ Locks went with the failure. A section that was entered before the point is ente
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ._driving import happen, wake
 from ._events import SCHEDULED, Event, EventType, encode_event
@@ -100,7 +100,7 @@ def _causes(failure: dict[str, Any] | None) -> Iterator[tuple[Any, Any]]:
     cause = failure.get("cause")
     for inner in (cause, *failure.get("more_causes", ())):
         if isinstance(inner, dict):
-            yield from _causes(inner)
+            yield from _causes(cast("dict[str, Any]", inner))
 
 
 def _is_among(failure: dict[str, Any], causes: set[tuple[Any, Any]]) -> bool:

@@ -29,6 +29,14 @@ def make(request: pytest.FixtureRequest) -> Make:
     return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
 
 
+def greet(name: str) -> str:
+    return f"hello {name}"
+
+
+def square(number: int) -> int:
+    return number * number
+
+
 async def hello(context: OrchestrationContext, names: list[str]) -> list[str]:
     return [await context.call_activity("greet", name) for name in names]
 
@@ -56,7 +64,7 @@ async def breaks(context: OrchestrationContext) -> None:
 
 def test_activities_one_after_the_other(make: Make) -> None:
     hub = make(hello)
-    hub.activities["greet"] = lambda name: f"hello {name}"
+    hub.activities["greet"] = greet
     hub.start("hello", ["a", "b"])
     hub.run()
     assert hub.output() == ["hello a", "hello b"]
@@ -69,7 +77,7 @@ def test_activities_one_after_the_other(make: Make) -> None:
 
 def test_a_fan_out_larger_than_a_commit(make: Make) -> None:
     hub = make(together, batch_length_max=10)
-    hub.activities["square"] = lambda number: number * number
+    hub.activities["square"] = square
     hub.start("together", 100)
     hub.run()
     assert hub.output() == sum(number * number for number in range(100))
@@ -78,7 +86,7 @@ def test_a_fan_out_larger_than_a_commit(make: Make) -> None:
 
 def test_a_crash_in_the_middle_of_a_fan_out() -> None:
     hub = KindHub(together, batch_length_max=10)
-    hub.activities["square"] = lambda number: number * number
+    hub.activities["square"] = square
     hub.run_tasks = False
     hub.start("together", 35)
     hub._receive()
@@ -137,7 +145,7 @@ def test_what_is_pending_at_the_end_is_called_off(make: Make) -> None:
 
     hub = make(hasty)
     hub.run_tasks = False
-    hub.activities["greet"] = lambda name: name
+    hub.activities["greet"] = greet
     hub.start("hasty")
     hub.run()
     assert len(hub.timers) == len(hub.tasks) == 1
@@ -239,7 +247,7 @@ def test_a_history_has_a_limit(make: Make) -> None:
             await context.call_activity("greet", "x")
 
     hub = make(endless, history_length_max=50)
-    hub.activities["greet"] = lambda name: name
+    hub.activities["greet"] = greet
     hub.start("endless")
     hub.run()
     failure = hub.record().failure
@@ -273,10 +281,11 @@ def test_what_cannot_be_read_is_a_dead_letter(make: Make) -> None:
 
 def test_messages_for_nobody_are_dropped(make: Make) -> None:
     hub = make(hello)
-    for operation, args in {
+    late: dict[str, list[object]] = {
         "event": ["go", 1], "terminate": ["", True], "suspend": [""], "resume": [""], "rewind": [""], "go-on": [],
         "task": ["e", 1, True, None], "timer": ["e", 1, 5], "purge-due": ["e"], "purge": [False],
-    }.items():  # fmt: skip
+    }  # fmt: skip
+    for operation, args in late.items():
         hub.send("one", operation, *args)
     hub.send("one", "purge", False, reply_to=CALLER)
     hub.run()

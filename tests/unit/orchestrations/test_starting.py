@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stead.entities.kinds import TaskAddress, UnknownEnvelope
+from stead.entities.kinds import TaskAddress, UnknownEnvelope, decode_message
 from stead.orchestrations._context import OrchestrationContext
 from stead.orchestrations._record import InstanceRecord, RuntimeStatus, decode_record, encode_record
 from stead.transport import InvalidInput, Reuse
@@ -72,29 +72,33 @@ def test_an_id_that_is_taken_is_refused(make: Make) -> None:
     assert len(hub.dead) == 1
 
 
-def test_a_parent_hears_of_a_collision(make: Make) -> None:
-    async def boss(context: OrchestrationContext) -> object:
-        return await context.call_sub_orchestrator("patient", instance_id="one")
-
+def test_a_start_that_nobody_waits_for_collides(make: Make) -> None:
     async def starter(context: OrchestrationContext) -> None:
         context.start_new("patient", instance_id="one")
 
     hub = make(patient, starter)
-
-    async def caller(context: OrchestrationContext) -> object:
-        return await context.call_sub_orchestrator("patient")
-
-    hub.register(caller)
-    hub.run_tasks = False
-    hub.start("caller", instance_id="boss")
-    hub.run()
-    child = hub.history("boss")[1].fields[2]
-    assert hub.status(child) == "Running"
     hub.start("starter", instance_id="two")
-    hub.start("patient")
+    hub.start("starter", instance_id="three")
     hub.run()
-    assert hub.status("two") == "Completed"
-    assert len(hub.dead) == 1
+    assert hub.status("two") == hub.status("three") == "Completed"
+    assert hub.status() == "Running" and len(hub.dead) == 1 and not hub.reserved
+
+
+def test_a_parent_hears_of_a_collision(make: Make) -> None:
+    async def boss(context: OrchestrationContext) -> object:
+        return await context.call_sub_orchestrator("boss")
+
+    hub = make(boss, patient)
+    hub.start("patient", instance_id="a:b")
+    hub.run()
+    address = TaskAddress("one", "e", 1)
+    hub.start("patient", instance_id="a:b", parent=address)
+    hub._receive()
+    hub.kind.run(hub.activation("a:b"), hub.effects)
+    commit, _ = hub.effects.build(0, b"", b"", b"")
+    ((_, envelope),) = commit.sends
+    message = decode_message(envelope)
+    assert (message.target, list(message.args)[:3]) == ("one", ["e", 1, False])
 
 
 def test_always_replaces_what_runs(make: Make) -> None:
