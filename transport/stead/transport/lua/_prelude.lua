@@ -3,12 +3,13 @@
 
 local call = redis.call
 
--- Stops the script, with nothing written, if a key exists with another type than it must have.
+-- Stops the script, with nothing written, if a key exists with another type than it must have. Gives whether it exists.
 local function check(key, kind)
   local found = call('TYPE', key).ok
   if found ~= 'none' and found ~= kind then
     error(redis.error_reply('STEADTYPE ' .. key .. ' is a ' .. found .. ' and should be a ' .. kind))
   end
+  return found ~= 'none'
 end
 
 -- The server's time in milliseconds; it stands still while a script runs.
