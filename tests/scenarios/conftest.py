@@ -1,4 +1,6 @@
-"""Every scenario runs plainly, replayed at every turn, and with a worker that dies at moments drawn from seeds."""
+"""Every scenario runs plainly, replayed at every turn, with every limit so small that it is met, and with a worker that dies
+at moments drawn from seeds.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,19 @@ import pytest
 from stead.app import App
 from stead.app.testing import TestHub
 
-MODES = ("plain", "replay", "kills 1", "kills 2")
+MODES = ("plain", "replay", "small", "kills 1", "kills 2")
+
+SMALL = {"activations_max": 2, "batch_length_max": 4, "mailbox_length_max": 3, "read_length_max": 5}
 
 
 @pytest.fixture(params=MODES)
-def make_hub(request: pytest.FixtureRequest) -> Callable[[App], TestHub]:
+def make_hub(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[App], TestHub]:
     """Makes a hub of the mode."""
     mode, _, seed = str(request.param).partition(" ")
-    return lambda app: TestHub(app, mode == "replay", kill_seed=int(seed) if seed else None)
+
+    def make(app: App) -> TestHub:
+        if mode == "small":
+            monkeypatch.setattr(app, "settings", app.settings.model_copy(update=SMALL))
+        return TestHub(app, mode == "replay", kill_seed=int(seed) if seed else None)
+
+    return make
