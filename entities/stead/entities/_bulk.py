@@ -88,6 +88,11 @@ def sender_of(producer: Producer | SourceProducer) -> Sender:
     return producer._sender  # pyright: ignore[reportPrivateUsage] - of the same package
 
 
+def buffer_length(client: EntityClient) -> int:
+    """How many messages a producer of this client takes before it waits for the store."""
+    return client._settings.producer_buffer_length_max  # pyright: ignore[reportPrivateUsage] - of the same package
+
+
 def short_source(client: EntityClient, source: str) -> SourceProducer:
     """A producer of a source that is remembered as long as a client's session, not as long as a source."""
     settings = client._settings  # pyright: ignore[reportPrivateUsage] - of the same package

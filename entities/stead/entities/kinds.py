@@ -8,7 +8,7 @@ from __future__ import annotations
 from ._activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
 from ._addressing import Call, resolve
 from ._board import Bell, Board
-from ._bulk import BulkEncoder, BulkRoute, claim_number, sender_of, short_source
+from ._bulk import BulkEncoder, BulkRoute, buffer_length, claim_number, sender_of, short_source
 from ._effects import Effects
 from ._envelope import (
     LOCK,
@@ -70,6 +70,7 @@ __all__ = [
     "TaskAddress",
     "UnknownEnvelope",
     "Value",
+    "buffer_length",
     "canonical_name",
     "check_instance_id",
     "check_key",
