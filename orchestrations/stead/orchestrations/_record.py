@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from stead.entities.kinds import TaskAddress, UnknownEnvelope
 from stead.transport import InvalidInput, pack, unpack
@@ -129,5 +129,8 @@ def decode_record(data: bytes) -> InstanceRecord:
     return record
 
 
-def _array(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
+def _array(value: Any) -> list[Any]:
+    parts: list[Any] = []
+    if isinstance(value, list):
+        parts += value
+    return parts

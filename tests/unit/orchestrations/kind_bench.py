@@ -268,6 +268,8 @@ class KindHub:
     def crash(self) -> KindHub:
         """The worker dies, and another one takes over: what was not committed did not happen."""
         self.local.clear()
+        for activation in self.activations.values():
+            self.kind.forget(activation)
         self.start_worker()
         for task_id in list(self.tasks):
             if self.run_tasks:
