@@ -1,0 +1,79 @@
+"""The Durable Functions surface: waitForCompletionOrCreateCheckStatusResponse.
+
+A start or restart with a `timeout` (seconds) waits so long for the instance's end, and answers as if it had been asked for the
+result; if the time is up before, the answer is that of a start. The instance tells when it is finished, so that nothing is
+polled: `pollingInterval` is only checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stead.entities import CallTimeout
+from stead.orchestrations import OrchestrationStatus, RuntimeStatus
+
+from ._body import unless_gone
+from ._df_payloads import FAILURE_FLAG, check_status_response, status_payload, status_response
+from ._errors import bad_query
+from ._hub import Hub
+from ._query import Query
+from ._routes import Answer, Parameter
+from ._values import json_response
+
+TIMEOUT = "timeout"
+INTERVAL = "pollingInterval"
+
+WAITING_PARAMETERS = (
+    Parameter(TIMEOUT, "How many seconds to wait for the end.", "number", minimum=0),
+    Parameter(INTERVAL, "Accepted for compatibility: nothing is polled. At most the timeout.", "number", minimum=0),
+    Parameter(FAILURE_FLAG, "Answer 500 if the instance failed.", "boolean", default=False),
+)
+WAITED = Answer(
+    "With a timeout: the output of an instance that completed in time, or the status of one that ended otherwise.", {}
+)
+
+
+def wait_of(query: Query) -> float | None:
+    """How long a request wants to wait, in seconds; None: not at all. Raises `HttpError` (400)."""
+    timeout = query.number(TIMEOUT, None)
+    interval = query.number(INTERVAL, None)
+    if timeout is not None and interval is not None and interval > timeout:
+        raise bad_query(INTERVAL, f"{interval:g} s is longer than the timeout, {timeout:g} s")
+    return timeout
+
+
+async def answer_start(request: Request, hub: Hub, instance_id: str, query: Query, timeout: float | None) -> Response:
+    """The answer to a start: at once, or when the instance is finished or the time is up."""
+    failed_is_500 = query.boolean(FAILURE_FLAG, default=False)
+    status = None if timeout is None else await _wait(request, hub, instance_id, timeout)
+    if status is None:
+        return check_status_response(request, hub, instance_id, query)
+    if status.runtime_status is RuntimeStatus.COMPLETED:
+        return json_response(status.output)
+    return status_response(request, hub, status, status_payload(status), failed_is_500=failed_is_500)
+
+
+async def _wait(request: Request, hub: Hub, instance_id: str, timeout: float) -> OrchestrationStatus[Any] | None:
+    """The instance once it is finished; None if the time is up before, or the server stops."""
+    seconds = min(timeout, hub.settings.wait_ms_max / 1000)
+
+    async def finished() -> OrchestrationStatus[Any] | None:
+        waiting = asyncio.ensure_future(hub.client.wait_for_completion(instance_id, seconds))
+        stopping = asyncio.ensure_future(hub.traffic.stopping.wait())
+        try:
+            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(CallTimeout):
+                return waiting.result() if waiting.done() else None
+            return None
+        finally:
+            waiting.cancel()
+            stopping.cancel()
+            await asyncio.gather(waiting, stopping, return_exceptions=True)
+
+    with hub.traffic.wait():
+        return await unless_gone(request, finished())
