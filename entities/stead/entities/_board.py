@@ -9,7 +9,6 @@ as objects, so that nothing of an earlier tenure can reach a later one.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
@@ -52,10 +51,9 @@ class Bell:
         try:
             await asyncio.wait({bell, alarm}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for future in (bell, alarm):
-                future.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await future
+            bell.cancel()
+            alarm.cancel()
+            await asyncio.wait((bell, alarm))  # not each: a cancellation that comes just now is this task's own
 
 
 class Board:
