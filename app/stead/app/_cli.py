@@ -12,7 +12,10 @@ from ._cli_options import (
     FREE_ARGUMENTS,
     AppName,
     Debug,
+    Host,
     Json,
+    KeysFile,
+    Port,
     Url,
     finish,
     make_request,
@@ -64,11 +67,19 @@ def _root(  # pyright: ignore[reportUnusedFunction] - typer calls it
 
 
 @cli.command(rich_help_panel="Run")
-def dev(app: AppName, url: Url = None, as_json: Json = False, debug: Debug = False) -> None:
-    """Run one worker with an embedded server, and again whenever a Python file changes."""
+def dev(
+    app: AppName,
+    host: Host = "127.0.0.1",
+    port: Port = 7071,
+    keys: KeysFile = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run one worker with an embedded server and the HTTP API, and again whenever a Python file changes."""
     from ._dev import run_dev
 
-    finish(run_dev(app, url, as_json=as_json, debug=debug))
+    finish(run_dev(make_request(app, url, as_json, debug), host, port, keys))
 
 
 @cli.command(rich_help_panel="Run")
@@ -95,6 +106,22 @@ def worker(
 
     names = None if queues is None else [queue.strip() for queue in queues.split(",")]
     finish(run_workers(app, url, processes=processes, name=name, queues=names, as_json=as_json, debug=debug))
+
+
+@cli.command(rich_help_panel="Run")
+def serve(
+    app: AppName,
+    host: Host = "127.0.0.1",
+    port: Port = 7071,
+    keys: KeysFile = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Serve the HTTP API alone, until SIGTERM or ctrl-c, which let running requests finish."""
+    from ._serve_command import run_serve
+
+    finish(run_serve(make_request(app, url, as_json, debug), host, port, keys))
 
 
 @cli.command(rich_help_panel="Entities", context_settings=FREE_ARGUMENTS)

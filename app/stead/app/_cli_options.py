@@ -17,6 +17,19 @@ Url = Annotated[
     typer.Option("--url", help="The store. Without it $STEAD_URL, else embedded://./.stead.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON, one object a line.")]
+Host = Annotated[
+    str, typer.Option("--host", help="The address of the HTTP API. Another than this machine's needs keys.")
+]
+Port = Annotated[int, typer.Option("--port", min=0, max=65_535, help="Its port; 0: any that is free.")]
+KeysFile = Annotated[
+    str | None,
+    typer.Option(
+        "--keys",
+        metavar="FILE",
+        help='Who may do what: {"the-key": ["read", "signal", "manage"]}. Without it $STEAD_HTTP_KEYS.',
+        show_default=False,
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")]
 
 # A negative number is an argument, not an option; `reject_options` finds the real typing errors.

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
 
+from ._dev_http import DevHttp
 from ._faults import INTERRUPTED, WRONG_USAGE
 from ._logs import start_logging
 from ._processes import Child, describe_exit
@@ -19,22 +20,23 @@ DEBOUNCE_MS = 300  # changes this close together, as editors make them, are one
 STOP_SECONDS = 15.0  # how long a worker may take to finish before a reload ends it at once
 
 
-def run_dev(app: str, url: str | None, *, as_json: bool, debug: bool) -> int:
+def run_dev(request: Request, host: str, port: int, keys_file: str | None) -> int:
     """Run until ctrl-c; gives the exit status."""
-    request = Request(app, url, as_json, debug)
 
-    async def work() -> int:
-        log = start_logging(logging.INFO, as_json=as_json, debug=debug)
-        return await DevLoop(request, Path.cwd(), log).run()
+    def work() -> int:
+        log = start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
+        http = DevHttp.open(host, port, keys_file, log)
+        return asyncio.run(DevLoop(request, Path.cwd(), log, http).run())
 
-    return request.guard(lambda: asyncio.run(work()))
+    return request.guard(work)
 
 
 class DevLoop:
     """Starts a worker, waits for a change, a signal or the worker's end, and goes on accordingly."""
 
-    def __init__(self, request: Request, folder: Path, log: logging.Logger) -> None:
+    def __init__(self, request: Request, folder: Path, log: logging.Logger, http: DevHttp) -> None:
         self._request = request
+        self._http = http
         self._folder = folder
         self._log = log
         self._stopping = asyncio.Event()
@@ -60,7 +62,13 @@ class DevLoop:
 
     async def _run_once(self, changes: asyncio.Queue[list[str]], *, first: bool) -> None:
         """One worker from its start to its end."""
-        self._child = child = await Child.start(worker_arguments(self._request, None), label="", url=self._request.url)
+        self._child = child = await Child.start(
+            worker_arguments(self._request, None),
+            label="",
+            url=self._request.url,
+            files=self._http.files,
+            variables=self._http.variables,
+        )
         ended = asyncio.create_task(child.wait())
         changed = asyncio.create_task(changes.get())
         stopped = asyncio.create_task(self._stopping.wait())

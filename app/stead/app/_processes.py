@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ._faults import FAILED, INTERRUPTED, WRONG_USAGE
 from ._logs import CHILD_VARIABLE
@@ -45,8 +45,17 @@ class Child:
         self.started = time.monotonic()
 
     @classmethod
-    async def start(cls, arguments: Sequence[str], *, label: str, url: str | None) -> Child:
-        environment = dict(os.environ)
+    async def start(
+        cls,
+        arguments: Sequence[str],
+        *,
+        label: str,
+        url: str | None,
+        files: Sequence[int] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> Child:
+        """`files`: descriptors that it inherits; `variables`: of its environment, beside this process's own."""
+        environment = {**os.environ, **(variables or {})}
         environment[CHILD_VARIABLE] = label
         if url is not None:
             environment["STEAD_URL"] = url
@@ -57,6 +66,7 @@ class Child:
             *arguments,
             stdin=asyncio.subprocess.PIPE,
             env=environment,
+            pass_fds=files,
             start_new_session=True,
         )
         return cls(process)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from ._dev_http import inherited_http
 from ._loading import load_app
 from ._logs import CHILD_VARIABLE, start_logging
+from ._loops import fast_loop
 from ._processes import Crew, stop_with_parent
 from ._request import Request
 
@@ -52,7 +54,8 @@ def _run_one(request: Request, name: str | None, queues: Sequence[str] | None) -
         stop_with_parent()
 
     async def work() -> None:
-        await app.worker(request.url, name=name, queues=queues).run()
+        async with inherited_http(app, request.url):
+            await app.worker(request.url, name=name, queues=queues).run()
 
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
         runner.run(work())
@@ -70,12 +73,3 @@ def _run_many(request: Request, processes: int, name: str | None, queues: Sequen
         return await Crew(arguments, processes, request.url, log).run()
 
     return asyncio.run(work())
-
-
-def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Uvloop's event loop where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop

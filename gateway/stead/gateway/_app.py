@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
@@ -51,16 +52,23 @@ class AppLike(Protocol):
 
 
 def asgi(
-    app: AppLike | Hub, url: str | None = None, *, keys: Keys | None = None, settings: HttpSettings | None = None
+    app: AppLike | Hub,
+    url: str | None = None,
+    *,
+    keys: Keys | None = None,
+    settings: HttpSettings | None = None,
+    hosts: Iterable[str] | None = None,
 ) -> Gateway:
     """An ASGI application for the hub of an app, to be served or mounted: `Mount("/hub", stead.gateway.asgi(app))`.
 
-    It opens a client when it starts (the lifespan), or with the first request where nobody tells it that it starts. `url`: the
-    store, else $STEAD_URL and so on, as for `app.connect`. `keys`: else those in $STEAD_HTTP_KEYS; without any, only clients on
-    this machine are answered.
+    It opens a client when it starts (the lifespan), or with the first request where nobody tells it that it starts; `aclose`
+    closes that. `url`: the store, else $STEAD_URL and so on, as for `app.connect`. `keys`: else those in $STEAD_HTTP_KEYS;
+    without any, only clients on this machine are answered, and with `hosts` only those that call it by one of these names
+    or as localhost. Raises `KeysRefused`.
     """
     keys = Keys.load() if keys is None else keys
-    return Gateway(app, url, keys, HttpSettings() if settings is None else settings)
+    names = None if hosts is None else frozenset(name.lower() for name in hosts)
+    return Gateway(app, url, keys, HttpSettings() if settings is None else settings, names)
 
 
 class Gateway:
@@ -153,6 +161,11 @@ class Gateway:
             return
         except ClientDisconnect:
             return
+        except asyncio.CancelledError:
+            if started or self._hub is None or not self._hub.traffic.stopping.is_set():
+                raise
+            error = HttpError(503, "the server is stopping", headers={"retry-after": "1"})
+            response = error_response(error, problem=_is_v1(scope))
         except Exception as error:
             if started:
                 _log.warning("an answer ended in the middle: %s", type(error).__name__, exc_info=error)
@@ -176,7 +189,7 @@ class Gateway:
             return await route.handler(request, hub)
         except (ClientDisconnect, asyncio.CancelledError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is is answered, and logged if nobody foresaw it
             return error_response(error, problem=_is_v1(scope))
 
 

@@ -121,7 +121,7 @@ class Keys:
         return self._sign(grant.secret, letters, instance_id)
 
     def _sign(self, secret: bytes, letters: str, instance_id: str) -> str:
-        text = "\0".join((_TOKEN, self._hub_name.lower(), letters, instance_id))
+        text = f"{_TOKEN}\0{self._hub_name.lower()}\0{letters}\0{instance_id}"
         signature = hmac.digest(secret, text.encode(errors="surrogatepass"), "sha256")[:24]
         return f"{_TOKEN}.{letters}.{urlsafe_b64encode(signature).decode()}"
 
@@ -188,13 +188,10 @@ def _parse(text: str, where: str) -> dict[str, list[str]]:
             raise KeysRefused(f"{which} is empty, or has blanks around it or characters other than printable ASCII")
         if key in keys:
             raise KeysRefused(f"{which} is there twice")
-        if (
-            not isinstance(rights, list)
-            or not rights
-            or any(right not in RIGHTS for right in cast("list[Any]", rights))
-        ):
+        words: list[Any] = rights if isinstance(rights, list) else []
+        if not words or any(word not in RIGHTS for word in words):
             raise KeysRefused(f"{which}: its rights are a list of some of {', '.join(RIGHTS)}")
-        keys[key] = cast("list[str]", rights)
+        keys[key] = words
     return keys
 
 
