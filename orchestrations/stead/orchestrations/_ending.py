@@ -29,6 +29,10 @@ def end(turn: Turn, status: RuntimeStatus, *, output: Any = None, failure: Failu
     """End an instance that is not finished. `output`: its result, or the reason of its termination."""
     body, record = turn.body, turn.record
     details = None if failure is None else _fitting(turn, failure).as_map()
+    waits = body.blocked or (
+        # Loaded anew, it does not know what the store says.
+        body.execution is None and turn.surroundings.find_code(record.name, record.version) is None
+    )
     body.drop_code()
     body.deferred = False
     cancel_all(turn)
@@ -39,7 +43,7 @@ def end(turn: Turn, status: RuntimeStatus, *, output: Any = None, failure: Failu
     record.output = output
     record.failure = details
     record.finished_ms = turn.now_ms
-    if body.blocked:
+    if waits:
         body.blocked = False
         turn.effects.unblock(turn.target)
     waiters, record.waiters = record.waiters, []

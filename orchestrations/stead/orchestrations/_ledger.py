@@ -23,6 +23,7 @@ _ANSWERS = frozenset(
         EventType.LOCK_GRANTED,
     }
 )
+EXISTS = "InstanceExists"  # the error type of a sub-orchestration whose ID was taken
 _INTERESTING = ANSWERED | _ANSWERS | {EventType.UNLOCK_SENT}
 
 
@@ -54,8 +55,11 @@ class Ledger:
         if kind not in _INTERESTING:
             return
         if kind in _ANSWERS:
-            self.open.pop(event.task_id, None)
-            if kind is EventType.LOCK_GRANTED:
+            scheduled = self.open.pop(event.task_id, None)
+            if kind is EventType.SUB_ORCHESTRATION_FAILED and scheduled is not None:
+                if str(event.fields[0].get("type")).endswith(EXISTS):
+                    self.children.remove(scheduled.fields[2])  # it is somebody else's
+            elif kind is EventType.LOCK_GRANTED:
                 for lock in self.locks:
                     lock.granted = lock.granted or lock.task_id == event.task_id
             return

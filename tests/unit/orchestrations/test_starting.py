@@ -8,6 +8,7 @@ import pytest
 
 from stead.entities.kinds import TaskAddress, UnknownEnvelope, decode_message
 from stead.orchestrations._context import OrchestrationContext
+from stead.orchestrations._errors import SubOrchestrationFailed
 from stead.orchestrations._record import InstanceRecord, RuntimeStatus, decode_record, encode_record
 from stead.transport import InvalidInput, Reuse
 from unit.orchestrations.kind_bench import CALLER, KindHub
@@ -82,6 +83,41 @@ def test_a_start_that_nobody_waits_for_collides(make: Make) -> None:
     hub.run()
     assert hub.status("two") == hub.status("three") == "Completed"
     assert hub.status() == "Running" and len(hub.dead) == 1 and not hub.reserved
+
+
+def test_what_was_taken_is_not_purged_with_who_wanted_it(make: Make) -> None:
+    async def boss(context: OrchestrationContext) -> str:
+        try:
+            await context.call_sub_orchestrator("patient")
+        except SubOrchestrationFailed as error:
+            return error.error_type
+        return "it was started"
+
+    hub = make(boss, patient)
+    hub.start("boss")
+    hub._receive()
+    hub.kind.run(hub.activation("one"), hub.effects)
+    commit, _ = hub.effects.build(0, b"", b"", b"")
+    child = commit.starts[0].target
+    hub.start("patient", instance_id=child)  # somebody else was faster
+    hub.run()
+    hub._apply(commit)
+    hub.run()
+    assert str(hub.output()).endswith("InstanceExists")
+    hub.send(child, "terminate", "", False)
+    hub.send("one", "purge", True)
+    hub.run()
+    assert set(hub.states) == {child}
+
+
+def test_nothing_is_blocked_that_was_terminated_unserved() -> None:
+    hub = KindHub(forgetful=True)
+    hub.start("patient")
+    hub.run()
+    assert "one" in hub.blocked
+    hub.send("one", "terminate", "", True)
+    hub.run()
+    assert not hub.blocked
 
 
 def test_a_parent_hears_of_a_collision(make: Make) -> None:
