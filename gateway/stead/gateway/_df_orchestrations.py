@@ -26,7 +26,7 @@ from ._df_payloads import (
     empty,
     instance_of,
 )
-from ._df_waiting import WAITED, WAITING_PARAMETERS, answer_start, wait_of
+from ._df_waiting import WAITED, WAITING_PARAMETERS, answer_start, wishes_of
 from ._errors import HttpError
 from ._hub import Hub
 from ._query import Query
@@ -39,7 +39,7 @@ NOT_FINISHED = "A non-terminal instance with this instance ID already exists."
 async def start(request: Request, hub: Hub) -> Response:
     """Start an instance. The body, if there is one, is its input."""
     query = Query(request)
-    timeout = wait_of(query)
+    wishes = wishes_of(query)
     version = query.text("version")
     given: str | None = request.path_params.get("instance_id")
     instance_id = uuid.uuid4().hex if given is None else check_instance_id(given)
@@ -50,13 +50,13 @@ async def start(request: Request, hub: Hub) -> Response:
         instance_id=instance_id,
         version=version,
     )
-    return await answer_start(request, hub, str(started), query, timeout)
+    return await answer_start(request, hub, str(started), wishes)
 
 
 async def restart(request: Request, hub: Hub) -> Response:
     """Start an instance anew with the name and input of this one, under a new ID or under the same."""
     query = Query(request)
-    timeout = wait_of(query)
+    wishes = wishes_of(query)
     anew = query.boolean("restartWithNewInstanceId", default=True)
     instance_id = instance_of(request)
     if instance_id is None:
@@ -67,7 +67,7 @@ async def restart(request: Request, hub: Hub) -> Response:
         raise HttpError(400, NO_INSTANCE) from None
     except InstanceExists:
         raise HttpError(409, NOT_FINISHED) from None
-    return await answer_start(request, hub, str(new_id), query, timeout)
+    return await answer_start(request, hub, str(new_id), wishes)
 
 
 async def make_primary(request: Request, hub: Hub) -> Response:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
 from typing import Any, TypedDict
 from urllib.parse import quote
 
@@ -114,14 +115,23 @@ def empty(status: int) -> Response:
     return Response(status_code=status)
 
 
-def management_payload(request: Request, hub: Hub, instance_id: str, query: Query) -> ManagementPayload:
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a start is to be answered: read before anything is started, so that what is wrong with them starts nothing."""
+
+    connection: str
+    failed_is_500: bool
+    timeout: float | None = None
+    """How long to wait for the end, in seconds; None: not at all."""
+
+
+def management_payload(request: Request, hub: Hub, instance_id: str, wishes: Wishes) -> ManagementPayload:
     """Every URI of an instance, for whoever sent the request."""
     base = f"{hub.base_url(request)}{BASE}/instances/{quote(instance_id, safe='')}"
-    connection = query.text("connection") or CONNECTION
-    common = f"taskHub={quote(hub.hub_name, safe='')}&connection={quote(connection, safe='')}"
+    common = f"taskHub={quote(hub.hub_name, safe='')}&connection={quote(wishes.connection, safe='')}"
     if (token := hub.token(request, instance_id)) is not None:
         common += f"&code={quote(token, safe='')}"
-    flag = f"&{FAILURE_FLAG}=true" if query.boolean(FAILURE_FLAG, default=False) else ""
+    flag = f"&{FAILURE_FLAG}=true" if wishes.failed_is_500 else ""
     return {
         "id": instance_id,
         "statusQueryGetUri": f"{base}?{common}{flag}",
@@ -135,9 +145,9 @@ def management_payload(request: Request, hub: Hub, instance_id: str, query: Quer
     }
 
 
-def check_status_response(request: Request, hub: Hub, instance_id: str, query: Query) -> Response:
+def check_status_response(request: Request, hub: Hub, instance_id: str, wishes: Wishes) -> Response:
     """202: the instance goes on, and this is where to look after it."""
-    payload = management_payload(request, hub, instance_id, query)
+    payload = management_payload(request, hub, instance_id, wishes)
     headers = {"location": payload["statusQueryGetUri"], "retry-after": str(START_RETRY_SECONDS)}
     return json_response(payload, 202, headers)
 

@@ -18,7 +18,7 @@ from stead.entities import CallTimeout
 from stead.orchestrations import OrchestrationStatus, RuntimeStatus
 
 from ._body import unless_gone
-from ._df_payloads import FAILURE_FLAG, check_status_response, status_payload, status_response
+from ._df_payloads import CONNECTION, FAILURE_FLAG, Wishes, check_status_response, status_payload, status_response
 from ._errors import bad_query
 from ._hub import Hub
 from ._query import Query
@@ -38,24 +38,23 @@ WAITED = Answer(
 )
 
 
-def wait_of(query: Query) -> float | None:
-    """How long a request wants to wait, in seconds; None: not at all. Raises `HttpError` (400)."""
+def wishes_of(query: Query) -> Wishes:
+    """How a request wants its start to be answered. Raises `HttpError` (400)."""
     timeout = query.number(TIMEOUT, None)
     interval = query.number(INTERVAL, None)
     if timeout is not None and interval is not None and interval > timeout:
         raise bad_query(INTERVAL, f"{interval:g} s is longer than the timeout, {timeout:g} s")
-    return timeout
+    return Wishes(query.text("connection") or CONNECTION, query.boolean(FAILURE_FLAG, default=False), timeout)
 
 
-async def answer_start(request: Request, hub: Hub, instance_id: str, query: Query, timeout: float | None) -> Response:
+async def answer_start(request: Request, hub: Hub, instance_id: str, wishes: Wishes) -> Response:
     """The answer to a start: at once, or when the instance is finished or the time is up."""
-    failed_is_500 = query.boolean(FAILURE_FLAG, default=False)
-    status = None if timeout is None else await _wait(request, hub, instance_id, timeout)
+    status = None if wishes.timeout is None else await _wait(request, hub, instance_id, wishes.timeout)
     if status is None:
-        return check_status_response(request, hub, instance_id, query)
+        return check_status_response(request, hub, instance_id, wishes)
     if status.runtime_status is RuntimeStatus.COMPLETED:
         return json_response(status.output)
-    return status_response(request, hub, status, status_payload(status), failed_is_500=failed_is_500)
+    return status_response(request, hub, status, status_payload(status), failed_is_500=wishes.failed_is_500)
 
 
 async def _wait(request: Request, hub: Hub, instance_id: str, timeout: float) -> OrchestrationStatus[Any] | None:
