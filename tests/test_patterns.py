@@ -17,7 +17,9 @@ from stead.orchestrations import RuntimeStatus
 MakeHub = Callable[[App], TestHub]
 
 
-@pytest.fixture(params=["plain", "replay", "kills 1", "kills 2", "kills 3"])
+@pytest.fixture(
+    params=["plain", "replay", "kills 1", *(pytest.param(f"kills {n}", marks=pytest.mark.slow) for n in (2, 3))]
+)
 def make_hub(request: pytest.FixtureRequest) -> MakeHub:
     mode, _, seed = str(request.param).partition(" ")
     return lambda app: TestHub(app, mode == "replay", kill_seed=int(seed) if seed else None)
