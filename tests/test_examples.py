@@ -74,12 +74,13 @@ def test_the_demonstration_kills_a_worker_and_counts_every_flight(flights_packag
 
 
 @pytest.mark.slow
-def test_a_benchmark_measures_both_sides() -> None:
-    done = run("benchmarks", "signals-spread", "--runs", "1", "--size", "0.01", "--fsync", "everysec", "--json")
+@pytest.mark.parametrize("name", ["signals-spread", "bank"])
+def test_a_benchmark_measures_both_sides(name: str) -> None:
+    done = run("benchmarks", name, "--runs", "1", "--size", "0.01", "--fsync", "everysec", "--json")
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
     value = json.loads(line)
-    assert (value["benchmark"], value["fsync"], value["runs"]) == ("signals-spread", "everysec", 1)
+    assert (value["benchmark"], value["fsync"], value["runs"]) == (name, "everysec", 1)
     assert value["stead"] > 0
     assert value["raw"] > 0
     assert value["ratio"] > 0

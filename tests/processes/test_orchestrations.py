@@ -186,6 +186,20 @@ async def test_workers_that_come_and_go_hand_over(own_server: ValkeyServer, star
             await load.progress()
 
 
+async def test_workers_that_keep_nothing_in_memory_do_the_same(
+    own_server: ValkeyServer, start_worker: StartWorker
+) -> None:
+    forgetful = {"replay_every_turn": 1, "activations_max": 5, "mailbox_length_max": 3, "batch_length_max": 20}
+    first, second = start_worker(APP, **forgetful), start_worker(APP, **forgetful)
+    async with app.connect(own_server.url) as client:
+        await shared_out(client, first, second)
+        async with instances(client) as load:
+            await load.progress()
+            first.signal(signal.SIGKILL)
+            await first.ended()
+            await load.progress()
+
+
 async def test_an_activity_that_kills_its_workers_fails_in_the_end(
     own_server: ValkeyServer, start_worker: StartWorker, tmp_path: Path
 ) -> None:
