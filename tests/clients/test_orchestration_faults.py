@@ -65,7 +65,7 @@ async def test_reads_are_made_again(memory: MemoryStore, settings: Settings) -> 
         for number in range(5):
             await client.start_new("patient", instance_id=f"a{number}")
         await client.raise_event("a0", "finish", 1)
-        for method in ("read_reservations", "read_records", "read_log"):
+        for method in ("read_instance", "read_log"):
             memory.faults.refuse(method, 2)
         status = await client.wait_for_completion("a0")
         assert (status.output, status.name) == (1, "patient")
@@ -82,7 +82,7 @@ async def test_reads_are_made_again(memory: MemoryStore, settings: Settings) -> 
 async def test_a_server_that_stays_away_is_said_to_be_away(memory: MemoryStore) -> None:
     brief = Settings(partitions=4, slot_groups=2, store_tries_ms=100)
     async with client_of(memory, brief) as client:
-        memory.faults.refuse("read_records", 1_000)
+        memory.faults.refuse("read_instance", 1_000)
         with pytest.raises(StoreUnavailable):
             await client.get_status("a")
         with pytest.raises(CallTimeout):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._events import Event, EventType
 from ._issuing import cancel_all
-from ._messages import TIMER, StartMessage, timer_id
+from ._messages import TIMER, StartMessage, first_execution_id, timer_id
 from ._outcome import ContinuedAsNew
 from ._record import InstanceRecord, RuntimeStatus
 from ._turn import Turn
@@ -15,7 +15,7 @@ def begin(turn: Turn, message: StartMessage, message_id: bytes) -> None:
 
     A scheduled one gets a timer that begins it. Raises `InvalidInput` if its input cannot be stored.
     """
-    execution_id = turn.new_id()
+    execution_id = first_execution_id(message_id)
     version = message.version or turn.settings.default_version or None
     at_ms = message.at_ms if message.at_ms is not None and message.at_ms > turn.now_ms else None
     parent = message.parent

@@ -31,7 +31,19 @@ from ._client_starts import ReusePolicy, Subject, check_event_name, check_reason
 from ._definition import OMITTED, InputOptional, InstanceId, Orchestration
 from ._errors import InstanceExists, InstanceFinished, InstanceRunning, UnknownInstance, UnknownOrchestration
 from ._events import Event
-from ._messages import EVENT, PURGE, RESUME, REWIND, RUNNING, START, SUSPEND, TERMINATE, WAIT, StartMessage
+from ._messages import (
+    EVENT,
+    PURGE,
+    RESUME,
+    REWIND,
+    RUNNING,
+    START,
+    SUSPEND,
+    TERMINATE,
+    WAIT,
+    StartMessage,
+    first_execution_id,
+)
 from ._record import FINISHED, RuntimeStatus, decode_record
 from ._registry import OrchestrationRegistry
 from ._signature import check_tags
@@ -48,6 +60,7 @@ answer may be lost with a server that failed over."""
 WAIT_LOOK_S_MAX = 15.0
 
 PURGES_AT_ONCE = 100
+BEGUN_MAX = 5_000
 
 
 class OrchestrationClient(EntityClient):
@@ -60,6 +73,9 @@ class OrchestrationClient(EntityClient):
         super().__init__(store, registry, settings)
         self._orchestrations = orchestrations
         self._instances = Instances(store, orchestrations)
+        self._begun: dict[
+            str, Look
+        ] = {}  # what this client started last and has not waited for: as a look would see it
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
@@ -160,6 +176,11 @@ class OrchestrationClient(EntityClient):
         ticket = sender.put_start(partition, payload, instance_id, message_id, reuse)
         if not await sender.wait_start(partition, ticket):
             raise InstanceExists(instance_id)
+        begun = self._begun
+        begun.pop(instance_id, None)
+        begun[instance_id] = Look(instance_id, None, start, (), first_execution_id(message_id))
+        if len(begun) > BEGUN_MAX:
+            del begun[next(iter(begun))]
         return InstanceId(instance_id)
 
     async def restart(self, instance_id: str, new_instance_id: bool = True) -> InstanceId[Any]:
@@ -318,7 +339,8 @@ class OrchestrationClient(EntityClient):
         scope = asyncio.timeout(timeout)
         try:
             async with scope:
-                look = await self._look(instance_id, events=1)
+                # Right after its start nobody knows more of an instance than who started it.
+                look = self._begun.pop(instance_id, None) or await self._look(instance_id, events=1)
                 if not look.finished:
                     look = await self._wait(look)
         except TimeoutError:

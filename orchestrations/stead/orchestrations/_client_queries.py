@@ -13,7 +13,7 @@ from stead.entities.kinds import Message, decode_message, instant_in_ms
 from stead.transport import InvalidInput, Reuse, Store, partition_of
 
 from ._events import Event, EventType, decode_event
-from ._messages import StartMessage, decode_start
+from ._messages import StartMessage, decode_start, first_execution_id
 from ._record import InstanceRecord, RuntimeStatus, decode_record
 from ._registry import OrchestrationRegistry
 from ._status import OrchestrationStatus, status_of, status_of_start
@@ -35,6 +35,7 @@ class Look:
     record: InstanceRecord | None
     start: StartMessage | None
     events: Sequence[Event] = ()
+    begins: str | None = None  # the execution that the start will begin
 
     @property
     def known(self) -> InstanceRecord | StartMessage:
@@ -141,7 +142,7 @@ class Instances:
         record = None if view.record is None else decode_record(view.record)
         start = None if view.start is None else decode_message(view.start)
         if start is not None and _counts(start, record):
-            return Look(instance_id, None, decode_start(start.args))
+            return Look(instance_id, None, decode_start(start.args), (), first_execution_id(start.message_id))
         if record is None:
             return None
         return Look(instance_id, record, None, [decode_event(data) for data in view.log])
@@ -171,6 +172,14 @@ class Instances:
 
     async def answered(self, before: Look, record: InstanceRecord) -> Look:
         """The instance as it answered who waited for it, with its first event: the one of before if it is the same."""
+        if before.start is not None and before.begins == record.execution_id:
+            first = (record.name, record.version, before.start.input, record.execution_id)
+            return replace(
+                before,
+                record=record,
+                start=None,
+                events=[Event(EventType.EXECUTION_STARTED, record.created_ms, 0, first)],
+            )
         if before.record is None or before.record.execution_id != record.execution_id:
             return replace(before, record=record, start=None, events=await self._log(before.instance_id, 0, 1))
         return replace(before, record=record, start=None)

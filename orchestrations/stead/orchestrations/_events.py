@@ -158,7 +158,9 @@ def decode_event(data: bytes) -> Event:
     parts = unpack(data)
     event_type = _TYPES.get(parts[0])
     if event_type is None:
-        raise InvalidInput("history", f"event type {parts[0]!r} is not known to this version of stead, which has to be updated here")
+        raise InvalidInput(
+            "history", f"event type {parts[0]!r} is not known to this version of stead, which has to be updated here"
+        )
     return Event(event_type, parts[1], parts[2], tuple(parts[3:]))
 
 

@@ -67,9 +67,8 @@ def import_history(data: object) -> History:
     instance_id, events = found.get("instance_id"), found.get("events")
     if not isinstance(instance_id, str) or not isinstance(events, list):
         raise InvalidInput("history", "it lacks `instance_id`, a text, or `events`, an array")
-    return History(
-        instance_id, [_import_event(place, event) for place, event in enumerate(cast("list[Any]", events), 1)]
-    )
+    listed: list[Any] = events
+    return History(instance_id, [_import_event(place, event) for place, event in enumerate(listed, 1)])
 
 
 def _export_event(event: Event) -> dict[str, Any]:
@@ -84,7 +83,9 @@ def _import_event(place: int, data: object) -> Event:
     found = cast("Mapping[str, Any]", data)
     event_type = _TYPES.get(found.get("type", ""))
     if event_type is None:
-        raise InvalidInput(what, f"type {found.get('type')!r} is not known to this version of stead, which has to be updated here")
+        raise InvalidInput(
+            what, f"type {found.get('type')!r} is not known to this version of stead, which has to be updated here"
+        )
     at_ms, task_id = found.get("at_ms"), found.get("task_id", 0)
     if type(at_ms) is not int or type(task_id) is not int:
         raise InvalidInput(what, "`at_ms` and `task_id` are whole numbers")

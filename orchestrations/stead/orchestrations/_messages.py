@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -64,6 +65,12 @@ def encode_start(instance_id: str, start: StartMessage, message_id: bytes) -> by
     args = list(start)
     args[6] = None if parent is None else [parent.instance, parent.execution_id, parent.task_id]
     return encode_message(instance_id, START, args, message_id)
+
+
+def first_execution_id(message_id: bytes) -> str:
+    """The ID of the execution that a start begins: whoever sent the start knows it, and a start that is carried out again
+    after a crash begins the same one."""
+    return hashlib.blake2b(message_id, digest_size=16).hexdigest()
 
 
 def decode_start(args: Sequence[Any]) -> StartMessage:
