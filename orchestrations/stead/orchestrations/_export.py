@@ -64,11 +64,11 @@ def import_history(data: object) -> History:
     found = cast("Mapping[str, Any]", data)
     if found.get("format") != FORMAT:
         raise InvalidInput("history", f"its format is {found.get('format')!r}; this version of stead reads {FORMAT!r}")
-    instance_id, events = found.get("instance_id"), found.get("events")
-    if not isinstance(instance_id, str) or not isinstance(events, list):
+    instance_id = found.get("instance_id")
+    events: list[Any] | None = found["events"] if type(found.get("events")) is list else None
+    if not isinstance(instance_id, str) or events is None:
         raise InvalidInput("history", "it lacks `instance_id`, a text, or `events`, an array")
-    listed: list[Any] = events
-    return History(instance_id, [_import_event(place, event) for place, event in enumerate(listed, 1)])
+    return History(instance_id, [_import_event(place, event) for place, event in enumerate(events, 1)])
 
 
 def _export_event(event: Event) -> dict[str, Any]:
