@@ -42,14 +42,16 @@ class DeadLetters:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def all(self) -> AsyncIterator[DeadMessage]:
-        """Every dead letter, partition by partition, oldest first.
+    async def all(self, after_id: str = "") -> AsyncIterator[DeadMessage]:
+        """Every dead letter, partition by partition, oldest first; with an ID only those that come after it.
 
-        Those that die meanwhile are left out: who sends each one again would otherwise never come to an end.
+        Those that die meanwhile are left out: who sends each one again would otherwise never come to an end. Raises
+        `InvalidInput` for what is no ID.
         """
         until_ms = self._store.clock.now_ms()
-        for partition in range(self._store.layout.partitions):
-            after = b"0"
+        first, begin = self._parse(after_id) if after_id else (0, b"0")
+        for partition in range(first, self._store.layout.partitions):
+            after = begin if partition == first else b"0"
             while page := await self._store.dead_letters(partition, after, _PAGE):
                 for message in map(read_letter, page):
                     if message.died_ms > until_ms:

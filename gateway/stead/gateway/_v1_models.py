@@ -56,10 +56,22 @@ class EntityState(_Answer):
     """Changes with the state: for `since`, and as `ETag`."""
 
 
+class ListedEntity(_Answer):
+    """An entity in a list."""
+
+    entity: str
+    key: str
+    modified_time: datetime
+    """When an operation changed it last."""
+    state: Any = None
+    """With `state=false`, neither this nor the tag is there."""
+    etag: str | None = None
+
+
 class EntityPage(_Answer):
     """Entities by key, ascending."""
 
-    entities: list[EntityState]
+    entities: list[ListedEntity]
     continuation: str | None
     """For the next page; null at the end."""
 
@@ -239,12 +251,18 @@ class HubInformation(_Answer):
 
     hub: dict[str, Any]
     server: dict[str, Any]
-    time: datetime
+    time_ms: int
+    """The server's time, in milliseconds since the epoch."""
     workers: list[dict[str, Any]]
     names: dict[str, dict[str, Any]]
-    total: dict[str, int]
+    """What workers have published."""
+    total: dict[str, Any]
     blocked: dict[str, str]
+    """Targets whose messages wait, and why."""
+    unserved: list[str]
+    """Kinds that messages wait for and no worker knows."""
     quarantined: list[int]
+    """Partitions in which a commit broke off."""
     partitions: list[dict[str, Any]]
 
 
