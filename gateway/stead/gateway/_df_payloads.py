@@ -10,11 +10,12 @@ from __future__ import annotations
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from stead.entities.kinds import check_instance_id
 from stead.orchestrations import OrchestrationStatus, RuntimeStatus
@@ -125,9 +126,13 @@ class Wishes:
     """How long to wait for the end, in seconds; None: not at all."""
 
 
+def _instance_url(request: Request, hub: Hub, instance_id: str) -> str:
+    return f"{hub.base_url(request)}{BASE}/instances/{quote(instance_id, safe='')}"
+
+
 def management_payload(request: Request, hub: Hub, instance_id: str, wishes: Wishes) -> ManagementPayload:
     """Every URI of an instance, for whoever sent the request."""
-    base = f"{hub.base_url(request)}{BASE}/instances/{quote(instance_id, safe='')}"
+    base = _instance_url(request, hub, instance_id)
     common = f"taskHub={quote(hub.hub_name, safe='')}&connection={quote(wishes.connection, safe='')}"
     if (token := hub.token(request, instance_id)) is not None:
         common += f"&code={quote(token, safe='')}"
@@ -176,7 +181,8 @@ def status_response(
 ) -> Response:
     """An instance's status as an answer: 200 once it is finished, 202 before; 500 for a failed one, if that was asked for."""
     if not status.is_finished:
-        url = hub.base_url(request) + str(request.url).removeprefix(str(request.base_url).rstrip("/"))
+        query: bytes = request.scope["query_string"]
+        url = _instance_url(request, hub, str(status.instance_id)) + ("?" + query.decode("latin-1") if query else "")
         return json_response(payload, 202, {"location": url, "retry-after": str(STATUS_RETRY_SECONDS)})
     failed = status.runtime_status is RuntimeStatus.FAILED
     return json_response(payload, 500 if failed and failed_is_500 else 200)
