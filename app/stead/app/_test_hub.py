@@ -142,6 +142,8 @@ class _Driver:
             # When nothing else has happened for a while, what runs waits for a thread or for real time.
             await asyncio.sleep(0.001 if working > _QUIET_PASSES else 0)
             await self._perhaps_kill()
+            if self._worker is not None and self._worker.failure is not None:
+                raise self._worker.failure
             moved = self.store.steps != steps
             steps = self.store.steps
             busy = self._busy

@@ -169,6 +169,11 @@ class Worker:
         await self._store.leave(self.name)
 
     @property
+    def failure(self) -> BaseException | None:
+        """What made a part of the worker fail, which would be a bug of stead; the worker does not work any more then."""
+        return self._failure
+
+    @property
     def busy(self) -> bool:
         """Whether asynchronous operations are running."""
         return self._turns is not None and self._turns.busy
