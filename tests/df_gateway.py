@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,10 +10,10 @@ from typing import Any
 
 import httpx
 
+from gateway_tools import serve
 from stead.app import App
 from stead.entities import Entity, EntityContext
-from stead.gateway import HttpSettings, Keys, asgi
-from stead.gateway._serving import addresses_of, bind, serving
+from stead.gateway import HttpSettings
 from stead.orchestrations import OrchestrationContext
 from stead.transport import Settings
 from valkey_server import ValkeyServer
@@ -101,10 +99,10 @@ def _define_orchestrations(app: App) -> None:
 class Gateway:
     """A running gateway: `http` calls it."""
 
-    def __init__(self, app: App, url: str) -> None:
+    def __init__(self, app: App, url: str, http: httpx.Client) -> None:
         self.app = app
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=20)
+        self.http = http
 
     def start(self, name: str, value: Any = None, instance_id: str = "", **query: Any) -> str:
         """Start an orchestration; gives the instance's ID."""
@@ -152,45 +150,10 @@ def gateway(
     server: ValkeyServer,
     keys: Mapping[str, Sequence[str]] | None = None,
     settings: HttpSettings | None = None,
-    workers: int = 1,
+    *,
+    worker: bool = True,
 ) -> Generator[Gateway]:
-    """A gateway of a fresh hub with so many workers, in a thread of its own."""
+    """A gateway of a fresh hub, with a worker unless told otherwise."""
     app = make_app(f"df-tests-{next(_numbers)}")
-    sockets = bind("127.0.0.1", 0)
-    failed: list[BaseException] = []
-    ready, end = threading.Event(), threading.Event()
-
-    async def live() -> None:
-        limits = settings or HttpSettings()
-        application = asgi(app, server.url, keys=Keys(keys), settings=limits)
-        async with serving(application, sockets, limits):
-            if workers:
-                async with app.worker(server.url):
-                    ready.set()
-                    await asyncio.to_thread(end.wait)
-            else:
-                ready.set()
-                await asyncio.to_thread(end.wait)
-
-    def run() -> None:
-        try:
-            asyncio.run(live())
-        except BaseException as error:  # noqa: BLE001 - it is raised in the test
-            failed.append(error)
-        finally:
-            ready.set()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        assert ready.wait(20) and not failed, failed
-        running = Gateway(app, addresses_of(sockets)[0])
-        with running.http:
-            yield running
-    finally:
-        end.set()
-        thread.join(30)
-        for sock in sockets:
-            sock.close()
-        server.run("FLUSHALL")
-    assert not failed, failed
+    with serve(app, server.url, keys=keys, settings=settings, worker=worker) as served:
+        yield Gateway(app, served.url, served.http)

@@ -17,8 +17,8 @@ TEXT = {"content-type": "text/plain; charset=utf-8"}
 
 
 @pytest.fixture(scope="module")
-def df(shared_server: ValkeyServer) -> Generator[Gateway]:
-    with gateway(shared_server) as running:
+def df(module_server: ValkeyServer) -> Generator[Gateway]:
+    with gateway(module_server) as running:
         yield running
 
 
@@ -118,8 +118,8 @@ def test_what_has_no_state(df: Gateway) -> None:
 # -- lists -------------------------------------------------------------------------------------------------------------
 
 
-def test_lists_and_their_filters(shared_server: ValkeyServer) -> None:
-    with gateway(shared_server) as df:
+def test_lists_and_their_filters(module_server: ValkeyServer) -> None:
+    with gateway(module_server) as df:
         before = datetime.now(UTC) - timedelta(seconds=1)
         for path in ("counter/cats", "counter/dogs", "counter/mice", "device/radio"):
             df.http.post(f"{BASE}/entities/{path}?op=add", json=9)

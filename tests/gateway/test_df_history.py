@@ -21,8 +21,8 @@ AT_MS = int(AT.timestamp() * 1000)
 
 
 @pytest.fixture(scope="module")
-def df(shared_server: ValkeyServer) -> Generator[Gateway]:
-    with gateway(shared_server) as running:
+def df(module_server: ValkeyServer) -> Generator[Gateway]:
+    with gateway(module_server) as running:
         yield running
 
 

@@ -18,8 +18,8 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def df(shared_server: ValkeyServer) -> Generator[Gateway]:
-    with gateway(shared_server) as running:
+def df(module_server: ValkeyServer) -> Generator[Gateway]:
+    with gateway(module_server) as running:
         yield running
 
 

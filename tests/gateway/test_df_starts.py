@@ -29,8 +29,8 @@ FIELDS = [
 
 
 @pytest.fixture(scope="module")
-def df(shared_server: ValkeyServer) -> Generator[Gateway]:
-    with gateway(shared_server) as running:
+def df(module_server: ValkeyServer) -> Generator[Gateway]:
+    with gateway(module_server) as running:
         yield running
 
 
@@ -281,9 +281,9 @@ def test_the_routes_of_quick_starts(df: Gateway, prefix: str, method: str) -> No
 # -- keys and addresses ------------------------------------------------------------------------------------------------
 
 
-def test_the_uris_carry_a_token_for_the_instance_alone(shared_server: ValkeyServer) -> None:
+def test_the_uris_carry_a_token_for_the_instance_alone(module_server: ValkeyServer) -> None:
     keys = {"the-key": ["read", "signal", "manage"], "starter": ["signal"]}
-    with gateway(shared_server, keys) as df:
+    with gateway(module_server, keys) as df:
         start = f"{BASE}/orchestrators/approval"
         refused = df.http.post(start)
         assert (refused.status_code, list(refused.json())) == (401, ["Message"])
@@ -303,9 +303,9 @@ def test_the_uris_carry_a_token_for_the_instance_alone(shared_server: ValkeyServ
         assert df.http.post(restarted["terminatePostUri"]).status_code == 202
 
 
-def test_uris_begin_as_the_settings_say(shared_server: ValkeyServer) -> None:
+def test_uris_begin_as_the_settings_say(module_server: ValkeyServer) -> None:
     settings = HttpSettings(public_url="https://example.com/hub/")
-    with gateway(shared_server, settings=settings) as df:
+    with gateway(module_server, settings=settings) as df:
         answer = df.http.post(f"{BASE}/orchestrators/approval")
         location = answer.headers["location"]
         assert location.startswith(f"https://example.com/hub{BASE}/instances/")
@@ -314,8 +314,8 @@ def test_uris_begin_as_the_settings_say(shared_server: ValkeyServer) -> None:
         assert answer.headers["location"].endswith("?showInput=false")
 
 
-def test_what_no_worker_has_taken_up_is_pending(shared_server: ValkeyServer) -> None:
-    with gateway(shared_server, workers=0) as df:
+def test_what_no_worker_has_taken_up_is_pending(module_server: ValkeyServer) -> None:
+    with gateway(module_server, worker=False) as df:
         instance_id = df.start("whatever", {"n": 1})
         answer = df.http.get(f"{BASE}/instances/{instance_id}?showHistory=true")
         assert answer.status_code == 202
