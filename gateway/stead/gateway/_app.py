@@ -25,7 +25,7 @@ from stead.transport import Store
 from ._errors import HttpError, error_response
 from ._hub import Hub
 from ._keys import Keys, check_right
-from ._routes import API_V1, Routes, path_segments
+from ._routes import API_V1, Route, Routes, path_segments
 from ._settings import HttpSettings
 from ._surfaces import ROUTES
 
@@ -81,6 +81,7 @@ class Gateway:
         keys: Keys,
         settings: HttpSettings,
         hosts: frozenset[str] | None = None,
+        routes: Iterable[Route] = ROUTES,
     ) -> None:
         """`hosts`: the only names by which clients may call it, where the address is known and no keys are."""
         self._app = app
@@ -88,7 +89,7 @@ class Gateway:
         self._keys = keys
         self._settings = settings
         self._hosts = hosts
-        self._routes = Routes(ROUTES)
+        self._routes = Routes(routes)
         self._hub: Hub | None = app if isinstance(app, Hub) else None
         self._connecting: AbstractAsyncContextManager[Any] | None = None
         self._opening = asyncio.Lock()
@@ -152,6 +153,8 @@ class Gateway:
             nonlocal started
             started = True
             await send(message)
+            if message.get("more_body"):
+                await asyncio.sleep(0)  # a stream whose client has gone must not keep the loop from noticing
 
         try:
             hub = self._hub or await self.open()

@@ -69,6 +69,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, connections: Connections, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.access_log = False  # whatever is configured: requests have keys in their URLs
         self._all = connections
         self._header_bytes = 0
         self._stalled: asyncio.TimerHandle | None = None

@@ -136,7 +136,8 @@ class Keys:
         if found is None and start == _TOKEN and instance_id is not None:
             for key in self._keys:
                 if hmac.compare_digest(_digest(self._sign(key.secret, letters, instance_id)), digest):
-                    found = Grant(frozenset(_LETTERS[letter] for letter in letters), instance_id, key.secret)
+                    rights = frozenset(_LETTERS[letter] for letter in letters) & (key.rights | {"read"})
+                    found = Grant(rights, instance_id, key.secret)
         return found
 
 

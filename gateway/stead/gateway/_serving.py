@@ -136,7 +136,7 @@ class Server(uvicorn.Server):
 def connection_limit(settings: HttpSettings) -> int:
     """How many connections may be open: as the settings say, and as the process may open files."""
     files = _file_limit()
-    return settings.connections_max if files is None else max(16, min(settings.connections_max, files - FILES_KEPT))
+    return settings.connections_max if files is None else min(settings.connections_max, max(16, files - FILES_KEPT))
 
 
 def raise_file_limit() -> None:
