@@ -5,10 +5,11 @@ The empty key is `$` in a path. A signal has one argument or none: the body, as 
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired
 
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict
 
 from stead.entities import EntityId, EntityStatus
 
