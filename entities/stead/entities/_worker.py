@@ -163,10 +163,13 @@ class Worker:
         for task in tasks:
             await _end(task)
         await board.keeper.stop()
-        for partition in list(board.partitions.values()):
+        held = list(board.partitions.values())
+        for partition in held:
             board.drop(partition, "the worker is abandoned")
-            await self._store.release(partition.number, partition.token)
-        await self._store.leave(self.name)
+        with contextlib.suppress(ConnectionLost, ServerChanged):
+            for partition in held:
+                await self._store.release(partition.number, partition.token)
+            await self._store.leave(self.name)
 
     @property
     def failure(self) -> BaseException | None:
