@@ -90,7 +90,10 @@ def status_reader(hub: Hub, instance_id: str, *, history: bool = False, input_sh
         status = await hub.client.get_status(instance_id, show_history=history, show_input=input_shown)
         if status is None:
             raise UnknownInstance(instance_id)
-        return status_data(status)
+        data = status_data(status)
+        if not input_shown:
+            data["input"] = None  # a history brings it along
+        return data
 
     return read
 
