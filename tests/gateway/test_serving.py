@@ -24,6 +24,7 @@ from stead.gateway._values import json_response
 from valkey_server import ValkeyServer
 
 GET = b"GET /fast HTTP/1.1\r\nhost: x\r\n\r\n"
+SLOW = b"GET /slow HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
 
 
 async def fast(request: Request, hub: Hub) -> Response:
@@ -31,7 +32,7 @@ async def fast(request: Request, hub: Hub) -> Response:
 
 
 async def slow(request: Request, hub: Hub) -> Response:
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(1)
     return json_response("slow")
 
 
@@ -117,14 +118,14 @@ def test_too_many_connections_cost_the_idle_ones_first(module_server: ValkeyServ
         served = limited(module_server, stack, connections_max=20)
         idle = [stack.enter_context(served.connect()) for _ in range(20)]
         busy = stack.enter_context(served.connect())
-        busy.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        busy.sendall(SLOW)
         more = [stack.enter_context(served.connect()) for _ in range(5)]
         assert all(closed(sock) for sock in idle[:6])
-        assert not any(closed(sock, 0.05) for sock in [*idle[6:], *more])
+        assert not any(closed(sock, 0.02) for sock in [*idle[6:], *more])
         assert b"slow" in hear(busy, 4)
         for sock in more:
             sock.sendall(GET)
-            assert b"fast" in hear(sock, 0.5)
+            assert b"fast" in hear(sock, 0.3)
 
 
 def test_busy_connections_stay_and_further_ones_are_turned_away(module_server: ValkeyServer) -> None:
@@ -132,7 +133,7 @@ def test_busy_connections_stay_and_further_ones_are_turned_away(module_server: V
         served = limited(module_server, stack, connections_max=3)
         busy = [stack.enter_context(served.connect()) for _ in range(3)]
         for sock in busy:
-            sock.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+            sock.sendall(SLOW)
         time.sleep(0.3)
         with served.connect() as sock:
             assert hear(sock).startswith(b"HTTP/1.1 503")
@@ -147,7 +148,7 @@ def test_idle_connections_and_slow_headers_come_to_an_end(module_server: ValkeyS
         used.sendall(GET)
         dripping.sendall(b"GET /fast HTTP/1.1\r\n")
         busy = stack.enter_context(served.connect())
-        busy.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        busy.sendall(SLOW)
         assert closed(dripping)
         assert 0.7 < time.monotonic() - begun < 4
         assert closed(idle)
@@ -207,7 +208,7 @@ def test_more_requests_than_may_run_are_429(module_server: ValkeyServer) -> None
         served = limited(module_server, stack, requests_running_max=3, streams_max=2)
         sockets = [stack.enter_context(served.connect()) for _ in range(6)]
         for sock in sockets[:3]:
-            sock.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+            sock.sendall(SLOW)
         time.sleep(0.3)
         refused = served.http.get("/fast")
         assert refused.status_code == 429

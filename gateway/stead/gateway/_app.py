@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from stead.orchestrations import OrchestrationClient
@@ -160,7 +160,10 @@ class Gateway:
             hub = self._hub or await self.open()
             with hub.traffic.request():
                 response = await self._handle(hub, scope, receive)
-                await response(scope, receive, watched)
+                try:
+                    await response(scope, receive, watched)
+                finally:
+                    await _close(response)
             return
         except ClientDisconnect:
             return
@@ -194,6 +197,13 @@ class Gateway:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is is answered, and logged if nobody foresaw it
             return error_response(error, problem=_is_v1(scope))
+
+
+async def _close(response: Response) -> None:
+    """End what a stream comes from, which holds a place among those who wait, now rather than when it is collected."""
+    if isinstance(response, StreamingResponse) and isinstance(response.body_iterator, AsyncGenerator):
+        source = cast("AsyncGenerator[Any, None]", response.body_iterator)
+        await source.aclose()
 
 
 def _is_v1(scope: Scope) -> bool:
