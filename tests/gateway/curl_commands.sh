@@ -20,7 +20,15 @@ field() { # the text of a field in the answer to a start
 }
 
 settled() { # wait until a status is final: polling, as the documentation's clients do
-    until curl "$1" | tail -n 1 | grep -q 200; do sleep 0.05; done
+    tries=0
+    until curl "$1" | tail -n 1 | grep -q 200; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 200 ]; then
+            echo "this is not settled: $1" >&2
+            exit 1
+        fi
+        sleep 0.05
+    done
 }
 
 say() {
