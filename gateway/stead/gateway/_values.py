@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 JSON = "application/json; charset=utf-8"
+_NO_NUMBERS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def to_json(value: object) -> bytes:
@@ -44,7 +45,7 @@ def plain(value: object) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+        return value if math.isfinite(value) else _NO_NUMBERS[str(value)]
     if isinstance(value, Mapping):
         mapping = cast("Mapping[object, object]", value)
         return {_key(name): plain(inner) for name, inner in mapping.items()}
