@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stead.app._hub_info import HubInfo, promise_of
 from stead.app._info_command import print_info
 from stead.transport import HubLayout, LeaseView, PartitionInfo, ServerFacts, WorkerView
@@ -55,6 +57,24 @@ def test_troubles_are_told() -> None:
     data = HUB.as_data()
     assert data["unserved"] == ["ship"]
     assert data["partitions"][2]["owner"] is None
+
+
+def test_queues_that_nobody_serves_are_told() -> None:
+    def shown(queues: list[str], tasks: int) -> str:
+        from rich.console import Console
+
+        screen = Console(width=100, record=True, markup=False, highlight=False)
+        worker = WorkerView("w-1", NOW_MS, {"queues": queues})
+        kinds = {"activity/render": {"name": "render", "queue": "gpu"}, "activity/post": {"name": "post", "queue": ""}}
+        partitions = [replace(partition(0, "w-1"), tasks=tasks)]
+        hub = replace(HUB, workers=[worker], kinds=kinds, partitions=partitions)
+        print_info(screen, hub, "redis://host", "media:app", every_partition=False)
+        return screen.export_text()
+
+    assert 'takes activities from the queue "" (the default one), gpu; start one with --queues' in shown([], 1)
+    assert "takes activities from the queue gpu;" in shown([""], 1)
+    assert "takes activities" not in shown([""], 0)
+    assert "takes activities" not in shown(["", "gpu"], 1)
 
 
 def test_the_promise_is_what_the_server_keeps() -> None:

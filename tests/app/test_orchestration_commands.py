@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from stead.orchestrations import NonDeterminismWarning
 from user_folder import Outcome, Stead, WorkerThread, eventually
 
 EXPENSES = """
@@ -93,7 +94,7 @@ def test_an_instance_from_start_to_end(stead: Stead) -> None:
     for text in ("approval", "amount 12", "region=north", "waits for"):
         assert text in shown.out
     assert shown.err == f"next: stead wait {stead.reference} {instance_id}\n"
-    one_line_error(stead("wait", instance_id, "--timeout", "50ms"), "no answer within 0.05 s")
+    one_line_error(stead("wait", instance_id, "--timeout", "50ms"), "is not finished after 0.05 s, and goes on")
     raised = stead("raise-event", instance_id, "approval", "true")
     assert (raised.status, raised.err.splitlines()[0]) == (0, f"accepted: event approval for {instance_id}")
     assert stead("wait", instance_id) == Outcome(0, "approved 12\n", "")
@@ -123,6 +124,7 @@ def test_inputs_are_json_unless_text_is_wanted(stead: Stead) -> None:
         ("007", "007"),
         ("7", "7"),
         ("two words", "two words"),
+        ("[draft", "[draft"),
         ('"quoted"', "quoted"),
         ("true", "true"),
     ]:
@@ -159,6 +161,7 @@ def test_what_is_wrong_is_one_line(stead: Stead) -> None:
         one_line_error(stead(*arguments), said)
     for arguments, said in [
         (("start", "say", "--after", "1", "--id", "x"), "--after '1'"),
+        (("start", "approval", "{amount: 1}"), "INPUT is not JSON (Expecting property name"),
         (("start", "say", "--after", "1s", "--at", "2030-01-01"), "give one of them"),
         (("start", "say", "--tag", "x"), "--tag 'x'"),
         (("start", "say", "--nonsense"), "no such option: --nonsense"),
@@ -211,7 +214,7 @@ def test_instances_are_listed_counted_and_purged(stead: Stead) -> None:
     assert listed.err == "the first 2 instances; --limit shows more, --count counts them\n"
     assert [line["instance_id"] for line in lines(stead("instances", "--status", "failed", "--json").out)] == ["other"]
     assert [line["input"] for line in lines(stead("instances", "--tag", "number=1", "--json").out)] == ["1"]
-    assert stead("instances", "--prefix", "z").err == "no instances that match\n"
+    assert stead("instances", "--prefix", "z").err.startswith("no instances that match; ")
     assert lines(stead("instances", "--count", "--json").out) == [
         {"name": "books", "runtime_status": "Failed", "instances": 1},
         {"name": "say", "runtime_status": "Completed", "instances": 3},
@@ -221,7 +224,7 @@ def test_instances_are_listed_counted_and_purged(stead: Stead) -> None:
     assert stead("purge", "--name", "say", "--to", "2020-01-01", "--yes").err == "0 purged\n"
     assert stead("purge", "--name", "say", "--yes").err == "2 purged\n"
     assert lines(stead("purge", "--yes", "--json").out) == [{"purged": 1}]
-    assert stead("instances").err == "no instances\n"
+    assert stead("instances").err == "no instances; one whose start no worker has taken up yet is not listed\n"
 
 
 class Terminal(io.StringIO):
@@ -278,3 +281,21 @@ def test_a_worker_serves_the_queues_that_it_is_told(stead: Stead) -> None:
 
     eventually(lambda: serving() == [["", "gpu"]] * 2)
     assert "(default), gpu" in stead("info").out
+
+
+def test_what_code_may_do_wrong_is_said_by_workers_and_not_by_every_command(
+    stead: Stead, recwarn: pytest.WarningsRecorder
+) -> None:
+    code = """
+
+@app.orchestration
+async def clock(context: OrchestrationContext) -> float:
+    import time
+
+    return time.time()
+"""
+    module = f"{stead.module}_clock"
+    (stead.folder / f"{module}.py").write_text(EXPENSES + code)
+    done = stead.raw("instances", f"{module}:app")
+    assert done.status == 0, done.err
+    assert not [warning for warning in recwarn if issubclass(warning.category, NonDeterminismWarning)]

@@ -75,6 +75,12 @@ class HubInfo:
                 waiting.update(names)
         return sorted(waiting)
 
+    @property
+    def unserved_queues(self) -> list[str]:
+        """Queues that activities of this hub name and from which no running worker takes them."""
+        named = {str(kind.get("queue") or "") for kind in self.published("activity").values()}
+        return sorted(named.difference(*(worker.info.get("queues") or () for worker in self.workers)))
+
     def published(self, folder: str) -> dict[str, dict[str, Any]]:
         """What workers have published in a folder ("orchestration", "activity"; "" for entities), by name."""
         found = {name.rpartition("/"): kind for name, kind in self.kinds.items()}
@@ -100,6 +106,7 @@ class HubInfo:
             "total": {**asdict(self.total), "dead_letters_trimmed": self.trimmed},
             "blocked": self.blocked,
             "unserved": self.unserved,
+            "unserved_queues": self.unserved_queues,
             "quarantined": self.quarantined,
             "partitions": [self._partition_data(partition) for partition in self.partitions],
         }

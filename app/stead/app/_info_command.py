@@ -175,6 +175,12 @@ def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
     if found.unserved:
         names = ", ".join(found.unserved)
         screen.print(f"messages wait for what no running worker knows: {names}", style="yellow")
+    queues = found.unserved_queues
+    if found.workers and queues and total.tasks:
+        names = ", ".join(queue or '"" (the default one)' for queue in queues)
+        screen.print(
+            f"no running worker takes activities from the queue {names}; start one with --queues", style="yellow"
+        )
     if total.dead_letters:
         screen.print(f"{total.dead_letters:,} dead letters; see them: stead dead-letters {app}", style="yellow")
     if found.trimmed:

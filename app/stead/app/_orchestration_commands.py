@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from stead.entities import InvalidInput
-from stead.orchestrations import HistoryEvent, OrchestrationStatus, RuntimeStatus
+from stead.entities import CallTimeout, InvalidInput
+from stead.orchestrations import HistoryEvent, Orchestration, OrchestrationStatus, RuntimeStatus
 from stead.orchestrations.histories import History, export_history
 
 from ._app import App
@@ -75,7 +76,10 @@ def _read_input(app: App, orchestration: str, version: str | None, word: str | N
         return None
     value = parse_argument(word)
     known = app.orchestrations.find(orchestration, version)
-    if known is None or value == word:
+    if known is None:
+        return value
+    if value == word:
+        _check_text(known, word)
         return value
     try:
         known.encode_input(value)
@@ -86,6 +90,19 @@ def _read_input(app: App, orchestration: str, version: str | None, word: str | N
             return value  # the client will say what is wrong with it
         return word
     return value
+
+
+def _check_text(known: Orchestration[Any, Any], word: str) -> None:
+    """A word that was meant as JSON and has a slip is not refused as text of the wrong type: the slip is named."""
+    if not word.startswith(("{", "[")):
+        return
+    try:
+        known.encode_input(word)
+    except InvalidInput:
+        try:
+            json.loads(word)
+        except ValueError as error:
+            raise Fault(f"INPUT is not JSON ({error}): {word}", usage=True) from None
 
 
 def _print_started(request: Request, instance_id: str) -> None:
@@ -131,7 +148,13 @@ async def _find(request: Request, client: Client, instance_id: str) -> Orchestra
 def wait_command(request: Request, instance_id: str, timeout: str | None) -> int:
     async def work(_: App, client: Client) -> int:
         seconds = None if timeout is None else parse_duration(timeout, "--timeout").total_seconds()
-        status = await client.wait_for_completion(instance_id, seconds)
+        try:
+            status = await client.wait_for_completion(instance_id, seconds)
+        except CallTimeout:
+            raise Fault(
+                f"instance {instance_id} is not finished after {seconds:g} s, and goes on; "
+                f"`stead status {request.app} {instance_id}` shows it, and `stead info {request.app}` whether a worker runs"
+            ) from None
         done = status.runtime_status is RuntimeStatus.COMPLETED
         if request.as_json:
             print_json_line(status_line(status))
@@ -252,4 +275,6 @@ def _how_many(count: int, selection: Selection, *, more: bool) -> str:
     if more:
         return f"the first {count:,} instances{matching}; --limit shows more, --count counts them"
     what = "instance" if count == 1 else "instances"
-    return f"{count:,} {what}{matching}" if count else f"no instances{matching}"
+    if count:
+        return f"{count:,} {what}{matching}"
+    return f"no instances{matching}; one whose start no worker has taken up yet is not listed"

@@ -7,9 +7,11 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from stead.orchestrations import NonDeterminismWarning
 from stead.transport import Settings
 
 from ._app import App
@@ -39,7 +41,13 @@ class Request:
                 return await work(app, client)
 
         start_logging(logging.WARNING, as_json=self.as_json, debug=self.debug)
-        return self.guard(lambda: asyncio.run(connected(load_app(self.app))))
+        return self.guard(lambda: asyncio.run(connected(self._load())))
+
+    def _load(self) -> App:
+        """The app. What its orchestrations' code may do wrong is said where it runs, not by each command."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NonDeterminismWarning)
+            return load_app(self.app)
 
     def guard(self, work: Callable[[], int]) -> int:
         """Do `work`; an error becomes one line on standard error and an exit status."""

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
+from stead.entities.kinds import describe_errors
 from stead.transport import InvalidInput, pack, unpack
 
 _EVENT_NAME_LENGTH_MAX = 256
@@ -38,7 +39,7 @@ def event_reader(name: str, form: Any) -> Callable[[Any], Any]:
         try:
             return adapter.validate_python(value)
         except ValidationError as error:
-            raise InvalidInput(f"event {name!r}", str(error)) from error
+            raise InvalidInput(f"event {name!r}", describe_errors(error)) from error
 
     return read
 

@@ -71,6 +71,7 @@ class OrchestrationKind:
         self._surroundings = Surroundings(settings, registry.orchestration, registry.knows, route, types)
         self._now_ms = now_ms
         self._replay_every_turn = settings.replay_every_turn
+        self._slow_s = settings.slow_operation_ms / 1000
 
     @property
     def dropped(self) -> int:
@@ -108,6 +109,8 @@ class OrchestrationKind:
                 return None
         express, mailbox = activation.express, activation.mailbox
         now_ms = self._now_ms
+        elapsed, slow = effects.elapsed, self._slow_s
+        began = elapsed()
         while (queue := express or mailbox) and not (body.has_work and not self._caught_up(turn)):
             pending = queue[0]
             effects.running = pending
@@ -117,6 +120,10 @@ class OrchestrationKind:
             effects.consume(activation, pending)
             if self._replay_every_turn and not body.has_work:
                 body.drop_code()
+            ended = elapsed()
+            if ended - began > slow:
+                _report_slow(turn, ended - began)
+            began = ended
             if effects.one_turn or turn.crowded:
                 break
         self._settle(turn)
@@ -200,6 +207,16 @@ def _has_children(log: Sequence[bytes]) -> bool:
 
 
 _CHILD = 9  # EventType.SUB_ORCHESTRATION_CREATED
+
+
+def _report_slow(turn: Turn, seconds: float) -> None:
+    logger.warning(
+        "%s: a turn of orchestration %s held the worker for %.0f ms: nothing else of this worker ran meanwhile; "
+        "do slow work in activities, and keep histories short by continue_as_new",
+        turn.target,
+        turn.record.name if turn.body.record is not None else "(unknown)",
+        seconds * 1000,
+    )
 
 
 def _go_on(turn: Turn) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from stead.app import App
+from stead.app.testing import TestHub
 from stead.entities import EntityId
 from stead.orchestrations._context import OrchestrationContext
 from stead.orchestrations._record import decode_record
-from stead.transport import pack
+from stead.transport import Settings, pack
 from unit.orchestrations.kind_bench import CALLER, KindHub, messages_to
 
 Make = Callable[..., KindHub]
@@ -122,6 +125,21 @@ def test_events_come_in_their_order_and_are_kept(make: Make) -> None:
     hub.run()
     assert hub.names()[-1] == "ExecutionCompleted"
     assert not hub.dead
+
+
+async def test_code_that_holds_the_worker_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    app = App("slow", settings=Settings(determinism="off"))
+
+    @app.orchestration
+    async def blocks(context: OrchestrationContext) -> str:
+        time.sleep(0.1)
+        return "done"
+
+    async with TestHub(app) as hub:
+        await hub.client.start_new(blocks, instance_id="one")
+        await hub.run_until_idle()
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "stead.worker"]
+    assert line.startswith("one: a turn of orchestration blocks held the worker for 1")
 
 
 def test_a_timer(make: Make) -> None:
