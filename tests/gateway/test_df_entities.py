@@ -35,19 +35,18 @@ def test_a_signal_is_accepted(df: Gateway) -> None:
 
 
 def test_the_body_is_the_argument(df: Gateway) -> None:
-    for number, (content, headers, args) in enumerate(
-        (
-            (b"", {}, []),
-            (b"", JSON, []),
-            (b"null", JSON, [None]),
-            (b'{"a": [1, "x"]}', JSON, [{"a": [1, "x"]}]),
-            (b"[1, 2]", {"content-type": "application/json; charset=utf-8"}, [[1, 2]]),
-            (b"5", TEXT, ["5"]),
-            (b"5", {}, ["5"]),
-            (b"a=b", {"content-type": "application/x-www-form-urlencoded"}, ["a=b"]),
-            ("ü".encode(), TEXT, ["ü"]),
-        )
-    ):
+    cases: list[tuple[bytes, dict[str, str], list[Any]]] = [
+        (b"", {}, []),
+        (b"", JSON, []),
+        (b"null", JSON, [None]),
+        (b'{"a": [1, "x"]}', JSON, [{"a": [1, "x"]}]),
+        (b"[1, 2]", {"content-type": "application/json; charset=utf-8"}, [[1, 2]]),
+        (b"5", TEXT, ["5"]),
+        (b"5", {}, ["5"]),
+        (b"a=b", {"content-type": "application/x-www-form-urlencoded"}, ["a=b"]),
+        ("ü".encode(), TEXT, ["ü"]),
+    ]
+    for number, (content, headers, args) in enumerate(cases):
         answer = df.http.post(f"{BASE}/entities/device/d{number}?op=set", content=content, headers=headers)
         assert answer.status_code == 202
         df.state(f"device/d{number}", {"operation": "set", "args": args})

@@ -97,7 +97,7 @@ def test_an_instance_gets_the_id_that_is_asked_for(df: Gateway) -> None:
         answer = df.http.post(f"{BASE}/orchestrators/echo/{escaped}?timeout=20")
         assert answer.json() == "nothing"
         assert df.http.get(f"{BASE}/instances/{escaped}").json()["instanceId"] == instance_id
-        uri = df.http.post(f"{BASE}/orchestrators/echo/{escaped}").json()["statusQueryGetUri"]
+        uri: str = df.http.post(f"{BASE}/orchestrators/echo/{escaped}").json()["statusQueryGetUri"]
         assert urlsplit(uri).path.endswith(f"/instances/{escaped}")
         assert df.http.get(uri).json()["instanceId"] == instance_id
 
@@ -287,7 +287,7 @@ def test_the_uris_carry_a_token_for_the_instance_alone(module_server: ValkeyServ
         start = f"{BASE}/orchestrators/approval"
         refused = df.http.post(start)
         assert (refused.status_code, list(refused.json())) == (401, ["Message"])
-        payload = df.http.post(f"{start}?code=the-key").json()
+        payload: dict[str, str] = df.http.post(f"{start}?code=the-key").json()
         other = df.http.post(start, headers={"x-functions-key": "the-key"}).json()
         assert "the-key" not in json.dumps(payload)
         tokens = {parse_qs(urlsplit(uri).query)["code"][0] for name, uri in payload.items() if name != "id"}
