@@ -131,6 +131,13 @@ class Gateway:
             assert time.monotonic() < deadline, payload
             time.sleep(0.01)
 
+    def appears(self, instance_id: str) -> None:
+        """Wait until an instance exists."""
+        deadline = time.monotonic() + 20
+        while self.http.get(f"{BASE}/instances/{instance_id}").status_code == 404:
+            assert time.monotonic() < deadline, instance_id
+            time.sleep(0.01)
+
     def state(self, path: str, expected: Any) -> None:
         """Wait until an entity has this state; None: until it has none."""
         deadline = time.monotonic() + 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -209,6 +210,29 @@ def test_asking_for_500_goes_into_the_uri(df: Gateway) -> None:
     assert df.http.get(payload["statusQueryGetUri"]).status_code == 500
 
 
+def test_what_cannot_be_waited_for_is_started_all_the_same(module_server: ValkeyServer) -> None:
+    with gateway(module_server, settings=HttpSettings(streams_max=1)) as df:
+        start = f"{BASE}/orchestrators/approval"
+        with ThreadPoolExecutor() as threads:
+            first = threads.submit(httpx.post, f"{df.url}{start}/first?timeout=20")
+            df.appears("first")
+            second = df.http.post(f"{start}/second?timeout=20")
+            assert (second.status_code, second.json()["id"]) == (202, "second")
+            df.http.post(f"{BASE}/instances/first/raiseEvent/ApprovalReceived", json=1)
+            assert (first.result().status_code, first.result().json()) == (200, 1)
+
+
+def test_a_server_that_stops_answers_who_waits(module_server: ValkeyServer) -> None:
+    with ThreadPoolExecutor() as threads:
+        with gateway(module_server) as df:
+            waiting = threads.submit(
+                httpx.post, f"{df.url}{BASE}/orchestrators/approval/waiting?timeout=30", timeout=30
+            )
+            df.appears("waiting")
+        answer = waiting.result()
+        assert (answer.status_code, answer.json()["id"]) == (202, "waiting")
+
+
 @pytest.mark.parametrize(
     ("query", "name"),
     [
@@ -276,6 +300,15 @@ def test_the_routes_of_quick_starts(df: Gateway, prefix: str, method: str) -> No
     answer = df.http.request(method, f"{prefix}/orchestrators/echo/{instance_id}?timeout=20")
     assert answer.json() == "nothing"
     assert df.http.get(f"{BASE}/instances/{instance_id}").status_code == 200
+
+
+def test_a_browser_starts_nothing_for_another_site(df: Gateway) -> None:
+    path = "/api/orchestrators/echo/by-a-page"
+    for headers in ({"sec-fetch-site": "cross-site"}, {"origin": "https://example.com"}):
+        assert df.http.get(path, headers=headers).status_code == 403
+    assert df.http.head(path).status_code == 404
+    assert df.http.get(f"{BASE}/instances/by-a-page").status_code == 404
+    assert df.http.get(path, headers={"sec-fetch-site": "none"}).status_code == 202
 
 
 # -- keys and addresses ------------------------------------------------------------------------------------------------

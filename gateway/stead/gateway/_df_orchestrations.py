@@ -53,6 +53,15 @@ async def start(request: Request, hub: Hub) -> Response:
     return await answer_start(request, hub, str(started), wishes)
 
 
+async def start_by_get(request: Request, hub: Hub) -> Response:
+    """Start an instance from a browser's address bar: not for a page of another site, and not for who only wants to look."""
+    if request.method != "GET":
+        raise HttpError(404, f"there is no route for {request.method} {request.url.path}")
+    if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin", "same-site"}:
+        raise HttpError(403, "pages of other sites cannot start orchestrations")
+    return await start(request, hub)
+
+
 async def restart(request: Request, hub: Hub) -> Response:
     """Start an instance anew with the name and input of this one, under a new ID or under the same."""
     query = Query(request)
@@ -159,9 +168,10 @@ def _routes() -> list[Route]:
                 "Start an orchestration (quick start)",
                 body=method == "POST",
             )
+            handler = start if method == "POST" else start_by_get
             routes += [
-                Route(method, f"{prefix}/orchestrators/{{name}}", start, "signal", operation),
-                Route(method, f"{prefix}/orchestrators/{{name}}/{{instance_id}}", start, "signal"),
+                Route(method, f"{prefix}/orchestrators/{{name}}", handler, "signal", operation),
+                Route(method, f"{prefix}/orchestrators/{{name}}/{{instance_id}}", handler, "signal"),
             ]
     return routes
 

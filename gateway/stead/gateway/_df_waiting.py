@@ -8,22 +8,24 @@ polled: `pollingInterval` is only checked.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities import CallTimeout
+from stead.entities import CallTimeout, SteadError
 from stead.orchestrations import OrchestrationStatus, RuntimeStatus
 
 from ._body import unless_gone
 from ._df_payloads import CONNECTION, FAILURE_FLAG, Wishes, check_status_response, status_payload, status_response
-from ._errors import bad_query
+from ._errors import HttpError, bad_query
 from ._hub import Hub
 from ._query import Query
 from ._routes import Answer, Parameter
 from ._values import json_response
+
+_log = logging.getLogger("stead.gateway")
 
 TIMEOUT = "timeout"
 INTERVAL = "pollingInterval"
@@ -58,7 +60,10 @@ async def answer_start(request: Request, hub: Hub, instance_id: str, wishes: Wis
 
 
 async def _wait(request: Request, hub: Hub, instance_id: str, timeout: float) -> OrchestrationStatus[Any] | None:
-    """The instance once it is finished; None if the time is up before, or the server stops."""
+    """The instance once it is finished; None if the time is up before, or the server stops.
+
+    It is started whatever becomes of the waiting, so that no trouble with that is an error: who is told of one starts it again.
+    """
     seconds = min(timeout, hub.settings.wait_ms_max / 1000)
 
     async def finished() -> OrchestrationStatus[Any] | None:
@@ -66,13 +71,17 @@ async def _wait(request: Request, hub: Hub, instance_id: str, timeout: float) ->
         stopping = asyncio.ensure_future(hub.traffic.stopping.wait())
         try:
             await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
-            with contextlib.suppress(CallTimeout):
-                return waiting.result() if waiting.done() else None
-            return None
+            return waiting.result() if waiting.done() else None
         finally:
             waiting.cancel()
             stopping.cancel()
             await asyncio.gather(waiting, stopping, return_exceptions=True)
 
-    with hub.traffic.wait():
-        return await unless_gone(request, finished())
+    try:
+        with hub.traffic.wait():
+            return await unless_gone(request, finished())
+    except CallTimeout:
+        return None
+    except (HttpError, SteadError) as error:
+        _log.info("the answer to the start of %s does not wait for its end: %s", instance_id, error)
+        return None
