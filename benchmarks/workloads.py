@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import faults, hub, raw
 from .calls import Calls
 from .entities import SERIES_LENGTH
+from .http_workloads import HTTP
 from .measures import Benchmark, Sample
 from .orchestration_workloads import ORCHESTRATIONS
 
@@ -126,6 +127,7 @@ BENCHMARKS = (
     TAKEOVER,
     *(_scale(processes) for processes in (1, 2, 3, 4)),
     *ORCHESTRATIONS,
+    *HTTP,
 )
 
 NAMES = tuple(dict.fromkeys(benchmark.name for benchmark in BENCHMARKS))

@@ -1,0 +1,285 @@
+"""The HTTP API beside the bare framework: the same requests, answered with the same bytes by an application that does nothing.
+
+Server, worker and client are processes of their own. The client is a plain socket that knows as much HTTP as it needs, so that
+what is measured is the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from stead.app import Client
+from stead.gateway import HttpSettings, Keys, asgi, bind, serving
+
+from . import hub
+from .calls import WARM_UP_CALLS, Calls, repeat_calls
+from .entities import app
+from .orchestrating import work
+from .orchestrations import hello
+from .parts import Gate, Part
+from .server import Address
+
+INSTANCE = "bench"
+STATUS_PATH = f"/runtime/webhooks/durabletask/instances/{INSTANCE}"
+SIGNAL_PATH = "/runtime/webhooks/durabletask/entities/Counter"
+BULK_PATH = "/api/v1/signals"
+BULK_LINES = 5_000
+CONNECTIONS = 32
+KEYS = 1_000
+
+Answer = tuple[int, bytes, str | None]
+"""Status, body and content type."""
+
+
+# -- servers -----------------------------------------------------------------------------------------------------------
+
+
+def serve_stead(gate: Gate, address: Address, sock: socket.socket) -> None:
+    """stead's server."""
+
+    async def live() -> None:
+        settings = HttpSettings()
+        async with serving(asgi(app, address.url, keys=Keys(), settings=settings), [sock], settings):
+            gate.ready()
+            await _stopped(gate)
+
+    uvloop.run(live())
+
+
+def serve_bare(gate: Gate, sock: socket.socket, answer: Answer) -> None:
+    """The framework alone: takes the whole body, and answers with bytes that it has."""
+    status, body, kind = answer
+
+    async def respond(request: Request) -> Response:
+        await request.body()
+        return Response(body, status, media_type=kind)
+
+    async def live() -> None:
+        routes = [Route("/{path:path}", respond, methods=["GET", "POST"])]
+        config = uvicorn.Config(
+            Starlette(routes=routes),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        running = asyncio.create_task(server.serve([sock]))
+        gate.ready()
+        await _stopped(gate)
+        server.should_exit = True
+        await running
+
+    uvloop.run(live())
+
+
+async def _stopped(gate: Gate) -> None:
+    while not gate.stopped():  # noqa: ASYNC110 - a pipe from another process
+        await asyncio.sleep(0.05)
+
+
+@contextmanager
+def _server(main: Callable[..., None], *arguments: object) -> Generator[int]:
+    """A server process, and the port that it listens at."""
+    (sock,) = bind("127.0.0.1", 0)
+    with sock:
+        arguments = tuple(sock if argument is ... else argument for argument in arguments)
+        with Part(main, *arguments) as part:
+            part.wait_ready()
+            part.start()
+            yield sock.getsockname()[1]
+            part.stop()
+            part.result()
+
+
+# -- the client --------------------------------------------------------------------------------------------------------
+
+
+class Http:
+    """Connections that are kept, each for one request at a time."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def ask(self, request: bytes) -> Answer:
+        """Send a request and read its answer."""
+        if self._free:
+            reader, writer = self._free.pop()
+        else:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines = head.lower().split(b"\r\n")
+        headers = dict(line.split(b": ", 1) for line in lines[1:] if line)
+        body = await reader.readexactly(int(headers.get(b"content-length", b"0")))
+        self._free.append((reader, writer))
+        kind = headers.get(b"content-type")
+        return int(head[9:12]), body, None if kind is None else kind.decode()
+
+    async def aclose(self) -> None:
+        for _, writer in self._free:
+            writer.close()
+
+
+def get(path: str) -> bytes:
+    """A request."""
+    return f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode()
+
+
+def post(path: str, body: bytes, kind: str) -> bytes:
+    """A request with a body."""
+    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def ask_many(gate: Gate, port: int, requests: list[bytes], count: int, callers: int, status: int) -> Calls:
+    """`count` requests over and over, by so many connections; every answer must have the status."""
+
+    async def measure() -> Calls:
+        http = Http(port)
+
+        async def one(number: int) -> None:
+            got, body, _ = await http.ask(requests[number])
+            if got != status:
+                raise RuntimeError(f"answered {got}: {body[:200]!r}")
+
+        calls = await repeat_calls(gate, one, count, callers, len(requests))
+        await http.aclose()
+        return calls
+
+    return uvloop.run(measure())
+
+
+def _asked(port: int, requests: list[bytes], count: int, callers: int, status: int) -> Calls:
+    with Part(ask_many, port, requests, count, callers, status) as client:
+        client.wait_ready()
+        client.start()
+        return client.result()
+
+
+def _once(port: int, request: bytes) -> Answer:
+    async def ask() -> Answer:
+        http = Http(port)
+        try:
+            return await http.ask(request)
+        finally:
+            await http.aclose()
+
+    return asyncio.run(ask())
+
+
+# -- status ------------------------------------------------------------------------------------------------------------
+
+
+def status(address: Address, count: int) -> tuple[Calls, Answer]:
+    """Reads of one instance's status by several connections; the answer, too."""
+
+    async def finish(client: Client) -> None:
+        await client.start_new(hello, instance_id=INSTANCE)
+        await client.wait_for_completion(INSTANCE)
+
+    with hub.workers(address, 1, work), _server(serve_stead, address, ...) as port:
+        hub.with_client(address, finish)
+        answer = _once(port, get(STATUS_PATH))
+        return _asked(port, [get(STATUS_PATH)], count, CONNECTIONS, 200), answer
+
+
+def bare_status(answer: Answer, count: int) -> Calls:
+    """The same from the framework alone."""
+    with _server(serve_bare, ..., answer) as port:
+        return _asked(port, [get(STATUS_PATH)], count, CONNECTIONS, answer[0])
+
+
+# -- signals -----------------------------------------------------------------------------------------------------------
+
+
+def signals(address: Address, count: int) -> Calls:
+    """Signals one by one, each durable when it is answered, by several connections; all of them must arrive."""
+    with hub.workers(address), _server(serve_stead, address, ...) as port:
+        calls = _asked(port, _signal_requests(), count, CONNECTIONS, 202)
+        hub.with_client(address, lambda client: _arrived(client, count + WARM_UP_CALLS))
+        return calls
+
+
+def bare_signals(count: int) -> Calls:
+    """The same requests, answered by the framework alone."""
+    with _server(serve_bare, ..., (202, b"", None)) as port:
+        return _asked(port, _signal_requests(), count, CONNECTIONS, 202)
+
+
+def bulk(address: Address, count: int) -> tuple[float, Calls, Answer]:
+    """Signals by bulk requests, one after the other: how many a second until all are in force, and each request's time."""
+    requests = _bulk_requests()
+    with hub.workers(address), _server(serve_stead, address, ...) as port:
+        answer = _once(port, requests[0])
+        began = time.monotonic()
+        calls = _bulk_asked(port, requests, count)
+        sent = (count + 1) * BULK_LINES
+        ended = hub.with_client(address, lambda client: _arrived(client, sent))
+        return count * BULK_LINES / (ended - began), calls, answer
+
+
+def bare_bulk(answer: Answer, count: int) -> tuple[float, Calls]:
+    """The same requests, read and answered by the framework alone."""
+    with _server(serve_bare, ..., answer) as port:
+        began = time.monotonic()
+        calls = _bulk_asked(port, _bulk_requests(), count)
+        return count * BULK_LINES / (time.monotonic() - began), calls
+
+
+def _bulk_asked(port: int, requests: list[bytes], count: int) -> Calls:
+    async def measure() -> Calls:
+        http = Http(port)
+        took: list[float] = []
+        begun = time.perf_counter()
+        for _ in range(count):
+            began = time.perf_counter()
+            got, body, _ = await http.ask(requests[0])
+            took.append(time.perf_counter() - began)
+            if got != 200:
+                raise RuntimeError(f"answered {got}: {body[:200]!r}")
+        await http.aclose()
+        return Calls(time.perf_counter() - begun, tuple(sorted(took)), 0)
+
+    return uvloop.run(measure())
+
+
+def _signal_requests() -> list[bytes]:
+    return [post(f"{SIGNAL_PATH}/{key}?op=add", b"1", "application/json") for key in range(KEYS)]
+
+
+def _bulk_requests() -> list[bytes]:
+    lines = [
+        json.dumps({"entity": "Counter", "key": str(number % KEYS), "operation": "add", "args": [1]})
+        for number in range(BULK_LINES)
+    ]
+    return [post(BULK_PATH, "\n".join(lines).encode(), "application/x-ndjson")]
+
+
+async def _arrived(client: Client, expected: int) -> float:
+    """Wait until the counters add up; gives the time."""
+    while True:
+        total = 0
+        async for _, state in client.list_entities("Counter"):
+            total += state["value"]
+        if total >= expected:
+            break
+        await asyncio.sleep(0.01)
+    ended = time.monotonic()
+    await hub.check_total(client, expected)
+    return ended
