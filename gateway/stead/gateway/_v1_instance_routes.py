@@ -40,7 +40,7 @@ _TIMEOUT = Answer("No worker answers; it may still be carried out")
 
 def instance_routes(handlers: Mapping[str, Handler]) -> list[Route]:
     """The routes with their handlers, by name."""
-    return [*_collection(handlers), *_one(handlers), *_actions(handlers)]
+    return [*_collection(handlers), *_many(handlers), *_one(handlers), *_actions(handlers)]
 
 
 def _collection(handlers: Mapping[str, Handler]) -> list[Route]:
@@ -85,6 +85,11 @@ def _collection(handlers: Mapping[str, Handler]) -> list[Route]:
                 answers={200: Answer("A page", InstancePage)},
             ),
         ),
+    ]
+
+
+def _many(handlers: Mapping[str, Handler]) -> list[Route]:
+    return [
         Route(
             "GET",
             f"{API_V1}/instance-counts",

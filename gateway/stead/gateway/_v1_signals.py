@@ -16,6 +16,7 @@ from stead.entities.kinds import claim_number, short_source
 from ._body import chunks, media_type
 from ._errors import PROBLEM, HttpError, error_response
 from ._hub import Hub
+from ._query import Query
 from ._routes import API_V1, Answer, Operation, Parameter, Route
 from ._v1_ingestion import HubFull, Ingestion
 from ._v1_lines import Lines
@@ -37,6 +38,7 @@ RETRY_AFTER_SECONDS = 2
 
 async def ingest(request: Request, hub: Hub) -> Response:
     """Take a body of signals."""
+    Query(request).done()
     kind = media_type(request)
     if kind not in _MEDIA_TYPES:
         raise HttpError(415, f"signals come as {NDJSON}, one JSON object a line, not as {kind}")
