@@ -67,6 +67,14 @@ def test_what_was_scheduled_is_part_of_its_completion(df: Gateway) -> None:
     ]
 
 
+def test_a_long_history_is_the_same(df: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = f"{BASE}/instances/{df.run('E1_HelloSequence')}?showHistory=true&showHistoryOutput=true"
+    at_once = df.http.get(path)
+    monkeypatch.setattr("stead.gateway._df_instances.HISTORY_LENGTH_AT_ONCE", 1)
+    beside = df.http.get(path)
+    assert (beside.status_code, beside.content) == (200, at_once.content)
+
+
 def test_sub_orchestrations_failures_and_events(df: Gateway) -> None:
     assert history(df, df.run("parent", 5), showHistoryOutput="true")[1] == {
         "EventType": "SubOrchestrationInstanceCompleted",

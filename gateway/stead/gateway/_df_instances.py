@@ -5,6 +5,7 @@ What is missing or finished is answered by the status alone, as there: 404 or 41
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
@@ -45,6 +46,9 @@ from ._query import Query
 from ._routes import Answer, Handler, Operation, Parameter, Right, Route
 from ._values import json_response
 
+HISTORY_LENGTH_AT_ONCE = 1_000
+"""A longer history is written beside the event loop, where it would keep other requests waiting."""
+
 NO_CREATED_FROM = "Please provide value for 'createdTimeFrom' parameter."
 
 
@@ -58,8 +62,14 @@ async def get_status(request: Request, hub: Hub) -> Response:
     status = await status_of(request, hub, show_history=show_history, show_input=show_input)
     if status is None:
         return empty(404)
-    payload = status_payload(status, show_input=show_input, show_output=show_output)
-    return status_response(request, hub, status, payload, failed_is_500=failed_is_500)
+
+    def answer() -> Response:
+        payload = status_payload(status, show_input=show_input, show_output=show_output)
+        return status_response(request, hub, status, payload, failed_is_500=failed_is_500)
+
+    if len(status.history or ()) > HISTORY_LENGTH_AT_ONCE:
+        return await asyncio.to_thread(answer)
+    return answer()
 
 
 async def list_instances(request: Request, hub: Hub) -> Response:
