@@ -49,7 +49,7 @@ def _collection(handlers: Mapping[str, Handler]) -> list[Route]:
             "POST",
             _PATH,
             handlers["start"],
-            "manage",
+            "signal",
             Operation(
                 "startInstance",
                 "Start an instance",
