@@ -93,7 +93,8 @@ def worker(
         str | None,
         typer.Option(
             metavar="NAMES",
-            help="Take activities from these queues, parted by commas; otherwise from those that the app names.",
+            help='Take activities from these queues, parted by commas ("" is the default one); otherwise from the default '
+            "one and those that the app's activities name.",
             show_default=False,
         ),
     ] = None,

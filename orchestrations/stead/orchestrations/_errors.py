@@ -184,8 +184,8 @@ class InstanceExists(_InstanceError):
 
     def __str__(self) -> str:
         return (
-            f"{self._shown} exists already, and nothing was started; wait for its end, take another ID, or terminate it "
-            'with reuse="always"'
+            f"{self._shown} exists already, and nothing was started; take another ID, or say by `reuse` whether it may be "
+            "used again once it is finished, or at once"
         )
 
 
