@@ -9,7 +9,7 @@
 set -eu
 : "${STEAD:?where the gateway answers, such as http://localhost:7071}"
 
-CODE=XXX # any key will do where none is configured
+CODE=any # any key will do where none is configured
 
 curl() {
     command curl --silent --show-error --write-out '\n%{http_code}\n' "$@"

@@ -157,7 +157,7 @@ def test_unknown_routes_and_wrong_verbs(df: Gateway) -> None:
 
 
 def test_common_parameters_are_taken_and_given_back(df: Gateway) -> None:
-    query = {"taskHub": "DurableFunctionsHub", "connection": "My Storage", "code": "XXX"}
+    query = {"taskHub": "DurableFunctionsHub", "connection": "My Storage", "code": "any"}
     answer = df.http.post(f"{BASE}/orchestrators/echo", params=query)
     uri = answer.json()["statusQueryGetUri"]
     assert uri.endswith(f"?taskHub={df.app.name}&connection=My%20Storage")
