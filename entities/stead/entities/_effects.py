@@ -219,6 +219,8 @@ class Effects:
         self._blocked.append((target, reason))
 
     def unblock(self, target: str) -> None:
+        if self._blocked:  # by an earlier turn of the same commit, perhaps
+            self._blocked = [blocked for blocked in self._blocked if blocked[0] != target]
         self._unblocked.append(target)
 
     # -- what instances do ---------------------------------------------------------------------------------------------

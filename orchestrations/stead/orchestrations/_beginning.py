@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from stead.transport import PayloadTooLarge, pack
+
 from ._events import Event, EventType
 from ._issuing import cancel_all
 from ._messages import TIMER, StartMessage, first_execution_id, timer_id
@@ -58,9 +60,12 @@ def continue_as_new(turn: Turn, outcome: ContinuedAsNew) -> None:
     """Begin the next execution of an instance: a history of its own, with the events that the last one left.
 
     What the last one has under way is called off, and its locks are given back. Raises `InvalidInput` if the input cannot
-    be stored.
+    be stored, and `PayloadTooLarge`: then nothing has changed.
     """
     body, record = turn.body, turn.record
+    length = len(pack(outcome.input))
+    if length > turn.settings.payload_bytes_max:
+        raise PayloadTooLarge("input of continue_as_new", length, turn.settings.payload_bytes_max)
     cancel_all(turn)
     body.drop_code()
     parent = record.parent

@@ -32,6 +32,7 @@ def wake(turn: Turn, *, due: bool = False) -> bool:
     body, record = turn.body, turn.record
     if body.execution is not None:
         return True
+    body.deferred = False  # if it cannot be run now, something will wake it
     if not record.begun and (
         record.status is RuntimeStatus.SUSPENDED
         or not (due or record.scheduled_ms is None or record.scheduled_ms <= turn.now_ms)
@@ -44,8 +45,7 @@ def wake(turn: Turn, *, due: bool = False) -> bool:
     if body.blocked:
         body.blocked = False
         turn.effects.unblock(turn.target)
-    played = None if record.begun and not body.deferred else 0
-    body.deferred = False
+    played = None if record.begun else 0
     body.execution = Execution(turn.target, code, body.history(), turn.settings, turn.surroundings.types, played)
     body.events = None
     if not record.begun or record.status is RuntimeStatus.PENDING:
@@ -59,6 +59,9 @@ def wake(turn: Turn, *, due: bool = False) -> bool:
 
 def _block(turn: Turn) -> None:
     body, record, surroundings = turn.body, turn.record, turn.surroundings
+    if not record.begun and record.status is RuntimeStatus.RUNNING:  # an execution before this one had begun
+        record.status = RuntimeStatus.PENDING
+        turn.changed()
     name = f"orchestration/{record.name.lower()}"
     known = surroundings.knows_name(record.name)
     turn.effects.unknown_kinds.add(f"{name}@{record.version.lower()}" if known and record.version else name)
@@ -71,12 +74,14 @@ def _block(turn: Turn) -> None:
 def happen(turn: Turn, event: Event) -> None:
     """Something happens to the instance: into the history with it, and let the code see it, if it is here."""
     turn.log(event)
-    execution = turn.body.execution
-    if execution is not None:
-        execution.feed(event)
-        drive(turn)
-    else:
+    body = turn.body
+    if body.execution is None:
         _check_length(turn)
+    elif body.to_feed:  # those come first in the log, so they do for the code: the turn that they belong to goes on
+        body.to_feed.append(event)
+    else:
+        body.execution.feed(event)
+        drive(turn)
 
 
 def drive(turn: Turn) -> None:
@@ -169,6 +174,7 @@ def _conclude(turn: Turn, execution: Execution) -> bool:
                 return False
             if turn.crowded:
                 turn.body.deferred = True
+                turn.record.begun = False  # whoever takes it up runs its code for the first time
                 return False
             _begin_again(turn)
             return turn.body.execution is not None
@@ -182,9 +188,7 @@ def _begin_again(turn: Turn) -> None:
     record = turn.record
     code = turn.surroundings.find_code(record.name, record.version)
     if code is None:
-        record.status = RuntimeStatus.PENDING
         record.begun = False
-        turn.changed()
         _block(turn)
         return
     turn.body.execution = Execution(turn.target, code, turn.body.history(), turn.settings, turn.surroundings.types, 0)

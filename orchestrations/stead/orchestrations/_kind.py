@@ -130,7 +130,12 @@ class OrchestrationKind:
         return None
 
     def _caught_up(self, turn: Turn) -> bool:
-        """Finish what a turn left, before the next message; false if there is no room for it yet."""
+        """Finish what a turn left, before the next message; false if there is no room for it yet.
+
+        Between two executions there is nothing to finish: what goes on as new without end could not be terminated else.
+        """
+        if turn.body.deferred:
+            return True
         if turn.crowded:
             return False
         self._go_on(turn)

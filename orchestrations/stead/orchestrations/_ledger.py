@@ -24,7 +24,7 @@ _ANSWERS = frozenset(
     }
 )
 EXISTS = "InstanceExists"  # the error type of a sub-orchestration whose ID was taken
-_INTERESTING = ANSWERED | _ANSWERS | {EventType.UNLOCK_SENT}
+_INTERESTING = ANSWERED | _ANSWERS | {EventType.UNLOCK_SENT, EventType.EXECUTION_REWOUND}
 
 
 @dataclass(slots=True)
@@ -40,12 +40,14 @@ class Lock:
 class Ledger:
     """See the module. What was cancelled counts as open until its answer comes: a history does not say it."""
 
-    __slots__ = ("children", "locks", "open")
+    __slots__ = ("_rewindings", "_since", "children", "locks", "open")
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.open: dict[int, Event] = {}  # the scheduled events whose answers are still to come
         self.locks: list[Lock] = []
         self.children: list[str] = []  # the sub-orchestrations that were ever started
+        self._rewindings = 0
+        self._since: dict[int, int] = {}  # task ID -> the rewindings before it was scheduled, if there were any
         for event in events:
             self.apply(event)
 
@@ -67,8 +69,18 @@ class Ledger:
             released = event.fields[0]
             self.locks = [lock for lock in self.locks if lock.lock != released]
             return
+        if kind is EventType.EXECUTION_REWOUND:
+            self._rewindings += 1
+            return
         self.open[event.task_id] = event
+        if self._rewindings:
+            self._since[event.task_id] = self._rewindings
         if kind is EventType.LOCK_REQUESTED:
             self.locks.append(Lock(event.fields[0], event.task_id, list(event.fields[1])))
         elif kind is EventType.SUB_ORCHESTRATION_CREATED:
             self.children.append(event.fields[2])
+
+    def rewindings_before(self, task_id: int) -> int:
+        """How often the instance had been rewound when this was scheduled. A number that a rewinding has freed is given
+        to something else, and what was asked under it before is not about that."""
+        return self._since.get(task_id, 0)

@@ -86,7 +86,9 @@ def _is_of(turn: Turn, answer: Answer, scheduled: Event) -> bool:
     record = turn.record
     if answer.execution_id == record.execution_id:
         return True
-    return scheduled.type in _ANSWERED_ONCE and answer.execution_id in record.former
+    if scheduled.type not in _ANSWERED_ONCE or answer.execution_id not in record.former:
+        return False
+    return record.former.index(answer.execution_id) >= turn.body.ledger.rewindings_before(answer.task_id)
 
 
 def _answered(turn: Turn, task_id: int, kind: EventType, fields: tuple[Any, ...]) -> None:
@@ -232,8 +234,8 @@ def on_wait(turn: Turn, pending: Pending) -> None:
 
 
 def on_go_on(turn: Turn, pending: Pending) -> None:
-    """A turn goes on that did not fit into its commit: it has, before this message's turn came."""
-    if turn.running:
+    """A turn goes on that did not fit into its commit: it has, before this message's turn came, or does without it."""
+    if turn.running and not turn.body.deferred:
         wake(turn)
 
 

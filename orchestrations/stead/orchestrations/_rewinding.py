@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, cast
 
 from ._driving import happen, wake
 from ._events import SCHEDULED, Event, EventType, encode_event
-from ._issuing import issue
+from ._issuing import cancel, issue
 from ._ledger import Ledger
 from ._messages import REUSE_REWIND, timer_id
 from ._record import RuntimeStatus
@@ -148,12 +148,26 @@ def rewind(turn: Turn, reason: str) -> None:
     record.begun = True
     turn.changed()
     wake(turn)
+    _call_off_again(turn)
+
+
+def _call_off_again(turn: Turn) -> None:
+    """What the code had given up before is open in a history, which does not say so: it is not tried again."""
+    body = turn.body
+    if body.execution is None:
+        return
+    pending = body.execution.pending
+    for task_id in list(body.ledger.open):
+        if task_id not in pending:
+            cancel(turn, task_id)
 
 
 def _again(turn: Turn, event: Event, failed: bool) -> None:
     """What was open has to be brought about again; but calls and sub-orchestrations that have not failed still run."""
     if event.type in (EventType.SUB_ORCHESTRATION_CREATED, EventType.ENTITY_CALLED) and not failed:
         return
+    if event.type is EventType.LOCK_REQUESTED and all(lock.task_id != event.task_id for lock in turn.body.ledger.locks):
+        return  # it was given up: nobody would release what it locks
     refused = issue(turn, event, reuse=REUSE_REWIND)
     if refused is not None:
         happen(turn, Event(refused.answer, turn.now_ms, event.task_id, (refused.failure.as_map(),)))

@@ -152,17 +152,21 @@ class KindHub:
     def run(self, rounds: int = 10_000) -> KindHub:
         """Until nothing happens by itself any more."""
         for _ in range(rounds):
-            self._receive()
-            ready = [a for a in self.activations.values() if a.mailbox or a.express or a.more]
-            if not ready:
+            if not self.step():
                 return self
-            for activation in ready:
-                self.effects.one_turn = not self.batched
-                assert self.kind.run(activation, self.effects) is None
-                if not self.batched or self.effects.full:
-                    self.commit()
-            self.commit()
         raise AssertionError("it does not come to rest")
+
+    def step(self) -> bool:
+        """Let everything that is ready take its turns; false if nothing was."""
+        self._receive()
+        ready = [a for a in self.activations.values() if a.mailbox or a.express or a.more]
+        for activation in ready:
+            self.effects.one_turn = not self.batched
+            assert self.kind.run(activation, self.effects) is None
+            if not self.batched or self.effects.full:
+                self.commit()
+        self.commit()
+        return bool(ready)
 
     def _receive(self) -> None:
         while self.local:
@@ -216,9 +220,9 @@ class KindHub:
         for sent in commit.starts:
             self.reserved.setdefault(sent.target, sent.message_id)
             self._enter(sent.payload)
-        self.blocked.update(commit.blocked)
         for target in commit.unblocked:
             self.blocked.pop(target, None)
+        self.blocked.update(commit.blocked)
         for reply in commit.replies:
             call_id, value, _ = decode_reply(reply.payload)
             self.replies.append((call_id, value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from stead.app import App
 from stead.app.testing import TestHub
 from stead.entities import EntityId
+from stead.orchestrations import ActivityFailed
 from stead.orchestrations._context import OrchestrationContext
 from stead.orchestrations._record import decode_record
 from stead.transport import Settings, pack
@@ -112,6 +114,36 @@ def test_an_unknown_activity_fails_at_once(make: Make) -> None:
     assert failure is not None and failure["type"].endswith("ActivityFailed")
     assert failure["cause"]["type"].endswith("ActivityNotFound")
     assert not hub.tasks
+
+
+async def some_refused(context: OrchestrationContext) -> list[int]:
+    ended: list[int] = []
+
+    async def one(number: int) -> None:
+        with contextlib.suppress(ActivityFailed):
+            await context.call_activity("square" if number % 2 else "unknown", number)
+        ended.append(number)
+
+    await asyncio.gather(*(one(number) for number in range(12)))
+    at_first = list(ended)
+    context.signal_entity(EntityId("Order", "seen"), "set", at_first)
+    await context.wait_for_external_event("go")
+    return at_first
+
+
+@pytest.mark.parametrize("length", [2, 3, 5, 8])
+@pytest.mark.parametrize("commits", [1, 2, 3, 5])
+def test_a_crash_in_a_fan_out_of_which_some_is_refused(length: int, commits: int) -> None:
+    hub = KindHub(some_refused, batch_length_max=length)
+    hub.activities["square"] = square
+    hub.start("some_refused")
+    for _ in range(commits):
+        hub.step()
+    hub.crash().run()  # results of what was scheduled come while the rest is still to be
+    (seen,) = messages_to(hub, "@order@seen")
+    hub.send("one", "event", "go", None)
+    hub.crash().run()
+    assert hub.output() == seen.args[0]
 
 
 def test_events_come_in_their_order_and_are_kept(make: Make) -> None:

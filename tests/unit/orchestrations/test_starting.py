@@ -120,6 +120,14 @@ def test_nothing_is_blocked_that_was_terminated_unserved() -> None:
     assert not hub.blocked
 
 
+def test_nothing_is_blocked_that_was_terminated_in_the_commit_that_blocked_it() -> None:
+    hub = KindHub()
+    hub.start("patient")
+    hub.send("one", "terminate", "", True)
+    hub.run()
+    assert hub.status() == "Terminated" and not hub.blocked
+
+
 def test_a_parent_hears_of_a_collision(make: Make) -> None:
     async def boss(context: OrchestrationContext) -> object:
         return await context.call_sub_orchestrator("boss")
