@@ -179,6 +179,7 @@ async def test_no_more_run_than_may_and_the_rest_in_order() -> None:
 
 async def test_plain_ones_that_wait_for_a_thread_do_not_hold_up_the_others() -> None:
     go = threading.Event()
+    both = threading.Event()
     running = 0
     most = 0
     lock = threading.Lock()
@@ -188,6 +189,8 @@ async def test_plain_ones_that_wait_for_a_thread_do_not_hold_up_the_others() -> 
         with lock:
             running += 1
             most = max(most, running)
+        if most == 2:
+            both.set()
         go.wait(5)
         with lock:
             running -= 1
@@ -197,6 +200,7 @@ async def test_plain_ones_that_wait_for_a_thread_do_not_hold_up_the_others() -> 
         bench.grant(*(bench.task("wait") for _ in range(5)), bench.task("double", 1))
         await settle()
         assert bench.answers == {6: 2}
+        assert await asyncio.to_thread(both.wait, 5)  # a thread begins when the machine lets it
         go.set()
         await bench.idle()
     assert most == 2
