@@ -20,9 +20,9 @@ def served(module_server: ValkeyServer) -> Iterator[Served]:
         yield running
 
 
-def operate(served: Served, path: str, args: list[object] | None = None, **query: object) -> Any:
+def operate(served: Served, path: str, args: list[object] | None = None, **query: Any) -> Any:
     body = None if args is None else {"args": args}
-    return served.http.post(f"/api/v1/entities/{path}", json=body, params=query)  # type: ignore[arg-type]
+    return served.http.post(f"/api/v1/entities/{path}", json=body, params=query)
 
 
 def test_a_signal_is_durable_when_it_is_answered(served: Served) -> None:
@@ -168,7 +168,9 @@ def test_pages_of_a_list(served: Served) -> None:
     keys: list[str] = []
     continuation: str | None = None
     while True:
-        query = {"prefix": prefix, "limit": 10} | ({"continuation": continuation} if continuation else {})
+        query: dict[str, Any] = {"prefix": prefix, "limit": 10} | (
+            {"continuation": continuation} if continuation else {}
+        )
         page = served.http.get(path, params=query).json()
         assert len(page["entities"]) <= 10
         keys += [found["key"] for found in page["entities"]]

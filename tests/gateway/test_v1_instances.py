@@ -164,25 +164,27 @@ def test_lists_and_counts(served: Served) -> None:
     for suffix in (*(f"{number:02}" for number in range(12)), "zz"):
         finished(served, prefix + suffix)
 
-    def listed(**query: object) -> list[str]:
+    def listed(**query: Any) -> list[str]:
         ids: list[str] = []
         continuation: str | None = None
         while True:
-            given = {"prefix": prefix, "limit": 5, **query} | ({"continuation": continuation} if continuation else {})
-            page = served.http.get(PATH, params=given).json()  # type: ignore[arg-type]
+            given: dict[str, Any] = {"prefix": prefix, "limit": 5, **query} | (
+                {"continuation": continuation} if continuation else {}
+            )
+            page = served.http.get(PATH, params=given).json()
             assert len(page["instances"]) <= 5
             ids += [found["instance_id"][32:] for found in page["instances"]]
             continuation = page["continuation"]
             if continuation is None:
                 return ids
 
-    def counted(**query: object) -> int:
-        total: int = served.http.get("/api/v1/instance-counts", params={"prefix": prefix, **query}).json()["total"]  # type: ignore[arg-type]
+    def counted(**query: Any) -> int:
+        total: int = served.http.get("/api/v1/instance-counts", params={"prefix": prefix, **query}).json()["total"]
         return total
 
     everything = [*(f"{number:02}" for number in range(12)), "zz"]
     assert listed() == everything
-    for query, count in (
+    expected: list[tuple[dict[str, Any], int]] = [
         ({"name": "HELLO"}, 12),
         ({"status": "failed"}, 1),
         ({"status": "Failed,Completed"}, 13),
@@ -193,8 +195,9 @@ def test_lists_and_counts(served: Served) -> None:
         ({"parent": "nobody"}, 0),
         ({"created_from": "2020-01-01"}, 13),
         ({"created_to": "2020-01-01T00:00:00Z"}, 0),
-    ):
-        assert (len(listed(**query)), counted(**query)) == (count, count), query  # type: ignore[arg-type]
+    ]
+    for query, count in expected:
+        assert (len(listed(**query)), counted(**query)) == (count, count), query
     found = served.http.get("/api/v1/instance-counts", params={"prefix": prefix}).json()
     assert {(one["name"], one["version"], one["runtime_status"]): one["count"] for one in found["counts"]} == {
         ("failing", None, "Failed"): 1,

@@ -149,7 +149,7 @@ def test_a_key_that_is_none(served: Served, key: str) -> None:
     answer = served.http.post(
         "/api/v1/signals",
         content=b"",
-        headers=[(b"idempotency-key", key.encode("latin-1")), *NDJSON.items()],  # type: ignore[list-item]
+        headers={b"idempotency-key": key.encode("latin-1"), b"content-type": b"application/x-ndjson"},
     )
     assert answer.status_code == 400
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, TypeAlias, cast
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
@@ -98,28 +98,35 @@ def _least(route: Route) -> Operation:
     return Operation(name, f"{route.method} {route.path}", "Other", answers=answers)
 
 
+_Wanted: TypeAlias = tuple[int, JsonSchemaMode]  # a type, and whether it is read or written
+
+
 class _Schemas:
     """The JSON schemas of all types that operations name, with their common definitions."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        wanted: dict[tuple[int, JsonSchemaMode], Any] = {}
+        wanted: dict[_Wanted, Any] = {}
         for operation in operations:
             self._want(wanted, operation.body, "validation")
             for answer in operation.answers.values():
                 self._want(wanted, answer.body, "serialization")
         self._want(wanted, Problem, "serialization")
-        inputs = [(key, key[1], TypeAdapter[Any](kind)) for key, kind in wanted.items()]
+        inputs: list[tuple[_Wanted, JsonSchemaMode, TypeAdapter[Any]]] = [
+            (key, key[1], TypeAdapter(kind)) for key, kind in wanted.items()
+        ]
         self._found, common = TypeAdapter.json_schemas(inputs, ref_template=_REFERENCE)
         self.definitions: dict[str, Any] = common.get("$defs", {})
 
     @staticmethod
-    def _want(wanted: dict[tuple[int, JsonSchemaMode], Any], kind: Any, mode: JsonSchemaMode) -> None:
+    def _want(wanted: dict[_Wanted, Any], kind: Any, mode: JsonSchemaMode) -> None:
         if kind is not None and not isinstance(kind, Mapping):
             wanted[id(kind), mode] = kind
 
-    def of(self, kind: Any, mode: Literal["validation", "serialization"]) -> Any:
+    def of(self, kind: Any, mode: JsonSchemaMode) -> Any:
         """The schema of a type; what is one already stays as it is."""
-        return kind if isinstance(kind, Mapping) else self._found[(id(kind), mode), mode]
+        if isinstance(kind, Mapping):
+            return cast("Mapping[str, Any]", kind)
+        return self._found[(id(kind), mode), mode]
 
 
 def _operation_object(route: Route, operation: Operation, schemas: _Schemas) -> dict[str, Any]:

@@ -20,7 +20,7 @@ HTML = "text/html"
 @functools.cache
 def page() -> tuple[bytes, str]:
     """The page, and a policy that lets nothing but its own script and style run, and nothing be fetched from elsewhere."""
-    text = (files(__package__) / "_openapi_page.html").read_text("utf-8")
+    text = (files("stead.gateway") / "_openapi_page.html").read_text("utf-8")
     hashes = {
         kind: " ".join(
             f"'sha256-{b64encode(hashlib.sha256(inner.encode()).digest()).decode()}'"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
@@ -156,11 +156,13 @@ def event_data(event: HistoryEvent) -> dict[str, Any]:
 
 
 def _untraced(value: Any) -> Any:
-    if isinstance(value, dict) and "traceback" in value and "type" in value:  # pyright: ignore[reportUnknownArgumentType]
-        found: dict[str, Any] = value
+    if not isinstance(value, dict):
+        return value
+    found = cast("dict[str, Any]", value)
+    if "traceback" in found and "type" in found:
         return {
             "error_type": found["type"],
             "message": found.get("message", ""),
             "cause": _untraced(found.get("cause")),
         }
-    return value
+    return found

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
@@ -44,6 +44,7 @@ REASON_LENGTH_MAX = 500
 _DELAY_MS_MAX = 100 * 366 * 86_400_000
 _SEQUENCE_MAX = 2**63
 
+_NONE: list[Any] = []
 _MEMBERS = frozenset({"entity", "key", "operation", "args", "kwargs", "after_ms", "at", "source", "sequence"})
 _PLAIN = frozenset({"entity", "key", "operation", "args"})
 
@@ -126,9 +127,10 @@ class Ingestion:
             if reason is None:
                 return entity, operation
             raise ValueError(reason)
-        args = signal.get("args", ())
-        if args and type(args) is not list:
+        given: Any = signal.get("args", _NONE)
+        if type(given) is not list:
             raise ValueError("`args` is an array")
+        args: list[Any] = given  # pyright: ignore[reportUnknownVariableType] - of whatever is JSON
         if signal.keys() <= _PLAIN and self._keyed is None:
             partition, payload = route.encode(key, args)
             self._plain_sender().put(partition, payload)
@@ -142,7 +144,7 @@ class Ingestion:
     ) -> None:
         if not signal.keys() <= _MEMBERS:
             raise ValueError(f"`{min(signal.keys() - _MEMBERS)[:40]}` is unknown; known: {', '.join(sorted(_MEMBERS))}")
-        kwargs = signal.get("kwargs")
+        kwargs: Any = signal.get("kwargs")
         if kwargs is not None and type(kwargs) is not dict:
             raise ValueError("`kwargs` is an object")
         delay_ms, due_ms = _when(signal)
@@ -154,7 +156,9 @@ class Ingestion:
                 raise ValueError("`source` is text")
             if type(sequence) is not int or not 0 <= sequence < _SEQUENCE_MAX:
                 raise ValueError("`sequence` is a whole number, 0 or above")
-        partition, payload = route.encode(key, args, kwargs, delay_ms=delay_ms, due_ms=due_ms)
+        partition, payload = route.encode(
+            key, args, cast("dict[str, Any] | None", kwargs), delay_ms=delay_ms, due_ms=due_ms
+        )
         if source is not None:
             once.append(_Once(self._source_sender(source), partition, cast("int", sequence), payload))
         elif self._keyed is not None:
@@ -215,14 +219,15 @@ class Ingestion:
     def _senders(self) -> list[Sender]:
         return [sender_of(producer) for producer in self._producers()]
 
-    async def _wait(self, sender: Sender, waiting: Any) -> None:
+    async def _wait(self, sender: Sender, waiting: Coroutine[Any, Any, None]) -> None:
         """Wait for room, or until all is written, for as long as the hub takes something."""
         task = asyncio.ensure_future(waiting)
         try:
             while True:
                 before = sender.accepted
                 if (await asyncio.wait((task,), timeout=FULL_WAIT_S))[0]:
-                    return task.result()
+                    task.result()
+                    return
                 if sender.held and sender.accepted == before:
                     raise HubFull
         finally:
@@ -306,6 +311,6 @@ def _when(signal: Mapping[str, Any]) -> tuple[int | None, int | None]:
             raise ValueError("`after_ms` is a whole number of milliseconds, of at most a hundred years")
         return after_ms, None
     try:
-        return None, instant_in_ms(parse_instant(at))
+        return None, instant_in_ms(parse_instant(cast("str", at)))
     except (ValueError, AttributeError, InvalidInput):
         raise ValueError("`at` is an instant in ISO 8601, such as 2030-01-31T12:00:00Z") from None
