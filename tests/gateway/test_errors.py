@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 import httpx
 import pytest
@@ -17,7 +16,7 @@ from gateway_tools import in_memory
 from stead.entities import CallTimeout, EntityId, OperationFailed, SteadError, UnknownEntity, UnknownOperation
 from stead.gateway import HttpSettings, Hub, asgi
 from stead.gateway._errors import HttpError
-from stead.gateway._routes import Route, Routes, path_segments
+from stead.gateway._routes import Handler, Route, Routes, path_segments
 from stead.gateway._values import json_response
 from stead.orchestrations import (
     InstanceExists,
@@ -75,7 +74,7 @@ async def test_each_error_has_its_status_on_both_surfaces(error: Exception, stat
 async def test_problem_details_have_the_errors_own_fields() -> None:
     async with in_memory(failing(ERRORS[9][0])) as http:
         body = (await http.get("/api/v1/x")).json()
-        assert body["type"] == "urn:stead:error:operation-failed"
+        assert body["type"] == "urn:stead-error:operation-failed"
         assert body["title"] == "Operation failed"
         assert (body["entity_id"], body["operation"], body["error_type"], body["message"]) == (
             "@a@b",
@@ -99,7 +98,7 @@ async def test_what_nobody_foresaw_is_logged_under_an_id_and_not_shown(caplog: p
             assert "secret" not in (await http.get("/df")).text
 
 
-def named(name: str) -> Callable[[Request, Hub], object]:
+def named(name: str) -> Handler:
     async def handler(request: Request, hub: Hub) -> Response:
         return json_response({name: request.path_params})
 
@@ -107,7 +106,8 @@ def named(name: str) -> Callable[[Request, Hub], object]:
 
 
 def table(*routes: str) -> list[Route]:
-    return [Route(*route.split(" "), named(route), None) for route in routes]  # type: ignore[arg-type]
+    parts = [route.partition(" ") for route in routes]
+    return [Route(method, path, named(path), None) for method, _, path in parts]
 
 
 async def test_unknown_routes_and_wrong_verbs_are_404() -> None:

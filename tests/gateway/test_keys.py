@@ -64,7 +64,7 @@ async def test_no_key_an_empty_key_and_a_wrong_key_are_401() -> None:
             http.get("/read?code=reade"),
             http.get("/read?code=READER"),
             http.get("/read?code=r%C3%A9ader"),
-            http.get("/read", headers={"x-functions-key": b"\xff\xfe"}),
+            http.get("/read", headers={b"x-functions-key": b"\xff\xfe"}),
             http.get("/read?code=i1.rsm."),
             http.get("/instances/a?code=i1.rsm.AAAA"),
         ):

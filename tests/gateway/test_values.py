@@ -135,25 +135,25 @@ def test_statuses_may_be_parted_and_repeated() -> None:
     assert query("runtimeStatus=").statuses() == []
 
 
-@pytest.mark.parametrize(
-    ("text", "read", "name"),
-    [
-        ("top=seven", lambda q: q.integer("top", 1), "top"),
-        ("TOP=-1", lambda q: q.integer("top", 1), "TOP"),
-        ("top=99999999999999999999999", lambda q: q.integer("top", 1), "top"),
-        ("top=%D9%A1", lambda q: q.integer("top", 1), "top"),
-        ("top=1&top=2", lambda q: q.integer("top", 1), "top"),
-        ("wait=nan", lambda q: q.number("wait", 1), "wait"),
-        ("wait=1_0", lambda q: q.number("wait", 1), "wait"),
-        ("wait=-1", lambda q: q.number("wait", 1), "wait"),
-        ("showInput=yes", lambda q: q.boolean("showInput", True), "showInput"),
-        ("from=today", lambda q: q.instant("from"), "from"),
-        ("runtimeStatus=Complete", lambda q: q.statuses(), "runtimeStatus"),
-        ("runtimeStatus=Running,Compelted", lambda q: q.statuses(), "runtimeStatus"),
-        ("order=up", lambda q: q.choice("order", "asc", ["asc", "desc"]), "order"),
-        ("runtimeSatus=Running", lambda q: q.done(), "runtimeSatus"),
-    ],
-)
+MISTYPED: list[tuple[str, Callable[[Query], object], str]] = [
+    ("top=seven", lambda q: q.integer("top", 1), "top"),
+    ("TOP=-1", lambda q: q.integer("top", 1), "TOP"),
+    ("top=99999999999999999999999", lambda q: q.integer("top", 1), "top"),
+    ("top=%D9%A1", lambda q: q.integer("top", 1), "top"),
+    ("top=1&top=2", lambda q: q.integer("top", 1), "top"),
+    ("wait=nan", lambda q: q.number("wait", 1), "wait"),
+    ("wait=1_0", lambda q: q.number("wait", 1), "wait"),
+    ("wait=-1", lambda q: q.number("wait", 1), "wait"),
+    ("showInput=yes", lambda q: q.boolean("showInput", True), "showInput"),
+    ("from=today", lambda q: q.instant("from"), "from"),
+    ("runtimeStatus=Complete", lambda q: q.statuses(), "runtimeStatus"),
+    ("runtimeStatus=Running,Compelted", lambda q: q.statuses(), "runtimeStatus"),
+    ("order=up", lambda q: q.choice("order", "asc", ["asc", "desc"]), "order"),
+    ("runtimeSatus=Running", lambda q: q.done(), "runtimeSatus"),
+]
+
+
+@pytest.mark.parametrize(("text", "read", "name"), MISTYPED)
 def test_what_a_query_mistypes_is_400_and_named(text: str, read: Callable[[Query], object], name: str) -> None:
     with pytest.raises(HttpError) as refused:
         read(query(text))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +52,7 @@ class DevHttp:
 
 
 @asynccontextmanager
-async def inherited_http(app: App, url: str | None) -> AsyncIterator[None]:
+async def inherited_http(app: App, url: str | None) -> AsyncGenerator[None]:
     """In a child: the HTTP API beside the block, if the parent listens."""
     files = os.environ.get(_FILES_VARIABLE, "")
     if not files:

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from stead.gateway import (
@@ -79,7 +79,7 @@ def listen(host: str, port: int, keys: Keys) -> list[socket.socket]:
 @asynccontextmanager
 async def beside(
     app: App, url: str | None, sockets: Sequence[socket.socket], keys: Keys, host: str, drain_ms: int | None = None
-) -> AsyncIterator[None]:
+) -> AsyncGenerator[None]:
     """The HTTP API of an app's hub, for as long as the block takes."""
     settings = HttpSettings() if drain_ms is None else HttpSettings(drain_ms=drain_ms)
     gateway = asgi(app, url, keys=keys, settings=settings, hosts=[host])

@@ -201,9 +201,9 @@ class Gateway:
 
 async def _close(response: Response) -> None:
     """End what a stream comes from, which holds a place among those who wait, now rather than when it is collected."""
-    if isinstance(response, StreamingResponse) and isinstance(response.body_iterator, AsyncGenerator):
-        source = cast("AsyncGenerator[Any, None]", response.body_iterator)
-        await source.aclose()
+    source: object = response.body_iterator if isinstance(response, StreamingResponse) else None
+    if isinstance(source, AsyncGenerator):
+        await cast("AsyncGenerator[Any, None]", source).aclose()
 
 
 def _is_v1(scope: Scope) -> bool:

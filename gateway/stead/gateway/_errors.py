@@ -169,7 +169,7 @@ def _answer(
         return Response(to_json({"Message": message}), status, dict(headers), JSON)
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).capitalize() if kind else HTTPStatus(status).phrase
     body: dict[str, Any] = {
-        "type": "about:blank" if kind is None else f"urn:stead:error:{words.lower().replace(' ', '-')}",
+        "type": "about:blank" if kind is None else f"urn:stead-error:{words.lower().replace(' ', '-')}",
         "title": words,
         "status": status,
         "detail": message,

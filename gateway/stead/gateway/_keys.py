@@ -20,7 +20,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, TypeGuard, cast, get_args
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -116,7 +116,7 @@ class Keys:
         """
         if grant.secret is None:
             return None
-        rights = grant.rights | {"read"}
+        rights = _with_read(grant.rights)
         letters = "".join(letter for letter, right in _LETTERS.items() if right in rights)
         return self._sign(grant.secret, letters, instance_id)
 
@@ -136,8 +136,8 @@ class Keys:
         if found is None and start == _TOKEN and instance_id is not None:
             for key in self._keys:
                 if hmac.compare_digest(_digest(self._sign(key.secret, letters, instance_id)), digest):
-                    rights = frozenset(_LETTERS[letter] for letter in letters) & (key.rights | {"read"})
-                    found = Grant(rights, instance_id, key.secret)
+                    rights = frozenset[Right](_LETTERS[letter] for letter in letters)
+                    found = Grant(rights & _with_read(key.rights), instance_id, key.secret)
         return found
 
 
@@ -170,6 +170,10 @@ def _key(key: str, rights: Iterable[str]) -> _Key:
     return _Key(_digest(key), frozenset(cast("Iterable[Right]", rights)), secret)
 
 
+def _with_read(rights: frozenset[Right]) -> frozenset[Right]:
+    return rights | frozenset[Right](("read",))
+
+
 def _digest(word: str) -> bytes:
     return hashlib.blake2b(word.encode(errors="surrogatepass"), key=_SALT, digest_size=32).digest()
 
@@ -189,11 +193,14 @@ def _parse(text: str, where: str) -> dict[str, list[str]]:
             raise KeysRefused(f"{which} is empty, or has blanks around it or characters other than printable ASCII")
         if key in keys:
             raise KeysRefused(f"{which} is there twice")
-        words: list[Any] = rights if isinstance(rights, list) else []
-        if not words or any(word not in RIGHTS for word in words):
+        if not _is_list(rights) or not rights or any(right not in RIGHTS for right in rights):
             raise KeysRefused(f"{which}: its rights are a list of some of {', '.join(RIGHTS)}")
-        keys[key] = words
+        keys[key] = rights
     return keys
+
+
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 class _Pairs:

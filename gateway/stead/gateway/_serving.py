@@ -6,7 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, cast
@@ -77,7 +77,7 @@ def check_exposure(sockets: Sequence[socket.socket], keys: Keys) -> None:
 
 
 @asynccontextmanager
-async def serving(gateway: Gateway, sockets: Sequence[socket.socket], settings: HttpSettings) -> AsyncIterator[Server]:
+async def serving(gateway: Gateway, sockets: Sequence[socket.socket], settings: HttpSettings) -> AsyncGenerator[Server]:
     """Serve beside the block. At its end running requests may finish (`drain_ms`), then the hub is let go of.
 
     The hub is connected to first, so that what is wrong with the store is raised here.

@@ -64,7 +64,7 @@ def _key(name: object) -> str:
 def _simpler(value: object) -> Any:
     """What JSON lacks, as something that is closer to it."""
     if isinstance(value, bytes | bytearray | memoryview):
-        return b64encode(value).decode()
+        return b64encode(bytes(cast("bytes", value))).decode()
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, timedelta):
