@@ -433,3 +433,36 @@ async def test_random_faults_lose_and_double_nothing() -> None:
             await sender.flush()
         for partition in (0, 1):
             assert await inbox(store, partition) == [b"%d" % partition + payload for payload in numbers(100)]
+
+
+# -- withdrawing ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("waiting", [0.0, 0.05])
+async def test_what_is_withdrawn_is_not_written_and_what_is_not_is(waiting: float) -> None:
+    settings = SETTINGS.model_copy(update={"backlog_length_max": 40})
+    store = RecordingStore(settings)
+    async with sender_of(store, settings, patient=True) as sender:
+        for payload in numbers(100):
+            sender.put(1, payload)
+        sender.put(2, b"other")
+        await asyncio.sleep(waiting)
+        assert sender.held == (waiting > 0)
+        left = await sender.withdraw()
+        written = await inbox(store, 1)
+        assert written == numbers(100)[: len(written)]
+        assert left.get(1, 0) == 100 - len(written)
+        assert sender.accepted == len(written) + len(await inbox(store, 2))
+        with pytest.raises(StoreUnavailable):
+            await sender.flush()
+    await asyncio.sleep(0.02)
+    assert await inbox(store, 1) == written
+
+
+async def test_nothing_is_left_to_withdraw_when_all_is_written() -> None:
+    store = RecordingStore()
+    async with sender_of(store, patient=True) as sender:
+        assert sender.accepted == 0
+        sender.put(1, b"one")
+        await sender.flush()
+        assert (sender.accepted, await sender.withdraw()) == (1, {})

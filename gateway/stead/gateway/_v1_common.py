@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from stead.entities import EntityId
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus
+from stead.transport import InvalidInput, pack
 
 from ._body import MISSING, read_json
 from ._errors import HttpError, bad_query
@@ -101,8 +102,12 @@ def read_tags(query: Query) -> dict[str, str] | None:
 
 
 def etag_of(value: object) -> str:
-    """A short text that changes with a value."""
-    return hashlib.blake2b(to_json(value), digest_size=9).hexdigest()
+    """A short text that changes with a value, and is the same in every process."""
+    try:
+        data = pack(value)  # which puts sets in order
+    except InvalidInput:
+        data = to_json(value)
+    return hashlib.blake2b(data, digest_size=9).hexdigest()
 
 
 def tagged(request: Request, data: Mapping[str, Any]) -> Response:

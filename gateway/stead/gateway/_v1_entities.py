@@ -109,8 +109,7 @@ def state_reader(hub: Hub, entity_id: EntityId) -> Read:
 
 def state_data(entity_id: EntityId, state: object) -> dict[str, Any]:
     """An entity as JSON data."""
-    shown = plain(state)
-    return {"entity": entity_id.name, "key": entity_id.key, "state": shown, "etag": etag_of(shown)}
+    return {"entity": entity_id.name, "key": entity_id.key, "state": plain(state), "etag": etag_of(state)}
 
 
 async def list_entities(request: Request, hub: Hub) -> Response:
