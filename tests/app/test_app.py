@@ -45,6 +45,12 @@ def test_settings_come_from_the_environment_unless_given(monkeypatch: pytest.Mon
     assert App("weather", settings=Settings(partitions=9)).settings.partitions == 9
 
 
+def test_a_wrong_setting_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEAD_PARTITIONS", "many")
+    with pytest.raises(InvalidInput, match=r"STEAD_PARTITIONS.*valid integer.*\(it is 'many'\)"):
+        App("weather")
+
+
 def test_entities_are_registered_by_their_class_names_or_given_ones() -> None:
     app = App("weather")
 

@@ -62,6 +62,7 @@ def test_a_wrong_name_is_wrong_usage_and_says_what_to_write(folder: Path, refere
     [
         ("import not_here_either", "ModuleNotFoundError: No module named 'not_here_either'"),
         ("x = 1\nx / 0", "line 2"),
+        ("from stead.app import App\n\nApp('x')", "line 3"),
         ("def broken(:\n", "SyntaxError"),
         ("import sys\nsys.exit(3)", "SystemExit: 3"),
     ],

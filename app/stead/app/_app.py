@@ -6,7 +6,10 @@ import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
+from pydantic import ValidationError
+
 from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, Registry
+from stead.entities.kinds import describe_errors
 from stead.orchestrations import (
     ActivityDecorator,
     AsyncActivity,
@@ -54,7 +57,7 @@ class App:
                 f"app name {name!r}", 'a task hub\'s name is a letter, then letters, digits and "-"; 3 to 45 characters'
             )
         self.name = name
-        self.settings = Settings() if settings is None else settings
+        self.settings = _environment() if settings is None else settings
         self.registry = Registry()
         self.orchestrations = OrchestrationRegistry(self.settings)
 
@@ -212,3 +215,11 @@ class App:
         activities name.
         """
         return WorkerRun(self, url, name, queues)
+
+
+def _environment() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        names = ", ".join(f"STEAD_{detail['loc'][0]}".upper() for detail in error.errors() if detail["loc"])
+        raise InvalidInput(f"the environment ({names})", describe_errors(error)) from error

@@ -5,8 +5,11 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from types import ModuleType
+
+import stead
 
 from ._app import App
 from ._faults import Fault
@@ -66,9 +69,15 @@ def _broken(module_name: str, error: BaseException) -> Fault:
         reason = f"SyntaxError: {error.msg}"
     else:
         frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
-        where = f"{frames[-1].filename}, line {frames[-1].lineno}" if len(frames) > 1 else module_name
+        # Without this module's own, and up to where stead was called: what it refuses was written there.
+        frames = list(takewhile(lambda f: not _is_ours(f), dropwhile(_is_ours, frames)))
+        where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else module_name
         reason = f"{type(error).__name__}: {error}"
     return Fault(f"importing {module_name} failed with {reason} ({where}); --debug shows the traceback")
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return any(Path(frame.filename).is_relative_to(folder) for folder in stead.__path__)
 
 
 def _suggest(module: ModuleType) -> str:

@@ -20,6 +20,7 @@ from stead.entities import InvalidDefinition
 from stead.entities.kinds import Parameters, check_instance_id, value_of
 from stead.transport import InvalidInput
 
+from ._retry import check_retry
 from ._signature import (
     accepts_none,
     awaited_type,
@@ -95,7 +96,7 @@ class Activity(Generic[P, R_co]):
         found = check_function("activity", function)
         self.name, self.canonical = name_of("activity", found, name)
         self.function = function
-        self.retry = retry
+        self.retry = check_retry(retry)
         self.queue = _check_queue(queue)
         self.tags: Mapping[str, str] | None = check_tags(tags)
         what = f"activity {self.name}"
@@ -119,7 +120,7 @@ class Activity(Generic[P, R_co]):
         history and by the activity. Raises `InvalidInput`.
         """
         changed = copy.copy(self)
-        changed.retry = self.retry if retry is None else retry
+        changed.retry = self.retry if retry is None else check_retry(retry)
         changed.queue = self.queue if queue is None else _check_queue(queue)
         changed.tags = self.tags if tags is None else check_tags(tags)
         return changed
@@ -219,7 +220,7 @@ class Orchestration(Generic[I, O_co]):
         self.name, self.canonical = name_of("orchestration", found, name)
         self.version = check_version(version)
         self.function = function
-        self.retry = retry
+        self.retry = check_retry(retry)
         self.tags: Mapping[str, str] | None = check_tags(tags)
         self.instance_id: str | None = None
         what = f"orchestration {self.name}"
@@ -256,7 +257,7 @@ class Orchestration(Generic[I, O_co]):
         the instance's status; `instance_id`: of the sub-orchestration. Raises `InvalidInput`.
         """
         changed = copy.copy(self)
-        changed.retry = self.retry if retry is None else retry
+        changed.retry = self.retry if retry is None else check_retry(retry)
         changed.version = self.version if version is None else check_version(version)
         changed.tags = self.tags if tags is None else check_tags(tags)
         changed.instance_id = self.instance_id if instance_id is None else check_instance_id(instance_id)

@@ -68,3 +68,10 @@ class RetryPolicy:
         except OverflowError:
             return longest
         return longest if delay >= longest else max(0, -int(-delay // 1))
+
+
+def check_retry(policy: RetryPolicy | None) -> RetryPolicy | None:
+    """A policy, or none. Raises `InvalidInput` for anything else: it would only be noticed when something fails."""
+    if policy is not None and not isinstance(policy, RetryPolicy):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInput(f"retry={policy!r}", "it is a RetryPolicy, such as RetryPolicy(max_attempts=3)")
+    return policy

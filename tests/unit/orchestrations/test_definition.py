@@ -373,3 +373,9 @@ def test_other_bad_options_are_refused() -> None:
         approval.with_options(instance_id="@station@oslo")
     with pytest.raises(InvalidInput, match="queue"):
         charge.with_options(queue="a\nb")
+    wrong: Any = 3
+    for kind in (charge, approval):
+        with pytest.raises(InvalidInput, match=r"^retry=3: it is a RetryPolicy"):
+            kind.with_options(retry=wrong)
+    with pytest.raises(InvalidInput, match="RetryPolicy"):
+        make_activity(charge.function, retry=wrong)
