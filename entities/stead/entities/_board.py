@@ -79,6 +79,7 @@ class Board:
         self.turn: Callable[[Partition], None] = lambda partition: None  # the partition may have turns to take
         self.cancel: Callable[[Partition], None] = lambda partition: None  # end its asynchronous operations
         self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
+        self.marked: dict[Partition, Bell] = {}  # the same for one that goes carefully, and has a marked turn
         self.workers: list[WorkerView] = []  # those alive, as of the last heartbeat
         self.info: dict[str, Any] = {}  # what this worker's heartbeats say besides
         self.stopping = False  # the worker gives everything back, gracefully, and ends
@@ -144,10 +145,11 @@ class Board:
             self.reset()
 
     def notify(self, partition: Partition) -> None:
-        """Something of the partition has ended: whoever drains it looks again."""
-        bell = self.settled.get(partition)
-        if bell is not None:
-            bell.ring()
+        """Something of the partition has ended: whoever drains it, or waits for a marked turn, looks again."""
+        for bells in (self.settled, self.marked):
+            bell = bells.get(partition)
+            if bell is not None:
+                bell.ring()
 
     def deliver_local(self, partition: Partition, target: str, message: Message) -> None:
         """Give a target a message that is in no inbox, and let it run."""

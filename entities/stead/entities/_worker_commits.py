@@ -90,5 +90,4 @@ class Committer:
             own = [task for task in commit.tasks if not task.shared]
             if own:
                 board.granted(partition, own)
-        if partition.draining:
-            board.notify(partition)
+        board.notify(partition)

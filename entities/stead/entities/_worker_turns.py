@@ -21,7 +21,6 @@ from ._turns import OperationTimeout
 logger = logging.getLogger("stead.worker")
 
 _SLICE_S = 0.02
-_COMMITTED_S = 0.001  # careful mode looks that often whether a turn is committed
 
 
 class TurnRunner:
@@ -163,8 +162,12 @@ class TurnRunner:
         async with self._marking:
             if partition.gone or not await self._one_careful_turn(partition):
                 return False
-            while not (partition.gone or partition.busy or partition.settled):  # noqa: ASYNC110 - rare, and nobody has to ring
-                await asyncio.sleep(_COMMITTED_S)
+            bell = self._board.marked[partition] = Bell()
+            try:
+                while not (partition.gone or partition.busy or partition.settled):
+                    await bell.wait()
+            finally:
+                del self._board.marked[partition]
         return True
 
     async def _one_careful_turn(self, partition: Partition) -> bool:
