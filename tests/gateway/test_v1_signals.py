@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from gateway_tools import Served, serve
-from stead.gateway import HttpSettings, _v1_ingestion
+from stead.gateway import HttpSettings, _v1_ingestion, _v1_signals
 from v1_gateway import NDJSON, eventually, fresh, line, make_v1_app, post_lines, state, work
 from valkey_server import ValkeyServer
 
@@ -218,6 +218,14 @@ def test_a_line_that_is_too_long_is_refused_alone(limited: Served) -> None:
         answer = post_lines(limited, line(key, 1) + b'{"x": "' + b"a" * length + b'"}\n' + line(key, 1)).json()
         assert (answer["accepted"], answer["refused"][0]["line"]) == (2, 2)
         assert "longer than" in answer["refused"][0]["reason"]
+
+
+def test_only_so_many_bulk_requests_at_a_time(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_v1_signals, "RUNNING_MAX", 0)
+    answer = post_lines(served, line(fresh(), 1))
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
+    monkeypatch.undo()
+    assert post_lines(served, line(fresh(), 1)).status_code == 200
 
 
 def test_a_full_hub_says_what_it_has_taken(full: Served) -> None:

@@ -76,6 +76,7 @@ class Ingestion:
         self._unknown: dict[tuple[str, str], str] = {}
         self._keyed = keyed
         self._plain: Producer | None = None
+        self._sender: Sender | None = None  # that producer's
         self._plain_base = 0  # what the producer's earlier requests have sent
         self._sources: dict[str, SourceProducer] = {}
         self._recent: deque[tuple[int, int]] = deque(
@@ -133,7 +134,7 @@ class Ingestion:
         args: list[Any] = given  # pyright: ignore[reportUnknownVariableType] - of whatever is JSON
         if signal.keys() <= _PLAIN and self._keyed is None:
             partition, payload = route.encode(key, args)
-            self._plain_sender().put(partition, payload)
+            (self._sender or self._plain_sender()).put(partition, payload)
             self._recent.append((self.line, partition))
             return None
         self._read_rest(signal, route, key, args, once)
@@ -194,11 +195,12 @@ class Ingestion:
                 self.duplicates += 1
 
     def _plain_sender(self) -> Sender:
-        if self._plain is None:
+        if self._plain is None or self._sender is None:
             idle = _idle.get(self._client)
             self._plain = idle.pop() if idle else self._client.producer()
-            self._plain_base = sender_of(self._plain).accepted
-        return sender_of(self._plain)
+            self._sender = sender_of(self._plain)
+            self._plain_base = self._sender.accepted
+        return self._sender
 
     def _source_sender(self, source: str) -> Sender:
         producer = self._sources.get(source)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from stead.entities import SourceProducer
 from stead.entities.kinds import claim_number, short_source
+from stead.orchestrations import OrchestrationClient
 
 from ._body import chunks, media_type
-from ._errors import PROBLEM, HttpError, error_response
+from ._errors import PROBLEM, HttpError, error_response, too_many
 from ._hub import Hub
 from ._query import Query
 from ._routes import API_V1, Answer, Operation, Parameter, Route
@@ -34,6 +37,9 @@ FINGERPRINT_BYTES = 65_536
 DISCARDED_BYTES_MAX = 4_194_304
 KEY_LENGTH_MAX = 255
 RETRY_AFTER_SECONDS = 2
+RUNNING_MAX = 100
+
+_running: WeakKeyDictionary[OrchestrationClient, int] = WeakKeyDictionary()
 
 
 async def ingest(request: Request, hub: Hub) -> Response:
@@ -42,6 +48,24 @@ async def ingest(request: Request, hub: Hub) -> Response:
     kind = media_type(request)
     if kind not in _MEDIA_TYPES:
         raise HttpError(415, f"signals come as {NDJSON}, one JSON object a line, not as {kind}")
+    with _room(hub):
+        return await _ingest(request, hub)
+
+
+@contextmanager
+def _room(hub: Hub) -> Generator[None]:
+    """Around a bulk request: each may hold a full buffer of a producer in memory."""
+    running = _running.get(hub.client, 0)
+    if running >= RUNNING_MAX:
+        raise too_many(f"{RUNNING_MAX} bulk requests are being carried out already", RETRY_AFTER_SECONDS)
+    _running[hub.client] = running + 1
+    try:
+        yield
+    finally:
+        _running[hub.client] -= 1
+
+
+async def _ingest(request: Request, hub: Hub) -> Response:
     body = chunks(request, hub)
     beginning, keyed = await _open_key(request, hub, body)
     ingestion = Ingestion(hub, keyed)
