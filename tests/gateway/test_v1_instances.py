@@ -61,6 +61,22 @@ def test_an_id_is_used_once_at_a_time(served: Served) -> None:
     assert (answer.status_code, answer.json()["instance_id"]) == (409, instance_id)
 
 
+def test_who_may_terminate_may_start_over_a_running_one(guarded: Served) -> None:
+    body = {"name": "approval", "instance_id": fresh(), "reuse": "always"}
+    for key, status in (("signal-key", 403), ("manage-key", 202), ("manage-key", 202)):
+        assert guarded.http.post(PATH, json=body, headers={"x-functions-key": key}).status_code == status
+
+
+def test_an_instance_token_opens_its_routes_alone(guarded: Served) -> None:
+    headers = {"x-functions-key": "manage-key"}
+    base = "/runtime/webhooks/durabletask/orchestrators/approval"
+    uri = guarded.http.post(base, headers=headers).json()["statusQueryGetUri"]
+    instance_id, code = uri.partition("?")[0].rpartition("/")[2], uri.rpartition("code=")[2].partition("&")[0]
+    assert guarded.http.get(f"{PATH}/{instance_id}?code={code}").status_code in {200, 404}
+    assert guarded.http.get(f"{PATH}?code={code}").status_code in {401, 403}
+    assert guarded.http.get(f"{PATH}/{fresh()}?code={code}").status_code in {401, 403}
+
+
 def test_a_failure_without_its_stack(served: Served) -> None:
     instance_id = start(served, "failing", "bad luck")
     found = finished(served, instance_id)

@@ -18,7 +18,8 @@ from stead.orchestrations import OrchestrationStatus, UnknownInstance
 
 from ._body import MISSING, read_json, unless_gone
 from ._errors import HttpError
-from ._hub import Hub
+from ._hub import Hub, grant_of
+from ._keys import check_right
 from ._query import Query
 from ._routes import API_V1
 from ._v1_common import (
@@ -49,6 +50,8 @@ async def start(request: Request, hub: Hub) -> Response:
     seconds = wait_seconds(query, hub)
     query.done()
     wanted = await read_model(request, hub, StartRequest)
+    if wanted.reuse == "always":
+        check_right(grant_of(request), "manage", instance_scoped=False)  # it may terminate an instance
     given: dict[str, Any] = {"input": wanted.input} if "input" in wanted.model_fields_set else {}
     instance_id = await hub.client.start_new(
         wanted.name,

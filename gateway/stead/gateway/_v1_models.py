@@ -147,7 +147,8 @@ class StartRequest(_Request):
     """Not before this instant (with an offset)."""
     tags: Tags | None = None
     reuse: Literal["finished", "never", "always"] = "finished"
-    """What is done if the ID is taken: use it again once that instance is finished, refuse, or terminate the old one."""
+    """What is done if the ID is taken: use it again once that instance is finished, refuse, or terminate the old one (with the right to
+    `manage`)."""
 
 
 class Started(_Answer):
