@@ -160,8 +160,9 @@ def test_a_large_body_is_413_whether_announced_or_not(limited: Served) -> None:
 
 
 def test_the_connection_is_good_after_a_body_that_nobody_read(limited: Served) -> None:
-    for _ in range(3):
-        assert limited.http.post("/ignore", content=b"x" * 300_000).json() == "ignored"
+    for _ in range(100):
+        answer = limited.http.post("/ignore", content=b"x" * 300_000)
+        assert (answer.status_code, answer.text) == (200, '"ignored"')
 
 
 def test_a_silent_client_is_408(limited: Served) -> None:

@@ -31,12 +31,14 @@ class Connections:
         """Those on which nothing of a request has come yet, and since when."""
         self.heading: OrderedDict[Connection, float] = OrderedDict()
         """Those that are sending the headers of a request, and since when."""
+        self.rest: OrderedDict[Connection, float] = OrderedDict()
+        """Those that were answered before they had sent their whole body, and since when: the rest is dropped."""
 
     def make_room(self) -> bool:
         """Whether one more connection may stay; closes another one for it where that is possible."""
         if self.count <= self.limit:
             return True
-        for waiting in (self.idle, self.heading):
+        for waiting in (self.idle, self.rest, self.heading):
             if waiting:
                 connection, _ = waiting.popitem(last=False)
                 connection.transport.abort()
@@ -48,6 +50,7 @@ class Connections:
         for waiting, limit_ms in (
             (self.idle, self.settings.idle_ms_max),
             (self.heading, self.settings.header_ms_max),
+            (self.rest, self.settings.silence_ms_max),
         ):
             while waiting:
                 connection, since = next(iter(waiting.items()))
@@ -71,7 +74,9 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.access_log = False  # whatever is configured: requests have keys in their URLs
         self._all = connections
-        self._header_bytes = 0
+        self._header_bytes = 0  # of pieces that held nothing else
+        self._parsed_bytes = 0  # of names and values
+        self._received = True  # the whole of the request that came last
         self._stalled: asyncio.TimerHandle | None = None
         self._counted = False
 
@@ -90,6 +95,7 @@ class Connection(HttpToolsProtocol):
         self._counted = False
         self._all.idle.pop(self, None)
         self._all.heading.pop(self, None)
+        self._all.rest.pop(self, None)
         self._unstall()
         super().connection_lost(exc)
 
@@ -98,28 +104,44 @@ class Connection(HttpToolsProtocol):
             return
         if self._all.idle.pop(self, None) is not None:
             self._all.heading[self] = self.loop.time()
-        if self in self._all.heading:
-            self._header_bytes += len(data)
         super().data_received(data)
-        if self in self._all.heading and self._header_bytes > self._all.settings.header_bytes_max:
-            self._refuse_headers()
+        if self in self._all.heading:  # all of it was headers
+            self._header_bytes += len(data)
+            if self._header_bytes > self._all.settings.header_bytes_max:
+                self._refuse_headers()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._header_bytes = 0
+        self._header_bytes = self._parsed_bytes = 0
+        if self._all.idle.pop(self, None) is not None:  # it begins in the piece that ended the one before
+            self._all.heading[self] = self.loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        self._header_bytes += len(name) + len(value)
-        if self._header_bytes > 2 * self._all.settings.header_bytes_max:  # they are counted as they arrive, too
+        self._count(len(name) + len(value))
+
+    def _count(self, length: int) -> None:
+        self._parsed_bytes += length
+        if self._parsed_bytes > self._all.settings.header_bytes_max:
             raise ValueError("the headers are too long")
 
     def on_headers_complete(self) -> None:
         self._all.heading.pop(self, None)
+        self._received = False
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._received = True
+        super().on_message_complete()
+        if self._all.rest.pop(self, None) is not None:
+            self._wait_for_request()
+
     def send_400_response(self, msg: str) -> None:
-        if self._header_bytes > self._all.settings.header_bytes_max:
+        if max(self._header_bytes, self._parsed_bytes) > self._all.settings.header_bytes_max:
             self._refuse_headers()
         else:
             super().send_400_response(msg)
@@ -128,8 +150,14 @@ class Connection(HttpToolsProtocol):
         waits = bool(self.pipeline)
         super().on_response_complete()
         if not waits and not self.transport.is_closing():
-            self._header_bytes = 0
-            self._all.idle[self] = self.loop.time()
+            if self._received:
+                self._wait_for_request()
+            else:
+                self._all.rest[self] = self.loop.time()
+
+    def _wait_for_request(self) -> None:
+        self._header_bytes = 0
+        self._all.idle[self] = self.loop.time()
 
     def pause_writing(self) -> None:
         super().pause_writing()
