@@ -83,16 +83,16 @@ class CallTimeout(SteadError, TimeoutError):
     Give a longer time (`asyncio.timeout`, `STEAD_CALL_TIMEOUT_MS`), or see whether a worker runs (`stead info`).
     """
 
-    def __init__(self, what: str, timeout_seconds: float) -> None:
-        super().__init__(what, timeout_seconds)
+    def __init__(self, what: str, timeout_seconds: float, advice: str = "") -> None:
+        super().__init__(what, timeout_seconds, advice)
         self.what = what
         self.timeout_seconds = timeout_seconds
+        self.advice = advice or (
+            "it may still be carried out, so check before you repeat it, and see `stead info` whether a worker runs"
+        )
 
     def __str__(self) -> str:
-        return (
-            f"{self.what}: no answer within {self.timeout_seconds:g} s; it may still be carried out, "
-            "so check before you repeat it, and see `stead info` whether a worker runs"
-        )
+        return f"{self.what}: no answer within {self.timeout_seconds:g} s; {self.advice}"
 
 
 class InvalidState(SteadError):

@@ -59,6 +59,7 @@ answer may be lost with a server that failed over."""
 
 WAIT_LOOK_S_MAX = 15.0
 
+NOT_FINISHED = "it is not finished; wait again, or look at it (`get_status`, `stead status`)"
 PURGES_AT_ONCE = 100
 BEGUN_MAX = 5_000
 
@@ -346,7 +347,7 @@ class OrchestrationClient(EntityClient):
         except TimeoutError:
             if timeout is None or not scope.expired():
                 raise
-            raise CallTimeout(f"waiting for instance {instance_id}", timeout) from None
+            raise CallTimeout(f"waiting for instance {instance_id}", timeout, NOT_FINISHED) from None
         return self._instances.status(look, strict=isinstance(instance_id, InstanceId))
 
     async def _wait(self, look: Look) -> Look:
