@@ -1,0 +1,81 @@
+"""Bulk ingestion while the server dies and clients give up."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+
+from gateway_tools import serve
+from v1_gateway import eventually, fresh, line, make_v1_app, post_lines, state, work
+from valkey_server import ValkeyServer
+
+
+def test_a_server_that_dies_and_comes_back(start_server: Callable[..., ValkeyServer]) -> None:
+    """The request waits for it; nothing is lost, nothing is doubled, whether or not it has a key."""
+    server = start_server()
+    app = make_v1_app()
+    with serve(app, server.url, worker=False) as served:
+        for headers in ({}, {"idempotency-key": fresh()}):
+            key = fresh()
+            lines = [line(key, number) for number in range(4_000)]
+
+            def body(lines: list[bytes] = lines) -> Iterator[bytes]:
+                for first in range(0, len(lines), 500):
+                    if first == 2_000:
+                        server.kill()
+                        server.restart()
+                    yield b"".join(lines[first : first + 500])
+
+            answer = post_lines(served, body(), **headers)
+            assert (answer.status_code, answer.json()["accepted"]) == (200, 4_000), answer.text
+            with work(app, server.url):
+                assert state(served, key, 4_000)["total"] == sum(range(4_000))
+
+
+def test_a_server_that_stays_away_and_a_key(start_server: Callable[..., ValkeyServer]) -> None:
+    server = start_server()
+    app = make_v1_app()
+    app.settings = app.settings.model_copy(update={"store_tries_ms": 300})
+    with serve(app, server.url, worker=False) as served:
+        key = fresh()
+        lines = [line(key, number) for number in range(2_000)]
+
+        def body() -> Iterator[bytes]:
+            yield b"".join(lines[:1_000])
+            time.sleep(0.1)
+            server.kill()
+            yield b"".join(lines[1_000:])
+
+        answer = post_lines(served, body(), **{"idempotency-key": key})
+        problem = answer.json()
+        assert (answer.status_code, problem["status"]) == (503, 503)
+        assert "retry-after" in answer.headers
+        assert 0 < problem["accepted"] <= 1_000 and problem["read"] <= 2_000
+        server.restart()
+        answer = post_lines(served, b"".join(lines), **{"idempotency-key": key})
+        assert (answer.status_code, answer.json()["accepted"] + answer.json()["duplicates"]) == (200, 2_000)
+        assert answer.json()["duplicates"] >= problem["accepted"]
+        with work(app, server.url):
+            assert state(served, key, 2_000)["total"] == sum(range(2_000))
+
+
+def test_clients_that_give_up_harm_nobody(start_server: Callable[..., ValkeyServer]) -> None:
+    server = start_server()
+    with serve(make_v1_app(), server.url) as served:
+        head = b"POST /api/v1/signals HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for _ in range(30):
+            with socket.create_connection(served.address) as sock:
+                sock.sendall(head + b"5000\r\n" + line(fresh(), 1) * 20)
+        key = fresh()
+        assert post_lines(served, line(key, 1) * 100).json()["accepted"] == 100
+        state(served, key, 100)
+
+        def idle() -> bool | None:
+            return (served.gateway._hub is not None and served.gateway._hub.traffic.running <= 1) or None
+
+        eventually(idle)
+        with httpx.Client(base_url=served.url) as other:
+            assert other.get("/api/v1/hub").status_code == 200
