@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -235,6 +236,7 @@ def check_open(scope: Scope, hosts: frozenset[str] | None) -> None:
                 )
 
 
+@lru_cache(maxsize=1_024)
 def is_loopback(host: str) -> bool:
     """Whether an address, or a name, is this machine's own."""
     if host.lower() in {"localhost", "localhost."} or host.lower().endswith(".localhost"):
