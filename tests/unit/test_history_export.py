@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -70,9 +70,6 @@ REFUSED: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("data", "said"), REFUSED)
 def test_what_is_no_history_is_refused(data: Any, said: str) -> None:
-    whole = data
-    if isinstance(data, list):
-        events = cast("list[Any]", data)
-        whole = {**export_history(History("a", [])), "events": events}
+    whole = {**export_history(History("a", [])), "events": data} if type(data) is list else data
     with pytest.raises(InvalidInput, match=said):
         import_history(whole)

@@ -13,7 +13,7 @@ import pytest
 
 from activity_bench import FakeActivity
 from stead.entities import Worker
-from stead.entities.kinds import Activation, Board, Effects, Environment, Pending, Registry, encode_message
+from stead.entities.kinds import Activation, Board, Effects, Environment, Failure, Pending, Registry, encode_message
 from stead.orchestrations._activities import ActivityRunner
 from stead.orchestrations._activity_routes import PREFIX, Serving
 from stead.orchestrations._activity_run import encode_task
@@ -75,6 +75,9 @@ class FanOut:
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         body = cast("Instance", activation.body)
         return pack((sorted(body.left), body.results))
+
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+        raise AssertionError("no message here ends a worker")
 
     def forget(self, activation: Activation) -> None: ...
 
