@@ -298,6 +298,8 @@ class OrchestrationContext:
         """
         core = self._core
         core.check()
+        if core.dead:
+            return
         core.continued = (core.code.encode_input(input), version, preserve_unprocessed_events)
 
     # -- entities ------------------------------------------------------------------------------------------------------
@@ -431,6 +433,8 @@ class OrchestrationContext:
         """
         core = self._core
         core.check()
+        if core.dead:
+            return
         packed = pack_exact(value)
         limit = core.settings.custom_status_bytes_max
         if len(packed) > limit:

@@ -128,6 +128,7 @@ class EntityLocks:
         try:
             await call
         except Halted:  # the code is being dropped: locks are given back by whoever ends the instance
+            core.critical.leave()
             raise
         except BaseException:
             self._release()

@@ -62,6 +62,9 @@ def _block(turn: Turn) -> None:
     if not record.begun and record.status is RuntimeStatus.RUNNING:  # an execution before this one had begun
         record.status = RuntimeStatus.PENDING
         turn.changed()
+    if record.scheduled_ms is not None:  # it has come, and its timer with it, whatever the clock says later
+        record.scheduled_ms = None
+        turn.changed()
     name = f"orchestration/{record.name.lower()}"
     known = surroundings.knows_name(record.name)
     turn.effects.unknown_kinds.add(f"{name}@{record.version.lower()}" if known and record.version else name)

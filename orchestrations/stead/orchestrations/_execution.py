@@ -41,7 +41,7 @@ from ._loop import DurableHandle, new_loop
 from ._mailbox import Mailbox
 from ._ordering import NumberedTask
 from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
-from ._replay import Recorded
+from ._replay import Recorded, latest_execution_id
 from ._unsupported import Halted, explained, stuck
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Execution:
         self.version: str | None = version
         self.input: Any = given
         self.first_execution_id: str = execution_id  # what random numbers are drawn from: a rewinding keeps them
-        self.execution_id: str = _latest_execution_id(execution_id, history)
+        self.execution_id: str = latest_execution_id(execution_id, history)
         self.parent: Sequence[Any] | None = parent
         self.tags: dict[str, str] | None = tags
         self.now_ms = max(started.at_ms, scheduled_ms or 0)
@@ -386,12 +386,16 @@ class Execution:
                 "not by activities, threads or what else it left running"
             )
         if self.dead:
-            raise Halted
+            self.loop.refuse()
 
     def schedule(self, kind: EventType, fields: tuple[Any, ...], waiting: Any = None) -> Event:
         """Schedule something: the event for it, which in a replay is that of the log. `waiting` gets the answer."""
         if self.dead or self.loop.thread != get_ident():
             self.check()
+            never = Event(kind, self.now_ms, 0, fields)  # refused too often: something to wait for that does not come
+            if waiting is not None:
+                waiting.event = never
+            return never
         self.last_id = task_id = self.last_id + 1
         event = None
         if self._recorded.left:
@@ -436,6 +440,8 @@ class Execution:
     def patched(self, name: str) -> bool:
         """Whether the code goes the way that a patch added; once said, the answer stays."""
         self.check()
+        if self.dead:
+            return False
         known = self._patches.get(name)
         if known is None:
             known = not self.replaying or name in self._recorded.patches
@@ -490,10 +496,3 @@ class _Unanswered:
 
     def answer(self, event: Event) -> None:
         """Nothing: the code has ended."""
-
-
-def _latest_execution_id(first: str, history: Sequence[Event]) -> str:
-    for event in reversed(history):
-        if event.type is EventType.EXECUTION_REWOUND and len(event.fields) > 1 and event.fields[1]:
-            return str(event.fields[1])
-    return first

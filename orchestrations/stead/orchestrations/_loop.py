@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import ctypes
 import inspect
 import math
 import sys
@@ -36,6 +37,7 @@ GENERATORS_MIN = 64
 """Asynchronous generators that are kept before it is asked which of them have ended."""
 
 CLOSINGS_MAX = 1_000
+REFUSALS_MAX = 1_000
 """How often a coroutine that does not end is told to."""
 
 
@@ -99,6 +101,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self.woken: list[tuple[int, asyncio.Handle]] = []  # by cancellations of the callback that runs
         self._handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
         self._closed = False
+        self._refusals = 0  # of commands since it was dropped
         self._outer: tuple[Any, Any] | None = None
         self.now_s = 0.0
         self.thread = 0  # the one that takes a turn with it: cheaper to ask for than the running loop
@@ -190,6 +193,13 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._ready.clear()
         self._tasks.clear()
         self._closed = True
+
+    def refuse(self) -> None:
+        """A command of code that is being dropped. Raises `Halted`: but `while True: … except BaseException: pass` never
+        ends by that, so after many of them commands do nothing instead, and the code comes to a wait."""
+        self._refusals += 1
+        if self._refusals <= REFUSALS_MAX:
+            raise Halted
 
     def _close(self, task: asyncio.Task[Any]) -> None:
         tasks._enter_task(self, task)  # what is entered and left by a task (anyio's scopes) asks for it
@@ -331,10 +341,14 @@ def _exhaust(coroutine: Any) -> None:
     """
     for _ in range(CLOSINGS_MAX):
         try:
-            coroutine.throw(Halted())
+            waits_for = coroutine.throw(Halted())
+            if asyncio.isfuture(waits_for):  # as a task does: else it could not be awaited again, but raise at once
+                waits_for._asyncio_future_blocking = False
         except BaseException:  # noqa: BLE001 - whatever its clean-up raises, it is over
             return
-    _UNDYING.append(coroutine)  # kept, because the garbage collector would run its code again
+    # Kept for ever, because the garbage collector would run its code again, and so would the end of the process: hence a
+    # reference that nothing gives back.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
 
 
 def _exhaust_generator(generator: AsyncGeneratorType[Any, Any]) -> None:
@@ -344,9 +358,6 @@ def _exhaust_generator(generator: AsyncGeneratorType[Any, Any]) -> None:
     except BaseException:  # noqa: BLE001 - as above
         return
     _exhaust(closing)
-
-
-_UNDYING: list[Any] = []
 
 
 def new_loop(host: Host, seed: int) -> DeterministicLoop:

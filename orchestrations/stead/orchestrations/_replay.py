@@ -9,7 +9,7 @@ must have been cancelled by the end.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ._errors import NonDeterminismError
@@ -123,6 +123,14 @@ class Recorded:
 def describe(kind: EventType, fields: tuple[Any, ...]) -> str:
     """An event in words."""
     return _WORDS[kind].format(*fields)
+
+
+def latest_execution_id(first: str, history: Sequence[Event]) -> str:
+    """The ID of the execution that goes on from a history: the last rewinding has drawn it, if there was any."""
+    for event in reversed(history):
+        if event.type is EventType.EXECUTION_REWOUND and len(event.fields) > 1 and event.fields[1]:
+            return str(event.fields[1])
+    return first
 
 
 def _same(old: tuple[Any, ...], new: tuple[Any, ...], at: tuple[int, ...]) -> bool:

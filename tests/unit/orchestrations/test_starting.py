@@ -178,6 +178,17 @@ def test_a_scheduled_start_waits_for_its_time(make: Make) -> None:
     assert hub.output() == "2026-01-01T00:01:00+00:00" and not hub.timers
 
 
+def test_a_time_that_has_come_has_come_although_the_clock_goes_back() -> None:
+    hub = KindHub()
+    hub.start("patient", at_ms=hub.now_ms + 10_000)
+    hub.advance(10_001)
+    assert "one" in hub.blocked and not hub.timers  # it was time, and nobody served it
+    hub.now_ms -= 60_000
+    hub.register(patient)
+    hub.crash().run()
+    assert hub.status() == "Running" and not hub.blocked
+
+
 def test_an_instance_that_nobody_serves_waits_and_can_be_managed(make: Make) -> None:
     hub = make()
     for instance_id in ("one", "two", "three"):
