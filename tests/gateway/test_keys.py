@@ -142,9 +142,25 @@ async def test_without_keys_pages_of_other_sites_are_not_answered() -> None:
             ("http://gateway", 200),
             ("https://evil.example", 403),
             ("null", 403),
+            ("http://[", 403),
+            ("", 403),
             ("http://127.0.0.1.evil.example", 403),
         ):
             assert (await http.post("/send", headers={"origin": origin})).status_code == status, origin
+
+
+async def test_without_keys_clients_behind_a_proxy_are_not_answered() -> None:
+    async with in_memory(TABLE) as http:
+        for headers, status in (
+            ({"x-forwarded-for": "127.0.0.1, ::1"}, 200),
+            ({"x-forwarded-for": "10.0.0.1"}, 403),
+            ({"x-forwarded-for": "127.0.0.1, 10.0.0.1"}, 403),
+            ({"forwarded": "for=10.0.0.1"}, 403),
+        ):
+            assert (await http.get("/read", headers=headers)).status_code == status, headers
+    async with in_memory(TABLE, keys=KEYS) as http:
+        headers = {"x-forwarded-for": "10.0.0.1", "x-functions-key": "reader"}
+        assert (await http.get("/read", headers=headers)).status_code == 200
 
 
 def fill(path: str) -> str:

@@ -212,28 +212,48 @@ def _is_v1(scope: Scope) -> bool:
     return path == API_V1 or path.startswith(API_V1 + "/")
 
 
+_NO_KEYS = "no keys are configured here (--keys, STEAD_HTTP_KEYS), so that"
+
+
 def check_open(scope: Scope, hosts: frozenset[str] | None) -> None:
-    """Without keys, this machine's own programs are answered, and no page of another site in its browser.
+    """Without keys, this machine's own programs are answered: not who comes through a proxy, and no page of another site in
+    its browser.
 
     Such a page could otherwise send requests here (its `Origin` tells), or have its own name lead here (then `Host` is that name).
     """
     client = scope.get("client")
-    if client is not None and not is_loopback(client[0]):
-        raise HttpError(403, "no keys are configured here, so that only clients on this machine are answered")
+    if client is None or not is_loopback(client[0]):  # None: a unix socket, behind which there is a proxy
+        raise HttpError(403, f"{_NO_KEYS} only clients on this machine are answered")
     headers: list[tuple[bytes, bytes]] = scope["headers"]
-    for name, value in headers:
-        if name == b"origin" and value != b"null":
-            origin = urlsplit(value.decode("latin-1"))
-            if not is_loopback(origin.hostname or "") and origin.netloc.encode() != dict(headers).get(b"host"):
-                raise HttpError(403, "no keys are configured here, so that pages of other sites are not answered")
-        elif name == b"origin":
-            raise HttpError(403, "no keys are configured here, so that pages of other sites are not answered")
-        elif name == b"host" and hosts is not None:
-            host = urlsplit("//" + value.decode("latin-1")).hostname or ""
-            if host not in hosts and not is_loopback(host):
-                raise HttpError(
-                    403, "no keys are configured here, and it was called by a name that is not this machine's"
-                )
+    for name, raw in headers:
+        if name not in _TELLING:
+            continue
+        value = raw.decode("latin-1")
+        if name == b"origin":
+            host, place = _host_of(value)
+            if not is_loopback(host) and place != dict(headers).get(b"host", b"?").decode("latin-1"):
+                raise HttpError(403, f"{_NO_KEYS} pages of other sites are not answered")
+        elif name == b"host":
+            if hosts is not None and not _is_own(_host_of("//" + value)[0], hosts):
+                raise HttpError(403, f"{_NO_KEYS} it is not answered by a name that is not this machine's")
+        elif name == b"forwarded" or not all(is_loopback(hop.strip()) for hop in value.split(",")):
+            raise HttpError(403, f"{_NO_KEYS} clients behind a proxy are not answered")
+
+
+_TELLING = {b"origin", b"host", b"forwarded", b"x-forwarded-for"}
+
+
+def _host_of(url: str) -> tuple[str, str]:
+    """The host of a URL, and the host with the port."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or "", parts.netloc
+    except ValueError:
+        return "", ""
+
+
+def _is_own(host: str, hosts: frozenset[str]) -> bool:
+    return host in hosts or is_loopback(host)
 
 
 @lru_cache(maxsize=1_024)
