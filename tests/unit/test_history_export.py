@@ -70,6 +70,7 @@ REFUSED: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("data", "said"), REFUSED)
 def test_what_is_no_history_is_refused(data: Any, said: str) -> None:
-    whole = {**export_history(History("a", [])), "events": data} if type(data) is list else data
+    with_events: dict[str, Any] = {**export_history(History("a", [])), "events": data}
+    whole: Any = with_events if type(data) is list else data
     with pytest.raises(InvalidInput, match=said):
         import_history(whole)

@@ -46,8 +46,7 @@ class FailureDetails:
         more: tuple[FailureDetails, ...] = ()
         if isinstance(error, SteadError) and isinstance(carried, cls):
             cause = carried
-        elif isinstance(error, BaseExceptionGroup) and depth < CAUSES_MAX:
-            members = cast("BaseExceptionGroup[BaseException]", error).exceptions[:CAUSES_MAX]
+        elif (members := _members(error)) and depth < CAUSES_MAX:
             cause, *others = (cls.of(member, depth + 1) for member in members)
             more = tuple(others)
         elif inner is not None and depth < CAUSES_MAX:
@@ -92,6 +91,13 @@ class FailureDetails:
 def storable(text: str) -> str:
     """Text that msgpack takes: halves of surrogate pairs become question marks."""
     return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _members(error: object) -> tuple[BaseException, ...]:
+    """The first errors of a group of errors; none of any other error."""
+    if not isinstance(error, BaseExceptionGroup):
+        return ()
+    return cast("BaseExceptionGroup[BaseException]", error).exceptions[:CAUSES_MAX]
 
 
 def _message_of(error: BaseException) -> str:
