@@ -21,6 +21,7 @@ from ._settings import HttpSettings
 _log = logging.getLogger("stead.gateway")
 
 BACKLOG = 4_096
+LAST_REQUESTS_SECONDS = 0.2
 FILES_KEPT = 256
 """Files that are not for clients' connections: the store's, logs, modules."""
 
@@ -131,6 +132,10 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._gateway.stop_waiting()
+        for server in self.servers:
+            server.close()
+        # Connections that came last have a request on its way: uvicorn would close those that it has not read.
+        await asyncio.sleep(LAST_REQUESTS_SECONDS)
         await super().shutdown(sockets)
 
 
