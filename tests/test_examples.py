@@ -106,4 +106,5 @@ def test_the_list_names_every_benchmark() -> None:
         "takeover",
         "scale",
         *("hello", "sequence", "fanout", "bank", "events", "timers", "replay"),
+        *("http-status", "http-signals"),
     }
