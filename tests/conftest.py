@@ -10,6 +10,22 @@ import pytest
 
 from valkey_server import ValkeyServer
 
+TESTS = Path(__file__).parent
+
+# Whose tests start commands, gateways and servers, or run whole worlds: minutes together, so `make quick` leaves them out.
+# What it runs is the core, and orchestrations over it in virtual time.
+LONG = {
+    *("app", "clients", "contract", "gateway", "processes", "simulation", "transport"),
+    *("test_docs.py", "test_examples.py", "test_packaging.py"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what takes minutes together."""
+    for item in items:
+        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).parts[0] in LONG:
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def anyio_backend() -> str:
