@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from redis_steps import commit, payloads, take
+from stead.entities import DeadLetters
+from stead.entities._envelope import Failure, encode_letter, encode_message
 from stead.transport import DeadLetter, Store
 
 pytestmark = pytest.mark.anyio
@@ -55,3 +57,22 @@ async def test_a_letter_is_sent_again_once(store: Store) -> None:
     assert await store.resend_dead_letter(letter, 2, b"again")
     assert not await store.resend_dead_letter(letter, 2, b"again")
     assert await payloads(store, 2) == [b"again"]
+
+
+async def test_who_goes_through_all_does_not_meet_those_that_die_on_the_way(store: Store) -> None:
+    """Whoever sends each one again would not come to an end. A worker's clock may say that they died before."""
+
+    def letter(key: str) -> bytes:
+        envelope = encode_message(f"@station@{key}", "fail", [], b"m")
+        return encode_letter(envelope, Failure("operation", "ValueError", ""), b"1-1", 0, 1)
+
+    owner = await take(store)
+    assert await store.commit([commit(owner, b"one", dead=[letter("a"), letter("b")])], store.generation)
+    met: list[str] = []
+    async for message in DeadLetters(store).all():
+        met.append(message.target)
+        if len(met) == 1:
+            again = commit(owner, b"two", previous=b"one", dead=[letter("c")])
+            await store.commit([again], store.generation)
+    assert met == ["@station@a", "@station@b"]
+    assert len(await store.dead_letters(0, b"0", 100)) == 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from stead.transport import DeadLetter, InvalidInput, Store, partition_of, stream_order
+from stead.transport import DeadLetter, InvalidInput, Store, StreamId, partition_of, stream_order
 
 from ._envelope import Failure, Letter, UnknownEnvelope, decode_letter, decode_message, encode_message, message_extras
 
@@ -52,15 +52,30 @@ class DeadLetters:
         first, begin = self._parse(after_id) if after_id else (0, b"0")
         for partition in range(first, self._store.layout.partitions):
             after = begin if partition == first else b"0"
-            while page := await self._store.dead_letters(partition, after, _PAGE):
-                for message in map(read_letter, page):
-                    if message.died_ms > until_ms:
-                        break
+            async for letter in self._of_now(partition, after):
+                message = read_letter(letter)
+                if message.died_ms <= until_ms:
                     yield message
-                else:
-                    after = page[-1].stream_id
-                    continue
-                break
+
+    async def _of_now(self, partition: int, after: StreamId) -> AsyncIterator[DeadLetter]:
+        """A partition's dead letters after an ID, up to the one that is its last now.
+
+        The last one is looked for before the first one is given: a message that is sent again dies in the same partition,
+        and clocks differ by more than the time that it takes to.
+        """
+        end = stream_order(await self._last(partition, after))
+        while page := await self._store.dead_letters(partition, after, _PAGE):
+            for letter in page:
+                if stream_order(letter.stream_id) > end:
+                    return
+                yield letter
+            after = page[-1].stream_id
+
+    async def _last(self, partition: int, after: StreamId) -> StreamId:
+        """The ID of a partition's last dead letter after an ID, or that one."""
+        while page := await self._store.dead_letters(partition, after, _PAGE):
+            after = page[-1].stream_id
+        return after
 
     async def find(self, letter_id: str) -> DeadMessage | None:
         """The dead letter of an ID, None if it is gone. Raises `InvalidInput` for what is no ID."""
