@@ -56,6 +56,11 @@ async def take(store: Store, partition: int = 0, token: bytes = b"token", expect
     return acquired
 
 
+async def reservations(store: Store, partition: int, targets: Sequence[str]) -> list[bytes | None]:
+    """The start messages that were accepted for these instances and not carried out yet."""
+    return [(await store.read_instance(partition, target, 0)).start for target in targets]
+
+
 def commit(acquired: Acquired, commit_id: bytes = b"first", previous: bytes | None = None, **effects: Any) -> Commit:
     """A commit of an owner: its first, unless it says which was before."""
     previous = acquired.commit_id if previous is None else previous

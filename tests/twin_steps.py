@@ -12,6 +12,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from redis_steps import reservations
 from stead.transport import (
     Acquired,
     Batch,
@@ -443,7 +444,7 @@ class Side:
                 for name in INSTANCES
             ],
             "reservations": [
-                await store.read_reservations(place, [own_target(place, name) for name in INSTANCES])
+                await reservations(store, place, [own_target(place, name) for name in INSTANCES])
                 for place in range(PARTITIONS)
             ],
             "loaded": await store.load(

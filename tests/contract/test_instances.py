@@ -7,7 +7,7 @@ from unittest.mock import ANY
 
 import pytest
 
-from redis_steps import commit, payloads, put, take
+from redis_steps import commit, payloads, put, reservations, take
 from stead.transport import Acquired, Commit, CommitVerdict, InstanceView, LogWrite, SentStart, Store
 
 pytestmark = pytest.mark.anyio
@@ -89,7 +89,7 @@ async def test_a_fenced_commit_writes_nothing_of_instances(store: Store, owner: 
     late = Commit(0, b"another", b"1", b"late", logs=[LogWrite("i", [b"2"], reset=True)], started=[("c", b"s")])
     assert await store.commit([late], store.generation) == [CommitVerdict.FENCED]
     assert await store.read_log(0, "i", 0, 10) == [b"1"]
-    assert await store.read_reservations(0, ["c"]) == [b"start"]
+    assert await reservations(store, 0, ["c"]) == [b"start"]
 
 
 # -- starts that turns send --------------------------------------------------------------------------------------------
@@ -99,37 +99,37 @@ async def test_a_sent_start_reserves_its_instance_until_it_is_carried_out(store:
     """HAZARDS 14."""
     await owner.commit(starts=[SentStart(1, "c", b"s", b"start"), SentStart(0, "d", b"t", b"other")])
     assert await payloads(store, 1) == [b"start"]
-    assert await store.read_reservations(1, ["c", "d"]) == [b"start", None]
-    assert await store.read_reservations(0, ["c", "d"]) == [None, b"other"]
-    assert await store.read_reservations(0, []) == []
+    assert await reservations(store, 1, ["c", "d"]) == [b"start", None]
+    assert await reservations(store, 0, ["c", "d"]) == [None, b"other"]
+    assert await reservations(store, 0, []) == []
     assert await store.read_instance(1, "c", 1) == InstanceView(b"start", None, ANY)
     assert (await store.read_instance(0, "nobody", 0)).record is None
     receiver = Owner(store, await take(store, 1))
     await receiver.commit(started=[("c", b"s"), ("never", b"s")])
-    assert await store.read_reservations(1, ["c"]) == [None]
+    assert await reservations(store, 1, ["c"]) == [None]
 
 
 @pytest.mark.parametrize("other", [b"", b"s", b"st", b"stb", b"stat"])
 async def test_only_the_message_that_reserved_ends_the_reservation(store: Store, owner: Owner, other: bytes) -> None:
     await owner.commit(starts=[SentStart(0, "c", b"sta", b"t")])
     await owner.commit(started=[("c", other)])
-    assert await store.read_reservations(0, ["c"]) == [b"t"]
+    assert await reservations(store, 0, ["c"]) == [b"t"]
     await owner.commit(started=[("c", b"sta")])
-    assert await store.read_reservations(0, ["c"]) == [None]
+    assert await reservations(store, 0, ["c"]) == [None]
 
 
 async def test_a_start_of_a_reserved_instance_goes_out_and_leaves_the_reservation(store: Store, owner: Owner) -> None:
     await owner.commit(starts=[SentStart(1, "c", b"s", b"1")])
     await owner.commit(starts=[SentStart(1, "c", b"t", b"2"), SentStart(1, "c", b"u", b"3")])
     assert await payloads(store, 1) == [b"1", b"2", b"3"]
-    assert await store.read_reservations(1, ["c"]) == [b"1"]
+    assert await reservations(store, 1, ["c"]) == [b"1"]
 
 
 async def test_a_commit_may_carry_out_a_start_and_send_the_next(store: Store, owner: Owner) -> None:
     ids = await put(store, [b"x"])
     await owner.commit(starts=[SentStart(0, "c", b"s", b"1")])
     await owner.commit(consumed=ids, started=[("c", b"s")], starts=[SentStart(0, "c", b"t", b"2")])
-    assert await store.read_reservations(0, ["c"]) == [b"2"]
+    assert await reservations(store, 0, ["c"]) == [b"2"]
 
 
 async def test_starts_and_messages_to_one_partition_arrive_in_the_order_of_sending(store: Store, owner: Owner) -> None:
@@ -143,14 +143,14 @@ async def test_starts_and_messages_to_one_partition_arrive_in_the_order_of_sendi
     )
     assert await payloads(store, 1) == [b"0", b"1", b"3", b"4", b"5"]
     assert await payloads(store, 2) == [b"2"]
-    assert await store.read_reservations(1, ["c", "d", "e"]) == [b"0", b"3", b"5"]
+    assert await reservations(store, 1, ["c", "d", "e"]) == [b"0", b"3", b"5"]
 
 
 async def test_of_two_starts_of_one_instance_the_one_sent_first_reserves(store: Store, owner: Owner) -> None:
     later = SentStart(1, "c", b"t", b"2", place=1)
     await owner.commit(sends=[(1, b"x")], starts=[later, SentStart(1, "c", b"s", b"1")])
     assert await payloads(store, 1) == [b"1", b"x", b"2"]
-    assert await store.read_reservations(1, ["c"]) == [b"1"]
+    assert await reservations(store, 1, ["c"]) == [b"1"]
 
 
 # -- listing -----------------------------------------------------------------------------------------------------------

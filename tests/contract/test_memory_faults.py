@@ -256,7 +256,6 @@ async def test_what_is_done_with_tasks_can_fail_too(store: MemoryStore) -> None:
         "complete_task": lambda: store.complete_task(0, b"1", b"result", None),
         "read_log": lambda: store.read_log(0, "i", 0, 1),
         "read_instance": lambda: store.read_instance(0, "i", 1),
-        "read_reservations": lambda: store.read_reservations(0, ["i"]),
     }
     for method, call in calls.items():
         store.faults.refuse(method)

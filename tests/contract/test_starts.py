@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from redis_steps import batch, commit, payloads, take
+from redis_steps import batch, commit, payloads, reservations, take
 from stead.transport import Batch, EnqueueResult, Reuse, Start, Store, Verdict
 from store_twins import Twin
 
@@ -41,10 +41,10 @@ async def test_a_start_is_reserved_until_a_commit_carries_it_out(store: Store) -
     both = starts((b"1", start(0, "i", b"s")), (b"2", None), (b"3", start(2, "j", b"t")))
     assert await store.enqueue([both]) == [EnqueueResult(Verdict.ACCEPTED, 2)]
     assert await payloads(store) == [b"1", b"2", b"3"]
-    assert await store.read_reservations(0, ["i", "j"]) == [b"1", b"3"]
+    assert await reservations(store, 0, ["i", "j"]) == [b"1", b"3"]
     owner = await take(store)
     await store.commit([commit(owner, started=[("i", b"s"), ("j", b"another")])], store.generation)
-    assert await store.read_reservations(0, ["i", "j"]) == [None, b"3"]
+    assert await reservations(store, 0, ["i", "j"]) == [None, b"3"]
 
 
 async def test_a_refused_start_is_not_written_and_its_number_counts(store: Store) -> None:
@@ -52,7 +52,7 @@ async def test_a_refused_start_is_not_written_and_its_number_counts(store: Store
     second = starts((b"2", None), (b"3", start(1, "i", b"t")), (b"4", None), previous=0)
     assert await store.enqueue([second]) == [EnqueueResult(Verdict.ACCEPTED, 3, frozenset({1}))]
     assert await payloads(store) == [b"1", b"2", b"4"]
-    assert await store.read_reservations(0, ["i"]) == [b"1"]
+    assert await reservations(store, 0, ["i"]) == [b"1"]
     assert await store.enqueue([batch([b"5"], previous=3)]) == [EnqueueResult(Verdict.ACCEPTED, 4)]
 
 
@@ -88,7 +88,7 @@ async def test_whether_an_id_can_be_used_again_depends_on_the_record_and_the_wis
     assert await refused(store, Reuse.FINISHED, "b") is (status not in FINISHED)
     assert await refused(store, Reuse.ALWAYS, "c") is False
     expected = [None, b"new" if status in FINISHED else None, b"new"]
-    assert await store.read_reservations(0, names) == expected
+    assert await reservations(store, 0, names) == expected
     assert await store.read_records(0, names) == [record for _, record in states], "a client never writes it"
 
 
@@ -101,7 +101,7 @@ async def test_an_id_that_is_reserved_is_refused_but_to_who_replaces_it(store: S
     assert await refused(store, reuse) is (reuse is not Reuse.ALWAYS)
     # The commit that carries out the first start leaves the reservation of the second.
     await store.commit([commit(owner, b"2", b"1", started=[("i", b"old")])], store.generation)
-    assert await store.read_reservations(0, ["i"]) == [b"new" if reuse is Reuse.ALWAYS else None]
+    assert await reservations(store, 0, ["i"]) == [b"new" if reuse is Reuse.ALWAYS else None]
 
 
 async def test_starts_of_one_batch_are_judged_one_after_the_other(store: Store) -> None:
@@ -109,14 +109,14 @@ async def test_starts_of_one_batch_are_judged_one_after_the_other(store: Store) 
     whole = starts(*((b"%d" % place, start(place, "i", b"%d" % place, reuse)) for place, reuse in enumerate(messages)))
     assert await store.enqueue([whole]) == [EnqueueResult(Verdict.ACCEPTED, 3, frozenset({1, 3}))]
     assert await payloads(store) == [b"0", b"2"]
-    assert await store.read_reservations(0, ["i"]) == [b"2"]
+    assert await reservations(store, 0, ["i"]) == [b"2"]
 
 
 async def test_a_batch_that_is_not_accepted_reserves_nothing(store: Store) -> None:
     gap = starts((b"1", start(0)), previous=4)
     full = replace(starts((b"1", start(0))), backlog_max=0)
     assert [result.verdict for result in await store.enqueue([gap, full])] == [Verdict.GAP, Verdict.BACKLOG]
-    assert await store.read_reservations(0, ["i"]) == [None]
+    assert await reservations(store, 0, ["i"]) == [None]
 
 
 async def test_many_starts_may_be_in_one_batch(twin: Twin) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from redis_steps import reservations
 from stead.transport import BacklogFull, MemoryStore, Reuse, Sender, Settings, StoreUnavailable
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +41,7 @@ async def test_the_second_start_of_an_instance_is_refused(store: MemoryStore, se
     assert await outcomes(sender, ("i", b"1"), ("i", b"2"), ("j", b"3")) == [True, False, True]
     assert await outcomes(sender, ("i", b"4")) == [False]
     assert await inbox(store) == [b"1", b"3"]
-    assert await store.read_reservations(0, ["i", "j"]) == [b"1", b"3"]
+    assert await reservations(store, 0, ["i", "j"]) == [b"1", b"3"]
 
 
 async def test_each_start_is_told_its_own_outcome_in_however_many_batches_it_goes(

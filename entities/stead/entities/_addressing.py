@@ -27,7 +27,7 @@ from ._errors import UnknownEntity
 from ._ids import EntityId, check_key
 
 if TYPE_CHECKING:
-    from ._definition import EntityType, Operation
+    from ._definition import Operation
     from ._registry import Registry
 
 
@@ -78,14 +78,6 @@ def check_operation_name(name: str) -> str:
     if not 0 < len(name) <= 256 or not name.isprintable():
         raise InvalidInput(f"operation {name[:40]!r}", "a name has 1 to 256 printable characters")
     return name
-
-
-def find_type(registry: Registry, entity: str | type) -> EntityType:
-    """The registered entity of a class or name. Raises `UnknownEntity`."""
-    found = registry.get(EntityId(entity, "").canonical_name) if isinstance(entity, str) else registry.for_class(entity)
-    if found is None:
-        raise UnknownEntity(entity if isinstance(entity, str) else entity.__name__, registry.names())
-    return found
 
 
 def _no_operation(operation: object) -> InvalidInput:

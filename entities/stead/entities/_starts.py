@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from stead.transport import InvalidInput, Reuse, pack, unpack
 
@@ -55,17 +55,21 @@ def start_args(
     if not 0 < len(name) <= NAME_LENGTH_MAX or not name.isprintable():
         raise InvalidInput(f"orchestration {name[:40]!r}", f"a name has 1 to {NAME_LENGTH_MAX} printable characters")
     at_ms = None if at is None else instant_in_ms(at)
-    return [name, version, plain, now_ms, at_ms, _checked_tags(all_tags), None, int(Reuse.FINISHED)]
+    return [name, version, plain, now_ms, at_ms, check_tags(all_tags), None, int(Reuse.FINISHED)]
 
 
-def _checked_tags(tags: Mapping[Any, Any]) -> dict[str, str] | None:
+def check_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Tags are text by text, few and short: every status carries them. None for no tags. Raises `InvalidInput`."""
+    if not tags:
+        return None
     for key, value in tags.items():
-        if not isinstance(key, str) or not isinstance(value, str):
+        if not isinstance(key, str) or not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidInput(f"tag {key!r}", "tags are text by text")
         if not key or len(key) > TAG_LENGTH_MAX or len(value) > TAG_LENGTH_MAX:
             raise InvalidInput(
-                f"tag {key[:40]!r}", f"a tag's name has 1 to {TAG_LENGTH_MAX} characters, and its value at most so many"
+                f"tag {key[:40]!r}",
+                f"its name has 1 to {TAG_LENGTH_MAX} characters, its value at most {TAG_LENGTH_MAX}",
             )
     if len(tags) > TAGS_LENGTH_MAX:
         raise InvalidInput("tags", f"{len(tags)} are too many; {TAGS_LENGTH_MAX} are the limit")
-    return cast("dict[str, str]", dict(tags)) or None
+    return dict(tags)

@@ -35,6 +35,7 @@ from ._operations import Parameters, Value, dumped, value_of
 from ._partition import Environment, Partition, Started
 from ._registry import Registry
 from ._schema import describe_errors
+from ._starts import check_tags
 from ._times import delay_in_ms, instant_in_ms
 from ._turns import EntityKind, OperationTimeout, failure_of
 
@@ -74,6 +75,7 @@ __all__ = [
     "canonical_name",
     "check_instance_id",
     "check_key",
+    "check_tags",
     "claim_number",
     "decode_message",
     "decode_record",

@@ -20,6 +20,7 @@ from stead.entities.kinds import (
     PAGE_READ_LENGTH,
     Failure,
     check_instance_id,
+    check_tags,
     instant_in_ms,
     message_extras,
     take_page,
@@ -46,7 +47,6 @@ from ._messages import (
 )
 from ._record import FINISHED, RuntimeStatus, decode_record
 from ._registry import OrchestrationRegistry
-from ._signature import check_tags
 from ._status import OrchestrationStatus
 from ._versions import check_version
 

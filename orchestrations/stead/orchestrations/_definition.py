@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from stead.entities import InvalidDefinition
-from stead.entities.kinds import Parameters, check_instance_id, value_of
+from stead.entities.kinds import Parameters, check_instance_id, check_tags, value_of
 from stead.transport import InvalidInput
 
 from ._retry import check_retry
@@ -25,7 +25,6 @@ from ._signature import (
     accepts_none,
     awaited_type,
     check_function,
-    check_tags,
     checked_and_encoded,
     decoded,
     encoded,

@@ -11,7 +11,6 @@ have 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -162,11 +161,6 @@ def decode_event(data: bytes) -> Event:
             "history", f"event type {parts[0]!r} is not known to this version of stead, which has to be updated here"
         )
     return Event(event_type, parts[1], parts[2], tuple(parts[3:]))
-
-
-def encode_events(events: Sequence[Event]) -> list[bytes]:
-    """The bytes of events, one element of the log each."""
-    return [encode_event(event) for event in events]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn, cast
 
 from pydantic import ValidationError
@@ -14,9 +14,6 @@ from pydantic import ValidationError
 from stead.entities import InvalidDefinition
 from stead.entities.kinds import Value, canonical_name, describe_errors, dumped
 from stead.transport import InvalidInput
-
-TAGS_LENGTH_MAX = 64
-TAG_LENGTH_MAX = 256
 
 
 def check_function(kind: str, function: object) -> types.FunctionType:
@@ -156,20 +153,3 @@ def _checked(value: object, how: Value, what: str) -> Any:
 
 def _refuse(what: str, error: ValidationError) -> NoReturn:
     raise InvalidInput(what, describe_errors(error)) from error
-
-
-def check_tags(tags: Mapping[str, str] | None) -> dict[str, str] | None:
-    """Tags are text by text, few and short: every status carries them. None for no tags. Raises `InvalidInput`."""
-    if not tags:
-        return None
-    for key, value in tags.items():
-        if not isinstance(key, str) or not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidInput(f"tag {key!r}", "tags are text by text")
-        if not key or len(key) > TAG_LENGTH_MAX or len(value) > TAG_LENGTH_MAX:
-            raise InvalidInput(
-                f"tag {key[:40]!r}",
-                f"its name has 1 to {TAG_LENGTH_MAX} characters, its value at most {TAG_LENGTH_MAX}",
-            )
-    if len(tags) > TAGS_LENGTH_MAX:
-        raise InvalidInput("tags", f"{len(tags)} are too many; {TAGS_LENGTH_MAX} are the limit")
-    return dict(tags)

@@ -122,15 +122,6 @@ class MemoryStore(MemoryTasks):
 
         return await self._call("read_instance", read)
 
-    async def read_reservations(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
-        """The start messages (envelopes) of instances whose starts were accepted and not carried out yet."""
-
-        def read() -> list[bytes | None]:
-            found = [self._state.partitions[partition].starts.get(target) for target in targets]
-            return [None if start is None else start[1] for start in found]
-
-        return await self._call("read_reservations", read)
-
     def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
         bytes of their UTF-8 form. What is there throughout is given exactly once."""

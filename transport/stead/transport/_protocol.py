@@ -122,10 +122,6 @@ class Store(Protocol):
         the start to the record is in one of them."""
         ...
 
-    async def read_reservations(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
-        """The start messages (envelopes) of instances whose starts were accepted and not carried out yet."""
-        ...
-
     # -- workers: registry ---------------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: str, info: Mapping[str, Any], ttl_ms: int) -> tuple[int, list[WorkerView]]:

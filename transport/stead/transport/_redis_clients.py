@@ -108,13 +108,6 @@ class ClientSide(RedisBase):
         start, record, *log = await self._queries.run(reads)
         return InstanceView(None if start is None else start[1 + start[0] :], record, log[0] if log else ())
 
-    async def read_reservations(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
-        """The start messages (envelopes) of instances whose starts were accepted and not carried out yet."""
-        if not targets:
-            return []
-        starts = await self._queries.one(command(b"HMGET", self._keys.partitions[partition].starts, *targets))
-        return [None if start is None else start[1 + start[0] :] for start in starts]
-
     def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
         bytes of their UTF-8 form; only those that come after `after`. What is there throughout is given exactly once.
