@@ -140,7 +140,7 @@ class Execution:
         self._open: dict[int, Waiting] = {}
         self._actions: dict[int, Event] = {}
         self._patched: list[Event] = []
-        self._cancels: list[CancelTask] = []
+        self._cancels: list[int] = []
         self._held: deque[Event] = deque()
         self._held_ids: set[int] = set()
         self._fatal: BaseException | None = None
@@ -169,13 +169,14 @@ class Execution:
             self.loop.leave()
 
     def take_actions(self) -> list[Action]:
-        """What the code has asked for since the last time: first what to cancel, then the patches, then the rest in the
-        order of their numbers. (Of a turn that is committed in parts, the first two have to be in the first part.)
+        """What the code has asked for since the last time: first what to cancel, then the patches, then the rest, all in
+        the order of their numbers. (Of a turn that is committed in parts, the first two have to be in the first part.)
         """
         if not (self._cancels or self._patched):  # most of the time
             actions: list[Action] = list(self._actions.values())
         else:
-            actions = [*self._cancels, *self._patched, *self._actions.values()]
+            # Sorted, because anyio cancels the tasks of a group in the order of addresses (`_ordering`).
+            actions = [*map(CancelTask, sorted(self._cancels)), *self._patched, *self._actions.values()]
             self._cancels = []
             self._patched = []
         self._actions = {}
@@ -418,7 +419,7 @@ class Execution:
         if task_id in self._actions:
             del self._actions[task_id]
         elif not self.replaying:
-            self._cancels.append(CancelTask(task_id))
+            self._cancels.append(task_id)
 
     def leave_open(self, task_id: int) -> None:
         """Nobody waits for an answer any more, but something else will be said about it."""

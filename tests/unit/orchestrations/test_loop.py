@@ -12,6 +12,7 @@ import anyio.to_thread
 import pytest
 
 from stead.orchestrations._context import OrchestrationContext
+from stead.orchestrations._events import Event
 from stead.orchestrations._events import EventType as E
 from stead.orchestrations._unsupported import UnsupportedInOrchestrator
 from unit.orchestrations.driver import (
@@ -307,6 +308,24 @@ async def test_nested_scopes_of_anyio_are_cancelled_in_the_same_order() -> None:
         logs.append(driver.log)
         junk.extend(object() for _ in range(777))
     assert logs[0] == logs[1] == logs[2]
+
+
+async def test_a_group_of_anyio_gives_its_activities_up_in_their_order() -> None:
+    async def flow(context: OrchestrationContext) -> None:
+        async def one(n: int) -> None:
+            await context.call_activity(f"a{n}")
+
+        with anyio.move_on_after(1):
+            async with anyio.create_task_group() as group:
+                for n in range(50):
+                    group.start_soon(one, n)
+
+    def late(event: Event) -> Any:
+        return (9_000, E.TASK_COMPLETED, (None,)) if event.type is E.TASK_SCHEDULED else None
+
+    driver = Driver(flow, answer=late)
+    assert driver.run() is not None
+    assert driver.cancelled == list(range(2, 52))
 
 
 async def test_coroutines_given_to_as_completed_start_in_their_order() -> None:
