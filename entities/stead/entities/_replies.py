@@ -14,7 +14,16 @@ import secrets
 import zlib
 from collections.abc import Callable
 
-from stead.transport import ConnectionLost, ServerChanged, Settings, SteadError, Store, StreamId, retry_delay
+from stead.transport import (
+    ConnectionLost,
+    ServerChanged,
+    Settings,
+    SteadError,
+    Store,
+    StreamId,
+    end_task,
+    retry_delay,
+)
 
 from ._envelope import ReplyAddress
 
@@ -61,9 +70,7 @@ class ReplyReader:
             return
         for running in (task, self._trimming):
             if running is not None:
-                running.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await running
+                await end_task(running)
         with contextlib.suppress(SteadError, TimeoutError):
             async with asyncio.timeout(DROP_S_MAX):
                 await self._store.drop_replies(self.group, self.client)

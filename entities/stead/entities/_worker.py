@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from stead.transport import ConnectionLost, ManualClock, ServerChanged, Settings, Store
+from stead.transport import ConnectionLost, ManualClock, ServerChanged, Settings, Store, end_task
 
 from ._activation import Blocked, Kind
 from ._board import Board
@@ -143,10 +143,10 @@ class Worker:
         board.stopping = True
         membership, *others = self._tasks
         self._tasks = []
-        await _end(membership)
+        await end_task(membership)
         await self._membership.release_all()
         for task in others:
-            await _end(task)
+            await end_task(task)
         await board.keeper.stop()
         for partition in list(board.partitions.values()):
             board.drop(partition, "the worker ends")
@@ -161,7 +161,7 @@ class Worker:
         if board is None or board.keeper is None:
             return
         for task in tasks:
-            await _end(task)
+            await end_task(task)
         await board.keeper.stop()
         held = list(board.partitions.values())
         for partition in held:
@@ -218,9 +218,3 @@ def _find_kind(entities: EntityKind, others: Sequence[Kind], target: str) -> Kin
     if others:
         return others[0]
     raise Blocked(f"{target!r} is not an entity, and this worker runs entities only", "orchestration")
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await task

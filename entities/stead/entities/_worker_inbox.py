@@ -70,7 +70,9 @@ class InboxReader:
         try:
             results = await self._read
         except asyncio.CancelledError:
-            if self._interrupted:
+            task = asyncio.current_task()
+            assert task is not None
+            if self._interrupted and not task.cancelling():  # else the worker ends, perhaps at the same moment
                 self._interrupted = False
                 return
             raise

@@ -54,6 +54,7 @@ from ._records import (
 from ._sender import Sender
 from ._sender_tries import retry_delay
 from ._settings import Settings
+from ._tasks import end_task
 from ._urls import StoreUrl, parse_url
 
 __all__ = [
@@ -106,6 +107,7 @@ __all__ = [
     "Unpark",
     "Verdict",
     "WorkerView",
+    "end_task",
     "open_store",
     "pack",
     "pack_exact",

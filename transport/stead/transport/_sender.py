@@ -16,7 +16,6 @@ Two kinds, by what to do when the store cannot take a block:
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import logging
 import secrets
@@ -38,6 +37,7 @@ from ._sender_lane import Block, Lane
 from ._sender_sources import Openings, next_incarnation
 from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay
 from ._settings import Settings
+from ._tasks import end_task
 
 _log = logging.getLogger(__name__)
 
@@ -188,9 +188,7 @@ class Sender:
         flusher, self._flusher = self._flusher, None
         openings = self._openings.tasks() if self._openings is not None else []
         for task in (*openings, *(() if flusher is None else (flusher,))):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, SteadError):
-                await task
+            await end_task(task)
         if self._broken is None:
             self._break(StoreUnavailable("it was closed before an answer came", "unknown"))
 

@@ -1,0 +1,57 @@
+"""A worker that is told to end, ends: at whatever moment."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from stead.entities import Registry, Worker
+from stead.transport import ManualClock, MemoryStore, Settings, end_task
+
+SETTINGS = Settings(partitions=2, drain_ms=50)
+
+
+async def test_a_read_that_is_interrupted_as_the_worker_ends_does_not_go_on() -> None:
+    worker = Worker(MemoryStore("hub", SETTINGS, ManualClock()), Registry(), SETTINGS)
+    await worker.start()
+    for _ in range(20):  # until it waits for messages
+        await asyncio.sleep(0)
+    (reader,) = [task for task in asyncio.all_tasks() if task.get_name() == "stead-inbox"]
+    board = worker._board
+    assert board is not None
+    board.interrupt_read()  # as a partition that comes or goes does
+    reader.cancel()
+    done, _ = await asyncio.wait((reader,), timeout=5)
+    assert done
+    await worker.abandon()
+
+
+async def test_ending_a_task_does_not_swallow_the_end_of_who_waits() -> None:
+    release = asyncio.Event()
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await release.wait()
+
+    inner = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    outer = asyncio.create_task(end_task(inner))
+    await asyncio.sleep(0)
+    outer.cancel()
+    release.set()
+    with pytest.raises(asyncio.CancelledError):
+        await outer
+    await asyncio.wait((inner,))
+
+
+async def test_ending_a_task_that_fails_raises_nothing() -> None:
+    async def failing() -> None:
+        raise ValueError
+
+    await end_task(asyncio.create_task(failing()))
+    began = asyncio.create_task(failing())
+    await asyncio.sleep(0)
+    await end_task(began)
