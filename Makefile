@@ -12,6 +12,9 @@ FLIGHTS := $(VENV)/.flights-done
 DOCS := $(VENV)/.docs-done
 CODE := app entities gateway orchestrations transport tests benchmarks examples
 
+# Most tests wait for servers and processes: more of them at once than there are cores. One by one: make test SPREAD=
+SPREAD ?= -n 4 --dist worksteal
+
 MAKEFLAGS += --no-print-directory
 .PHONY: help setup demo test quick sim check lint format types mypy pyright layers bench docs clean
 .DEFAULT_GOAL := help
@@ -40,10 +43,10 @@ demo: $(FLIGHTS)  ## stream a year's 336,776 flights through two workers, kill o
 	@$(RUN) -m examples.flights
 
 test: $(SETUP)  ## run the whole suite
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest $(SPREAD) $(ARGS)
 
 quick: $(SETUP)  ## run the tests that are done within a minute
-	@$(RUN) -m pytest -m 'not slow' $(ARGS)
+	@$(RUN) -m pytest -m 'not slow' -n 2 $(ARGS)
 
 sim: $(SETUP)  ## simulate hubs from one seed on: make sim SEED=7 ARGS='--steps 2000 --seconds 60'
 	@$(RUN) tests/simulation/driver.py $(if $(SEED),--seed $(SEED)) $(ARGS)
