@@ -121,6 +121,7 @@ class Board:
         self.let_go(partition)
         self.notify(partition)
         self.membership.ring()
+        self.reading.ring()  # its messages may have been those that left no room for more
 
     def lost(self, numbers: set[int]) -> None:
         """The keeper could not renew these leases: they are another worker's."""

@@ -168,6 +168,7 @@ class TurnRunner:
                     await bell.wait()
             finally:
                 del self._board.marked[partition]
+        self._board.reading.ring()  # there may be room to read on
         return True
 
     async def _one_careful_turn(self, partition: Partition) -> bool:

@@ -1,0 +1,90 @@
+"""Reading pauses while there is enough to do, and goes on when there is room, whatever made it.
+
+Whole workers. Virtual time stands still: whatever waits for a later time waits for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
+from stead.transport import ManualClock, MemoryStore, Settings, end_task
+
+SETTINGS = Settings(partitions=2, batch_length_max=20, read_length_max=20, drain_ms=50)
+MESSAGES = 300  # reading pauses from 40 on
+
+
+class Counter(Entity):
+    count: int = 0
+
+    def add(self) -> None:
+        self.count += 1
+
+
+class Hub:
+    """A hub in memory, and one client."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.store = MemoryStore("hub", SETTINGS, self.clock)
+        self.registry = Registry()
+        self.registry.add(ClassEntityType(Counter))
+        self.client = EntityClient(self.store, self.registry, SETTINGS)
+
+    async def fill(self) -> None:
+        async with self.client.producer() as producer:
+            for number in range(MESSAGES):
+                await producer.signal(Counter.add, f"key-{number % 30}")
+
+    async def die_with(self, partition: int) -> None:
+        """A worker takes the partition and ends without a word; its lease expires."""
+        _, views = await self.store.read_leases()
+        view = next(view for view in views if view.partition == partition)
+        token = bytes([view.epoch + 1]) * 16
+        assert await self.store.acquire(partition, "dead", token, view.token, SETTINGS.lease_ms) is not None
+        self.clock.advance_to(self.clock.now_ms() + 3 * SETTINGS.lease_ms)
+
+    async def counted(self) -> int:
+        return sum([counter.count async for _, counter in self.client.list_entities(Counter)])
+
+
+async def test_a_long_inbox_is_read_to_its_end_by_an_owner_that_goes_carefully() -> None:
+    hub = Hub()
+    await hub.fill()
+    for partition in (0, 1):
+        for _ in range(3):
+            await hub.die_with(partition)
+    worker = Worker(hub.store, hub.registry, SETTINGS)
+    async with asyncio.timeout(30):
+        await worker.start()
+        while len(worker.partitions) < 2:  # it waits until it has seen the leases expire
+            hub.clock.advance_to(hub.clock.now_ms() + 100)
+            await asyncio.sleep(0)
+        while await hub.counted() < MESSAGES:
+            await asyncio.sleep(0)
+    await worker.stop()
+    await hub.client.aclose()
+
+
+async def test_a_partition_that_is_lost_does_not_keep_the_others_from_being_read() -> None:
+    hub = Hub()
+    worker = Worker(hub.store, hub.registry, SETTINGS)
+    await worker.start()
+    board = worker._board
+    assert board is not None
+    (membership,) = [task for task in asyncio.all_tasks() if task.get_name() == "stead-membership"]
+    await end_task(membership)  # it would take the partition again
+    lost, kept = board.partitions.values()
+    board.turn = lambda partition: None  # what is read stays where it is
+    await hub.fill()
+    async with asyncio.timeout(30):
+        while lost.runnable + kept.runnable <= 40:
+            await asyncio.sleep(0)
+        for _ in range(100):  # until nothing moves any more
+            await asyncio.sleep(0)
+        before = kept.position
+        board.drop(lost, "its lease is another worker's")
+        while kept.position == before:
+            await asyncio.sleep(0)
+    await worker.abandon()
+    await hub.client.aclose()
