@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from stead.entities import Registry, Worker
-from stead.transport import ManualClock, MemoryStore, Settings, end_task
+from stead.transport import Acquired, ManualClock, MemoryStore, Settings, end_task
 
 SETTINGS = Settings(partitions=2, drain_ms=50)
 
@@ -25,6 +25,55 @@ async def test_a_read_that_is_interrupted_as_the_worker_ends_does_not_go_on() ->
     done, _ = await asyncio.wait((reader,), timeout=5)
     assert done
     await worker.abandon()
+
+
+class Slow(MemoryStore):
+    """Answers acquisitions late, from the second one on."""
+
+    asked = 0
+
+    async def acquire(
+        self, partition: int, worker: str, token: bytes, expected: bytes, lease_ms: int
+    ) -> Acquired | None:
+        acquired = await super().acquire(partition, worker, token, expected, lease_ms)
+        self.asked += 1
+        if self.asked > 1:
+            await asyncio.Event().wait()
+        return acquired
+
+
+async def _owners(store: MemoryStore) -> set[str]:
+    _, views = await store.read_leases()
+    return {view.owner for view in views}
+
+
+async def test_a_worker_that_is_cancelled_as_it_starts_keeps_nothing() -> None:
+    store = Slow("hub", SETTINGS, ManualClock())
+    worker = Worker(store, Registry(), SETTINGS)
+    starting = asyncio.create_task(worker.start())
+    while store.asked < 2:
+        await asyncio.sleep(0)
+    assert await _owners(store) == {worker.name}
+    await end_task(starting)
+    assert await _owners(store) == {""}
+    assert [task for task in asyncio.all_tasks() if task.get_name().startswith("stead-")] == []
+
+
+async def test_a_worker_that_stops_while_it_takes_a_partition_gives_that_back_too() -> None:
+    store = Slow("hub", SETTINGS, ManualClock())
+    store.asked = -10
+    worker = Worker(store, Registry(), SETTINGS)
+    await worker.start()
+    board = worker._board
+    assert board is not None
+    store.asked = 1
+    for partition in list(board.partitions.values()):
+        board.drop(partition, "it was lost")
+    while store.asked < 2:  # it asks for the first of them again
+        await asyncio.sleep(0)
+    await worker.stop()
+    assert "" in await _owners(store)
+    assert store.asked == 2
 
 
 async def test_ending_a_task_does_not_swallow_the_end_of_who_waits() -> None:

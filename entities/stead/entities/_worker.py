@@ -122,8 +122,13 @@ class Worker:
         self._membership = Membership(board, names)
         reader, parker = InboxReader(board), Parker(board)
         board.keeper.start()
-        with contextlib.suppress(ConnectionLost, ServerChanged):  # its own loop tries again
-            await self._membership.round()
+        try:
+            with contextlib.suppress(ConnectionLost, ServerChanged):  # its own loop tries again
+                await self._membership.round()
+        except BaseException:  # cancelled, perhaps: what it has taken must not be kept for it
+            await self._membership.release_all()
+            await board.keeper.stop()
+            raise
         self._spawn("membership", self._membership.run)
         self._spawn("inbox", reader.run)
         self._spawn("commits", Committer(board).run)

@@ -37,6 +37,7 @@ class Membership:
         self._quarantined: set[int] = set()
         self._waiting: dict[int, tuple[set[str], int]] = {}  # partition -> kinds, heartbeats left to remember them
         self._releases: dict[Partition, asyncio.Task[None]] = {}
+        self._unsure: dict[int, bytes] = {}  # partition -> token: asked for, and the answer has not come
         self._published_ms = 0
         self._mixed: set[str] = set()
 
@@ -59,6 +60,7 @@ class Membership:
         """One heartbeat, and what follows from it."""
         board = self._board
         settings = board.settings
+        await self._let_go_of_unsure()
         server_ms, workers = await board.store.heartbeat(board.name, self._info(), settings.worker_keep_ms)
         if server_ms - self._published_ms > settings.names_keep_ms // 10:
             await board.store.publish(self._names, settings.names_keep_ms)
@@ -133,16 +135,25 @@ class Membership:
 
     async def _acquire(self, view: LeaseView) -> None:
         board = self._board
-        token = board.draw(16)
+        number, token = view.partition, board.draw(16)
+        self._unsure[number] = token
         try:
-            acquired = await board.store.acquire(view.partition, board.name, token, view.token, board.settings.lease_ms)
+            acquired = await board.store.acquire(number, board.name, token, view.token, board.settings.lease_ms)
         except TornCommit as error:
             logger.critical("%s", error)
+            del self._unsure[number]
             return
+        del self._unsure[number]
         if acquired is not None:
             board.check_generation()
             board.add(Partition(acquired, board.environment))
             logger.debug("partition %d is held, epoch %d", acquired.partition, acquired.epoch)
+
+    async def _let_go_of_unsure(self) -> None:
+        """Free what may be held for this worker without its knowing: the answer was lost, or not waited for."""
+        for number, token in list(self._unsure.items()):
+            await self._board.store.release(number, token)
+            self._unsure.pop(number, None)
 
     # -- giving back ---------------------------------------------------------------------------------------------------
 
@@ -158,6 +169,7 @@ class Membership:
             self._release_soon(partition)
         await asyncio.gather(*self._releases.values(), return_exceptions=True)
         try:
+            await self._let_go_of_unsure()
             await self._board.store.leave(self._board.name)
         except (ConnectionLost, ServerChanged) as error:
             logger.info("the worker left without a word: %s", error)
