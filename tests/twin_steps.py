@@ -134,6 +134,7 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
             "retake", queues=_queues, worker=_workers, idle_ms=st.sampled_from([0, 600_000]), count=st.integers(1, 3)
         ),
         _step("keep", worker=_workers),
+        _step("give_back", worker=_workers),
         *[_step("complete", place=_places, task=_tasks, pick=st.integers(-1, 3), payload=_payloads)] * 2,
         _step(
             "share",
@@ -367,6 +368,9 @@ class Side:
 
     async def _keep(self, worker: str) -> Any:
         return await self.store.keep_tasks(worker, self.taken[-4:])
+
+    async def _give_back(self, worker: str) -> Any:
+        return await self.store.give_back_tasks(worker, self.taken[-4:])
 
     async def _complete(self, place: int, task: bytes, pick: int, payload: bytes) -> Any:
         if 0 <= pick < len(self.taken):

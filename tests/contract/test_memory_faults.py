@@ -253,6 +253,7 @@ async def test_what_is_done_with_tasks_can_fail_too(store: MemoryStore) -> None:
         "take_tasks": lambda: store.take_tasks(["q"], "w", 1, 0),
         "retake_tasks": lambda: store.retake_tasks(["q"], "w", 0, 1),
         "keep_tasks": lambda: store.keep_tasks("w", [taken]),
+        "give_back_tasks": lambda: store.give_back_tasks("w", [taken]),
         "complete_task": lambda: store.complete_task(0, b"1", b"result", None),
         "read_log": lambda: store.read_log(0, "i", 0, 1),
         "read_instance": lambda: store.read_instance(0, "i", 1),

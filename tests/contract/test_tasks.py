@@ -279,6 +279,124 @@ async def test_of_two_who_ran_a_task_the_first_result_counts(store: Store) -> No
     assert await payloads(store) == [b"of w"]
 
 
+# -- giving back -------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_given_back_waits_again_at_once_and_was_never_taken(twin: Twin) -> None:
+    """A deployment is no death: however many there are, none of them is counted."""
+    store = twin.store
+    await write(store, tasks=[shared(b"1"), shared(b"2", "r")])
+    taken = await take_now(store, "w", ["q", "r"])
+    for worker in ("v", "w") * 5:
+        before = "w" if worker == "v" else "v"
+        assert await store.give_back_tasks(before, list(taken.values())) == 2
+        taken = await take_now(store, worker, ["q", "r"])
+        assert {name: (task.payload, task.deliveries) for name, task in taken.items()} == {
+            b"1": (b"payload of 1", 1),
+            b"2": (b"payload of 2", 1),
+        }
+    assert await store.complete_task(0, b"1", b"result", taken[b"1"])
+    assert await payloads(store) == [b"result"]
+    [again] = await store.retake_tasks(["q", "r"], "u", 0, 10)
+    assert (again.task_id, again.deliveries) == (b"2", 2)
+    assert await store.give_back_tasks("w", []) == 0
+
+
+async def test_deaths_are_remembered_by_what_is_given_back(store: Store) -> None:
+    await write(store, tasks=[shared(b"1")])
+    [task] = await store.take_tasks(["q"], "w", 1, 0)
+    for deaths in range(1, 4):
+        [task] = await store.retake_tasks(["q"], "w", 0, 1)
+        for _ in range(2):
+            assert task.deliveries == deaths + 1
+            assert await store.give_back_tasks("w", [task]) == 1
+            [task] = await store.take_tasks(["q"], "w", 1, 0)
+
+
+async def test_what_is_given_back_wakes_who_waits(store: Store) -> None:
+    await write(store, tasks=[shared(b"1")])
+    taken = await store.take_tasks(["q"], "w", 1, 0)
+    waiting = asyncio.ensure_future(store.take_tasks(["q"], "v", 5, LONG_MS))
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    assert await store.give_back_tasks("w", taken) == 1
+    assert [task.task_id for task in await soon(waiting)] == [b"1"]
+
+
+async def test_giving_back_again_does_nothing(store: Store) -> None:
+    """Its answer may have got lost."""
+    await write(store, tasks=[shared(b"1")])
+    taken = await store.take_tasks(["q"], "w", 1, 0)
+    assert await store.give_back_tasks("w", taken) == 1
+    assert await store.give_back_tasks("w", taken) == 0
+    [again] = await store.take_tasks(["q"], "w", 9, 0)
+    assert await store.give_back_tasks("w", taken) == 0, "though this very worker has it again"
+    assert again.deliveries == 1
+    assert await store.keep_tasks("w", [again]) == []
+    assert await store.take_tasks(["q"], "v", 9, 0) == []
+
+
+async def test_only_who_has_a_task_may_give_it_back(store: Store) -> None:
+    await write(store, tasks=[shared(b"1")])
+    old = await store.take_tasks(["q"], "w", 1, 0)
+    [new] = await store.retake_tasks(["q"], "v", 0, 1)
+    assert await store.give_back_tasks("w", old) == 0
+    assert await store.keep_tasks("v", [new]) == []
+    assert await store.take_tasks(["q"], "w", 9, 0) == []
+
+
+async def test_what_is_given_back_is_not_kept_alive_by_who_had_it(store: Store) -> None:
+    await write(store, tasks=[shared(b"1")])
+    taken = await store.take_tasks(["q"], "w", 1, 0)
+    assert await store.give_back_tasks("w", taken) == 1
+    assert await store.keep_tasks("w", taken) == [b"1"]
+    assert await store.retake_tasks(["q"], "v", 0, 9) == []
+    assert len(await store.take_tasks(["q"], "v", 9, 0)) == 1
+
+
+async def test_a_result_and_a_task_that_is_given_back_at_the_same_time_do_no_harm(store: Store) -> None:
+    await write(store, tasks=[shared(b"1"), shared(b"2"), shared(b"3")])
+    taken = await take_now(store)
+    assert await store.complete_task(0, b"1", b"first", taken[b"1"])
+    await write(store, dropped=[b"3"])
+    assert await store.give_back_tasks("w", list(taken.values())) == 1
+    assert await store.complete_task(0, b"2", b"late", taken[b"2"])
+    assert await payloads(store) == [b"first", b"late"]
+    assert await store.take_tasks(["q"], "v", 9, 0) == [], "each has its result, or nobody wants it"
+    assert await store.retake_tasks(["q"], "v", 0, 9) == []
+
+
+async def test_the_namesake_of_a_task_is_not_given_back_in_its_place(store: Store) -> None:
+    await write(store, tasks=[shared(b"1")])
+    old = await store.take_tasks(["q"], "w", 1, 0)
+    await write(store, dropped=[b"1"])
+    await write(store, tasks=[shared(b"1")])
+    assert await store.give_back_tasks("w", old) == 0
+    [new] = await store.take_tasks(["q"], "v", 9, 0)
+    assert (new.payload, new.deliveries) == (b"payload of 1", 1)
+
+
+async def test_a_task_may_be_given_back_with_any_payload(store: Store) -> None:
+    loads = {b"empty": b"", b"flag": b"D", b"colon": b":S:", b"\xff": b"\xff\x00" * 9}
+    await write(store, 1, tasks=[Task(name, "q", shared=True, payload=load) for name, load in loads.items()])
+    taken = await take_now(store)
+    assert await store.give_back_tasks("w", list(taken.values())) == 4
+    again = await take_now(store)
+    assert {name: (task.payload, task.partition) for name, task in again.items()} == {
+        name: (load, 1) for name, load in loads.items()
+    }
+
+
+async def test_what_was_an_owner_s_own_can_be_given_back_too(store: Store) -> None:
+    await write(store, tasks=[own(b"1")])
+    entries = await store.share_tasks(0, b"token", "w", [(b"1", "q")])
+    assert entries is not None
+    assert await store.give_back_tasks("w", [as_taken(b"1", entries[0])]) == 1
+    assert await store.share_tasks(0, b"token", "w", [(b"1", "q")]) == [b""], "it waits for anyone"
+    [task] = await store.take_tasks(["q"], "v", 9, 0)
+    assert (task.payload, task.deliveries) == (b"payload of 1", 1)
+
+
 # -- sharing what the owner runs ---------------------------------------------------------------------------------------
 
 

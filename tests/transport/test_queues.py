@@ -22,6 +22,7 @@ STEPS: dict[str, Callable[[RedisStore], Awaitable[object]]] = {
     "take": lambda store: store.take_tasks(["q"], "w", 1, 0),
     "retake": lambda store: store.retake_tasks(["q"], "w", 0, 1),
     "keep": lambda store: store.keep_tasks("w", [TAKEN]),
+    "give back": lambda store: store.give_back_tasks("w", [TAKEN]),
     "complete": lambda store: store.complete_task(0, b"1", b"result", TAKEN),
     "share": lambda store: store.share_tasks(0, b"token", "w", [(b"1", "q")]),
 }
@@ -92,6 +93,30 @@ async def test_nothing_is_left_in_a_queue_of_what_nobody_wants(store: RedisStore
     assert await left(b"3", b"4") == (1, 0), "one was never taken"
     assert await store.take_tasks(["q"], "w", 4, 0) == []
     assert await left(b"0") == (0, 0)
+
+
+async def test_nothing_is_left_of_the_entry_of_what_was_given_back(store: RedisStore, server: ValkeyServer) -> None:
+    queue = Keys(store.layout).queue("q")
+    await write(store, shared(b"1"))
+    for _ in range(3):
+        taken = await store.take_tasks(["q"], "w", 1, 0)
+        assert await store.give_back_tasks("w", taken) == 1
+        assert (server.run("XLEN", queue), server.run("XPENDING", queue, "workers")["pending"]) == (1, 0)
+
+
+async def test_a_task_whose_giving_back_stopped_in_the_middle_runs_once(
+    store: RedisStore, server: ValkeyServer
+) -> None:
+    """HAZARDS 4: a script has no rollback. It stops here after its first write."""
+    keys = Keys(store.layout)
+    queue = keys.queue("q")
+    await write(store, shared(b"1"))
+    [task] = await store.take_tasks(["q"], "w", 1, 0)
+    server.run("XADD", queue, "*", "p", "0", "t", "1", "n", "0")
+    assert await store.take_tasks(["q"], "v", 9, 0) == []
+    assert await store.give_back_tasks("w", [task]) == 1
+    assert [one.task_id for one in await store.take_tasks(["q"], "v", 9, 0)] == [b"1"]
+    assert server.run("XLEN", queue) == 1
 
 
 async def test_a_queue_that_somebody_deleted_is_made_again(store: RedisStore, server: ValkeyServer) -> None:

@@ -108,7 +108,7 @@ def take_tasks(hub: HubState, queues: Sequence[str], worker: str, count: int, no
             while len(entries) < count and (orders := queue.stream.after(queue.delivered, 1)):
                 queue.delivered = orders[0]
                 if orders[0] not in queue.taken:  # else it was taken when it came
-                    queue.taken[orders[0]] = Delivery(worker, now_ms, 1)
+                    queue.taken[orders[0]] = Delivery(worker, now_ms, 1 + queue.before.get(orders[0], 0))
                     entries.append((name, orders[0]))
         taken = [task for name, order in entries for task in _wanted(hub, name, order)]
         if taken or not entries:
@@ -160,6 +160,23 @@ def keep_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: int) 
         else:
             delivery.kept_ms = now_ms
     return lost
+
+
+def give_back_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: int) -> list[Taken]:
+    """Let tasks wait in their queues again, as if this worker had not taken them; gives those that do."""
+    given: list[Taken] = []
+    for task in taken:
+        queue = hub.queue(task.queue)
+        order = stream_order(task.entry)
+        delivery = queue.taken.get(order)
+        if not _is_wanted(hub, task.partition, task.task_id, task.queue, order):
+            queue.forget(order)
+        elif delivery is not None and delivery.worker == worker:
+            queue.forget(order)
+            kept = hub.partitions[task.partition].tasks[task.task_id]
+            kept.entry = queue.append(now_ms, task.partition, task.task_id, delivery.count - 1)
+            given.append(task)
+    return given
 
 
 def complete_task(

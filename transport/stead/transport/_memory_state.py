@@ -180,12 +180,15 @@ class Queue:
     tasks: dict[Order, tuple[int, bytes]] = field(default_factory=dict[Order, tuple[int, bytes]])
     delivered: Order = (0, 0)  # everything after it waits to be taken for the first time
     taken: dict[Order, Delivery] = field(default_factory=dict[Order, Delivery])
+    before: dict[Order, int] = field(default_factory=dict[Order, int])  # of those given back: how often they were taken
     opened: bool = False  # a worker has said that it takes tasks from it
 
-    def append(self, now_ms: int, partition: int, task_id: bytes) -> Order:
-        """Let a task wait."""
+    def append(self, now_ms: int, partition: int, task_id: bytes, before: int = 0) -> Order:
+        """Let a task wait. `before`: how often it was taken already."""
         order = self.stream.append(now_ms, b"")
         self.tasks[order] = (partition, task_id)
+        if before:
+            self.before[order] = before
         return order
 
     def forget(self, order: Order) -> None:
@@ -193,6 +196,7 @@ class Queue:
         self.stream.delete(order)
         self.tasks.pop(order, None)
         self.taken.pop(order, None)
+        self.before.pop(order, None)
 
 
 @dataclass(slots=True)

@@ -74,6 +74,18 @@ class MemoryTasks(MemoryBase):
             "keep_tasks", lambda: steps.keep_tasks(self._state, worker, taken, self._clock.now_ms())
         )
 
+    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+        """Put tasks that this worker has taken back into their queues, as if it had not taken them; gives how many. Sent
+        again, it does nothing."""
+
+        def give_back() -> int:
+            given = steps.give_back_tasks(self._state, worker, taken, self._clock.now_ms())
+            for queue in {task.queue for task in given}:
+                self._waiters.wake(queue)
+            return len(given)
+
+        return await self._call("give_back_tasks", give_back)
+
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
         """Put a task's result into its partition's inbox, if the task is still wanted and has no result yet, and let go
         of what was taken; in one step. False if the result was not wanted. Sent again, it does no harm."""

@@ -240,6 +240,12 @@ class Store(Protocol):
         another worker has."""
         ...
 
+    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+        """Put tasks that this worker has taken back into their queues, as when it ends gracefully: they wait there again,
+        after the others, and that it had taken them does not count. Gives how many; not those that nobody wants any more
+        (they are let go of), or that another worker has. Sent again, it does nothing."""
+        ...
+
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
         """Put a task's result into its partition's inbox, if the task is still wanted and has no result yet, and let go
         of what was taken; in one step. False if the result was not wanted. Sent again, it does no harm."""

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from ._keys import Keys
 from ._records import StreamId, Taken
 from ._redis_base import RedisBase, is_owner
-from ._scripts import COMPLETE, KEEP, MARK, OPEN, RETAKE, SHARE, TAKE, command
+from ._scripts import COMPLETE, GIVEBACK, KEEP, MARK, OPEN, RETAKE, SHARE, TAKE, command
 
 # A worker that has nothing from a queue and has not asked for so long is forgotten there: names are drawn anew.
 _FORGET_MS = 3_600_000
@@ -120,17 +121,19 @@ class TaskSide(RedisBase):
         """Say that these still run; gives the IDs of those that nobody wants any more, or that another worker has."""
         if not taken:
             return []
-        names = _Names()
-        rows: list[tuple[int, int, StreamId, bytes]] = []
-        queues: dict[int, None] = {}
-        hashes: dict[int, None] = {}
-        for task in taken:
-            queue = names.place(self._keys.queue(task.queue))
-            tasks = names.place(self._keys.partitions[task.partition].tasks)
-            queues[queue] = hashes[tasks] = None
-            rows.append((queue, tasks, task.entry, task.task_id))
-        lost = await self._queries.one(KEEP.packed(names.names, worker, list(queues), list(hashes), rows))
+        rows = _Rows(self._keys, taken)
+        lost = await self._queries.one(KEEP.packed(rows.names, worker, rows.queues, rows.hashes, rows.rows))
         return [taken[int(place) - 1].task_id for place in lost]
+
+    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+        """Put tasks that this worker has taken back into their queues, as if it had not taken them; gives how many. Sent
+        again, it does nothing.
+        """
+        if not taken:
+            return 0
+        rows = _Rows(self._keys, taken)
+        numbered = [(*row, str(task.partition)) for row, task in zip(rows.rows, taken, strict=True)]
+        return int(await self._queries.one(GIVEBACK.packed(rows.names, worker, rows.queues, rows.hashes, numbered)))
 
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
         """Put a task's result into its partition's inbox, if the task is still wanted and has no result yet, and let go
@@ -157,3 +160,19 @@ class _Names:
             self.names.append(name)
             place = self._places[name] = len(self.names)
         return place
+
+
+class _Rows:
+    """What was taken, as scripts get it: keys, the places of queues and of tasks among them, and a row for each."""
+
+    def __init__(self, keys: Keys, taken: Sequence[Taken]) -> None:
+        names = _Names()
+        queues: dict[int, None] = {}
+        hashes: dict[int, None] = {}
+        self.rows: list[tuple[int, int, StreamId, bytes]] = []
+        for task in taken:
+            queue = names.place(keys.queue(task.queue))
+            tasks = names.place(keys.partitions[task.partition].tasks)
+            queues[queue] = hashes[tasks] = None
+            self.rows.append((queue, tasks, task.entry, task.task_id))
+        self.names, self.queues, self.hashes = names.names, list(queues), list(hashes)

@@ -68,6 +68,7 @@ COMMIT = _script("commit")
 COMPLETE = _script("complete")
 ENQUEUE = _script("enqueue")
 FIRE = _script("fire")
+GIVEBACK = _script("giveback", _QUEUES)
 HEARTBEAT = _script("heartbeat")
 HUB = _script("hub")
 KEEP = _script("keep", _QUEUES)
@@ -93,6 +94,7 @@ ALL = (
     COMPLETE,
     ENQUEUE,
     FIRE,
+    GIVEBACK,
     HEARTBEAT,
     HUB,
     KEEP,

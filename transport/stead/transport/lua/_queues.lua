@@ -15,10 +15,10 @@ local function open_queue(queue)
   if not group_of(queue) then call('XGROUP', 'CREATE', queue, 'workers', '0', 'MKSTREAM') end
 end
 
--- The worker that has taken an entry of a queue, or nil.
+-- The worker that has taken an entry of a queue, and how often it was taken; nil if nobody has.
 local function taker(queue, entry)
   local pending = call('XPENDING', queue, 'workers', entry, entry, 1)[1]
-  return pending and pending[2]
+  if pending then return pending[2], pending[4] end
 end
 
 -- Where a shared task is in its queue, from what the tasks hash holds of it; nil if it is not (or no longer) shared.

@@ -21,9 +21,11 @@ for place, queue in ipairs(KEYS) do
     for _, entry in ipairs(entries) do
       last = entry[1]
       local fields = entry[2]
-      if not (fields[5] and taker(queue, last)) then
-        call('XCLAIM', queue, 'workers', worker, 0, last, 'FORCE', 'JUSTID')
-        taken[#taken + 1] = {place, last, fields[2], fields[4], 1}
+      if not (fields[5] == 'w' and taker(queue, last)) then
+        -- One that was given back says how often it was taken before (see `giveback`).
+        local deliveries = 1 + (fields[5] == 'n' and tonumber(fields[6]) or 0)
+        call('XCLAIM', queue, 'workers', worker, 0, last, 'RETRYCOUNT', deliveries, 'FORCE', 'JUSTID')
+        taken[#taken + 1] = {place, last, fields[2], fields[4], deliveries}
         left = left - 1
       end
     end
