@@ -14,7 +14,7 @@ from stead.entities.kinds import Board, Message, Partition, decode_message
 from stead.orchestrations._activities import ActivityRunner
 from stead.orchestrations._activity_routes import Serving
 from stead.orchestrations._activity_run import encode_task
-from stead.transport import ManualClock, Settings, Taken, Task, WorkerView
+from stead.transport import ConnectionLost, ManualClock, Settings, Taken, Task, WorkerView
 
 T = TypeVar("T")
 
@@ -65,6 +65,7 @@ class FakeStore:
         self.results: dict[bytes, list[Any]] = {}
         self.asked: list[tuple[str, Any]] = []
         self.page = 2
+        self.lost_answers = 0  # so many of the next to what is given back
 
     async def tasks(self, partition: int, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
         await asyncio.sleep(0)
@@ -110,6 +111,14 @@ class FakeStore:
         unwanted, self.unwanted = self.unwanted, []
         return unwanted
 
+    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+        await asyncio.sleep(0)
+        self.asked.append(("give back", sorted(one.task_id for one in taken)))
+        if self.lost_answers:
+            self.lost_answers -= 1
+            raise ConnectionLost("on purpose")
+        return len(taken)
+
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
         await asyncio.sleep(0)
         message = decode_message(payload)
@@ -136,7 +145,11 @@ class FakeBoard:
         return next(self._numbers).to_bytes(length, "big")
 
     async def insist(self, step: Callable[[], Awaitable[T]], what: str) -> T:
-        return await step()
+        while True:
+            try:
+                return await step()
+            except ConnectionLost:
+                await asyncio.sleep(0)
 
     def check_generation(self) -> None: ...
 
@@ -231,6 +244,11 @@ class ActivityBench:
             while self.runner.slots.running > running or self.store.queues.get(""):
                 await asyncio.sleep(0.001)
             await settle()
+
+    @property
+    def given_back(self) -> list[bytes]:
+        """The shared tasks that went back into their queues, in that order."""
+        return [key for what, keys in self.store.asked if what == "give back" for key in keys]
 
     @property
     def answers(self) -> dict[int, Any]:

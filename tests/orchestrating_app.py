@@ -56,6 +56,16 @@ async def die(trace: str) -> None:
     os._exit(3)
 
 
+@app.activity(queue="slow")
+async def wait_for_go(folder: str, number: int) -> int:
+    """Runs until a file "go" is there, and leaves a trace of each time that it begins."""
+    with (Path(folder) / "began").open("a") as file:
+        file.write(f"{number}\n")
+    while not (Path(folder) / "go").exists():
+        await asyncio.sleep(0.02)
+    return number
+
+
 @app.orchestration
 async def hello(context: OrchestrationContext) -> list[str]:
     greetings = [await context.call_activity(say_hello, city) for city in CITIES]
@@ -77,6 +87,11 @@ async def transfer(context: OrchestrationContext, order: tuple[str, str, int]) -
         await context.call_entity(Account.add, source, -amount)
         await context.call_entity(Account.add, destination, amount)
     context.signal_entity(Ends.note, "transfer", context.instance_id)
+
+
+@app.orchestration
+async def patient(context: OrchestrationContext, folder: str) -> list[int]:
+    return list(await asyncio.gather(*(context.call_activity(wait_for_go, folder, number) for number in range(3))))
 
 
 @app.orchestration

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrating_app import CITIES, WIDTH, Account, Ends, app, fan_out, hello, poisoned, transfer
+from orchestrating_app import CITIES, WIDTH, Account, Ends, app, fan_out, hello, patient, poisoned, transfer
 from stead.app import Client
 from stead.orchestrations import RuntimeStatus
 from valkey_server import ValkeyServer
@@ -198,6 +198,33 @@ async def test_workers_that_keep_nothing_in_memory_do_the_same(
             first.signal(signal.SIGKILL)
             await first.ended()
             await load.progress()
+
+
+async def test_activities_outlive_deployments(
+    own_server: ValkeyServer, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    """What a worker gives back goes on at once in the next one, and none of this counts as a death."""
+    # Nothing is taken over within the time of this test, and a single death would be one too many.
+    settings = {"drain_ms": 100, "activity_keep_ms": 600_000, "activity_tries_max": 1}
+    traces = tmp_path / "began"
+
+    async with app.worker(own_server.url, queues=["another"]), app.connect(own_server.url) as client:
+        instance_id = await client.start_new(patient, str(tmp_path))
+        worker = start_worker(APP, **settings)
+        for deployments in range(4):
+
+            async def all_run(times: int = deployments + 1) -> bool:
+                return traces.exists() and len(traces.read_text().split()) == 3 * times
+
+            await eventually(all_run, "the next run of each activity")
+            if deployments < 3:
+                successor = start_worker(APP, **settings)
+                worker.signal(signal.SIGTERM)
+                assert await worker.ended() == 0
+                worker = successor
+        (tmp_path / "go").touch()
+        status = await client.wait_for_completion(instance_id, timeout=FINISH_S)
+        assert (status.runtime_status, status.output) == (RuntimeStatus.COMPLETED, [0, 1, 2])
 
 
 async def test_an_activity_that_kills_its_workers_fails_in_the_end(

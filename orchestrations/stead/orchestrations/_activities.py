@@ -137,8 +137,10 @@ class ActivityRunner:
         if not self._board.stopping:
             self.slots.abort()
             return
-        await self.slots.finish(self._settings.drain_ms / 1000)
-        await self._shared.flush(self._settings.drain_ms / 1000)
+        seconds = self._settings.drain_ms / 1000
+        # What waits goes to others, and what runs may end; then what was cancelled goes, and what ended has its result sent.
+        await asyncio.gather(self._shared.give_back_idle(), self.slots.finish(seconds))
+        await asyncio.gather(self._shared.give_back_idle(), self._shared.flush(seconds))
 
     # -- where to ------------------------------------------------------------------------------------------------------
 
@@ -223,7 +225,11 @@ class ActivityRunner:
 
     async def giving_back(self, partition: Partition) -> None:
         """A graceful release is under way. What waits is left to the next owner. What runs goes on here as a shared task;
-        or may end within `drain_ms`, if the worker is about to stop. No result is lost."""
+        or may end within `drain_ms`, if the worker is about to stop. No result is lost. (That it stops is heard of here
+        first: `run` is ended when all partitions are given back.)"""
+        assert self._shared is not None, "it was attached"
+        if self._board.stopping:
+            await self._shared.give_back_idle()
         tenure = self._tenures.get(partition)
         if tenure is None:
             return
@@ -296,9 +302,14 @@ class ActivityRunner:
             if not routes.known(job.name.lower()):
                 self._fail(job, unknown(job.name))
         others = [job for job in jobs if job.stage is Stage.WAITING]
-        if await self._make_shared(partition, others) is not None:
-            for job in others:  # and not kept alive
-                tenure.jobs.pop(job.key, None)
+        entries = await self._make_shared(partition, others)
+        if entries is None:
+            return
+        for job in others:
+            tenure.jobs.pop(job.key, None)
+        assert self._shared is not None, "it was attached"
+        shared = zip(others, entries, strict=True)
+        await self._shared.give_back([_as_taken(job, entry, partition) for job, entry in shared if entry])
 
     async def _make_shared(self, partition: Partition, jobs: Sequence[Job]) -> Sequence[bytes] | None:
         board = self._board
@@ -323,7 +334,7 @@ class ActivityRunner:
                 continue
             tenure.jobs.pop(job.key, None)
             if entry:
-                self._shared.adopt(job, Taken(job.queue, entry, partition.number, job.key, job.payload, 1))
+                self._shared.adopt(job, _as_taken(job, entry, partition))
             elif job.stage is Stage.RUNNING:
                 self.slots.drop(job)
 
@@ -357,3 +368,8 @@ class ActivityRunner:
             instance = job.context.instance_id
             message = Message(instance, "task", job.answer, b"", None, None, None, None, None)
             self._board.deliver_local(partition, instance, message)
+
+
+def _as_taken(job: Job, entry: bytes, partition: Partition) -> Taken:
+    """An own task that became a shared one."""
+    return Taken(job.queue, entry, partition.number, job.key, job.payload, 1)

@@ -1,7 +1,8 @@
 """Shared activities: taken from the hub's queues, kept alive while they run, completed by a message to their instance.
 
 A worker takes only what it can begin now. Every `activity_heartbeat_ms` it says what it still runs, and takes over what
-dead workers have left. A task that workers died of too often fails instead of being run once more.
+dead workers have left. A task that workers died of too often fails instead of being run once more. A worker that ends
+gracefully leaves nothing to be found in that way: what it has not finished goes back into its queue, uncounted.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ logger = logging.getLogger("stead.activities")
 _PAUSE_S = 0.1
 _FLUSH_S = 0.005
 _RESULTS_MAX = 100  # that are sent at once
+_GIVEN_MAX = 100  # that go back in one step, which copies their payloads
 _MESSAGE_ID_BYTES = 14
 
 
@@ -86,6 +88,8 @@ class SharedQueues:
                     await self._open()
                     block_ms = board.settings.read_block_ms
                     self._receive(await board.store.take_tasks(queues, board.name, count, block_ms))
+                    if board.stopping:
+                        await self.give_back_idle()
             except ConnectionLost:
                 await asyncio.sleep(_PAUSE_S)
             except ServerChanged:
@@ -116,7 +120,10 @@ class SharedQueues:
                 logger.error("a task of queue %r is left to others: %s", taken.queue, error)
                 continue
             job.taken = taken
-            self._begin(job, taken)
+            if self._board.stopping:  # asked for before
+                self._jobs[job.key] = job
+            else:
+                self._begin(job, taken)
 
     def _begin(self, job: Job, taken: Taken) -> None:
         settings = self._board.settings
@@ -193,6 +200,42 @@ class SharedQueues:
             await self._open()
             idle_ms = board.settings.activity_keep_ms
             self._receive(await board.store.retake_tasks(queues, board.name, idle_ms, count))
+
+    # -- what does not end here ----------------------------------------------------------------------------------------
+
+    async def give_back_idle(self) -> None:
+        """The worker ends: let others have what waits here and what was cancelled, at once. What does not get through within
+        `drain_ms` is left to be taken over, if this is not called again."""
+        jobs = [job for job in self._jobs.values() if job.stage in (Stage.WAITING, Stage.DROPPED)]
+        for job in jobs:
+            del self._jobs[job.key]
+            if job.stage is Stage.WAITING:
+                self._slots.drop(job)
+        given = False
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._board.settings.drain_ms / 1000):
+                    await self.give_back([job.taken for job in jobs if job.taken is not None])
+                    given = True
+        finally:
+            if not given:
+                self._jobs.update((job.key, job) for job in jobs)
+
+    async def give_back(self, tasks: Sequence[Taken]) -> None:
+        """Put tasks that were taken back into their queues, however long the store is away."""
+        board = self._board
+        for first in range(0, len(tasks), _GIVEN_MAX):
+            some = tasks[first : first + _GIVEN_MAX]
+            logger.info("%d activities go back into their queues", len(some))
+            while True:
+                try:
+                    await board.insist(
+                        lambda: board.store.give_back_tasks(board.name, some),  # noqa: B023 - called at once
+                        "giving back activities",
+                    )
+                    break
+                except ServerChanged:
+                    board.check_generation()
 
     # -- results -------------------------------------------------------------------------------------------------------
 

@@ -66,4 +66,5 @@ async def test_left_over_tasks_that_this_worker_may_not_run_go_to_their_queues()
         await bench.idle()
     shared = [task for what, tasks in bench.store.asked if what == "share" for task in tasks]
     assert sorted(shared) == [(rare.task_id, ""), (other.task_id, "")]
+    assert sorted(bench.given_back) == [rare.task_id, other.task_id], "to share them is not to take them"
     assert bench.answers == {2: "ActivityNotFound", 3: 2}

@@ -185,7 +185,7 @@ async def test_a_worker_that_stops_finishes_what_it_took_but_takes_no_more() -> 
     assert bench.results == {1: "done"}
 
 
-async def test_a_worker_that_dies_completes_nothing() -> None:
+async def test_a_worker_that_dies_completes_nothing_and_gives_nothing_back() -> None:
     bench = ActivityBench(sleep)
     async with bench.running():
         bench.put(bench.taken("sleep"))
@@ -193,6 +193,99 @@ async def test_a_worker_that_dies_completes_nothing() -> None:
     await settle()
     assert bench.runner.slots.running == 0
     assert bench.results == {}
+    assert bench.given_back == []
+
+
+async def test_a_worker_that_stops_gives_back_at_once_what_waits() -> None:
+    go = threading.Event()
+    began: list[int] = []
+
+    def plain(number: int) -> int:
+        began.append(number)
+        go.wait(5)
+        return number
+
+    bench = ActivityBench(plain, activity_threads_max=1)
+    first, second = bench.taken("plain", 1), bench.taken("plain", 2)
+    async with bench.running():
+        bench.put(first, second)
+        await settle()
+        bench.board.stopping = True
+        await bench.give_back()
+        assert bench.given_back == [second.task_id]
+        go.set()
+    assert bench.given_back == [second.task_id]
+    assert bench.results == {1: 1}
+    assert began == [1]
+
+
+async def test_a_worker_that_stops_gives_back_what_does_not_end_in_time() -> None:
+    bench = ActivityBench(double, sleep, drain_ms=10)
+    slow, dropped = bench.taken("sleep"), bench.taken("sleep")
+    async with bench.running():
+        bench.put(slow, dropped, bench.taken("double", 4))
+        await settle()
+        bench.runner.unwanted(bench.partition, [dropped.task_id])  # type: ignore[arg-type]
+        bench.board.stopping = True
+    assert bench.given_back == [slow.task_id], "not what has ended, nor what nobody wants"
+    assert bench.results == {3: 8}, "nothing is told of what was cancelled"
+    await settle()
+    assert bench.runner.slots.running == 0
+
+
+async def test_what_a_worker_that_stops_had_asked_for_goes_back_unbegun() -> None:
+    bench = ActivityBench(double)
+    taken, retaken = bench.taken("double", 1), bench.taken("double", 2, deliveries=99)
+    async with bench.running():
+        await settle()
+        bench.store.idle = [retaken]
+        bench.board.stopping = True
+        bench.put(taken)
+        await settle()
+        assert bench.given_back == [taken.task_id]
+    assert bench.store.idle == [retaken], "it takes nothing over any more"
+    assert bench.results == {}
+
+
+async def test_what_is_given_back_is_given_back_until_the_store_answers() -> None:
+    bench = ActivityBench(sleep, drain_ms=10)
+    taken = bench.taken("sleep")
+    async with bench.running():
+        bench.put(taken)
+        await settle()
+        bench.board.stopping = True
+        bench.store.lost_answers = 2
+    assert bench.given_back == [taken.task_id] * 3
+
+
+async def test_a_worker_that_stops_does_not_wait_for_ever_for_a_store_that_is_away() -> None:
+    bench = ActivityBench(sleep, drain_ms=10)
+    async with bench.running():
+        bench.put(bench.taken("sleep"))
+        await settle()
+        bench.board.stopping = True
+        bench.store.lost_answers = 1_000_000_000
+    assert bench.runner.slots.running == 0
+
+
+async def test_what_waits_gets_another_chance_when_the_store_is_away_at_first() -> None:
+    go = threading.Event()
+
+    def plain() -> None:
+        go.wait(5)
+
+    bench = ActivityBench(plain, activity_threads_max=1, drain_ms=10)
+    first, second = bench.taken("plain"), bench.taken("plain")
+    async with bench.running():
+        bench.put(first, second)
+        await settle()
+        bench.board.stopping = True
+        bench.store.lost_answers = 1_000_000_000
+        await bench.give_back()
+        bench.store.lost_answers = 0
+        bench.store.asked.clear()
+        go.set()
+    assert bench.given_back == [second.task_id]
 
 
 async def test_without_queues_nothing_is_asked() -> None:

@@ -130,6 +130,13 @@ class Hub:
         (result,) = await self.store.enqueue([Batch(partition, "s", 0, last - 1, last, [payload], 1_000, 60_000)])
         assert result.verdict is Verdict.ACCEPTED
 
+    async def held_by(self, worker: Worker, *others: Worker) -> str:
+        """The ID of an instance of this worker, once it and the others have their shares."""
+        async with asyncio.timeout(10):
+            while not all(one.partitions for one in (worker, *others)):
+                await asyncio.sleep(0.001)
+        return next(name for name in "abcdefghijklm" if partition_of(name, ONE) in worker.partitions)
+
     async def results(self, instance_id: str) -> list[Any] | None:
         """The results of an instance, none as long as some are missing."""
         (record,) = await self.store.read_records(partition_of(instance_id, ONE), [instance_id])
@@ -150,14 +157,26 @@ class Hub:
 runs: Counter[int] = Counter()
 
 
+finish = asyncio.Event()
+
+
 @pytest.fixture(autouse=True)
 def no_runs() -> None:
     runs.clear()
+    finish.clear()
 
 
 async def work(number: int) -> int:
     runs[number] += 1
     await asyncio.sleep(0.05)
+    return number
+
+
+async def long(number: int) -> int:
+    """Takes longer than any worker lives, until a test lets it end."""
+    runs[number] += 1
+    if not finish.is_set():
+        await asyncio.sleep(60)
     return number
 
 
@@ -262,6 +281,41 @@ async def test_shared_ones_of_a_worker_that_dies_are_taken_over() -> None:
             await worker.abandon()
         async with hub.worker():
             assert sorted((await hub.finished("a"))[0]) == list(range(3))
+
+
+async def test_shared_ones_survive_any_number_of_workers_that_stop() -> None:
+    """A deployment is not the activity's fault, and nobody waits for `activity_keep_ms` for what it interrupts."""
+    hub = Hub(long, activity_keep_ms=600_000, activity_tries_max=2, drain_ms=1)
+    instance = ""
+    async with hub.worker(queues=[]) as (owner, _):
+        for stops in range(6):
+            async with hub.worker() as (worker, _):
+                if not instance:
+                    instance = await hub.held_by(owner, worker)
+                    await hub.start(instance, "long", range(3))
+                async with asyncio.timeout(10):
+                    while sum(runs.values()) < 3 * (stops + 1):
+                        await asyncio.sleep(0.001)
+        finish.set()
+        async with hub.worker():
+            assert sorted((await hub.finished(instance))[0]) == [0, 1, 2]
+    assert runs == {0: 7, 1: 7, 2: 7}
+
+
+async def test_a_worker_that_waits_goes_on_at_once_with_what_another_one_gives_back() -> None:
+    hub = Hub(long, activity_keep_ms=600_000, activity_heartbeat_ms=600_000, drain_ms=1)
+    async with hub.worker(queues=[]) as (owner, _), hub.worker() as (first, _):
+        instance = await hub.held_by(owner, first)
+        await hub.start(instance, "long", range(3))
+        async with asyncio.timeout(10):
+            while sum(runs.values()) < 3:
+                await asyncio.sleep(0.001)
+        async with hub.worker() as (second, _):
+            await hub.held_by(second)
+            finish.set()
+            await first.stop()
+            assert sorted((await hub.finished(instance))[0]) == [0, 1, 2]
+    assert runs == {0: 2, 1: 2, 2: 2}
 
 
 async def test_failures_come_back() -> None:
