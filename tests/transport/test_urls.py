@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from stead.transport import InvalidInput, MemoryStore, Settings, StoreUnavailable, StoreUrl, open_store, parse_url
+from stead.transport import (
+    HubMismatch,
+    InvalidInput,
+    MemoryStore,
+    Settings,
+    StoreUnavailable,
+    StoreUrl,
+    open_store,
+    parse_url,
+)
 
 SECRET = "hunter2"
 
@@ -95,11 +104,13 @@ async def test_in_memory_a_name_is_a_hub_of_the_process() -> None:
     one = await open_store("memory://", "Urls-one", Settings(partitions=2))
     two = await open_store("memory://", "Urls-two", Settings(partitions=2))
     await one.close()
-    again = await open_store("memory://", "Urls-one", Settings(partitions=4))
+    again = await open_store("memory://", "Urls-one", Settings())
     assert isinstance(again, MemoryStore)
     assert again is one
     assert again is not two
     assert again.layout.partitions == 2
+    with pytest.raises(HubMismatch, match="partitions=2 and the settings ask for 4"):
+        await open_store("memory://", "Urls-one", Settings(partitions=4))
 
 
 @pytest.mark.parametrize("hub", ["", "ab", "1ab", "a_b", "a" * 46, "-ab", "ab\n", "äbc"])

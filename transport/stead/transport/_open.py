@@ -11,6 +11,7 @@ from ._errors import ConnectionLost, InvalidInput, StoreUnavailable
 from ._memory import MemoryStore
 from ._protocol import Store
 from ._redis import RedisStore
+from ._redis_server import check_layout
 from ._sender_tries import retry_delay
 from ._settings import Settings
 from ._urls import StoreUrl, parse_url
@@ -71,8 +72,10 @@ async def connect(where: StoreUrl, hub: str, settings: Settings, kind: type[Redi
 
 
 def _memory_hub(hub: str, settings: Settings) -> MemoryStore:
-    """The hub of that name in this process: everyone who opens it shares it, whatever the settings of later ones."""
+    """The hub of that name in this process, which all who open it share: with the layout of who opened it first."""
     with _memory_lock:
-        if hub not in _memory_hubs:
-            _memory_hubs[hub] = MemoryStore(hub, settings)
-        return _memory_hubs[hub]
+        store = _memory_hubs.get(hub)
+        if store is None:
+            store = _memory_hubs[hub] = MemoryStore(hub, settings)
+    check_layout(store.layout, settings)
+    return store
