@@ -72,6 +72,7 @@ class ActivityRunner:
         self._reading = False
         self._shared: SharedQueues | None = None
         self._suspects: Suspects | None = None
+        self._until: float | None = None  # when what runs is cancelled, once it is known that the worker stops
 
     # -- for tests -----------------------------------------------------------------------------------------------------
 
@@ -139,8 +140,16 @@ class ActivityRunner:
             return
         seconds = self._settings.drain_ms / 1000
         # What waits goes to others, and what runs may end; then what was cancelled goes, and what ended has its result sent.
-        await asyncio.gather(self._shared.give_back_idle(), self.slots.finish(seconds))
+        await asyncio.gather(self._shared.give_back_idle(), self.slots.finish(self._drain_s()))
         await asyncio.gather(self._shared.give_back_idle(), self._shared.flush(seconds))
+
+    def _drain_s(self) -> float:
+        """How long what runs may still go on. Its time began when the first partition was given back: a worker that takes
+        it twice is killed by whoever stops it before it has given anything back."""
+        now = asyncio.get_running_loop().time()
+        if self._until is None:
+            self._until = now + self._settings.drain_ms / 1000
+        return max(self._until - now, 0.0)
 
     # -- where to ------------------------------------------------------------------------------------------------------
 
@@ -229,6 +238,7 @@ class ActivityRunner:
         first: `run` is ended when all partitions are given back.)"""
         assert self._shared is not None, "it was attached"
         if self._board.stopping:
+            self._drain_s()
             await self._shared.give_back_idle()
         tenure = self._tenures.get(partition)
         if tenure is None:
@@ -340,7 +350,7 @@ class ActivityRunner:
 
     async def _wait(self, jobs: Sequence[Job]) -> None:
         waits = [asyncio.ensure_future(ended(job)) for job in jobs]
-        _, late = await asyncio.wait(waits, timeout=self._settings.drain_ms / 1000)
+        _, late = await asyncio.wait(waits, timeout=self._drain_s())
         for wait in late:
             wait.cancel()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -231,6 +232,23 @@ async def test_a_worker_that_stops_gives_back_what_does_not_end_in_time() -> Non
     assert bench.results == {3: 8}, "nothing is told of what was cancelled"
     await settle()
     assert bench.runner.slots.running == 0
+
+
+async def test_own_and_shared_activities_have_one_drain_time_together() -> None:
+    """Whoever stops a worker kills it in the end: what it has not given back by then counts as a death."""
+    bench = ActivityBench(sleep, drain_ms=600)
+    shared = bench.taken("sleep")
+    async with bench.running():
+        bench.put(shared)
+        bench.grant(bench.task("sleep"))
+        await settle()
+        bench.board.stopping = True
+        began = time.monotonic()
+        await bench.give_back()
+        bench.let_go()
+        assert bench.given_back == []
+    assert 0.5 < time.monotonic() - began < 1.1
+    assert bench.given_back == [shared.task_id]
 
 
 async def test_what_a_worker_that_stops_had_asked_for_goes_back_unbegun() -> None:
