@@ -22,9 +22,11 @@ class Server:
         self.url = ""
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.connections = 0
+        self.open: set[asyncio.StreamWriter] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.open.add(writer)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 first, *lines = head.decode().strip().split("\r\n")
@@ -39,6 +41,7 @@ class Server:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.open.discard(writer)
             writer.close()
 
     def answer(self, path: str, body: bytes) -> bytes:
@@ -73,6 +76,8 @@ async def serving() -> AsyncGenerator[tuple[Server, HttpActivity]]:
         part.cancel()
         await asyncio.wait([part])
         listening.close()
+        for writer in server.open:  # which the activity of another server keeps: since Python 3.12 they are waited for
+            writer.close()
         await listening.wait_closed()
 
 

@@ -227,9 +227,10 @@ async def test_an_activity_knows_who_waits_for_it() -> None:
 
 async def test_what_is_unwanted_is_cancelled_or_thrown_away() -> None:
     ended: list[str] = []
-    begun, go = threading.Event(), threading.Event()
+    begun, go, asleep = threading.Event(), threading.Event(), asyncio.Event()
 
     async def sleep() -> None:
+        asleep.set()
         try:
             await asyncio.sleep(10)
         except asyncio.CancelledError:
@@ -248,6 +249,7 @@ async def test_what_is_unwanted_is_cancelled_or_thrown_away() -> None:
     tasks = [bench.task("sleep"), bench.task("busy"), bench.task("double", 1)]
     async with bench.running():
         bench.grant(*tasks)
+        await asleep.wait()
         assert await asyncio.to_thread(begun.wait, 5)
         bench.unwanted(*tasks)
         await bench.idle()
