@@ -13,6 +13,7 @@ from pydantic import PydanticUserError, ValidationError
 
 from stead.transport import InvalidInput, unpack
 
+from ._annotations import signature_of
 from ._cells import STATE_BYTES_MAX, Cell, ClassCell
 from ._cells_function import FunctionCell
 from ._entity import Entity, check_fields, hints_of
@@ -167,7 +168,7 @@ class FunctionEntityType(EntityType):
         self.canonical = canonical_name(name)
         if not callable(function) or isinstance(function, type):
             raise InvalidDefinition(f"entity {name!r}", "@app.entity_function goes above a function")
-        count = len(inspect.signature(function).parameters)
+        count = len(signature_of(function).parameters)
         if count != 1:
             raise InvalidDefinition(f"entity function {name!r}", f"it takes one argument, the context, and not {count}")
         self.operations = MappingProxyType({})

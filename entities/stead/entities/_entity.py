@@ -13,7 +13,6 @@ import abc
 import inspect
 import sys
 import types
-import typing
 from collections.abc import Callable, Iterator
 from types import FrameType, FunctionType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 from pydantic import BaseModel, ConfigDict
 
 from ._addressing import OperationMark
+from ._annotations import annotations_of, copy_annotations, hints_in
 from ._errors import ContextEnded, InvalidDefinition
 from ._schema import substitute, unstorable
 
@@ -124,15 +124,9 @@ def _check_body(cls: type[Entity]) -> None:
 
 def _annotated(cls: type) -> list[str]:
     """The names that a class body annotates as fields."""
-    if sys.version_info >= (3, 14):
-        import annotationlib
-
-        annotations = annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
-    else:
-        annotations = vars(cls).get("__annotations__", {})
     return [
         name
-        for name, annotation in annotations.items()
+        for name, annotation in annotations_of(cls).items()
         if not name.startswith("_") and "ClassVar" not in str(annotation)
     ]
 
@@ -258,7 +252,7 @@ def _copy(function: FunctionType, qualified: str) -> FunctionType:
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
     copy.__kwdefaults__ = function.__kwdefaults__
-    copy.__annotations__ = function.__annotations__
+    copy_annotations(function, copy)
     copy.__doc__ = function.__doc__
     copy.__module__ = function.__module__
     copy.__qualname__ = qualified
@@ -279,9 +273,8 @@ def hints_of(function: FunctionType, cls: type[Entity]) -> dict[str, Any]:
 
 def _resolved(function: FunctionType, names: dict[str, Any], *, strict: bool = False) -> dict[str, Any] | None:
     """The annotations with their names looked up; None if some are not defined yet."""
-    inner = inspect.unwrap(function)
     try:
-        return typing.get_type_hints(inner, localns=names, include_extras=True)
+        return hints_in(function, names)
     except Exception as error:
         if not strict:
             return None

@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError
 
 from stead.transport import InvalidInput
 
+from ._annotations import signature_of
 from ._errors import InvalidDefinition, bad_argument
 from ._schema import describe_errors, unstorable
 
@@ -82,7 +83,7 @@ class Parameters:
         self._named: dict[str, _Parameter] = {}
         self._rest: Value | None = None
         self._named_rest: Value | None = None
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(signature_of(function).parameters.values())
         if not parameters or parameters[0].kind not in (
             inspect.Parameter.POSITIONAL_ONLY,
             inspect.Parameter.POSITIONAL_OR_KEYWORD,
@@ -241,7 +242,7 @@ def _runner_of_one(
 ) -> Runner:
     kind = value.kind
     check = value.check
-    name = list(inspect.signature(function).parameters)[1]
+    name = list(signature_of(function).parameters)[1]
 
     def run(instance: Any, args: Sequence[object], kwargs: Mapping[str, object] | None) -> Any:
         if kwargs or len(args) != 1:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ._activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
 from ._addressing import Call, resolve
+from ._annotations import hints_in, signature_of
 from ._board import Bell, Board
 from ._bulk import BulkEncoder, BulkRoute, buffer_length, claim_number, sender_of, short_source
 from ._effects import Effects
@@ -88,11 +89,13 @@ __all__ = [
     "encode_record",
     "encode_reply",
     "failure_of",
+    "hints_in",
     "instant_in_ms",
     "message_extras",
     "resolve",
     "sender_of",
     "short_source",
+    "signature_of",
     "take_page",
     "value_of",
 ]

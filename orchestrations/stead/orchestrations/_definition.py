@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from stead.entities import InvalidDefinition
-from stead.entities.kinds import Parameters, check_instance_id, check_tags, value_of
+from stead.entities.kinds import Parameters, check_instance_id, check_tags, signature_of, value_of
 from stead.transport import InvalidInput
 
 from ._retry import check_retry
@@ -358,7 +358,7 @@ def make_orchestration(
 
 def _parameters_of(function: Callable[..., Any], what: str) -> tuple[str, inspect.Parameter | None]:
     """The name of the context's parameter, and the input's parameter. Raises `InvalidDefinition`."""
-    parameters = list(inspect.signature(function).parameters.values())
+    parameters = list(signature_of(function).parameters.values())
     for parameter in parameters:
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             raise InvalidDefinition(what, f"*{parameter.name} cannot be: it takes the context and one input")

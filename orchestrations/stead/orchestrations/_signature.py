@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 from pydantic import ValidationError
 
 from stead.entities import InvalidDefinition
-from stead.entities.kinds import Value, canonical_name, describe_errors, dumped
+from stead.entities.kinds import Value, canonical_name, describe_errors, dumped, hints_in, signature_of
 from stead.transport import InvalidInput
 
 
@@ -75,14 +75,8 @@ def hints_of(function: types.FunctionType, what: str, skip: str | None = None) -
 
     Raises `InvalidDefinition` if a name in them is unknown.
     """
-    inner = inspect.unwrap(function)
-    annotations = {name: hint for name, hint in inspect.get_annotations(inner).items() if name != skip}
-    if not annotations:
-        return {}
-    holder = types.SimpleNamespace(__annotations__=annotations)
-    known: dict[str, Any] = getattr(inner, "__globals__", {})
     try:
-        return typing.get_type_hints(holder, known, _names_around(function), include_extras=True)
+        return hints_in(function, _names_around(function), skip)
     except Exception as error:
         raise InvalidDefinition(
             what,
@@ -107,7 +101,7 @@ def _names_around(function: types.FunctionType) -> dict[str, Any]:
 
 def with_self(function: types.FunctionType) -> Callable[..., Any]:
     """A stand-in with the function's parameters after a `self`: the form in which entities' machinery knows functions."""
-    parameters = inspect.signature(function).parameters.values()
+    parameters = signature_of(function).parameters.values()
 
     def stand_in() -> None:
         """Never called: only its signature is looked at."""
