@@ -102,7 +102,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
         self._closed = False
         self._refusals = 0  # of commands since it was dropped
-        self._outer: tuple[Any, Any] | None = None
+        self._outer: tuple[Any, Any, Any] | None = None
         self.now_s = 0.0
         self.thread = 0  # the one that takes a turn with it: cheaper to ask for than the running loop
         self.stopping = False
@@ -113,7 +113,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def enter(self) -> None:
         """Make this the running loop of the thread."""
         self.thread = get_ident()
-        self._outer = (events._get_running_loop(), sys.get_asyncgen_hooks())
+        outer = events._get_running_loop()
+        self._outer = (outer, sys.get_asyncgen_hooks(), _set_aside(outer) if _ONE_TASK_A_THREAD else None)
         events._set_running_loop(self)
         sys.set_asyncgen_hooks(firstiter=cast("Any", self._adopt), finalizer=None)
 
@@ -121,10 +122,12 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Make the loop that ran before the running one again."""
         assert self._outer is not None
         self.thread = 0
-        outer, hooks = self._outer
+        outer, hooks, task = self._outer
         self._outer = None
         sys.set_asyncgen_hooks(*hooks)
         events._set_running_loop(outer)
+        if task is not None:
+            _bring_back(outer, task)
 
     def run(self) -> None:
         """Run what is ready, until nothing is or `stopping` is set. Raises what ends a process (`SystemExit`, …)."""
@@ -267,7 +270,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         *,
         name: str | None = None,
         context: contextvars.Context | None = None,
-        **others: Any,  # what later versions of Python add
+        **others: Any,  # what later versions of Python add: `eager_start`
     ) -> asyncio.Task[Any]:
         if self._host.dead:
             coro.close()
@@ -280,15 +283,17 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
                 return early
         coroutines = coroutines_to_complete(inspect.currentframe())
         if coroutines is None:
-            return self._new_task(coro, name, context)
+            return self._new_task(coro, name, context, others)
         for coroutine in coroutines:
             if id(coroutine) not in self._early:
-                self._early[id(coroutine)] = self._new_task(coroutine, None, None)
+                self._early[id(coroutine)] = self._new_task(coroutine, None, None, others)
         return self._early.pop(id(coro))
 
-    def _new_task(self, coro: Any, name: str | None, context: contextvars.Context | None) -> asyncio.Task[Any]:
+    def _new_task(
+        self, coro: Any, name: str | None, context: contextvars.Context | None, others: dict[str, Any]
+    ) -> asyncio.Task[Any]:
         number = self.number()
-        task: NumberedTask[Any] = NumberedTask(number, coro, self, name, context)
+        task: NumberedTask[Any] = NumberedTask(number, coro, self, name, context, others)
         self._tasks[number] = task
         task.add_done_callback(self._ended)
         return task
@@ -333,6 +338,18 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
 
     async def shutdown_asyncgens(self) -> None:
         """Nothing: the generators are closed with the execution."""
+
+
+_ONE_TASK_A_THREAD = sys.version_info >= (3, 14)  # current at a time; before, one for each loop
+
+
+def _set_aside(loop: asyncio.AbstractEventLoop | None) -> Any:
+    """The current task of the outer loop, which is none until `_bring_back`: no other could run."""
+    return None if loop is None else cast("Any", tasks)._swap_current_task(loop, None)
+
+
+def _bring_back(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    cast("Any", tasks)._swap_current_task(loop, task)
 
 
 def _exhaust(coroutine: Any) -> None:

@@ -14,8 +14,8 @@ import inspect
 import threading
 from asyncio import tasks
 from collections import deque
-from collections.abc import Callable, Coroutine
-from types import CodeType, FrameType
+from collections.abc import Callable, Coroutine, Mapping
+from types import CodeType, FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._unsupported import IN_AN_ACTIVITY, UnsupportedInOrchestrator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DEPTH = 6  # frames between `as_completed` and `create_task`, over all versions of Python
 
 
@@ -40,10 +41,15 @@ class NumberedTask(asyncio.Task[T]):
         loop: DeterministicLoop,
         name: str | None,
         context: contextvars.Context | None,
+        others: Mapping[str, Any] = _NOTHING,
     ) -> None:
         self.number = number  # before the rest: asyncio enters the task into a set
         self._home = loop
-        super().__init__(coro, loop=loop, name=name or f"task-{number & 0xFFFFFF}", context=context)
+        name = name or f"task-{number & 0xFFFFFF}"
+        if others:
+            super().__init__(coro, loop=loop, name=name, context=context, **others)
+        else:
+            super().__init__(coro, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
         return self.number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import sys
 from typing import Any
 
 import anyio
@@ -337,6 +338,57 @@ async def test_coroutines_given_to_as_completed_start_in_their_order() -> None:
 
     driver = Driver(flow, replay_every_turn=True)
     assert driver.run().result == [f"a{n}" for n in range(40)]  # type: ignore[union-attr]
+
+
+async def test_as_completed_may_be_an_asynchronous_iterator() -> None:
+    async def flow(context: OrchestrationContext) -> list[Any]:
+        async def one(n: int) -> str:
+            return str(await context.call_activity(f"a{n}"))
+
+        following = asyncio.as_completed([one(n) for n in range(40)])
+        if sys.version_info >= (3, 13):
+            return [await each async for each in following]
+        return [await each for each in following]
+
+    driver = Driver(flow, replay_every_turn=True)
+    assert driver.run().result == [f"a{n}" for n in range(40)]  # type: ignore[union-attr]
+
+
+async def test_a_task_begins_eagerly_where_asyncio_has_that() -> None:
+    async def flow(context: OrchestrationContext) -> list[Any]:
+        seen: list[Any] = []
+
+        async def one(n: int) -> str:
+            seen.append(n)
+            return str(await context.call_activity(f"a{n}"))
+
+        create_task: Any = asyncio.get_running_loop().create_task
+        tasks: list[Any] = []
+        for n in range(3):
+            coroutine = one(n)
+            try:
+                tasks.append(create_task(coroutine, eager_start=True))
+            except TypeError:
+                tasks.append(create_task(coroutine))
+            seen.append("made")
+        return [*seen, *await asyncio.gather(*tasks)]
+
+    begun = [0, "made", 1, "made", 2, "made"] if sys.version_info >= (3, 12) else ["made"] * 3
+    driver = Driver(flow, replay_every_turn=True)
+    assert driver.run().result == [*begun, "a0", "a1", "a2"]  # type: ignore[union-attr]
+
+
+async def test_the_task_that_takes_a_turn_is_the_current_one_after_it() -> None:
+    async def flow(context: OrchestrationContext) -> list[str]:
+        await context.call_activity("x")
+        return [task.get_name() for task in (asyncio.current_task(), *asyncio.all_tasks()) if task is not None]
+
+    outer = asyncio.current_task()
+    execution = begin(flow)
+    assert asyncio.current_task() is outer
+    execution.feed(done(only(execution)))
+    assert asyncio.current_task() is outer
+    assert result_of(execution) == ["flow", "flow"]
 
 
 async def test_a_failing_child_cancels_its_siblings() -> None:
