@@ -281,7 +281,11 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             early = self._early.pop(id(coro), None)
             if early is not None:
                 return early
-        coroutines = coroutines_to_complete(inspect.currentframe())
+        try:
+            coroutines = coroutines_to_complete(inspect.currentframe())
+        except UnsupportedInOrchestrator:
+            coro.close()
+            raise
         if coroutines is None:
             return self._new_task(coro, name, context, others)
         for coroutine in coroutines:

@@ -134,4 +134,10 @@ def coroutines_to_complete(here: FrameType | None) -> list[Any] | None:
         raise UnsupportedInOrchestrator(
             "asyncio.as_completed over coroutines that are not in a list", "their order would be lost; make it a list"
         )
-    return [each for each in cast("list[Any]", given) if asyncio.iscoroutine(each)]
+    coroutines = [each for each in cast("list[Any]", given) if not asyncio.isfuture(each)]
+    if not all(map(asyncio.iscoroutine, coroutines)):
+        raise UnsupportedInOrchestrator(
+            "asyncio.as_completed over other awaitables than coroutines and tasks",
+            "their order would be lost; make tasks of them (asyncio.ensure_future)",
+        )
+    return coroutines

@@ -6,6 +6,7 @@ import asyncio
 import math
 import socket
 import sys
+from collections.abc import Awaitable
 from typing import Any
 
 import anyio
@@ -352,6 +353,23 @@ async def test_as_completed_may_be_an_asynchronous_iterator() -> None:
 
     driver = Driver(flow, replay_every_turn=True)
     assert driver.run().result == [f"a{n}" for n in range(40)]  # type: ignore[union-attr]
+
+
+async def test_what_as_completed_would_start_in_any_order_is_refused() -> None:
+    class Later:
+        def __init__(self, awaitable: Awaitable[Any]) -> None:
+            self.awaitable = awaitable
+
+        def __await__(self) -> Any:
+            return self.awaitable.__await__()
+
+    async def flow(context: OrchestrationContext) -> list[Any]:
+        calls = [Later(context.call_activity(f"a{n}")) for n in range(3)]
+        with pytest.raises(UnsupportedInOrchestrator, match=r"make tasks of them"):
+            list(asyncio.as_completed(calls))
+        return [await following for following in asyncio.as_completed(list(map(asyncio.ensure_future, calls)))]
+
+    assert Driver(flow, replay_every_turn=True).run().result == ["a0", "a1", "a2"]  # type: ignore[union-attr]
 
 
 async def test_a_task_begins_eagerly_where_asyncio_has_that() -> None:
