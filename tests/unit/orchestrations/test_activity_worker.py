@@ -302,6 +302,21 @@ async def test_shared_ones_survive_any_number_of_workers_that_stop() -> None:
     assert runs == {0: 7, 1: 7, 2: 7}
 
 
+@pytest.mark.parametrize("deaths", [0, 1, 2])
+async def test_own_ones_do_so_too_though_workers_died_before(deaths: int) -> None:
+    hub = Hub(long, lease_ms=100, activity_tries_max=3, drain_ms=1)
+    await hub.start("a", "long", range(3))
+    for ends in range(deaths + 6):
+        async with hub.worker() as (worker, _), asyncio.timeout(10):
+            while sum(runs.values()) < 3 * (ends + 1):
+                await asyncio.sleep(0.001)
+            if ends < deaths:
+                await kill(worker)
+    finish.set()
+    async with hub.worker():
+        assert sorted((await hub.finished("a"))[0]) == [0, 1, 2]
+
+
 async def test_a_worker_that_waits_goes_on_at_once_with_what_another_one_gives_back() -> None:
     hub = Hub(long, activity_keep_ms=600_000, activity_heartbeat_ms=600_000, drain_ms=1)
     async with hub.worker(queues=[]) as (owner, _), hub.worker() as (first, _):
