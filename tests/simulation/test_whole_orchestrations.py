@@ -1,0 +1,149 @@
+"""Whole workers that run orchestrations, in virtual time: whatever befalls them, every instance ends once, and rightly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from simulation.whole import WholeWorld
+from stead.app import App, Client
+from stead.entities import Entity, EntityId, Worker
+from stead.orchestrations import OrchestrationContext, Orchestrations, RuntimeStatus
+from stead.transport import ManualClock
+
+ACCOUNTS = 5
+
+app = App("whole")
+clocks: list[ManualClock] = []
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """What goes wrong is logged, as it should."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@app.entity
+class Purse(Entity):
+    """An account."""
+
+    total: int = 100
+
+    def add(self, amount: int) -> int:
+        self.total += amount
+        return self.total
+
+
+@app.activity
+async def slow(number: int) -> int:
+    await clocks[-1].sleep(number % 5)
+    return number
+
+
+@app.activity
+def plain(number: int) -> int:
+    return number
+
+
+@app.orchestration
+async def transfer(context: OrchestrationContext, order: tuple[str, str, int]) -> str:
+    source, destination, amount = order
+    async with context.lock_entities(EntityId(Purse, source), EntityId(Purse, destination)):
+        await context.call_entity(Purse.add, source, -amount)
+        await context.call_activity(slow, amount)
+        await context.call_entity(Purse.add, destination, amount)
+    return "done"
+
+
+@app.orchestration
+async def fan_out(context: OrchestrationContext, count: int) -> int:
+    parts = [context.call_activity(slow if n % 2 else plain, n) for n in range(count)]
+    return sum(await asyncio.gather(*parts))
+
+
+@app.orchestration
+async def count_down(context: OrchestrationContext, left: int) -> str:
+    await asyncio.sleep(1)
+    if left:
+        context.continue_as_new(left - 1)
+    return "done"
+
+
+@app.orchestration
+async def parent(context: OrchestrationContext, count: int) -> int:
+    return sum(await asyncio.gather(*(context.call_sub_orchestrator(fan_out, count) for _ in range(2))))
+
+
+@app.orchestration
+async def wait_for_three(context: OrchestrationContext) -> int:
+    return sum([await context.wait_for_external_event("number", int) for _ in range(3)])
+
+
+class Instances(WholeWorld):
+    """`expected` are the outputs of the instances."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed, app.registry)
+        clocks[:] = [self.clock]
+        self.client = Client(self.store, app.registry, self.settings, app.orchestrations)
+        self.expected: dict[str, Any] = {}
+
+    def worker(self) -> Worker:
+        orchestrations = Orchestrations(app.orchestrations, self.settings, entities=app.registry)
+        return Worker(self.store, app.registry, self.settings, None, [orchestrations])
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+    async def step(self) -> None:
+        """One thing, and a while in which it has its effects."""
+        befalls = (self.start, self.stop, self.die, self.lose, self.restart)
+        await self.let(self.chance.choice((*befalls, *[self.begin] * 5))())
+        await self.pass_some_time()
+
+    async def begin(self) -> None:
+        """Start an instance."""
+        chance, client = self.chance, self.client
+        match chance.randrange(5):
+            case 0:
+                source, destination = chance.sample(range(ACCOUNTS), 2)
+                order = (f"purse-{source}", f"purse-{destination}", chance.randint(1, 20))
+                self.expected[await client.start_new(transfer, order)] = "done"
+            case 1:
+                count = chance.choice([1, 10, 40])
+                self.expected[await client.start_new(fan_out, count)] = count * (count - 1) // 2
+            case 2:
+                at = datetime.fromtimestamp(self.clock.now_ms() / 1000 + chance.choice([0, 3]), UTC)
+                self.expected[await client.start_new(count_down, chance.randint(0, 4), at=at)] = "done"
+            case 3:
+                self.expected[await client.start_new(parent, 6)] = 2 * 15
+            case _:
+                instance_id = await client.start_new(wait_for_three)
+                for number in (1, 10, 100):
+                    await client.raise_event(instance_id, "number", number)
+                self.expected[instance_id] = 111
+
+    async def missing(self) -> str:
+        for instance_id, output in self.expected.items():
+            status = await self.client.get_status(instance_id)
+            if status is None or not status.is_finished:
+                return f"{instance_id} is {status}"
+            assert (status.runtime_status, status.output) == (RuntimeStatus.COMPLETED, output), status
+        purses = [purse.total async for _, purse in self.client.list_entities(Purse)]
+        assert sum(purses) == 100 * len(purses)
+        return "" if self.store.is_idle() else "there are messages left"
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_every_instance_ends_once_and_rightly(seed: int) -> None:
+    world = Instances(seed)
+    for _ in range(world.chance.choice([10, 60])):
+        await world.step()
+    await world.come_to_an_end()
