@@ -152,6 +152,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
                     f"the orchestrator took {STEPS_MAX:,} steps without waiting for anything durable: an endless loop; "
                     "wait for an event or a timer in it"
                 )
+        handle = None  # a traceback may keep this frame, and so the task that failed: on Python 3.12 a cycle
 
     def adopt_main(self, task: NumberedTask[Any]) -> None:
         """The task whose end is the end of all: nothing that becomes ready after it runs."""
