@@ -75,7 +75,7 @@ _effects = st.fixed_dictionaries(
         "consumed": _picks,
         "states": st.dictionaries(_targets, _payloads, max_size=2),
         "created": st.lists(_targets, max_size=2, unique=True),
-        "deleted": st.lists(_targets, max_size=1),
+        "deleted": st.lists(st.sampled_from([*TARGETS, *INSTANCES]), max_size=1),
         "timers": st.dictionaries(st.sampled_from([b"1", b"2", b"\xff"]), st.sampled_from([1, 2, FAR_MS]), max_size=3),
         "cancelled": st.lists(st.sampled_from([b"1", b"2"]), max_size=1),
         "sends": st.lists(st.tuples(_places, _payloads), max_size=4),

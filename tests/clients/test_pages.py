@@ -91,7 +91,7 @@ async def test_instances_come_in_pages(store: Store, settings: Settings) -> None
         for number in range(5):
             await client.start_new("work", {"number": number}, instance_id=f"i{number}")
         async with asyncio.timeout(20):
-            while sum((await client.count_instances()).values()) < 5:
+            while sum((await client.count_instances(statuses=["Running"])).values()) < 5:
                 await asyncio.sleep(0.01)
         page = await client.page_instances(length=2)
         assert [status.instance_id for status in page.items] == ["i0", "i1"]

@@ -145,7 +145,7 @@ async def test_a_released_partition_stays_in_quarantine_until_an_operator_ends_i
 PLANTED = ["inbox", "state", "index", "timers", "payloads", "parked", "blocked", "dead", "starts", "tasks", "tries"]
 
 
-@pytest.mark.parametrize("name", [*PLANTED, "receiver", "park", "reply", "log", "queue", "reserving"])
+@pytest.mark.parametrize("name", [*PLANTED, "receiver", "park", "reply", "log", "queue", "reserving", "listing"])
 async def test_a_key_of_another_type_stops_a_commit_before_its_first_write(
     store: RedisStore, server: ValkeyServer, name: str
 ) -> None:
@@ -154,6 +154,7 @@ async def test_a_key_of_another_type_stops_a_commit_before_its_first_write(
     places = {
         "receiver": keys_of(store, 1).inbox,
         "reserving": keys_of(store, 2).starts,
+        "listing": keys_of(store, 2).index,
         "park": own.park("@a@p"),
         "reply": Keys(store.layout).reply(1, "me"),
         "log": own.log("i"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
 from redis_steps import commit, payloads, put, take
-from stead.transport import Reply, Running, Settings, Timer, Unpark
+from stead.transport import CommitVerdict, Reply, Running, SentStart, Settings, Timer, Unpark
 from stead.transport._keys import Keys
 from stead.transport._redis import RedisStore
 from stead.transport._redis_base import padded
@@ -157,6 +159,28 @@ async def test_what_was_deleted_while_listing_is_left_out(store: RedisStore, ser
         "@a@3",
         "@a@4",
     ]
+
+
+async def test_an_instance_that_is_taken_up_while_its_page_is_read_is_listed(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await take(store)
+    sent = [SentStart(0, name, b"s", b"start") for name in ("a", "b")]
+    await store.commit([commit(owner, b"c1", starts=sent)], store.generation)
+    run = store._queries.run
+
+    async def one_by_one(commands: Sequence[bytes]) -> list[Any]:
+        """The commands of a request, and before the last one a commit from elsewhere."""
+        first = await run(commands[:-1])
+        if b"HMGET" in commands[-1]:
+            taken = commit(owner, b"c2", b"c1", states=[("a", b"r")], created=["a"], started=[("a", b"s")])
+            assert await store.commit([taken], store.generation) == [CommitVerdict.APPLIED]
+        return [*first, *await run(commands[-1:])]
+
+    monkeypatch.setattr(store._queries, "run", one_by_one)
+    [found] = [page async for page in store.list_instances("", 100)]
+    assert [name for name, _ in found] == ["a", "b"]
+    assert found[0][1].record == b"r"
 
 
 # -- unclean ends ------------------------------------------------------------------------------------------------------

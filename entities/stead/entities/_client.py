@@ -30,6 +30,7 @@ E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+V = TypeVar("V")  # what the store has of a target
 
 
 class EntityClient:
@@ -268,11 +269,11 @@ class EntityClient:
 
     async def _list_pages(
         self,
-        pages: Callable[[str, int, str], AsyncIterator[list[tuple[str, bytes]]]],
+        pages: Callable[[str, int, str], AsyncIterator[list[tuple[str, V]]]],
         prefix: str,
         after: str = "",
         length: int | None = None,
-    ) -> AsyncIterator[list[tuple[str, bytes]]]:
+    ) -> AsyncIterator[list[tuple[str, V]]]:
         """The pages of a listing, from after a target on; after a lost connection it goes on where it was."""
         tries = Tries(self._store, self._settings)
         most = self._settings.list_page_length

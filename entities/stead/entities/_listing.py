@@ -13,6 +13,7 @@ from ._envelope import decode_record
 from ._ids import EntityId
 
 T = TypeVar("T")
+V = TypeVar("V")  # what the store has of a target
 T_co = TypeVar("T_co", covariant=True)
 
 SCANNED_MAX = 10_000
@@ -44,17 +45,17 @@ class EntityStatus:
 
 
 async def take_page(
-    pages: AsyncIterator[list[tuple[str, bytes]]], after: str, length: int, choose: Callable[[str, bytes], T | None]
+    pages: AsyncIterator[list[tuple[str, V]]], after: str, length: int, choose: Callable[[str, V], T | None]
 ) -> Page[T]:
     """The first that are chosen from a listing which began after a target."""
     found: list[T] = []
     scanned = 0
     async for page in pages:
-        for target, record in page:
+        for target, listed in page:
             if len(found) == length:
                 return Page(found, after)
             after = target
-            item = choose(target, record)
+            item = choose(target, listed)
             if item is not None:
                 found.append(item)
         scanned += len(page)

@@ -25,7 +25,7 @@ from stead.entities.kinds import (
     message_extras,
     take_page,
 )
-from stead.transport import InvalidInput, Reuse, Settings, SteadError, Store
+from stead.transport import InstanceView, InvalidInput, Reuse, Settings, SteadError, Store
 
 from ._client_queries import Filter, Instances, Look, check_statuses
 from ._client_starts import ReusePolicy, Subject, check_event_name, check_reason, check_reuse, resolve
@@ -256,7 +256,7 @@ class OrchestrationClient(EntityClient):
 
         `statuses`: members of `RuntimeStatus` or their names; `name`: an orchestration or its name; `prefix`: of the IDs;
         `created_from`, `created_to`: both included; `tags`: which it has to have; `after`: only those that come after that
-        ID. What exists throughout is given exactly once. An instance whose start no worker has taken up yet is not listed.
+        ID. What exists throughout is given exactly once; one whose start no worker has taken up yet is Pending.
         """
         wanted = Filter.of(statuses, name, created_from, created_to, tags)
         async for page in self._list_pages(self._store.list_instances, prefix, after):
@@ -264,7 +264,7 @@ class OrchestrationClient(EntityClient):
             if show_input and found:
                 found = await self._read(partial(self._instances.with_input, found))
             for look in found:
-                yield self._instances.status(look)
+                yield self._instances.status(look, show_input=show_input)
 
     async def page_instances(
         self,
@@ -284,15 +284,15 @@ class OrchestrationClient(EntityClient):
         """
         wanted = Filter.of(statuses, name, created_from, created_to, tags)
 
-        def choose(target: str, data: bytes) -> Look | None:
-            return next(iter(self._instances.matching([(target, data)], wanted)), None)
+        def choose(target: str, view: InstanceView) -> Look | None:
+            return next(iter(self._instances.matching([(target, view)], wanted)), None)
 
         pages = self._list_pages(self._store.list_instances, prefix, after, max(length + 1, PAGE_READ_LENGTH))
         page = await take_page(pages, after, length, choose)
         looks = page.items
         if show_input and looks:
             looks = await self._read(partial(self._instances.with_input, looks))
-        return Page([self._instances.status(look) for look in looks], page.after)
+        return Page([self._instances.status(look, show_input=show_input) for look in looks], page.after)
 
     async def count_instances(
         self,

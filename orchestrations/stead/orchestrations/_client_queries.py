@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from stead.entities.kinds import Message, decode_message, instant_in_ms
-from stead.transport import InvalidInput, Reuse, Store, partition_of
+from stead.transport import InstanceView, InvalidInput, Reuse, Store, partition_of
 
 from ._events import Event, EventType, decode_event
 from ._messages import StartMessage, decode_start, first_execution_id
@@ -39,7 +39,7 @@ class Look:
 
     @property
     def known(self) -> InstanceRecord | StartMessage:
-        """The one that is there: both say name, version and tags."""
+        """The one that is there: both say name, version, tags and when it was created."""
         known = self.start if self.record is None else self.record
         assert known is not None, "one of the two is there"
         return known
@@ -96,17 +96,18 @@ class Filter:
             tags or None,
         )
 
-    def matches(self, record: InstanceRecord) -> bool:
+    def matches(self, look: Look) -> bool:
         """Whether an instance is among those that are meant. Both ends of the time are included."""
-        if self.statuses is not None and record.status not in self.statuses:
+        known = look.known
+        if self.statuses is not None and look.status not in self.statuses:
             return False
-        if self.name is not None and record.name.lower() != self.name:
+        if self.name is not None and known.name.lower() != self.name:
             return False
-        if self.created_from_ms is not None and record.created_ms < self.created_from_ms:
+        if self.created_from_ms is not None and known.created_ms < self.created_from_ms:
             return False
-        if self.created_to_ms is not None and record.created_ms > self.created_to_ms:
+        if self.created_to_ms is not None and known.created_ms > self.created_to_ms:
             return False
-        return not self.tags or self.tags.items() <= (record.tags or {}).items()
+        return not self.tags or self.tags.items() <= (known.tags or {}).items()
 
 
 _STATUSES = {status.value.lower(): status for status in RuntimeStatus}
@@ -138,14 +139,7 @@ class Instances:
         One round trip. The start is read before the record: a commit in between moves the one into the other.
         """
         store, partition = self._store, partition_of(instance_id, self._store.layout.partitions)
-        view = await store.read_instance(partition, instance_id, events)
-        record = None if view.record is None else decode_record(view.record)
-        start = None if view.start is None else decode_message(view.start)
-        if start is not None and _counts(start, record):
-            return Look(instance_id, None, decode_start(start.args), (), first_execution_id(start.message_id))
-        if record is None:
-            return None
-        return Look(instance_id, record, None, [decode_event(data) for data in view.log])
+        return _look_of(instance_id, await store.read_instance(partition, instance_id, events))
 
     async def whole(self, instance_id: str) -> Look | None:
         """The instance with all of its history, which fits its record."""
@@ -184,14 +178,10 @@ class Instances:
             return replace(before, record=record, start=None, events=await self._log(before.instance_id, 0, 1))
         return replace(before, record=record, start=None)
 
-    def matching(self, page: Sequence[tuple[str, bytes]], wanted: Filter) -> list[Look]:
-        """Those of a page of records that are meant."""
-        found: list[Look] = []
-        for target, data in page:
-            record = decode_record(data)
-            if wanted.matches(record):
-                found.append(Look(target, record, None))
-        return found
+    def matching(self, page: Sequence[tuple[str, InstanceView]], wanted: Filter) -> list[Look]:
+        """Those of a page of a listing that are meant."""
+        looks = (_look_of(target, view) for target, view in page)
+        return [look for look in looks if look is not None and wanted.matches(look)]
 
     async def with_input(self, looks: Sequence[Look]) -> list[Look]:
         """The same with their first events, which are read all at once."""
@@ -235,6 +225,17 @@ class Instances:
 def execution_of(events: Sequence[Event]) -> str | None:
     """The ID of the execution that began a history."""
     return events[0].fields[3] if events and events[0].type is EventType.EXECUTION_STARTED else None
+
+
+def _look_of(instance_id: str, view: InstanceView) -> Look | None:
+    """What the store has of an instance, decoded; None if that is nothing."""
+    record = None if view.record is None else decode_record(view.record)
+    start = None if view.start is None else decode_message(view.start)
+    if start is not None and _counts(start, record):
+        return Look(instance_id, None, decode_start(start.args), (), first_execution_id(start.message_id))
+    if record is None:
+        return None
+    return Look(instance_id, record, None, [decode_event(data) for data in view.log])
 
 
 def _counts(start: Message, record: InstanceRecord | None) -> bool:

@@ -44,7 +44,7 @@ class PartitionKeys:
     lease: bytes  # hash: token, owner, epoch, expires, free_since, commit, applying, unclean, suspect, running_*, ...
     inbox: bytes  # stream: field m is the envelope; never deleted, it keeps the last ID
     state: bytes  # hash: target -> record
-    index: bytes  # sorted set, all with score 0: targets that have a record, in the order of their bytes
+    index: bytes  # sorted set, all with score 0: targets that have a record or an accepted start, in the order of their bytes
     timers: bytes  # sorted set: timer ID by due ms
     payloads: bytes  # hash: timer ID -> envelope
     parked: bytes  # hash: target -> stream ID of its first parked message

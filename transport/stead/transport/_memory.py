@@ -9,9 +9,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from . import _memory_steps as steps
 from ._codec import pack, unpack
@@ -39,6 +39,8 @@ from ._records import (
     stream_order,
 )
 
+_V = TypeVar("_V")
+
 _REPLIES_COUNT = 1_000
 
 
@@ -54,7 +56,7 @@ class MemoryStore(MemoryTasks):
     def _enqueue(self, batch: Batch) -> EnqueueResult:
         if self.faults.full:
             return EnqueueResult(Verdict.FULL)
-        result = steps.enqueue(self._state.partitions[batch.partition], batch, self._clock.now_ms())
+        result = steps.enqueue(self._state, batch, self._clock.now_ms())
         if result.verdict is Verdict.ACCEPTED:
             self._waiters.wake(batch.partition)
         return result
@@ -113,37 +115,52 @@ class MemoryStore(MemoryTasks):
 
     async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
         """An instance with the first of its events."""
-
-        def read() -> InstanceView:
-            state = self._state.partitions[partition]
-            start = state.starts.get(target)
-            log = state.logs.get(target, [])[:events]
-            return InstanceView(None if start is None else start[1], state.records.get(target), log)
-
-        return await self._call("read_instance", read)
+        return await self._call("read_instance", lambda: self._view(partition, target, events))
 
     def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
-        """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
+        """Pages of (target, record) of targets that have one and begin with `prefix`, ascending over the whole hub by the
         bytes of their UTF-8 form. What is there throughout is given exactly once."""
-        return self._list("list_targets", prefix, page, after, entities=True)
 
-    def list_instances(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
-        """As `list_targets`, for instances alone: targets that do not begin with "@"."""
-        return self._list("list_instances", prefix, page, after, entities=False)
+        def record(partition: int, target: str) -> bytes | None:
+            return self._state.partitions[partition].records.get(target)
+
+        return self._list("list_targets", prefix, page, after, record, entities=True)
+
+    def list_instances(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, InstanceView]]]:
+        """As `list_targets`, for instances: targets that do not begin with "@" and have a record or a start that waits."""
+
+        def view(partition: int, target: str) -> InstanceView | None:
+            seen = self._view(partition, target)
+            return None if seen.record is None and seen.start is None else seen
+
+        return self._list("list_instances", prefix, page, after, view, entities=False)
+
+    def _view(self, partition: int, target: str, events: int = 0) -> InstanceView:
+        state = self._state.partitions[partition]
+        start = state.starts.get(target)
+        log = state.logs.get(target, [])[:events] if events else ()
+        return InstanceView(None if start is None else start[1], state.records.get(target), log)
 
     async def _list(
-        self, method: str, prefix: str, page: int, beyond: str, *, entities: bool
-    ) -> AsyncIterator[list[tuple[str, bytes]]]:
+        self,
+        method: str,
+        prefix: str,
+        page: int,
+        beyond: str,
+        what: Callable[[int, str], _V | None],
+        *,
+        entities: bool,
+    ) -> AsyncIterator[list[tuple[str, _V]]]:
         # What is before the prefix is no place within the listing.
         after: bytes | None = beyond.encode() if beyond and beyond.encode() >= prefix.encode() else None
 
-        def read() -> tuple[bytes | None, list[tuple[str, bytes]]]:
+        def read() -> tuple[bytes | None, list[tuple[str, _V]]]:
             members = self._state.page(prefix.encode(), after, page, entities=entities)
-            found: list[tuple[str, bytes]] = []
+            found: list[tuple[str, _V]] = []
             for target, partition in members:
-                record = self._state.partitions[partition].records.get(target)
-                if record is not None:
-                    found.append((target, record))
+                value = what(partition, target)
+                if value is not None:
+                    found.append((target, value))
             return (members[-1][0].encode() if len(members) == page else None), found
 
         while True:

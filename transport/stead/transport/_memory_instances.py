@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from ._memory_leases import check_whole, owns
 from ._memory_state import Delivery, HubState, KeptTask, Order, PartitionState, format_id
-from ._records import Batch, Commit, Reuse, StreamId, Taken, in_order, stream_order
+from ._records import Batch, Commit, Reuse, StreamId, Taken, doubtful, in_order, stream_order
 
 _FINISHED = frozenset({b"\x01", b"\x03", b"\x04", b"\x05"})  # what the record of a finished instance begins with
 
 
-def reserve(state: PartitionState, batch: Batch) -> frozenset[int]:
+def reserve(hub: HubState, batch: Batch) -> frozenset[int]:
     """Reserve the instances that a batch starts; gives the positions of starts whose IDs are taken (HAZARDS 14)."""
+    state = hub.partitions[batch.partition]
     refused: set[int] = set()
     for start in batch.starts:
         record = state.records.get(start.target)
@@ -24,6 +25,7 @@ def reserve(state: PartitionState, batch: Batch) -> frozenset[int]:
             free = record is None or (start.reuse is Reuse.FINISHED and record[:1] in _FINISHED)
         if free:
             state.starts[start.target] = (start.message_id, batch.payloads[start.position])
+            hub.add_to_index(batch.partition, start.target)
         else:
             refused.add(start.position)
     return frozenset(refused)
@@ -50,6 +52,12 @@ def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms
     for _, _, start in in_order(commit.sends, commit.starts):
         if start is not None:
             hub.partitions[start.partition].starts.setdefault(start.target, (start.message_id, start.payload))
+            hub.add_to_index(start.partition, start.target)
+    for target in doubtful(commit):
+        if target in state.starts or target in state.records:
+            hub.add_to_index(commit.partition, target)
+        else:
+            hub.remove_from_index(commit.partition, target)
 
 
 # -- activities --------------------------------------------------------------------------------------------------------

@@ -203,7 +203,8 @@ class Queue:
 class PartitionState:
     """Everything of one partition.
 
-    Invariant (DESIGN §3): `inbox` and `parks` together hold exactly the messages whose effects are not committed yet.
+    Invariants: `inbox` and `parks` together hold exactly the messages whose effects are not committed yet (DESIGN §3);
+    `index` holds the targets that have a record or, in `starts`, a reservation.
     """
 
     inbox: Stream = field(default_factory=Stream)

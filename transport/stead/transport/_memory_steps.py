@@ -35,8 +35,9 @@ _UNKNOWN = Session(-1, 0, 0)  # what the store does not know begins after -1
 # -- producers ---------------------------------------------------------------------------------------------------------
 
 
-def enqueue(state: PartitionState, batch: Batch, now_ms: int) -> EnqueueResult:
+def enqueue(hub: HubState, batch: Batch, now_ms: int) -> EnqueueResult:
     """Put a batch into the inbox, once however often it is sent, if there is room (HAZARDS 3)."""
+    state = hub.partitions[batch.partition]
     record = _session(state, batch.session, now_ms)
     known = record or _UNKNOWN
     if batch.incarnation < known.incarnation:
@@ -52,7 +53,7 @@ def enqueue(state: PartitionState, batch: Batch, now_ms: int) -> EnqueueResult:
     waiting = len(state.inbox) + _parked(state)
     if waiting + len(batch.payloads) > batch.backlog_max:
         return EnqueueResult(Verdict.BACKLOG, waiting)
-    refused = reserve(state, batch) if batch.starts else frozenset[int]()
+    refused = reserve(hub, batch) if batch.starts else frozenset[int]()
     for position, payload in enumerate(batch.payloads):
         if position not in refused:
             state.inbox.append(now_ms, payload)

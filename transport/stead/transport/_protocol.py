@@ -105,12 +105,13 @@ class Store(Protocol):
         ...
 
     def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
-        """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
+        """Pages of (target, record) of targets that have one and begin with `prefix`, ascending over the whole hub by the
         bytes of their UTF-8 form; only those that come after `after`. What is there throughout is given exactly once."""
         ...
 
-    def list_instances(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
-        """As `list_targets`, for instances alone: targets that do not begin with "@"."""
+    def list_instances(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, InstanceView]]]:
+        """As `list_targets`, for instances: targets that do not begin with "@" and have a record or a start that waits.
+        One that passes from the second to the first meanwhile is there throughout."""
         ...
 
     async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:

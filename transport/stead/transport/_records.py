@@ -153,7 +153,7 @@ class InstanceView(NamedTuple):
 
     start: bytes | None  # the start message that was accepted and not carried out yet
     record: bytes | None
-    log: Sequence[bytes]  # as many events from the first on as were asked for
+    log: Sequence[bytes] = ()  # as many events from the first on as were asked for
 
 
 # -- commits -----------------------------------------------------------------------------------------------------------
@@ -277,6 +277,15 @@ def in_order(
         yield partition, payload, None
     for start in waiting:
         yield start.partition, start.payload, start
+
+
+def doubtful(commit: Commit) -> list[str]:
+    """Instances of the partition that this commit may end, or leave with nothing but a start that waits."""
+    if not (commit.deleted or commit.started):
+        return []
+    written = {target for target, _ in commit.states}
+    deleted = [target for target in commit.deleted if has_log(target)]
+    return [*deleted, *(target for target, _ in commit.started if target not in written)]
 
 
 class CommitVerdict(Enum):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 from ._errors import SourceSuperseded
 from ._records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
 from ._redis_base import RedisBase
 from ._scripts import ENQUEUE, SOURCE, command
 from ._wire import ReplyError
+
+_V = TypeVar("_V")
+_Members: TypeAlias = Sequence[tuple[bytes, int]]  # targets, each with its partition
 
 _VERDICTS = (Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.GAP, Verdict.BACKLOG, Verdict.SUPERSEDED)
 _REPLIES_COUNT = 1000
@@ -34,7 +37,7 @@ class ClientSide(RedisBase):
         names: tuple[bytes, ...] = (keys.inbox, keys.session(batch.session), keys.lease)
         starts: Any = 0
         if batch.starts:
-            names += (keys.starts, keys.state)
+            names += (keys.starts, keys.state, keys.index)
             starts = [(start.position + 1, start.target, start.message_id, int(start.reuse)) for start in batch.starts]
         return ENQUEUE.packed(
             names,
@@ -106,26 +109,32 @@ class ClientSide(RedisBase):
         if events:
             reads.append(command(b"LRANGE", keys.log(target), 0, events - 1))
         start, record, *log = await self._queries.run(reads)
-        return InstanceView(None if start is None else start[1 + start[0] :], record, log[0] if log else ())
+        return InstanceView(_start_message(start), record, log[0] if log else ())
 
     def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
-        """Pages of (target, record) of indexed targets that begin with `prefix`, ascending over the whole hub by the
+        """Pages of (target, record) of targets that have one and begin with `prefix`, ascending over the whole hub by the
         bytes of their UTF-8 form; only those that come after `after`. What is there throughout is given exactly once.
         """
         least = prefix.encode()
-        return self._list(_Listing(max(least, _next(after)), _end(least), page, self._layout.partitions), page)
+        listing = _Listing(max(least, _next(after)), _end(least), page, self._layout.partitions)
+        return self._list(listing, page, self._records_of)
 
-    async def list_instances(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
-        """As `list_targets`, for instances alone: targets that do not begin with "@"."""
+    async def list_instances(
+        self, prefix: str, page: int, after: str = ""
+    ) -> AsyncIterator[list[tuple[str, InstanceView]]]:
+        """As `list_targets`, for instances: targets that do not begin with "@" and have a record or a start that waits."""
         least = prefix.encode()
         ranges = [(least, _end(least))] if prefix else [(b"", b"@"), (b"A", b"")]  # "A" is what comes after "@"
         if prefix.startswith("@"):
             return
         for first, end in ranges:
-            async for found in self._list(_Listing(max(first, _next(after)), end, page, self._layout.partitions), page):
+            listing = _Listing(max(first, _next(after)), end, page, self._layout.partitions)
+            async for found in self._list(listing, page, self._views_of):
                 yield found
 
-    async def _list(self, listing: _Listing, page: int) -> AsyncIterator[list[tuple[str, bytes]]]:
+    async def _list(
+        self, listing: _Listing, page: int, read: Callable[[_Members], Awaitable[Sequence[_V | None]]]
+    ) -> AsyncIterator[list[tuple[str, _V]]]:
         members: list[tuple[bytes, int]] = []
         while True:
             wanted = listing.wanted()
@@ -137,21 +146,19 @@ class ClientSide(RedisBase):
                 continue
             if not members:
                 return
-            records = await self._records_of(members)
+            values = await read(members)
             found = [
-                (member.decode(), record)
-                for (member, _), record in zip(members, records, strict=True)
-                if record is not None
+                (member.decode(), value)
+                for (member, _), value in zip(members, values, strict=True)
+                if value is not None
             ]
             members = []
             if found:
                 yield found
 
-    async def _records_of(self, members: Sequence[tuple[bytes, int]]) -> list[bytes | None]:
-        """The records of (target, partition), in their order. One that was deleted meanwhile is None."""
-        by_partition: dict[int, list[bytes]] = {}
-        for member, partition in members:
-            by_partition.setdefault(partition, []).append(member)
+    async def _records_of(self, members: _Members) -> list[bytes | None]:
+        """The records of targets. One that was deleted meanwhile is None."""
+        by_partition = _by_partition(members)
         reads = [
             command(b"HMGET", self._keys.partitions[partition].state, *targets)
             for partition, targets in by_partition.items()
@@ -160,10 +167,40 @@ class ClientSide(RedisBase):
         records = {partition: iter(answer) for partition, answer in zip(by_partition, answers, strict=True)}
         return [next(records[partition]) for _, partition in members]
 
+    async def _views_of(self, members: _Members) -> list[InstanceView | None]:
+        """What there is of instances. The starts are read before the records: a commit in between moves the one into the
+        other.
+        """
+        by_partition = _by_partition(members)
+        reads: list[bytes] = []
+        for partition, targets in by_partition.items():
+            keys = self._keys.partitions[partition]
+            reads += (command(b"HMGET", keys.starts, *targets), command(b"HMGET", keys.state, *targets))
+        answers = await self._queries.run(reads)
+        pairs = zip(answers[::2], answers[1::2], strict=True)
+        found = {partition: zip(*pair, strict=True) for partition, pair in zip(by_partition, pairs, strict=True)}
+        views = (next(found[partition]) for _, partition in members)
+        return [
+            None if start is None and record is None else InstanceView(_start_message(start), record)
+            for start, record in views
+        ]
+
 
 def _enqueue_result(verdict: int, detail: bytes, refused: bytes = b"") -> EnqueueResult:
     places = frozenset(int(place) - 1 for place in refused.split(b",")) if refused else frozenset[int]()
     return EnqueueResult(_VERDICTS[verdict], int(detail), places)
+
+
+def _start_message(reservation: bytes | None) -> bytes | None:
+    """The message of a reservation: what comes after the length of its ID and its ID."""
+    return None if reservation is None else reservation[1 + reservation[0] :]
+
+
+def _by_partition(members: _Members) -> dict[int, list[bytes]]:
+    targets: dict[int, list[bytes]] = {}
+    for member, partition in members:
+        targets.setdefault(partition, []).append(member)
+    return targets
 
 
 def _end(prefix: bytes) -> bytes:

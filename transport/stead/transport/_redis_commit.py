@@ -7,10 +7,11 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from ._keys import Keys
-from ._records import Commit, in_order
-from ._scripts import COMMIT
+from ._records import Commit, doubtful, in_order
+from ._scripts import COMMIT, COMMIT_LISTING, packed_argument
 
 _K = TypeVar("_K")
+_V = TypeVar("_V")
 
 _REPLIES_MAX = 100_000  # answers that wait for one client; `reply_keep_ms` bounds their age
 
@@ -46,8 +47,7 @@ def pack_commit(keys: Keys, commit: Commit, dead_letters_max: int, reply_keep_ms
     more: Any = 0
     if commit.logs or commit.tasks or commit.dropped or commit.starts or commit.started:
         more = _pack_instances(keys, commit, names, list(by_receiver))
-    return COMMIT.packed(
-        names,
+    values = (
         commit.token,
         commit.previous,
         commit.commit_id,
@@ -70,6 +70,10 @@ def pack_commit(keys: Keys, commit: Commit, dead_letters_max: int, reply_keep_ms
         _REPLIES_MAX,
         more,
     )
+    listing = _pack_listing(keys, commit, names)
+    if listing is None:
+        return COMMIT.packed(names, *values)
+    return COMMIT_LISTING.call(names, packed_argument(values), packed_argument(listing))
 
 
 def _pack_instances(keys: Keys, commit: Commit, names: list[bytes], receivers: Sequence[int]) -> list[Any]:
@@ -103,12 +107,28 @@ def _pack_instances(keys: Keys, commit: Commit, names: list[bytes], receivers: S
     return [first, logs, tasks, commit.dropped, reservations, started, str(commit.partition)]
 
 
+def _pack_listing(keys: Keys, commit: Commit, names: list[bytes]) -> Sequence[Any] | None:
+    """What the commit changes of which instances exist, beyond those that it creates; None if nothing. Adds the keys to
+    `names`.
+    """
+    uncertain = doubtful(commit)
+    if not (commit.starts or uncertain):
+        return None
+    names.append(keys.partitions[commit.partition].starts)
+    own = len(names)
+    sent: list[tuple[int, list[int | str]]] = []
+    for partition, targets in _grouped((start.partition, start.target) for start in commit.starts).items():
+        names.append(keys.partitions[partition].index)
+        sent.append((len(names), [word for target in targets for word in (0, target)]))
+    return own, sent, uncertain
+
+
 def _sent(commit: Commit) -> Iterable[tuple[int, bytes]]:
     return ((partition, payload) for partition, payload, _ in in_order(commit.sends, commit.starts))
 
 
-def _grouped(pairs: Iterable[tuple[_K, bytes]]) -> dict[_K, list[bytes]]:
-    groups: dict[_K, list[bytes]] = {}
-    for key, payload in pairs:
-        groups.setdefault(key, []).append(payload)
+def _grouped(pairs: Iterable[tuple[_K, _V]]) -> dict[_K, list[_V]]:
+    groups: dict[_K, list[_V]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
     return groups

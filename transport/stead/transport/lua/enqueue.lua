@@ -2,7 +2,7 @@
 -- Puts a batch of messages into an inbox, once however often it is sent, if there is room.
 --
 -- KEYS  1 inbox (stream)   2 session (string "incarnation:last:refused", with a time to live)   3 lease (hash)
---       and with starts: 4 starts (hash)   5 state (hash)
+--       and with starts: 4 starts (hash)   5 state (hash)   6 index (zset)
 -- ARGV  1 packed: 1 incarnation, 2 previous, 3 last (decimal texts, -1 for none), 4 keep ms, 5 most messages that may
 --       wait, 6 payloads, 7 starts or 0: {place in the payloads, target, message ID, reuse: 0 only if it is finished,
 --       1 never, 2 always}, ...
@@ -31,6 +31,7 @@ check(lease, 'hash')
 if starts ~= 0 then
   check(KEYS[4], 'hash')
   check(KEYS[5], 'hash')
+  check(KEYS[6], 'zset')
 end
 local record = call('GET', session)
 local known_incarnation, known, refused_then = '0', '-1', ''
@@ -74,7 +75,10 @@ end
 for i = 1, #payloads do
   if not is_refused[i] then call('XADD', inbox, '*', 'm', payloads[i]) end
 end
-for target, reservation in pairs(reserved) do call('HSET', KEYS[4], target, reservation) end
+for target, reservation in pairs(reserved) do
+  call('HSET', KEYS[4], target, reservation)
+  call('ZADD', KEYS[6], 0, target)
+end
 local places = table.concat(refused, ',')
 call('SET', session, incarnation .. ':' .. last .. ':' .. places, 'PX', keep_ms)
 return {0, last, places}
