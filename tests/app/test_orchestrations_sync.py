@@ -106,7 +106,7 @@ def test_it_lists_and_purges(client: SyncClient) -> None:
     for number in range(3):
         client.wait_for_completion(client.start_new(doubled, number, instance_id=f"d{number}"))
     client.start_new(waits, instance_id="w")
-    eventually(lambda: len(list(client.list_instances())) == 4)
+    eventually(lambda: len(list(client.list_instances(statuses=["Completed", "Running"]))) == 4)
     assert [status.output for status in client.list_instances(prefix="d")] == [0, 2, 4]
     assert [status.input for status in client.list_instances(name=doubled, show_input=True)] == [0, 1, 2]
     assert client.count_instances() == {
@@ -118,6 +118,16 @@ def test_it_lists_and_purges(client: SyncClient) -> None:
     assert client.purge_instances(progress=told.append) == 2
     assert told[-1] == 2
     assert [status.instance_id for status in client.list_instances()] == ["w"]
+
+
+def test_it_lists_what_no_worker_has_taken_up(server_url: str) -> None:
+    with app.connect_sync(server_url) as client:
+        client.start_new(doubled, 1, instance_id="b")
+        client.start_new(waits, instance_id="a")
+        listed = list(client.list_instances(statuses=["Pending"], show_input=True))
+        assert listed == [client.get_status("a"), client.get_status("b")]
+        assert client.count_instances(name=doubled) == {("doubled", RuntimeStatus.PENDING): 1}
+        assert client.purge_instances() == 0
 
 
 def status_of(client: SyncClient, instance_id: str) -> RuntimeStatus | None:

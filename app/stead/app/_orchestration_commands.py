@@ -275,6 +275,4 @@ def _how_many(count: int, selection: Selection, *, more: bool) -> str:
     if more:
         return f"the first {count:,} instances{matching}; --limit shows more, --count counts them"
     what = "instance" if count == 1 else "instances"
-    if count:
-        return f"{count:,} {what}{matching}"
-    return f"no instances{matching}; one whose start no worker has taken up yet is not listed"
+    return f"{count:,} {what}{matching}" if count else f"no instances{matching}"
