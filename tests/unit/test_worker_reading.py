@@ -6,9 +6,13 @@ Whole workers. Virtual time stands still: whatever waits for a later time waits 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
-from stead.transport import ManualClock, MemoryStore, Settings, end_task
+from stead.transport import Commit, CommitVerdict, ManualClock, MemoryStore, Settings, end_task
 
 SETTINGS = Settings(partitions=2, batch_length_max=20, read_length_max=20, drain_ms=50)
 MESSAGES = 300  # reading pauses from 40 on
@@ -62,6 +66,33 @@ async def test_a_long_inbox_is_read_to_its_end_by_an_owner_that_goes_carefully()
             await asyncio.sleep(0)
         while await hub.counted() < MESSAGES:
             await asyncio.sleep(0)
+    await worker.stop()
+    await hub.client.aclose()
+
+
+async def test_a_flood_of_scheduled_signals_does_not_make_commits_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They become timers as they are read, without a turn: while a commit takes long, reading has to wait for it."""
+    hub = Hub()
+    sizes: list[int] = []
+    commit = hub.store.commit
+
+    async def slow(commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+        sizes.extend(len(each.consumed) for each in commits)
+        for _ in range(100):
+            await asyncio.sleep(0)
+        return await commit(commits, generation)
+
+    monkeypatch.setattr(hub.store, "commit", slow)
+    later = hub.client.after(timedelta(hours=1))
+    await asyncio.gather(*(later.signal_entity(Counter.add, f"key-{number % 30}") for number in range(MESSAGES)))
+    worker = Worker(hub.store, hub.registry, SETTINGS)
+    async with asyncio.timeout(30):
+        await worker.start()
+        while sum(sizes) < MESSAGES:
+            await asyncio.sleep(0)
+        while not hub.store.is_idle():
+            await asyncio.sleep(0)
+    assert max(sizes) <= 2 * SETTINGS.batch_length_max + SETTINGS.read_length_max
     await worker.stop()
     await hub.client.aclose()
 

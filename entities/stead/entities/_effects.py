@@ -104,6 +104,11 @@ class Effects:
         )
 
     @property
+    def overfull(self) -> bool:
+        """What was received (scheduled signals, above all) has filled it: nothing should be received until it is built."""
+        return len(self._consumed) >= 2 * self._length_max or self._bytes >= 2 * self._bytes_max
+
+    @property
     def empty(self) -> bool:
         return not (
             self._consumed

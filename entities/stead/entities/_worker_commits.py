@@ -84,6 +84,7 @@ class Committer:
             board.turn(partition)
         if partition.wants_parking:  # parks that this commit took from had to wait for it
             board.parking.ring()
+        board.reading.ring()  # which may have waited for it
         if commit.dropped:
             board.unwanted(partition, commit.dropped)
         if commit.tasks:

@@ -1,7 +1,8 @@
 """The part of a worker that reads: one blocking read over the inboxes of all its partitions, then the records needed.
 
 While the partitions take their turns, the next read is already on its way. Reading pauses while more messages wait in
-memory than the turns can take soon; messages of slow entities do not count, since parks take those.
+memory than the turns can take soon; messages of slow entities do not count, since parks take those. It pauses too while
+what was received fills the next commit: scheduled signals, which become timers without a turn.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class InboxReader:
         self._read: asyncio.Future[list[tuple[int, Sequence[Entry]]]] | None = None
         self._interrupted = False
         self._streams = 1  # how many partitions had something in the last read
+        self._overfull: list[Partition] = []
         self._ahead_max = board.settings.batch_length_max * 2
         board.interrupt_read = self.interrupt
 
@@ -53,7 +55,10 @@ class InboxReader:
                 board.check_generation()
 
     def _choose(self) -> dict[int, Partition]:
-        """The partitions to read now: none while there is enough to do."""
+        """The partitions to read now: none while there is enough to do, or to commit."""
+        self._overfull = [p for p in self._overfull if p.effects.overfull and not p.gone]
+        if self._overfull:
+            return {}
         partitions = [p for p in self._board.partitions.values() if not p.draining]
         if sum(p.runnable for p in partitions) > self._ahead_max:
             return {}
@@ -92,6 +97,8 @@ class InboxReader:
                 heard.append(partition)
         await self._load(heard)
         for partition in heard:
+            if partition.effects.overfull:
+                self._overfull.append(partition)
             board.turn(partition)
             if partition.wants_commit:
                 board.commit(partition)
