@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ._keys import Keys
 from ._records import Commit, doubtful, in_order
-from ._scripts import COMMIT, COMMIT_LISTING, packed_argument
+from ._scripts import COMMIT
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
@@ -45,9 +45,11 @@ def pack_commit(keys: Keys, commit: Commit, dead_letters_max: int, reply_keep_ms
         names.append(own.park(park.target))
         unparked.append((len(names), park.target, park.stream_ids))
     more: Any = 0
-    if commit.logs or commit.tasks or commit.dropped or commit.starts or commit.started:
-        more = _pack_instances(keys, commit, names, list(by_receiver))
-    values = (
+    uncertain = doubtful(commit)
+    if commit.logs or commit.tasks or commit.dropped or commit.starts or commit.started or uncertain:
+        more = _pack_instances(keys, commit, names, list(by_receiver), uncertain)
+    return COMMIT.packed(
+        names,
         commit.token,
         commit.previous,
         commit.commit_id,
@@ -70,13 +72,11 @@ def pack_commit(keys: Keys, commit: Commit, dead_letters_max: int, reply_keep_ms
         _REPLIES_MAX,
         more,
     )
-    listing = _pack_listing(keys, commit, names)
-    if listing is None:
-        return COMMIT.packed(names, *values)
-    return COMMIT_LISTING.call(names, packed_argument(values), packed_argument(listing))
 
 
-def _pack_instances(keys: Keys, commit: Commit, names: list[bytes], receivers: Sequence[int]) -> list[Any]:
+def _pack_instances(
+    keys: Keys, commit: Commit, names: list[bytes], receivers: Sequence[int], uncertain: Sequence[str]
+) -> list[Any]:
     """What instances do, as the script takes it. Adds the keys to `names`; `receivers` are those of the sends, in order."""
     own = keys.partitions[commit.partition]
     names += (own.tasks, own.tries, own.starts)
@@ -103,24 +103,12 @@ def _pack_instances(keys: Keys, commit: Commit, names: list[bytes], receivers: S
             reserving[partition] = len(names)
         place = receivers.index(partition) + 1
         reservations.append((reserving[partition], start.target, start.message_id, place, counts[partition]))
-    started = list(chain.from_iterable(commit.started))
-    return [first, logs, tasks, commit.dropped, reservations, started, str(commit.partition)]
-
-
-def _pack_listing(keys: Keys, commit: Commit, names: list[bytes]) -> Sequence[Any] | None:
-    """What the commit changes of which instances exist, beyond those that it creates; None if nothing. Adds the keys to
-    `names`.
-    """
-    uncertain = doubtful(commit)
-    if not (commit.starts or uncertain):
-        return None
-    names.append(keys.partitions[commit.partition].starts)
-    own = len(names)
-    sent: list[tuple[int, list[int | str]]] = []
+    listed: list[tuple[int, list[int | str]]] = []
     for partition, targets in _grouped((start.partition, start.target) for start in commit.starts).items():
         names.append(keys.partitions[partition].index)
-        sent.append((len(names), [word for target in targets for word in (0, target)]))
-    return own, sent, uncertain
+        listed.append((len(names), [word for target in targets for word in (0, target)]))
+    started = list(chain.from_iterable(commit.started))
+    return [first, logs, tasks, commit.dropped, reservations, started, str(commit.partition), listed, uncertain]
 
 
 def _sent(commit: Commit) -> Iterable[tuple[int, bytes]]:

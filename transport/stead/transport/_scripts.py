@@ -1,8 +1,7 @@
 """The Lua scripts: each is one file in `lua/`, whose head lists its keys, arguments, answer and errors.
 
-`lua/_prelude.lua` is put after the first line of each, and `lua/_queues.lua` too where queues are dealt with;
-`lua/commit_listing.lua` has the whole of `lua/commit.lua` in it. Scripts are loaded with SCRIPT LOAD and called by their
-hash: evaluated ones would be evicted after some hundreds of others (HAZARDS 6).
+`lua/_prelude.lua` is put after the first line of each, and `lua/_queues.lua` too where queues are dealt with. Scripts are
+loaded with SCRIPT LOAD and called by their hash: evaluated ones would be evicted after some hundreds of others (HAZARDS 6).
 """
 
 from __future__ import annotations
@@ -58,21 +57,14 @@ class Script:
         return command(b"SCRIPT", b"LOAD", self.source)
 
 
-def _read(name: str) -> tuple[str, str]:
-    """The first line of a script's file, which has its flags, and the rest."""
-    first, _, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
-    return first, rest
-
-
 def _script(name: str, more: str = "") -> Script:
-    first, rest = _read(name)
+    first, _, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
     source = f"{first}\n{_PRELUDE}{more}{rest}"
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest().encode())
 
 
 ACQUIRE = _script("acquire")
 COMMIT = _script("commit")
-COMMIT_LISTING = _script("commit_listing", f"local function commit()\n{_read('commit')[1]}end\n")
 COMPLETE = _script("complete")
 ENQUEUE = _script("enqueue")
 FIRE = _script("fire")
@@ -99,7 +91,6 @@ TAKE = _script("take", _QUEUES)
 ALL = (
     ACQUIRE,
     COMMIT,
-    COMMIT_LISTING,
     COMPLETE,
     ENQUEUE,
     FIRE,

@@ -18,6 +18,8 @@
 --          3 tasks: {task ID, index in KEYS of the queue or 0, payload}, ...   4 dropped: task IDs
 --          5 reservations: {index in KEYS, target, message ID, place in ARGV 9, place in its payloads}, ...
 --          6 started: target, message ID, ...   7 this partition's number
+--          8 listed: {index in KEYS of another index (zset), {0, instance, ...}}, ...
+--          9 doubtful: instances of this partition, listed as long as they have a record or a reservation
 -- Gives 1 applied, 2 already applied, 3 fenced (nothing written), 4 torn (nothing written: an earlier commit stopped in
 --       the middle).
 -- Errors: STEADTYPE (nothing written). Needs no memory check: a commit frees memory (HAZARDS 5).
@@ -52,7 +54,9 @@ if more ~= 0 then
   tasks, tries, starts = KEYS[more[1]], KEYS[more[1] + 1], KEYS[more[1] + 2]
   if #more[3] > 0 or #more[4] > 0 then check(tasks, 'hash') end
   if #more[4] > 0 then tried = check(tries, 'hash') end
-  if #more[6] > 0 then check(starts, 'hash') end
+  if #more[6] > 0 or #more[9] > 0 then check(starts, 'hash') end
+  if #more[9] > 0 then check(KEYS[3], 'hash'); check(KEYS[4], 'zset') end
+  for _, to in ipairs(more[8]) do check(KEYS[to[1]], 'zset') end
   for _, log in ipairs(more[2]) do check(KEYS[log[1]], 'list') end
   for _, task in ipairs(more[3]) do
     if task[2] > 0 then check(KEYS[task[2]], 'stream') end
@@ -141,6 +145,14 @@ if more ~= 0 then
   -- First those that end: a start that this commit sends may come right after the one that it carried out.
   in_pieces('HDEL', starts, ended)
   for _, new in ipairs(more[5]) do call('HSETNX', KEYS[new[1]], new[2], new[3]) end
+  for _, to in ipairs(more[8]) do in_pieces('ZADD', KEYS[to[1]], to[2]) end
+  for _, instance in ipairs(more[9]) do
+    if call('HEXISTS', starts, instance) == 1 or call('HEXISTS', KEYS[3], instance) == 1 then
+      call('ZADD', KEYS[4], 0, instance)
+    else
+      call('ZREM', KEYS[4], instance)
+    end
+  end
 end
 in_pieces('HDEL', KEYS[8], unblocked)
 in_pieces('HSET', KEYS[8], blocked)
