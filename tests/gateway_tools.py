@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -39,6 +40,17 @@ class Served:
     def connect(self) -> socket.socket:
         """A connection to it, on which nothing has been said."""
         return socket.create_connection(self.address, timeout=20)
+
+    def until_busy(self, running: int, waiting: int = 0) -> None:
+        """Until so many requests are carried out, and so many wait."""
+        deadline = time.monotonic() + 10
+        while True:
+            hub = self.gateway._hub
+            found = (0, 0) if hub is None else (hub.traffic.running, hub.traffic.waiting)
+            if found == (running, waiting):
+                return
+            assert time.monotonic() < deadline, f"(running, waiting) is {found}, not {(running, waiting)}"
+            time.sleep(0.005)
 
     def say(self, data: bytes) -> bytes:
         """What comes back on a connection until it ends, or nothing more comes for a second."""

@@ -204,7 +204,7 @@ def test_who_waits_for_a_client_that_has_gone_stops(limited: Served) -> None:
     seen.clear()
     with limited.connect() as sock:
         sock.sendall(b"POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
-        time.sleep(0.3)
+        limited.until_busy(0, 1)
         assert seen == []
     deadline = time.monotonic() + 10
     while not seen:

@@ -134,7 +134,7 @@ def test_busy_connections_stay_and_further_ones_are_turned_away(module_server: V
         busy = [stack.enter_context(served.connect()) for _ in range(3)]
         for sock in busy:
             sock.sendall(SLOW)
-        time.sleep(0.3)
+        served.until_busy(3)
         with served.connect() as sock:
             assert hear(sock).startswith(b"HTTP/1.1 503")
         assert all(b"slow" in hear(sock, 4) for sock in busy)
@@ -209,14 +209,14 @@ def test_more_requests_than_may_run_are_429(module_server: ValkeyServer) -> None
         sockets = [stack.enter_context(served.connect()) for _ in range(6)]
         for sock in sockets[:3]:
             sock.sendall(SLOW)
-        time.sleep(0.3)
+        served.until_busy(3)
         refused = served.http.get("/fast")
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) > 0
         assert all(b"slow" in hear(sock, 3) for sock in sockets[:3])
         for sock in sockets[3:5]:
             sock.sendall(b"GET /waiting HTTP/1.1\r\nhost: x\r\n\r\n")
-        time.sleep(0.3)
+        served.until_busy(0, 2)
         assert served.http.get("/waiting").status_code == 429
         assert served.http.get("/fast").json() == "fast"
 
@@ -239,7 +239,7 @@ def test_a_server_that_stops_lets_requests_finish(module_server: ValkeyServer) -
                 listeners.append(threading.Thread(target=listen, args=(name, sock)))
                 listeners[-1].start()
             idle = outer.enter_context(served.connect())
-            time.sleep(0.3)
+            served.until_busy(2, 1)
         for listener in listeners:
             listener.join(20)
         assert closed(idle)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -11,6 +10,11 @@ import httpx
 from gateway_tools import serve
 from v1_gateway import eventually, fresh, line, make_v1_app, post_lines, state, work
 from valkey_server import ValkeyServer
+
+
+def entries(server: ValkeyServer) -> int:
+    """How many messages have been written."""
+    return int(server.run("INFO", "commandstats").get("cmdstat_xadd", {"calls": 0})["calls"])
 
 
 def test_a_server_that_dies_and_comes_back(start_server: Callable[..., ValkeyServer]) -> None:
@@ -45,7 +49,10 @@ def test_a_server_that_stays_away_and_a_key(start_server: Callable[..., ValkeySe
 
         def body() -> Iterator[bytes]:
             yield b"".join(lines[:1_000])
-            time.sleep(0.1)
+            eventually(lambda: entries(server) == 1_000 or None)
+            assert (
+                httpx.get(f"{served.url}/api/v1/hub").status_code == 200
+            )  # so it has read the answers before this one
             server.kill()
             yield b"".join(lines[1_000:])
 
