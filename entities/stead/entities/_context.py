@@ -20,6 +20,7 @@ from stead.transport import InvalidInput
 from ._addressing import resolve
 from ._errors import ContextEnded
 from ._ids import EntityId, check_instance_id
+from ._signals_later import SignalsLater
 from ._starts import Startable, start_args
 from ._times import delay_in_ms, instant_in_ms
 
@@ -139,32 +140,6 @@ def _no_ids() -> bytes:
     raise AssertionError("a turn outside a partition has no message IDs")
 
 
-class _Sender:
-    """Sends signals at a time, or after a while. Made by `after` and `at` of a context."""
-
-    __slots__ = ("_context", "_delay_ms", "_due_ms")
-
-    def __init__(self, context: EntityContext, due_ms: int | None, delay_ms: int | None) -> None:
-        self._context = context
-        self._due_ms = due_ms
-        self._delay_ms = delay_ms
-
-    @overload
-    def signal_entity(
-        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> None: ...
-
-    @overload
-    def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
-
-    def signal_entity(self, operation: Any, key: Any, /, *args: Any, **kwargs: Any) -> None:
-        """Send a signal then. It cannot be cancelled."""
-        self._context.send(operation, key, args, kwargs, self._due_ms, self._delay_ms)
-
-
-ScheduledSignals = _Sender
-
-
 class EntityContext:
     """What an operation sees besides its state. Valid until the operation ends."""
 
@@ -228,13 +203,13 @@ class EntityContext:
         """
         self.send(operation, key, args, kwargs)
 
-    def after(self, delay: timedelta) -> ScheduledSignals:
+    def after(self, delay: timedelta) -> SignalsLater:
         """A sender of signals that arrive after a delay, counted from their acceptance. None or less means at once."""
-        return _Sender(self, None, delay_in_ms(delay))
+        return SignalsLater(self.send, None, delay_in_ms(delay))
 
-    def at(self, time: datetime) -> ScheduledSignals:
+    def at(self, time: datetime) -> SignalsLater:
         """A sender of signals that arrive at a time. A time that has passed means at once."""
-        return _Sender(self, instant_in_ms(time), None)
+        return SignalsLater(self.send, instant_in_ms(time), None)
 
     def send(
         self,

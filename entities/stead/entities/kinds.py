@@ -36,6 +36,7 @@ from ._operations import Parameters, Value, dumped, value_of
 from ._partition import Environment, Partition, Started
 from ._registry import Registry
 from ._schema import describe_errors
+from ._signals_later import SignalsLater
 from ._starts import check_tags
 from ._times import delay_in_ms, instant_in_ms
 from ._turns import EntityKind, OperationTimeout, failure_of
@@ -68,6 +69,7 @@ __all__ = [
     "Phase",
     "Registry",
     "ReplyAddress",
+    "SignalsLater",
     "Started",
     "TaskAddress",
     "UnknownEnvelope",

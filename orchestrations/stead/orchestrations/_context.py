@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 from typing_extensions import TypeForm
 
 from stead.entities import EntityId
-from stead.entities.kinds import check_instance_id, delay_in_ms, instant_in_ms
+from stead.entities.kinds import SignalsLater, check_instance_id, delay_in_ms, instant_in_ms
 from stead.transport import InvalidInput, pack_exact, unpack
 
 from ._call_http import HttpRequest, HttpResponse, begin_http
@@ -41,29 +41,6 @@ E = TypeVar("E", bound="Entity")
 _logger = logging.getLogger("stead.orchestration")
 
 _NAMESPACE = uuid.UUID("9e952958-5e33-4daf-827f-2fa12937b875")  # that of Durable Functions
-
-
-class ScheduledEntitySignals:
-    """Sends signals at a time, or after a while. Made by `after` and `at` of a context."""
-
-    __slots__ = ("_context", "_delay_ms", "_due_ms")
-
-    def __init__(self, context: OrchestrationContext, due_ms: int | None, delay_ms: int | None) -> None:
-        self._context = context
-        self._due_ms = due_ms
-        self._delay_ms = delay_ms
-
-    @overload
-    def signal_entity(
-        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> None: ...
-
-    @overload
-    def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
-
-    def signal_entity(self, operation: Any, key: Any, /, *args: Any, **kwargs: Any) -> None:
-        """Send a signal then. It cannot be cancelled."""
-        self._context._signal(operation, key, args, kwargs, self._due_ms, self._delay_ms)  # pyright: ignore[reportPrivateUsage]
 
 
 class OrchestrationContext:
@@ -358,13 +335,13 @@ class OrchestrationContext:
         """Send a signal to an entity, without waiting for it."""
         self._signal(operation, key, args, kwargs, None, None)
 
-    def after(self, delay: timedelta) -> ScheduledEntitySignals:
+    def after(self, delay: timedelta) -> SignalsLater:
         """A sender of signals that arrive after a delay. None or less means at once."""
-        return ScheduledEntitySignals(self, None, delay_in_ms(delay))
+        return SignalsLater(self._signal, None, delay_in_ms(delay))
 
-    def at(self, time: datetime) -> ScheduledEntitySignals:
+    def at(self, time: datetime) -> SignalsLater:
         """A sender of signals that arrive at a time. A time that has passed means at once."""
-        return ScheduledEntitySignals(self, instant_in_ms(time), None)
+        return SignalsLater(self._signal, instant_in_ms(time), None)
 
     def _signal(
         self,
