@@ -292,7 +292,7 @@ async def test_what_waits_gets_another_chance_when_the_store_is_away_at_first() 
     def plain() -> None:
         go.wait(5)
 
-    bench = ActivityBench(plain, activity_threads_max=1, drain_ms=10)
+    bench = ActivityBench(plain, activity_threads_max=1, drain_ms=300)
     first, second = bench.taken("plain"), bench.taken("plain")
     async with bench.running():
         bench.put(first, second)
@@ -303,6 +303,8 @@ async def test_what_waits_gets_another_chance_when_the_store_is_away_at_first() 
         bench.store.lost_answers = 0
         bench.store.asked.clear()
         go.set()
+        while bench.runner.slots.running:
+            await asyncio.sleep(0.001)
     assert bench.given_back == [second.task_id]
 
 
