@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
 import pytest
 
 from redis_steps import batch, take
-from stead.transport import ConnectionLost, HubMismatch, ServerUnsuitable, Settings
+from stead.transport import ConnectionLost, HubMismatch, ServerUnsuitable, Settings, open_store
 from stead.transport._redis import RedisStore
 from valkey_server import ValkeyServer
 
@@ -38,6 +39,25 @@ async def test_a_server_that_keeps_nothing_is_warned_about(
     assert store.facts.durable == "no"
     server.run("CONFIG", "SET", "appendonly", "yes")
     assert (await store.refresh_facts()).durable == "always"
+    await store.close()
+
+
+async def test_the_warning_is_not_repeated_at_every_try_to_open_a_replica(
+    start_server: Callable[..., ValkeyServer], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = start_server("--appendonly", "no")
+    server.run("REPLICAOF", "127.0.0.1", "1")
+
+    async def promote() -> None:
+        while server.run("INFO", "commandstats").get("cmdstat_evalsha", {}).get("calls", 0) < 3:
+            await asyncio.sleep(0.01)
+        server.run("REPLICAOF", "NO", "ONE")
+
+    promoting = asyncio.ensure_future(promote())
+    with caplog.at_level(logging.WARNING, "stead.transport"):
+        store = await open_store(server.url, "hub", Settings(partitions=1))
+    await promoting
+    assert caplog.text.count("loses what was acknowledged") == 1
     await store.close()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from ._link import Link, Server
 from ._redis_clients import ClientSide
 from ._redis_people import PeopleSide
-from ._redis_server import check_server, join_hub, read_facts
+from ._redis_server import check_server, join_hub, read_facts, tell_durability
 from ._redis_tasks import TaskSide
 from ._redis_workers import WorkerSide
 from ._settings import Settings
@@ -34,4 +34,5 @@ class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide):
             layout = await join_hub(link, hub, settings)
         finally:
             link.close()
+        tell_durability(facts)
         return cls(server, url, settings, layout, facts)

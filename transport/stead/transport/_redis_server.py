@@ -44,7 +44,7 @@ async def _appendfsync(link: Link) -> str:
 
 
 async def check_server(link: Link, facts: ServerFacts, hub: str) -> None:
-    """Raise for a server on which stead cannot keep its promises, and say what it promises otherwise."""
+    """Raise for a server on which stead cannot keep its promises."""
     if facts.cluster:
         raise ServerUnsuitable(
             "the server runs in cluster mode, which this version of stead does not support; use one primary "
@@ -59,6 +59,10 @@ async def check_server(link: Link, facts: ServerFacts, hub: str) -> None:
     if missing:
         names = ", ".join(sorted(name.decode() for name in missing))
         raise ServerUnsuitable(f"this user may not use {names} on {hub_key(hub).decode()}*; give it the right (ACL)")
+
+
+def tell_durability(facts: ServerFacts) -> None:
+    """Say what the server promises, once it is in use: opening it may take many tries."""
     if facts.durable == "no":
         _log.warning(
             "the server %s: a crash of it loses what was acknowledged; set appendonly yes and appendfsync always",
