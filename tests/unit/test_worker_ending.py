@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from stead.entities import Registry, Worker
-from stead.transport import Acquired, ManualClock, MemoryStore, Settings, end_task
+from stead.transport import Acquired, ManualClock, MemoryStore, Settings, end_task, see_through
 
 SETTINGS = Settings(partitions=2, drain_ms=50)
 
@@ -104,3 +104,36 @@ async def test_ending_a_task_that_fails_raises_nothing() -> None:
     began = asyncio.create_task(failing())
     await asyncio.sleep(0)
     await end_task(began)
+
+
+async def test_what_is_seen_through_is_done_before_the_cancellation_is_raised() -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        done.append("work")
+
+    async def waiting() -> None:
+        try:
+            await see_through(work())
+        finally:
+            done.append("left")
+
+    waiter = asyncio.create_task(waiting())
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+    assert done == ["work", "left"]
+
+
+async def test_what_is_seen_through_gives_its_result_or_raises() -> None:
+    async def divide(by: int) -> float:
+        await asyncio.sleep(0)
+        return 1 / by
+
+    assert await see_through(divide(2)) == 0.5
+    with pytest.raises(ZeroDivisionError):
+        await see_through(divide(0))

@@ -30,10 +30,9 @@ class Client(OrchestrationClient):
         """The hub at this moment: its server, workers, names and partitions, as `stead info --json` shows them."""
         return (await gather_info(self._store, self.url)).as_data()
 
-    async def aclose(self) -> None:
-        """Stop, and let go of the store. Calls and signals that are under way raise `StoreUnavailable`."""
+    async def _close(self) -> None:
         try:
-            await super().aclose()
+            await super()._close()
         finally:
             await self._store.close()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from stead.entities import Worker
 from stead.orchestrations import Orchestrations
-from stead.transport import Store, open_store, parse_url
+from stead.transport import Store, open_store, parse_url, see_through
 
 from ._faults import INTERRUPTED
 from ._hub_info import promise_of
@@ -50,7 +50,7 @@ class WorkerRun:
         try:
             await worker.start()
         except BaseException:
-            await self._let_go()
+            await see_through(self._let_go())
             raise
         return worker
 
@@ -62,7 +62,7 @@ class WorkerRun:
             if worker is not None:
                 await worker.stop()
         finally:
-            await self._let_go()
+            await see_through(self._let_go())
 
     def stop(self) -> None:
         """Let `run` end gracefully. For the same thread; from another one use `loop.call_soon_threadsafe`."""
@@ -90,7 +90,7 @@ class WorkerRun:
                 await worker.run()
             finally:
                 telling.cancel()
-                await self._let_go()
+                await see_through(self._let_go())
             _log.info("the worker has stopped; its partitions are free")
 
     async def _make(self) -> Worker:

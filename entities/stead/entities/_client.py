@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
-from stead.transport import ConnectionLost, InvalidInput, Sender, ServerChanged, Settings, Store, unpack
+from stead.transport import ConnectionLost, InvalidInput, Sender, ServerChanged, Settings, Store, see_through, unpack
 
 from ._calls import Calls, PendingCall
 from ._definition import EntityType
@@ -47,7 +47,13 @@ class EntityClient:
         self._producers: set[Producer | SourceProducer] = set()
 
     async def aclose(self) -> None:
-        """Stop. Calls and signals that are under way raise `StoreUnavailable`; producers still open are closed."""
+        """Stop. Calls and signals that are under way raise `StoreUnavailable`; producers still open are closed.
+
+        Done to its end even if this is cancelled.
+        """
+        await see_through(self._close())
+
+    async def _close(self) -> None:
         for producer in list(self._producers):
             await producer.aclose()
         await self._calls.aclose()

@@ -42,6 +42,8 @@ class LeaseKeeper(Protocol):
 
     def start(self) -> None: ...
 
+    def halt(self) -> None: ...
+
     async def stop(self) -> None: ...
 
 
@@ -81,10 +83,14 @@ class ThreadKeeper:
         self._ticker = asyncio.create_task(self._tick(), name="stead-lease-ticker")
         self._thread.start()
 
-    async def stop(self) -> None:
+    def halt(self) -> None:
+        """Renew nothing from now on."""
         self._stop.set()
         if self._ticker is not None:
             self._ticker.cancel()
+
+    async def stop(self) -> None:
+        self.halt()
         await asyncio.to_thread(self._thread.join)
 
     async def _tick(self) -> None:
@@ -163,9 +169,13 @@ class TaskKeeper:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="stead-lease-keeper")
 
-    async def stop(self) -> None:
+    def halt(self) -> None:
+        """Renew nothing from now on."""
         if self._task is not None:
             self._task.cancel()
+
+    async def stop(self) -> None:
+        self.halt()
 
     async def _run(self) -> None:
         while True:

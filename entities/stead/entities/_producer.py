@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar, overload
 
-from stead.transport import InvalidInput, Sender, SteadError
+from stead.transport import InvalidInput, Sender, SteadError, see_through
 
 from ._addressing import Call
 from ._entity import Entity
@@ -63,7 +63,7 @@ class _Producer:
     async def aclose(self) -> None:
         """Stop without waiting: what is not durable yet may get lost. Leaving the `async with` block waits."""
         self._closed(self)
-        await self._sender.aclose()
+        await see_through(self._sender.aclose())
 
     async def __aenter__(self) -> Self:
         return self

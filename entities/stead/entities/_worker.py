@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from stead.transport import ConnectionLost, ManualClock, ServerChanged, Settings, Store, end_task
+from stead.transport import ConnectionLost, ManualClock, ServerChanged, Settings, Store, end_task, see_through
 
 from ._activation import Blocked, Kind
 from ._board import Board
@@ -62,6 +62,7 @@ class Worker:
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
+        self._ended = False
         self._board: Board | None = None
         self._membership: Membership | None = None
         self._turns: TurnRunner | None = None
@@ -126,8 +127,7 @@ class Worker:
             with contextlib.suppress(ConnectionLost, ServerChanged):  # its own loop tries again
                 await self._membership.round()
         except BaseException:  # cancelled, perhaps: what it has taken must not be kept for it
-            await self._membership.release_all()
-            await board.keeper.stop()
+            await self.stop()
             raise
         self._spawn("membership", self._membership.run)
         self._spawn("inbox", reader.run)
@@ -139,22 +139,34 @@ class Worker:
             self._spawn(name, part)
 
     async def stop(self) -> None:
-        """Give back all partitions, gracefully: what runs may finish within `drain_ms`; then leave the hub."""
+        """Give back all partitions, gracefully: what runs may finish within `drain_ms`; then leave the hub.
+
+        Done to its end even if this is cancelled: leases that were still renewed for nobody would stop the hub.
+        """
         self._stopping.set()
         board = self._board
-        if board is None or not self._tasks:
+        if board is None or self._ended:
             return
+        self._ended = True
+        await see_through(self._stop(board))
+
+    async def _stop(self, board: Board) -> None:
         assert self._membership is not None and board.keeper is not None, "a started worker has all its parts"
         board.stopping = True
-        membership, *others = self._tasks
-        self._tasks = []
-        await end_task(membership)
-        await self._membership.release_all()
-        for task in others:
-            await end_task(task)
+        membership, *others = self._tasks or (None,)
+        try:
+            if membership is not None:
+                await end_task(membership)
+            await self._membership.release_all()
+            for task in others:
+                await end_task(task)
+        finally:  # at once, if the event loop itself ends
+            for task in self._tasks:
+                task.cancel()
+            board.keeper.halt()
+            for partition in list(board.partitions.values()):
+                board.drop(partition, "the worker ends")
         await board.keeper.stop()
-        for partition in list(board.partitions.values()):
-            board.drop(partition, "the worker ends")
 
     async def abandon(self) -> None:
         """End as if the process had died: nothing is finished, committed or handed over, what is in memory is lost.
@@ -162,9 +174,10 @@ class Worker:
         For tests, with one exception to being dead: the partitions are free afterwards, so that nobody has to wait.
         """
         self._stopping.set()
-        board, tasks, self._tasks = self._board, self._tasks, []
-        if board is None or board.keeper is None:
+        board, tasks = self._board, self._tasks
+        if board is None or board.keeper is None or self._ended:
             return
+        self._ended = True
         for task in tasks:
             await end_task(task)
         await board.keeper.stop()

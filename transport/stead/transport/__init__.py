@@ -54,7 +54,7 @@ from ._records import (
 from ._sender import Sender
 from ._sender_tries import retry_delay
 from ._settings import Settings
-from ._tasks import end_task
+from ._tasks import end_task, see_through
 from ._urls import StoreUrl, parse_url
 
 __all__ = [
@@ -114,6 +114,7 @@ __all__ = [
     "parse_url",
     "partition_of",
     "retry_delay",
+    "see_through",
     "stream_order",
     "unpack",
 ]

@@ -1,0 +1,90 @@
+"""Workers and clients in blocks that are cancelled, as asyncio does it (once) and as anyio does it (at every wait)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+
+from stead.app import App, Settings
+from stead.entities import Entity
+
+app = App("cancelled", settings=Settings(partitions=4, slot_groups=1, lease_ms=600_000))
+
+
+@app.entity
+class Counter(Entity):
+    """What the workers run."""
+
+    count: int = 0
+
+    def add(self) -> int:
+        self.count += 1
+        return self.count
+
+
+def there() -> set[object]:
+    """The tasks, and the threads that keep leases."""
+    return {*asyncio.all_tasks(), *(thread for thread in threading.enumerate() if thread.name == "stead-leases")}
+
+
+async def by_a_group(url: str) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(app.worker(url).run)
+        async with app.connect(url) as client:
+            await client.call_entity(Counter.add, "a")
+        group.cancel_scope.cancel()
+
+
+async def by_a_scope(url: str) -> None:
+    with anyio.CancelScope() as scope:
+        async with app.worker(url), app.connect(url) as client, client.producer() as producer:
+            await client.call_entity(Counter.add, "a")
+            await producer.signal(Counter.add, "a")
+            await producer.flush()
+            scope.cancel()
+            await anyio.sleep_forever()
+
+
+def by_asyncio(passes: int) -> Callable[[str], Awaitable[None]]:
+    async def cancel(url: str) -> None:
+        task = asyncio.create_task(app.worker(url).run())
+        async with app.connect(url) as client:
+            await client.call_entity(Counter.add, "a")
+        task.cancel()
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    return cancel
+
+
+async def a_client(url: str) -> None:
+    async with app.worker(url):
+        with anyio.CancelScope() as scope:
+            async with app.connect(url) as client, client.producer() as producer:
+                await producer.signal(Counter.add, "a")
+                await client.call_entity(Counter.add, "a")
+                scope.cancel()
+                await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize(
+    "cancel",
+    [by_a_group, by_a_scope, a_client, *map(by_asyncio, (0, 1, 2, 3, 4, 6, 9))],
+    ids=lambda each: each.__name__,
+)
+async def test_a_cancelled_block_leaves_nothing_behind(
+    server_url: str, cancel: Callable[[str], Awaitable[None]]
+) -> None:
+    before = there()
+    await cancel(server_url)
+    assert there() == before
+    async with asyncio.timeout(20), app.worker(server_url) as worker:
+        while len(worker.partitions) < 4:  # they are free: the leases are long
+            await asyncio.sleep(0.01)
