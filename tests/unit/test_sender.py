@@ -20,6 +20,7 @@ from stead.transport import (
     Sender,
     Settings,
     SourceSuperseded,
+    StoreClosed,
     StoreUnavailable,
 )
 from stead.transport._memory_faults import Fault
@@ -35,8 +36,11 @@ class RecordingStore(MemoryStore):
     def __init__(self, settings: Settings = SETTINGS) -> None:
         super().__init__("test", settings)
         self.sent: list[list[Batch]] = []
+        self.closed = False
 
     async def enqueue(self, batches: Sequence[Batch]) -> list[EnqueueResult]:
+        if self.closed:
+            raise StoreClosed("the store is closed")
         self.sent.append(list(batches))
         return await super().enqueue(batches)
 
@@ -192,6 +196,24 @@ async def test_a_producer_ends_at_an_unknown_outcome_because_the_rest_would_foll
         with pytest.raises(StoreUnavailable):
             await sender.room()
         assert await inbox(store, 1) == []
+
+
+@pytest.mark.parametrize("patient", [False, True])
+async def test_a_closed_store_is_not_tried_again(patient: bool) -> None:
+    store = RecordingStore(Settings(partitions=4, slot_groups=2, store_tries_ms=3_600_000))
+    store.faults.lose_answers("enqueue")
+    async with sender_of(store, patient=patient) as sender, asyncio.timeout(10):
+        waiting = asyncio.ensure_future(sender.wait(0, sender.put(0, b"doubtful")))
+        while not store.sent:
+            await asyncio.sleep(0)
+        store.closed = True
+        with pytest.raises(StoreUnavailable, match="the store is closed") as caught:
+            await waiting
+        assert caught.value.outcome == "unknown"
+        if not patient:
+            with pytest.raises(StoreUnavailable, match="the store is closed") as caught:
+                await sender.wait(1, sender.put(1, b"never sent"))
+            assert caught.value.outcome == "refused"
 
 
 async def test_a_restart_of_the_server_is_survived() -> None:

@@ -28,6 +28,7 @@ class Client(OrchestrationClient):
 
     async def info(self) -> dict[str, Any]:
         """The hub at this moment: its server, workers, names and partitions, as `stead info --json` shows them."""
+        self._check_open()
         return (await gather_info(self._store, self.url)).as_data()
 
     async def _close(self) -> None:

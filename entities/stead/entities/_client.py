@@ -11,7 +11,17 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
-from stead.transport import ConnectionLost, InvalidInput, Sender, ServerChanged, Settings, Store, see_through, unpack
+from stead.transport import (
+    ConnectionLost,
+    InvalidInput,
+    Sender,
+    ServerChanged,
+    Settings,
+    Store,
+    StoreUnavailable,
+    see_through,
+    unpack,
+)
 
 from ._calls import Calls, PendingCall
 from ._definition import EntityType
@@ -45,19 +55,26 @@ class EntityClient:
         self._sender = Sender(store, settings)
         self._calls = Calls(store, settings)
         self._producers: set[Producer | SourceProducer] = set()
+        self._closed = False
 
     async def aclose(self) -> None:
-        """Stop. Calls and signals that are under way raise `StoreUnavailable`; producers still open are closed.
+        """Stop. What is under way raises `StoreUnavailable`, and so does everything from now on, at once; producers still
+        open are closed.
 
         Done to its end even if this is cancelled.
         """
         await see_through(self._close())
 
     async def _close(self) -> None:
+        self._closed = True
         for producer in list(self._producers):
             await producer.aclose()
         await self._calls.aclose()
         await self._sender.aclose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the client is closed", "refused")
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,6 +123,7 @@ class EntityClient:
         With a `source`, its signals carry sequence numbers of an at-least-once source and are accepted once, whatever
         restarts in between; one producer per source at a time.
         """
+        self._check_open()
         producer: Producer | SourceProducer
         if source is None:
             producer = Producer(
@@ -126,6 +144,7 @@ class EntityClient:
         delay_ms: int | None = None,
         due_ms: int | None = None,
     ) -> None:
+        self._check_open()
         call = await self._outgoing.address(subject, key_or_name, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms)
         await self._send(call.target, self._outgoing.encode(call.target, call.operation_name, call.args, extras))
@@ -133,10 +152,15 @@ class EntityClient:
     async def _send(self, target: str, payload: bytes) -> None:
         """Put a message into its target's inbox: durable when it returns."""
         partition = self._outgoing.partition(target)
-        sender = self._sender
-        if sender.crowded:
-            await sender.room()
+        sender = await self._roomy_sender()
         await sender.wait(partition, sender.put(partition, payload))
+
+    async def _roomy_sender(self) -> Sender:
+        """The sender, once it takes a message."""
+        self._check_open()
+        if self._sender.crowded:
+            await self._sender.room()
+        return self._sender
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -164,6 +188,7 @@ class EntityClient:
         The deadline is an `asyncio.timeout` around the call, else the settings' `call_timeout_ms` (`CallTimeout`). After
         either, the operation may still be carried out. Raises what `signal_entity` raises as well.
         """
+        self._check_open()
         call = await self._outgoing.address(subject, key_or_name, args, kwargs)
         pending = await self._calls.begin(call.target, call.operation_name)
         try:
@@ -178,9 +203,7 @@ class EntityClient:
     async def _send_call(self, pending: PendingCall, payload: bytes) -> None:
         """Send a call that was begun. If it does not get through, its future fails."""
         partition = self._outgoing.partition(pending.target)
-        sender = self._sender
-        if sender.crowded:
-            await sender.room()
+        sender = await self._roomy_sender()
         sender.watch(partition, sender.put(partition, payload), pending.future)
 
     # -- reading -------------------------------------------------------------------------------------------------------
@@ -271,6 +294,7 @@ class EntityClient:
 
     async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
         """The answer to a request that changes nothing, made again while there is none (`StoreUnavailable` in the end)."""
+        self._check_open()
         return await read_patiently(self._store, self._settings, request)
 
     async def _list_pages(
@@ -281,6 +305,7 @@ class EntityClient:
         length: int | None = None,
     ) -> AsyncIterator[list[tuple[str, V]]]:
         """The pages of a listing, from after a target on; after a lost connection it goes on where it was."""
+        self._check_open()
         tries = Tries(self._store, self._settings)
         most = self._settings.list_page_length
         while True:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from stead.transport import ConnectionLost, ServerChanged, Settings, Store, StoreUnavailable, retry_delay
+from stead.transport import ConnectionLost, ServerChanged, Settings, Store, StoreClosed, StoreUnavailable, retry_delay
 
 T = TypeVar("T")
 
@@ -24,11 +24,11 @@ class Tries:
         self._since = None
 
     async def failed(self, error: Exception) -> None:
-        """Wait until the next try; raises `StoreUnavailable` if there have been enough."""
+        """Wait until the next try; raises `StoreUnavailable` if there have been enough, or the store is closed."""
         now = self._clock.monotonic()
         if self._since is None:
             self._since = now
-        if now - self._since >= self._limit_s:
+        if now - self._since >= self._limit_s or isinstance(error, StoreClosed):
             raise StoreUnavailable(str(error) or type(error).__name__, "refused") from error
         await self._clock.sleep(retry_delay(self._count))
         self._count += 1

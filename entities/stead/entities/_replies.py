@@ -20,6 +20,7 @@ from stead.transport import (
     Settings,
     SteadError,
     Store,
+    StoreClosed,
     StreamId,
     end_task,
     retry_delay,
@@ -84,6 +85,8 @@ class ReplyReader:
                 # After a failure do not wait at the server before it is known whether it is still the same one.
                 block_ms = 0 if tries else self._settings.read_block_ms
                 entries = await store.read_replies(self.group, self.client, self._after, block_ms)
+            except StoreClosed:
+                return
             except (ConnectionLost, ServerChanged) as error:
                 _log.debug("reading replies: %s", error)
                 await store.clock.sleep(retry_delay(tries))

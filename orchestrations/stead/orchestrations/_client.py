@@ -171,9 +171,7 @@ class OrchestrationClient(EntityClient):
         message_id = self._outgoing.next_message_id()
         payload = self._outgoing.encode(instance_id, START, list(start), None, message_id)
         partition = self._outgoing.partition(instance_id)
-        sender = self._sender
-        if sender.crowded:
-            await sender.room()
+        sender = await self._roomy_sender()
         ticket = sender.put_start(partition, payload, instance_id, message_id, reuse)
         if not await sender.wait_start(partition, ticket):
             raise InstanceExists(instance_id)

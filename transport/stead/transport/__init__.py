@@ -15,6 +15,7 @@ from ._errors import (
     ServerUnsuitable,
     SourceSuperseded,
     SteadError,
+    StoreClosed,
     StoreUnavailable,
     TornCommit,
 )
@@ -97,6 +98,7 @@ __all__ = [
     "Start",
     "SteadError",
     "Store",
+    "StoreClosed",
     "StoreUnavailable",
     "StoreUrl",
     "StreamId",

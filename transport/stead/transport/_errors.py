@@ -149,3 +149,7 @@ class ServerChanged(SteadError):
 
 class ConnectionLost(SteadError):
     """A request was sent or not, and its answer did not come. Raised inside stead; users see `StoreUnavailable`."""
+
+
+class StoreClosed(ConnectionLost):
+    """The request was not sent, because this process has closed the store: no use in trying again."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._clock import ServerClock
-from ._errors import ConnectionLost, ServerChanged, ServerUnsuitable, SteadError
+from ._errors import ConnectionLost, ServerChanged, ServerUnsuitable, SteadError, StoreClosed
 from ._scripts import ALL, command
 from ._settings import Settings
 from ._wire import Address, ReplyError, Wire
@@ -205,7 +205,7 @@ class Link:
             return wire
         async with self._connecting:
             if self._server.closed:
-                raise ConnectionLost("the store is closed")
+                raise StoreClosed("the store is closed")
             wire = self._wire
             if wire is not None and wire.is_open and self._generation == self._server.generation:
                 return wire
@@ -213,7 +213,7 @@ class Link:
             self._wire, self._generation = await self._server.connect()
             if self._server.closed:
                 self.close()
-                raise ConnectionLost("the store is closed")
+                raise StoreClosed("the store is closed")
             return self._wire
 
 

@@ -6,8 +6,8 @@ dictionaries, with a clock that tests can move). One contract suite, `tests/cont
 Rules for every method:
 
 1. It either carries out the whole step and answers, or raises `ConnectionLost` (the step may have been carried out), or
-   raises `ServerChanged` before writing anything. It never tries again by itself: the callers do, with the same bytes,
-   because only they know what makes a second try harmless.
+   raises `ServerChanged` before writing anything (`StoreClosed` once it was closed). It never tries again by itself: the
+   callers do, with the same bytes, because only they know what makes a second try harmless.
 2. A step that needs the lease names its token; with another token in the store nothing is written.
 3. `generation` counts the servers seen: it grows when the server's run ID changes. A worker that sees it grow drops
    every activation and acquires anew (HAZARDS 2).

@@ -28,11 +28,12 @@ from ._errors import (
     ServerChanged,
     SourceSuperseded,
     SteadError,
+    StoreClosed,
     StoreUnavailable,
 )
 from ._protocol import Store
 from ._records import Batch, EnqueueResult, Reuse, Start, Verdict
-from ._sender_chain import Chain, Lost, Refused, Simple
+from ._sender_chain import NOTHING, Chain, Lost, Refused, Simple
 from ._sender_lane import Block, Lane
 from ._sender_sources import Openings, next_incarnation
 from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay
@@ -233,24 +234,16 @@ class Sender:
         lane.queued_last = record
         lane.chain = self._make_chain(partition, record)
 
-    def _make_chain(self, partition: int, confirmed: int | None = None) -> Chain:
+    def _make_chain(self, partition: int, confirmed: int = NOTHING) -> Chain:
         settings = self._settings
-        if self._source is None or confirmed is None:
-            return Chain(
-                partition,
-                self._session,
-                backlog_max=settings.backlog_length_max,
-                keep_ms=settings.session_keep_ms,
-                now_ms=self._store.clock.now_ms(),
-                new_session=lambda: secrets.token_hex(10),
-            )
+        plain = self._source is None
         return Chain(
             partition,
             self._session,
             backlog_max=settings.backlog_length_max,
-            keep_ms=settings.source_keep_ms,
+            keep_ms=settings.session_keep_ms if plain else settings.source_keep_ms,
             now_ms=self._store.clock.now_ms(),
-            new_session=None,
+            new_session=(lambda: secrets.token_hex(10)) if plain else None,
             incarnation=self._incarnation,
             confirmed=confirmed,
         )
@@ -295,11 +288,14 @@ class Sender:
                 continue
             try:
                 results = await self._store.enqueue(batches)
+            except StoreClosed as error:
+                self._give_up(lanes, error)
             except (ConnectionLost, ServerChanged) as error:
                 self._failed(error)
                 await clock.sleep(retry_delay(self._tries))
                 self._tries += 1
-            except Exception as error:  # noqa: BLE001 - a server that is no longer suitable, a closed store
+            except Exception as error:  # noqa: BLE001 - a server that is no longer suitable
+                _log.warning("the store refuses requests: %s", error)
                 self._give_up(lanes, error)
             else:
                 self._trouble_since = None
@@ -447,12 +443,15 @@ class Sender:
         self._fail(block, error)
 
     def _give_up(self, lanes: Sequence[Lane], error: Exception) -> None:
-        _log.warning("the store refuses requests: %s", error)
-        told = error if isinstance(error, SteadError) else StoreUnavailable(reason_of(error), "unknown")
         for lane in lanes:
-            if lane.flying is not None:
-                self._refuse(lane, told)
-                self._settle(lane)
+            block = lane.flying
+            if block is None:
+                continue
+            told = error if isinstance(error, SteadError) else StoreUnavailable(reason_of(error), "unknown")
+            if isinstance(error, StoreClosed):  # nothing was sent now; an earlier copy may have got through
+                told = StoreUnavailable(reason_of(error), "unknown" if block.doubtful else "refused")
+            self._refuse(lane, told)
+            self._settle(lane)
         self._make_room()
 
     def _break(self, error: SteadError) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from ._errors import ConnectionLost, ServerChanged, StoreUnavailable
+from ._errors import ConnectionLost, ServerChanged, StoreClosed, StoreUnavailable
 from ._protocol import Store
 from ._sender_tries import reason_of, retry_delay
 from ._settings import Settings
@@ -67,6 +67,8 @@ class Openings:
                         partition, self._source, self._incarnation, settings.source_keep_ms
                     )
                     break
+                except StoreClosed as error:
+                    raise StoreUnavailable(reason_of(error), "unknown" if tries else "refused") from error
                 except (ConnectionLost, ServerChanged) as error:
                     if clock.monotonic() - since >= settings.store_tries_ms / 1000:
                         raise StoreUnavailable(reason_of(error), "unknown") from error
