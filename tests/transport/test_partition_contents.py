@@ -170,12 +170,12 @@ async def test_an_instance_that_is_taken_up_while_its_page_is_read_is_listed(
     run = store._queries.run
 
     async def one_by_one(commands: Sequence[bytes]) -> list[Any]:
-        """The commands of a request, and before the last one a commit from elsewhere."""
-        first = await run(commands[:-1])
-        if b"HMGET" in commands[-1]:
+        """The commands of a request, and before its last read (what follows is whose hub it is) a commit from elsewhere."""
+        first = await run(commands[:-2])
+        if b"HMGET" in commands[-2]:
             taken = commit(owner, b"c2", b"c1", states=[("a", b"r")], created=["a"], started=[("a", b"s")])
             assert await store.commit([taken], store.generation) == [CommitVerdict.APPLIED]
-        return [*first, *await run(commands[-1:])]
+        return [*first, *await run(commands[-2:])]
 
     monkeypatch.setattr(store._queries, "run", one_by_one)
     [found] = [page async for page in store.list_instances("", 100)]

@@ -7,12 +7,13 @@ sleeping task serves them all. A patient call has none: whoever began it ends it
 from __future__ import annotations
 
 import asyncio
+import copy
 import itertools
 import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from stead.transport import InvalidInput, Settings, SteadError, Store, StoreUnavailable
+from stead.transport import HubMismatch, InvalidInput, Settings, SteadError, Store, StoreUnavailable
 
 from ._envelope import Failure, ReplyAddress, decode_reply
 from ._errors import CallTimeout, OperationFailed, UnknownEntity, UnknownOperation
@@ -52,7 +53,7 @@ class Calls:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._clock = store.clock
         self._timeout_s = settings.call_timeout_ms / 1000
-        self._reader = ReplyReader(store, settings, self._deliver)
+        self._reader = ReplyReader(store, settings, self._deliver, self._end_all)
         self._pending: dict[int, PendingCall] = {}
         self._timed: dict[int, PendingCall] = {}  # those with a deadline, in the order of their deadlines
         self._ids = itertools.count(1)
@@ -109,10 +110,13 @@ class Calls:
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
+        self._end_all(StoreUnavailable("the client was closed before an answer came", "unknown"))
+        await self._reader.aclose()
+
+    def _end_all(self, error: StoreUnavailable | HubMismatch) -> None:
         for call in self._pending.values():
             if not call.future.done():
-                call.future.set_exception(StoreUnavailable("the client was closed before an answer came", "unknown"))
-        await self._reader.aclose()
+                call.future.set_exception(copy.copy(error))
 
     def _deliver(self, payload: bytes) -> None:
         try:

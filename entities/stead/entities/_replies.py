@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from stead.transport import (
     ConnectionLost,
+    HubMismatch,
     ServerChanged,
     Settings,
     SteadError,
@@ -43,12 +44,20 @@ START: StreamId = b"0"
 class ReplyReader:
     """One client's reply stream, and the task that reads it."""
 
-    def __init__(self, store: Store, settings: Settings, deliver: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        deliver: Callable[[bytes], None],
+        gone: Callable[[HubMismatch], None],
+    ) -> None:
+        """`gone` is told that nobody will ever answer what was sent so far."""
         self.client = secrets.token_hex(10)
         self.group = zlib.crc32(self.client.encode()) % store.layout.slot_groups
         self._store = store
         self._settings = settings
         self._deliver = deliver
+        self._gone = gone
         self._task: asyncio.Task[None] | None = None
         self._trimming: asyncio.Task[None] | None = None
         self._after = START
@@ -89,6 +98,13 @@ class ReplyReader:
                 return
             except (ConnectionLost, ServerChanged) as error:
                 _log.debug("reading replies: %s", error)
+                await store.clock.sleep(retry_delay(tries))
+                tries += 1
+                continue
+            except HubMismatch as error:
+                if not tries:
+                    _log.error("%s", error)
+                self._gone(error)
                 await store.clock.sleep(retry_delay(tries))
                 tries += 1
                 continue

@@ -75,7 +75,8 @@ class StoreUnavailable(SteadError):
 class AcknowledgedLost(SteadError):
     """The server lost writes that it had acknowledged (a fail-over to a lagging replica, or a restart without sync).
 
-    Every message accepted between `lost_from` and `lost_to` of this client's session with the partition may be gone.
+    Every message accepted between `lost_from` and `lost_to` of this client's session with the partition may be gone. The
+    hub itself is there: if it is gone too, with everything that was in it, `HubMismatch` is raised instead.
     """
 
     def __init__(self, partition: int, lost_from: int, lost_to: int) -> None:
@@ -103,12 +104,28 @@ class SourceSuperseded(SteadError):
 
 
 class HubMismatch(SteadError):
-    """The hub in the store has another layout or format than this program can work with."""
+    """The hub in the store is not one that this process can work with: another layout or format, or another hub.
+
+    The latter is found while the process works: the server was flushed, or came back without its data. Nothing is tried
+    again then, because everything that this process knows of belongs to a hub that is gone.
+    """
 
     def __init__(self, hub: str, reason: str) -> None:
         super().__init__(hub, reason)
         self.hub = hub
         self.reason = reason
+
+    @classmethod
+    def gone(cls, hub: str, *, made_anew: bool) -> HubMismatch:
+        """What is said when the hub in which a process works is no longer on the server."""
+        now = "another one of this name was made since" if made_anew else "there is none of this name now"
+        return cls(
+            hub,
+            f"the hub in which this process works is no longer on the server, and {now}. The server's data was deleted "
+            "(FLUSHALL), or it came back without its data, or this is another server; what was in the hub is gone with "
+            "it. Restore the server's data, or restart this process: it joins the hub of this name, and makes it if "
+            "there is none",
+        )
 
     def __str__(self) -> str:
         return f"task hub {self.hub!r}: {self.reason}"

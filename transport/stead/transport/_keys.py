@@ -20,6 +20,11 @@ def hub_key(name: str) -> bytes:
     return f"stead:hub:{name}".encode()
 
 
+def hub_of(record: str) -> str:
+    """The name of the hub that a record is of."""
+    return record.removeprefix("stead:hub:")
+
+
 def group_tags(hub_id: str, groups: int) -> list[str]:
     """A hash tag for each slot group: always the same for a hub, and with evenly spaced slots (HAZARDS 23).
 
@@ -71,6 +76,7 @@ class Keys:
     """The keys of a hub."""
 
     def __init__(self, layout: HubLayout) -> None:
+        self.record = hub_key(layout.name)  # the hub's own
         base = f"stead:{layout.name}:{layout.hub_id}:"
         self.tags = group_tags(layout.hub_id, layout.slot_groups)
         self._groups = [f"{base}{{{tag}}}:".encode() for tag in self.tags]

@@ -1,7 +1,9 @@
 """Connecting and reconnecting: the one module that does (HAZARDS 6).
 
 - A new connection is used only after the server's run ID was looked at. If it is another than before, the server has
-  restarted or failed over: `generation` grows, and every older connection is thrown away (HAZARDS 2).
+  restarted or failed over: `generation` grows, and every older connection is thrown away (HAZARDS 2). So is the hub's
+  record, once the store has joined: without it, or with another one, this is not the hub that the process works in
+  (HAZARDS 26).
 - Nothing is sent again by itself, but for scripts that the server does not know (it has restarted, or somebody flushed
   them): those are loaded and the same bytes sent again, in order, from the first one refused.
 - Whatever goes wrong on the way is `ConnectionLost`. Errors that the server answers name the fault.
@@ -15,7 +17,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._clock import ServerClock
-from ._errors import ConnectionLost, ServerChanged, ServerUnsuitable, SteadError, StoreClosed
+from ._errors import ConnectionLost, HubMismatch, ServerChanged, ServerUnsuitable, SteadError, StoreClosed
+from ._keys import hub_key, hub_of
+from ._records import HubLayout
 from ._scripts import ALL, command
 from ._settings import Settings
 from ._wire import Address, ReplyError, Wire
@@ -39,12 +43,20 @@ def fault(error: ReplyError) -> SteadError:
         return ServerUnsuitable(f"the server refuses this user: {message}; check the user, its password and its rights")
     if code in _CLUSTER:
         return ServerUnsuitable(f"the server is part of a cluster, which this version does not support: {message}")
+    if code == "STEADHUB":
+        _, record, found, *_ = message.split()
+        return HubMismatch.gone(hub_of(record), made_anew=found != "none")
     if code in ("WRONGTYPE", "STEADTYPE"):
         return ServerUnsuitable(
             f"a key of the hub holds something else ({message}); nothing was written. Another program writes to this "
             "database: give stead a database, or a server, of its own"
         )
     return ServerUnsuitable(f"the server answered what stead does not expect: {message}")
+
+
+def whose_command(hub: str) -> bytes:
+    """The command that gives the ID of the hub of this name that is on the server; none if there is none."""
+    return command(b"HGET", hub_key(hub), b"hub_id")
 
 
 def info_fields(text: bytes) -> dict[str, str]:
@@ -73,6 +85,7 @@ class Server:
         self.generation = 0
         self.run_id = ""
         self.closed = False
+        self.hub: HubLayout | None = None  # the one that was joined
         self.answer_seconds = settings.store_answer_ms / 1000
         self._connect_seconds = settings.connect_ms / 1000
         self._loaded_on = ""  # the run ID of the server that has the scripts
@@ -98,11 +111,14 @@ class Server:
 
     async def _greet(self, wire: Wire) -> int:
         """Log in, and look at the server before it is used; gives its generation."""
-        commands = [*self.address.greeting(), command("INFO", "server"), command("TIME")]
+        whose = () if self.hub is None else (whose_command(self.hub.name),)
+        commands = [*self.address.greeting(), *whose, command("INFO", "server"), command("TIME")]
         replies = await wire.send(b"".join(commands), len(commands))
         for reply in replies:
             if isinstance(reply, ReplyError):
                 raise fault(reply)
+        if whose:
+            self.check_hub(replies[-3])
         self.learn_time(replies[-1])
         fields = info_fields(replies[-2])
         check_version(fields)
@@ -115,6 +131,12 @@ class Server:
             await load_scripts(wire)
             self._loaded_on = run_id
         return generation
+
+    def check_hub(self, found: bytes | None) -> None:
+        """Raise `HubMismatch` if the hub ID that `whose_command` found is not that of the hub that was joined."""
+        assert self.hub is not None, "the store has joined"
+        if found != self.hub.hub_id.encode():
+            raise HubMismatch.gone(self.hub.name, made_anew=found is not None)
 
     def learn_time(self, answer: Sequence[bytes]) -> None:
         """Correct the clock by what TIME answered."""

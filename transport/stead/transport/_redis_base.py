@@ -9,7 +9,7 @@ from typing import Any
 from ._clock import Clock
 from ._errors import ConnectionLost, TornCommit
 from ._keys import Keys
-from ._link import Link, Server
+from ._link import Link, Server, whose_command
 from ._records import HubLayout, ServerFacts
 from ._scripts import command
 from ._settings import Settings
@@ -59,6 +59,8 @@ class RedisBase:
 
     def __init__(self, server: Server, url: str, settings: Settings, layout: HubLayout, facts: ServerFacts) -> None:
         self._server = server
+        server.hub = layout
+        self._whose = whose_command(layout.name)
         self._url = url
         self._settings = settings
         self._layout = layout
@@ -97,6 +99,12 @@ class RedisBase:
         for link in (*quick, self._inboxes, self._replies, self._takes):
             link.close()
         await asyncio.sleep(0)  # lets the event loop close the sockets
+
+    async def _ask(self, *commands: bytes) -> list[Any]:
+        """Answers to reads of clients. Raises `HubMismatch` if the hub is gone: they would say that nothing is there."""
+        *answers, found = await self._queries.run((*commands, self._whose))
+        self._server.check_hub(found)
+        return answers
 
     def _waits(self) -> list[bytes]:
         """What to add to a pipeline that acknowledges something: wait until replicas have it (HAZARDS 30)."""

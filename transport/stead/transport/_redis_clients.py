@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from ._errors import SourceSuperseded
 from ._records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
@@ -40,7 +40,7 @@ class ClientSide(RedisBase):
             names += (keys.starts, keys.state, keys.index)
             starts = [(start.position + 1, start.target, start.message_id, int(start.reuse)) for start in batch.starts]
         return ENQUEUE.packed(
-            names,
+            (*names, self._keys.record),
             str(batch.incarnation),
             str(batch.previous),
             str(batch.last),
@@ -48,12 +48,15 @@ class ClientSide(RedisBase):
             batch.backlog_max,
             batch.payloads,
             starts,
+            self._layout.hub_id,
         )
 
     async def open_source(self, partition: int, source: str, incarnation: int, keep_ms: int) -> int:
         """Become the producer of a source for a partition; gives the last sequence number accepted (-1: none)."""
         session = self._keys.partitions[partition].session(f"source:{source}")
-        answers = await self._enqueues.run([SOURCE.packed([session], str(incarnation), keep_ms), *self._waits()])
+        names = (session, self._keys.record)
+        opening = SOURCE.packed(names, str(incarnation), keep_ms, self._layout.hub_id)
+        answers = await self._enqueues.run([opening, *self._waits()])
         self._check_waited(answers)
         opened, number = answers[0]
         if not opened:
@@ -69,7 +72,8 @@ class ClientSide(RedisBase):
         fitting = self._reply_size.count(_REPLIES_COUNT)
         read = command(b"XREAD", b"COUNT", fitting, *wait, b"STREAMS", key, after)
         before = self._replies.received_bytes
-        answer = await self._replies.one(read, block_ms=block_ms)
+        answer, whose = await self._replies.run((read, self._whose), block_ms=block_ms)
+        self._server.check_hub(whose)
         if not answer:
             return []
         entries = answer[0][1]
@@ -91,16 +95,16 @@ class ClientSide(RedisBase):
         if not targets:
             return []
         state = self._keys.partitions[partition].state
-        records: list[bytes | None] = await self._queries.one(command(b"HMGET", state, *targets))
-        return records
+        (records,) = await self._ask(command(b"HMGET", state, *targets))
+        return cast("list[bytes | None]", records)
 
     async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
         """Events of an instance's committed log, from the `first` (0) on, at most `count`."""
         if count <= 0:
             return []
         log = self._keys.partitions[partition].log(target)
-        events: list[bytes] = await self._queries.one(command(b"LRANGE", log, first, first + count - 1))
-        return events
+        (events,) = await self._ask(command(b"LRANGE", log, first, first + count - 1))
+        return cast("list[bytes]", events)
 
     async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
         """An instance with the first of its events: the start is read before the record."""
@@ -108,7 +112,7 @@ class ClientSide(RedisBase):
         reads = [command(b"HGET", keys.starts, target), command(b"HGET", keys.state, target)]
         if events:
             reads.append(command(b"LRANGE", keys.log(target), 0, events - 1))
-        start, record, *log = await self._queries.run(reads)
+        start, record, *log = await self._ask(*reads)
         return InstanceView(_start_message(start), record, log[0] if log else ())
 
     def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
@@ -139,7 +143,7 @@ class ClientSide(RedisBase):
         while True:
             wanted = listing.wanted()
             ranges = [listing.range_command(place, self._keys.partitions[place].index) for place in wanted]
-            for place, piece in zip(wanted, await self._queries.run(ranges) if ranges else (), strict=True):
+            for place, piece in zip(wanted, await self._ask(*ranges) if ranges else (), strict=True):
                 listing.take(place, piece)
             members += listing.ready(page - len(members))
             if len(members) < page and listing.wanted():
@@ -163,7 +167,7 @@ class ClientSide(RedisBase):
             command(b"HMGET", self._keys.partitions[partition].state, *targets)
             for partition, targets in by_partition.items()
         ]
-        answers = await self._queries.run(reads)
+        answers = await self._ask(*reads)
         records = {partition: iter(answer) for partition, answer in zip(by_partition, answers, strict=True)}
         return [next(records[partition]) for _, partition in members]
 
@@ -176,7 +180,7 @@ class ClientSide(RedisBase):
         for partition, targets in by_partition.items():
             keys = self._keys.partitions[partition]
             reads += (command(b"HMGET", keys.starts, *targets), command(b"HMGET", keys.state, *targets))
-        answers = await self._queries.run(reads)
+        answers = await self._ask(*reads)
         pairs = zip(answers[::2], answers[1::2], strict=True)
         found = {partition: zip(*pair, strict=True) for partition, pair in zip(by_partition, pairs, strict=True)}
         views = (next(found[partition]) for _, partition in members)

@@ -20,7 +20,8 @@ class PeopleSide(RedisBase):
 
     async def heartbeat(self, worker: str, info: Mapping[str, Any], ttl_ms: int) -> tuple[int, list[WorkerView]]:
         """Say that a worker lives; gives the server's time and all workers heard of within their `ttl_ms`, by name."""
-        beat = HEARTBEAT.call((self._keys.workers, self._keys.beats), worker, pack(dict(info)), ttl_ms)
+        names = (self._keys.workers, self._keys.beats, self._keys.record)
+        beat = HEARTBEAT.call(names, worker, pack(dict(info)), ttl_ms, self._layout.hub_id)
         now_ms, living = await self._queries.one(beat)
         self._server.clock.correct(int(now_ms))
         return int(now_ms), _worker_views(living)
@@ -31,7 +32,8 @@ class PeopleSide(RedisBase):
 
     async def workers(self) -> list[WorkerView]:
         """All workers heard of within their time."""
-        return _worker_views(await self._queries.one(LIVING.call((self._keys.workers, self._keys.beats))))
+        (living,) = await self._ask(LIVING.call((self._keys.workers, self._keys.beats)))
+        return _worker_views(living)
 
     async def publish(self, names: Mapping[str, Mapping[str, Any]], ttl_ms: int) -> None:
         """Publish kinds (canonical name -> description). They are forgotten `ttl_ms` after they were last published."""
@@ -40,11 +42,12 @@ class PeopleSide(RedisBase):
         flat: list[str | bytes] = []
         for name, description in names.items():
             flat += (name, pack(dict(description)))
-        await self._queries.one(PUBLISH.packed((self._keys.names, self._keys.names_until), ttl_ms, flat))
+        keys = (self._keys.names, self._keys.names_until, self._keys.record)
+        await self._queries.one(PUBLISH.packed(keys, ttl_ms, flat, self._layout.hub_id))
 
     async def published(self) -> dict[str, dict[str, Any]]:
         """The kinds that were published and are not forgotten."""
-        flat = await self._queries.one(LIVING.call((self._keys.names, self._keys.names_until)))
+        (flat,) = await self._ask(LIVING.call((self._keys.names, self._keys.names_until)))
         return {name.decode(): unpack(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
 
     # -- dead letters --------------------------------------------------------------------------------------------------
@@ -52,7 +55,7 @@ class PeopleSide(RedisBase):
     async def dead_letters(self, partition: int, after: StreamId, count: int) -> list[DeadLetter]:
         """Dead letters after a stream ID (b"0" for the start), oldest first."""
         dead = self._keys.partitions[partition].dead
-        entries = await self._queries.one(command(b"XRANGE", dead, b"(" + after, b"+", b"COUNT", count))
+        (entries,) = await self._ask(command(b"XRANGE", dead, b"(" + after, b"+", b"COUNT", count))
         return [DeadLetter(partition, entry[0], entry[1][1]) for entry in entries]
 
     async def drop_dead_letter(self, partition: int, stream_id: StreamId) -> bool:
@@ -82,7 +85,7 @@ class PeopleSide(RedisBase):
                 command(b"XLEN", keys.dead),
                 command(b"HLEN", keys.tasks),
             )
-        answers = await self._queries.run(commands)
+        answers = await self._ask(*commands)
         each = len(commands) // self._layout.partitions
         return [
             _partition_info(partition, answers[partition * each : (partition + 1) * each])

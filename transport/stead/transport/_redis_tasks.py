@@ -59,7 +59,8 @@ class TaskSide(RedisBase):
     async def open_queues(self, queues: Sequence[str]) -> None:
         """Get ready to take tasks from these queues. May be repeated."""
         if queues:
-            await self._queries.one(OPEN.call([self._keys.queue(queue) for queue in queues], _FORGET_MS))
+            names = [*(self._keys.queue(queue) for queue in queues), self._keys.record]
+            await self._queries.one(OPEN.call(names, _FORGET_MS, self._layout.hub_id))
 
     async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
         """Take at most `count` shared tasks, waiting up to `block_ms` when there are none. One call at a time. Tasks that
@@ -77,7 +78,8 @@ class TaskSide(RedisBase):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + block_ms / 1000
         while True:
-            rows, delivered = await self._takes.one(TAKE.packed(keys, worker, count))
+            take = TAKE.packed((*keys, self._keys.record), worker, count, self._layout.hub_id)
+            rows, delivered = await self._takes.one(take)
             taken = await self._with_payloads(queues, rows)
             if taken:
                 return taken
@@ -93,8 +95,9 @@ class TaskSide(RedisBase):
         """Take over shared tasks of workers that have not kept them alive for `idle_ms`."""
         if not queues:
             return []
-        keys = [self._keys.queue(queue) for queue in queues]
-        return await self._with_payloads(queues, await self._queries.one(RETAKE.packed(keys, worker, idle_ms, count)))
+        names = [*(self._keys.queue(queue) for queue in queues), self._keys.record]
+        retake = RETAKE.packed(names, worker, idle_ms, count, self._layout.hub_id)
+        return await self._with_payloads(queues, await self._queries.one(retake))
 
     async def _with_payloads(self, queues: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Taken]:
         """The tasks of entries that were taken. Entries whose tasks are gone, or are elsewhere, are let go of."""
@@ -122,7 +125,9 @@ class TaskSide(RedisBase):
         if not taken:
             return []
         rows = _Rows(self._keys, taken)
-        lost = await self._queries.one(KEEP.packed(rows.names, worker, rows.queues, rows.hashes, rows.rows))
+        names = (*rows.names, self._keys.record)
+        keep = KEEP.packed(names, worker, rows.queues, rows.hashes, rows.rows, self._layout.hub_id)
+        lost = await self._queries.one(keep)
         return [taken[int(place) - 1].task_id for place in lost]
 
     async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
@@ -133,7 +138,9 @@ class TaskSide(RedisBase):
             return 0
         rows = _Rows(self._keys, taken)
         numbered = [(*row, str(task.partition)) for row, task in zip(rows.rows, taken, strict=True)]
-        return int(await self._queries.one(GIVEBACK.packed(rows.names, worker, rows.queues, rows.hashes, numbered)))
+        names = (*rows.names, self._keys.record)
+        give = GIVEBACK.packed(names, worker, rows.queues, rows.hashes, numbered, self._layout.hub_id)
+        return int(await self._queries.one(give))
 
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
         """Put a task's result into its partition's inbox, if the task is still wanted and has no result yet, and let go

@@ -42,8 +42,9 @@ class WorkerSide(RedisBase):
         raises `TornCommit`.
         """
         keys = self._keys.partitions[partition]
-        names = (keys.lease, keys.inbox, keys.timers, keys.parked, keys.blocked)
-        answer = await self._commits.one(ACQUIRE.packed(names, token, expected, worker, lease_ms))
+        names = (keys.lease, keys.inbox, keys.timers, keys.parked, keys.blocked, self._keys.record)
+        take = ACQUIRE.packed(names, token, expected, worker, lease_ms, self._layout.hub_id)
+        answer = await self._commits.one(take)
         if not is_owner(partition, answer):
             return None
         _, epoch, commit_id, now_ms, due, parked, blocked, unclean, suspect, target, running_id, tries = answer

@@ -9,8 +9,8 @@ Two kinds, by what to do when the store cannot take a block:
 
 - impatient (a client's single signals and calls): whoever waits for a message in it gets the error, and the sender goes on.
 - patient (a producer): it waits and tries again for as long as the store answers. When the outcome of a block stays
-  unknown, or a source is taken over, the sender is *broken*: nothing more goes out, because what follows would follow a
-  hole.
+  unknown, a source is taken over, or the hub is gone, the sender is *broken*: nothing more goes out, because what follows
+  would follow a hole.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from ._errors import (
     AcknowledgedLost,
     BacklogFull,
     ConnectionLost,
+    HubMismatch,
     ServerChanged,
     SourceSuperseded,
     SteadError,
@@ -220,12 +221,12 @@ class Sender:
         return self._lanes[partition].chain is not None
 
     async def open(self, partition: int) -> None:
-        """Become the source's producer for a partition. Raises `SourceSuperseded`, `StoreUnavailable`."""
+        """Become the source's producer for a partition. Raises `SourceSuperseded`, `HubMismatch`, `StoreUnavailable`."""
         self.check()
         assert self._openings is not None
         try:
             await self._openings.open(partition)
-        except SourceSuperseded as error:
+        except (SourceSuperseded, HubMismatch) as error:
             self._break(error)
             raise
 
@@ -295,7 +296,8 @@ class Sender:
                 await clock.sleep(retry_delay(self._tries))
                 self._tries += 1
             except Exception as error:  # noqa: BLE001 - a server that is no longer suitable
-                _log.warning("the store refuses requests: %s", error)
+                if not isinstance(error, HubMismatch):  # it is told to whoever waits, each time
+                    _log.warning("the store refuses requests: %s", error)
                 self._give_up(lanes, error)
             else:
                 self._trouble_since = None

@@ -12,6 +12,14 @@ local function check(key, kind)
   return found ~= 'none'
 end
 
+-- Stops the script, with nothing written, unless the caller's hub is the one on the server (HAZARDS 26): its keys would be
+-- made again, and nobody who comes later would ever see them. Takes the hub's record, which is the last key, out of KEYS.
+local function check_hub(hub_id)
+  local record = table.remove(KEYS)
+  local found = call('HGET', record, 'hub_id')
+  if found ~= hub_id then error(redis.error_reply('STEADHUB ' .. record .. ' ' .. (found or 'none'))) end
+end
+
 -- The server's time in milliseconds; it stands still while a script runs.
 local function now_ms()
   local time = call('TIME')

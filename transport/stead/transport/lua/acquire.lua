@@ -2,14 +2,16 @@
 -- Takes a partition, if its lease token is still the expected one. Sent again, it gives the same.
 --
 -- KEYS  1 lease (hash)   2 inbox (stream)   3 timers (zset)   4 parked (hash)   5 blocked (hash)
--- ARGV  1 packed: 1 token, 2 expected token ("" for a free partition), 3 owner, 4 lease ms
+--       6 hub record (hash)
+-- ARGV  1 packed: 1 token, 2 expected token ("" for a free partition), 3 owner, 4 lease ms, 5 hub ID
 -- Gives {0} if the token is another; {-1, commit ID} if a commit stopped in the middle (nothing written); else
 --       {1, epoch, commit ID, now ms, due ms of the first timer or "", {target, stream ID, ...} parked,
 --       {target, reason, ...} blocked, unclean ends, suspect until, running target or "", stream ID, tries}.
--- Errors: STEADTYPE (nothing written).
+-- Errors: STEADHUB, STEADTYPE (nothing written).
 local a = cmsgpack.unpack(ARGV[1])
 local token, expected, owner, lease_ms = a[1], a[2], a[3], a[4]
 local lease = KEYS[1]
+check_hub(a[5])
 check(lease, 'hash')
 check(KEYS[2], 'stream')
 check(KEYS[3], 'zset')

@@ -2,18 +2,19 @@
 -- Puts a batch of messages into an inbox, once however often it is sent, if there is room.
 --
 -- KEYS  1 inbox (stream)   2 session (string "incarnation:last:refused", with a time to live)   3 lease (hash)
---       and with starts: 4 starts (hash)   5 state (hash)   6 index (zset)
+--       and with starts: 4 starts (hash)   5 state (hash)   6 index (zset);   last the hub record (hash)
 -- ARGV  1 packed: 1 incarnation, 2 previous, 3 last (decimal texts, -1 for none), 4 keep ms, 5 most messages that may
 --       wait, 6 payloads, 7 starts or 0: {place in the payloads, target, message ID, reuse: 0 only if it is finished,
---       1 never, 2 always}, ...
+--       1 never, 2 always}, ...   8 hub ID
 -- Gives {verdict, detail}: 0 accepted; 1 duplicate, the last number; 2 gap, the last number; 3 backlog, its length;
 --       4 superseded, the incarnation. The first two with a third: the places of starts that were refused because their
 --       IDs are taken, "3,7" (HAZARDS 14). A refused start is not put into the inbox, but its number counts.
--- Errors: OOM (nothing written: the server is full, this is the one script that it may refuse), STEADTYPE (nothing
---       written).
+-- Errors: OOM (nothing written: the server is full, this is the one script that it may refuse), STEADHUB,
+--       STEADTYPE (nothing written).
 local b = cmsgpack.unpack(ARGV[1])
 local incarnation, previous, last, keep_ms, backlog_max, payloads = b[1], b[2], b[3], b[4], b[5], b[6]
 local starts = b[7]
+check_hub(b[8])
 local inbox, session, lease = KEYS[1], KEYS[2], KEYS[3]
 
 -- Sequence numbers may be larger than 2^53, so they are compared as text.

@@ -2,13 +2,14 @@
 -- Puts tasks that a worker has taken back into their queues, where they wait as if it had not taken them. Sent again, it
 -- does nothing: a task that was put back has another entry.
 --
--- KEYS  queues (stream) and tasks (hash), in any order
+-- KEYS  queues (stream) and tasks (hash), in any order, then the hub record (hash)
 -- ARGV  1 packed: 1 worker, 2 places in KEYS of queues, 3 places in KEYS of tasks, 4 taken: {place of the queue, place of
---       tasks, entry, task ID, the partition's number}, ...
+--       tasks, entry, task ID, the partition's number}, ...   5 hub ID
 -- Gives how many were put back: not those that nobody wants any more, that have a result, or that another worker has.
--- Errors: STEADTYPE (nothing written).
+-- Errors: STEADHUB, STEADTYPE (nothing written).
 local a = cmsgpack.unpack(ARGV[1])
 local worker, taken = a[1], a[4]
+check_hub(a[5])
 for _, place in ipairs(a[2]) do check(KEYS[place], 'stream') end
 for _, place in ipairs(a[3]) do check(KEYS[place], 'hash') end
 

@@ -2,9 +2,11 @@
 -- Says that a worker lives, forgets those not heard of within their time, and gives all others.
 --
 -- KEYS  1 workers (hash: worker -> "beat ms:info")   2 beats (zset: worker by the ms at which it is forgotten)
--- ARGV  1 worker   2 info   3 ms to live
+--       3 hub record (hash)
+-- ARGV  1 worker   2 info   3 ms to live   4 hub ID
 -- Gives {now ms, {worker, "beat ms:info", ...}}.
--- Errors: STEADTYPE (nothing written).
+-- Errors: STEADHUB, STEADTYPE (nothing written).
+check_hub(ARGV[4])
 check(KEYS[1], 'hash')
 check(KEYS[2], 'zset')
 local now = now_ms()

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- Gets queues ready to be taken from, and forgets the workers that have long left them.
 --
--- KEYS  the queues (stream)
--- ARGV  1 ms after which a worker that has nothing and does nothing is forgotten
+-- KEYS  the queues (stream), then the hub record (hash)
+-- ARGV  1 ms after which a worker that has nothing and does nothing is forgotten   2 hub ID
 -- Gives how many workers were forgotten.
--- Errors: STEADTYPE (nothing written).
+-- Errors: STEADHUB, STEADTYPE (nothing written).
+check_hub(ARGV[2])
 for _, queue in ipairs(KEYS) do check(queue, 'stream') end
 
 local forgotten = 0

@@ -2,10 +2,12 @@
 -- Publishes descriptions of kinds, and forgets those that nobody has published for their time.
 --
 -- KEYS  1 names (hash: name -> description)   2 names' until (zset: name by the ms at which it is forgotten)
--- ARGV  1 packed: 1 ms to live, 2 name, description, ...
+--       3 hub record (hash)
+-- ARGV  1 packed: 1 ms to live, 2 name, description, ...   3 hub ID
 -- Gives how many are known.
--- Errors: STEADTYPE (nothing written).
+-- Errors: STEADHUB, STEADTYPE (nothing written).
 local a = cmsgpack.unpack(ARGV[1])
+check_hub(a[3])
 check(KEYS[1], 'hash')
 check(KEYS[2], 'zset')
 local now = now_ms()

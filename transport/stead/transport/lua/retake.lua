@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Takes over tasks of workers that have not kept them alive.
 --
--- KEYS  the queues (stream)
--- ARGV  1 packed: 1 worker, 2 ms since a task was last kept alive, 3 most tasks
+-- KEYS  the queues (stream), then the hub record (hash)
+-- ARGV  1 packed: 1 worker, 2 ms since a task was last kept alive, 3 most tasks, 4 hub ID
 -- Gives {{place in KEYS, entry, partition, task ID, deliveries}, ...}.
--- Errors: STEADTYPE (nothing written).
+-- Errors: STEADHUB, STEADTYPE (nothing written).
 local a = cmsgpack.unpack(ARGV[1])
 local worker, idle_ms, left = a[1], a[2], a[3]
+check_hub(a[4])
 for _, queue in ipairs(KEYS) do check(queue, 'stream') end
 
 local taken = {}

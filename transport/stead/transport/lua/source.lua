@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Makes a producer the one of its source for a partition.
 --
--- KEYS  1 session (string "incarnation:last:refused", with a time to live)
--- ARGV  1 packed: 1 incarnation (decimal text), 2 keep ms
+-- KEYS  1 session (string "incarnation:last:refused", with a time to live)   2 hub record (hash)
+-- ARGV  1 packed: 1 incarnation (decimal text), 2 keep ms, 3 hub ID
 -- Gives {1, last number accepted, -1 for none}, or {0, incarnation} if a later producer has opened the source.
--- Errors: STEADTYPE (nothing written).
+-- Errors: STEADHUB, STEADTYPE (nothing written).
 local a = cmsgpack.unpack(ARGV[1])
 local incarnation, keep_ms = a[1], a[2]
+check_hub(a[3])
 check(KEYS[1], 'string')
 local record = call('GET', KEYS[1])
 local known_incarnation, known, refused = '0', '-1', ''

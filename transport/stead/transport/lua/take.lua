@@ -1,12 +1,13 @@
 #!lua flags=allow-oom
 -- Takes tasks from queues, those of the first queue first. Does not wait: an answer with nothing says from where to wait.
 --
--- KEYS  the queues (stream)
--- ARGV  1 packed: 1 worker, 2 most tasks
+-- KEYS  the queues (stream), then the hub record (hash)
+-- ARGV  1 packed: 1 worker, 2 most tasks, 3 hub ID
 -- Gives {{place in KEYS, entry, partition, task ID, deliveries}, ...}, {the last entry delivered of each queue, ...}.
--- Errors: STEADTYPE (nothing written).
+-- Errors: STEADHUB, STEADTYPE (nothing written).
 local a = cmsgpack.unpack(ARGV[1])
 local worker, left = a[1], a[2]
+check_hub(a[3])
 for _, queue in ipairs(KEYS) do check(queue, 'stream') end
 
 -- Not XREADGROUP: it would take from their workers the entries that were taken when they came (see `share`).
