@@ -89,8 +89,9 @@ class WorkerProcess:
 class Load:
     """A steady stream of numbered messages to all keys while its block lasts; afterwards all are acknowledged."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, rounds_per_s: float = ROUNDS_PER_S) -> None:
         self.sent = 0  # to each key
+        self._pause_s = 1 / rounds_per_s
         self._client = client
         self._over = False
         self._task: asyncio.Task[None] | None = None
@@ -116,7 +117,7 @@ class Load:
                 for key in KEYS:
                     await producer.signal(Tally.record, key, self.sent)
                 self.sent += 1
-                await asyncio.sleep(1 / ROUNDS_PER_S)  # the rate, nothing waits for it
+                await asyncio.sleep(self._pause_s)  # the rate, nothing waits for it
 
 
 async def shares(client: Client, *workers: WorkerProcess) -> list[int]:

@@ -47,7 +47,7 @@ async def test_a_message_that_kills_its_workers_becomes_a_dead_letter(
     async with app.connect(own_server.url) as client:
         async with supervised(2, lambda: start_worker(lease_ms=600, heartbeat_ms=100)) as workers:
             await shared_out(client, *workers)
-            async with Load(client) as load:
+            async with Load(client, 10) as load:  # goes on while one message at a time runs
                 await all_move(client)
                 await client.signal_entity(Hazard.survive, "one")
                 await client.signal_entity(Hazard.die, "one", str(deaths))

@@ -91,9 +91,9 @@ class WholeWorld:
         """A worker's process ends: nobody hears of it."""
         if self.workers:
             worker = self.workers.pop(self.chance.randrange(len(self.workers)))
-            board, tasks, worker._tasks = worker._board, worker._tasks, []
+            board, worker._ended = worker._board, True
             assert board is not None and board.keeper is not None
-            for task in tasks:
+            for task in worker._tasks:
                 await end_task(task)
             await board.keeper.stop()
             for partition in list(board.partitions.values()):

@@ -345,10 +345,10 @@ async def test_failures_come_back() -> None:
 
 async def kill(worker: Worker) -> None:
     """End a worker as the end of its process does: its leases expire."""
-    tasks, worker._tasks = worker._tasks, []
-    for task in tasks:
+    worker._ended = True
+    for task in worker._tasks:
         task.cancel()
-    await asyncio.wait(tasks)
+    await asyncio.wait(worker._tasks)
     board = worker._board
     assert board is not None
     assert board.keeper is not None
