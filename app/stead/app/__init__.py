@@ -5,9 +5,7 @@ What is exported is loaded at first use, so that `stead --help` does not wait fo
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # not of `typing`: until the command line is there, ctrl-c shows a traceback
 if TYPE_CHECKING:
     from stead.transport import Settings
 
@@ -29,6 +27,8 @@ def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value: object = getattr(import_module(home), name)
     globals()[name] = value
     return value

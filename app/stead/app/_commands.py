@@ -1,9 +1,7 @@
-"""The command `stead`: what can be typed. What the commands do is in the modules that they import when they run."""
+"""The commands: what can be typed. What they do is in the modules that they import when they run."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import typer
@@ -242,31 +240,3 @@ def dead_letters(
     from ._letter_commands import letters_command
 
     finish(letters_command(make_request(app, url, as_json, debug), action, ids or [], every=every, limit=limit))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; ends the process with its exit status."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Run the command line; gives the exit status. Errors are one line on standard error."""
-    from ._screen import print_error
-
-    line = list(arguments)
-    as_json = "--json" in (line[: line.index("--")] if "--" in line else line)
-    try:
-        status: object = cli(line, prog_name="stead", standalone_mode=False, obj=line)
-    except typer.Abort:
-        return 130
-    except typer.TyperException as error:
-        message = error.format_message() if hasattr(error, "format_message") else str(error)
-        if message:
-            print_error(f"{message.rstrip('.')}; see `{_help_of(error)}`", "UsageError", as_json=as_json)
-        return getattr(error, "exit_code", 2)
-    return status if isinstance(status, int) else 0
-
-
-def _help_of(error: typer.TyperException) -> str:
-    path: object = getattr(getattr(error, "ctx", None), "command_path", "stead")
-    return f"{path} --help"

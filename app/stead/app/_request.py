@@ -17,6 +17,7 @@ from stead.transport import Settings
 from ._app import App
 from ._client import Client, Connecting
 from ._faults import FAILED, INTERRUPTED, Fault, explain
+from ._interrupts import interruptible
 from ._loading import load_app
 from ._logs import start_logging
 from ._screen import print_error
@@ -52,8 +53,9 @@ class Request:
     def guard(self, work: Callable[[], int]) -> int:
         """Do `work`; an error becomes one line on standard error and an exit status."""
         try:
-            status = work()
-            sys.stdout.flush()
+            with interruptible():
+                status = work()
+                sys.stdout.flush()
             return status
         except KeyboardInterrupt:
             return INTERRUPTED
