@@ -6,10 +6,7 @@ import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from pydantic import ValidationError
-
 from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, Registry
-from stead.entities.kinds import describe_errors
 from stead.orchestrations import (
     ActivityDecorator,
     AsyncActivity,
@@ -28,6 +25,7 @@ from stead.orchestrations import (
 from stead.transport import InvalidInput, Settings
 
 from ._client import Connecting
+from ._environment import settings_from_environment
 from ._run import WorkerRun
 from ._sync import SyncClient
 
@@ -57,7 +55,7 @@ class App:
                 f"app name {name!r}", 'a task hub\'s name is a letter, then letters, digits and "-"; 3 to 45 characters'
             )
         self.name = name
-        self.settings = _environment() if settings is None else settings
+        self.settings = settings_from_environment() if settings is None else settings
         self.registry = Registry()
         self.orchestrations = OrchestrationRegistry(self.settings)
 
@@ -215,11 +213,3 @@ class App:
         activities name.
         """
         return WorkerRun(self, url, name, queues)
-
-
-def _environment() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        names = ", ".join(f"STEAD_{detail['loc'][0]}".upper() for detail in error.errors() if detail["loc"])
-        raise InvalidInput(f"the environment ({names})", describe_errors(error)) from error

@@ -12,6 +12,7 @@ from types import ModuleType
 import stead
 
 from ._app import App
+from ._environment import find_in_environment
 from ._faults import Fault
 
 
@@ -63,7 +64,9 @@ def _import(module_name: str, place: str) -> ModuleType:
 
 
 def _broken(module_name: str, error: BaseException) -> Fault:
-    """The module is there, and running it failed: say where."""
+    """The module is there, and running it failed: say where. Unless it is the environment that is wrong."""
+    if variables := find_in_environment(error):
+        return Fault(f"the environment: {variables}", usage=True)
     if isinstance(error, SyntaxError):
         where = f"{error.filename}, line {error.lineno}"
         reason = f"SyntaxError: {error.msg}"

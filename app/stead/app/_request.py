@@ -16,6 +16,7 @@ from stead.transport import Settings
 
 from ._app import App
 from ._client import Client, Connecting
+from ._environment import find_in_environment
 from ._faults import FAILED, INTERRUPTED, Fault, explain
 from ._interrupts import interruptible
 from ._loading import load_app
@@ -66,5 +67,7 @@ class Request:
         except Exception as error:  # noqa: BLE001 - whatever it is becomes one line for people
             if self.debug:
                 traceback.print_exc()
+            if variables := find_in_environment(error):  # what a command makes settings of, beside the app
+                error = Fault(f"the environment: {variables}", usage=True)
             print_error(explain(error, self.app), type(error).__name__, as_json=self.as_json)
             return error.status if isinstance(error, Fault) else FAILED

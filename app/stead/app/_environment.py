@@ -1,0 +1,62 @@
+"""Settings of the environment that cannot be: which variable, what it holds, and what it must be."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from stead.transport import InvalidInput, Settings
+
+_LENGTH_MAX = 80
+
+
+def settings_from_environment() -> Settings:
+    """The environment's settings. Raises `InvalidInput`, which names the variables."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidInput("the environment", find_in_environment(error) or str(error)) from error
+
+
+def find_in_environment(error: BaseException | None) -> str:
+    """What is wrong in the environment, if that is why settings were refused; otherwise nothing: then it was code that
+    gave them."""
+    if not isinstance(error, ValidationError):
+        return "" if error is None or error.__cause__ is None else find_in_environment(error.__cause__)
+    for kind in _kinds():
+        if kind.__name__ == error.title:
+            found = [_find(kind, str(detail["loc"][0]), detail["input"]) for detail in error.errors() if detail["loc"]]
+            return "; ".join(text for text in found if text)
+    return ""
+
+
+def _kinds() -> tuple[type[BaseSettings], ...]:
+    from stead.gateway import HttpSettings  # whoever has no gateway pays nothing for it
+
+    return (Settings, HttpSettings)
+
+
+def _find(kind: type[BaseSettings], field: str, refused: object) -> str:
+    wanted = f"{kind.model_config.get('env_prefix', '')}{field}".lower()
+    for variable, value in os.environ.items():
+        if variable.lower() == wanted and value == refused:
+            shown = repr(value)
+            shown = shown if len(shown) <= _LENGTH_MAX else f"{shown[: _LENGTH_MAX - 1]}…"
+            return f"{variable} is {shown}, and must be {_what_it_must_be(kind, field)}"
+    return ""
+
+
+def _what_it_must_be(kind: type[BaseSettings], field: str) -> str:
+    schema: dict[str, Any] = kind.model_json_schema()["properties"].get(field, {})
+    match schema:
+        case {"type": "integer", "minimum": least, "maximum": most}:
+            return f"a whole number from {least:,} to {most:,}"
+        case {"enum": [*values]}:
+            return f"one of {', '.join(str(value) for value in values)}"
+        case {"type": "boolean"}:
+            return "true or false"
+        case _:
+            return f"of type {schema.get('type', 'text')}"

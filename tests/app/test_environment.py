@@ -1,0 +1,86 @@
+"""A setting of the environment that cannot be is named: the variable, what it holds, what it must be."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from stead.app import App
+from stead.app._cli import run
+from stead.app._environment import find_in_environment
+from stead.app._request import Request
+from stead.entities import InvalidInput
+from stead.gateway import HttpSettings
+from stead.transport import Settings
+
+WRONG = [
+    ("STEAD_LEASE_MS", "abc", "a whole number from 100 to 3,600,000"),
+    ("STEAD_LEASE_MS", "5", "a whole number from 100 to 3,600,000"),
+    ("stead_partitions", "", "a whole number from 1 to 1,024"),
+    ("STEAD_DETERMINISM", "loud", "one of warn, error, off"),
+    ("STEAD_REPLAY_EVERY_TURN", "maybe", "true or false"),
+]
+
+
+@pytest.fixture(params=["App('environment')", "App('environment', settings=Settings(partitions=3))"])
+def reference(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    source = f"from stead.app import App, Settings\n\napp = {request.param}\n"
+    (tmp_path / "environment_here.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "environment_here", raising=False)
+    return "environment_here:app"
+
+
+@pytest.mark.parametrize(("variable", "value", "must_be"), [*WRONG[:2], *WRONG[3:]])
+def test_a_command_names_the_variable(
+    reference: str,
+    variable: str,
+    value: str,
+    must_be: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert run(["info", reference, "--url", "memory://"]) == 2
+    assert capsys.readouterr().err == f"error: the environment: {variable} is {value!r}, and must be {must_be}\n"
+
+
+def test_a_command_names_the_variable_of_the_http_api(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STEAD_HTTP_BODY_BYTES_MAX", "much")
+    assert Request("a:b", None, as_json=False, debug=False).guard(lambda: HttpSettings().body_bytes_max) == 2
+    assert capsys.readouterr().err == (
+        "error: the environment: STEAD_HTTP_BODY_BYTES_MAX is 'much', "
+        "and must be a whole number from 1,024 to 1,073,741,824\n"
+    )
+
+
+@pytest.mark.parametrize(("variable", "value", "must_be"), WRONG)
+def test_an_app_names_the_variable(variable: str, value: str, must_be: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidInput) as caught:
+        App("environment")
+    assert f"{variable} is {value!r}, and must be {must_be}" in str(caught.value)
+    App("environment", settings=Settings.model_construct())
+
+
+def test_all_variables_are_named_and_long_values_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEAD_LEASE_MS", "x" * 1_000)
+    monkeypatch.setenv("STEAD_PARTITIONS", "0")
+    with pytest.raises(InvalidInput, match="STEAD_PARTITIONS is '0'") as caught:
+        App("environment")
+    assert "STEAD_LEASE_MS is 'xxx" in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_what_code_gives_is_not_blamed_on_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEAD_LEASE_MS", "1000")
+    for make in (lambda: Settings(lease_ms=5), lambda: HttpSettings(body_bytes_max=1)):
+        with pytest.raises(ValueError) as caught:
+            make()
+        assert find_in_environment(caught.value) == ""
+    assert find_in_environment(ValueError("x")) == ""
