@@ -117,3 +117,18 @@ def test_dev_goes_on_without_a_port(stead: Stead) -> None:
         assert "--port" in stead.log
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(DEADLINE_S) == 0
+
+
+def test_it_ends_when_its_hub_is_no_longer_on_the_server(stead: Stead, module_server: ValkeyServer) -> None:
+    process = stead.start("serve", stead.reference, "--port", "0")
+    url = address(stead)
+    assert httpx.get(f"{url}/api/v1/entities/station").status_code == 200
+    module_server.run("FLUSHALL")
+    answer = httpx.get(f"{url}/api/v1/entities/station")
+    assert (answer.status_code, answer.json()["title"]) == (503, "Hub mismatch")
+    assert "no longer on the server" in answer.json()["detail"]
+    assert process.wait(DEADLINE_S) == 1
+    assert "critical: the HTTP API ends: task hub 'weather'" in stead.log
+    assert "error: task hub 'weather'" in " ".join(stead.log.split())
+    assert "Traceback" not in stead.log
+    assert not module_server.run("KEYS", "*")

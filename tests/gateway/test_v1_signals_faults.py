@@ -69,6 +69,21 @@ def test_a_server_that_stays_away_and_a_key(start_server: Callable[..., ValkeySe
             assert state(served, key, 2_000)["total"] == sum(range(2_000))
 
 
+def test_a_hub_that_is_no_longer_on_the_server(start_server: Callable[..., ValkeyServer]) -> None:
+    """It is the hub that is at fault, and not the lines."""
+    server = start_server()
+    with serve(make_v1_app(), server.url, worker=False) as served:
+        for headers in ({}, {"idempotency-key": fresh()}):
+            assert post_lines(served, line(fresh(), 1), **headers).status_code == 200
+        server.run("FLUSHALL")
+        for headers in ({}, {"idempotency-key": fresh()}):
+            answer = post_lines(served, b"".join(line(fresh(), number) for number in range(100)), **headers)
+            problem = answer.json()
+            assert (answer.status_code, problem["title"]) == (503, "Hub mismatch"), problem
+            assert not problem.get("accepted") and not problem.get("refused"), problem
+        assert not server.run("KEYS", "*")
+
+
 def test_clients_that_give_up_harm_nobody(start_server: Callable[..., ValkeyServer]) -> None:
     server = start_server()
     with serve(make_v1_app(), server.url) as served:

@@ -43,9 +43,9 @@ async def test_a_worker_that_was_stopped_past_its_lease_does_no_harm(
             await shared_out(client, second)
             await all_move(client)
             assert sum(await epochs(client)) >= sum(before) + client.store.layout.partitions // 2
-            assert "its lease is another worker's" not in first.log
+            assert "its lease is no longer this worker's" not in first.log
             first.signal(signal.SIGCONT)
-            await first.says("its lease is another worker's")  # a commit was refused, or a renewal was
+            await first.says("its lease is no longer this worker's")  # a commit was refused, or a renewal was
             await shared_out(client, first, second)
             await all_move(client)
         await exact(client, load.sent)

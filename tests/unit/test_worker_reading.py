@@ -114,7 +114,7 @@ async def test_a_partition_that_is_lost_does_not_keep_the_others_from_being_read
         for _ in range(100):  # until nothing moves any more
             await asyncio.sleep(0)
         before = kept.position
-        board.drop(lost, "its lease is another worker's")
+        board.drop(lost, "its lease is no longer this worker's")
         while kept.position == before:
             await asyncio.sleep(0)
     await worker.abandon()

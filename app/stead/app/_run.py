@@ -29,7 +29,8 @@ TELL_SECONDS = 0.5  # how often to look whether the number of partitions has cha
 class WorkerRun:
     """A worker about to run. Made by `app.worker()`.
 
-    `async with app.worker() as worker:` runs it beside the block and stops it gracefully at the end.
+    `async with app.worker() as worker:` runs it beside the block and stops it gracefully at the end. If it has ended by
+    itself before (`worker.failure`: its hub is no longer on the server), that is raised then.
     `await app.worker().run()` runs it until `stop` is called or the process gets SIGTERM or SIGINT; it then finishes
     what it is doing and hands its partitions over. A second SIGINT ends the process at once.
     """
@@ -63,6 +64,8 @@ class WorkerRun:
                 await worker.stop()
         finally:
             await see_through(self._let_go())
+        if error is None and worker is not None and worker.failure is not None:
+            raise worker.failure
 
     def stop(self) -> None:
         """Let `run` end gracefully. For the same thread; from another one use `loop.call_soon_threadsafe`."""

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 from stead.gateway import (
     CannotListen,
+    Gateway,
     HttpSettings,
     Keys,
     KeysRefused,
@@ -44,8 +45,8 @@ def _serve(request: Request, host: str, port: int, keys_file: str | None) -> int
     sockets = listen(host, port, keys)
 
     async def work() -> None:
-        async with beside(app, request.url, sockets, keys, host):
-            await _told_to_stop()
+        async with beside(app, request.url, sockets, keys, host) as gateway:
+            await _told_to_stop(gateway)
         _log.info("the HTTP API has stopped")
 
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
@@ -79,7 +80,7 @@ def listen(host: str, port: int, keys: Keys) -> list[socket.socket]:
 @asynccontextmanager
 async def beside(
     app: App, url: str | None, sockets: Sequence[socket.socket], keys: Keys, host: str, drain_ms: int | None = None
-) -> AsyncGenerator[None]:
+) -> AsyncGenerator[Gateway]:
     """The HTTP API of an app's hub, for as long as the block takes."""
     settings = HttpSettings() if drain_ms is None else HttpSettings(drain_ms=drain_ms)
     gateway = asgi(app, url, keys=keys, settings=settings, hosts=[host])
@@ -88,11 +89,11 @@ async def beside(
         _log.info(
             "HTTP API at %s, %s", places, "with keys" if keys else "for this machine's programs: there are no keys"
         )
-        yield
+        yield gateway
 
 
-async def _told_to_stop() -> None:
-    """Return on SIGTERM or SIGINT; a second SIGINT ends the process."""
+async def _told_to_stop(gateway: Gateway) -> None:
+    """Return on SIGTERM or SIGINT; a second SIGINT ends the process. Raises `HubMismatch` when the hub is gone."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
@@ -105,4 +106,12 @@ async def _told_to_stop() -> None:
 
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, on_signal, signum)
-    await stopping.wait()
+    told, failed = asyncio.create_task(stopping.wait()), asyncio.create_task(gateway.failure())
+    try:
+        await asyncio.wait((told, failed), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
+        failed.cancel()
+    if failed.done() and not failed.cancelled():
+        _log.critical("the HTTP API ends: %s", failed.result())
+        raise failed.result()

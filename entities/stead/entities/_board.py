@@ -124,11 +124,11 @@ class Board:
         self.reading.ring()  # its messages may have been those that left no room for more
 
     def lost(self, numbers: set[int]) -> None:
-        """The keeper could not renew these leases: they are another worker's."""
+        """The keeper could not renew these leases: they are no longer this worker's."""
         for number in numbers:
             partition = self.partitions.get(number)
             if partition is not None:
-                self.drop(partition, "its lease is another worker's")
+                self.drop(partition, "its lease is no longer this worker's")
 
     def reset(self) -> None:
         """The server is another one (a restart, a fail-over): nothing that is in memory can be trusted (HAZARDS 2)."""

@@ -18,7 +18,16 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from stead.transport import ConnectionLost, ManualClock, ServerChanged, Settings, Store, end_task, see_through
+from stead.transport import (
+    ConnectionLost,
+    HubMismatch,
+    ManualClock,
+    ServerChanged,
+    Settings,
+    Store,
+    end_task,
+    see_through,
+)
 
 from ._activation import Blocked, Kind
 from ._board import Board
@@ -84,7 +93,7 @@ class Worker:
             raise self._failure
 
     async def run(self) -> None:
-        """Work until `stop` is called. Raises what made a part of the worker fail, which would be a bug of stead."""
+        """Work until `stop` is called. Raises `HubMismatch` if the hub is no longer on the server (see `failure`)."""
         await self.start()
         try:
             await self._stopping.wait()
@@ -191,7 +200,7 @@ class Worker:
 
     @property
     def failure(self) -> BaseException | None:
-        """What made a part of the worker fail, which would be a bug of stead; the worker does not work any more then."""
+        """What made the worker end by itself: `HubMismatch` if the hub is no longer on the server; else a bug of stead."""
         return self._failure
 
     @property
@@ -224,9 +233,25 @@ class Worker:
         if task.cancelled():
             return
         error = task.exception()
+        if isinstance(error, HubMismatch):
+            self._end_without_hub(error)
+            return
         logger.critical("%s ended unexpectedly; the worker stops", task.get_name(), exc_info=error)
         self._failure = error
         self._stopping.set()
+
+    def _end_without_hub(self, error: HubMismatch) -> None:
+        """Let everything go: nothing that this worker holds or runs is in the hub that is there now, if any is."""
+        if self._failure is None:
+            logger.critical("the worker ends, and lets everything go: %s", error)
+            self._failure = error
+        self._stopping.set()
+        assert self._board is not None and self._board.keeper is not None, "a started worker has all its parts"
+        for task in self._tasks:
+            task.cancel()
+        self._board.keeper.halt()
+        for partition in list(self._board.partitions.values()):
+            self._board.drop(partition, "the hub is gone")
 
 
 def _find_kind(entities: EntityKind, others: Sequence[Kind], target: str) -> Kind:

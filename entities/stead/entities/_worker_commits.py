@@ -64,7 +64,7 @@ class Committer:
             if verdict in (CommitVerdict.APPLIED, CommitVerdict.ALREADY):
                 self._applied(partition, commit)
             elif verdict is CommitVerdict.FENCED:
-                board.drop(partition, "a commit was refused, since its lease is another worker's")
+                board.drop(partition, "a commit was refused, since its lease is no longer this worker's")
             else:
                 logger.critical(
                     "partition %d is quarantined: an earlier commit was applied in part; see `stead info`",

@@ -14,7 +14,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from stead.transport import ConnectionLost, LeaseView, ServerChanged, TornCommit, WorkerView
+from stead.transport import ConnectionLost, HubMismatch, LeaseView, ServerChanged, TornCommit, WorkerView
 
 from ._assignment import assign
 from ._board import Bell, Board
@@ -171,7 +171,7 @@ class Membership:
         try:
             await self._let_go_of_unsure()
             await self._board.store.leave(self._board.name)
-        except (ConnectionLost, ServerChanged) as error:
+        except (ConnectionLost, ServerChanged, HubMismatch) as error:
             logger.info("the worker left without a word: %s", error)
 
     async def _release(self, partition: Partition) -> None:
@@ -188,7 +188,7 @@ class Membership:
                 await self._wait_settled(partition, bell)
             if not partition.gone:
                 await board.store.release(partition.number, partition.token)
-        except (ConnectionLost, ServerChanged) as error:
+        except (ConnectionLost, ServerChanged, HubMismatch) as error:
             logger.info("partition %d was not released: %s; its lease will expire", partition.number, error)
         finally:
             del board.settled[partition]

@@ -67,7 +67,7 @@ class Parker:
         if held:
             partition.parking.parked(activation)
         else:
-            board.drop(partition, "its lease is another worker's")
+            board.drop(partition, "its lease is no longer this worker's")
 
     async def _refill(self, partition: Partition, activation: Activation, after: StreamId) -> None:
         board = self._board

@@ -57,7 +57,7 @@ class TimerRunner:
             lambda: board.store.fire_timers(partition.number, partition.token, limit), "firing timers"
         )
         if fired is None:
-            board.drop(partition, "its lease is another worker's")
+            board.drop(partition, "its lease is no longer this worker's")
         else:
             partition.fired(fired[1])
             if not fired[0] and self._is_due(partition):

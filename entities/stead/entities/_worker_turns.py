@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
-from stead.transport import ServerChanged
+from stead.transport import HubMismatch, ServerChanged
 
 from ._activation import Activation
 from ._board import Bell, Board
@@ -148,7 +148,7 @@ class TurnRunner:
             try:
                 while not partition.gone and await self._one_marked_turn(partition):
                     pass
-            except ServerChanged:
+            except (ServerChanged, HubMismatch):  # which heartbeats find too, and act on
                 return
             self._after(partition)
         self._careful.pop(partition, None)
@@ -188,7 +188,7 @@ class TurnRunner:
                 lambda: board.store.mark_running(partition.number, partition.token, running), "marking a turn"
             )
             if not held:
-                board.drop(partition, "its lease is another worker's")
+                board.drop(partition, "its lease is no longer this worker's")
                 return False
             if partition.gone or partition.next_careful() != turn:
                 return not partition.gone

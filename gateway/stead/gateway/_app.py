@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from stead.orchestrations import OrchestrationClient
-from stead.transport import Store
+from stead.transport import HubMismatch, Store
 
 from ._errors import HttpError, error_response
 from ._hub import Hub
@@ -118,6 +118,13 @@ class Gateway:
                 self._hub = None
                 await connecting.__aexit__(None, None, None)
 
+    async def failure(self) -> HubMismatch:
+        """Wait until a request finds that the hub it was opened for is no longer on the server."""
+        traffic = (await self.open()).traffic
+        await traffic.failed.wait()
+        assert traffic.failure is not None, "it was set before"
+        return traffic.failure
+
     def stop_waiting(self) -> None:
         """Let long polls and streams end now: the server is about to stop."""
         if self._hub is not None:
@@ -174,6 +181,8 @@ class Gateway:
             error = HttpError(503, "the server is stopping", headers={"retry-after": "1"})
             response = error_response(error, problem=_is_v1(scope))
         except Exception as error:
+            if self._hub is not None:
+                self._hub.traffic.note(error)
             if started:
                 _log.warning("an answer ended in the middle: %s", type(error).__name__, exc_info=error)
                 raise
@@ -197,6 +206,7 @@ class Gateway:
         except (ClientDisconnect, asyncio.CancelledError):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is is answered, and logged if nobody foresaw it
+            hub.traffic.note(error)
             return error_response(error, problem=_is_v1(scope))
 
 

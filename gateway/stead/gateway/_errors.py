@@ -35,6 +35,7 @@ from stead.transport import (
     AcknowledgedLost,
     BacklogFull,
     ConnectionLost,
+    HubMismatch,
     InvalidInput,
     PayloadTooLarge,
     ServerChanged,
@@ -70,6 +71,7 @@ _STATUSES: Sequence[tuple[type[SteadError], int]] = (
     (ConnectionLost, 503),
     (ServerChanged, 503),
     (AcknowledgedLost, 503),
+    (HubMismatch, 503),
 )
 _RETRIED = {429, 503}
 

@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from stead.entities import DeadLetters
 from stead.orchestrations import OrchestrationClient
-from stead.transport import Store
+from stead.transport import HubMismatch, Store
 
 from ._errors import too_many
 from ._keys import EVERYTHING, Grant, Keys
@@ -28,6 +28,15 @@ class Traffic:
         self.waiting = 0
         self.stopping = asyncio.Event()
         """Set when the server stops: whoever waits answers with what there is, and streams end."""
+        self.failure: HubMismatch | None = None
+        """The hub is no longer on the server: no request can be carried out any more."""
+        self.failed = asyncio.Event()
+
+    def note(self, error: Exception) -> None:
+        """What a request ended with."""
+        if isinstance(error, HubMismatch):
+            self.failure = error
+            self.failed.set()
 
     @contextmanager
     def request(self) -> Generator[None]:

@@ -24,7 +24,7 @@ import pydantic_core
 from stead.entities import Producer, SourceProducer
 from stead.entities.kinds import BulkEncoder, BulkRoute, buffer_length, instant_in_ms, sender_of
 from stead.orchestrations import OrchestrationClient
-from stead.transport import InvalidInput, Sender, SteadError, StoreUnavailable
+from stead.transport import HubMismatch, InvalidInput, Sender, SteadError, StoreUnavailable
 
 from ._hub import Hub
 from ._values import parse_instant
@@ -104,7 +104,7 @@ class Ingestion:
                             await self._meet(*route)
                             self._read(line, once)
                     except (SteadError, ValueError) as error:
-                        if isinstance(error, StoreUnavailable):
+                        if isinstance(error, (StoreUnavailable, HubMismatch)):
                             raise
                         self._refuse(str(error))
             if once:
@@ -171,7 +171,7 @@ class Ingestion:
     async def _meet(self, entity: str, operation: str) -> None:
         try:
             await self._encoder.find(entity, operation)
-        except StoreUnavailable:
+        except (StoreUnavailable, HubMismatch):
             raise
         except SteadError as error:
             if len(self._unknown) < STEP_LENGTH * 4:

@@ -83,6 +83,7 @@ async def _ingest(request: Request, hub: Hub) -> Response:
     except ClientDisconnect:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the answer says what was accepted before
+        hub.traffic.note(error)
         response = await _interrupted(ingestion, error, keyed=keyed is not None)
         await _discard(body)
         return response

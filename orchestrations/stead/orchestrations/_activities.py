@@ -330,7 +330,7 @@ class ActivityRunner:
             lambda: board.store.share_tasks(partition.number, partition.token, board.name, tasks), "sharing activities"
         )
         if entries is None:
-            board.drop(partition, "its lease is another worker's")
+            board.drop(partition, "its lease is no longer this worker's")
         return entries
 
     async def _share(self, partition: Partition, tenure: Tenure, jobs: Sequence[Job]) -> None:

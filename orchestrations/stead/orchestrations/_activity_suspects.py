@@ -72,7 +72,7 @@ class Suspects:
             lambda: board.store.mark_task(partition.number, partition.token, job.key), "marking an activity"
         )
         if tries is None:
-            board.drop(partition, "its lease is another worker's")
+            board.drop(partition, "its lease is no longer this worker's")
         elif not _wanted(job):
             return
         elif tries == 0:
