@@ -20,10 +20,11 @@ def batch(
     session: str = "session",
     incarnation: int = 0,
     backlog_max: int = 1_000_000,
+    freeing: bool = False,
 ) -> Batch:
     """A batch whose numbers follow those of the one before."""
     last = previous + len(payloads) if last is None else last
-    return Batch(partition, session, incarnation, previous, last, payloads, backlog_max, 60_000)
+    return Batch(partition, session, incarnation, previous, last, payloads, backlog_max, 60_000, (), freeing)
 
 
 async def put(store: Store, payloads: Sequence[bytes], partition: int = 0) -> list[StreamId]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Generator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
 from stead.transport import ManualClock, MemoryStore, Settings, Store
@@ -41,6 +42,10 @@ class Twin(Protocol):
         """Make a partition look as if a commit had stopped in the middle."""
         ...
 
+    def full(self) -> AbstractContextManager[None]:
+        """The server's memory is full for the length of a block."""
+        ...
+
 
 class MemoryTwin:
     """A hub in memory, in virtual time."""
@@ -66,6 +71,12 @@ class MemoryTwin:
     def tear(self, partition: int) -> None:
         self.store.tear(partition)
 
+    @contextmanager
+    def full(self) -> Generator[None]:
+        self.store.faults.full = True
+        yield
+        self.store.faults.full = False
+
 
 class RedisTwin:
     """A hub on a server, in real time."""
@@ -84,3 +95,11 @@ class RedisTwin:
     def tear(self, partition: int) -> None:
         lease = Keys(self.store.layout).partitions[partition].lease
         self.server.run("HSET", lease, "applying", b"another")
+
+    @contextmanager
+    def full(self) -> Generator[None]:
+        self.server.run("CONFIG", "SET", "maxmemory", "1mb")
+        try:
+            yield
+        finally:
+            self.server.run("CONFIG", "SET", "maxmemory", "0")

@@ -152,3 +152,31 @@ async def test_a_source_is_forgotten_after_the_time_asked_for(twin: Twin) -> Non
     await twin.store.open_source(0, "gateway", 7, 60)
     await twin.pass_ms(70)
     assert await twin.store.open_source(0, "gateway", 1, 60_000) == -1
+
+
+# -- a full server -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_full_server_takes_only_what_frees_memory_and_in_the_one_chain_of_its_session(twin: Twin) -> None:
+    store = twin.store
+    assert await verdicts(store, batch([b"a"])) == [Verdict.ACCEPTED]
+    freeing = batch([b"b", b"c"], previous=0, freeing=True)
+    with twin.full():
+        assert await verdicts(store, batch([b"x"], previous=0)) == [Verdict.FULL]
+        assert await verdicts(store, freeing) == [Verdict.ACCEPTED]
+        assert await store.enqueue([freeing]) == [EnqueueResult(Verdict.DUPLICATE, 2)]
+        assert await store.enqueue([batch([b"y"], previous=0, freeing=True)]) == [EnqueueResult(Verdict.DUPLICATE, 2)]
+        assert await store.enqueue([batch([b"y"], previous=3, freeing=True)]) == [EnqueueResult(Verdict.GAP, 2)]
+        assert await verdicts(store, batch([b"y"], previous=2, backlog_max=3, freeing=True)) == [Verdict.BACKLOG]
+    assert await verdicts(store, batch([b"d"], previous=2), batch([b"e"], previous=3, freeing=True)) == (
+        [Verdict.ACCEPTED] * 2
+    )
+    assert await payloads(store) == [b"a", b"b", b"c", b"d", b"e"]
+
+
+async def test_batches_of_both_sorts_go_in_one_request(twin: Twin) -> None:
+    batches = [batch([b"%d" % place], partition=place, freeing=place % 2 == 1) for place in range(4)]
+    with twin.full():
+        answers = await verdicts(twin.store, *batches)
+    assert answers == [Verdict.FULL, Verdict.ACCEPTED] * 2
+    assert [await payloads(twin.store, place) for place in range(4)] == [[], [b"1"], [], [b"3"]]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from stead.transport._scripts import ALL, COMMIT, ENQUEUE, LIVING, RIGHTS, Script
+from stead.transport._scripts import ALL, COMMIT, ENQUEUE, ENQUEUE_FREEING, LIVING, RIGHTS, Script
 
 _FORBIDDEN = re.compile(r"call\('(?:HSET|HDEL|XADD|XDEL|XTRIM|ZADD|ZREM|SET|PEXPIRE|DEL|UNLINK)'")
 
@@ -32,6 +32,13 @@ def test_only_enqueue_may_be_refused_when_memory_is_full(script: Script) -> None
         assert not _FORBIDDEN.search(body)
     else:
         assert first == "#!lua flags=allow-oom"
+
+
+def test_what_frees_memory_gets_in_by_the_same_script_with_another_first_line() -> None:
+    ordinary, freeing = (script.source.partition("\n") for script in (ENQUEUE, ENQUEUE_FREEING))
+    assert (ordinary[0], freeing[0]) == ("#!lua", "#!lua flags=allow-oom")
+    assert ordinary[2] == freeing[2]
+    assert ENQUEUE.sha != ENQUEUE_FREEING.sha
 
 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)

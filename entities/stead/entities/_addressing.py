@@ -47,6 +47,11 @@ class Call(NamedTuple):
     kwargs: Mapping[str, object] | None
     operation: Operation | None  # None: the name is not known here, and nothing was checked
 
+    @property
+    def frees(self) -> bool:
+        """Whether it deletes the entity and brings nothing along: a server whose memory is full takes it all the same."""
+        return not self.args and not self.kwargs and self.operation_name.lower() == "delete"
+
 
 def resolve(
     registry: Registry, operation: Any, key: object, args: Sequence[object], kwargs: Mapping[str, object]

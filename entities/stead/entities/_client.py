@@ -98,8 +98,9 @@ class EntityClient:
         """Send an operation to an entity, without an answer. Durable when it returns.
 
         Raises `UnknownEntity`, `UnknownOperation` and `InvalidInput` before anything is sent; `BacklogFull` if nothing
-        was accepted; `StoreUnavailable` if the store did not answer (its `outcome` says what is known);
-        `AcknowledgedLost` if the server lost earlier messages of this client (then this one was not accepted).
+        was accepted (a server whose memory is full takes a `delete` all the same); `StoreUnavailable` if the store did not
+        answer (its `outcome` says what is known); `AcknowledgedLost` if the server lost earlier messages of this client
+        (then this one was not accepted).
         """
         await self._signal(subject, key_or_name, args, kwargs)
 
@@ -147,13 +148,15 @@ class EntityClient:
         self._check_open()
         call = await self._outgoing.address(subject, key_or_name, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms)
-        await self._send(call.target, self._outgoing.encode(call.target, call.operation_name, call.args, extras))
+        payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
+        await self._send(call.target, payload, frees=call.frees and delay_ms is None and due_ms is None)
 
-    async def _send(self, target: str, payload: bytes) -> None:
-        """Put a message into its target's inbox: durable when it returns."""
+    async def _send(self, target: str, payload: bytes, *, frees: bool = False) -> None:
+        """Put a message into its target's inbox: durable when it returns. `frees`: memory, so that a full server takes it."""
         partition = self._outgoing.partition(target)
         sender = await self._roomy_sender()
-        await sender.wait(partition, sender.put(partition, payload))
+        put = sender.put_freeing if frees else sender.put
+        await sender.wait(partition, put(partition, payload))
 
     async def _roomy_sender(self) -> Sender:
         """The sender, once it takes a message."""
@@ -194,17 +197,18 @@ class EntityClient:
         try:
             extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending))
             payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
-            await self._send_call(pending, payload)
+            await self._send_call(pending, payload, frees=call.frees)
             value = await pending.future
         finally:
             self._calls.end(pending)
         return value if call.operation is None else call.operation.decode_result(value)
 
-    async def _send_call(self, pending: PendingCall, payload: bytes) -> None:
-        """Send a call that was begun. If it does not get through, its future fails."""
+    async def _send_call(self, pending: PendingCall, payload: bytes, *, frees: bool = False) -> None:
+        """Send a call that was begun. If it does not get through, its future fails. `frees`: as for `_send`."""
         partition = self._outgoing.partition(pending.target)
         sender = await self._roomy_sender()
-        sender.watch(partition, sender.put(partition, payload), pending.future)
+        put = sender.put_freeing if frees else sender.put
+        sender.watch(partition, put(partition, payload), pending.future)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -15,25 +15,25 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from stead.entities import CallTimeout, EntityClient, OperationFailed, Page, Registry
+from stead.entities import BacklogFull, CallTimeout, EntityClient, Page, Registry
 from stead.entities.kinds import (
     PAGE_READ_LENGTH,
-    Failure,
     check_instance_id,
     check_tags,
     instant_in_ms,
     message_extras,
     take_page,
 )
-from stead.transport import InstanceView, InvalidInput, Reuse, Settings, SteadError, Store
+from stead.transport import InstanceView, InvalidInput, Reuse, Settings, Store
 
-from ._client_queries import Filter, Instances, Look, check_statuses
+from ._client_queries import Filter, Instances, Look, check_statuses, instance_error
 from ._client_starts import ReusePolicy, Subject, check_event_name, check_reason, check_reuse, resolve
 from ._definition import OMITTED, InputOptional, InstanceId, Orchestration
 from ._errors import InstanceExists, InstanceFinished, InstanceRunning, UnknownInstance, UnknownOrchestration
 from ._events import Event
 from ._messages import (
     EVENT,
+    FREEING,
     PURGE,
     RESUME,
     REWIND,
@@ -333,7 +333,7 @@ class OrchestrationClient(EntityClient):
         """Wait until an instance is finished, however it ends, and give its status.
 
         Raises `CallTimeout` after `timeout` seconds (None: never) and `UnknownInstance` if it does not exist. It goes on
-        over restarts of workers and of the server.
+        over restarts of workers and of the server, and while the server's memory is full.
         """
         scope = asyncio.timeout(timeout)
         try:
@@ -351,7 +351,8 @@ class OrchestrationClient(EntityClient):
     async def _wait(self, look: Look) -> Look:
         """The instance once it is finished: it answers, and now and then this looks by itself."""
         instance_id = look.instance_id
-        pending = await self._calls.begin(instance_id, WAIT, patient=True, as_error=instance_error)
+        begin = partial(self._calls.begin, instance_id, WAIT, patient=True, as_error=instance_error)
+        pending = await begin()
         try:
             seconds = WAIT_LOOK_S_FIRST
             generation = -1
@@ -361,12 +362,18 @@ class OrchestrationClient(EntityClient):
                     generation = self._store.generation
                     extras = message_extras(reply_to=self._calls.reply_to(pending))
                     await self._send_call(pending, self._outgoing.encode(instance_id, WAIT, [], extras))
-                if (await asyncio.wait((pending.future,), timeout=seconds))[0]:
+                if not (await asyncio.wait((pending.future,), timeout=seconds))[0]:
+                    seconds = min(2 * seconds, WAIT_LOOK_S_MAX)
+                elif isinstance(pending.future.exception(), BacklogFull):
+                    # There is no room for the question: look by itself, and ask again after that.
+                    await asyncio.sleep(WAIT_LOOK_S_FIRST)
+                    self._calls.end(pending)
+                    pending, generation = await begin(), -1
+                else:
                     answer: object = pending.future.result()
                     if not isinstance(answer, bytes):
                         raise UnknownInstance(instance_id)
                     return await self._read(partial(self._instances.answered, look, decode_record(answer)))
-                seconds = min(2 * seconds, WAIT_LOOK_S_MAX)
                 look = await self._look(instance_id, events=1)
             return look
         finally:
@@ -421,14 +428,16 @@ class OrchestrationClient(EntityClient):
         await self._call_instance(instance_id, REWIND, check_reason(reason))
 
     async def _tell(self, instance_id: str, operation: str, *args: object) -> None:
-        await self._send(instance_id, self._outgoing.encode(instance_id, operation, args, None))
+        payload = self._outgoing.encode(instance_id, operation, args, None)
+        await self._send(instance_id, payload, frees=operation in FREEING)
 
     async def _call_instance(self, instance_id: str, operation: str, *args: object) -> object:
         """Tell an instance something, and wait for its answer."""
         pending = await self._calls.begin(instance_id, operation, as_error=instance_error)
         try:
             extras = message_extras(reply_to=self._calls.reply_to(pending))
-            await self._send_call(pending, self._outgoing.encode(instance_id, operation, args, extras))
+            payload = self._outgoing.encode(instance_id, operation, args, extras)
+            await self._send_call(pending, payload, frees=operation in FREEING)
             return await pending.future
         finally:
             self._calls.end(pending)
@@ -489,10 +498,3 @@ class OrchestrationClient(EntityClient):
             return await self._purge(instance_id, recursive=recursive)
         except InstanceRunning:
             return False  # it was started anew meanwhile
-
-
-def instance_error(failure: Failure, target: str, operation_name: str) -> SteadError:
-    """The error that a caller gets when an instance's worker could not carry out what it was asked for."""
-    return OperationFailed(
-        target, operation_name, failure.type, failure.message, failure.traceback, failure.cause or None
-    )

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from stead.entities.kinds import Message, decode_message, instant_in_ms
-from stead.transport import InstanceView, InvalidInput, Reuse, Store, partition_of
+from stead.entities import OperationFailed
+from stead.entities.kinds import Failure, Message, decode_message, instant_in_ms
+from stead.transport import InstanceView, InvalidInput, Reuse, SteadError, Store, partition_of
 
 from ._events import Event, EventType, decode_event
 from ._messages import StartMessage, decode_start, first_execution_id
@@ -220,6 +221,13 @@ class Instances:
                 raise
             _log.info("the output of %s is given as it was stored: %s", instance_id, error)
             return None
+
+
+def instance_error(failure: Failure, target: str, operation_name: str) -> SteadError:
+    """The error that a caller gets when an instance's worker could not carry out what it was asked for."""
+    return OperationFailed(
+        target, operation_name, failure.type, failure.message, failure.traceback, failure.cause or None
+    )
 
 
 def execution_of(events: Sequence[Event]) -> str | None:

@@ -36,6 +36,9 @@ TIMER: Final = "timer"
 PURGE_DUE: Final = "purge-due"
 GO_ON: Final = "go-on"
 
+FREEING: Final = frozenset({PURGE, TERMINATE})
+"""They free memory, or end what fills it: a server whose memory is full takes them."""
+
 RUNNING: Final = "running"  # the answer to a purge of an instance that is not finished
 UNKNOWN: Final = "unknown"  # the answer of an instance that does not exist
 

@@ -42,7 +42,8 @@ class PayloadTooLarge(InvalidInput):
 class BacklogFull(SteadError):
     """A partition holds as many waiting messages as it may, or the server's memory is full: nothing was accepted.
 
-    Producers wait and try again by themselves; a single signal or call raises this. Start more workers, or wait.
+    Producers wait and try again by themselves; a single signal or call raises this. Start more workers, or wait; a server
+    whose memory is full still accepts what frees it: purging and terminating instances, deleting entities.
     """
 
     def __init__(self, partition: int, reason: str) -> None:
@@ -57,7 +58,7 @@ class BacklogFull(SteadError):
 
 
 class StoreUnavailable(SteadError):
-    """The server did not answer within the tries that the settings allow.
+    """The server did not answer within the tries that the settings allow, or the client is closed.
 
     `outcome` is "refused" if nothing was written for certain, "unknown" if the request may have been carried out.
     """

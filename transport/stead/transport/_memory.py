@@ -54,7 +54,7 @@ class MemoryStore(MemoryTasks):
         return await self._pipeline("enqueue", [partial(self._enqueue, batch) for batch in batches])
 
     def _enqueue(self, batch: Batch) -> EnqueueResult:
-        if self.faults.full:
+        if self.faults.full and not batch.freeing:
             return EnqueueResult(Verdict.FULL)
         result = steps.enqueue(self._state, batch, self._clock.now_ms())
         if result.verdict is Verdict.ACCEPTED:

@@ -26,7 +26,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.full = False
-        """The server's memory is full: every batch is answered with `FULL`."""
+        """The server's memory is full: every batch is answered with `FULL`, but for those that free memory."""
         self.choose: Callable[[str], Fault | None] | None = None
         """Asked for every call that no other fault befalls: for simulations that draw their faults from a seed."""
         self.calls: dict[str, int] = {}

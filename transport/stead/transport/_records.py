@@ -72,6 +72,7 @@ class Batch:
     backlog_max: int  # messages that may wait in the partition
     keep_ms: int  # how long the session's record outlives its last use
     starts: Sequence[Start] = ()
+    freeing: bool = False  # its messages are small and free memory: accepted although the server's memory is full
 
 
 class Verdict(Enum):

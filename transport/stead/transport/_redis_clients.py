@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 from ._errors import SourceSuperseded
 from ._records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
 from ._redis_base import RedisBase
-from ._scripts import ENQUEUE, SOURCE, command
+from ._scripts import ENQUEUE, ENQUEUE_FREEING, SOURCE, command
 from ._wire import ReplyError
 
 _V = TypeVar("_V")
@@ -39,7 +39,8 @@ class ClientSide(RedisBase):
         if batch.starts:
             names += (keys.starts, keys.state, keys.index)
             starts = [(start.position + 1, start.target, start.message_id, int(start.reuse)) for start in batch.starts]
-        return ENQUEUE.packed(
+        script = ENQUEUE_FREEING if batch.freeing else ENQUEUE
+        return script.packed(
             (*names, self._keys.record),
             str(batch.incarnation),
             str(batch.previous),

@@ -59,7 +59,16 @@ class Script:
 
 def _script(name: str, more: str = "") -> Script:
     first, _, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
-    source = f"{first}\n{_PRELUDE}{more}{rest}"
+    return _of_source(name, f"{first}\n{_PRELUDE}{more}{rest}")
+
+
+def _although_full(script: Script) -> Script:
+    """The same script, which the server does not refuse when its memory is full."""
+    _, _, rest = script.source.partition("\n")
+    return _of_source(f"{script.name}_freeing", f"#!lua flags=allow-oom\n{rest}")
+
+
+def _of_source(name: str, source: str) -> Script:
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest().encode())
 
 
@@ -67,6 +76,7 @@ ACQUIRE = _script("acquire")
 COMMIT = _script("commit")
 COMPLETE = _script("complete")
 ENQUEUE = _script("enqueue")
+ENQUEUE_FREEING = _although_full(ENQUEUE)
 FIRE = _script("fire")
 GIVEBACK = _script("giveback", _QUEUES)
 HEARTBEAT = _script("heartbeat")
@@ -93,6 +103,7 @@ ALL = (
     COMMIT,
     COMPLETE,
     ENQUEUE,
+    ENQUEUE_FREEING,
     FIRE,
     GIVEBACK,
     HEARTBEAT,

@@ -35,9 +35,9 @@ from ._errors import (
 from ._protocol import Store
 from ._records import Batch, EnqueueResult, Reuse, Start, Verdict
 from ._sender_chain import NOTHING, Chain, Lost, Refused, Simple
-from ._sender_lane import Block, Lane
+from ._sender_lane import FREEING_BYTES_MAX, Block, Lane
 from ._sender_sources import Openings, next_incarnation
-from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay
+from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay, told_of
 from ._settings import Settings
 from ._tasks import end_task
 
@@ -101,6 +101,19 @@ class Sender:
         self._length += 1
         block.size_bytes = size
         if len(payloads) == 1:
+            self._opened(lane, block)
+        return block.serial
+
+    def put_freeing(self, partition: int, payload: bytes) -> int:
+        """`put` for a small message that frees memory: a store whose memory is full accepts it, once it has an answer to what
+        was put before. (A larger one is a message like all others.)"""
+        if len(payload) > FREEING_BYTES_MAX:
+            return self.put(partition, payload)
+        lane = self._lanes[partition]
+        block = lane.add_freeing(payload, self._block_length_max, self._block_bytes_max)
+        self._size_bytes += len(payload)
+        self._length += 1
+        if len(block.payloads) == 1:
             self._opened(lane, block)
         return block.serial
 
@@ -446,14 +459,9 @@ class Sender:
 
     def _give_up(self, lanes: Sequence[Lane], error: Exception) -> None:
         for lane in lanes:
-            block = lane.flying
-            if block is None:
-                continue
-            told = error if isinstance(error, SteadError) else StoreUnavailable(reason_of(error), "unknown")
-            if isinstance(error, StoreClosed):  # nothing was sent now; an earlier copy may have got through
-                told = StoreUnavailable(reason_of(error), "unknown" if block.doubtful else "refused")
-            self._refuse(lane, told)
-            self._settle(lane)
+            if lane.flying is not None:
+                self._refuse(lane, told_of(error, lane.flying.doubtful))
+                self._settle(lane)
         self._make_room()
 
     def _break(self, error: SteadError) -> None:

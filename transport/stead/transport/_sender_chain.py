@@ -113,7 +113,12 @@ class Chain:
         self._used_ms = now_ms
 
     def extend(
-        self, payloads: Sequence[bytes], now_ms: float, last: int | None = None, starts: Sequence[Start] = ()
+        self,
+        payloads: Sequence[bytes],
+        now_ms: float,
+        last: int | None = None,
+        starts: Sequence[Start] = (),
+        freeing: bool = False,
     ) -> Batch:
         """Make the next batch and keep it pending. `last` is given for a source only, and is above all before."""
         if self.pending is not None:
@@ -134,6 +139,7 @@ class Chain:
             self.backlog_max,
             self.keep_ms,
             starts,
+            freeing,
         )
         return self.pending
 

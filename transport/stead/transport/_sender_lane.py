@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from ._records import Batch, Start
 from ._sender_chain import Chain
 
+# Of a message that a store accepts although its memory is full, so that nobody fills the memory further with such: a
+# termination with a long reason.
+FREEING_BYTES_MAX = 8_192
+
 
 class Block:
     """Messages of one partition that will go in one batch, and who waits for them."""
@@ -19,6 +23,7 @@ class Block:
     __slots__ = (
         "callers",
         "doubtful",
+        "freeing",
         "last",
         "opened",
         "payloads",
@@ -34,6 +39,7 @@ class Block:
         self.size_bytes = 0
         self.last: int | None = None  # of a source: the sequence number of the last message
         self.opened = 0.0  # when the first message came
+        self.freeing = False  # all of its messages free memory
         self.doubtful = False  # an answer to it was lost: an earlier copy may have got through
         self.waiters: list[asyncio.Future[None]] = []  # answered when the block is in the store
         self.callers: list[asyncio.Future[object]] = []  # told only if it is not
@@ -85,6 +91,23 @@ class Lane:
         self.open = Block(self.open.serial + 1)
         return self.open
 
+    def add_freeing(self, payload: bytes, length_max: int, bytes_max: int) -> Block:
+        """Put a message that frees memory behind all others, in a block with its like only: a batch is accepted as a whole.
+
+        Such a block is closed from its beginning, so that nothing else gets into it.
+        """
+        block = self.closed[-1] if self.closed and not self.open.payloads else None
+        full = block is not None and (len(block.payloads) >= length_max or block.size_bytes + len(payload) > bytes_max)
+        if block is None or not block.freeing or full:
+            if self.open.payloads:
+                self.close_open()
+            block = self.open
+            block.freeing = True
+            self.close_open()
+        block.payloads.append(payload)
+        block.size_bytes += len(payload)
+        return block
+
     def next_batch(self, chain: Chain, now_ms: float) -> Batch | None:
         """What to send now: the pending batch again, else the next block; None if there is none."""
         if chain.pending is not None:
@@ -97,7 +120,8 @@ class Lane:
         else:
             return None
         self.flying = block
-        return chain.extend(block.payloads, now_ms, block.last, [start for start, _ in block.starts])
+        starts = [start for start, _ in block.starts]
+        return chain.extend(block.payloads, now_ms, block.last, starts, block.freeing)
 
     def land(self) -> Block:
         """The flying block has come to its end, whatever it is."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+from ._errors import SteadError, StoreClosed, StoreUnavailable
+
 # Between tries of a request whose answer did not come, and of a batch for which there was no room.
 RETRY_S_MIN = 0.02
 RETRY_S_MAX = 1.0
@@ -19,3 +21,12 @@ def retry_delay(tries: int) -> float:
 def reason_of(error: BaseException) -> str:
     """What to tell of an error."""
     return str(error) or type(error).__name__
+
+
+def told_of(error: Exception, doubtful: bool) -> SteadError:
+    """What the senders of a block are told of an error after which it is not tried again. `doubtful`: an earlier copy of the
+    block may have got through.
+    """
+    if isinstance(error, StoreClosed):  # it was not sent this time
+        return StoreUnavailable(reason_of(error), "unknown" if doubtful else "refused")
+    return error if isinstance(error, SteadError) else StoreUnavailable(reason_of(error), "unknown")
