@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from stead.entities import InvalidInput
 from stead.orchestrations import NonDeterminismWarning
 from user_folder import Outcome, Stead, WorkerThread, eventually
 
@@ -155,7 +159,6 @@ def test_what_is_wrong_is_one_line(stead: Stead) -> None:
         (("rewind", "runs"), "is not finished"),
         (("purge", "runs"), "is not finished"),
         (("purge", "nosuch"), "there is no instance nosuch"),
-        (("instances", "--status", "Done"), "Completed"),
         (("replay", "nosuch"), "does not exist"),
     ]:
         one_line_error(stead(*arguments), said)
@@ -243,6 +246,45 @@ def test_what_no_worker_has_taken_up_is_listed_and_counted(stead: Stead, worker:
     assert stead("instances", "--status", "Running").err == "no instances that match\n"
     assert stead("purge", "--yes").err == "0 purged\n"
     one_line_error(stead("purge", "a"), "a")
+
+
+def test_a_status_that_cannot_be_meant_is_wrong_usage(stead: Stead, worker: WorkerThread) -> None:
+    for arguments in [("instances",), ("instances", "--count"), ("purge", "--yes")]:
+        one_line_error(stead(*arguments, "--status", "Bogus"), "status 'Bogus': there is no such status; write some", 2)
+    for statuses in (["Running"], ["suspended", "pending"], ["Completed", "RUNNING"]):
+        done = stead("purge", "--yes", *[word for status in statuses for word in ("--status", status)])
+
+        async def refused(statuses: list[str] = statuses) -> str:
+            async with stead.app.connect(stead.url) as client:
+                with pytest.raises(InvalidInput) as caught:
+                    await client.purge_instances(statuses=statuses)
+            return str(caught.value)
+
+        one_line_error(done, f"error: {asyncio.run(refused())}\n", 2)
+
+
+def as_typed(line: str) -> list[str]:
+    """The words that a shell makes of a line."""
+    done = subprocess.run(["sh", "-c", f"printf '%s\\n' {line}"], capture_output=True, text=True)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("instance_id", ["é 😀", "$HOME;ls", "it's", "-x", "plain"])
+def test_the_next_command_can_be_typed_as_it_is_said(stead: Stead, instance_id: str) -> None:
+    def next_of(done: Outcome) -> list[str]:
+        last = done.err.splitlines()[-1]
+        assert last.startswith("next: stead ")
+        command, *words = as_typed(last)[2:]
+        assert [word for word in words if word != "--"] == [stead.reference, instance_id]
+        return [command, *words]
+
+    started = stead("start", "approval", '{"amount": 12}', "--id", instance_id)
+    eventually(lambda: "Running" in stead.raw(*next_of(started)).out)
+    command, *words = next_of(stead.raw(*next_of(started)))
+    waited = stead.raw(command, "--timeout", "50ms", *words)
+    (said,) = re.findall("`(stead status [^`]*)`", waited.err)
+    assert as_typed(said)[-1] == instance_id
+    assert next_of(stead("suspend", "--", instance_id))[0] == "resume"
 
 
 class Terminal(io.StringIO):

@@ -13,7 +13,7 @@ from ._app import App
 from ._client import Client
 from ._faults import Fault
 from ._request import Request
-from ._screen import console, print_json_line, print_note, table
+from ._screen import console, next_command, print_json_line, print_note, table
 from ._values import parse_argument, parse_duration, parse_instant, parse_keywords, plain, shorten
 
 if TYPE_CHECKING:
@@ -88,7 +88,9 @@ def state_command(request: Request, entity: str, key: str) -> int:
         entity_id = EntityId(await _name_of(app, client, entity), key)
         value = await client.read_entity(entity_id)
         if value is None:
-            raise Fault(f"{entity_id} has no state; `stead entities {request.app} {entity}` lists those that have")
+            raise Fault(
+                f"{entity_id} has no state; `{next_command('entities', request.app, entity)}` lists those that have"
+            )
         if request.as_json:
             print_json_line(_entity_line(entity_id, value))
         else:

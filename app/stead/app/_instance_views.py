@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus, RuntimeStatus
 from stead.orchestrations.histories import STATUSES
+from stead.transport import InvalidInput
 
 from ._faults import Fault, one_line
 from ._screen import console, table
@@ -54,6 +56,15 @@ class Selection:
             "created_to": _instant("--to", self.created_to),
             "tags": parse_tags(self.tags),
         }
+
+
+@contextmanager
+def wrong_usage() -> Generator[None]:
+    """What the client refuses of a selection was written on the command line."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise Fault(str(error), usage=True) from error
 
 
 def parse_tags(pairs: Sequence[str]) -> dict[str, str] | None:

@@ -24,9 +24,10 @@ from ._instance_views import (
     print_history,
     print_status,
     status_line,
+    wrong_usage,
 )
 from ._request import Request
-from ._screen import console, print_json_line, print_note, table
+from ._screen import console, next_command, print_json_line, print_note, table
 from ._values import parse_argument, parse_duration, parse_instant
 
 Reuse = Literal["finished", "never", "always"]
@@ -114,7 +115,7 @@ def _print_started(request: Request, instance_id: str) -> None:
 
 
 def _next(request: Request, command: str, instance_id: str) -> None:
-    print_note(f"next: stead {command} {request.app} {instance_id}")
+    print_note(f"next: {next_command(command, request.app, instance_id)}")
 
 
 def status_command(request: Request, instance_id: str) -> int:
@@ -153,7 +154,7 @@ def wait_command(request: Request, instance_id: str, timeout: str | None) -> int
         except CallTimeout:
             raise Fault(
                 f"instance {instance_id} is not finished after {seconds:g} s, and goes on; "
-                f"`stead status {request.app} {instance_id}` shows it, and `stead info {request.app}` whether a worker runs"
+                f"`{next_command('status', request.app, instance_id)}` shows it, and `stead info {request.app}` whether a worker runs"
             ) from None
         done = status.runtime_status is RuntimeStatus.COMPLETED
         if request.as_json:
@@ -234,15 +235,16 @@ def instances_command(request: Request, selection: Selection, limit: int) -> int
     async def work(_: App, client: Client) -> int:
         rows = instance_table()
         count, more = 0, False
-        async for status in client.list_instances(**selection.options(), show_input=request.as_json):
-            if count == limit:
-                more = True
-                break
-            count += 1
-            if request.as_json:
-                print_json_line(status_line(status))
-            else:
-                instance_row(rows, status)
+        with wrong_usage():
+            async for status in client.list_instances(**selection.options(), show_input=request.as_json):
+                if count == limit:
+                    more = True
+                    break
+                count += 1
+                if request.as_json:
+                    print_json_line(status_line(status))
+                else:
+                    instance_row(rows, status)
         if not request.as_json:
             if count:
                 console().print(rows)
@@ -254,7 +256,8 @@ def instances_command(request: Request, selection: Selection, limit: int) -> int
 
 def count_command(request: Request, selection: Selection) -> int:
     async def work(_: App, client: Client) -> int:
-        counts = await client.count_instances(**selection.options())
+        with wrong_usage():
+            counts = await client.count_instances(**selection.options())
         rows = table("orchestration", "status", "instances", numbers=("instances",))
         for (name, status), count in sorted(counts.items()):
             if request.as_json:

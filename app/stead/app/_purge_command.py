@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 
+from stead.orchestrations import RuntimeStatus
 from stead.orchestrations.histories import FINISHED
+from stead.transport import InvalidInput
 
 from ._app import App
 from ._client import Client
 from ._faults import Fault
-from ._instance_views import Selection
+from ._instance_views import Selection, wrong_usage
 from ._request import Request
 from ._screen import print_json_line, print_note
 
@@ -34,7 +37,9 @@ def purge_many_command(request: Request, selection: Selection, *, recursive: boo
         options = selection.options()
         if options["statuses"] is None:
             options["statuses"] = sorted(status.value for status in FINISHED)
-        count = sum([1 async for _ in client.list_instances(**options)])
+        with wrong_usage():
+            _check_finished(options["statuses"])
+            count = sum([1 async for _ in client.list_instances(**options)])
         if count and not yes:
             await _ask(count)
         deleted = await _purge(client, options, count, recursive=recursive, quiet=request.as_json) if count else 0
@@ -42,6 +47,16 @@ def purge_many_command(request: Request, selection: Selection, *, recursive: boo
         return 0
 
     return request.run(work)
+
+
+def _check_finished(statuses: Sequence[str]) -> None:
+    """Refuse what `purge_instances` refuses, before anything is counted."""
+    wanted = {status.lower() for status in statuses}
+    running = [status.value for status in sorted(set(RuntimeStatus) - FINISHED) if status.value.lower() in wanted]
+    if running:
+        raise InvalidInput(
+            f"statuses {', '.join(running)}", "only finished instances can be purged: terminate them first"
+        )
 
 
 async def _ask(count: int) -> None:

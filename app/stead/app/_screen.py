@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,12 @@ def print_note(message: str) -> None:
     """A remark on standard error, in grey at a terminal."""
     colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
     sys.stderr.write(f"\033[2m{message}\033[0m\n" if colour else f"{message}\n")
+
+
+def next_command(*words: str) -> str:
+    """A command to be typed next, as a shell wants it."""
+    free = any(word.startswith("-") for word in words)  # it would be taken for an option
+    return shlex.join(("stead", words[0], *(("--",) if free else ()), *words[1:]))
 
 
 def print_error(message: str, error_type: str, *, as_json: bool) -> None:
