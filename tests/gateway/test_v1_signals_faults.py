@@ -76,8 +76,10 @@ def test_a_hub_that_is_no_longer_on_the_server(start_server: Callable[..., Valke
         for headers in ({}, {"idempotency-key": fresh()}):
             assert post_lines(served, line(fresh(), 1), **headers).status_code == 200
         server.run("FLUSHALL")
-        for headers in ({}, {"idempotency-key": fresh()}):
-            answer = post_lines(served, b"".join(line(fresh(), number) for number in range(100)), **headers)
+        known = b"".join(line(fresh(), number) for number in range(100))
+        unknown = line(fresh(), 1, entity="Nobody")  # nobody has published it, as far as an empty hub tells
+        for lines, headers in ((known, {}), (unknown, {}), (known, {"idempotency-key": fresh()})):
+            answer = post_lines(served, lines, **headers)
             problem = answer.json()
             assert (answer.status_code, problem["title"]) == (503, "Hub mismatch"), problem
             assert not problem.get("accepted") and not problem.get("refused"), problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -116,15 +117,21 @@ async def test_whoever_finds_it_what_runs_is_cancelled_and_nothing_is_waited_for
             async def all_run() -> bool:
                 return set(seen) == running
 
+            async def all_ended() -> object:
+                tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("stead-")]
+                threads = [thread for thread in threading.enumerate() if thread.name == "stead-leases"]
+                return seen[3:] and not tasks and not threads
+
             await eventually(all_run, "all that holds")
             own_server.run("FLUSHALL")
             await eventually(lambda: has_failed(worker), "the worker's end")
             assert worker.partitions == frozenset()
+            await eventually(all_ended, "the end of all parts")  # though nobody has left the block
+            assert set(seen) == {*running, "operation ends", "activity ends", "shared activity ends"}
 
     async with asyncio.timeout(30):
         with pytest.raises(HubMismatch):
             await run()
-    assert set(seen) == {*running, "operation ends", "activity ends", "shared activity ends"}
     assert [record.levelno for record in caplog.records].count(logging.CRITICAL) == 1
     assert own_server.run("KEYS", "stead:holding:*") == []
 
