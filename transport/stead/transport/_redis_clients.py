@@ -73,9 +73,9 @@ class ClientSide(RedisBase):
         fitting = self._reply_size.count(_REPLIES_COUNT)
         read = command(b"XREAD", b"COUNT", fitting, *wait, b"STREAMS", key, after)
         before = self._replies.received_bytes
-        answer, whose = await self._replies.run((read, self._whose), block_ms=block_ms)
-        self._server.check_hub(whose)
-        if not answer:
+        answer = await self._replies.one(read, block_ms=block_ms)
+        if not answer:  # else there is a hub that answers
+            self._server.check_hub(await self._replies.one(self._whose))
             return []
         entries = answer[0][1]
         self._reply_size.learn(self._replies.received_bytes - before, len(entries))
