@@ -13,7 +13,7 @@ DOCS := $(VENV)/.docs-done
 CODE := app entities gateway orchestrations transport tests benchmarks examples
 
 # Most tests wait for servers and processes: more of them at once than there are cores. One by one: make test SPREAD=
-SPREAD ?= -n 4 --dist worksteal
+SPREAD ?= -n 3 --dist worksteal
 
 MAKEFLAGS += --no-print-directory
 .PHONY: help setup demo test quick sim check lint format types mypy pyright layers bench docs clean
