@@ -170,12 +170,18 @@ class Worker:
             for task in others:
                 await end_task(task)
         finally:  # at once, if the event loop itself ends
-            for task in self._tasks:
-                task.cancel()
-            board.keeper.halt()
-            for partition in list(board.partitions.values()):
-                board.drop(partition, "the worker ends")
+            self._let_go("the worker ends")
         await board.keeper.stop()
+
+    def _let_go(self, reason: str) -> None:
+        """End every part and hold nothing any more, here and now. What the store has of it stays as it is."""
+        board = self._board
+        assert board is not None and board.keeper is not None, "a started worker has all its parts"
+        for task in self._tasks:
+            task.cancel()
+        board.keeper.halt()
+        for partition in list(board.partitions.values()):
+            board.drop(partition, reason)
 
     async def abandon(self) -> None:
         """End as if the process had died: nothing is finished, committed or handed over, what is in memory is lost.
@@ -246,12 +252,7 @@ class Worker:
             logger.critical("the worker ends, and lets everything go: %s", error)
             self._failure = error
         self._stopping.set()
-        assert self._board is not None and self._board.keeper is not None, "a started worker has all its parts"
-        for task in self._tasks:
-            task.cancel()
-        self._board.keeper.halt()
-        for partition in list(self._board.partitions.values()):
-            self._board.drop(partition, "the hub is gone")
+        self._let_go("the hub is gone")
 
 
 def _find_kind(entities: EntityKind, others: Sequence[Kind], target: str) -> Kind:
