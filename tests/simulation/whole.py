@@ -11,8 +11,9 @@ import random
 from collections.abc import Coroutine
 from typing import Any
 
+from dying_worker import die
 from stead.entities import Registry, Worker
-from stead.transport import Fault, ManualClock, MemoryStore, Settings, end_task
+from stead.transport import Fault, ManualClock, MemoryStore, Settings
 
 WORKERS = 3
 QUIET_MS = 600_000  # of virtual time, within which everything has to be done once nothing goes wrong any more
@@ -91,13 +92,7 @@ class WholeWorld:
         """A worker's process ends: nobody hears of it."""
         if self.workers:
             worker = self.workers.pop(self.chance.randrange(len(self.workers)))
-            board, worker._ended = worker._board, True
-            assert board is not None and board.keeper is not None
-            for task in worker._tasks:
-                await end_task(task)
-            await board.keeper.stop()
-            for partition in list(board.partitions.values()):
-                board.drop(partition, "its process has ended")
+            await die(worker)
 
     async def lose(self) -> None:
         """A worker finds one of its leases gone."""

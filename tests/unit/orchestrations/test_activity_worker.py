@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from activity_bench import FakeActivity
+from dying_worker import die
 from stead.entities import Worker
 from stead.entities.kinds import Activation, Board, Effects, Environment, Failure, Pending, Registry, encode_message
 from stead.orchestrations._activities import ActivityRunner
@@ -344,15 +345,8 @@ async def test_failures_come_back() -> None:
 
 
 async def kill(worker: Worker) -> None:
-    """End a worker as the end of its process does: its leases expire."""
-    worker._ended = True
-    for task in worker._tasks:
-        task.cancel()
-    await asyncio.wait(worker._tasks)
-    board = worker._board
-    assert board is not None
-    assert board.keeper is not None
-    await board.keeper.stop()
+    """End a worker as the end of its process does, but that it is not counted among the living any more."""
+    await die(worker)
     await worker._store.leave(worker.name)
 
 
