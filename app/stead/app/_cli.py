@@ -1,4 +1,4 @@
-"""The command `stead`: it starts, runs a command line and ends. What can be typed is in `_commands`."""
+"""The command `stead`: it starts, runs a command line and ends. What can be typed is in `_cli_commands`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command line; gives the exit status. Errors are one line on standard error."""
     import typer
 
-    from ._commands import cli
+    from ._cli_commands import cli
     from ._screen import print_error
 
     line = list(arguments)
