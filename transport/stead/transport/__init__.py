@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ._clock import Clock, ManualClock, ServerClock
 from ._codec import pack, pack_exact, partition_of, unpack
+from ._ending import end_task, see_through
 from ._errors import (
     AcknowledgedLost,
     BacklogFull,
@@ -55,7 +56,6 @@ from ._records import (
 from ._sender import Sender
 from ._sender_tries import retry_delay
 from ._settings import Settings
-from ._tasks import end_task, see_through
 from ._urls import StoreUrl, parse_url
 
 __all__ = [

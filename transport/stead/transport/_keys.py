@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from ._records import HubLayout
 
 _SLOTS = 16_384
+_HUB = "stead:hub:"
 
 
 def hub_key(name: str) -> bytes:
     """The hub's record (hash): the only key that can be found by the hub's name alone."""
-    return f"stead:hub:{name}".encode()
+    return f"{_HUB}{name}".encode()
 
 
 def hub_of(record: str) -> str:
     """The name of the hub that a record is of."""
-    return record.removeprefix("stead:hub:")
+    return record.removeprefix(_HUB)
 
 
 def group_tags(hub_id: str, groups: int) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ._clock import Clock, ServerClock
 from ._errors import ConnectionLost, ServerChanged
+from ._layout import FORMAT
 from ._memory_faults import Faults
 from ._memory_instances import has_work
 from ._memory_state import HubState, PartitionState
@@ -18,8 +19,6 @@ from ._records import HubLayout, ServerFacts
 from ._settings import Settings
 
 _T = TypeVar("_T")
-
-FORMAT = 1
 
 
 class MemoryBase:

@@ -8,10 +8,10 @@ import re
 import threading
 
 from ._errors import ConnectionLost, InvalidInput, StoreUnavailable
+from ._layout import check_layout
 from ._memory import MemoryStore
 from ._protocol import Store
 from ._redis import RedisStore
-from ._redis_server import check_layout
 from ._sender_tries import retry_delay
 from ._settings import Settings
 from ._urls import StoreUrl, parse_url

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from ._errors import HubMismatch, ServerUnsuitable
 from ._keys import hub_key
+from ._layout import FORMAT, check_layout
 from ._link import Link, info_fields
 from ._records import HubLayout, ServerFacts
 from ._scripts import HUB, RIGHTS, command
 from ._settings import Settings
-
-FORMAT = 1  # of the keys and values in the store, as this version writes them
-FORMATS = frozenset({1})  # those that this version can work with
 
 _log = logging.getLogger("stead.transport")
 
@@ -98,24 +96,3 @@ async def join_hub(link: Link, hub: str, settings: Settings) -> HubLayout:
         raise HubMismatch(hub, f"its record cannot be read ({error!r})") from None
     check_layout(layout, settings)
     return layout
-
-
-def check_layout(layout: HubLayout, settings: Settings) -> None:
-    """Raise `HubMismatch` if this program cannot work with the hub, or asks for another layout than it has."""
-    if layout.format not in FORMATS:
-        raise HubMismatch(
-            layout.name,
-            f"it has format {layout.format}, and this version of stead knows {sorted(FORMATS)}; use the version of "
-            "stead that wrote it, or a later one",
-        )
-    if layout.mode != "direct":
-        raise HubMismatch(layout.name, f"its mode is {layout.mode!r}, which this version of stead does not support")
-    asked: dict[str, Any] = {"partitions": settings.partitions, "slot_groups": settings.slot_groups}
-    asked["slot_groups"] = min(settings.slot_groups, settings.partitions)
-    for name, value in asked.items():
-        if name in settings.model_fields_set and value != getattr(layout, name):
-            raise HubMismatch(
-                layout.name,
-                f"it was made with {name}={getattr(layout, name)} and the settings ask for {value}; that cannot be "
-                f"changed later: leave STEAD_{name.upper()} unset, or use another hub",
-            )

@@ -21,6 +21,7 @@ import logging
 import secrets
 from collections.abc import Sequence
 
+from ._ending import end_task
 from ._errors import (
     AcknowledgedLost,
     BacklogFull,
@@ -39,7 +40,6 @@ from ._sender_lane import FREEING_BYTES_MAX, Block, Lane
 from ._sender_sources import Openings, next_incarnation
 from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay, told_of
 from ._settings import Settings
-from ._tasks import end_task
 
 _log = logging.getLogger(__name__)
 
