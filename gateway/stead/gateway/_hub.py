@@ -26,6 +26,7 @@ class Traffic:
         self._settings = settings
         self.running = 0
         self.waiting = 0
+        self.ingesting = 0  # of those that run: bulk requests
         self.stopping = asyncio.Event()
         """Set when the server stops: whoever waits answers with what there is, and streams end."""
         self.failure: HubMismatch | None = None

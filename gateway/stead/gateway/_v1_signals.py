@@ -7,14 +7,12 @@ import json
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from stead.entities import SourceProducer
 from stead.entities.kinds import claim_number, short_source
-from stead.orchestrations import OrchestrationClient
 
 from ._body import chunks, media_type
 from ._errors import PROBLEM, HttpError, error_response, too_many
@@ -39,8 +37,6 @@ KEY_LENGTH_MAX = 255
 RETRY_AFTER_SECONDS = 2
 RUNNING_MAX = 100
 
-_running: WeakKeyDictionary[OrchestrationClient, int] = WeakKeyDictionary()
-
 
 async def ingest(request: Request, hub: Hub) -> Response:
     """Take a body of signals."""
@@ -55,14 +51,14 @@ async def ingest(request: Request, hub: Hub) -> Response:
 @contextmanager
 def _room(hub: Hub) -> Generator[None]:
     """Around a bulk request: each may hold a full buffer of a producer in memory."""
-    running = _running.get(hub.client, 0)
-    if running >= RUNNING_MAX:
+    traffic = hub.traffic
+    if traffic.ingesting >= RUNNING_MAX:
         raise too_many(f"{RUNNING_MAX} bulk requests are being carried out already", RETRY_AFTER_SECONDS)
-    _running[hub.client] = running + 1
+    traffic.ingesting += 1
     try:
         yield
     finally:
-        _running[hub.client] -= 1
+        traffic.ingesting -= 1
 
 
 async def _ingest(request: Request, hub: Hub) -> Response:
