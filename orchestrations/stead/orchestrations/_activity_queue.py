@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.kinds import Bell, encode_message
@@ -227,15 +227,21 @@ class SharedQueues:
         for first in range(0, len(tasks), _GIVEN_MAX):
             some = tasks[first : first + _GIVEN_MAX]
             logger.info("%d activities go back into their queues", len(some))
-            while True:
-                try:
-                    await board.insist(
-                        lambda: board.store.give_back_tasks(board.name, some),  # noqa: B023 - called at once
-                        "giving back activities",
-                    )
-                    break
-                except ServerChanged:
-                    board.check_generation()
+            await self._insist(
+                lambda: board.store.give_back_tasks(board.name, some),  # noqa: B023 - called at once
+                "giving back activities",
+            )
+
+    async def _insist(self, step: Callable[[], Awaitable[object]], what: str) -> None:
+        """Carry out a step that can be repeated, however long the store is away, and whatever server comes back: whether
+        it was done before is for the new one to say."""
+        board = self._board
+        while True:
+            try:
+                await board.insist(step, what)
+                return
+            except ServerChanged:
+                board.check_generation()
 
     # -- results -------------------------------------------------------------------------------------------------------
 
@@ -269,14 +275,9 @@ class SharedQueues:
         number = job.taken.partition if job.taken is not None else job.partition.number if job.partition else 0
         message_id = board.draw(_MESSAGE_ID_BYTES)
         payload = encode_message(job.context.instance_id, "task", job.answer, message_id)
-        while True:
-            try:
-                await board.insist(
-                    lambda: board.store.complete_task(number, job.key, payload, job.taken), "completing an activity"
-                )
-                break
-            except ServerChanged:  # whether it was done before is for the new server to say
-                board.check_generation()
+        await self._insist(
+            lambda: board.store.complete_task(number, job.key, payload, job.taken), "completing an activity"
+        )
         if self._jobs.get(job.key) is job:
             del self._jobs[job.key]
 
