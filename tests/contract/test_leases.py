@@ -58,7 +58,9 @@ async def test_an_expired_lease_is_seen_as_expired_and_is_still_held(twin: Twin)
     now_ms, leases = await twin.store.read_leases()
     assert (leases[0].token, leases[0].expires_ms) == (b"token", acquired.now_ms + 30)
     assert now_ms > leases[0].expires_ms
-    assert twin.store.renewer().renew({0: b"token"}, 5_000) == set()
+    renewer = twin.store.renewer()
+    assert renewer.renew({0: b"token"}, 5_000) == set()
+    renewer.close()
     now_ms, leases = await twin.store.read_leases()
     assert leases[0].expires_ms > now_ms
 

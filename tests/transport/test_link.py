@@ -11,9 +11,10 @@ import pytest
 
 from redis_steps import LEASE_MS, batch, commit, payloads, put, take
 from stead.transport import CommitVerdict, ConnectionLost, ServerChanged, ServerUnsuitable, Settings, Verdict
-from stead.transport._link import check_version, fault
+from stead.transport._answers import ReplyError, fault
+from stead.transport._link import check_version
 from stead.transport._redis import RedisStore
-from stead.transport._wire import Address, ReplyError
+from stead.transport._wire import Address
 from swallowing_proxy import SwallowingProxy
 from valkey_server import ValkeyServer
 

@@ -6,7 +6,7 @@
   (HAZARDS 26).
 - Nothing is sent again by itself, but for scripts that the server does not know (it has restarted, or somebody flushed
   them): those are loaded and the same bytes sent again, in order, from the first one refused.
-- Whatever goes wrong on the way is `ConnectionLost`. Errors that the server answers name the fault.
+- Whatever goes wrong on the way is `ConnectionLost`. What the server's errors mean is in `_answers`.
 """
 
 from __future__ import annotations
@@ -16,42 +16,16 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ._answers import ReplyError, fault
 from ._clock import ServerClock
-from ._errors import ConnectionLost, HubMismatch, ServerChanged, ServerUnsuitable, SteadError, StoreClosed
-from ._keys import hub_key, hub_of
+from ._errors import ConnectionLost, HubMismatch, ServerChanged, ServerUnsuitable, StoreClosed
+from ._keys import hub_key
 from ._records import HubLayout
 from ._scripts import ALL, command
 from ._settings import Settings
-from ._wire import Address, ReplyError, Wire
+from ._wire import Address, Wire
 
-# The server is there but cannot serve now: trying again later may help. The connection is given up, because the next
-# one may lead to another server.
-_RETRY = {"LOADING", "BUSY", "MASTERDOWN", "READONLY", "MISCONF", "NOREPLICAS", "UNBLOCKED", "TRYAGAIN", "CLUSTERDOWN"}
-_RIGHTS = {"NOAUTH", "NOPERM", "WRONGPASS", "DENIED"}
-_CLUSTER = {"MOVED", "ASK", "CROSSSLOT"}
-# Answers that belong to a step and are told to its caller.
-_ANSWERS = {"OOM"}
 _VERSION_LEAST = (7, 0)
-
-
-def fault(error: ReplyError) -> SteadError:
-    """The error to raise for an error that the server answered: it says whose fault it is."""
-    code, message = error.code, error.message
-    if code in _RETRY or "max number of clients" in message:
-        return ConnectionLost(f"the server cannot serve now: {message}")
-    if code in _RIGHTS:
-        return ServerUnsuitable(f"the server refuses this user: {message}; check the user, its password and its rights")
-    if code in _CLUSTER:
-        return ServerUnsuitable(f"the server is part of a cluster, which this version does not support: {message}")
-    if code == "STEADHUB":
-        _, record, found, *_ = message.split()
-        return HubMismatch.gone(hub_of(record), made_anew=found != "none")
-    if code in ("WRONGTYPE", "STEADTYPE"):
-        return ServerUnsuitable(
-            f"a key of the hub holds something else ({message}); nothing was written. Another program writes to this "
-            "database: give stead a database, or a server, of its own"
-        )
-    return ServerUnsuitable(f"the server answered what stead does not expect: {message}")
 
 
 def whose_command(hub: str) -> bytes:
@@ -168,26 +142,32 @@ class Link:
         """Bytes that have come over the present connection."""
         return self._wire.received_bytes if self._wire is not None else 0
 
-    async def run(self, commands: Sequence[bytes], *, block_ms: int = 0, generation: int | None = None) -> list[Any]:
+    async def run(
+        self,
+        commands: Sequence[bytes],
+        *,
+        block_ms: int = 0,
+        generation: int | None = None,
+        may_be_full: bool = False,
+    ) -> list[Any]:
         """Send commands in one pipeline; gives their answers.
 
         With `generation` nothing is sent to a server of another generation: raises `ServerChanged`. An error in an
-        answer is raised, once all answers are here, unless it belongs to the step (out of memory).
+        answer is raised, once all answers are here; with `may_be_full` that there is no memory is left among them.
         """
         wire = await self._ready()
         if generation is not None and generation != self._server.generation:
             raise ServerChanged(f"the server is of generation {self._server.generation}, not {generation}")
         replies = await self._exchange(wire, commands, block_ms)
-        refused = _first_unknown_script(replies)
+        refused = first_unknown_script(replies)
         if refused is not None:
             await self._guarded(load_scripts(wire), wire, 0)
             replies[refused:] = await self._exchange(wire, commands[refused:], block_ms)
         for reply in replies:
-            if isinstance(reply, ReplyError) and reply.code not in _ANSWERS:
-                error = fault(reply)
-                if isinstance(error, ConnectionLost):
-                    wire.drop(str(error))
-                raise error
+            if isinstance(reply, ReplyError) and not (may_be_full and reply.is_full):
+                if reply.spoils_connection:
+                    wire.drop(reply.message)
+                raise fault(reply)
         return replies
 
     async def one(self, command: bytes, *, block_ms: int = 0) -> Any:
@@ -239,8 +219,9 @@ class Link:
             return self._wire
 
 
-def _first_unknown_script(replies: Sequence[Any]) -> int | None:
+def first_unknown_script(replies: Sequence[Any]) -> int | None:
+    """The place of the first answer that says that the server does not know a script."""
     for place, reply in enumerate(replies):
-        if isinstance(reply, ReplyError) and reply.code == "NOSCRIPT":
+        if isinstance(reply, ReplyError) and reply.is_unknown_script:
             return place
     return None

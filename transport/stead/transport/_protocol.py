@@ -44,11 +44,15 @@ class Renewer(Protocol):
     """Prolongs leases, blocking, from a thread that the event loop cannot stall (HAZARDS 18)."""
 
     def renew(self, leases: Mapping[int, bytes], lease_ms: int) -> set[int]:
-        """Prolong leases; gives the partitions that are no longer held with these tokens. May raise `ConnectionLost`."""
+        """Prolong leases; gives the partitions that are no longer held with these tokens.
+
+        Raises `ConnectionLost` where trying again may help, `ServerUnsuitable` where the server refuses, or answers what
+        nobody expects.
+        """
         ...
 
     def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
-        """Record what a stuck worker was running, before the process ends."""
+        """Record what a stuck worker was running, before the process ends. Raises as `renew` does."""
         ...
 
     def close(self) -> None: ...

@@ -35,4 +35,4 @@ class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide):
         finally:
             link.close()
         tell_durability(facts)
-        return cls(server, url, settings, layout, facts)
+        return cls(server, settings, layout, facts)

@@ -57,11 +57,10 @@ class ReadSize:
 class RedisBase:
     """The state of a `RedisStore`."""
 
-    def __init__(self, server: Server, url: str, settings: Settings, layout: HubLayout, facts: ServerFacts) -> None:
+    def __init__(self, server: Server, settings: Settings, layout: HubLayout, facts: ServerFacts) -> None:
         self._server = server
         server.hub = layout
         self._whose = whose_command(layout.name)
-        self._url = url
         self._settings = settings
         self._layout = layout
         self._facts = facts

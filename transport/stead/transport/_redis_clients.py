@@ -6,11 +6,11 @@ import heapq
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
+from ._answers import ReplyError
 from ._errors import SourceSuperseded
 from ._records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
 from ._redis_base import RedisBase
 from ._scripts import ENQUEUE, ENQUEUE_FREEING, SOURCE, command
-from ._wire import ReplyError
 
 _V = TypeVar("_V")
 _Members: TypeAlias = Sequence[tuple[bytes, int]]  # targets, each with its partition
@@ -25,7 +25,7 @@ class ClientSide(RedisBase):
     async def enqueue(self, batches: Sequence[Batch]) -> list[EnqueueResult]:
         """Put batches into inboxes, one atomic step a batch, in order. At most one call at a time per session."""
         commands = [self._enqueue_command(batch) for batch in batches]
-        answers = await self._enqueues.run(commands + self._waits())
+        answers = await self._enqueues.run(commands + self._waits(), may_be_full=True)
         self._check_waited(answers)
         return [
             EnqueueResult(Verdict.FULL) if isinstance(answer, ReplyError) else _enqueue_result(*answer)

@@ -3,73 +3,108 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from redis import Redis, exceptions
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
+from ._answers import ReplyError, fault, unexpected
+from ._blocking_wire import BlockingWire
 from ._errors import ConnectionLost
 from ._keys import Keys
-from ._link import fault
+from ._link import first_unknown_script
 from ._records import HubLayout, Running
-from ._scripts import RENEW, RUNNING, Script, packed_argument
+from ._scripts import RENEW, RUNNING
 from ._settings import Settings
-from ._wire import ReplyError
+from ._wire import Address
 
 
 class RedisRenewer:
-    """A blocking client that only renews. It never tries again by itself (HAZARDS 6)."""
+    """A blocking client that only renews: all leases in one round trip. It never tries again by itself (HAZARDS 6)."""
 
-    def __init__(self, url: str, settings: Settings, keys: Keys, layout: HubLayout) -> None:
+    def __init__(self, address: Address, settings: Settings, keys: Keys, layout: HubLayout) -> None:
         # Shorter than a third of the lease, so that a stalled server costs one renewal and not the lease.
-        seconds = settings.lease_ms / 1000 * 0.3
-        # redis-py types its keyword arguments and a script's answer loosely.
-        self._client = cast("Any", Redis).from_url(
-            url,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
-            health_check_interval=0,
-        )
+        self._seconds = settings.lease_ms / 1000 * 0.3
+        self._address = address
         self._keys = keys
         self._groups = layout.slot_groups
+        self._wire: BlockingWire | None = None
 
     def renew(self, leases: Mapping[int, bytes], lease_ms: int) -> set[int]:
         """Prolong leases; gives the partitions that are no longer held with these tokens.
 
-        May raise `ConnectionLost`.
+        Raises `ConnectionLost` where trying again may help, `ServerUnsuitable` where the server, or what it says, will
+        not do.
         """
         by_group: dict[int, list[int]] = {}
         for partition in leases:
             by_group.setdefault(partition % self._groups, []).append(partition)
+        groups = list(by_group.values())
+        answers = self._run([self._renewal(some, leases, lease_ms) for some in groups])
+        damaged = [
+            number for some, answer in zip(groups, answers, strict=True) if _is_damage(answer) for number in some
+        ]
+        if damaged:  # one by one: what happened to one partition's key costs no other its lease
+            groups += [[number] for number in damaged]
+            answers += self._run([self._renewal([number], leases, lease_ms) for number in damaged])
         lost: set[int] = set()
-        for partitions in by_group.values():
-            keys = [self._keys.partitions[partition].lease for partition in partitions]
-            tokens = [leases[partition] for partition in partitions]
-            places = cast("list[int]", self._call(RENEW, keys, lease_ms, tokens))
-            lost.update(partitions[place - 1] for place in places)
+        for some, answer in zip(groups, answers, strict=True):
+            if not _is_damage(answer):
+                lost.update(_at(answer, some))
+            elif len(some) == 1:
+                lost.update(some)
         return lost
 
+    def _renewal(self, partitions: Sequence[int], leases: Mapping[int, bytes], lease_ms: int) -> bytes:
+        keys = [self._keys.partitions[number].lease for number in partitions]
+        return RENEW.packed(keys, lease_ms, [leases[number] for number in partitions])
+
     def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
-        """Record what a stuck worker was running, before the process ends."""
-        keys = [self._keys.partitions[partition].lease]
-        return bool(self._call(RUNNING, keys, token, running.target, running.stream_id, str(running.tries)))
+        """Record what a stuck worker was running, before the process ends. Raises as `renew` does."""
+        lease = self._keys.partitions[partition].lease
+        mark = RUNNING.packed([lease], token, running.target, running.stream_id, str(running.tries))
+        (answer,) = self._run([mark])
+        if isinstance(answer, ReplyError):
+            raise fault(answer)
+        return bool(answer)
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
-    def _call(self, script: Script, keys: Sequence[bytes], *values: object) -> Any:
-        arguments = (script.sha, len(keys), *keys, packed_argument(values))
+    def _run(self, commands: list[bytes]) -> list[Any]:
+        """Answers, among them errors about a key that holds something else; others are raised."""
+        if self._wire is None:
+            self._wire = BlockingWire(self._address, self._seconds)
         try:
-            try:
-                return self._client.evalsha(*arguments)
-            except exceptions.NoScriptError:
-                self._client.script_load(script.source)
-                return self._client.evalsha(*arguments)
-        except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
-            raise ConnectionLost(str(error)) from None
-        except exceptions.ResponseError as error:
-            raise fault(ReplyError(str(error))) from None
+            return self._exchange(self._wire, commands)
+        except ConnectionLost:
+            self.close()
+            raise
+
+    def _exchange(self, wire: BlockingWire, commands: list[bytes]) -> list[Any]:
+        replies = wire.exchange(commands)
+        refused = first_unknown_script(replies)
+        if refused is not None:
+            loaded = wire.exchange([RENEW.load, RUNNING.load])
+            replies[refused:] = wire.exchange(commands[refused:])
+            replies += [reply for reply in loaded if isinstance(reply, ReplyError)]
+        for reply in replies:
+            if isinstance(reply, ReplyError) and not _is_damage(reply):
+                if reply.spoils_connection:
+                    self.close()
+                raise fault(reply)
+        return replies
+
+
+def _is_damage(answer: object) -> bool:
+    """Whether a step was refused because a key holds something else than it should."""
+    return isinstance(answer, ReplyError) and answer.code in ("STEADTYPE", "WRONGTYPE")
+
+
+def _at(places: Any, partitions: Sequence[int]) -> set[int]:
+    """The partitions at places that the script has named, counted from 1."""
+    at = dict(enumerate(partitions, 1))
+    try:
+        return {at[place] for place in places}
+    except (TypeError, KeyError):
+        raise unexpected("renewing leases", places) from None

@@ -65,7 +65,7 @@ class WorkerSide(RedisBase):
 
     def renewer(self) -> RedisRenewer:
         """A way to prolong leases from a thread of its own, by a connection of its own."""
-        return RedisRenewer(self._url, self._settings, self._keys, self._layout)
+        return RedisRenewer(self._server.address, self._settings, self._keys, self._layout)
 
     async def release(self, partition: int, token: bytes) -> bool:
         """Give a partition back cleanly: anyone may take it at once. False if it was not held with this token."""

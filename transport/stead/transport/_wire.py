@@ -19,23 +19,12 @@ import hiredis
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import RedisError
 
+from ._answers import ReplyError
 from ._errors import ConnectionLost, InvalidInput
 from ._scripts import command
 
 _INCOMPLETE = object()
 _KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
-
-
-class ReplyError(Exception):
-    """An error that the server answered. Its first word is its code."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-    @property
-    def code(self) -> str:
-        return self.message.partition(" ")[0]
 
 
 @dataclass(frozen=True, slots=True)
