@@ -6,7 +6,7 @@ wait, the next attempt. All of it happens when the answers come in, without any 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stead.entities import OperationFailed
@@ -183,42 +183,6 @@ class SubOrchestrationCall(RetriedCall):
 
     def failed(self, failure: dict[str, Any]) -> Exception:
         return SubOrchestrationFailed.of(self.name, self.event.fields[2], FailureDetails.from_map(failure))
-
-
-class EventWait(DurableTask[Any]):
-    """A wait for an external event. Until somebody has looked at the event, it counts as unprocessed."""
-
-    __slots__ = ("core", "decode", "name", "order")
-
-    def __init__(self, core: Execution, name: str, decode: Callable[[Any], Any] | None) -> None:
-        super().__init__(core.loop)
-        self.core = core
-        self.name = name
-        self.decode = decode
-        self.order = 0  # of the event that it got
-
-    def deliver(self, order: int, data: Any) -> None:
-        """The event has come."""
-        self.order = order
-        if self.decode is not None:
-            try:
-                data = self.decode(data)
-            except Exception as error:  # noqa: BLE001 - validators may raise anything
-                self.set_exception(error)
-                return
-        self.set_result(data)
-
-    def result(self) -> Any:
-        self.core.mailbox.seen(self.order)
-        return super().result()
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        if self.done():
-            self.core.mailbox.seen(self.order)
-        return super().__await__()
-
-    def _given_up(self) -> None:
-        self.core.mailbox.give_up(self)
 
 
 class ComposedTask(DurableTask[Any]):

@@ -270,8 +270,8 @@ class OrchestrationContext:
     ) -> None:
         """Begin anew with this input and an empty history once the function returns; what it returns is then ignored.
 
-        External events that were not processed are kept for the next execution, unless told otherwise. Whatever else is
-        under way is dropped. `version`: that of the next execution, if it is to be another one.
+        External events of which the code could not know yet are kept for the next execution, unless told otherwise. Whatever
+        else is under way is dropped. `version`: that of the next execution, if it is to be another one.
         """
         core = self._core
         core.check()

@@ -42,7 +42,7 @@ class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant:
         """Give it up: whoever awaits it gets `CancelledError`. A timer is unset, an activity that runs is told to end,
         an answer that comes all the same is dropped. False if it was done already.
         """
-        if not self.done() and self._home.thread != get_ident():
+        if self._home.thread != get_ident() and not super().done():
             raise _elsewhere("cancelled")
         if not super().cancel(msg):
             return False

@@ -31,10 +31,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from stead.entities import ContextEnded
 from stead.transport import Settings
 
-from ._calls import EventWait
 from ._context import OrchestrationContext
 from ._critical import CriticalSections
 from ._errors import NonDeterminismError
+from ._event_wait import EventWait
 from ._events import SCHEDULED, Event, EventType
 from ._failures import FailureDetails
 from ._loop import DurableHandle, new_loop

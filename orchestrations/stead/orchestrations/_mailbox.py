@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from ._calls import EventWait
+    from ._event_wait import EventWait
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
@@ -32,7 +32,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._buffered: dict[str, deque[Raised]] = {}
         self._waiting: dict[str, dict[EventWait, None]] = {}  # in the order in which they came
-        self._delivered: dict[int, Raised] = {}  # at which nobody has looked yet
+        self._delivered: dict[int, Raised] = {}  # of which the code cannot know yet
         self._count = 0
         self.waits = 0
 
@@ -67,11 +67,11 @@ class Mailbox:
         self._forget(wait.name.translate(_LOWER), wait)
 
     def seen(self, order: int) -> None:
-        """Somebody has looked at an event: it is processed."""
+        """The code knows of an event: it is processed."""
         self._delivered.pop(order, None)
 
     def unprocessed(self) -> list[tuple[str, Any]]:
-        """The events at which nobody has looked, oldest first."""
+        """The events of which the code could not know, oldest first."""
         events = [event for kept in self._buffered.values() for event in kept]
         events.extend(self._delivered.values())
         return [(event.name, event.data) for event in sorted(events, key=lambda event: event.order)]
