@@ -23,7 +23,7 @@ Side = Callable[[Address, float], Sample]
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """One row: what is measured, and what DESIGN §8 wants of it."""
+    """One row: what is measured, and what it has to reach."""
 
     name: str
     question: str

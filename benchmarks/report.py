@@ -65,7 +65,7 @@ class Report:
 
     @property
     def passed(self) -> bool | None:
-        """Whether the ratio is within DESIGN §8's bound; None without one."""
+        """Whether the ratio is within the bound; None without one."""
         ratio = self.ratio_spread
         if ratio is None or self.benchmark.required is None:
             return None

@@ -7,10 +7,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from valkey_server import ValkeyServer
 
 TESTS = Path(__file__).parent
+
+# Hypothesis looks at the clock to tell slow tests; on a machine that is busy with other things that says nothing of ours.
+settings.register_profile(
+    "stead",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("stead")
 
 # Whose tests start commands, gateways and servers, or run whole worlds: minutes together, so `make quick` leaves them out.
 # What it runs is the core, and orchestrations over it in virtual time.

@@ -136,6 +136,7 @@ async def test_a_full_server_makes_a_producer_wait(memory: MemoryStore, settings
         assert await received(memory) == {"@counter@a": [1]}
 
 
+@pytest.mark.hazard(30)
 async def test_a_fail_over_that_lost_signals_is_reported(memory: MemoryStore, settings: Settings) -> None:
     async with client_of(memory, settings) as client, client.producer() as producer:
         lagging = memory.snapshot()

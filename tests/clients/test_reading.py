@@ -59,6 +59,7 @@ async def collect(listing: AsyncIterator[tuple[EntityId, Any]]) -> list[tuple[st
     return [(str(entity_id), state) async for entity_id, state in listing]
 
 
+@pytest.mark.invariant(8)
 async def test_an_entity_is_read_as_an_instance_or_as_plain_data(store: Store, settings: Settings) -> None:
     await write(store, settings, {"@counter@oslo": {"value": 3}})
     async with client_of(store, settings) as client:

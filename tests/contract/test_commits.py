@@ -98,6 +98,7 @@ async def test_a_former_owner_s_commit_writes_nothing(store: Store) -> None:
     assert await everything_in(store) == before
 
 
+@pytest.mark.hazard(1)
 async def test_a_commit_after_another_history_writes_nothing(store: Store) -> None:
     """HAZARDS 1: by the previous commit's ID; after a fail-over two histories can share every number."""
     owner = await take(store)
@@ -156,6 +157,7 @@ async def test_a_torn_partition_takes_no_commit(twin: Twin) -> None:
     assert await everything_in(twin.store) == before
 
 
+@pytest.mark.hazard(7)
 async def test_a_commit_made_for_another_server_is_not_sent(store: Store) -> None:
     """HAZARDS 2: after a restart or a fail-over nothing that was begun before counts."""
     owner = await take(store)
@@ -167,6 +169,7 @@ async def test_a_commit_made_for_another_server_is_not_sent(store: Store) -> Non
 # -- effects, one by one -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(7)
 async def test_falsy_and_binary_records_are_records(store: Store) -> None:
     """Invariant 7: falsy state is state."""
     owner = await take(store)
@@ -200,6 +203,7 @@ async def test_a_record_without_a_place_in_the_index_is_not_listed(store: Store)
     assert [page async for page in store.list_targets("", 10)] == []
 
 
+@pytest.mark.invariant(4)
 async def test_messages_to_each_receiver_enter_in_the_order_of_sending(store: Store) -> None:
     """Invariant 4."""
     owner = await take(store)
@@ -230,6 +234,7 @@ async def test_any_bytes_travel_in_every_effect(store: Store, payload: bytes) ->
     assert [letter.letter for letter in await store.dead_letters(0, b"0", 10)] == [payload]
 
 
+@pytest.mark.hazard(5)
 async def test_messages_inside_the_hub_are_never_refused(store: Store) -> None:
     """HAZARDS 5: else a cycle of full receivers stands still for ever."""
     owner = await take(store)

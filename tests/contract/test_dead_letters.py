@@ -28,6 +28,7 @@ async def test_dead_letters_are_read_in_order_and_in_pages(store: Store) -> None
     assert await store.dead_letters(1, b"0", 100) == []
 
 
+@pytest.mark.hazard(25)
 async def test_dead_letters_are_bounded_and_what_was_trimmed_is_counted(store: Store) -> None:
     """HAZARDS 25."""
     letters = await bury(store, *(b"%d" % number for number in range(KEPT + 3)))
@@ -44,6 +45,7 @@ async def test_a_letter_that_is_dropped_is_gone_and_not_counted_as_trimmed(store
     assert (await store.info())[0].dead_trimmed == 0
 
 
+@pytest.mark.invariant(7)
 async def test_a_letter_sent_again_enters_an_inbox_and_is_gone(store: Store) -> None:
     first, second = await bury(store, b"a", b"b")
     assert await store.resend_dead_letter(first, 2, b"again")

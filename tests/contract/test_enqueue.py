@@ -25,6 +25,7 @@ async def test_nothing_to_enqueue_is_no_error(store: Store) -> None:
     assert await store.enqueue([]) == []
 
 
+@pytest.mark.hazard(3)
 async def test_a_batch_whose_answer_was_lost_is_a_duplicate_when_sent_again(store: Store) -> None:
     await store.enqueue([batch([b"a", b"b"])])
     assert await store.enqueue([batch([b"a", b"b"])]) == [EnqueueResult(Verdict.DUPLICATE, 1)]
@@ -50,6 +51,7 @@ async def test_a_batch_that_overlaps_what_was_accepted_is_a_gap(store: Store) ->
     assert await payloads(store) == [b"a", b"b"]
 
 
+@pytest.mark.hazard(3)
 async def test_the_successor_of_a_refused_batch_is_refused_so_that_none_is_lost_in_between(store: Store) -> None:
     answers = await verdicts(
         store,
@@ -61,6 +63,7 @@ async def test_the_successor_of_a_refused_batch_is_refused_so_that_none_is_lost_
     assert await payloads(store) == [b"a"]
 
 
+@pytest.mark.invariant(9)
 async def test_a_full_partition_says_how_many_messages_wait(store: Store) -> None:
     await put(store, [b"a", b"b"])
     assert await store.enqueue([batch([b"c"], backlog_max=2)]) == [EnqueueResult(Verdict.BACKLOG, 2)]
@@ -110,6 +113,7 @@ async def test_sequence_numbers_may_be_large_and_sparse(store: Store) -> None:
     assert await store.open_source(0, "s", 0, 60_000) == large + 1
 
 
+@pytest.mark.hazard(25)
 async def test_a_session_is_forgotten_some_time_after_its_last_use(twin: Twin) -> None:
     """HAZARDS 3, 25: a session's record has a time to live, and a use, even a doubled one, prolongs it."""
     short = Batch(0, "short", 0, -1, 0, [b"a"], 100, keep_ms=150)

@@ -50,7 +50,7 @@ async def test_partitions_without_new_messages_are_left_out(store: Store) -> Non
 
 
 async def test_reading_takes_nothing_away(store: Store) -> None:
-    """DESIGN §3: only commits remove messages, so recovery is to read from the start."""
+    """Only commits remove messages, so recovery is to read from the start."""
     await put(store, [b"a", b"b"])
     assert contents(list(await read(store))) == contents(list(await read(store))) == [b"a", b"b"]
 

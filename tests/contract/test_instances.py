@@ -109,6 +109,7 @@ async def test_a_sent_start_reserves_its_instance_until_it_is_carried_out(store:
     assert await reservations(store, 1, ["c"]) == [None]
 
 
+@pytest.mark.hazard(14)
 @pytest.mark.parametrize("other", [b"", b"s", b"st", b"stb", b"stat"])
 async def test_only_the_message_that_reserved_ends_the_reservation(store: Store, owner: Owner, other: bytes) -> None:
     await owner.commit(starts=[SentStart(0, "c", b"sta", b"t")])
@@ -132,6 +133,7 @@ async def test_a_commit_may_carry_out_a_start_and_send_the_next(store: Store, ow
     assert await reservations(store, 0, ["c"]) == [b"2"]
 
 
+@pytest.mark.invariant(4)
 async def test_starts_and_messages_to_one_partition_arrive_in_the_order_of_sending(store: Store, owner: Owner) -> None:
     await owner.commit(
         sends=[(1, b"1"), (2, b"2"), (1, b"4")],

@@ -159,6 +159,7 @@ async def test_the_marker_of_a_dead_owner_comes_to_the_next(store: Store) -> Non
     assert (await take(store, token=b"next", expected=b"token")).running == marker
 
 
+@pytest.mark.hazard(18)
 async def test_the_renewer_s_thread_can_leave_a_marker_too(store: Store) -> None:
     """HAZARDS 18: a stuck worker names what it was running, before it ends."""
     await take(store)

@@ -158,6 +158,7 @@ async def test_a_snapshot_is_not_changed_by_what_happens_afterwards(store: Memor
     assert await payloads(store) == []
 
 
+@pytest.mark.hazard(2)
 async def test_a_promoted_replica_gives_a_stream_id_again(store: MemoryStore) -> None:
     """HAZARDS 2: so a message in hand is known by its message ID as well."""
     snapshot = store.snapshot()

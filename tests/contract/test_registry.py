@@ -62,6 +62,7 @@ async def test_published_kinds_are_known_with_their_descriptions(store: Store) -
     assert (await store.published())["station"] == {"name": "STATION"}
 
 
+@pytest.mark.hazard(25)
 async def test_names_are_forgotten_some_time_after_they_were_last_published(twin: Twin) -> None:
     """HAZARDS 25."""
     await twin.store.publish({"old": {}, "kept": {}}, 80)

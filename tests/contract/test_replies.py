@@ -67,6 +67,7 @@ async def test_a_waiting_read_ends_when_its_time_is_over(twin: Twin) -> None:
     assert list(await twin.wait_for(twin.store.read_replies(0, "a", b"0", 40))) == []
 
 
+@pytest.mark.hazard(25)
 async def test_answers_that_nobody_fetches_are_forgotten(twin: Twin) -> None:
     """HAZARDS 25: a client that died leaves nothing for ever."""
     store = twin.store

@@ -37,6 +37,7 @@ async def refused(store: Store, reuse: Reuse, target: str = "i") -> bool:
     return was_refused
 
 
+@pytest.mark.hazard(14)
 async def test_a_start_is_reserved_until_a_commit_carries_it_out(store: Store) -> None:
     both = starts((b"1", start(0, "i", b"s")), (b"2", None), (b"3", start(2, "j", b"t")))
     assert await store.enqueue([both]) == [EnqueueResult(Verdict.ACCEPTED, 2)]

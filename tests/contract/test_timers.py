@@ -29,6 +29,7 @@ async def test_timers_due_at_the_same_time_fire_in_the_order_of_their_ids(store:
     assert await payloads(store) == [b"first", b"second", b"third"]
 
 
+@pytest.mark.hazard(24)
 async def test_firing_is_bounded_and_says_when_the_next_is_due(store: Store) -> None:
     future_ms = store.clock.now_ms() + 3_600_000
     await with_timers(store, *(Timer(b"%d" % due, due, b"%d" % due) for due in (1, 2, 3)), Timer(b"f", future_ms, b"f"))
@@ -77,6 +78,7 @@ async def test_a_timer_set_again_replaces_the_one_with_its_id(store: Store) -> N
     assert await payloads(store) == [b"new"]
 
 
+@pytest.mark.hazard(24)
 async def test_only_the_owner_fires_timers(store: Store) -> None:
     await with_timers(store, Timer(b"1", 1, b"x"))
     assert await store.fire_timers(0, b"another", 10) is None

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from stead.transport import Settings
 from stead.transport._redis import RedisStore
@@ -22,7 +22,7 @@ _numbers = itertools.count()
 
 # A hub of its own for every example: what the fixtures give is the server alone.
 @pytest.mark.timeout(600)  # a failure takes a while to be made small
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(steps=STEPS)
 async def test_both_stores_answer_alike(server: ValkeyServer, steps: list[Step]) -> None:
     redis_store = await RedisStore.open(server.url, f"twin-{next(_numbers)}", SETTINGS)

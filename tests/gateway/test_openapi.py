@@ -151,7 +151,6 @@ def ask(operation: Any, mode: GenerationMode, url: str) -> None:
 
     @settings(
         max_examples=EXAMPLES,
-        deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.explicit, Phase.generate],

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 StartWorker = Callable[..., WorkerProcess]
 
 
+@pytest.mark.invariant(1)
 async def test_a_killed_worker_is_replaced_by_another(own_server: ValkeyServer, start_worker: StartWorker) -> None:
     first, second = start_worker(), start_worker()
     async with app.connect(own_server.url) as client:
@@ -30,6 +31,7 @@ async def test_a_killed_worker_is_replaced_by_another(own_server: ValkeyServer, 
         await exact(client, load.sent)
 
 
+@pytest.mark.invariant(6)
 async def test_a_worker_that_was_stopped_past_its_lease_does_no_harm(
     own_server: ValkeyServer, start_worker: StartWorker
 ) -> None:
@@ -52,6 +54,7 @@ async def test_a_worker_that_was_stopped_past_its_lease_does_no_harm(
         assert first.status is None
 
 
+@pytest.mark.invariant(10)
 async def test_a_killed_server_comes_back_with_everything_acknowledged(
     own_server: ValkeyServer, start_worker: StartWorker
 ) -> None:

@@ -71,6 +71,7 @@ async def test_a_message_that_kills_its_workers_becomes_a_dead_letter(
         assert len(deaths.read_text().split()) == len(died) <= 2 + letter.tries
 
 
+@pytest.mark.hazard(18)
 async def test_an_operation_that_never_ends_costs_only_its_worker(
     own_server: ValkeyServer, start_worker: StartWorker, tmp_path: Path
 ) -> None:

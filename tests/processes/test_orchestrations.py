@@ -155,6 +155,7 @@ async def test_a_worker_that_was_stopped_past_its_lease_does_no_harm(
             await load.progress()
 
 
+@pytest.mark.invariant(10)
 async def test_a_killed_server_comes_back_with_everything(own_server: ValkeyServer, start_worker: StartWorker) -> None:
     first, second = start_worker(APP), start_worker(APP)
     async with app.connect(own_server.url) as client:

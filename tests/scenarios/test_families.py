@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
+
 from stead.app import App, Settings
 from stead.app.testing import TestHub
 from stead.orchestrations import OrchestrationContext, RuntimeStatus, SubOrchestrationFailed
@@ -95,6 +97,7 @@ async def test_a_family_is_restarted_under_the_same_id(make_hub: MakeHub) -> Non
         assert (await hub.client.wait_for_completion(instance_id)).output == 15
 
 
+@pytest.mark.hazard(15)
 async def test_a_late_result_of_a_child_is_dropped(make_hub: MakeHub) -> None:
     async with make_hub(app) as hub:
         instance_id = await hub.client.start_new(gives_up_children)

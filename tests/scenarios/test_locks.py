@@ -130,6 +130,7 @@ async def balances(hub: TestHub) -> dict[str, int]:
     return {entity_id.key: account.balance async for entity_id, account in hub.client.list_entities(Account)}
 
 
+@pytest.mark.hazard(12)
 @pytest.mark.parametrize(
     ("how", "end"),
     [

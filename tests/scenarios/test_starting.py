@@ -65,6 +65,7 @@ async def status_of(hub: TestHub, instance_id: str) -> RuntimeStatus:
     return status.runtime_status
 
 
+@pytest.mark.hazard(14)
 async def test_start_and_terminate_of_a_reused_id_in_one_batch(make_hub: MakeHub) -> None:
     # Durable Functions #1380: while the old execution is finished, both are thrown away.
     async with make_hub(app) as hub:

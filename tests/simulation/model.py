@@ -1,6 +1,6 @@
 """What should be true, in plain dictionaries: learns what was accepted and what was committed, and checks it.
 
-Each check names the invariant of the design that it stands for (DESIGN §4):
+Each check names the invariant of the design that it stands for (docs/explanation/design.md):
 
     1 exactly once    2 nothing leaves before the commit    3 one at a time    4 in order    5 an operation is a transaction
     6 fenced          7 nothing is lost silently            8 reads see committed state      9 everything has a limit

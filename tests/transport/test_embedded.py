@@ -91,6 +91,7 @@ def test_eight_processes_that_start_at_once_end_with_one_server(folder: Path) ->
             process.kill()
 
 
+@pytest.mark.hazard(28)
 @pytest.mark.slow
 def test_stop_races_attach(folder: Path) -> None:
     """Attach around the moment at which the server stops: it is there, or started again, every time."""

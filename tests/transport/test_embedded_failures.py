@@ -113,6 +113,7 @@ def test_a_server_that_keeps_ending_is_given_up_and_the_next_process_is_told(
         assert not (folder / supervisor.FAILURE).exists()
 
 
+@pytest.mark.hazard(28)
 @pytest.mark.slow
 def test_a_full_disk_ends_the_server_and_loses_nothing_acknowledged(folder: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: under `always`, a write that fails ends the server."""

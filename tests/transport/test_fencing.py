@@ -28,6 +28,7 @@ def keys_of(store: RedisStore, partition: int = 0) -> PartitionKeys:
     return Keys(store.layout).partitions[partition]
 
 
+@pytest.mark.invariant(6)
 async def test_a_late_commit_of_a_former_owner_changes_nothing(store: RedisStore, server: ValkeyServer) -> None:
     [first] = await put(store, [b"message"])
     former = await take(store, token=b"former")
@@ -38,6 +39,7 @@ async def test_a_late_commit_of_a_former_owner_changes_nothing(store: RedisStore
     assert server.dump() == before
 
 
+@pytest.mark.hazard(1)
 async def test_a_commit_on_top_of_another_history_changes_nothing(store: RedisStore, server: ValkeyServer) -> None:
     owner = await take(store)
     assert await store.commit([commit(owner, b"one")], store.generation) == [CommitVerdict.APPLIED]
@@ -79,6 +81,7 @@ async def test_an_expired_lease_is_valid_until_somebody_takes_it(store: RedisSto
     assert await store.commit([commit(owner)], store.generation) == [CommitVerdict.APPLIED]
 
 
+@pytest.mark.invariant(6)
 async def test_every_fenced_step_refuses_another_token(store: RedisStore, server: ValkeyServer) -> None:
     [first] = await put(store, [b"message"])
     await take(store)
@@ -107,6 +110,7 @@ async def test_an_empty_token_owns_nothing(store: RedisStore) -> None:
     assert await store.fire_timers(0, b"", 1) is None
 
 
+@pytest.mark.hazard(4)
 async def test_a_commit_that_stopped_in_the_middle_quarantines_the_partition(
     store: RedisStore, server: ValkeyServer
 ) -> None:

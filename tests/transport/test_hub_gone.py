@@ -98,6 +98,7 @@ async def insist(step: Callable[[], Awaitable[T]]) -> T:
             pass
 
 
+@pytest.mark.hazard(26)
 @pytest.mark.parametrize("harm", HARMS)
 async def test_no_step_is_carried_out_in_a_hub_that_is_gone(
     own_server: ValkeyServer, own: RedisStore, settings: Settings, harm: Harm

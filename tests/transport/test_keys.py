@@ -19,6 +19,7 @@ def slot(key: bytes) -> int:
     return binascii.crc_hqx(tag, 0) % 16_384
 
 
+@pytest.mark.hazard(23)
 @pytest.mark.parametrize("groups", [1, 2, 16, 64, 1024])
 def test_each_group_has_a_slot_in_its_own_part_of_all_slots(groups: int) -> None:
     tags = group_tags("0123456789abcdef", groups)
@@ -30,6 +31,7 @@ def test_the_checksum_is_the_one_of_the_servers() -> None:
     assert binascii.crc_hqx(b"123456789", 0) == 0x31C3  # from the cluster specification
 
 
+@pytest.mark.hazard(23)
 def test_all_keys_of_a_partition_have_the_tag_of_its_group() -> None:
     keys = Keys(layout())
     for number, partition in enumerate(keys.partitions):

@@ -70,6 +70,7 @@ async def test_a_commit_whose_answer_was_lost_is_already_applied_when_sent_again
     assert await payloads(far, 1) == [b"hello"]
 
 
+@pytest.mark.hazard(6)
 async def test_nothing_is_sent_twice_by_the_library_itself(far: RedisStore, proxy: SwallowingProxy) -> None:
     await take(far, 1)
     connections = proxy.connections
@@ -150,6 +151,7 @@ async def test_closing_ends_a_blocked_read(store: RedisStore) -> None:
 # -- lost scripts ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard(6)
 async def test_scripts_that_the_server_forgot_are_loaded_and_the_same_sent_again_in_order(
     store: RedisStore, server: ValkeyServer
 ) -> None:
@@ -169,6 +171,7 @@ async def test_scripts_that_the_server_forgot_are_loaded_and_the_same_sent_again
 # -- another server ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard(2)
 async def test_a_restarted_server_is_a_new_generation_and_takes_no_commit_of_the_old_one(
     start_server: Callable[..., ValkeyServer], settings: Settings
 ) -> None:
@@ -191,6 +194,7 @@ async def test_a_restarted_server_is_a_new_generation_and_takes_no_commit_of_the
     await store.close()
 
 
+@pytest.mark.hazard(2)
 async def test_every_connection_looks_at_the_server_before_it_is_used(
     start_server: Callable[..., ValkeyServer], settings: Settings
 ) -> None:

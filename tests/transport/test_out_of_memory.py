@@ -26,6 +26,7 @@ async def store(own_server: ValkeyServer, settings: Settings) -> AsyncIterator[R
     await store.close()
 
 
+@pytest.mark.hazard(5)
 async def test_a_full_server_takes_no_message_but_everything_that_helps_to_empty_it(
     store: RedisStore, own_server: ValkeyServer
 ) -> None:

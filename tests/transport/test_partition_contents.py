@@ -207,6 +207,7 @@ async def test_unclean_ends_are_counted_until_the_suspect_messages_are_passed(st
 # -- reads -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard(22)
 async def test_a_read_asks_for_fewer_entries_when_they_are_large(server: ValkeyServer) -> None:
     store = await RedisStore.open(server.url, "large", Settings(partitions=1, read_bytes_max=1_000_000))
     await put(store, [b"x" * 200_000] * 20)

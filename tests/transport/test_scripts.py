@@ -47,6 +47,7 @@ def test_no_inbox_is_ever_deleted_because_it_keeps_the_last_id(script: Script) -
     assert deletions == (["call('UNLINK', log)"] if script is COMMIT else [])
 
 
+@pytest.mark.hazard(4)
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
 def test_every_key_is_checked_before_the_first_write(script: Script) -> None:
     for body in script.source.split("-- KEYS  ")[1:]:  # of each file of which it is made

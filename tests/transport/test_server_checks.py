@@ -23,6 +23,7 @@ async def test_a_server_that_evicts_is_refused(start_server: Callable[..., Valke
     assert server.dump() == {}
 
 
+@pytest.mark.hazard(10)
 async def test_a_cluster_is_refused(start_server: Callable[..., ValkeyServer]) -> None:
     server = start_server("--cluster-enabled", "yes")
     with pytest.raises(ServerUnsuitable, match="cluster mode"):
@@ -110,6 +111,7 @@ async def test_a_replica_is_not_written_to(start_server: Callable[..., ValkeySer
     await store.close()
 
 
+@pytest.mark.hazard(30)
 async def test_replicas_that_do_not_confirm_leave_the_outcome_open(
     server: ValkeyServer, store: RedisStore, settings: Settings
 ) -> None:
@@ -127,6 +129,7 @@ async def test_replicas_that_do_not_confirm_leave_the_outcome_open(
 # -- the hub's record --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard(26)
 async def test_whoever_joins_obeys_the_record(server: ValkeyServer, store: RedisStore) -> None:
     other = await RedisStore.open(server.url, store.layout.name, Settings())
     assert other.layout == store.layout
@@ -142,6 +145,7 @@ async def test_another_layout_asked_for_by_name_is_a_mismatch(
         await RedisStore.open(server.url, store.layout.name, Settings.model_validate(asked))
 
 
+@pytest.mark.hazard(26)
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,7 @@ def test_few_partitions_move_when_a_worker_goes() -> None:
     assert moved <= 256 // 8, "only what the even share demands may move besides the lost worker's own partitions"
 
 
+@pytest.mark.hazard(27)
 def test_a_partition_whose_messages_wait_for_a_kind_goes_to_a_worker_that_knows_it() -> None:
     names = {"new": frozenset({"station", "alarm"}), "old": frozenset({"station"})}
     owners = assign(names, 16, {p: {"alarm"} for p in range(6)})

@@ -28,6 +28,7 @@ def test_reading_a_fresh_entity_creates_nothing() -> None:
     assert (bench.cell.exists, bench.cell.changed, bench.cell.packed()) == (False, False, None)
 
 
+@pytest.mark.invariant(7)
 def test_a_change_creates_and_a_falsy_state_is_state() -> None:
     bench = Bench(PLAIN)
     bench.run("update", {"count": 1})
@@ -100,6 +101,7 @@ def test_is_new_follows_existence() -> None:
 # -- transactions --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(5)
 @pytest.mark.parametrize("length", [0, 1000])
 @pytest.mark.parametrize("eager", [False, True])
 def test_a_failed_operation_changes_nothing(length: int, eager: bool) -> None:
@@ -128,6 +130,7 @@ def test_nested_models_are_rolled_back() -> None:
     assert bench.state.parts[0].size.tags == ["a", "b"]
 
 
+@pytest.mark.invariant(5)
 def test_an_async_operation_is_a_transaction_too() -> None:
     bench = Bench(PLAIN)
     assert bench.run("later", "x") == "later"
@@ -248,6 +251,7 @@ def test_what_would_be_read_back_as_something_else_fails() -> None:
     assert bench.cell.exists
 
 
+@pytest.mark.invariant(9)
 def test_a_state_above_the_limit_fails_and_rolls_back() -> None:
     for eager in (True, False):
         bench = Bench(PLAIN, None, eager=eager, state_bytes_max=20_000)

@@ -184,6 +184,7 @@ def test_the_bytes_of_each_type_never_change() -> None:
     assert packed.hex() == golden
 
 
+@pytest.mark.hazard(29)
 @pytest.mark.parametrize(("target", "partition"), [("@station@oslo", 10), ("@station@", 63), ("@counter@ä", 8)])
 def test_partitions_never_change(target: str, partition: int) -> None:
     assert partition_of(target, 64) == partition

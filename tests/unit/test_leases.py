@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from stead.entities._leases import LeasePlan, LeaseWatch, plan_leases
 from stead.transport import LeaseView
 
@@ -24,6 +26,7 @@ def test_a_living_lease_may_not_be_taken() -> None:
         assert not watch.takeable(view(expires_ms=1_000_001), 1_000_000, float(second))
 
 
+@pytest.mark.hazard(19)
 def test_an_expired_lease_is_taken_only_when_seen_twice_a_third_of_a_lease_apart() -> None:
     watch = LeaseWatch(LEASE_MS)
     expired = view(expires_ms=999_999)
@@ -32,6 +35,7 @@ def test_an_expired_lease_is_taken_only_when_seen_twice_a_third_of_a_lease_apart
     assert watch.takeable(expired, 1_003_000, 3.0)
 
 
+@pytest.mark.hazard(19)
 def test_a_renewal_between_the_two_looks_wins() -> None:
     watch = LeaseWatch(LEASE_MS)
     assert not watch.takeable(view(expires_ms=999_999), 1_000_000, 0.0)
@@ -41,6 +45,7 @@ def test_a_renewal_between_the_two_looks_wins() -> None:
     assert watch.takeable(view(expires_ms=1_001_000), 1_006_000, 6.0)
 
 
+@pytest.mark.hazard(19)
 def test_an_expiry_further_away_than_a_lease_counts_as_expired() -> None:
     """The server's clock stepped back."""
     watch = LeaseWatch(LEASE_MS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ def in_park(bench: Bench) -> int:
     return 0 if park is None else len(park)
 
 
+@pytest.mark.hazard(11)
 def test_the_order_of_hazards_11() -> None:
     """1 to 1000 in the mailbox, 1001 to 5000 parked, hand-over, 5001 arrives."""
     bench, partition, _ = busy_bench(mailbox_length_max=2_000)
@@ -446,6 +448,7 @@ class Scenario:
         raise AssertionError("it never ends")
 
 
+@pytest.mark.hazard(11)
 @given(
     st.lists(st.sampled_from(STEPS), max_size=60),
     st.integers(min_value=1, max_value=6),

@@ -11,6 +11,7 @@ from stead.transport import Commit, CommitVerdict, Loaded
 A, B = "@list@a", "@list@b"
 
 
+@pytest.mark.invariant(4)
 def test_messages_of_a_target_run_in_the_order_of_their_arrival() -> None:
     bench = Bench()
     for number in range(5):
@@ -31,6 +32,7 @@ def test_a_commit_takes_its_messages_out_of_the_inbox() -> None:
     assert not bench.store.inbox
 
 
+@pytest.mark.invariant(2)
 def test_nothing_is_visible_before_the_commit() -> None:
     bench = Bench()
     bench.put(A, 1, B, operation="tell")
@@ -67,6 +69,7 @@ def test_turns_that_end_while_a_commit_is_in_flight_go_into_the_next_one() -> No
     assert bench.state(A) == [1, 2, 3, 4]
 
 
+@pytest.mark.hazard(7)
 def test_two_commits_in_flight_are_refused() -> None:
     bench = Bench()
     bench.put(A, 1)
@@ -78,6 +81,7 @@ def test_two_commits_in_flight_are_refused() -> None:
         partition.next_commit()
 
 
+@pytest.mark.invariant(1)
 def test_a_commit_sent_again_changes_nothing() -> None:
     bench = Bench()
     bench.put(A, 1, A, operation="tell")
@@ -112,6 +116,7 @@ def test_a_new_owner_runs_what_was_not_committed_again_from_the_committed_state(
     assert bench.kind.ran == [(A, 1), (A, 2), (A, 2)]
 
 
+@pytest.mark.hazard(9)
 def test_the_commit_of_a_tenure_that_ended_changes_nothing() -> None:
     bench = Bench()
     bench.put(A, 1)
@@ -127,6 +132,7 @@ def test_the_commit_of_a_tenure_that_ended_changes_nothing() -> None:
     assert bench.state(A) == [1, 2]
 
 
+@pytest.mark.hazard(9)
 def test_a_worker_that_takes_its_partition_back_is_not_confused_by_its_own_earlier_tenure() -> None:
     """HAZARDS 9: an operation that began in an earlier tenure ends in a later one."""
     bench = Bench()
@@ -148,6 +154,7 @@ def test_a_worker_that_takes_its_partition_back_is_not_confused_by_its_own_earli
 # -- one at a time -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.invariant(3)
 def test_while_an_asynchronous_operation_runs_its_target_waits_and_others_go_on() -> None:
     bench = Bench()
     bench.put(A, 1, operation="wait")
@@ -164,6 +171,7 @@ def test_while_an_asynchronous_operation_runs_its_target_waits_and_others_go_on(
     assert bench.state(A) == [1, 2, 3]
 
 
+@pytest.mark.invariant(5)
 def test_a_failed_operation_leaves_a_dead_letter_and_those_around_it_untouched() -> None:
     bench = Bench()
     bench.put(A, 1)
@@ -225,6 +233,7 @@ def test_turns_stop_when_their_time_is_over_and_go_on_where_they_stopped() -> No
     assert bench.state(A) == bench.state(B) == [1, 2, 3]
 
 
+@pytest.mark.invariant(9)
 def test_a_commit_is_bounded_and_the_rest_comes_in_the_next() -> None:
     bench = Bench(batch_length_max=3)
     bench.put_range(A, 1, 10)
@@ -297,6 +306,7 @@ def test_an_idle_activation_is_evicted_and_loaded_again() -> None:
     assert bench.state(A) == [1, 2]
 
 
+@pytest.mark.hazard(8)
 def test_an_activation_with_effects_that_are_not_committed_is_kept() -> None:
     bench = Bench()
     bench.put(A, 1)
@@ -326,6 +336,7 @@ def test_an_activation_that_has_something_to_do_is_kept() -> None:
     assert set(partition.activations) == {B}
 
 
+@pytest.mark.hazard(8)
 def test_a_record_that_comes_for_an_evicted_state_is_the_last_committed_one() -> None:
     bench = Bench()
     bench.put(A, 1)
@@ -357,6 +368,7 @@ def test_a_target_enters_the_index_once() -> None:
 # -- scheduled signals (HAZARDS 24) --------------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard(24)
 def test_a_scheduled_signal_is_due_its_delay_after_its_acceptance() -> None:
     bench = Bench()
     bench.put(A, 1, delay_ms=5_000)

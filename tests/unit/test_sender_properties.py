@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import Any, cast
 
+import pytest
 from hypothesis import settings, stateful
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -169,7 +170,8 @@ class SenderMachine(RuleBasedStateMachine):
             assert set(self.settled) <= set(self.server.inbox)
 
 
+@pytest.mark.hazard(3)
 def test_a_message_gets_in_once_or_is_reported() -> None:
     cast("Any", stateful).run_state_machine_as_test(
-        SenderMachine, settings=settings(max_examples=150, stateful_step_count=40, deadline=None)
+        SenderMachine, settings=settings(max_examples=150, stateful_step_count=40)
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core_bench import Bench
 from stead.entities._envelope import TaskAddress, decode_message
 from stead.entities._suspects import Suspects
@@ -95,6 +97,7 @@ def die(bench: Bench, killer: str) -> None:
     # It dies here: whatever the turn did is not committed.
 
 
+@pytest.mark.hazard(20)
 def test_a_message_that_kills_three_workers_becomes_a_dead_letter_and_its_neighbours_run() -> None:
     bench = Bench(poison_tries_max=3)
     bench.put(B, 1)
@@ -117,6 +120,7 @@ def test_a_message_that_kills_three_workers_becomes_a_dead_letter_and_its_neighb
     assert not heir.suspects.careful
 
 
+@pytest.mark.hazard(20)
 def test_in_careful_mode_each_turn_is_marked_and_committed_before_the_next() -> None:
     bench = Bench()
     bench.put_range(A, 1, 2)

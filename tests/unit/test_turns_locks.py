@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import pytest
+
 from core_bench import Bench, ListKind
 from stead.entities import ClassEntityType, Entity, EntityClient, EntityId, Registry
 from stead.entities._activation import Activation
@@ -291,6 +293,7 @@ def test_lock_messages_that_no_orchestration_sends_are_refused() -> None:
     assert not bench.store.records
 
 
+@pytest.mark.invariant(8)
 async def test_readers_see_no_entity_that_is_only_locked() -> None:
     settings = Settings(partitions=1)
     store = MemoryStore("locked", settings, ServerClock())

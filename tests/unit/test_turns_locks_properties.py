@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -244,6 +245,7 @@ KINDS = ("act", "act", "act", "signal", "deliver", "deliver", "deliver", "turn",
 STEPS = st.tuples(st.sampled_from(KINDS), st.integers(min_value=0, max_value=5), st.integers(min_value=0, max_value=3))
 
 
+@pytest.mark.hazard(12)
 @given(SETS, st.lists(STEPS, min_size=60, max_size=150))
 def test_no_lock_is_left_behind_and_nobody_writes_under_anothers(
     lock_sets: list[list[str]], steps: list[tuple[str, int, int]]

@@ -171,6 +171,7 @@ class Board:
         """Carry out a step that can be repeated, however long the store is away. Raises `ServerChanged`."""
         pause = _PAUSE_FIRST_S
         while True:
+            generation = self.generation
             try:
                 answer = await step()
             except ConnectionLost as error:
@@ -179,8 +180,8 @@ class Board:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _PAUSE_MAX_S)
                 continue
-            if self.store.generation != self.generation:
-                self.reset()
+            if self.store.generation != generation:  # though another part may have seen it already
+                self.check_generation()
                 raise ServerChanged(what)
             return answer
 

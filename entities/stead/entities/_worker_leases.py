@@ -135,7 +135,7 @@ class Membership:
 
     async def _acquire(self, view: LeaseView) -> None:
         board = self._board
-        number, token = view.partition, board.draw(16)
+        number, token, generation = view.partition, board.draw(16), board.generation
         self._unsure[number] = token
         try:
             acquired = await board.store.acquire(number, board.name, token, view.token, board.settings.lease_ms)
@@ -143,9 +143,11 @@ class Membership:
             logger.critical("%s", error)
             del self._unsure[number]
             return
+        if board.store.generation != generation:  # though another part may have seen that already: what the old server
+            board.check_generation()  # has granted is let go of, if the new one knows of it at all
+            return
         del self._unsure[number]
         if acquired is not None:
-            board.check_generation()
             board.add(Partition(acquired, board.environment))
             logger.debug("partition %d is held, epoch %d", acquired.partition, acquired.epoch)
 

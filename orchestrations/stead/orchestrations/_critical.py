@@ -3,7 +3,7 @@
     async with context.lock_entities(EntityId("Account", "a"), EntityId("Account", "b")): …
 
 The locks are taken in the order of the entities' IDs, one after the other, so that sections cannot wait for each other in a
-circle. The messages of the errors are those of Durable Functions (reference §2.8).
+circle. The messages of the errors are those of Durable Functions.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 An event is one element of the instance's log: `[type, at_ms, task_id, *fields]` in msgpack. The types' numbers and the
 order of their fields never change; a new field goes to the end, and what an older worker wrote is read with its default.
-The names are those of Durable Functions (see the reference, §3.14).
+The names are those of Durable Functions.
 
 What an orchestrator schedules (activities, timers, calls, signals, …) has a `task_id`: 1, 2, 3, … in the order in which
 its code asked for them, so that a replay gives the same IDs. What answers it has the same `task_id`. All other events

@@ -158,6 +158,7 @@ async def test_an_error_in_the_section_releases() -> None:
     assert failure_of(execution).error_type == "LookupError"
 
 
+@pytest.mark.hazard(13)
 async def test_dropping_the_code_releases_nothing() -> None:
     async def flow(context: OrchestrationContext) -> None:
         async with context.lock_entities(A):

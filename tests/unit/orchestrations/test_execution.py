@@ -52,6 +52,7 @@ async def test_steps_in_sequence() -> None:
     assert execution.pending == {}
 
 
+@pytest.mark.hazard(16)
 async def test_time_is_that_of_the_events_and_never_goes_back() -> None:
     async def flow(context: OrchestrationContext) -> list[datetime]:
         times = [context.now]
@@ -318,6 +319,7 @@ async def deaf(context: OrchestrationContext, traces: Traces) -> None:
                 return
 
 
+@pytest.mark.hazard(13)
 async def test_dropping_the_code_sends_nothing(caplog: pytest.LogCaptureFixture) -> None:
     traces = Traces()
     gc.collect()
@@ -364,6 +366,7 @@ async def test_dropping_the_code_sends_nothing(caplog: pytest.LogCaptureFixture)
     assert not caplog.records
 
 
+@pytest.mark.hazard(13)
 async def test_generators_that_were_left_are_closed_with_the_code() -> None:
     traces = Traces()
 

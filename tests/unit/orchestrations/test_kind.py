@@ -80,6 +80,7 @@ def test_activities_one_after_the_other(make: Make) -> None:
     assert not (hub.tasks or hub.timers or hub.reserved or hub.inbox)
 
 
+@pytest.mark.hazard(17)
 def test_a_fan_out_larger_than_a_commit(make: Make) -> None:
     hub = make(together, batch_length_max=10)
     hub.activities["square"] = square
@@ -89,6 +90,7 @@ def test_a_fan_out_larger_than_a_commit(make: Make) -> None:
     assert max(len(commit.tasks) for commit in hub.commits) <= 10
 
 
+@pytest.mark.hazard(17)
 def test_a_crash_in_the_middle_of_a_fan_out() -> None:
     hub = KindHub(together, batch_length_max=10)
     hub.activities["square"] = square

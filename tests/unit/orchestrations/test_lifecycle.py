@@ -54,6 +54,7 @@ def _mended() -> None:
 # -- suspension --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.hazard(16)
 def test_a_suspended_instance_keeps_what_comes_and_goes_on(make: Make) -> None:
     hub = make(patient)
     hub.start("patient")
@@ -136,6 +137,7 @@ def test_children_are_terminated_as_well_and_only_if_asked(make: Make) -> None:
         assert hub.status(child) == ("Terminated" if recursive else "Running")
 
 
+@pytest.mark.hazard(15)
 def test_a_terminated_child_answers(make: Make) -> None:
     hub = make(waiting_parent, patient)
     hub.start("waiting_parent", "patient")

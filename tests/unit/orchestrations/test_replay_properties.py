@@ -211,7 +211,7 @@ def shown(outcome: Outcome | None) -> str:
     return repr(getattr(outcome, "result", None)) + repr(getattr(getattr(outcome, "failure", None), "error_type", None))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(trees, st.integers(0, 2**16))
 def test_a_replay_at_every_turn_changes_nothing(tree: Tree, seed: int) -> None:
     once = driven(tree, seed)
@@ -223,7 +223,7 @@ def test_a_replay_at_every_turn_changes_nothing(tree: Tree, seed: int) -> None:
     always.kill()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(trees, st.integers(0, 2**16), st.sets(st.integers(1, 40)), st.sampled_from([None, 1, 2, 3]))
 def test_kills_between_commits_and_in_turns_change_nothing(
     tree: Tree, seed: int, kill_at: set[int], chunk: int | None
@@ -236,7 +236,7 @@ def test_kills_between_commits_and_in_turns_change_nothing(
     killed.kill()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees, st.integers(0, 2**16), st.integers(2, 9))
 def test_batches_replay_to_what_they_were(tree: Tree, seed: int, batch: int) -> None:
     once = driven(tree, seed, batch=batch)
@@ -247,7 +247,7 @@ def test_batches_replay_to_what_they_were(tree: Tree, seed: int, batch: int) -> 
     always.kill()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(trees, st.integers(0, 2**16), st.data())
 def test_a_prefix_replays_to_a_prefix(tree: Tree, seed: int, data: st.DataObject) -> None:
     driver = driven(tree, seed)

@@ -80,6 +80,7 @@ async def gives_up_an_activity(context: OrchestrationContext) -> object:
     return await context.call_activity("fragile")
 
 
+@pytest.mark.hazard(15)
 def test_a_late_answer_is_not_taken_for_that_to_a_later_call_of_its_number(make: Make) -> None:
     fragile = Fragile()
     hub = fragile.hub(make, compensates)

@@ -2,7 +2,7 @@
 
 A hub's record is `stead:hub:<name>`. All else begins with `stead:<name>:<hub ID>:{<tag>}:`, where the tag is that
 of a slot group: partition p carries the tag of group p mod G, so that all keys of a partition are on one node and its
-commit is one script (DESIGN §5). What concerns the whole hub carries the tag of group 0.
+commit is one script (see docs/explanation/design.md). What concerns the whole hub carries the tag of group 0.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ class Queue:
 class PartitionState:
     """Everything of one partition.
 
-    Invariants: `inbox` and `parks` together hold exactly the messages whose effects are not committed yet (DESIGN §3);
+    Invariants: `inbox` and `parks` together hold exactly the messages whose effects are not committed yet (see docs/explanation/design.md);
     `index` holds the targets that have a record or, in `starts`, a reservation.
     """
 

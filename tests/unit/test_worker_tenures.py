@@ -1,0 +1,96 @@
+"""What is answered late belongs to nobody: neither a partition nor what a commit grants."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from stead.entities import Registry, Worker
+from stead.entities._board import Board
+from stead.entities._worker_commits import Committer
+from stead.entities.kinds import Partition
+from stead.transport import Acquired, Commit, CommitVerdict, ManualClock, MemoryStore, Settings, Task
+
+SETTINGS = Settings(partitions=1, heartbeat_ms=100)
+
+
+class LateAcquisition(MemoryStore):
+    """Answers the first acquisition once the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__("hub", SETTINGS, ManualClock())
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.late = True
+
+    async def acquire(
+        self, partition: int, worker: str, token: bytes, expected: bytes, lease_ms: int
+    ) -> Acquired | None:
+        acquired = await super().acquire(partition, worker, token, expected, lease_ms)
+        if self.late:
+            self.late = False
+            self.asked.set()
+            await self.go_on.wait()
+        return acquired
+
+
+@pytest.mark.hazard(2)
+async def test_an_acquisition_that_is_answered_after_another_part_saw_a_new_server_enters_no_tenure() -> None:
+    store = LateAcquisition()
+    worker = Worker(store, Registry(), SETTINGS)
+    starting = asyncio.create_task(worker.start())
+    await store.asked.wait()
+    board = worker._board
+    assert board is not None
+    store.restart()
+    board.check_generation()  # as the reader does when its own call tells it so
+    entered: list[bytes] = []
+    board.held = lambda partition: entered.append(partition.token)
+    _, (view,) = await store.read_leases()
+    store.go_on.set()
+    await starting
+    assert view.token not in entered
+    await worker.abandon()
+
+
+class LateVerdict(MemoryStore):
+    """Answers commits once the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__("hub", SETTINGS, ManualClock())
+        self.asked = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+        verdicts = await super().commit(commits, generation)
+        self.asked.set()
+        await self.go_on.wait()
+        return verdicts
+
+
+@pytest.mark.hazard(9)
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_verdict_for_a_tenure_that_ended_grants_nothing(ended: bool) -> None:
+    store = LateVerdict()
+    worker = Worker(store, Registry(), SETTINGS)
+    await worker.start()
+    board: Board | None = worker._board
+    assert board is not None
+    (partition,) = board.partitions.values()
+    granted: list[Partition] = []
+    unwanted: list[Partition] = []
+    board.granted = lambda partition, tasks: granted.append(partition)
+    board.unwanted = lambda partition, task_ids: unwanted.append(partition)
+    commit = partition.next_commit()
+    commit.tasks.append(Task(b"1", "", shared=False, payload=b"payload"))
+    commit.dropped.append(b"2")
+    sending = asyncio.create_task(Committer(board)._commit([(partition, commit)]))
+    await store.asked.wait()
+    if ended:
+        board.lost({partition.number})
+    store.go_on.set()
+    await sending
+    assert granted == unwanted == ([] if ended else [partition])
+    await worker.abandon()
