@@ -112,7 +112,7 @@ async def test_what_is_not_json_is_400(body: bytes) -> None:
     async with in_memory(TABLE, settings=LIMITS) as http:
         refused = await http.post("/echo", content=body)
         assert refused.status_code == 400
-        assert refused.json() == {"Message": "Invalid JSON content"}
+        assert refused.json() == {"Message": "Invalid JSON content", "ExceptionMessage": "Invalid JSON content"}
         problem = await http.post("/api/v1/echo", content=body)
         assert problem.status_code == 400
         assert problem.headers["content-type"] == "application/problem+json"
@@ -132,9 +132,8 @@ async def test_a_wrong_content_type_is_400_where_json_is_asked_for() -> None:
         ):
             answer = await http.post("/strict", content=b"1", headers={"content-type": kind})
             assert answer.status_code == status, kind
-        assert (await http.post("/strict", content=b"1")).json() == {
-            "Message": "Only application/json request content is supported"
-        }
+        said = "Only application/json request content is supported"
+        assert (await http.post("/strict", content=b"1")).json() == {"Message": said, "ExceptionMessage": said}
         assert (await http.post("/strict")).json() == "missing"
 
 

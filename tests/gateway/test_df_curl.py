@@ -108,7 +108,7 @@ STATUSES = {
     "http-api: start orchestration": [202],
     "http-api: raise event": [202, 202],
     "http-api: terminate instance": [202],
-    "http-api: rewind instance": [410],
+    "http-api: rewind instance": [412],
     "http-api: signal entity": [202],
     "http-api: get entity": [200],
     "http-api: list entities": [200, 200],

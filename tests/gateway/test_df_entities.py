@@ -77,10 +77,10 @@ def test_signals_that_cannot_be(df: Gateway) -> None:
     assert answer.json()["Message"].startswith("Could not parse JSON content: ")
     for content, headers in ((b'"x"', JSON), (b"", {}), (b"\xff", TEXT)):
         answer = df.http.post(f"{BASE}/entities/Counter/bad?op=add", content=content, headers=headers)
-        assert (answer.status_code, list(answer.json())) == (400, ["Message"])
+        assert (answer.status_code, list(answer.json())) == (400, ["Message", "ExceptionMessage"])
     for path in ("Counter/" + "x" * 257, "Counter/%0A", "no%20name/x", "9/x"):
         answer = df.http.post(f"{BASE}/entities/{path}?op=add", json=1)
-        assert (answer.status_code, list(answer.json())) == (400, ["Message"])
+        assert (answer.status_code, list(answer.json())) == (400, ["Message", "ExceptionMessage"])
     for path in ("Nobody/x?op=add", "Counter/x?op=nothing"):
         answer = df.http.post(f"{BASE}/entities/{path}", json=1)
         assert (answer.status_code, list(answer.json())) == (404, ["Message"])

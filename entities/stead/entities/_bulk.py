@@ -14,7 +14,8 @@ from stead.transport import BacklogFull, Batch, Sender, SourceSuperseded, Verdic
 from ._addressing import check_operation_name
 from ._client import EntityClient
 from ._envelope import message_extras
-from ._ids import canonical_name, check_key
+from ._errors import UnknownOperation
+from ._ids import EntityId, canonical_name, check_key
 from ._operations import Operation
 from ._outgoing import Outgoing
 from ._producer import Producer, SourceProducer, check_source
@@ -81,6 +82,15 @@ class BulkEncoder:
             self._routes.clear()
         self._routes[entity, operation] = route
         return route
+
+
+def known_operation(client: EntityClient, entity_id: EntityId, operation: str) -> Operation | None:
+    """An operation of an entity, if this program knows both."""
+    kind = client._outgoing.registry.get(entity_id.canonical_name)  # pyright: ignore[reportPrivateUsage] - of the same package
+    try:
+        return None if kind is None else kind.operation(operation)
+    except UnknownOperation:
+        return None
 
 
 def sender_of(producer: Producer | SourceProducer) -> Sender:

@@ -142,6 +142,11 @@ class Parameters:
         """At least one argument has to be given."""
         return bool(self._required)
 
+    @property
+    def first(self) -> Value | None:
+        """How the first argument is checked; None if there can be none."""
+        return self._value_at(0)
+
     def bind(
         self, args: Sequence[object], kwargs: Mapping[str, object] | None
     ) -> tuple[list[object], Mapping[str, object]]:
@@ -286,6 +291,11 @@ class Operation:
         """It can be called without arguments."""
         return not self._parameters.required
 
+    @property
+    def first(self) -> Value | None:
+        """How its first argument is checked; None if it takes none."""
+        return self._parameters.first
+
     def bind(
         self, args: Sequence[object], kwargs: Mapping[str, object] | None
     ) -> tuple[Sequence[object], Mapping[str, object]]:
@@ -337,6 +347,10 @@ class FunctionOperation(Operation):
     @property
     def takes_nothing(self) -> bool:
         return True
+
+    @property
+    def first(self) -> Value | None:
+        return value_of(Any, self._what)
 
     def bind(
         self, args: Sequence[object], kwargs: Mapping[str, object] | None

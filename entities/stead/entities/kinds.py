@@ -9,7 +9,8 @@ from ._activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
 from ._addressing import Call, resolve
 from ._annotations import hints_in, signature_of
 from ._board import Bell, Board
-from ._bulk import BulkEncoder, BulkRoute, buffer_length, claim_number, sender_of, short_source
+from ._bulk import BulkEncoder, BulkRoute, buffer_length, claim_number, known_operation, sender_of, short_source
+from ._client_text import ClientText, reader_of_text, takes_anything
 from ._effects import Effects
 from ._envelope import (
     LOCK,
@@ -52,6 +53,7 @@ __all__ = [
     "BulkEncoder",
     "BulkRoute",
     "Call",
+    "ClientText",
     "Effects",
     "EntityKind",
     "Environment",
@@ -93,11 +95,14 @@ __all__ = [
     "failure_of",
     "hints_in",
     "instant_in_ms",
+    "known_operation",
     "message_extras",
+    "reader_of_text",
     "resolve",
     "sender_of",
     "short_source",
     "signature_of",
     "take_page",
+    "takes_anything",
     "value_of",
 ]

@@ -5,6 +5,7 @@ The empty key is `$` in a path. A signal has one argument or none: the body, as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NotRequired
 
 from starlette.requests import Request
@@ -12,8 +13,10 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from stead.entities import EntityId, EntityStatus
+from stead.entities.kinds import ClientText, known_operation, takes_anything
 
 from ._body import media_type, parse_json, read_body
+from ._df_clients import first_accepted, text_of
 from ._df_payloads import (
     ACCEPTED,
     BAD_REQUEST,
@@ -65,8 +68,26 @@ async def signal(request: Request, hub: Hub) -> Response:
     entity_id = entity_of(request)
     operation = Query(request).text("op") or ""
     body = await read_body(request, hub)
-    await hub.client.signal_entity(entity_id, operation, *([] if not body else [_argument(request, body)]))
+    if not body:
+        await hub.client.signal_entity(entity_id, operation)
+        return empty(202)
+
+    async def signal_with(value: Any) -> None:
+        await hub.client.signal_entity(entity_id, operation, value)
+
+    await first_accepted(_readings(request, hub, entity_id, operation, _argument(request, body)), signal_with)
     return empty(202)
+
+
+def _readings(request: Request, hub: Hub, entity_id: EntityId, operation: str, argument: Any) -> Sequence[Any]:
+    """What an argument may be, the likeliest first: a text may hold JSON, if a text is not what is declared."""
+    text, known = text_of(request, argument), known_operation(hub.client, entity_id, operation)
+    if not isinstance(text, ClientText) or known is None or known.first is None:
+        return [argument]
+    untyped = takes_anything(known.first)
+    if untyped and media_type(request) != "application/json":
+        return [argument]
+    return text.readings(untyped=untyped)
 
 
 def _argument(request: Request, body: bytes) -> Any:

@@ -24,7 +24,9 @@ _SCHEDULED = {
 _SCHEDULES = frozenset(_SCHEDULED.values())
 
 # What Durable Functions leaves out as well, or what is of use to workers alone.
-_LEFT_OUT = frozenset({"execution_id", "parent", "version", "tags", "queue", "lock", "kwargs", "purpose"})
+_LEFT_OUT = frozenset(
+    {"execution_id", "parent", "version", "tags", "queue", "lock", "kwargs", "purpose", "encoded_twice"}
+)
 
 
 def history_events(events: Sequence[HistoryEvent], *, show_input: bool, show_output: bool) -> list[dict[str, Any]]:

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stead.entities import CallTimeout
-from stead.orchestrations import RuntimeStatus
+from stead.orchestrations import InstanceFinished, InstanceRunning, RuntimeStatus, UnknownInstance
 
 from ._body import INVALID_JSON, MISSING, ONLY_JSON, media_type, read_json
+from ._df_clients import may_mean_nothing, text_of
 from ._df_payloads import (
     ACCEPTED,
     BAD_REQUEST,
@@ -49,6 +50,10 @@ from ._values import json_response
 HISTORY_LENGTH_AT_ONCE = 1_000
 """A longer history is written beside the event loop, where it would keep other requests waiting."""
 
+NOT_FAILED = (
+    "The rewind operation is only supported on failed orchestration instances: this one has the status {}, "
+    'and only orchestrations in the "Failed" state can be rewound.'
+)
 NO_CREATED_FROM = "Please provide value for 'createdTimeFrom' parameter."
 
 
@@ -142,8 +147,10 @@ async def raise_event(request: Request, hub: Hub) -> Response:
         raise HttpError(400, ONLY_JSON)
     data = await read_json(request, hub)
     if data is MISSING:
-        raise HttpError(400, INVALID_JSON)
-    await hub.client.raise_event(status.instance_id, request.path_params["event_name"], data)
+        if not may_mean_nothing(request):
+            raise HttpError(400, INVALID_JSON)
+        data = None
+    await hub.client.raise_event(status.instance_id, request.path_params["event_name"], text_of(request, data))
     return empty(202)
 
 
@@ -169,16 +176,13 @@ async def rewind(request: Request, hub: Hub) -> Response:
     status = await status_of(request, hub)
     if status is None:
         return empty(404)
-    if not status.is_finished:
-        raise HttpError(
-            400,
-            f"This orchestration has status {status.runtime_status.value}, but only orchestrations in the "
-            '"Failed" state can be rewound.',
-        )
-    if status.runtime_status is not RuntimeStatus.FAILED:
-        return empty(410)
-    with contextlib.suppress(CallTimeout):  # it is accepted then, and carried out when a worker comes
-        await hub.client.rewind(str(status.instance_id), reason)
+    try:
+        with contextlib.suppress(CallTimeout):  # it is accepted then, and carried out when a worker comes
+            await hub.client.rewind(str(status.instance_id), reason)
+    except (InstanceFinished, InstanceRunning) as error:
+        return json_response(NOT_FAILED.format(error.status), 412)
+    except UnknownInstance:  # somebody has purged it meanwhile
+        return empty(404)
     return empty(202)
 
 
@@ -267,13 +271,16 @@ _EVENT = Operation(
 )
 
 
-def _action(word: str, summary: str) -> Operation:
+_NOT_FAILED = Answer("It has not failed, as it has to for this.", {"type": "string"})
+
+
+def _action(word: str, summary: str, finished: tuple[int, Answer] = (410, GONE)) -> Operation:
     return Operation(
         f"df{word}",
         summary,
         _TAG,
         query=(*COMMON_PARAMETERS, _REASON),
-        answers={202: ACCEPTED, 400: BAD_REQUEST, 404: NOT_FOUND, 410: GONE},
+        answers={202: ACCEPTED, 400: BAD_REQUEST, 404: NOT_FOUND, **dict([finished])},
         paths=_PATHS,
     )
 
@@ -291,7 +298,7 @@ _ACTIONS: dict[str, tuple[Handler, Operation]] = {
         _told(lambda hub, instance_id, reason: hub.client.resume(instance_id, reason)),
         _action("Resume", "Let a suspended instance go on"),
     ),
-    "rewind": (rewind, _action("Rewind", "Let a failed instance go on from its last good state")),
+    "rewind": (rewind, _action("Rewind", "Let a failed instance go on from its last good state", (412, _NOT_FAILED))),
 }
 
 

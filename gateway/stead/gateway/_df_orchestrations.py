@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stead.entities.kinds import check_instance_id
-from stead.orchestrations import OMITTED, InstanceExists, UnknownInstance
+from stead.orchestrations import InstanceExists, UnknownInstance
 
-from ._body import MISSING, read_json
+from ._body import read_json
+from ._df_clients import first_accepted, inputs_of
 from ._df_payloads import (
     BAD_REQUEST,
     BASE,
@@ -44,12 +45,11 @@ async def start(request: Request, hub: Hub) -> Response:
     given: str | None = request.path_params.get("instance_id")
     instance_id = uuid.uuid4().hex if given is None else check_instance_id(given)
     body = await read_json(request, hub)
-    started = await hub.client.start_new(
-        request.path_params["name"],
-        OMITTED if body is MISSING else body,
-        instance_id=instance_id,
-        version=version,
-    )
+
+    async def start_with(value: Any) -> str:
+        return await hub.client.start_new(request.path_params["name"], value, instance_id=instance_id, version=version)
+
+    started = await first_accepted(inputs_of(request, body), start_with)
     return await answer_start(request, hub, str(started), wishes)
 
 

@@ -1,6 +1,6 @@
 """What went wrong, as an answer: the right status, and a body in the form of the surface that was asked.
 
-The Durable Functions routes answer `{"Message": "…"}`, those below `/api/v1` RFC 9457's problem details. Nobody is ever sent
+The Durable Functions routes answer `{"Message": "…"}` (400 with the same as `ExceptionMessage`), those below `/api/v1` RFC 9457's problem details. Nobody is ever sent
 a stack trace: what was not foreseen is logged under an ID, and the ID is sent.
 """
 
@@ -168,7 +168,9 @@ def _answer(
     more: Mapping[str, Any] | None = None,
 ) -> Response:
     if not problem:
-        return Response(to_json({"Message": message}), status, dict(headers), JSON)
+        # Where the Python client shows what is wrong with a start, it reads the second one.
+        payload = {"Message": message} | ({"ExceptionMessage": message} if status == HTTPStatus.BAD_REQUEST else {})
+        return Response(to_json(payload), status, dict(headers), JSON)
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", kind).capitalize() if kind else HTTPStatus(status).phrase
     body: dict[str, Any] = {
         "type": "about:blank" if kind is None else f"urn:stead-error:{words.lower().replace(' ', '-')}",

@@ -6,6 +6,7 @@ from stead.transport import PayloadTooLarge, pack
 
 from ._events import Event, EventType
 from ._issuing import cancel_all
+from ._mailbox import event_fields
 from ._messages import TIMER, StartMessage, first_execution_id, timer_id
 from ._outcome import ContinuedAsNew
 from ._record import InstanceRecord, RuntimeStatus
@@ -91,4 +92,4 @@ def continue_as_new(turn: Turn, outcome: ContinuedAsNew) -> None:
         )
     )
     for name, data in outcome.events:
-        turn.log(Event(EventType.EVENT_RAISED, turn.now_ms, 0, (name, data)))
+        turn.log(Event(EventType.EVENT_RAISED, turn.now_ms, 0, event_fields(name, data)))

@@ -27,7 +27,7 @@ from stead.entities.kinds import (
 from stead.transport import InstanceView, InvalidInput, Reuse, Settings, Store
 
 from ._client_queries import Filter, Instances, Look, check_statuses, instance_error
-from ._client_starts import ReusePolicy, Subject, check_event_name, check_reason, check_reuse, resolve
+from ._client_starts import ReusePolicy, Subject, check_reason, check_reuse, event_args, resolve
 from ._definition import OMITTED, InputOptional, InstanceId, Orchestration
 from ._errors import InstanceExists, InstanceFinished, InstanceRunning, UnknownInstance, UnknownOrchestration
 from ._events import Event
@@ -387,11 +387,11 @@ class OrchestrationClient(EntityClient):
         An instance that does not wait for it yet keeps it. Names match without regard to case. Raises `UnknownInstance`,
         `InstanceFinished`, and what `signal_entity` raises of the store.
         """
-        check_event_name(name)
+        args = event_args(name, data)
         look = await self._look(instance_id)
         if look.finished:
             raise InstanceFinished(instance_id, look.status)
-        await self._tell(instance_id, EVENT, name, data)
+        await self._tell(instance_id, EVENT, *args)
 
     async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an instance as it is: its status becomes Terminated, with the reason as its output. `recursive`: its

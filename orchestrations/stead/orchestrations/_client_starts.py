@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from stead.entities.kinds import ClientText
 from stead.transport import InvalidInput, Reuse
 
 from ._definition import OMITTED, Orchestration
 from ._errors import UnknownOrchestration
+from ._mailbox import event_fields
 from ._registry import OrchestrationRegistry
 
 ReusePolicy: TypeAlias = Literal["finished", "never", "always"]
@@ -30,6 +32,8 @@ class Subject(NamedTuple):
         """The input as plain data. Raises `InvalidInput` if it is not what the orchestration takes."""
         if self.definition is not None:
             return self.definition.encode_input(value)
+        if isinstance(value, ClientText):
+            return str(value)
         return None if value is OMITTED else value
 
 
@@ -66,6 +70,11 @@ def check_event_name(name: str) -> str:
     if not isinstance(name, str) or not 0 < len(name) <= EVENT_NAME_LENGTH_MAX or not name.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput(f"event {str(name)[:40]!r}", "its name has 1 to 256 printable characters")
     return name
+
+
+def event_args(name: str, data: object) -> tuple[object, ...]:
+    """The arguments of an event's message. Raises `InvalidInput` for a name that can be none."""
+    return event_fields(check_event_name(name), data)
 
 
 def check_reason(reason: str) -> str:

@@ -17,7 +17,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from stead.entities import InvalidDefinition
-from stead.entities.kinds import Parameters, check_instance_id, check_tags, signature_of, value_of
+from stead.entities.kinds import (
+    ClientText,
+    Parameters,
+    check_instance_id,
+    check_tags,
+    signature_of,
+    takes_anything,
+    value_of,
+)
 from stead.transport import InvalidInput
 
 from ._retry import check_retry
@@ -269,6 +277,8 @@ class Orchestration(Generic[I, O_co]):
         instance starts. Without a default it is refused.
         """
         parameter = self._parameter
+        if isinstance(value, ClientText):
+            return self._encode_text(value)
         if value is OMITTED:
             value = None
             if parameter is not None and self._none_is_input and parameter.default is not inspect.Parameter.empty:
@@ -281,6 +291,11 @@ class Orchestration(Generic[I, O_co]):
             self._default()
             return None
         return checked_and_encoded(value, self._input, self._input_name)
+
+    def _encode_text(self, text: ClientText) -> Any:
+        """The input that a client's text means: of the type, if it is of one."""
+        untyped = self._parameter is not None and takes_anything(self._input)
+        return text.read(None) if untyped else text.read(self.encode_input)
 
     def decode_input(self, value: object) -> Any:
         """An input of plain data as the function gets it. Raises `InvalidInput` if it does not fit."""

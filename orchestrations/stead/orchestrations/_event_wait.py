@@ -16,6 +16,8 @@ from collections.abc import Callable, Generator, Mapping
 from types import BuiltinFunctionType, FrameType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from stead.entities.kinds import ClientText, reader_of_text
+
 from ._durable_task import DurableTask
 
 if TYPE_CHECKING:
@@ -41,9 +43,12 @@ class EventWait(DurableTask[Any]):
         """The event has come."""
         self.order = order
         self._unknown = True
-        if self.decode is not None:
+        decode = self.decode
+        if type(data) is ClientText:
+            decode = reader_of_text(decode)
+        if decode is not None:
             try:
-                data = self.decode(data)
+                data = decode(data)
             except Exception as error:  # noqa: BLE001 - validators may raise anything
                 self.set_exception(error)
                 return

@@ -37,7 +37,7 @@ class EventType(IntEnum):
     TIMER_CREATED = 12  # fire_at_ms, purpose ("" for the code's own, "retry of NAME")
     TIMER_FIRED = 13  # fire_at_ms
     EVENT_SENT = 14  # instance_id, name, data
-    EVENT_RAISED = 15  # name, data
+    EVENT_RAISED = 15  # name, data, (of a client's text that holds JSON) whether all of it is encoded twice
     ORCHESTRATION_STARTED = (
         16  # one that nobody waits for: name, version or None, instance_id, input, at_ms or None, tags
     )
@@ -95,7 +95,7 @@ FIELDS: dict[EventType, tuple[str, ...]] = {
     EventType.TIMER_CREATED: ("fire_at_ms", "purpose"),
     EventType.TIMER_FIRED: ("fire_at_ms",),
     EventType.EVENT_SENT: ("instance_id", "name", "input"),
-    EventType.EVENT_RAISED: ("name", "input"),
+    EventType.EVENT_RAISED: ("name", "input", "encoded_twice"),
     EventType.ORCHESTRATION_STARTED: ("name", "version", "instance_id", "input", "at_ms", "tags"),
     EventType.ENTITY_SIGNALED: ("entity_id", "operation", "args", "kwargs", "due_ms", "delay_ms"),
     EventType.ENTITY_CALLED: ("entity_id", "operation", "args", "kwargs", "lock"),

@@ -38,7 +38,7 @@ from ._event_wait import EventWait
 from ._events import SCHEDULED, Event, EventType
 from ._failures import FailureDetails
 from ._loop import DurableHandle, new_loop
-from ._mailbox import Mailbox
+from ._mailbox import Mailbox, event_data
 from ._ordering import NumberedTask
 from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
 from ._replay import Recorded, latest_execution_id
@@ -270,7 +270,7 @@ class Execution:
             if kind in _ANSWERS:
                 self._answer(kind, task_id, event)
             elif kind is _EVENT_RAISED:
-                self.mailbox.raised(fields[0], fields[1])
+                self.mailbox.raised(fields[0], event_data(fields))
             elif kind is EventType.EXECUTION_SUSPENDED:
                 self.suspended = True
                 return
@@ -321,7 +321,7 @@ class Execution:
         outcome = self.outcome
         if event.type is _EVENT_RAISED and isinstance(outcome, ContinuedAsNew) and self._keeps_events():
             assert isinstance(outcome.events, list)
-            outcome.events.append((event.fields[0], event.fields[1]))
+            outcome.events.append((event.fields[0], event_data(event.fields)))
 
     def _keeps_events(self) -> bool:
         return self.continued is not None and self.continued[2]

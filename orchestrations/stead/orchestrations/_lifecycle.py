@@ -131,14 +131,14 @@ def on_timer(turn: Turn, pending: Pending) -> None:
 def on_event(turn: Turn, pending: Pending) -> None:
     """An external event."""
     args = pending.message.args
-    if len(args) != 2 or type(args[0]) is not str:
+    if not 2 <= len(args) <= 3 or type(args[0]) is not str or (len(args) == 3 and type(args[1]) is not str):
         raise InvalidInput("event", "its arguments are not those of an event")
     if turn.running:
         wake(turn)
     if not turn.running:
         drop(turn, "an external event")
         return
-    happen(turn, Event(EventType.EVENT_RAISED, turn.now_ms, 0, (args[0], args[1])))
+    happen(turn, Event(EventType.EVENT_RAISED, turn.now_ms, 0, tuple(args)))
 
 
 # -- what people do ----------------------------------------------------------------------------------------------------

@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import string
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stead.entities.kinds import ClientText
 
 if TYPE_CHECKING:
     from ._event_wait import EventWait
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+
+
+def event_fields(name: str, data: Any) -> tuple[Any, ...]:
+    """An event as messages and histories have it: name, data, and for a client's text whether all of it is encoded twice."""
+    return (name, str(data), data.twice) if isinstance(data, ClientText) else (name, data)
+
+
+def event_data(fields: Sequence[Any]) -> Any:
+    """The data of an event with such fields."""
+    return fields[1] if len(fields) == 2 else ClientText.of(fields[1], twice=fields[2])
 
 
 class Raised(NamedTuple):

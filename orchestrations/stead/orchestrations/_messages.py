@@ -1,7 +1,8 @@
 """The operations of instances: what their messages are called, and what their arguments are.
 
     start      name, version or None, input, created_ms, at_ms or None, tags or None, parent or None, reuse
-    event      name, data                       terminate  reason, recursive
+    event      name, data, (of a client's text) whether it is encoded twice
+    terminate  reason, recursive
     suspend    reason                           resume     reason
     rewind     reason: a call is answered with whether it was rewound
     purge      recursive: answered with True, False (there is no such instance) or "running"

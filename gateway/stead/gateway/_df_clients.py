@@ -1,0 +1,54 @@
+"""What clients of Durable Functions send otherwise than what they mean, and how it is read.
+
+`azure-functions-durable` (PyPI) makes JSON of an input, an event or an argument, and sends that text as JSON once more. Other
+programs do so by mistake, or where somebody else's JSON is passed on. So a text that is JSON is taken for what it holds where
+a text is not what is declared. `durable-functions` (npm) sends an empty text where it was given no input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from starlette.requests import Request
+
+from stead.entities.kinds import ClientText
+from stead.orchestrations import OMITTED
+from stead.transport import InvalidInput
+
+from ._body import MISSING
+
+
+def encodes_twice(request: Request) -> bool:
+    """Whether it comes from the Python client, whose every value is encoded twice. It says itself what it sends with."""
+    return "aiohttp/" in request.headers.get("user-agent", "")
+
+
+def may_mean_nothing(request: Request) -> bool:
+    """Whether it comes from the JavaScript client, which sends an empty text, or an empty body, for nothing."""
+    return request.headers.get("user-agent", "").startswith("axios/")
+
+
+def text_of(request: Request, value: object) -> object:
+    """A value as it was sent; a text that may mean something else is marked."""
+    return ClientText.of(value, twice=encodes_twice(request)) if isinstance(value, str) else value
+
+
+def inputs_of(request: Request, body: object) -> Sequence[Any]:
+    """What an orchestration's input may be, the likeliest first."""
+    if body is MISSING:
+        return [OMITTED]
+    if body == "":
+        return [OMITTED, ""] if may_mean_nothing(request) else ["", OMITTED]
+    return [text_of(request, body)]
+
+
+async def first_accepted(readings: Sequence[Any], send: Callable[[Any], Awaitable[Any]]) -> Any:
+    """What is answered to the first reading that is taken: what is refused as no right input has not been sent. Raises what
+    is said of the last one, if none is."""
+    for reading in readings[:-1]:
+        try:
+            return await send(reading)
+        except InvalidInput:
+            continue
+    return await send(readings[-1])
