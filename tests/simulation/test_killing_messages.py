@@ -1,0 +1,160 @@
+"""A message that ends every process that runs it, in virtual time: it is found, its neighbours run, and no death too many.
+
+What a real process makes of it is in `processes/test_harmful_operations.py`; here no clock is watched but the test's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from dying_worker import die
+from stead.entities import ClassEntityType, DeadLetters, Entity, EntityClient, Registry, Worker
+from stead.transport import ManualClock, MemoryStore, Settings, partition_of
+
+PARTITIONS = 4
+KEYS = [f"key-{number}" for number in range(12)]
+LIMIT_MS = 600_000  # of virtual time
+
+dying: dict[str, asyncio.Event] = {}
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """What goes wrong is logged, as it should."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+class Patient(Entity):
+    """Counts, and has a message that no process survives."""
+
+    count: int = 0
+
+    def add(self) -> None:
+        self.count += 1
+
+    async def kill(self) -> None:
+        dying[self.context.entity_id.key].set()
+        await asyncio.Event().wait()  # the process ends here
+
+
+class Ward:
+    """A hub in memory with two workers, each replaced when it dies."""
+
+    def __init__(self) -> None:
+        self.settings = Settings(
+            partitions=PARTITIONS, slot_groups=1, lease_ms=1_000, heartbeat_ms=200, worker_keep_ms=2_000
+        )
+        self.clock = ManualClock()
+        self.store = MemoryStore("hub", self.settings, self.clock)
+        self.registry = Registry()
+        self.registry.add(ClassEntityType(Patient))
+        self.client = EntityClient(self.store, self.registry, self.settings)
+        self.workers: list[Worker] = []
+        self.deaths: Counter[str] = Counter()
+
+    async def open(self) -> None:
+        for _ in range(2):
+            await self.replace()
+
+    async def replace(self) -> None:
+        worker = Worker(self.store, self.registry, self.settings)
+        self.workers.append(worker)
+        await worker.start()
+
+    async def step(self) -> None:
+        """Some turns and a tenth of a second; whoever runs a message that kills dies of it."""
+        for _ in range(40):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.0002)
+        for key, event in dying.items():
+            if event.is_set():
+                event.clear()
+                await self.bury(key)
+        self.clock.advance_to(self.clock.now_ms() + 100)
+
+    async def bury(self, key: str) -> None:
+        """End the worker that holds the entity, and start another."""
+        target = f"@patient@{key}"
+        for worker in self.workers:
+            board = worker._board
+            assert board is not None
+            if any(target in partition.activations and partition.busy for partition in board.partitions.values()):
+                self.workers.remove(worker)
+                await die(worker)
+                self.deaths[key] += 1
+                await self.replace()
+                return
+
+    async def until(self, letters: int) -> None:
+        end_ms = self.clock.now_ms() + LIMIT_MS
+        while len([letter async for letter in DeadLetters(self.store).all()]) < letters or not self.store.is_idle():
+            assert self.clock.now_ms() < end_ms, f"deaths: {self.deaths}"
+            await self.step()
+
+    async def close(self) -> None:
+        for worker in self.workers:
+            stopping = asyncio.create_task(worker.stop())
+            while not stopping.done():
+                await self.step()
+        await self.client.aclose()
+
+
+@pytest.mark.hazard(20)
+@pytest.mark.parametrize("killers", [KEYS[:1], KEYS[:3]])
+async def test_it_becomes_a_dead_letter_after_a_bounded_number_of_deaths(killers: list[str]) -> None:
+    dying.clear()
+    dying.update({key: asyncio.Event() for key in killers})
+    ward = Ward()
+    await ward.open()
+    for key in KEYS:
+        await ward.client.signal_entity(Patient.add, key)
+    for key in killers:
+        await ward.client.signal_entity(Patient.kill, key)
+    for key in KEYS:
+        await ward.client.signal_entity(Patient.add, key)
+    await ward.until(len(killers))
+    letters = [letter async for letter in DeadLetters(ward.store).all()]
+    assert sorted((letter.target, letter.operation, letter.failure.kind) for letter in letters) == [
+        (f"@patient@{key}", "kill", "poison") for key in sorted(killers)
+    ]
+    assert {letter.tries for letter in letters} == {ward.settings.poison_tries_max}
+    # Two ends may be anything; from then on each is known to be this message's.
+    assert sum(ward.deaths.values()) <= (2 + ward.settings.poison_tries_max) * len(killers)
+    counts = {entity_id.key: patient.count async for entity_id, patient in ward.client.list_entities(Patient)}
+    assert counts == dict.fromkeys(KEYS, 2)
+    await ward.close()
+
+
+@pytest.mark.invariant(12)
+async def test_those_that_live_elsewhere_go_on_meanwhile() -> None:
+    dying.clear()
+    dying["key-0"] = asyncio.Event()
+    ward = Ward()
+    await ward.open()
+    elsewhere = [key for key in KEYS if home(key) != home("key-0")]
+    await ward.client.signal_entity(Patient.kill, "key-0")
+    for deaths in (1, 2, 3):
+        while ward.deaths["key-0"] < deaths:
+            await ward.step()
+        for key in elsewhere:
+            await ward.client.signal_entity(Patient.add, key)
+        end_ms = ward.clock.now_ms() + 20_000
+        while True:
+            counts = {entity_id.key: patient.count async for entity_id, patient in ward.client.list_entities(Patient)}
+            if counts == dict.fromkeys(elsewhere, deaths):
+                break
+            assert ward.clock.now_ms() < end_ms, counts
+            await ward.step()
+    await ward.until(1)
+    await ward.close()
+
+
+def home(key: str) -> int:
+    return partition_of(f"@patient@{key}", PARTITIONS)
