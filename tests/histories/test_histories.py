@@ -16,6 +16,7 @@ import pytest
 from stead.app import App
 from stead.entities import InvalidInput
 from stead.orchestrations import OrchestrationContext, UnknownOrchestration
+from stead.orchestrations._events import Event, EventType
 from stead.orchestrations.histories import History, check_replay, history_text, import_history
 
 FOLDER = Path(__file__).parent
@@ -120,3 +121,9 @@ def test_golden_files_are_made_to_be_read() -> None:
     """One event a line, so that a difference shows."""
     for file in FILES:
         assert len(file.read_text().splitlines()) == len(json.loads(file.read_text())["events"]) + 2
+
+
+def test_what_came_after_the_end_is_no_difference() -> None:
+    history = read("failed")
+    late = Event(EventType.EVENT_RAISED, history.events[-1].at_ms, 0, ("late", None))
+    assert check(History(history.instance_id, [*history.events, late])) is None

@@ -28,6 +28,9 @@ logger = logging.getLogger("stead.worker")
 WAITERS_MAX = 1_000
 """Waiting clients that an instance remembers. The oldest go first; a client looks by itself too, now and then."""
 
+KEPT_FACTOR = 2
+"""What comes for a failed instance is kept up to so many times `history_length_max`."""
+
 # What answers a scheduled event: if it went well, and if not.
 _ANSWERS = {
     EventType.TASK_SCHEDULED: (EventType.TASK_COMPLETED, EventType.TASK_FAILED),
@@ -54,6 +57,17 @@ def drop(turn: Turn, what: str) -> None:
     logger.debug("%s: %s came too late, or for nothing: dropped", turn.target, what)
 
 
+def keep(turn: Turn, event: Event | None, what: str) -> None:
+    """Something has come to an instance that has ended. One that failed keeps what nobody can be asked for again (None:
+    it is not of that kind), should it be rewound: it may be the very thing that woke code which cannot be replayed."""
+    record = turn.body.record
+    failed = record is not None and record.status is RuntimeStatus.FAILED
+    if failed and event is not None and turn.record.history_length < KEPT_FACTOR * turn.settings.history_length_max:
+        turn.log(event)
+    else:
+        drop(turn, what)
+
+
 # -- answers and timers ------------------------------------------------------------------------------------------------
 
 
@@ -64,22 +78,27 @@ def on_task(turn: Turn, pending: Pending) -> None:
     if record is None:
         drop(turn, "an answer")
         return
-    if not record.finished:
-        wake(turn)
     scheduled = turn.body.ledger.open.get(answer.task_id)
+    expected = not record.finished
+    if expected:
+        wake(turn)
+    if turn.running:
+        scheduled = turn.body.ledger.open.get(answer.task_id)
     if scheduled is None or scheduled.type not in _ANSWERS or not _is_of(turn, answer, scheduled):
         drop(turn, "an answer")
         return
     ok_type, failed_type = _ANSWERS[scheduled.type]
+    kind = ok_type if answer.ok else failed_type
     if record.finished:
-        _late(turn, answer, scheduled, ok_type if answer.ok else failed_type)
-        return
-    if failed_type is None and not answer.ok:
+        # What is called off can be asked for again, but not if it has answered before the instance was found to fail.
+        lasting = scheduled.type in _ANSWERED_ONCE or (expected and scheduled.type is EventType.TASK_SCHEDULED)
+        late = None if kind is None or not lasting else Event(kind, turn.now_ms, answer.task_id, (answer.value,))
+        keep(turn, late, "an answer")
+    elif kind is None:
         # A lock that cannot be had: one of the entities cannot be.
         end(turn, RuntimeStatus.FAILED, failure=FailureDetails.from_map(answer.value))
-        return
-    kind = ok_type if answer.ok or failed_type is None else failed_type
-    _answered(turn, answer.task_id, kind, () if kind is EventType.LOCK_GRANTED else (answer.value,))
+    else:
+        _answered(turn, answer.task_id, kind, () if kind is EventType.LOCK_GRANTED else (answer.value,))
 
 
 def _is_of(turn: Turn, answer: Answer, scheduled: Event) -> bool:
@@ -101,31 +120,27 @@ def _answered(turn: Turn, task_id: int, kind: EventType, fields: tuple[Any, ...]
     happen(turn, Event(kind, turn.now_ms, task_id, fields))
 
 
-def _late(turn: Turn, answer: Answer, scheduled: Event, kind: EventType | None) -> None:
-    """An answer for a finished instance. One that failed keeps what nobody can be asked for again, should it be rewound."""
-    if turn.record.status is RuntimeStatus.FAILED and scheduled.type in _ANSWERED_ONCE and kind is not None:
-        turn.log(Event(kind, turn.now_ms, answer.task_id, (answer.value,)))
-        return
-    drop(turn, "an answer")
-
-
 def on_timer(turn: Turn, pending: Pending) -> None:
     """A timer is due; number 0 begins a scheduled instance."""
     args: Sequence[Any] = pending.message.args
     if len(args) != 3 or type(args[1]) is not int or type(args[2]) is not int:
         raise InvalidInput("timer", "its arguments are not those of a timer")
     execution_id, task_id, fire_at_ms = args
-    if turn.running:
-        wake(turn, due=task_id == 0 and execution_id == turn.record.execution_id)
-    if not turn.running or execution_id != turn.record.execution_id:
-        drop(turn, "a timer")
-        return
     scheduled = turn.body.ledger.open.get(task_id)
-    if scheduled is None or scheduled.type is not EventType.TIMER_CREATED:
+    expected = turn.running
+    if expected:
+        wake(turn, due=task_id == 0 and execution_id == turn.record.execution_id)
+    if turn.running:
+        scheduled = turn.body.ledger.open.get(task_id)
+    if not expected or execution_id != turn.record.execution_id:
+        drop(turn, "a timer")
+    elif scheduled is None or scheduled.type is not EventType.TIMER_CREATED:
         if task_id:
             drop(turn, "a timer")
-        return
-    _answered(turn, task_id, EventType.TIMER_FIRED, (fire_at_ms,))
+    elif turn.running:
+        _answered(turn, task_id, EventType.TIMER_FIRED, (fire_at_ms,))
+    else:
+        keep(turn, Event(EventType.TIMER_FIRED, turn.now_ms, task_id, (fire_at_ms,)), "a timer")
 
 
 def on_event(turn: Turn, pending: Pending) -> None:
@@ -133,12 +148,13 @@ def on_event(turn: Turn, pending: Pending) -> None:
     args = pending.message.args
     if not 2 <= len(args) <= 3 or type(args[0]) is not str or (len(args) == 3 and type(args[1]) is not str):
         raise InvalidInput("event", "its arguments are not those of an event")
+    event = Event(EventType.EVENT_RAISED, turn.now_ms, 0, tuple(args))
     if turn.running:
         wake(turn)
-    if not turn.running:
-        drop(turn, "an external event")
-        return
-    happen(turn, Event(EventType.EVENT_RAISED, turn.now_ms, 0, tuple(args)))
+    if turn.running:
+        happen(turn, event)
+    else:
+        keep(turn, event, "an external event")
 
 
 # -- what people do ----------------------------------------------------------------------------------------------------
@@ -155,15 +171,20 @@ def on_terminate(turn: Turn, pending: Pending) -> None:
 
 def on_suspend(turn: Turn, pending: Pending) -> None:
     """Let its code pause."""
-    if turn.running:
+    expected = turn.running
+    reason = _reason(pending.message.args)
+    event = Event(EventType.EXECUTION_SUSPENDED, turn.now_ms, 0, (reason,))
+    if expected:
         wake(turn)
-    if not turn.running or turn.record.status is RuntimeStatus.SUSPENDED:
+    if not expected or turn.record.status is RuntimeStatus.SUSPENDED:
         drop(turn, "a suspension")
-        return
-    record = turn.record
-    record.status = RuntimeStatus.SUSPENDED
-    record.reason = _reason(pending.message.args)
-    happen(turn, Event(EventType.EXECUTION_SUSPENDED, turn.now_ms, 0, (record.reason,)))
+    elif not turn.running:
+        keep(turn, event, "a suspension")
+    else:
+        record = turn.record
+        record.status = RuntimeStatus.SUSPENDED
+        record.reason = reason
+        happen(turn, event)
 
 
 def on_resume(turn: Turn, pending: Pending) -> None:
@@ -172,13 +193,16 @@ def on_resume(turn: Turn, pending: Pending) -> None:
     if record is None or record.status is not RuntimeStatus.SUSPENDED:
         drop(turn, "a resumption")
         return
+    reason = _reason(pending.message.args)
+    event = Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (reason,))
     if record.begun:
         wake(turn)
         if not turn.running:
+            keep(turn, event, "a resumption")
             return
     record.status = RuntimeStatus.RUNNING if record.begun else RuntimeStatus.PENDING
-    record.reason = _reason(pending.message.args)
-    happen(turn, Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (record.reason,)))
+    record.reason = reason
+    happen(turn, event)
     if turn.running and not record.begun and not wake(turn) and record.scheduled_ms is not None:
         # Its timer may have fired meanwhile.
         schedule_beginning(turn, record.scheduled_ms)

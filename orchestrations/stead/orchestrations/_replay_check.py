@@ -54,8 +54,9 @@ def check_replay(
     code = orchestrations.orchestration(name, version)
     if code is None:
         raise UnknownOrchestration(name, orchestrations.orchestration_names(), version)
-    end = history.events[-1] if history.events[-1].type in _ENDS else None
-    events = history.events[:-1] if end is not None else history.events
+    # What comes after the end was kept for a rewinding: the code has not seen it.
+    at = max((at for at, event in enumerate(history.events) if event.type in _ENDS), default=len(history.events))
+    events, end = history.events[:at], history.events[at] if at < len(history.events) else None
     execution = Execution(history.instance_id, code, events, settings, _Known(orchestrations, entities))
     try:
         error = _difference(execution, end)
