@@ -1,7 +1,7 @@
 """The part of a worker that lets partitions take turns, and that runs their asynchronous operations as tasks.
 
 Turns of synchronous operations run inline, from a plain callback: no task and no await per message. A callback runs for
-a slice of time and then lets the event loop read, commit and renew. Whose slice it is, `_rota` says.
+a slice of time and then lets the event loop read, commit and renew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from ._activation import Activation
 from ._board import Bell, Board
 from ._envelope import Failure
 from ._partition import Partition, Started
-from ._rota import Rota
 from ._turns import OperationTimeout
 
 logger = logging.getLogger("stead.worker")
@@ -29,7 +28,7 @@ class TurnRunner:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._rota: Rota[Partition] = Rota()
+        self._active: dict[Partition, None] = {}
         self._scheduled = False
         self._tasks: dict[asyncio.Task[None], Partition] = {}
         self._careful: dict[Partition, Bell] = {}
@@ -48,16 +47,16 @@ class TurnRunner:
         if partition.suspects.careful:
             self._wake_careful(partition)
             return
-        self._rota.wake(partition)
+        self._active[partition] = None
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
 
     def _run(self) -> None:
         board = self._board
-        rota = self._rota
         stop_at = board.elapsed() + _SLICE_S
-        for partition in rota.round():
+        for partition in list(self._active):
+            del self._active[partition]
             if partition.gone:
                 continue
             self.turning = partition
@@ -67,10 +66,10 @@ class TurnRunner:
                 self._start(start)
             self._after(partition)
             if partition.has_turns:
-                rota.goes_on(partition, rest=partition.unfinished)
-            if partition.unfinished or board.elapsed() >= stop_at:
+                self._active[partition] = None  # at the end: the others come first
+            if board.elapsed() >= stop_at:
                 break
-        self._scheduled = bool(rota)
+        self._scheduled = bool(self._active)
         if self._scheduled:
             asyncio.get_running_loop().call_soon(self._run)
         board.reading.ring()
@@ -123,7 +122,7 @@ class TurnRunner:
         for task, owner in list(self._tasks.items()):
             if owner is partition:
                 task.cancel()
-        self._rota.drop(partition)
+        self._active.pop(partition, None)
         bell = self._careful.pop(partition, None)
         if bell is not None:
             bell.ring()
