@@ -27,7 +27,8 @@ from stead.entities import (
     UnknownOperation,
 )
 from stead.entities._addressing import resolve
-from stead.entities._context import Send, Turn
+from stead.entities._context import Turn
+from stead.entities._envelope import Message, decode_message
 from stead.entities._errors import qualified_name
 
 NOW_MS = 1_767_225_600_000
@@ -104,32 +105,37 @@ class Bench:
         self.entity = ClassEntityType(Station)
         self.cell = self.entity.cell(None)
         self.turn = Turn(EntityId("Station", "oslo"), REGISTRY, lambda: NOW_MS)
+        self.turn.draw = lambda: b"id"
 
     def run(self, operation: str, *args: Any) -> Any:
         known = self.entity.operation(operation)
         self.turn.begin(known, operation, args, None, not self.cell.exists)
         return self.cell.invoke(self.turn)
 
-    def sends(self, operation: str, *args: Any) -> list[Send]:
+    def sends(self, operation: str, *args: Any) -> list[Message]:
         self.run(operation, *args)
-        sends = list(self.turn.sends)
+        sends = [decode_message(send.envelope) for send in self.turn.sends]
         self.cell.settle()
         self.turn.end()
         assert self.turn.sends == []
         return sends
 
 
+def sent(target: str, operation: str, args: Any, kwargs: Any, delay_ms: int | None = None) -> Message:
+    return Message(target, operation, args, b"id", kwargs, None, delay_ms, None, "@station@oslo")
+
+
 def test_signals_are_collected_in_order_with_plain_arguments() -> None:
     bench = Bench()
     assert bench.sends("record", 3.5) == []
-    assert bench.sends("record", 41) == [Send("@alarm@duty", "ring", ["oslo"], {"loud": True})]
+    assert bench.sends("record", 41) == [sent("@alarm@duty", "ring", ["oslo"], {"loud": True})]
 
 
 def test_signals_by_name_are_checked_as_far_as_the_name_is_known() -> None:
     bench = Bench()
-    assert bench.sends("by_name", "ALARM", "RING", "x") == [Send("@alarm@k", "ring", ["x"], None)]
-    assert bench.sends("by_name", "elsewhere", "Op", 1, "a") == [Send("@elsewhere@k", "Op", (1, "a"), None)]
-    assert bench.sends("by_name", "free", "Op", 1) == [Send("@free@k", "Op", (1,), None)]
+    assert bench.sends("by_name", "ALARM", "RING", "x") == [sent("@alarm@k", "ring", ["x"], None)]
+    assert bench.sends("by_name", "elsewhere", "Op", 1, "a") == [sent("@elsewhere@k", "Op", (1, "a"), None)]
+    assert bench.sends("by_name", "free", "Op", 1) == [sent("@free@k", "Op", (1,), None)]
     with pytest.raises(UnknownOperation, match="'sing'; it has: delete, ring"):
         bench.run("by_name", "alarm", "sing")
     with pytest.raises(InvalidInput, match=r"argument 'station' of Alarm\.ring: it is missing"):
@@ -142,7 +148,7 @@ def test_signals_by_name_are_checked_as_far_as_the_name_is_known() -> None:
 
 def test_scheduled_signals() -> None:
     bench = Bench()
-    assert bench.sends("remind", 2) == [Send("@station@oslo", "record", [1], None, delay_ms=120_000)]
+    assert bench.sends("remind", 2) == [sent("@station@oslo", "record", [1], None, delay_ms=120_000)]
     assert bench.sends("remind", -2)[0].delay_ms == 0
     assert bench.sends("remind", 0.001 / 60)[0].delay_ms == 1, "never early: a fraction counts as whole"
     oslo = timezone(timedelta(hours=1))

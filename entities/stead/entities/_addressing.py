@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from stead.transport import InvalidInput
+from stead.transport import InvalidInput, pack_exact, unpack
 
 from ._errors import UnknownEntity
 from ._ids import EntityId, check_key
@@ -51,6 +51,13 @@ class Call(NamedTuple):
     def frees(self) -> bool:
         """Whether it deletes the entity and brings nothing along: a server whose memory is full takes it all the same."""
         return not self.args and not self.kwargs and self.operation_name.lower() == "delete"
+
+    def kept(self) -> Call:
+        """The same with copies of its arguments, for who has to wait before it is sent: what its caller does with them
+        meanwhile changes nothing. Raises `InvalidInput` for what cannot be stored.
+        """
+        args, kwargs = unpack(pack_exact([list(self.args), self.kwargs]))
+        return self._replace(args=args, kwargs=kwargs)
 
 
 def resolve(

@@ -61,6 +61,11 @@ class Calls:
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def crowded(self) -> bool:
+        """As many calls are in flight as may be: the next one waits."""
+        return self._slots.locked()
+
     async def begin(
         self, target: str, operation_name: str, *, patient: bool = False, as_error: AsError | None = None
     ) -> PendingCall:

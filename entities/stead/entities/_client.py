@@ -193,6 +193,8 @@ class EntityClient:
         """
         self._check_open()
         call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+        if self._calls.crowded:
+            call = call.kept()
         pending = await self._calls.begin(call.target, call.operation_name)
         try:
             extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending))

@@ -8,6 +8,7 @@ and dies with the operation: whoever keeps one gets `ContextEnded`, never anothe
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from typing_extensions import TypeForm
 
-from stead.transport import InvalidInput
+from stead.transport import InvalidInput, PayloadTooLarge
 
 from ._addressing import resolve
+from ._envelope import encode_message, message_extras
 from ._errors import ContextEnded
 from ._ids import EntityId, check_instance_id
 from ._signals_later import SignalsLater
@@ -38,17 +40,12 @@ _logger = logging.getLogger("stead.entity")
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """A message that an operation sends: at once, `delay_ms` after its acceptance, or at `due_ms`.
-
-    A start of an instance has its message ID already.
+    """A message that an operation sends, in the bytes that it had at the call: what the operation does with its arguments
+    later changes nothing. Of the start of an instance the message ID is known as well.
     """
 
     target: str
-    operation: str
-    args: Sequence[object]
-    kwargs: Mapping[str, object] | None
-    due_ms: int | None = None
-    delay_ms: int | None = None
+    envelope: bytes
     start_id: bytes | None = None
 
 
@@ -78,6 +75,7 @@ class Turn:
         "kwargs",
         "operation",
         "operation_name",
+        "payload_bytes_max",
         "registry",
         "sends",
         "state",
@@ -95,7 +93,9 @@ class Turn:
         self.kwargs: Mapping[str, object] | None = None
         self.is_new = True
         self.sends: list[Send] = []
-        self.draw: Callable[[], bytes] = _no_ids  # IDs of messages; set by the kind before it takes turns
+        # Set by the kind before it takes turns: IDs of messages, and how large those may be.
+        self.draw: Callable[[], bytes] = _no_ids
+        self.payload_bytes_max: float = math.inf
         self.alive = False
         self.context: EntityContext | None = None
 
@@ -123,6 +123,13 @@ class Turn:
             self.context = None
         if self.sends:
             self.sends = []
+
+    def add(self, send: Send, what: str) -> None:
+        """The operation sends something, if it succeeds. Raises `PayloadTooLarge`."""
+        length = len(send.envelope)
+        if length > self.payload_bytes_max:
+            raise PayloadTooLarge(f"{what} {send.target}", length, int(self.payload_bytes_max))
+        self.sends.append(send)
 
     def open_context(self) -> EntityContext:
         """The context of the operation that runs."""
@@ -227,7 +234,9 @@ class EntityContext:
         except InvalidInput as error:
             vars(error).pop("at_the_door", None)  # it is this operation's mistake, not its caller's
             raise
-        turn.sends.append(Send(call.target, call.operation_name, call.args, call.kwargs, due_ms, delay_ms))
+        extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=str(turn.entity_id))
+        envelope = encode_message(call.target, call.operation_name, call.args, turn.draw(), extras)
+        turn.add(Send(call.target, envelope), "signal to")
 
     # -- orchestrations ------------------------------------------------------------------------------------------------
 
@@ -256,7 +265,8 @@ class EntityContext:
             raise
         start_id = turn.draw()
         target = start_id.hex() if instance_id is None else instance_id
-        turn.sends.append(Send(target, "start", args, None, start_id=start_id))
+        extras = message_extras(sender=str(turn.entity_id))
+        turn.add(Send(target, encode_message(target, "start", args, start_id, extras), start_id), "start of")
         return target
 
     # -- state and input -----------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Outgoing:
         """Where a call or signal goes and what it carries, validated as far as this program can tell."""
         call = resolve(self.registry, subject, key_or_name, args, kwargs)
         if call.operation is None:
+            call = call.kept()
             await self.names.check(EntityId.parse(call.target).canonical_name, call.operation_name)
         return call
 

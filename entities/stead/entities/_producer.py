@@ -84,7 +84,10 @@ class _Producer:
         finally:
             await self.aclose()
 
-    async def _route(self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Route:
+    async def _first(
+        self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Route, bytes]:
+        """The route of the first signal of its kind, and its bytes."""
         call: Call = await self._outgoing.address(subject, key_or_name, args, kwargs)
         if len(self._routes) >= ROUTES_MAX:
             self._routes.clear()
@@ -93,7 +96,8 @@ class _Producer:
             self._operations[subject] = (start, call.operation_name, call.operation)
         route = Route(call.target, self._outgoing.partition(call.target), call.operation_name, call.operation)
         self._routes[subject, key_or_name] = route
-        return route
+        extras = message_extras(kwargs=call.kwargs) if call.kwargs else None
+        return route, self._outgoing.encode(call.target, call.operation_name, call.args, extras)
 
     def _known_route(self, subject: object, key_or_name: str) -> Route | None:
         """The route of a signal like one that was given before, at least to another entity of the class."""
@@ -155,9 +159,11 @@ class Producer(_Producer):
         """
         route = self._known_route(subject, key_or_name)
         if route is None:
-            route = await self._route(subject, key_or_name, args, kwargs)
+            route, payload = await self._first(subject, key_or_name, args, kwargs)
+        else:
+            payload = self._encode(route, args, kwargs)
         sender = self._sender
-        sender.put(route.partition, self._encode(route, args, kwargs))
+        sender.put(route.partition, payload)
         self._breath += 1
         if self._breath >= BREATH_LENGTH or sender.crowded:
             await self._breathe()
@@ -200,11 +206,13 @@ class SourceProducer(_Producer):
             raise InvalidInput(f"sequence number {sequence!r}", "sequence numbers are integers, 0 or above")
         route = self._known_route(subject, key_or_name)
         if route is None:
-            route = await self._route(subject, key_or_name, args, kwargs)
+            route, payload = await self._first(subject, key_or_name, args, kwargs)
+        else:
+            payload = self._encode(route, args, kwargs)
         sender = self._sender
         if not sender.is_open(route.partition):
             await sender.open(route.partition)
-        sender.put_once(route.partition, sequence, self._encode(route, args, kwargs))
+        sender.put_once(route.partition, sequence, payload)
         self._breath += 1
         if self._breath >= BREATH_LENGTH or sender.crowded:
             await self._breathe()

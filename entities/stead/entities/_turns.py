@@ -34,9 +34,7 @@ from ._envelope import (
     Failure,
     FailureKind,
     decode_record,
-    encode_message,
     encode_record,
-    message_extras,
 )
 from ._errors import UnknownOperation, qualified_name
 from ._ids import EntityId
@@ -104,6 +102,7 @@ class EntityKind:
     def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
         body = cast("_Body", activation.body)
         body.turn.draw = effects.next_message_id
+        body.turn.payload_bytes_max = effects.settings.payload_bytes_max
         if activation.express:
             awaitable = self._take(activation, body, activation.express, effects, express=True)
             if awaitable is not None or activation.express or effects.one_turn or effects.full:
@@ -198,7 +197,8 @@ class EntityKind:
         cell, turn = body.cell, body.turn
         message = pending.message
         reply_to = message.reply_to
-        sends = self._encode_sends(activation, turn, effects) if turn.sends else None
+        if turn.sends:
+            self._check_sends(turn, effects)
         answer = None if reply_to is None else effects.answer(reply_to, turn.operation.encode_result(result))
         task_answer = None
         if message.task is not None:
@@ -209,12 +209,11 @@ class EntityKind:
             effects.reply(answer)
         if task_answer is not None and message.task is not None:
             effects.send(message.task.instance, task_answer)
-        if sends is not None:
-            for target, envelope, start_id in sends:
-                if start_id is None:
-                    effects.send(target, envelope)
-                else:
-                    effects.send_start(target, envelope, start_id)
+        for send in turn.sends:
+            if send.start_id is None:
+                effects.send(send.target, send.envelope)
+            else:
+                effects.send_start(send.target, send.envelope, send.start_id)
         turn.end()
         if cell.changed and not activation.dirty:
             effects.changed(activation)
@@ -236,32 +235,17 @@ class EntityKind:
                 _text_of(error),
             )
 
-    def _encode_sends(
-        self, activation: Activation, turn: Turn, effects: Effects
-    ) -> list[tuple[str, bytes, bytes | None]]:
-        """What an operation has sent: targets, envelopes, and of starts their message IDs."""
+    def _check_sends(self, turn: Turn, effects: Effects) -> None:
+        """Raise if an operation has sent more than a commit may hold."""
         settings = effects.settings
         if len(turn.sends) > settings.turn_sends_max:
             raise TooManyEffects(
                 f"operation {turn.operation_name!r}",
                 f"it sent {len(turn.sends):,} messages, and one operation may send {settings.turn_sends_max:,}",
             )
-        sends: list[tuple[str, bytes, bytes | None]] = []
-        size = 0
-        for send in turn.sends:
-            extras = message_extras(
-                kwargs=send.kwargs, delay_ms=send.delay_ms, due_ms=send.due_ms, sender=activation.target
-            )
-            message_id = send.start_id or effects.next_message_id()
-            envelope = encode_message(send.target, send.operation, send.args, message_id, extras)
-            if len(envelope) > settings.payload_bytes_max:
-                what = f"{'signal to' if send.start_id is None else 'start of'} {send.target}"
-                raise PayloadTooLarge(what, len(envelope), settings.payload_bytes_max)
-            size += len(envelope)
-            sends.append((send.target, envelope, send.start_id))
+        size = sum(len(send.envelope) for send in turn.sends)
         if size > settings.batch_bytes_max:
             raise PayloadTooLarge(f"signals of operation {turn.operation_name!r}", size, settings.batch_bytes_max)
-        return sends
 
 
 def failure_of(error: BaseException) -> Failure:

@@ -154,9 +154,10 @@ class ActivityCall(RetriedCall):
     tags: dict[str, str] | None
 
     def schedule(self) -> None:
-        self.core.schedule(
+        event = self.core.schedule(
             _TASK_SCHEDULED, (self.name, self.args, self.kwargs, self.queue, self.tags, self.attempt), self
         )
+        self.args, self.kwargs = event.fields[1:3]  # as they are stored: the next attempt gets the very same
 
     def failed(self, failure: dict[str, Any]) -> Exception:
         return ActivityFailed.of(self.name, FailureDetails.from_map(failure))
@@ -175,11 +176,12 @@ class SubOrchestrationCall(RetriedCall):
     def schedule(self) -> None:
         core = self.core
         instance_id = self.instance_id or core.child_id()
-        core.schedule(
+        event = core.schedule(
             EventType.SUB_ORCHESTRATION_CREATED,
             (self.name, self.version, instance_id, self.input, self.tags, self.attempt),
             self,
         )
+        self.input = event.fields[3]  # as it is stored: the next attempt gets the very same
 
     def failed(self, failure: dict[str, Any]) -> Exception:
         return SubOrchestrationFailed.of(self.name, self.event.fields[2], FailureDetails.from_map(failure))

@@ -74,9 +74,8 @@ class OrchestrationClient(EntityClient):
         super().__init__(store, registry, settings)
         self._orchestrations = orchestrations
         self._instances = Instances(store, orchestrations)
-        self._begun: dict[
-            str, Look
-        ] = {}  # what this client started last and has not waited for: as a look would see it
+        # What this client started last and has not waited for, as a look would see it.
+        self._begun: dict[str, Look] = {}
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
@@ -141,6 +140,7 @@ class OrchestrationClient(EntityClient):
         `InvalidInput` before anything is sent, `PayloadTooLarge`, and what `signal_entity` raises of the store.
         """
         subject = resolve(self._orchestrations, orchestration, check_version(version))
+        given = subject.encode(input)  # before anything is awaited
         if subject.published:
             await self._check_published(subject.name)
         definition = subject.definition
@@ -148,7 +148,7 @@ class OrchestrationClient(EntityClient):
             instance_id = definition.instance_id if definition is not None else None
         return await self._start(
             subject,
-            subject.encode(input),
+            given,
             uuid.uuid4().hex if instance_id is None else check_instance_id(instance_id),
             None if at is None else instant_in_ms(at),
             check_tags({**((definition.tags if definition is not None else None) or {}), **(tags or {})}),
@@ -158,7 +158,7 @@ class OrchestrationClient(EntityClient):
     async def _start(
         self,
         subject: Subject,
-        plain: object,
+        given: object,
         instance_id: str,
         at_ms: int | None,
         tags: Mapping[str, str] | None,
@@ -167,7 +167,7 @@ class OrchestrationClient(EntityClient):
         version = subject.version or self._settings.default_version or None
         now_ms = self._store.clock.now_ms()
         tags = None if tags is None else dict(tags)
-        start = StartMessage(subject.name, version, plain, now_ms, at_ms, tags, None, int(reuse))
+        start = StartMessage(subject.name, version, given, now_ms, at_ms, tags, None, int(reuse))
         message_id = self._outgoing.next_message_id()
         payload = self._outgoing.encode(instance_id, START, list(start), None, message_id)
         partition = self._outgoing.partition(instance_id)
@@ -195,9 +195,8 @@ class OrchestrationClient(EntityClient):
         return await self._start(subject, look.input, new_id, None, known.tags, Reuse.FINISHED)
 
     async def _check_published(self, name: str) -> None:
-        names = self._outgoing.names
-        if not await names.knows(f"orchestration/{name.lower()}"):
-            raise UnknownOrchestration(name, names.known("orchestration"))
+        if not await self._outgoing.names.knows(f"orchestration/{name.lower()}"):
+            raise UnknownOrchestration(name, self._outgoing.names.known("orchestration"))
 
     # -- looking -------------------------------------------------------------------------------------------------------
 
@@ -387,11 +386,11 @@ class OrchestrationClient(EntityClient):
         An instance that does not wait for it yet keeps it. Names match without regard to case. Raises `UnknownInstance`,
         `InstanceFinished`, and what `signal_entity` raises of the store.
         """
-        args = event_args(name, data)
+        payload = self._outgoing.encode(check_instance_id(instance_id), EVENT, event_args(name, data), None)
         look = await self._look(instance_id)
         if look.finished:
             raise InstanceFinished(instance_id, look.status)
-        await self._tell(instance_id, EVENT, *args)
+        await self._send(instance_id, payload)
 
     async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an instance as it is: its status becomes Terminated, with the reason as its output. `recursive`: its

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from stead.entities.kinds import ClientText
 from stead.transport import InvalidInput, Reuse
 
+from ._data import plain
 from ._definition import OMITTED, Orchestration
 from ._errors import UnknownOrchestration
 from ._mailbox import event_fields
@@ -29,12 +29,13 @@ class Subject(NamedTuple):
     published: bool = True  # somebody has to have published the name; False: it is registered here
 
     def encode(self, value: object) -> object:
-        """The input as plain data. Raises `InvalidInput` if it is not what the orchestration takes."""
+        """The input as plain data, as it is now: what its giver does with it later changes nothing.
+
+        Raises `InvalidInput` if it is not what the orchestration takes, or cannot be stored.
+        """
         if self.definition is not None:
-            return self.definition.encode_input(value)
-        if isinstance(value, ClientText):
-            return str(value)
-        return None if value is OMITTED else value
+            return plain(self.definition.encode_input(value))
+        return None if value is OMITTED else plain(value)  # (of a client's text just the text)
 
 
 def resolve(registry: OrchestrationRegistry, orchestration: object, version: str | None) -> Subject:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 from typing_extensions import TypeForm
 
 from stead.entities import EntityId
-from stead.entities.kinds import SignalsLater, check_instance_id, delay_in_ms, instant_in_ms
+from stead.entities.kinds import SignalsLater, check_instance_id, check_tags, delay_in_ms, instant_in_ms
 from stead.transport import InvalidInput, pack_exact, unpack
 
 from ._call_http import HttpRequest, HttpResponse, begin_http
@@ -23,6 +23,7 @@ from ._definition import OMITTED, InstanceId
 from ._durable_task import DurableTask
 from ._events import EventType
 from ._retry import RetryPolicy
+from ._versions import check_version
 
 if TYPE_CHECKING:
     from stead.entities import Entity
@@ -134,8 +135,8 @@ class OrchestrationContext:
         form: ActivityForm | None = core.types.activity(activity) if isinstance(activity, str) else activity
         if form is None:
             call = ActivityCall(core, activity, None, None)
-            call.args = plain(list(args))
-            call.kwargs = plain(kwargs) or None
+            call.args = list(args)
+            call.kwargs = kwargs or None
             call.queue = ""
             call.tags = None
         else:
@@ -171,7 +172,7 @@ class OrchestrationContext:
         if form is None:
             call = SubOrchestrationCall(core, orchestration, None, None)
             call.version = call.instance_id = call.tags = None
-            call.input = None if input is OMITTED else plain(input)
+            call.input = None if input is OMITTED else input
         else:
             _check_form(form, "encode_input", "an orchestration")
             call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
@@ -242,7 +243,7 @@ class OrchestrationContext:
         )
         name = orchestration
         if form is None:
-            data = None if input is OMITTED else plain(input)
+            data = None if input is OMITTED else input
         else:
             _check_form(form, "encode_input", "an orchestration")
             name, data = form.name, form.encode_input(input)
@@ -254,7 +255,7 @@ class OrchestrationContext:
         at_ms = None if at is None else instant_in_ms(at)
         event = core.schedule(
             EventType.ORCHESTRATION_STARTED,
-            (name, version, instance_id or core.child_id(), data, at_ms, dict(tags) if tags else None),
+            (name, check_version(version), instance_id or core.child_id(), data, at_ms, check_tags(tags)),
         )
         return InstanceId(event.fields[2])
 
@@ -277,7 +278,8 @@ class OrchestrationContext:
         core.check()
         if core.dead:
             return
-        core.continued = (core.code.encode_input(input), version, preserve_unprocessed_events)
+        following = plain(core.code.encode_input(input), core.settings.payload_bytes_max, "input of continue_as_new")
+        core.continued = (following, check_version(version), preserve_unprocessed_events)
 
     # -- entities ------------------------------------------------------------------------------------------------------
 
@@ -315,12 +317,12 @@ class OrchestrationContext:
             lambda failure: operation_failed(call.target, call.operation_name, failure),
             over,
         )
-        sent, named = list(call.args), dict(call.kwargs) if call.kwargs else None
-        if known is None:
-            sent, named = plain(sent), plain(named)
-        core.schedule(
-            EventType.ENTITY_CALLED, (call.target, call.operation_name, sent, named, core.critical.lock), task
-        )
+        fields = (call.target, call.operation_name, list(call.args), call.kwargs or None, core.critical.lock)
+        try:
+            core.schedule(EventType.ENTITY_CALLED, fields, task)
+        except InvalidInput:
+            over()
+            raise
         return task
 
     @overload
@@ -356,10 +358,10 @@ class OrchestrationContext:
         core.check()
         call = core.types.resolve(operation, key, args, kwargs)
         core.critical.check_signal(call.target)
-        sent, named = list(call.args), dict(call.kwargs) if call.kwargs else None
-        if call.operation is None:
-            sent, named = plain(sent), plain(named)
-        core.schedule(EventType.ENTITY_SIGNALED, (call.target, call.operation_name, sent, named, due_ms, delay_ms))
+        core.schedule(
+            EventType.ENTITY_SIGNALED,
+            (call.target, call.operation_name, list(call.args), call.kwargs or None, due_ms, delay_ms),
+        )
 
     def lock_entities(self, *entity_ids: EntityId) -> EntityLocks:
         """A critical section: `async with context.lock_entities(a, b): …`. Inside, nobody else's operations run on these
@@ -401,7 +403,7 @@ class OrchestrationContext:
 
     def send_event(self, instance_id: str, name: str, data: Any = None) -> None:
         """Raise an event for another instance. One that there is not gets nothing, and nobody is told."""
-        self._core.schedule(EventType.EVENT_SENT, (check_instance_id(instance_id), check_event_name(name), plain(data)))
+        self._core.schedule(EventType.EVENT_SENT, (check_instance_id(instance_id), check_event_name(name), data))
 
     def set_custom_status(self, value: Any) -> None:
         """Show something in the instance's status: any data that can be stored, up to `custom_status_bytes_max`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
@@ -9,16 +10,21 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from stead.entities.kinds import describe_errors
-from stead.transport import InvalidInput, pack, unpack
+from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
 _EVENT_NAME_LENGTH_MAX = 256
+_IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
 
 
-def plain(value: Any) -> Any:
-    """A copy of a value as plain data: what the code does with the value later changes nothing. Raises `InvalidInput`."""
-    if value is None or type(value) in (str, int, float, bool, bytes):
-        return value
-    return unpack(pack(value))
+def plain(value: Any, bytes_max: float = math.inf, what: str = "data") -> Any:
+    """A copy of a value as plain data, as it would come back from the store: what the code does with the value later changes
+    nothing. Raises `InvalidInput` for what cannot be stored, and
+    `PayloadTooLarge`.
+    """
+    packed = pack_exact(value)
+    if len(packed) > bytes_max:
+        raise PayloadTooLarge(what, len(packed), int(bytes_max))
+    return value if type(value) in _IMMUTABLE else unpack(packed)
 
 
 def check_event_name(name: str) -> str:

@@ -15,7 +15,7 @@ from ._ending import MARGIN, end, fail
 from ._errors import HistoryTooLong
 from ._events import Event, encode_event
 from ._execution import Execution
-from ._issuing import Refused, cancel, issue
+from ._issuing import ENVELOPE_BYTES, Refused, cancel, issue
 from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed
 from ._record import RuntimeStatus
 from ._turn import Turn
@@ -120,7 +120,7 @@ def _carry_out(turn: Turn, action: Event) -> bool:
     """Log a scheduled event and bring about what it says; false if the instance has failed by it."""
     try:
         data = encode_event(action)
-        if len(data) > turn.settings.payload_bytes_max:
+        if len(data) > turn.settings.payload_bytes_max + ENVELOPE_BYTES:
             raise PayloadTooLarge(f"what number {action.task_id} carries", len(data), turn.settings.payload_bytes_max)
         refused = issue(turn, action)
     except InvalidInput as error:

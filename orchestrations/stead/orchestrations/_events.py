@@ -134,6 +134,18 @@ ANSWERED = frozenset(
     }
 )
 
+# What an answer is the answer to.
+ASKED = {
+    EventType.TASK_COMPLETED: EventType.TASK_SCHEDULED,
+    EventType.TASK_FAILED: EventType.TASK_SCHEDULED,
+    EventType.SUB_ORCHESTRATION_COMPLETED: EventType.SUB_ORCHESTRATION_CREATED,
+    EventType.SUB_ORCHESTRATION_FAILED: EventType.SUB_ORCHESTRATION_CREATED,
+    EventType.TIMER_FIRED: EventType.TIMER_CREATED,
+    EventType.ENTITY_COMPLETED: EventType.ENTITY_CALLED,
+    EventType.ENTITY_FAILED: EventType.ENTITY_CALLED,
+    EventType.LOCK_GRANTED: EventType.LOCK_REQUESTED,
+}
+
 
 class Event(NamedTuple):
     """One event. `fields` are those that the list at `EventType` names, in that order."""

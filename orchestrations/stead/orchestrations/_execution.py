@@ -29,19 +29,20 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stead.entities import ContextEnded
-from stead.transport import Settings
+from stead.transport import PayloadTooLarge, Settings, unpack
 
 from ._context import OrchestrationContext
 from ._critical import CriticalSections
+from ._data import plain
 from ._errors import NonDeterminismError
 from ._event_wait import EventWait
-from ._events import SCHEDULED, Event, EventType
+from ._events import ASKED, SCHEDULED, Event, EventType
 from ._failures import FailureDetails
 from ._loop import DurableHandle, new_loop
 from ._mailbox import Mailbox, event_data
 from ._ordering import NumberedTask
 from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
-from ._replay import Recorded, latest_execution_id
+from ._replay import Recorded, describe, latest_execution_id, pack_fields
 from ._unsupported import Halted, explained, stuck
 
 if TYPE_CHECKING:
@@ -51,16 +52,6 @@ log = logging.getLogger("stead.orchestration")
 
 Action = Event | CancelTask
 
-_ANSWERS = {
-    EventType.TASK_COMPLETED: EventType.TASK_SCHEDULED,
-    EventType.TASK_FAILED: EventType.TASK_SCHEDULED,
-    EventType.SUB_ORCHESTRATION_COMPLETED: EventType.SUB_ORCHESTRATION_CREATED,
-    EventType.SUB_ORCHESTRATION_FAILED: EventType.SUB_ORCHESTRATION_CREATED,
-    EventType.TIMER_FIRED: EventType.TIMER_CREATED,
-    EventType.ENTITY_COMPLETED: EventType.ENTITY_CALLED,
-    EventType.ENTITY_FAILED: EventType.ENTITY_CALLED,
-    EventType.LOCK_GRANTED: EventType.LOCK_REQUESTED,
-}
 _EVENT_RAISED = EventType.EVENT_RAISED
 _TIMER_FIRED = EventType.TIMER_FIRED
 _TIMER_CREATED = EventType.TIMER_CREATED
@@ -185,7 +176,7 @@ class Execution:
     def accepts(self, task_id: int, answer: EventType) -> bool:
         """Whether an answer is waited for (HAZARDS 15). Others are to be dropped, and not logged."""
         waiting = self._open.get(task_id)
-        return waiting is not None and waiting.event.type is _ANSWERS.get(answer) and task_id not in self._held_ids
+        return waiting is not None and waiting.event.type is ASKED.get(answer) and task_id not in self._held_ids
 
     @property
     def pending(self) -> Mapping[int, Event]:
@@ -267,7 +258,7 @@ class Execution:
             if now_s > self.loop.now_s:
                 self.loop.now_s = now_s
         try:
-            if kind in _ANSWERS:
+            if kind in ASKED:
                 self._answer(kind, task_id, event)
             elif kind is _EVENT_RAISED:
                 self.mailbox.raised(fields[0], event_data(fields))
@@ -293,7 +284,7 @@ class Execution:
             if task_id > self.last_id:
                 self.halt(self._recorded.unmatched(event))
             return  # given up meanwhile
-        if waiting.event.type is not _ANSWERS[kind]:
+        if waiting.event.type is not ASKED[kind]:
             self.halt(self._recorded.unmatched(event))
         del self._open[task_id]
         waiting.answer(event)
@@ -302,7 +293,7 @@ class Execution:
         if event.type is EventType.EXECUTION_SUSPENDED:
             return
         self._held.append(event)
-        if event.type in _ANSWERS:
+        if event.type in ASKED:
             self._held_ids.add(event.task_id)
 
     def _resume(self) -> None:
@@ -353,7 +344,7 @@ class Execution:
         try:
             result = main.result()
             if self.continued is None:
-                return Completed(self.code.encode_output(result))
+                return Completed(plain(self.code.encode_output(result)))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the code raised
@@ -390,22 +381,30 @@ class Execution:
             self.loop.refuse()
 
     def schedule(self, kind: EventType, fields: tuple[Any, ...], waiting: Any = None) -> Event:
-        """Schedule something: the event for it, which in a replay is that of the log. `waiting` gets the answer."""
+        """Schedule something: the event for it, which in a replay is that of the log. `waiting` gets the answer.
+
+        The event has copies of the fields as they are stored: what the code does with its objects later changes nothing.
+        Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`, at the code's own line.
+        """
         if self.dead or self.loop.thread != get_ident():
             self.check()
             never = Event(kind, self.now_ms, 0, fields)  # refused too often: something to wait for that does not come
             if waiting is not None:
                 waiting.event = never
             return never
+        stored = pack_fields(kind, fields)
         self.last_id = task_id = self.last_id + 1
         event = None
         if self._recorded.left:
             try:
-                event = self._recorded.match(kind, task_id, fields)
+                event = self._recorded.match(kind, task_id, stored)
             except NonDeterminismError as error:
                 self.halt(error)
         if event is None:
-            event = Event(kind, self.now_ms, task_id, fields)
+            copies = tuple(unpack(stored))
+            if len(stored) > self.settings.payload_bytes_max:  # (what is in the log already is not too large)
+                raise PayloadTooLarge(describe(kind, copies), len(stored), self.settings.payload_bytes_max)
+            event = Event(kind, self.now_ms, task_id, copies)
             self._actions[task_id] = event
         if waiting is not None:
             waiting.event = event
@@ -443,6 +442,7 @@ class Execution:
         self.check()
         if self.dead:
             return False
+        name = plain(name)
         known = self._patches.get(name)
         if known is None:
             known = not self.replaying or name in self._recorded.patches

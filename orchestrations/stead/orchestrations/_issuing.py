@@ -17,6 +17,10 @@ from ._ledger import Lock
 from ._messages import EVENT, TIMER, StartMessage, encode_start, task_key, timer_id
 from ._turn import Turn
 
+ENVELOPE_BYTES = 8_192
+"""What the message for a scheduled event has beyond what it carries, at most: IDs and addresses. What it carries was checked
+where the code asked for it, so that the code could catch it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -114,7 +118,7 @@ def send_small(
 
 
 def _check(turn: Turn, target: str, envelope: bytes) -> None:
-    if len(envelope) > turn.settings.payload_bytes_max:
+    if len(envelope) > turn.settings.payload_bytes_max + ENVELOPE_BYTES:
         raise PayloadTooLarge(f"the message to {target}", len(envelope), turn.settings.payload_bytes_max)
 
 

@@ -24,6 +24,7 @@ from ._outcome import Completed, ContinuedAsNew, Failed, Outcome
 from ._record import STATUSES, RuntimeStatus
 from ._registry import OrchestrationRegistry
 from ._resolver import ActivityForm, EntityOperation, OrchestrationForm
+from ._stored_form import same_stored
 
 _ENDS = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_TERMINATED})
 
@@ -117,7 +118,7 @@ def _other_end(execution: Execution, outcome: Outcome | None, end: Event) -> str
         return f"{said}, and the code goes on: it waits for {waits}"
     if _status(outcome) is not recorded:
         return f"{said}, and the code ends otherwise: {_shown(outcome)}"
-    if isinstance(outcome, Completed) and outcome.result != result:
+    if isinstance(outcome, Completed) and not same_stored(outcome.result, result):
         return f"{said} with {result!r}, and the code gives {outcome.result!r}"
     if isinstance(outcome, Failed) and failure is not None:
         before = FailureDetails.from_map(failure)

@@ -13,6 +13,7 @@ from typing import Any
 from stead.entities import Registry
 from stead.entities._addressing import resolve
 from stead.orchestrations._context import OrchestrationContext
+from stead.orchestrations._definition import OMITTED
 from stead.orchestrations._events import ANSWERED, SCHEDULED, Event, EventType, decode_event, encode_event
 from stead.orchestrations._execution import Execution
 from stead.orchestrations._failures import FailureDetails
@@ -39,7 +40,7 @@ class PlainCode:
         return self.function(context, input) if self.function.__code__.co_argcount > 1 else self.function(context)
 
     def encode_input(self, value: Any) -> object:
-        return value
+        return None if value is OMITTED else value
 
     def encode_output(self, value: Any) -> object:
         return value
