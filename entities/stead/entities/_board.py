@@ -72,6 +72,8 @@ class Board:
         self.membership = Bell()  # leases should be looked at now
         self.reading = Bell()  # the set of partitions to read, or the room for messages, has changed
         self.committing = Bell()  # rung by `commit`
+        self.overtaking = Bell()  # the same, while a batch of commits is under way
+        self.batch_flies = False
         self.to_commit: dict[Partition, None] = {}
         self.timing = Bell()
         self.parking = Bell()
@@ -164,6 +166,8 @@ class Board:
         """The partition has something to commit. (To look at all of them each time would cost more than most commits.)"""
         self.to_commit[partition] = None
         self.committing.ring()
+        if self.batch_flies:
+            self.overtaking.ring()
 
     # -- the store -----------------------------------------------------------------------------------------------------
 

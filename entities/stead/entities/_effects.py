@@ -104,6 +104,11 @@ class Effects:
         )
 
     @property
+    def weight(self) -> int:
+        """How much there is to commit, in messages: about what the commit costs the server."""
+        return len(self._consumed) + self._unparked_length + len(self._sends) + self._extra_length
+
+    @property
     def overfull(self) -> bool:
         """What was received (scheduled signals, above all) has filled it: nothing should be received until it is built."""
         return len(self._consumed) >= 2 * self._length_max or self._bytes >= 2 * self._bytes_max

@@ -31,6 +31,8 @@ from ._intake import Environment, Intake
 
 __all__ = ["Environment", "Partition", "Started"]
 
+_QUANTUM_S = 0.002  # how long one activation takes turns before the next one of its partition does
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -55,6 +57,7 @@ class Partition(Intake):
         self.epoch = acquired.epoch
         self.next_due_ms = acquired.next_due_ms
         self.draining = False  # a release is under way: no new turns
+        self.unfinished = False  # the last turns ended in the middle of work that needs no further message
         self._commit_id = acquired.commit_id
         self._busy: dict[Activation, None] = {}
         self._ended: deque[tuple[Activation, object, BaseException | None]] = deque()  # busy, and to be finished
@@ -88,11 +91,17 @@ class Partition(Intake):
         return None
 
     def take_turns(self, stop_at: float) -> list[Started]:
-        """Let ready activations take turns until none is left, `elapsed()` passes `stop_at`, or a commit is full."""
+        """Let ready activations take turns until none is left, `elapsed()` passes `stop_at`, or a commit is full.
+
+        They do so one after the other, each for a quantum of time. One that has work left without a message ends the
+        slice with its quantum (`unfinished`): it needs nothing but the processor, and the others wait for messages.
+        """
         effects = self.effects
-        effects.stop_at = stop_at
+        now = effects.elapsed()
+        self.unfinished = False
         started: list[Started] = []
         while (activation := self._first_ready()) is not None:
+            effects.stop_at = min(stop_at, now + _QUANTUM_S)
             self._ready.popleft()
             activation.queued = False
             counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
@@ -105,7 +114,11 @@ class Partition(Intake):
                 activation.phase = Phase.BUSY
                 self._busy[activation] = None
                 started.append(Started(self, activation, awaitable))
-            if effects.elapsed() >= stop_at:
+            now = effects.elapsed()
+            if activation.more and now >= effects.stop_at:
+                self.unfinished = True
+                break
+            if now >= stop_at:
                 break
         return started
 

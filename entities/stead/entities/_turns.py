@@ -37,6 +37,7 @@ from ._envelope import (
     encode_record,
 )
 from ._errors import UnknownOperation, qualified_name
+from ._held import held_reports
 from ._ids import EntityId
 from ._locks import LockState
 from ._registry import Registry
@@ -142,7 +143,7 @@ class EntityKind:
             queue.popleft()
             ended = elapsed()
             if ended - started > slow:
-                _report_slow(activation.target, message.operation, ended - started)
+                _report_slow(activation.target, body, message.operation, ended, ended - started)
             started = ended
             if stop or ended >= effects.stop_at or effects.one_turn or effects.full:
                 break
@@ -284,11 +285,6 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _report_slow(target: str, operation: str, seconds: float) -> None:
-    logger.warning(
-        "%s: operation %s held the worker for %.0f ms: nothing else of this worker ran meanwhile; "
-        "make it `async def`, or move slow work out of it",
-        target,
-        operation,
-        seconds * 1000,
-    )
+def _report_slow(target: str, body: _Body, operation: str, at_s: float, seconds: float) -> None:
+    what = f"operation {operation} of {body.entity_type.name}"
+    held_reports.report(target, what, at_s, seconds, "make it `async def`, or move slow work out of it")

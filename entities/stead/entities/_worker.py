@@ -138,9 +138,11 @@ class Worker:
         except BaseException:  # cancelled, perhaps: what it has taken must not be kept for it
             await self.stop()
             raise
+        committer = Committer(board)
         self._spawn("membership", self._membership.run)
         self._spawn("inbox", reader.run)
-        self._spawn("commits", Committer(board).run)
+        self._spawn("commits", committer.run)
+        self._spawn("light commits", committer.run_light)
         self._spawn("timers", TimerRunner(board).run)
         self._spawn("parks", parker.run)
         self._spawn("age", parker.watch_age)

@@ -3,11 +3,16 @@
 One round trip carries the commits of all partitions that have something to commit; each is atomic by itself. Under load
 batches grow by themselves, and when idle a single message commits at once. A commit whose answer was lost is sent again
 with the same bytes: its ID tells the store whether it was applied already.
+
+What is little does not wait for what is much: a batch has a limit, over all its partitions; the lightest commits come
+first in it; and while it is under way, light ones of other partitions follow it at once. (A partition has one commit in
+flight at most, and commits of different partitions have no order.)
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from stead.transport import Commit, CommitVerdict, ServerChanged
 
@@ -17,6 +22,13 @@ from ._partition import Partition
 
 logger = logging.getLogger("stead.worker")
 
+LIGHT_WEIGHT = 16
+"""Messages in a commit that goes at once, though a batch is under way."""
+LIGHT_LENGTH = 8
+"""How many of those go together: each costs the server more by itself than in a larger one."""
+
+Batch = list[tuple[Partition, Commit]]
+
 
 class Committer:
     """Sends commits while there are any."""
@@ -25,25 +37,61 @@ class Committer:
         self._board = board
 
     async def run(self) -> None:
+        """Send batches, one after the other."""
         board = self._board
         while True:
             await board.committing.wait()
             while batch := self._build():
-                try:
-                    await self._commit(batch)
-                except ServerChanged:
-                    board.check_generation()
+                board.batch_flies = True
+                await self._send(batch)
+                board.batch_flies = False
 
-    def _build(self) -> list[tuple[Partition, Commit]]:
-        batch: list[tuple[Partition, Commit]] = []
-        partitions, self._board.to_commit = self._board.to_commit, {}
+    async def run_light(self) -> None:
+        """Send what is light meanwhile."""
+        board = self._board
+        while True:
+            await board.overtaking.wait()
+            while board.batch_flies and (batch := self._build_light()):
+                await self._send(batch)
+
+    def _build(self) -> Batch:
+        board = self._board
+        waiting = [p for p in board.to_commit if p.wants_commit]
+        board.to_commit = {}
+        if len(waiting) < 2:
+            return self._built(waiting)
+        waiting.sort(key=lambda partition: partition.effects.weight)
+        room = board.settings.batch_length_max
+        chosen: list[Partition] = []
+        for place, partition in enumerate(waiting):
+            chosen.append(partition)
+            room -= partition.effects.weight
+            if room <= 0:
+                board.to_commit = dict.fromkeys(waiting[place + 1 :])
+                break
+        return self._built(chosen)
+
+    def _build_light(self) -> Batch:
+        board = self._board
+        chosen = [p for p in board.to_commit if p.wants_commit and p.effects.weight <= LIGHT_WEIGHT][:LIGHT_LENGTH]
+        for partition in chosen:
+            del board.to_commit[partition]
+        return self._built(chosen)
+
+    def _built(self, partitions: Sequence[Partition]) -> Batch:
+        batch: Batch = []
         for partition in partitions:
-            if partition.wants_commit:
-                try:
-                    batch.append((partition, partition.next_commit()))
-                except Unstorable as error:
-                    self._begin_anew(partition, error)
+            try:
+                batch.append((partition, partition.next_commit()))
+            except Unstorable as error:
+                self._begin_anew(partition, error)
         return batch
+
+    async def _send(self, batch: Batch) -> None:
+        try:
+            await self._commit(batch)
+        except ServerChanged:
+            self._board.check_generation()
 
     def _begin_anew(self, partition: Partition, error: Unstorable) -> None:
         """A state could not be packed: run the partition's uncommitted messages again, packing that state each time,
@@ -54,7 +102,7 @@ class Committer:
         self._board.environment.pack_each_turn(error.target)
         self._board.drop(partition, "it starts anew")
 
-    async def _commit(self, batch: list[tuple[Partition, Commit]]) -> None:
+    async def _commit(self, batch: Batch) -> None:
         board = self._board
         commits = [commit for _, commit in batch]
         verdicts = await board.insist(lambda: board.store.commit(commits, board.generation), "committing")
@@ -77,7 +125,7 @@ class Committer:
         due_before = partition.next_due_ms
         partition.committed()
         if partition.wants_commit:  # turns that ended meanwhile
-            board.to_commit[partition] = None
+            board.commit(partition)
         if partition.next_due_ms != due_before:
             board.timing.ring()
         if partition.has_turns or partition.suspects.careful:

@@ -18,6 +18,7 @@ from ._partition import Partition
 
 _COUNT_MIN = 32
 _PAUSE_S = 0.05
+_SLICE_S = 0.005  # how long entries are decoded before the others may do something
 
 
 class InboxReader:
@@ -86,11 +87,15 @@ class InboxReader:
         board.check_generation()
         self._streams = max(1, len(results))
         heard: list[Partition] = []
+        began = board.elapsed()
         for number, entries in results:
             partition = reading.pop(number)
             if not (partition.gone or partition.draining):
                 partition.receive(entries, caught_up=False)
                 heard.append(partition)
+            if board.elapsed() - began > _SLICE_S:  # a large read: the others may have something to do meanwhile
+                await asyncio.sleep(0)
+                began = board.elapsed()
         for partition in reading.values():
             if not partition.caught_up and not partition.gone:
                 partition.receive((), caught_up=True)

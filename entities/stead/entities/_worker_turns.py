@@ -1,7 +1,7 @@
 """The part of a worker that lets partitions take turns, and that runs their asynchronous operations as tasks.
 
 Turns of synchronous operations run inline, from a plain callback: no task and no await per message. A callback runs for
-a slice of time and then lets the event loop read, commit and renew.
+a slice of time and then lets the event loop read, commit and renew. Whose slice it is, `_rota` says.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ from stead.transport import HubMismatch, ServerChanged
 from ._activation import Activation
 from ._board import Bell, Board
 from ._envelope import Failure
+from ._held import held_reports, watched
 from ._partition import Partition, Started
+from ._rota import Rota
 from ._turns import OperationTimeout
 
 logger = logging.getLogger("stead.worker")
 
 _SLICE_S = 0.02
+_BLOCKING = "await what it waits for, with an asynchronous library or `asyncio.to_thread`"
 
 
 class TurnRunner:
@@ -28,7 +31,7 @@ class TurnRunner:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._active: dict[Partition, None] = {}
+        self._rota: Rota[Partition] = Rota()
         self._scheduled = False
         self._tasks: dict[asyncio.Task[None], Partition] = {}
         self._careful: dict[Partition, Bell] = {}
@@ -47,16 +50,16 @@ class TurnRunner:
         if partition.suspects.careful:
             self._wake_careful(partition)
             return
-        self._active[partition] = None
+        self._rota.wake(partition)
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
 
     def _run(self) -> None:
         board = self._board
+        rota = self._rota
         stop_at = board.elapsed() + _SLICE_S
-        for partition in list(self._active):
-            del self._active[partition]
+        for partition in rota.round():
             if partition.gone:
                 continue
             self.turning = partition
@@ -66,10 +69,10 @@ class TurnRunner:
                 self._start(start)
             self._after(partition)
             if partition.has_turns:
-                self._active[partition] = None  # at the end: the others come first
-            if board.elapsed() >= stop_at:
+                rota.goes_on(partition, rest=partition.unfinished)
+            if partition.unfinished or board.elapsed() >= stop_at:
                 break
-        self._scheduled = bool(self._active)
+        self._scheduled = bool(rota)
         if self._scheduled:
             asyncio.get_running_loop().call_soon(self._run)
         board.reading.ring()
@@ -95,7 +98,7 @@ class TurnRunner:
         error: BaseException | None = None
         limit_ms = self._board.settings.operation_ms_max
         try:
-            result = await _within(start.awaitable, limit_ms)
+            result = await _within(self._watched(start), limit_ms)
         except asyncio.CancelledError as cancelled:
             if start.partition.gone or start.partition.draining:
                 return  # the message stays in the store, for the next owner
@@ -105,6 +108,16 @@ class TurnRunner:
         except BaseException as raised:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
             error = raised
         self._finish(start.partition, start.activation, result, error)
+
+    def _watched(self, start: Started) -> Awaitable[object]:
+        target, current = start.activation.target, start.activation.current
+        operation = "" if current is None else current.message.operation
+
+        def held(at_s: float, seconds: float) -> None:
+            what = f"operation {operation} of {target[1:].partition('@')[0]}, which is `async def`,"
+            held_reports.report(target, what, at_s, seconds, _BLOCKING)
+
+        return watched(start.awaitable, self._board.elapsed, self._board.settings.slow_operation_ms / 1000, held)
 
     def _finish(
         self, partition: Partition, activation: Activation, result: object, error: BaseException | None
@@ -122,7 +135,7 @@ class TurnRunner:
         for task, owner in list(self._tasks.items()):
             if owner is partition:
                 task.cancel()
-        self._active.pop(partition, None)
+        self._rota.drop(partition)
         bell = self._careful.pop(partition, None)
         if bell is not None:
             bell.ring()

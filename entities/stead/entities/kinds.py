@@ -31,6 +31,7 @@ from ._envelope import (
     message_extras,
 )
 from ._extension import Extension
+from ._held import held_reports, watched
 from ._ids import canonical_name, check_instance_id, check_key
 from ._listing import PAGE_READ_LENGTH, take_page
 from ._operations import Parameters, Value, dumped, value_of
@@ -93,6 +94,7 @@ __all__ = [
     "encode_record",
     "encode_reply",
     "failure_of",
+    "held_reports",
     "hints_in",
     "instant_in_ms",
     "known_operation",
@@ -105,4 +107,5 @@ __all__ = [
     "take_page",
     "takes_anything",
     "value_of",
+    "watched",
 ]

@@ -7,11 +7,13 @@ All of that is the activity's failure; only a `KeyboardInterrupt` is nobody's re
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from stead.entities.kinds import held_reports, watched
 from stead.transport import InvalidInput, PayloadTooLarge, Settings, Taken, pack, pack_exact, unpack
 
 from ._failures import FailureDetails
@@ -25,6 +27,7 @@ TASK_VERSION = 1
 
 logger = logging.getLogger("stead.activities")
 
+_BLOCKING = "make it a plain `def`, which runs in a thread, or await what it waits for"
 _SIMPLE = frozenset({type(None), bool, int, float})  # values that are the same after a trip through the store
 
 
@@ -182,12 +185,20 @@ def encode_task(
 async def perform(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:
     """Run an asynchronous activity. Everything that it may raise becomes its failure, but `KeyboardInterrupt`."""
     try:
-        value = await cast("Awaitable[object]", _call(job, intercept))
+        value = await _watched(job, cast("Awaitable[object]", _call(job, intercept)), settings)
         return _success(job, value, settings)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
         return _failure(job, error, settings)
+
+
+def _watched(job: Job, awaitable: Awaitable[object], settings: Settings) -> Awaitable[object]:
+    def held(at_s: float, seconds: float) -> None:
+        what = f"activity {job.name}, which is `async def`,"
+        held_reports.report(job.context.instance_id, what, at_s, seconds, _BLOCKING)
+
+    return watched(awaitable, time.perf_counter, settings.slow_operation_ms / 1000, held)
 
 
 def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
-from stead.entities.kinds import Blocked, Failure, Pending, UnknownEnvelope
+from stead.entities.kinds import Blocked, Failure, Pending, UnknownEnvelope, held_reports
 from stead.transport import InvalidInput, Settings
 
 from . import _lifecycle, _messages
@@ -122,7 +122,7 @@ class OrchestrationKind:
                 body.drop_code()
             ended = elapsed()
             if ended - began > slow:
-                _report_slow(turn, ended - began)
+                _report_slow(turn, ended, ended - began)
             began = ended
             if effects.one_turn or turn.crowded:
                 break
@@ -144,10 +144,12 @@ class OrchestrationKind:
     def _settle(self, turn: Turn) -> None:
         """The run is over: what it changed goes to the effects."""
         turn.flush()
-        if turn.body.has_work:
+        body = turn.body
+        if body.has_work:
             turn.activation.more = True
-            # Should this be another worker's business then, this message takes it there.
-            send_small(turn, turn.target, _messages.GO_ON, [])
+            if not body.asked:  # should this be another worker's business then, this message takes it there
+                body.asked = True
+                send_small(turn, turn.target, _messages.GO_ON, [])
 
     def _take(self, turn: Turn, pending: Pending) -> None:
         handler = _HANDLERS.get(pending.message.operation)
@@ -214,14 +216,10 @@ def _has_children(log: Sequence[bytes]) -> bool:
 _CHILD = 9  # EventType.SUB_ORCHESTRATION_CREATED
 
 
-def _report_slow(turn: Turn, seconds: float) -> None:
-    logger.warning(
-        "%s: a turn of orchestration %s held the worker for %.0f ms: nothing else of this worker ran meanwhile; "
-        "do slow work in activities, and keep histories short by continue_as_new",
-        turn.target,
-        turn.record.name if turn.body.record is not None else "(unknown)",
-        seconds * 1000,
-    )
+def _report_slow(turn: Turn, at_s: float, seconds: float) -> None:
+    name = turn.record.name if turn.body.record is not None else "(unknown)"
+    advice = "do slow work in activities, and keep histories short by continue_as_new"
+    held_reports.report(turn.target, f"a turn of orchestration {name}", at_s, seconds, advice)
 
 
 def _go_on(turn: Turn) -> None:

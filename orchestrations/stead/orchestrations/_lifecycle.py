@@ -259,6 +259,7 @@ def on_wait(turn: Turn, pending: Pending) -> None:
 
 def on_go_on(turn: Turn, pending: Pending) -> None:
     """A turn goes on that did not fit into its commit: it has, before this message's turn came, or does without it."""
+    turn.body.asked = False
     if turn.running and not turn.body.deferred:
         wake(turn)
 

@@ -49,7 +49,7 @@ class Body:
     """
 
     __slots__ = (
-        "actions", "blocked", "deferred", "events", "execution", "ledger", "log", "packed", "record", "to_feed"
+        "actions", "asked", "blocked", "deferred", "events", "execution", "ledger", "log", "packed", "record", "to_feed"
     )  # fmt: skip
 
     def __init__(self, record: InstanceRecord | None, log: Sequence[bytes], events: Sequence[Event]) -> None:
@@ -63,6 +63,7 @@ class Body:
         self.to_feed: deque[Event] = deque()  # logged, but the code has not seen it
         self.blocked = False  # the store says that it waits for code
         self.deferred = False  # its code has to be run although no event came
+        self.asked = False  # to go on, by a message that has not come yet
 
     @property
     def has_work(self) -> bool:
