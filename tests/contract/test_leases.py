@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from redis_steps import commit, put, take
+from redis_steps import LEASE_MS, commit, put, take
 from stead.transport import LeaseView, Running, Store, TornCommit, stream_order
 from store_twins import Twin
 
@@ -168,6 +168,51 @@ async def test_the_renewer_s_thread_can_leave_a_marker_too(store: Store) -> None
     assert renewer.mark_running(0, b"token", marker)
     renewer.close()
     assert (await take(store, token=b"next", expected=b"token")).running == marker
+
+
+async def test_an_owner_heard_of_since_its_lease_ran_out_did_not_end_on_a_message(twin: Twin) -> None:
+    """It lost the lease, to a server that refused renewals, say: nothing is suspect, and no try is counted."""
+    store = twin.store
+    await put(store, [b"a"])
+    assert await store.acquire(0, "first", b"1", b"", 30) is not None
+    assert await store.mark_running(0, b"1", Running("@e@k", b"5-0", 2))
+    await twin.pass_ms(40)
+    await store.heartbeat("first", {}, 10_000)
+    second = await store.acquire(0, "second", b"2", b"1", LEASE_MS)
+    assert second is not None
+    assert (second.unclean, second.running) == (0, Running("@e@k", b"5-0", 1))
+    again = await store.acquire(0, "second", b"2", b"1", LEASE_MS)
+    assert again is not None
+    assert again.running == second.running
+
+
+async def test_an_owner_last_heard_of_before_its_lease_ran_out_may_have_ended_on_a_message(twin: Twin) -> None:
+    store = twin.store
+    await store.heartbeat("first", {}, 10_000)
+    assert await store.acquire(0, "first", b"1", b"", 30) is not None
+    assert await store.mark_running(0, b"1", Running("@e@k", b"5-0", 2))
+    await twin.pass_ms(40)
+    second = await store.acquire(0, "second", b"2", b"1", LEASE_MS)
+    assert second is not None
+    assert (second.unclean, second.running) == (1, Running("@e@k", b"5-0", 2))
+
+
+async def test_a_worker_that_takes_its_own_lease_again_did_not_end(store: Store) -> None:
+    """After a restart of the server it has dropped what it held, and finds its leases there."""
+    await store.acquire(0, "first", b"1", b"", LEASE_MS)
+    await store.heartbeat("first", {}, 10_000)
+    again = await store.acquire(0, "first", b"2", b"1", LEASE_MS)
+    assert again is not None
+    assert (again.unclean, again.epoch) == (0, 2)
+
+
+@pytest.mark.parametrize(("tries", "left"), [(1, None), (3, Running("@e@k", b"5-0", 2))])
+async def test_a_release_takes_the_try_back_that_it_ended(store: Store, tries: int, left: Running | None) -> None:
+    """An operation that was cancelled when its worker was shut down has not ended a worker."""
+    await take(store)
+    await store.mark_running(0, b"token", Running("@e@k", b"5-0", tries))
+    await store.release(0, b"token")
+    assert (await take(store, token=b"next")).running == left
 
 
 async def test_a_former_owner_marks_nothing(store: Store) -> None:

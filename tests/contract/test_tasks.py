@@ -252,6 +252,24 @@ async def test_deliveries_grow_with_every_worker_and_not_with_keeping_alive(stor
         assert task.deliveries == number
 
 
+async def test_a_worker_heard_of_since_it_was_given_up_on_did_not_end_on_the_task(twin: Twin) -> None:
+    """It could not say that the task runs, or left it to others: that delivery does not count."""
+    store = twin.store
+    await write(store, tasks=[shared(b"1")])
+    await take_now(store, "w")
+    await twin.pass_ms(300)
+    await store.heartbeat("w", {}, LONG_MS)
+    [again] = await store.retake_tasks(["q"], "v", 200, 10)
+    assert again.deliveries == 1
+    await store.heartbeat("v", {}, LONG_MS)
+    await twin.pass_ms(300)
+    [again] = await store.retake_tasks(["q"], "v", 200, 10)
+    assert again.deliveries == 1, "taken over from itself"
+    await twin.pass_ms(300)
+    [again] = await store.retake_tasks(["q"], "w", 200, 10)
+    assert again.deliveries == 2, "it was last heard of while the task was kept"
+
+
 async def test_no_more_is_taken_over_than_asked_for(store: Store) -> None:
     await write(store, tasks=[shared(b"%d" % number) for number in range(5)])
     await take_now(store, "w")

@@ -14,7 +14,9 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stead.transport import Clock, ConnectionLost, ServerChanged, Settings, Store, Task, WorkerView
+from stead.transport import Clock, ServerChanged, ServerUnsuitable, Settings, Store, Task, WorkerView
+
+from ._patience import BORNE, Patience
 
 if TYPE_CHECKING:
     from ._envelope import Message
@@ -78,6 +80,7 @@ class Board:
         self.timing = Bell()
         self.parking = Bell()
         self.interrupt_read: Callable[[], None] = lambda: None
+        self.fail: Callable[[BaseException], None] = _raise  # a part cannot go on: the worker ends, and lets go of all
         self.turn: Callable[[Partition], None] = lambda partition: None  # the partition may have turns to take
         self.cancel: Callable[[Partition], None] = lambda partition: None  # end its asynchronous operations
         self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
@@ -169,18 +172,38 @@ class Board:
         if self.batch_flies:
             self.overtaking.ring()
 
+    def watch(self, task: asyncio.Task[Any]) -> None:
+        """Let the worker end if a task of it fails: whoever waits for what it was to do would wait for ever."""
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.fail(error)
+
     # -- the store -----------------------------------------------------------------------------------------------------
 
+    def patience(self, what: str) -> Patience:
+        """That of a part or a step which carries out `what`."""
+        return Patience(self.settings, self.store.clock.monotonic, what)
+
     async def insist(self, step: Callable[[], Awaitable[T]], what: str) -> T:
-        """Carry out a step that can be repeated, however long the store is away. Raises `ServerChanged`."""
+        """Carry out a step that can be repeated, however long the store is away. Raises `ServerChanged`, and what the
+        server refuses for too long."""
         pause = _PAUSE_FIRST_S
+        patience: Patience | None = None
         while True:
             generation = self.generation
             try:
                 answer = await step()
-            except ConnectionLost as error:
-                if pause == _PAUSE_FIRST_S:
-                    logger.warning("%s: the store does not answer (%s); trying again", what, error)
+            except BORNE as error:
+                if patience is None:
+                    patience = self.patience(what)
+                try:
+                    patience.bear(error)
+                except ServerUnsuitable as refusal:  # whoever asked may have taken out of memory what it asked for
+                    self.fail(refusal)
+                    raise
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _PAUSE_MAX_S)
                 continue
@@ -188,6 +211,11 @@ class Board:
                 self.check_generation()
                 raise ServerChanged(what)
             return answer
+
+
+def _raise(error: BaseException) -> None:
+    """Until a worker listens."""
+    raise error
 
 
 async def _nothing(partition: Partition) -> None:

@@ -9,16 +9,21 @@ another (HAZARDS 20).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
-from stead.transport import ConnectionLost, Running, Settings, Store, StreamId
+from stead.transport import Running, Settings, Store, StreamId
+
+from ._patience import BORNE, Patience
 
 logger = logging.getLogger("stead.worker")
+
+T = TypeVar("T")
 
 STUCK_EXIT_STATUS = 70  # EX_SOFTWARE: the process ended itself because an operation held it
 
@@ -57,12 +62,15 @@ class ThreadKeeper:
         lost: Callable[[set[int]], None],
         turning: Callable[[], Turning | None],
         end_process: Callable[[int], object] = os._exit,
+        failed: Callable[[BaseException], None] = lambda error: None,
     ) -> None:
+        """`lost` and `failed` are called from the event loop: leases are another's, and renewing them will not do."""
         self._settings = settings
         self._renewer = store.renewer()
         self._lost = lost
         self._turning = turning
         self._end_process = end_process
+        self._failed = failed
         self._leases: dict[int, bytes] = {}
         self._guard = threading.Lock()
         self._stop = threading.Event()
@@ -100,8 +108,9 @@ class ThreadKeeper:
             await asyncio.sleep(pause)
 
     def _run(self) -> None:
-        pause = self._settings.lease_ms / 3000
-        failing = False
+        """Renew, and watch the event loop, until told to stop: whatever goes wrong, this thread does not end by itself."""
+        pause = usual = self._settings.lease_ms / 3000
+        patience = Patience(self._settings, time.monotonic, "renewing leases")
         while not self._stop.wait(pause):
             still = time.monotonic() - self._ticked
             if still * 1000 > self._settings.turn_stuck_ms:
@@ -109,15 +118,21 @@ class ThreadKeeper:
                 return
             try:
                 self._renew()
-            except ConnectionLost as error:
-                if not failing:
-                    logger.warning("leases cannot be renewed now: %s; trying again", error)
-                failing = True
-                pause = min(0.2, self._settings.lease_ms / 3000)
-            else:
-                failing = False
-                pause = self._settings.lease_ms / 3000
+                patience.rest()
+                pause = usual
+            except Exception as error:  # noqa: BLE001 - a thread's last word, and the worker's
+                pause = min(0.2, usual)
+                try:
+                    if not isinstance(error, BORNE):
+                        raise
+                    patience.bear(error)
+                except Exception as failure:  # noqa: BLE001 - the same
+                    self._tell(self._failed, failure)
         self._renewer.close()
+
+    def _tell(self, whom: Callable[[T], object], what: T) -> None:
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody is there any more to be told
+            self._loop.call_soon_threadsafe(whom, what)
 
     def _renew(self) -> None:
         with self._guard:
@@ -129,10 +144,19 @@ class ThreadKeeper:
             lost = {number for number in lost if self._leases.get(number) == leases[number]}
             for number in lost:
                 del self._leases[number]
-        if lost and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._lost, lost)
+        if lost:
+            self._tell(self._lost, lost)
 
     def _give_up(self, still: float) -> None:
+        try:
+            self._mark(still)
+        except Exception as error:  # noqa: BLE001 - nothing may keep the process from its end
+            logger.critical("the message could not be marked: %s", error)
+        finally:
+            self._end_process(STUCK_EXIT_STATUS)
+
+    def _mark(self, still: float) -> None:
+        """Say, and write down, what the event loop is in."""
         turning = self._turning()
         logger.critical(
             "the worker has been stuck for %.0f s%s: its leases are no longer renewed and the process ends",
@@ -140,19 +164,21 @@ class ThreadKeeper:
             f" in {turning.target} (message {turning.stream_id.decode()})" if turning else "",
         )
         if turning is not None:
-            try:
-                self._renewer.mark_running(
-                    turning.partition, turning.token, Running(turning.target, turning.stream_id, turning.tries)
-                )
-            except ConnectionLost as error:
-                logger.critical("the message could not be marked: %s", error)
-        self._end_process(STUCK_EXIT_STATUS)
+            running = Running(turning.target, turning.stream_id, turning.tries)
+            self._renewer.mark_running(turning.partition, turning.token, running)
 
 
 class TaskKeeper:
     """The keeper for virtual time: a task on the hub's clock."""
 
-    def __init__(self, store: Store, settings: Settings, lost: Callable[[set[int]], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        lost: Callable[[set[int]], None],
+        failed: Callable[[BaseException], None] = lambda error: None,
+    ) -> None:
+        self._failed = failed
         self._clock = store.clock
         self._renewer = store.renewer()
         self._settings = settings
@@ -178,11 +204,19 @@ class TaskKeeper:
         self.halt()
 
     async def _run(self) -> None:
+        patience = Patience(self._settings, self._clock.monotonic, "renewing leases")
         while True:
             await self._clock.sleep(self._settings.lease_ms / 3000)
             try:
                 lost = self._renewer.renew(dict(self._leases), self._settings.lease_ms)
-            except ConnectionLost:
+                patience.rest()
+            except Exception as error:  # noqa: BLE001 - a task's last word, and the worker's
+                try:
+                    if not isinstance(error, BORNE):
+                        raise
+                    patience.bear(error)
+                except Exception as failure:  # noqa: BLE001 - the same
+                    self._failed(failure)
                 continue
             for number in lost:
                 del self._leases[number]

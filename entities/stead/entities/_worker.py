@@ -23,6 +23,7 @@ from stead.transport import (
     HubMismatch,
     ManualClock,
     ServerChanged,
+    ServerUnsuitable,
     Settings,
     Store,
     end_task,
@@ -72,6 +73,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._failure: BaseException | None = None
         self._ended = False
+        self._giving_up: asyncio.Task[None] | None = None
         self._board: Board | None = None
         self._membership: Membership | None = None
         self._turns: TurnRunner | None = None
@@ -123,6 +125,7 @@ class Worker:
         )
         others.extend(extension.kind(environment) for extension in self._extensions)
         self._board = board = Board(self.name, store, settings, environment)
+        board.fail = self._end_by_itself
         self._turns = TurnRunner(board)
         board.keeper = self._make_keeper(board)
         names: dict[str, Mapping[str, Any]] = {t.canonical: t.describe() for t in self._registry.types()}
@@ -171,6 +174,8 @@ class Worker:
             await self._membership.release_all()
             for task in others:
                 await end_task(task)
+            if self._giving_up is not None:
+                await asyncio.wait((self._giving_up,))
         finally:  # at once, if the event loop itself ends
             self._let_go("the worker ends")
         await board.keeper.stop()
@@ -208,7 +213,8 @@ class Worker:
 
     @property
     def failure(self) -> BaseException | None:
-        """What made the worker end by itself: `HubMismatch` if the hub is no longer on the server; else a bug of stead."""
+        """What made the worker end by itself, with everything it held let go: `HubMismatch` if the hub is no longer on the
+        server, `ServerUnsuitable` if the server has refused what a worker needs for too long; else a bug of stead."""
         return self._failure
 
     @property
@@ -218,8 +224,8 @@ class Worker:
 
     def _make_keeper(self, board: Board) -> LeaseKeeper:
         if isinstance(self._store.clock, ManualClock):
-            return TaskKeeper(self._store, self._settings, board.lost)
-        return ThreadKeeper(self._store, self._settings, board.lost, self._turning)
+            return TaskKeeper(self._store, self._settings, board.lost, self._end_by_itself)
+        return ThreadKeeper(self._store, self._settings, board.lost, self._turning, failed=self._end_by_itself)
 
     def _turning(self) -> Turning | None:
         """The turn that the event loop is in, seen from the keeper's thread."""
@@ -238,23 +244,34 @@ class Worker:
         self._tasks.append(task)
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
+        """A part is there for as long as the worker is: without it, what the worker holds would stand still."""
+        if not task.cancelled():
+            self._end_by_itself(task.exception() or RuntimeError(f"a part of the worker, {task.get_name()}, ended"))
+
+    def _end_by_itself(self, error: BaseException) -> None:
+        """Something cannot go on, so nothing does: everything is let go at once, and others may have it."""
+        board = self._board
+        if self._ended or self._failure is not None or board is None:
             return
-        error = task.exception()
-        if isinstance(error, HubMismatch):
-            self._end_without_hub(error)
-            return
-        logger.critical("%s ended unexpectedly; the worker stops", task.get_name(), exc_info=error)
         self._failure = error
         self._stopping.set()
+        known = isinstance(error, (HubMismatch, ServerUnsuitable))
+        logger.critical(
+            "the worker ends, and lets everything go: %s",
+            error if known else repr(error),
+            exc_info=None if known else error,
+        )
+        held = {partition.number: partition.token for partition in board.partitions.values()}
+        self._let_go("the worker ends by itself")
+        if not isinstance(error, HubMismatch):  # what it holds is not in the hub that is there now, if any is
+            self._giving_up = asyncio.get_running_loop().create_task(self._give_up(held), name="stead-giving-up")
 
-    def _end_without_hub(self, error: HubMismatch) -> None:
-        """Let everything go: nothing that this worker holds or runs is in the hub that is there now, if any is."""
-        if self._failure is None:
-            logger.critical("the worker ends, and lets everything go: %s", error)
-            self._failure = error
-        self._stopping.set()
-        self._let_go("the hub is gone")
+    async def _give_up(self, held: Mapping[int, bytes]) -> None:
+        """Free what was held, so that nobody has to wait for leases to run out; for as long as those last."""
+        assert self._membership is not None, "a started worker has all its parts"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.lease_ms / 1000):
+                await self._membership.free(held)
 
 
 def _find_kind(entities: EntityKind, others: Sequence[Kind], target: str) -> Kind:

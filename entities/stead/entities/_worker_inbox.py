@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from stead.transport import ConnectionLost, Entry, ServerChanged, StreamId
+from stead.transport import Entry, ServerChanged, StreamId
 
 from ._activation import Activation
 from ._board import Board
 from ._partition import Partition
+from ._patience import BORNE
 
 _COUNT_MIN = 32
 _PAUSE_S = 0.05
@@ -41,6 +42,7 @@ class InboxReader:
 
     async def run(self) -> None:
         board = self._board
+        patience = board.patience("reading inboxes")
         while True:
             try:
                 while any(partition.wants_loading for partition in board.partitions.values()):
@@ -50,7 +52,9 @@ class InboxReader:
                     await board.reading.wait()
                     continue
                 await self._read_once(reading)
-            except ConnectionLost:
+                patience.rest()
+            except BORNE as error:
+                patience.bear(error)
                 await asyncio.sleep(_PAUSE_S)
             except ServerChanged:
                 board.check_generation()

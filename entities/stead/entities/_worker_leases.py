@@ -14,12 +14,13 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from stead.transport import ConnectionLost, HubMismatch, LeaseView, ServerChanged, TornCommit, WorkerView
+from stead.transport import HubMismatch, LeaseView, ServerChanged, TornCommit, WorkerView
 
 from ._assignment import assign
 from ._board import Bell, Board
 from ._leases import LeaseWatch, plan_leases
 from ._partition import Partition
+from ._patience import BORNE
 
 logger = logging.getLogger("stead.worker")
 
@@ -39,15 +40,18 @@ class Membership:
         self._releases: dict[Partition, asyncio.Task[None]] = {}
         self._unsure: dict[int, bytes] = {}  # partition -> token: asked for, and the answer has not come
         self._published_ms = 0
+        self._published_in: int = -1  # the generation of the server that has them: one that failed over may not
         self._mixed: set[str] = set()
 
     async def run(self) -> None:
+        patience = self._board.patience("a heartbeat")
         while True:
             try:
                 await self.round()
+                patience.rest()
                 await self._pause(self._board.settings.heartbeat_ms / 1000)
-            except ConnectionLost as error:
-                logger.info("the store does not answer a heartbeat: %s", error)
+            except BORNE as error:
+                patience.bear(error)
                 await self._pause(_TRY_AGAIN_S)
             except ServerChanged:
                 self._board.check_generation()
@@ -62,9 +66,11 @@ class Membership:
         settings = board.settings
         await self._let_go_of_unsure()
         server_ms, workers = await board.store.heartbeat(board.name, self._info(), settings.worker_keep_ms)
-        if server_ms - self._published_ms > settings.names_keep_ms // 10:
+        generation = board.store.generation
+        age_ms = abs(server_ms - self._published_ms)  # the server's clock may have been set back
+        if generation != self._published_in or age_ms > settings.names_keep_ms // 10:
             await board.store.publish(self._names, settings.names_keep_ms)
-            self._published_ms = server_ms
+            self._published_ms, self._published_in = server_ms, generation
         server_ms, views = await board.store.read_leases()
         board.check_generation()
         board.workers = workers
@@ -151,6 +157,25 @@ class Membership:
             board.add(Partition(acquired, board.environment))
             logger.debug("partition %d is held, epoch %d", acquired.partition, acquired.epoch)
 
+    async def free(self, held: Mapping[int, bytes]) -> None:
+        """Give back, however often it takes, what was dropped all at once, and leave the hub."""
+        board = self._board
+        self._unsure.update(held)
+        while True:
+            try:
+                await self._let_go_of_unsure()
+                _, views = await board.store.read_leases()
+                for view in views:  # what it lost track of is its own too
+                    if view.owner == board.name:
+                        await board.store.release(view.partition, view.token)
+                await board.store.leave(board.name)
+                return
+            except ServerChanged:
+                pass
+            except Exception as error:  # noqa: BLE001 - the worker has ended already: this is a favour to the others
+                logger.debug("leases cannot be given back: %s", error)
+            await asyncio.sleep(_TRY_AGAIN_S)
+
     async def _let_go_of_unsure(self) -> None:
         """Free what may be held for this worker without its knowing: the answer was lost, or not waited for."""
         for number, token in list(self._unsure.items()):
@@ -164,6 +189,7 @@ class Membership:
             task = asyncio.create_task(self._release(partition), name=f"stead-release {partition.number}")
             self._releases[partition] = task
             task.add_done_callback(lambda _: self._releases.pop(partition, None))
+            self._board.watch(task)
 
     async def release_all(self) -> None:
         """Give every partition back, and leave the hub."""
@@ -173,7 +199,7 @@ class Membership:
         try:
             await self._let_go_of_unsure()
             await self._board.store.leave(self._board.name)
-        except (ConnectionLost, ServerChanged, HubMismatch) as error:
+        except (*BORNE, ServerChanged, HubMismatch) as error:
             logger.info("the worker left without a word: %s", error)
 
     async def _release(self, partition: Partition) -> None:
@@ -190,8 +216,11 @@ class Membership:
                 await self._wait_settled(partition, bell)
             if not partition.gone:
                 await board.store.release(partition.number, partition.token)
-        except (ConnectionLost, ServerChanged, HubMismatch) as error:
-            logger.info("partition %d was not released: %s; its lease will expire", partition.number, error)
+        except (*BORNE, ServerChanged, HubMismatch) as error:
+            logger.info(
+                "partition %d was not released: %s; it will be, or its lease will expire", partition.number, error
+            )
+            self._unsure[partition.number] = partition.token
         finally:
             del board.settled[partition]
             board.drop(partition, "it was given back")

@@ -153,6 +153,7 @@ class TurnRunner:
             task = asyncio.create_task(self._go_carefully(partition, bell), name=f"stead-careful {partition.number}")
             self._tasks[task] = partition
             task.add_done_callback(self._tasks.pop)
+            self._board.watch(task)
         bell.ring()
 
     async def _go_carefully(self, partition: Partition, bell: Bell) -> None:

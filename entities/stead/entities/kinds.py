@@ -36,6 +36,7 @@ from ._ids import canonical_name, check_instance_id, check_key
 from ._listing import PAGE_READ_LENGTH, take_page
 from ._operations import Parameters, Value, dumped, value_of
 from ._partition import Environment, Partition, Started
+from ._patience import BORNE, Patience
 from ._registry import Registry
 from ._schema import describe_errors
 from ._signals_later import SignalsLater
@@ -44,6 +45,7 @@ from ._times import delay_in_ms, instant_in_ms
 from ._turns import EntityKind, OperationTimeout, failure_of
 
 __all__ = [
+    "BORNE",
     "LOCK",
     "PAGE_READ_LENGTH",
     "RELEASE",
@@ -68,6 +70,7 @@ __all__ = [
     "Parameters",
     "Park",
     "Partition",
+    "Patience",
     "Pending",
     "Phase",
     "Registry",

@@ -14,8 +14,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stead.entities.kinds import Bell, encode_message
-from stead.transport import ConnectionLost, InvalidInput, ServerChanged, Taken
+from stead.entities.kinds import BORNE, Bell, Patience, encode_message
+from stead.transport import InvalidInput, ServerChanged, Taken
 
 from ._activity_run import Job, Outcome, Runnable, Stage, failed
 from ._activity_slots import Slots
@@ -76,6 +76,7 @@ class SharedQueues:
     async def take(self) -> None:
         """Take tasks as long as there is room for them."""
         board = self._board
+        patience = Patience(board.settings, board.store.clock.monotonic, "taking activities")
         while True:
             try:
                 count = 0 if board.stopping else self._slots.room(self._plain)
@@ -88,9 +89,11 @@ class SharedQueues:
                     await self._open()
                     block_ms = board.settings.read_block_ms
                     self._receive(await board.store.take_tasks(queues, board.name, count, block_ms))
+                    patience.rest()
                     if board.stopping:
                         await self.give_back_idle()
-            except ConnectionLost:
+            except BORNE as error:
+                patience.bear(error)
                 await asyncio.sleep(_PAUSE_S)
             except ServerChanged:
                 self._opened = False
@@ -178,11 +181,15 @@ class SharedQueues:
         board = self._board
         settings = board.settings
         seconds = min(settings.activity_heartbeat_ms, settings.activity_keep_ms) / 1000
+        patience = Patience(settings, board.store.clock.monotonic, "a heartbeat of activities")
         while True:
             try:
                 await self._keep_once()
-            except ConnectionLost as error:
-                logger.info("the store does not answer a heartbeat of activities: %s", error)
+                patience.rest()
+            except BORNE as error:
+                patience.bear(error)
+                await asyncio.sleep(_PAUSE_S)  # not as long as between two heartbeats: others may take over meanwhile
+                continue
             except ServerChanged:
                 self._opened = False
                 board.check_generation()

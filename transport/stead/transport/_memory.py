@@ -237,8 +237,8 @@ class MemoryStore(MemoryTasks):
         """Take a partition whose lease token is `expected` (b"": it is free). None if it is another's by now."""
 
         def take() -> Acquired | None:
-            state = self._state.partitions[partition]
-            return steps.acquire(partition, state, worker, token, expected, lease_ms, self._clock.now_ms())
+            state, now_ms = self._state.partitions[partition], self._clock.now_ms()
+            return steps.acquire(partition, state, worker, token, expected, lease_ms, now_ms, self._state.workers)
 
         return await self._call("acquire", take)
 

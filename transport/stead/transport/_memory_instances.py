@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ._memory_leases import check_whole, owns
+from ._memory_leases import check_whole, outlived, owns
 from ._memory_state import Delivery, HubState, KeptTask, Order, PartitionState, format_id
 from ._records import Batch, Commit, Reuse, StreamId, Taken, doubtful, in_order, stream_order
 
@@ -132,7 +132,9 @@ def retake_tasks(
         queue = hub.queue(name)
         for order, delivery in sorted(queue.taken.items(), key=lambda item: item[0]):
             if len(entries) < count and now_ms - delivery.kept_ms >= idle_ms:
-                queue.taken[order] = Delivery(worker, now_ms, delivery.count + 1)
+                given_up_ms = 0 if delivery.worker == worker else delivery.kept_ms + idle_ms
+                ended = idle_ms == 0 or not outlived(hub.workers, delivery.worker, given_up_ms)
+                queue.taken[order] = Delivery(worker, now_ms, delivery.count + ended)
                 entries.append((name, order))
     return [task for name, order in entries for task in _wanted(hub, name, order)]
 

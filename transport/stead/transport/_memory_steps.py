@@ -7,11 +7,12 @@ As in the scripts, everything is checked before the first change (HAZARDS 4).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ._errors import SourceSuperseded
 from ._memory_instances import reserve, write_instances
-from ._memory_leases import check_whole, owns
-from ._memory_state import HubState, Order, PartitionState, Replies, Session, Stream, format_id
+from ._memory_leases import NOBODY, check_whole, outlived, owns
+from ._memory_state import Beat, HubState, Order, PartitionState, Replies, Session, Stream, format_id
 from ._records import (
     Acquired,
     Batch,
@@ -88,7 +89,14 @@ def _parked(state: PartitionState) -> int:
 
 
 def acquire(
-    partition: int, state: PartitionState, worker: str, token: bytes, expected: bytes, lease_ms: int, now_ms: int
+    partition: int,
+    state: PartitionState,
+    worker: str,
+    token: bytes,
+    expected: bytes,
+    lease_ms: int,
+    now_ms: int,
+    workers: Mapping[str, Beat] = NOBODY,
 ) -> Acquired | None:
     """Take a partition whose lease token is the expected one. Sent again, it gives the same.
 
@@ -100,10 +108,13 @@ def acquire(
     if not again and lease.token != expected:
         return None
     check_whole(partition, state)
+    lives = outlived(workers, lease.owner, 0 if lease.owner == worker else lease.expires_ms)
     lease.token, lease.owner, lease.free_since_ms = token, worker, 0
     lease.epoch += 0 if again else 1
     lease.expires_ms = now_ms + lease_ms
-    if expected and not again:  # its owner did not release it
+    if expected and not again and lives:  # its owner only lost it
+        take_back_try(state)
+    elif expected and not again:  # its owner did not release it
         state.unclean += 1
         state.suspect_until = state.inbox.last
     return Acquired(
@@ -127,7 +138,15 @@ def release(state: PartitionState, token: bytes, now_ms: int) -> bool:
         return False
     state.lease.token, state.lease.owner = b"", ""
     state.lease.expires_ms, state.lease.free_since_ms = 0, now_ms
+    take_back_try(state)
     return True
+
+
+def take_back_try(state: PartitionState) -> None:
+    """Whoever ran what the marker names has not ended on it: that try does not count."""
+    running = state.running
+    if running is not None:
+        state.running = replace(running, tries=running.tries - 1) if running.tries > 1 else None
 
 
 def renew(hub: HubState, leases: Mapping[int, bytes], lease_ms: int, now_ms: int) -> set[int]:

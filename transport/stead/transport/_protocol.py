@@ -155,8 +155,9 @@ class Store(Protocol):
         """Take a partition whose lease token is `expected` (b"": it is free). None if it is another's by now.
 
         Whether `expected` may be taken over is the caller's decision (HAZARDS 19); the swap is atomic. An `expected`
-        that was not released counts as an unclean end. A partition left in the middle of a commit is quarantined:
-        raises `TornCommit`.
+        that was not released counts as an unclean end, unless its owner has said that it lives since the lease ran out,
+        or is `worker` itself: then it has lost the lease, and nothing else. A partition left in the middle of a commit
+        is quarantined: raises `TornCommit`.
         """
         ...
 

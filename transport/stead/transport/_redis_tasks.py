@@ -95,7 +95,7 @@ class TaskSide(RedisBase):
         """Take over shared tasks of workers that have not kept them alive for `idle_ms`."""
         if not queues:
             return []
-        names = [*(self._keys.queue(queue) for queue in queues), self._keys.record]
+        names = [*(self._keys.queue(queue) for queue in queues), self._keys.workers, self._keys.record]
         retake = RETAKE.packed(names, worker, idle_ms, count, self._layout.hub_id)
         return await self._with_payloads(queues, await self._queries.one(retake))
 

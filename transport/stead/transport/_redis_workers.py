@@ -38,11 +38,11 @@ class WorkerSide(RedisBase):
         """Take a partition whose lease token is `expected` (b"": it is free). None if it is another's by now.
 
         Whether `expected` may be taken over is the caller's decision (HAZARDS 19); the swap is atomic. An `expected`
-        that was not released counts as an unclean end. A partition left in the middle of a commit is quarantined:
+        that was not released counts as an unclean end, unless its owner was heard of since. A partition left in the middle of a commit is quarantined:
         raises `TornCommit`.
         """
         keys = self._keys.partitions[partition]
-        names = (keys.lease, keys.inbox, keys.timers, keys.parked, keys.blocked, self._keys.record)
+        names = (keys.lease, keys.inbox, keys.timers, keys.parked, keys.blocked, self._keys.workers, self._keys.record)
         take = ACQUIRE.packed(names, token, expected, worker, lease_ms, self._layout.hub_id)
         answer = await self._commits.one(take)
         if not is_owner(partition, answer):

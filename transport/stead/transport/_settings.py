@@ -168,7 +168,8 @@ class Settings(BaseSettings):
     """How long a call waits for its reply where no `asyncio.timeout` is around it. Then `CallTimeout`."""
 
     store_tries_ms: Milliseconds = 20_000
-    """How long a client tries to reach a server that does not answer. Then `StoreUnavailable`. Workers try for ever."""
+    """How long a client tries to reach a server that does not answer. Then `StoreUnavailable`. Workers try for ever; but one
+    that a server answers and refuses for so long (a right was taken away) gives everything back and ends."""
 
     connect_ms: Milliseconds = 5_000
     """How long one attempt to connect may take."""

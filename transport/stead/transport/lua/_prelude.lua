@@ -65,6 +65,23 @@ local function fence(lease, token)
   return nil, commit
 end
 
+-- Whether a worker has said that it lives after the moment at which it was given up on: then it did not end on what it was
+-- running, whatever else kept it from what it had to do. `workers` holds what they say: "beat ms:info".
+local function outlived(workers, worker, given_up_ms)
+  local beat = worker and worker ~= '' and call('HGET', workers, worker)
+  return beat and (tonumber(string.match(beat, '^(%d+):')) or 0) > given_up_ms
+end
+
+-- One that ran what a marker names has not ended on it: that try does not count.
+local function take_back_try(lease)
+  local tries = tonumber(call('HGET', lease, 'running_tries') or '0')
+  if tries > 1 then
+    call('HSET', lease, 'running_tries', text(tries - 1))
+  else
+    call('HDEL', lease, 'running_target', 'running_id', 'running_tries')
+  end
+end
+
 -- What the value of a reservation begins with: the ID of the message that made it, after its length.
 local function id_prefix(message_id)
   return string.char(#message_id) .. message_id

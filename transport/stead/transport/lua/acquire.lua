@@ -2,11 +2,13 @@
 -- Takes a partition, if its lease token is still the expected one. Sent again, it gives the same.
 --
 -- KEYS  1 lease (hash)   2 inbox (stream)   3 timers (zset)   4 parked (hash)   5 blocked (hash)
---       6 hub record (hash)
+--       6 workers (hash)   7 hub record (hash)
 -- ARGV  1 packed: 1 token, 2 expected token ("" for a free partition), 3 owner, 4 lease ms, 5 hub ID
 -- Gives {0} if the token is another; {-1, commit ID} if a commit stopped in the middle (nothing written); else
 --       {1, epoch, commit ID, now ms, due ms of the first timer or "", {target, stream ID, ...} parked,
 --       {target, reason, ...} blocked, unclean ends, suspect until, running target or "", stream ID, tries}.
+-- An owner that did not release the partition has ended uncleanly, unless it was heard of after its lease had run out, or
+-- is the one that asks: it only lost the lease.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
 local a = cmsgpack.unpack(ARGV[1])
 local token, expected, owner, lease_ms = a[1], a[2], a[3], a[4]
@@ -17,7 +19,8 @@ check(KEYS[2], 'stream')
 check(KEYS[3], 'zset')
 check(KEYS[4], 'hash')
 check(KEYS[5], 'hash')
-local held = call('HMGET', lease, 'token', 'commit', 'applying')
+check(KEYS[6], 'hash')
+local held = call('HMGET', lease, 'token', 'commit', 'applying', 'owner', 'expires')
 -- A token is drawn anew for each acquisition: one that is there already was put there by this very request, whose answer
 -- was lost.
 local again = token ~= '' and held[1] == token
@@ -27,7 +30,10 @@ if (held[3] or '') ~= commit then return {-1, held[3] or ''} end
 local parked, blocked = call('HGETALL', KEYS[4]), call('HGETALL', KEYS[5])
 local due = call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2] or ''
 local suspect = nil
-if expected ~= '' and not again then
+local lost = expected ~= '' and not again  -- its owner did not release it
+-- (What is asked of the owner itself: whether it is a worker that says that it lives.)
+local lives = lost and outlived(KEYS[6], held[4], held[4] == owner and 0 or tonumber(held[5] or '0'))
+if lost and not lives then
   suspect = '0-0'
   if call('EXISTS', KEYS[2]) == 1 then
     local stream = call('XINFO', 'STREAM', KEYS[2])
@@ -43,6 +49,8 @@ local epoch = call('HINCRBY', lease, 'epoch', again and 0 or 1)
 if suspect then
   call('HINCRBY', lease, 'unclean', 1)
   call('HSET', lease, 'suspect', suspect)
+elseif lives then
+  take_back_try(lease)
 end
 local mark = call('HMGET', lease, 'unclean', 'suspect', 'running_target', 'running_id', 'running_tries')
 return {1, epoch, commit, text(now), due, parked, blocked, mark[1] or '0', mark[2] or '0-0', mark[3] or '',
