@@ -15,6 +15,7 @@ from ._ending import MARGIN, end, fail
 from ._errors import HistoryTooLong
 from ._events import Event, encode_event
 from ._execution import Execution
+from ._first_runs import come_to_unseen
 from ._issuing import ENVELOPE_BYTES, Refused, cancel, issue
 from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed
 from ._record import RuntimeStatus
@@ -45,9 +46,11 @@ def wake(turn: Turn, *, due: bool = False) -> bool:
     if body.blocked:
         body.blocked = False
         turn.effects.unblock(turn.target)
-    played = None if record.begun else 0
-    body.execution = Execution(turn.target, code, body.history(), turn.settings, turn.surroundings.types, played)
+    history, seen = come_to_unseen(turn)
+    body.execution = Execution(turn.target, code, history, turn.settings, turn.surroundings.types, seen)
     body.events = None
+    # To what this code did otherwise than the history says, mended code will come anew.
+    _saw(turn, seen if body.execution.diverged else len(history))
     if not record.begun or record.status is RuntimeStatus.PENDING:
         record.begun = True
         if record.status is RuntimeStatus.PENDING:
@@ -55,6 +58,20 @@ def wake(turn: Turn, *, due: bool = False) -> bool:
         turn.changed()
     drive(turn)
     return turn.body.execution is not None  # unless it has ended at once
+
+
+def settle(turn: Turn) -> None:
+    """The turn is over: how far the code has come goes into the record."""
+    body = turn.body
+    if body.execution is not None:
+        _saw(turn, body.to_feed[0][0] if body.to_feed else turn.record.history_length)
+
+
+def _saw(turn: Turn, seen: int) -> None:
+    record = turn.record
+    if record.history_length - record.unseen != seen:
+        record.unseen = record.history_length - seen
+        turn.changed()
 
 
 def _block(turn: Turn) -> None:
@@ -79,9 +96,11 @@ def happen(turn: Turn, event: Event) -> None:
     turn.log(event)
     body = turn.body
     if body.execution is None:
+        if turn.record.begun:
+            turn.record.unseen += 1
         _check_length(turn)
     elif body.to_feed:  # those come first in the log, so they do for the code: the turn that they belong to goes on
-        body.to_feed.append(event)
+        body.to_feed.append((turn.record.history_length - 1, event))
     else:
         body.execution.feed(event)
         drive(turn)
@@ -110,7 +129,7 @@ def drive(turn: Turn) -> None:
         elif body.to_feed:
             if turn.effects.full:
                 return
-            execution.feed(body.to_feed.popleft())
+            execution.feed(body.to_feed.popleft()[1])
         else:
             break
     _check_length(turn)
@@ -136,7 +155,7 @@ def _refuse(turn: Turn, action: Event, refused: Refused) -> None:
     """It cannot be carried out. The answer is logged at once; the code sees it when everything it wants is logged."""
     event = Event(refused.answer, turn.now_ms, action.task_id, (refused.failure.as_map(),))
     turn.log(event)
-    turn.body.to_feed.append(event)
+    turn.body.to_feed.append((turn.record.history_length - 1, event))
 
 
 def _take_custom_status(turn: Turn, value: object) -> bool:

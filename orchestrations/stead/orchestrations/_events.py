@@ -49,6 +49,7 @@ class EventType(IntEnum):
     LOCK_GRANTED = 22
     UNLOCK_SENT = 23  # lock request ID, targets, granted: directly to each, else along the chain of the request
     PATCHED = 24  # the name given to context.patched; its task_id is 0: it does not count
+    ORCHESTRATOR_STARTED = 25  # to how many of the events before it the code came only then
 
 
 NAMES = {
@@ -77,6 +78,7 @@ NAMES = {
     EventType.LOCK_GRANTED: "EntityLockGranted",
     EventType.UNLOCK_SENT: "EntityUnlockSent",
     EventType.PATCHED: "Patched",
+    EventType.ORCHESTRATOR_STARTED: "OrchestratorStarted",
 }
 
 FIELDS: dict[EventType, tuple[str, ...]] = {
@@ -105,6 +107,7 @@ FIELDS: dict[EventType, tuple[str, ...]] = {
     EventType.LOCK_GRANTED: (),
     EventType.UNLOCK_SENT: ("lock", "entity_ids", "granted"),
     EventType.PATCHED: ("name",),
+    EventType.ORCHESTRATOR_STARTED: ("events",),
 }
 
 # What the code of an orchestrator brings about, as opposed to what happens to it.

@@ -24,13 +24,14 @@ import hashlib
 import logging
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from stead.entities import ContextEnded
 from stead.transport import PayloadTooLarge, Settings, unpack
 
+from ._code import Code, Unanswered, Waiting
 from ._context import OrchestrationContext
 from ._critical import CriticalSections
 from ._data import plain
@@ -38,6 +39,7 @@ from ._errors import NonDeterminismError
 from ._event_wait import EventWait
 from ._events import ASKED, SCHEDULED, Event, EventType
 from ._failures import FailureDetails
+from ._first_runs import as_seen
 from ._loop import DurableHandle, new_loop
 from ._mailbox import Mailbox, event_data
 from ._ordering import NumberedTask
@@ -57,30 +59,6 @@ _TIMER_FIRED = EventType.TIMER_FIRED
 _TIMER_CREATED = EventType.TIMER_CREATED
 
 
-class Code(Protocol):
-    """What an execution needs of an orchestration's definition."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def version(self) -> str | None: ...
-
-    def start(self, context: OrchestrationContext, input: object) -> Coroutine[Any, Any, object]: ...
-
-    def encode_input(self, value: Any) -> object: ...
-
-    def encode_output(self, value: Any) -> object: ...
-
-
-class Waiting(Protocol):
-    """Something that waits for the answer to a scheduled event."""
-
-    event: Event
-
-    def answer(self, event: Event) -> None: ...
-
-
 class Execution:
     """See the module. Not for several threads."""
 
@@ -98,6 +76,7 @@ class Execution:
         `played`: how many of its events the code has seen before (default: all of them). For the others it is not
         replaying: 0 for an instance that begins.
         """
+        history = as_seen(history)
         started = history[0]
         fields: tuple[Any, ...] = (*started.fields, None, None, None)  # what an older worker wrote may have fewer
         name, version, given, execution_id, parent, tags, scheduled_ms = fields[:7]
@@ -216,9 +195,7 @@ class Execution:
     def _check_replay(self) -> None:
         error = self._recorded.check_end(self._actions, self._actions)
         outcome = self.outcome
-        if error is None or (
-            isinstance(outcome, Failed) and outcome.failure.error_type.endswith("NonDeterminismError")
-        ):
+        if error is None or self.diverged:
             return
         if isinstance(outcome, Failed):  # perhaps that is why: keep it visible
             details = FailureDetails.of(error)
@@ -227,6 +204,13 @@ class Execution:
         else:
             self._finish(Failed(FailureDetails.of(error)))
         self._actions = {}
+        self._patched = []
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the code does not do what its history says."""
+        outcome = self.outcome
+        return isinstance(outcome, Failed) and outcome.failure.error_type.endswith("NonDeterminismError")
 
     def _start(self) -> None:
         variables = contextvars.copy_context()
@@ -357,7 +341,7 @@ class Execution:
         for task_id, waiting in list(self._open.items()):
             if waiting.event.type is _TIMER_CREATED and task_id in self._actions:
                 del self._actions[task_id], self._open[task_id]
-        pending: dict[int, Waiting] = {task_id: _Unanswered(waiting.event) for task_id, waiting in self._open.items()}
+        pending: dict[int, Waiting] = {task_id: Unanswered(waiting.event) for task_id, waiting in self._open.items()}
         self._drop()
         self._open = pending
 
@@ -485,15 +469,3 @@ class Execution:
         if isinstance(error, Halted):
             return
         log.error("%s: %s", self.instance_id, context.get("message"), exc_info=error)
-
-
-class _Unanswered:
-    """What nobody waits for any more, after the end."""
-
-    __slots__ = ("event",)
-
-    def __init__(self, event: Event) -> None:
-        self.event = event
-
-    def answer(self, event: Event) -> None:
-        """Nothing: the code has ended."""

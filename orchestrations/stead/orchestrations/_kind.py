@@ -21,7 +21,7 @@ from stead.transport import InvalidInput, Settings
 
 from . import _lifecycle, _messages
 from ._beginning import begin
-from ._driving import drive, wake
+from ._driving import drive, settle, wake
 from ._ending import end
 from ._events import decode_event
 from ._failures import FailureDetails
@@ -143,6 +143,7 @@ class OrchestrationKind:
 
     def _settle(self, turn: Turn) -> None:
         """The run is over: what it changed goes to the effects."""
+        settle(turn)
         turn.flush()
         body = turn.body
         if body.has_work:

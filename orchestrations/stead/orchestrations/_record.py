@@ -80,6 +80,7 @@ class InstanceRecord:
     former: list[str] = field(
         default_factory=list[str]
     )  # IDs of executions before it was rewound: answers may name them
+    unseen: int = 0  # events at the end of the history to which the code has not come
 
     @property
     def finished(self) -> bool:
@@ -109,6 +110,7 @@ def encode_record(record: InstanceRecord) -> bytes:
         record.waiters,
         record.history_length,
         record.former,
+        record.unseen,
     )
     return bytes((STATUS_NUMBERS[record.status],)) + pack(fields)
 
@@ -123,7 +125,7 @@ def decode_record(data: bytes) -> InstanceRecord:
         raise InvalidInput("record", "it is not that of an instance")
     if fields[0] != RECORD_VERSION:
         raise UnknownEnvelope(fields[0])
-    record = InstanceRecord(status, *fields[1:19])
+    record = InstanceRecord(status, *fields[1:20])
     if record.parent is not None:
         record.parent = TaskAddress(*record.parent)
     return record

@@ -96,9 +96,8 @@ def first_event(history: History) -> Event:
 
 def _difference(execution: Execution, end: Event | None) -> str | None:
     outcome = execution.outcome
-    failure = outcome.failure if isinstance(outcome, Failed) else None
-    if failure is not None and failure.error_type.endswith("NonDeterminismError"):
-        return failure.message
+    if isinstance(outcome, Failed) and execution.diverged:
+        return outcome.failure.message
     if end is not None and end.type is EventType.EXECUTION_COMPLETED:
         return _other_end(execution, outcome, end)
     if outcome is not None and end is None:

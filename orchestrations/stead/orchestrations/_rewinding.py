@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, cast
 
 from ._driving import happen, wake
 from ._events import SCHEDULED, Event, EventType, encode_event
+from ._first_runs import seen_before
 from ._issuing import cancel, issue
 from ._ledger import Ledger
 from ._messages import REUSE_REWIND, timer_id
@@ -38,14 +39,16 @@ _FROM_OUTSIDE = frozenset(
 
 
 class Rewound(NamedTuple):
-    """A history as it is after rewinding, and the scheduled events that failed and have to be brought about again."""
+    """A history as it is after rewinding, the scheduled events that failed and have to be brought about again, and how many
+    of the events the code has seen."""
 
     events: list[Event]
     failed: frozenset[int]
+    seen: int
 
 
-def rewound(history: Sequence[Event]) -> Rewound:
-    """What is left of the history of a failed instance."""
+def rewound(history: Sequence[Event], unseen: int = 0) -> Rewound:
+    """What is left of the history of a failed instance. `unseen`: how many events before its end the code has not seen."""
     end = max((at for at, event in enumerate(history) if event.type in _ENDS), default=len(history))
     failure = None
     if end < len(history) and history[end].type is EventType.EXECUTION_COMPLETED:
@@ -65,7 +68,7 @@ def rewound(history: Sequence[Event]) -> Rewound:
             failed.add(event.task_id)
         else:
             kept.append(event)
-    return Rewound(kept, frozenset(failed))
+    return Rewound(kept, frozenset(failed), seen_before(history, cut, end - unseen))
 
 
 def _cut(events: Sequence[Event], failure: dict[str, Any] | None) -> int:
@@ -129,7 +132,7 @@ def _before_sections(history: Sequence[Event], cut: int) -> int:
 def rewind(turn: Turn, reason: str) -> None:
     """Rewind a failed instance, and let it go on. Its sub-orchestrations that failed are rewound as well."""
     body, record = turn.body, turn.record
-    events, failed = rewound(body.history())
+    events, failed, seen = rewound(body.history(), record.unseen)
     if turn.settings.instances_keep_ms:
         turn.effects.cancel_timer(timer_id(turn.target, record.execution_id, "purge"))
     record.former.append(record.execution_id)
@@ -143,9 +146,10 @@ def rewind(turn: Turn, reason: str) -> None:
     turn.log(Event(EventType.EXECUTION_REWOUND, turn.now_ms, 0, (reason, record.execution_id)))
     if _suspended(events):
         turn.log(Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (reason,)))
+    record.begun = True
+    record.unseen = record.history_length - seen
     for event in list(body.ledger.open.values()):
         _again(turn, event, event.task_id in failed)
-    record.begun = True
     turn.changed()
     wake(turn)
     _call_off_again(turn)

@@ -22,7 +22,8 @@ from ._record import InstanceRecord, encode_record
 if TYPE_CHECKING:
     from stead.entities.kinds import Activation, Effects
 
-    from ._execution import Code, Execution
+    from ._code import Code
+    from ._execution import Execution
     from ._resolver import TypeResolver
 
 Route = Callable[[str, str], Literal["own", "shared", "unknown"]]
@@ -60,7 +61,9 @@ class Body:
         self.packed: bytes | None = None  # the record's bytes, if it did not change since
         self.execution: Execution | None = None
         self.actions: deque[Event] = deque()  # what the code wants and is not logged yet
-        self.to_feed: deque[Event] = deque()  # logged, but the code has not seen it
+        self.to_feed: deque[tuple[int, Event]] = (
+            deque()
+        )  # logged, with their places there, but the code has not seen them
         self.blocked = False  # the store says that it waits for code
         self.deferred = False  # its code has to be run although no event came
         self.asked = False  # to go on, by a message that has not come yet
@@ -155,6 +158,7 @@ class Turn:
         body.ledger = Ledger()
         if body.record is not None:
             body.record.history_length = 0
+            body.record.unseen = 0
         self._appended = []
         self._reset = True
 
