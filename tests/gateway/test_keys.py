@@ -46,6 +46,7 @@ async def test_a_key_is_taken_in_three_places() -> None:
             http.get("/read", headers={"x-functions-key": "reader"}),
             http.get("/read", headers={"authorization": "Bearer reader"}),
             http.get("/read", headers={"authorization": "bearer  reader "}),
+            http.get("/read", auth=("whoever", "reader")),
             http.get("/read?code=", headers={"x-functions-key": "reader"}),
             http.get("/read?code=wrong", headers={"x-functions-key": "reader"}),
         ):
@@ -59,6 +60,8 @@ async def test_no_key_an_empty_key_and_a_wrong_key_are_401() -> None:
             http.get("/read?code="),
             http.get("/read", headers={"x-functions-key": ""}),
             http.get("/read", headers={"authorization": "Bearer "}),
+            http.get("/read", headers={"authorization": "Basic reader"}),
+            http.get("/read", headers={"authorization": "Basic cmVhZGVy"}),
             http.get("/read", headers={"authorization": "Basic reader"}),
             http.get("/read?code=readers"),
             http.get("/read?code=reade"),

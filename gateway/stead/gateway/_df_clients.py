@@ -29,6 +29,11 @@ def may_mean_nothing(request: Request) -> bool:
     return request.headers.get("user-agent", "").startswith("axios/")
 
 
+def reads_history(request: Request) -> bool:
+    """Whether it comes from one of the two, which both look for a status's history under another name than it has."""
+    return encodes_twice(request) or may_mean_nothing(request)
+
+
 def text_of(request: Request, value: object) -> object:
     """A value as it was sent; a text that may mean something else is marked."""
     return ClientText.of(value, twice=encodes_twice(request)) if isinstance(value, str) else value
@@ -44,11 +49,16 @@ def inputs_of(request: Request, body: object) -> Sequence[Any]:
 
 
 async def first_accepted(readings: Sequence[Any], send: Callable[[Any], Awaitable[Any]]) -> Any:
-    """What is answered to the first reading that is taken: what is refused as no right input has not been sent. Raises what
-    is said of the last one, if none is."""
-    for reading in readings[:-1]:
+    """What is answered to the first reading that is taken: what is refused as no right input has not been sent.
+
+    If none is, raises what is said of one that is no text, which tells more; else of the likeliest.
+    """
+    told: InvalidInput | None = None
+    for reading in readings:
         try:
             return await send(reading)
-        except InvalidInput:
-            continue
-    return await send(readings[-1])
+        except InvalidInput as error:
+            if told is None or not isinstance(reading, str):
+                told = error
+    assert told is not None, "there is one reading at least"
+    raise told

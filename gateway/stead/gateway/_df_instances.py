@@ -16,7 +16,7 @@ from stead.entities import CallTimeout
 from stead.orchestrations import InstanceFinished, InstanceRunning, RuntimeStatus, UnknownInstance
 
 from ._body import INVALID_JSON, MISSING, ONLY_JSON, media_type, read_json
-from ._df_clients import may_mean_nothing, text_of
+from ._df_clients import may_mean_nothing, reads_history, text_of
 from ._df_payloads import (
     ACCEPTED,
     BAD_REQUEST,
@@ -70,6 +70,8 @@ async def get_status(request: Request, hub: Hub) -> Response:
 
     def answer() -> Response:
         payload = status_payload(status, show_input=show_input, show_output=show_output)
+        if "historyEvents" in payload and reads_history(request):
+            payload["history"] = payload["historyEvents"]
         return status_response(request, hub, status, payload, failed_is_500=failed_is_500)
 
     if len(status.history or ()) > HISTORY_LENGTH_AT_ONCE:

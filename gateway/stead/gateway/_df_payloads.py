@@ -73,9 +73,10 @@ class StatusPayload(TypedDict):
 
 
 class StatusWithHistory(StatusPayload, total=False):
-    """A status; the history is there if it was asked for and the instance has begun."""
+    """A status; the history is there if it was asked for and the instance has begun: for two clients under their name too."""
 
     historyEvents: list[dict[str, Any]]
+    history: list[dict[str, Any]]
 
 
 class PurgePayload(TypedDict):
@@ -132,11 +133,19 @@ def _instance_url(request: Request, hub: Hub, instance_id: str) -> str:
 
 def management_payload(request: Request, hub: Hub, instance_id: str, wishes: Wishes) -> ManagementPayload:
     """Every URI of an instance, for whoever sent the request."""
-    base = _instance_url(request, hub, instance_id)
-    common = f"taskHub={quote(hub.hub_name, safe='')}&connection={quote(wishes.connection, safe='')}"
-    if (token := hub.token(request, instance_id)) is not None:
-        common += f"&code={quote(token, safe='')}"
+    common = common_query(hub, wishes.connection, hub.token(request, instance_id))
     flag = f"&{FAILURE_FLAG}=true" if wishes.failed_is_500 else ""
+    return management_uris(instance_id, _instance_url(request, hub, instance_id), common, flag)
+
+
+def common_query(hub: Hub, connection: str, code: str | None) -> str:
+    """The query that every URI has."""
+    common = f"taskHub={quote(hub.hub_name, safe='')}&connection={quote(connection, safe='')}"
+    return common if code is None else f"{common}&code={quote(code, safe='')}"
+
+
+def management_uris(instance_id: str, base: str, common: str, flag: str = "") -> ManagementPayload:
+    """Every URI of an instance, which is at `base`. `flag`: added to that of its status."""
     return {
         "id": instance_id,
         "statusQueryGetUri": f"{base}?{common}{flag}",

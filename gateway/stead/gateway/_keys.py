@@ -1,6 +1,7 @@
 """Who may do what: keys with rights, and tokens that are good for one instance alone.
 
-A key is looked for in the query (`code=`), in `x-functions-key` and in `Authorization: Bearer`. An empty one is none. Keys are
+A key is looked for in the query (`code=`), in `x-functions-key`, in `Authorization: Bearer`, and as the password of
+`Authorization: Basic`, which clients make of a URL that has one. An empty one is none. Keys are
 hashed before they are compared, each with each in constant time, so that neither their length nor how much of one was right
 can be measured. They are never logged.
 
@@ -16,7 +17,7 @@ import hmac
 import json
 import os
 import secrets
-from base64 import urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,10 @@ class Keys:
         )
         raise HttpError(401, reason, headers={"www-authenticate": "Bearer"})
 
+    def key_of(self, request: Request) -> str | None:
+        """The key that a request carries, which is right and no token; None if it has none, or none is needed."""
+        return next((word for word in _offered(request) if self._keys and self._grant_of(word, None) is not None), None)
+
     def token(self, grant: Grant, instance_id: str) -> str | None:
         """A token for one instance, for who was granted that; None if no keys are needed here.
 
@@ -162,7 +167,17 @@ def _offered(request: Request) -> list[str]:
         scheme, _, word = header.partition(" ")
         if scheme.lower() == "bearer":
             words.append(word)
+        elif scheme.lower() == "basic":
+            words.append(_password(word))
     return [word.strip() for word in words if word.strip()][:8]
+
+
+def _password(credentials: str) -> str:
+    """The password of `Authorization: Basic`, "" if it has none."""
+    try:
+        return b64decode(credentials.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _key(key: str, rights: Iterable[str]) -> _Key:

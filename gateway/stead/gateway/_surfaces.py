@@ -8,6 +8,7 @@ from . import (
     _df_orchestrations,
     _openapi,
     _openapi_page,
+    _v1_df_client,
     _v1_entities,
     _v1_events,
     _v1_hub,
@@ -25,6 +26,7 @@ ROUTES: list[Route] = [
     *_v1_instances.ROUTES,
     *_v1_events.ROUTES,
     *_v1_hub.ROUTES,
+    *_v1_df_client.ROUTES,
     *_openapi.ROUTES,
     *_openapi_page.ROUTES,
 ]
