@@ -16,6 +16,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from ._interrupts import end_quietly
 
         end_quietly()
+        if arguments is None:
+            from ._hash_seed import begin_with_hash_seed
+
+            begin_with_hash_seed(sys.argv[1:])
     except KeyboardInterrupt:
         os._exit(130)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ._faults import FAILED, INTERRUPTED, WRONG_USAGE
+from ._hash_seed import give_hash_seed
 from ._logs import CHILD_VARIABLE
 
 BACK_OFF_SECONDS = 0.5  # before a dead child is replaced; doubled while its replacements die young
@@ -57,6 +58,7 @@ class Child:
         """`files`: descriptors that it inherits; `variables`: of its environment, beside this process's own."""
         environment = {**os.environ, **(variables or {})}
         environment[CHILD_VARIABLE] = label
+        give_hash_seed(environment)
         if url is not None:
             environment["STEAD_URL"] = url
         process = await asyncio.create_subprocess_exec(

@@ -16,6 +16,7 @@ from stead.orchestrations import Orchestrations
 from stead.transport import Store, open_store, parse_url, see_through
 
 from ._faults import INTERRUPTED
+from ._hash_seed import has_hash_seed
 from ._hub_info import promise_of
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class WorkerRun:
         names = ", ".join(sorted(known)) or "no entities or orchestrations"
         url = parse_url(self._url).public
         _log.info("worker %s of hub %s at %s serves %s", worker.name, self._app.name, url, names)
+        if self._app.orchestrations.orchestration_names() and not has_hash_seed():
+            _log.info("PYTHONHASHSEED is not set: give all workers the same number, so that sets have one order in all")
         level = logging.INFO if store.facts.durable == "always" else logging.WARNING
         _log.log(level, "server version %s: %s", store.facts.version, promise_of(store.facts, url))
 

@@ -27,6 +27,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 from ._definition import Activity
+from ._determinism_calls import (
+    CALLABLE,
+    CLOCK,
+    ENVIRONMENT,
+    GLOBAL,
+    INPUT_OUTPUT,
+    PATH_METHODS,
+    RANDOM,
+    SET,
+    ZONE,
+    Kind,
+    known_calls,
+    known_unless_told,
+)
+from ._determinism_globals import GlobalsReader
+from ._determinism_sets import SetReader
 from ._errors import NonDeterminismWarning, NotDeterministic
 
 FUNCTIONS_MAX = 200  # that are followed from one orchestrator
@@ -70,7 +86,7 @@ def find_nondeterminism(function: Callable[..., Any]) -> list[Finding]:
     first = _unit_of(inner) if isinstance(inner, types.FunctionType) else None
     if first is None:
         return []
-    known = _known()
+    known = known_calls()
     waiting, seen = [first], {id(first.node)}
     found: set[Finding] = set()
     while waiting and len(seen) <= FUNCTIONS_MAX:
@@ -84,108 +100,6 @@ def find_nondeterminism(function: Callable[..., Any]) -> list[Finding]:
                 seen.add(id(called.node))
                 waiting.append(called)
     return sorted(found)
-
-
-# -- what cannot be replayed ---------------------------------------------------------------------------------------------
-
-
-class _Kind(NamedTuple):
-    does: str
-    instead: str
-
-
-_ACTIVITY = "do it in an activity (context.call_activity)"
-_CLOCK = _Kind("reads the clock", "use context.now")
-_RANDOM = _Kind("is random", "use context.random")
-_UUID = _Kind("is random", "use context.new_uuid()")
-_SLEEP = _Kind("blocks the worker", "await asyncio.sleep(…) or context.create_timer(…)")
-_INPUT_OUTPUT = _Kind("does input or output", _ACTIVITY)
-_NETWORK = _Kind("uses the network", f"use context.call_http, or {_ACTIVITY}")
-_PROCESS = _Kind("starts or asks for a process", _ACTIVITY)
-_THREAD = _Kind("uses threads", _ACTIVITY)
-_ENVIRONMENT = _Kind("reads the environment", f"give it as the input, or {_ACTIVITY}")
-_LOOP = _Kind("uses another event loop", "await it here, or do it in an activity")
-_GLOBAL = _Kind(
-    "is a global variable, which a replay finds changed",
-    "keep it in a local variable, in the input, or in an entity",
-)
-
-_VERBS = "get post put patch delete head options request"
-_CALLS: tuple[tuple[_Kind, str, str], ...] = (
-    (_CLOCK, "time", "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns"),
-    (_CLOCK, "django.utils.timezone", "now localtime localdate"),
-    (_CLOCK, "arrow", "now utcnow"),
-    (_CLOCK, "pendulum", "now today"),
-    (_SLEEP, "time", "sleep"),
-    (
-        _RANDOM,
-        "random",
-        "random randint randrange randbytes getrandbits choice choices sample shuffle uniform triangular",
-    ),
-    (_RANDOM, "random", "gauss normalvariate lognormvariate expovariate betavariate gammavariate paretovariate"),
-    (_RANDOM, "random", "vonmisesvariate weibullvariate binomialvariate seed SystemRandom"),
-    (_RANDOM, "numpy.random", "rand randn randint random choice shuffle permutation uniform normal"),
-    (_RANDOM, "secrets", "token_bytes token_hex token_urlsafe choice randbelow randbits SystemRandom"),
-    (_RANDOM, "os", "urandom getrandom"),
-    (_UUID, "uuid", "uuid1 uuid4 uuid6 uuid7"),
-    (_ENVIRONMENT, "os", "getenv getenvb getcwd getlogin cpu_count"),
-    (_INPUT_OUTPUT, "builtins", "open input"),
-    (_INPUT_OUTPUT, "io", "open"),
-    (
-        _INPUT_OUTPUT,
-        "os",
-        "open listdir scandir walk stat remove unlink rename replace mkdir makedirs rmdir removedirs",
-    ),
-    (_INPUT_OUTPUT, "os.path", "exists isfile isdir getsize getmtime"),
-    (_INPUT_OUTPUT, "shutil", "copy copy2 copyfile copytree move rmtree"),
-    (_INPUT_OUTPUT, "tempfile", "mkstemp mkdtemp NamedTemporaryFile TemporaryFile TemporaryDirectory"),
-    (_INPUT_OUTPUT, "sqlite3", "connect"),
-    (_PROCESS, "os", "system popen getpid fork kill"),
-    (_PROCESS, "subprocess", "run call check_call check_output getoutput getstatusoutput Popen"),
-    (_PROCESS, "multiprocessing", "Process Pool"),
-    (_PROCESS, "asyncio", "create_subprocess_exec create_subprocess_shell"),
-    (_PROCESS, "concurrent.futures", "ProcessPoolExecutor"),
-    (_THREAD, "concurrent.futures", "ThreadPoolExecutor"),
-    (_THREAD, "threading", "Thread Timer"),
-    (_THREAD, "asyncio", "to_thread"),
-    (_THREAD, "anyio.to_thread", "run_sync"),
-    (_LOOP, "anyio", "run"),
-    (_LOOP, "asyncio", "run new_event_loop Runner"),
-    (_NETWORK, "asyncio", "open_connection start_server open_unix_connection start_unix_server"),
-    (_NETWORK, "socket", "socket create_connection create_server gethostname gethostbyname getaddrinfo getfqdn"),
-    (_NETWORK, "urllib.request", "urlopen urlretrieve"),
-    (_NETWORK, "http.client", "HTTPConnection HTTPSConnection"),
-    (_NETWORK, "requests", f"{_VERBS} Session session"),
-    (_NETWORK, "httpx", f"{_VERBS} stream Client AsyncClient"),
-    (_NETWORK, "aiohttp", "request ClientSession"),
-)
-_PATH_METHODS = frozenset(
-    {
-        *("exists", "is_file", "is_dir", "stat", "iterdir", "glob", "rglob", "open", "read_text", "read_bytes"),
-        *("write_text", "write_bytes", "unlink", "mkdir", "rmdir", "touch", "rename", "replace"),
-    }
-)
-_CALLABLE = (
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MethodType,
-    type,
-)  # looking them up runs no user's code
-
-
-def _known() -> dict[object, tuple[_Kind, str]]:
-    """The functions and classes that must not be called, with their names. What is not loaded cannot be called."""
-    known: dict[object, tuple[_Kind, str]] = {}
-    for kind, module_name, names in _CALLS:
-        module = sys.modules.get(module_name)
-        if module is None:
-            continue
-        for name in names.split():
-            value = vars(module).get(name)
-            if value is not None:
-                shown = name if module is builtins else f"{module_name}.{name}"
-                known.setdefault(value, (kind, shown))
-    return known
 
 
 # -- reading a function ----------------------------------------------------------------------------------------------------
@@ -205,6 +119,8 @@ class _Unit(NamedTuple):
 
 
 _MISSING = object()
+_SHOWN_LENGTH_MAX = 60
+_UNLESS_TOLD = known_unless_told()
 
 
 def _unit_of(function: types.FunctionType) -> _Unit | None:
@@ -247,10 +163,12 @@ def _parsed(source: str) -> ast.Module | None:
         return None
 
 
-class _Reader(ast.NodeVisitor):
+class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
     """Reads one function's body, with the functions and classes within it."""
 
-    def __init__(self, unit: _Unit, known: Mapping[object, tuple[_Kind, str]]) -> None:
+    def __init__(self, unit: _Unit, known: Mapping[object, tuple[Kind, str]]) -> None:
+        SetReader.__init__(self, unit.node)
+        GlobalsReader.__init__(self, unit.node)
         self.found: list[tuple[int, str, str]] = []
         self.called: list[_Unit] = []
         self._unit = unit
@@ -281,7 +199,7 @@ class _Reader(ast.NodeVisitor):
                 self.visit(statement)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self._note_write(node.target)
+        self.look_at_target(node.target)
         self.visit(node.target)
         if node.value is not None:
             self.visit(node.value)
@@ -294,30 +212,31 @@ class _Reader(ast.NodeVisitor):
         for statement in () if _says_replaying(node.test) else node.orelse:
             self.visit(statement)
 
-    # -- writes of globals
+    # -- assignments
 
     def visit_Assign(self, node: ast.Assign) -> None:
         for target in node.targets:
-            self._note_write(target)
+            self.look_at_target(target)
+        self.look_at_assignment(node)
         self.generic_visit(node)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        self._note_write(node.target)
-        self.generic_visit(node)
+    def visit_For(self, node: ast.For) -> None:
+        self.look_at_target(node.target)
+        super().visit_For(node)
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
-        self._note_write(node.target)
-        self.generic_visit(node)
+    def note_global(self, node: ast.expr, name: str) -> None:
+        self._note(node, repr(name), GLOBAL)
 
-    def _note_write(self, target: ast.expr) -> None:
-        for node in ast.walk(target):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in self._globals:
-                self._note(node, repr(node.id), _GLOBAL)
+    def note_set(self, node: ast.expr) -> None:
+        shown = ast.unparse(node)
+        self._note(node, repr(shown if len(shown) <= _SHOWN_LENGTH_MAX else shown[: _SHOWN_LENGTH_MAX - 1] + "…"), SET)
 
     # -- calls
 
     def visit_Call(self, node: ast.Call) -> None:
         self._look_at(node)
+        self.look_at_call_over_sets(node)
+        self.look_at_change(node)
         self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
@@ -329,15 +248,15 @@ class _Reader(ast.NodeVisitor):
 
     def _look_at_environment(self, node: ast.Name | ast.Attribute) -> None:
         if isinstance(node.ctx, ast.Load):
-            value = self._resolve(node)
+            value = self.resolve(node)
             if value is os.environ or value is getattr(os, "environb", os.environ):
-                self._note(node, "os.environ", _ENVIRONMENT)
+                self._note(node, "os.environ", ENVIRONMENT)
 
     def _look_at(self, node: ast.Call) -> None:
         function = node.func
         if isinstance(function, ast.Attribute) and self._look_at_method(node, function):
             return
-        value = self._resolve(function)
+        value = self.resolve(function)
         if isinstance(value, Activity):
             what = f"activity {cast('Activity[..., Any]', value).name!r} is called as a function"
             self.found.append((node.lineno, what, "use context.call_activity, which keeps its result"))
@@ -345,7 +264,7 @@ class _Reader(ast.NodeVisitor):
             self._look_at_function(node, value)
         elif value is random.Random:
             if not node.args and not node.keywords:
-                self._note(node, "random.Random()", _RANDOM)
+                self._note(node, "random.Random()", RANDOM)
         elif value is _MISSING:
             self._follow_later(function)
         else:
@@ -361,7 +280,14 @@ class _Reader(ast.NodeVisitor):
                 self.called.append(unit)
 
     def _look_up(self, node: ast.Call, value: object) -> bool:
-        if not isinstance(value, _CALLABLE) or value not in self._known:
+        if not isinstance(value, CALLABLE):
+            return False
+        if value in _UNLESS_TOLD:
+            kind, name, most = _UNLESS_TOLD[value]
+            if len(node.args) + len(node.keywords) <= most:
+                self._note(node, f"{name}()", kind)
+            return True
+        if value not in self._known:
             return False
         kind, name = self._known[value]
         self._note(node, f"{name}()", kind)
@@ -369,20 +295,26 @@ class _Reader(ast.NodeVisitor):
 
     def _look_at_method(self, node: ast.Call, function: ast.Attribute) -> bool:
         """`datetime.now()` and the like: functions of a class; and `Path(…).read_text()`."""
-        owner = self._resolve(function.value)
+        owner = self.resolve(function.value)
         name = function.attr
         if isinstance(owner, type) and issubclass(owner, datetime.date):
+            if name == "fromtimestamp" and len(node.args) + len(node.keywords) == 1:
+                self._note(node, f"{owner.__name__}.{name}()", ZONE)
+                return True
             clock = name == "today" or (name in ("now", "utcnow") and issubclass(owner, datetime.datetime))
             if clock:
-                self._note(node, f"{owner.__name__}.{name}()", _CLOCK)
+                self._note(node, f"{owner.__name__}.{name}()", CLOCK)
             return clock
         if isinstance(owner, type) and issubclass(owner, pathlib.Path) and name in ("cwd", "home"):
-            self._note(node, f"{owner.__name__}.{name}()", _ENVIRONMENT)
+            self._note(node, f"{owner.__name__}.{name}()", ENVIRONMENT)
             return True
-        if isinstance(function.value, ast.Call) and name in _PATH_METHODS:
-            made = self._resolve(function.value.func)
+        if name == "astimezone" and not node.args and not node.keywords:
+            self._note(node, f"{name}()", ZONE)
+            return True
+        if isinstance(function.value, ast.Call) and name in PATH_METHODS:
+            made = self.resolve(function.value.func)
             if isinstance(made, type) and issubclass(made, pathlib.Path):
-                self._note(node, f"{made.__name__}.{name}()", _INPUT_OUTPUT)
+                self._note(node, f"{made.__name__}.{name}()", INPUT_OUTPUT)
                 return True
         return False
 
@@ -395,17 +327,17 @@ class _Reader(ast.NodeVisitor):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.decorator_list:
             self.called.append(self._unit._replace(node=node, closure={}))
 
-    def _note(self, node: ast.expr, name: str, kind: _Kind) -> None:
+    def _note(self, node: ast.expr, name: str, kind: Kind) -> None:
         self.found.append((node.lineno, f"{name} {kind.does}", kind.instead))
 
     # -- what a name stands for
 
-    def _resolve(self, node: ast.expr) -> object:
+    def resolve(self, node: ast.expr) -> object:
         """What an expression stands for: `None` if that cannot be known, `_MISSING` for a name that is not there yet."""
         if isinstance(node, ast.Name):
             return self._resolve_name(node.id)
         if isinstance(node, ast.Attribute):
-            owner = self._resolve(node.value)
+            owner = self.resolve(node.value)
             if isinstance(owner, types.ModuleType):
                 return vars(owner).get(node.attr)
             # A class of a module, as in `datetime.datetime`, is enough: classes' own attributes are looked at by name.

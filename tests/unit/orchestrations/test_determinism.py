@@ -259,10 +259,18 @@ async def uses_what_is_allowed(context: OrchestrationContext) -> list[Any]:
     await asyncio.sleep(5)
     async with asyncio.timeout(5):
         await context.create_timer(context.now + dates.timedelta(hours=1))
-    cache["x"] = 1
+    looked_up = cache.get("x")
     deadline: dt = dt.fromtimestamp(5, dates.UTC)
     path = pathlib.PurePath("a") / os.path.join("a", "b")
-    return [seeded.random(), random.Random(5), sensor.now(), deadline, path, uuid.uuid5(uuid.NAMESPACE_DNS, "a")]
+    return [
+        looked_up,
+        seeded.random(),
+        random.Random(5),
+        sensor.now(),
+        deadline,
+        path,
+        uuid.uuid5(uuid.NAMESPACE_DNS, "a"),
+    ]
 
 
 async def does_it_only_when_nothing_is_replayed(context: OrchestrationContext) -> None:

@@ -1,0 +1,129 @@
+"""What an orchestrator must not call, and what it uses instead."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import types
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    does: str
+    instead: str
+
+
+ACTIVITY = "do it in an activity (context.call_activity)"
+CLOCK = Kind("reads the clock", "use context.now")
+RANDOM = Kind("is random", "use context.random")
+UUID = Kind("is random", "use context.new_uuid()")
+SLEEP = Kind("blocks the worker", "await asyncio.sleep(…) or context.create_timer(…)")
+INPUT_OUTPUT = Kind("does input or output", ACTIVITY)
+NETWORK = Kind("uses the network", f"use context.call_http, or {ACTIVITY}")
+PROCESS = Kind("starts or asks for a process", ACTIVITY)
+THREAD = Kind("uses threads", ACTIVITY)
+ENVIRONMENT = Kind("reads the environment", f"give it as the input, or {ACTIVITY}")
+LOOP = Kind("uses another event loop", "await it here, or do it in an activity")
+ZONE = Kind("depends on the machine's time zone", "give the zone, as UTC")
+HASH = Kind("is another number in each process", "use what it is made of, or hashlib")
+SET = Kind("is a set, whose order is another one in each process", "go over sorted(…), or keep a list")
+GLOBAL = Kind(
+    "is a global variable, which a replay finds changed",
+    "keep it in a local variable, in the input, or in an entity",
+)
+
+_VERBS = "get post put patch delete head options request"
+_CALLS: tuple[tuple[Kind, str, str], ...] = (
+    (CLOCK, "time", "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns"),
+    (ZONE, "time", "mktime tzset"),
+    (HASH, "builtins", "hash id"),
+    (CLOCK, "django.utils.timezone", "now localtime localdate"),
+    (CLOCK, "arrow", "now utcnow"),
+    (CLOCK, "pendulum", "now today"),
+    (SLEEP, "time", "sleep"),
+    (
+        RANDOM,
+        "random",
+        "random randint randrange randbytes getrandbits choice choices sample shuffle uniform triangular",
+    ),
+    (RANDOM, "random", "gauss normalvariate lognormvariate expovariate betavariate gammavariate paretovariate"),
+    (RANDOM, "random", "vonmisesvariate weibullvariate binomialvariate seed SystemRandom"),
+    (RANDOM, "numpy.random", "rand randn randint random choice shuffle permutation uniform normal"),
+    (RANDOM, "secrets", "token_bytes token_hex token_urlsafe choice randbelow randbits SystemRandom"),
+    (RANDOM, "os", "urandom getrandom"),
+    (UUID, "uuid", "uuid1 uuid4 uuid6 uuid7"),
+    (ENVIRONMENT, "os", "getenv getenvb getcwd getlogin cpu_count"),
+    (INPUT_OUTPUT, "builtins", "open input"),
+    (INPUT_OUTPUT, "io", "open"),
+    (
+        INPUT_OUTPUT,
+        "os",
+        "open listdir scandir walk stat remove unlink rename replace mkdir makedirs rmdir removedirs",
+    ),
+    (INPUT_OUTPUT, "os.path", "exists isfile isdir getsize getmtime"),
+    (INPUT_OUTPUT, "shutil", "copy copy2 copyfile copytree move rmtree"),
+    (INPUT_OUTPUT, "tempfile", "mkstemp mkdtemp NamedTemporaryFile TemporaryFile TemporaryDirectory"),
+    (INPUT_OUTPUT, "sqlite3", "connect"),
+    (PROCESS, "os", "system popen getpid fork kill"),
+    (PROCESS, "subprocess", "run call check_call check_output getoutput getstatusoutput Popen"),
+    (PROCESS, "multiprocessing", "Process Pool"),
+    (PROCESS, "asyncio", "create_subprocess_exec create_subprocess_shell"),
+    (PROCESS, "concurrent.futures", "ProcessPoolExecutor"),
+    (THREAD, "concurrent.futures", "ThreadPoolExecutor"),
+    (THREAD, "threading", "Thread Timer"),
+    (THREAD, "asyncio", "to_thread"),
+    (THREAD, "anyio.to_thread", "run_sync"),
+    (LOOP, "anyio", "run"),
+    (LOOP, "asyncio", "run new_event_loop Runner"),
+    (NETWORK, "asyncio", "open_connection start_server open_unix_connection start_unix_server"),
+    (NETWORK, "socket", "socket create_connection create_server gethostname gethostbyname getaddrinfo getfqdn"),
+    (NETWORK, "urllib.request", "urlopen urlretrieve"),
+    (NETWORK, "http.client", "HTTPConnection HTTPSConnection"),
+    (NETWORK, "requests", f"{_VERBS} Session session"),
+    (NETWORK, "httpx", f"{_VERBS} stream Client AsyncClient"),
+    (NETWORK, "aiohttp", "request ClientSession"),
+)
+# Functions that look at the clock or the zone only if they are given so few arguments.
+UNLESS_TOLD: tuple[tuple[Kind, str, str, int], ...] = (
+    (CLOCK, "time", "gmtime", 0),
+    (ZONE, "time", "localtime ctime", 1),
+    (CLOCK, "time", "asctime", 0),
+    (CLOCK, "time", "strftime", 1),
+)
+PATH_METHODS = frozenset(
+    {
+        *("exists", "is_file", "is_dir", "stat", "iterdir", "glob", "rglob", "open", "read_text", "read_bytes"),
+        *("write_text", "write_bytes", "unlink", "mkdir", "rmdir", "touch", "rename", "replace"),
+    }
+)
+CALLABLE = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    type,
+)  # looking them up runs no user's code
+
+
+def known_calls() -> dict[object, tuple[Kind, str]]:
+    """The functions and classes that must not be called, with their names. What is not loaded cannot be called."""
+    known: dict[object, tuple[Kind, str]] = {}
+    for kind, module_name, names in _CALLS:
+        module = sys.modules.get(module_name)
+        if module is None:
+            continue
+        for name in names.split():
+            value = vars(module).get(name)
+            if value is not None:
+                shown = name if module is builtins else f"{module_name}.{name}"
+                known.setdefault(value, (kind, shown))
+    return known
+
+
+def known_unless_told() -> dict[object, tuple[Kind, str, int]]:
+    """The functions that may be called if they are given more than so many arguments."""
+    known: dict[object, tuple[Kind, str, int]] = {}
+    for kind, module_name, names, most in UNLESS_TOLD:
+        module = sys.modules.get(module_name)
+        for name in names.split() if module is not None else ():
+            known[vars(module)[name]] = (kind, f"{module_name}.{name}", most)
+    return known
