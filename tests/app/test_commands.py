@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -123,6 +124,9 @@ def test_info_shows_the_hub(stead: Stead, worker: WorkerThread) -> None:
     assert data["hub"]["partitions"] == len(data["partitions"]) == 4
     assert {partition["owner"] for partition in data["partitions"]} == {worker.worker.name}
     assert data["total"]["entities"] == 1
+    assert datetime.fromisoformat(data["time"]).timestamp() * 1000 == data["time_ms"]
+    assert all(datetime.fromisoformat(worker["last_beat_time"]).tzinfo for worker in data["workers"])
+    assert datetime.fromisoformat(data["hub"]["created_time"]).timestamp() * 1000 == data["hub"]["created_ms"]
     assert data["server"]["durable"] == "always"
     assert set(data["names"]) == {"station", "switch"}
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 def test_a_change_starts_the_worker_again(stead: Stead) -> None:
     source = stead.folder / f"{stead.module}.py"
-    process = stead.start("dev", stead.reference)
+    process = stead.start("dev", stead.reference, "--port", "0")
     eventually(lambda: "watching" in stead.log and " serves Station, Switch" in stead.log)
     first = stead("call", "Station", "x", "pid").out
     assert int(first) != process.pid
@@ -37,6 +37,6 @@ def test_a_change_starts_the_worker_again(stead: Stead) -> None:
 
 
 def test_a_name_that_is_no_app_ends_at_once(stead: Stead) -> None:
-    process = stead.start("dev", f"{stead.module}:ap")
+    process = stead.start("dev", f"{stead.module}:ap", "--port", "0")
     assert process.wait(DEADLINE_S) == 2
     assert f"try {stead.module}:app" in stead.log

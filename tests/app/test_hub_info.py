@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
+
+import pytest
+from rich.console import Console
 
 from stead.app._hub_info import HubInfo, promise_of
 from stead.app._info_command import print_info
@@ -98,3 +102,16 @@ def test_the_screen_names_each_trouble_and_what_to_do() -> None:
         "1 replicas",
     ):
         assert text in shown
+
+
+@pytest.mark.parametrize("name", ["w-1", "vm-9936-26a6b654", "ip-10-0-12-34.eu-west-1.internal-123456-26a6b654"])
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_a_workers_name_stays_on_one_line(name: str, width: int) -> None:
+    hub = replace(HUB, workers=[replace(HUB.workers[0], worker=name)], partitions=[partition(0, name)] * 4)
+    output = io.StringIO()
+    screen = Console(width=width, file=output, markup=False, highlight=False)
+    print_info(screen, hub, "redis://host", "weather:app", every_partition=True)
+    lines = output.getvalue().splitlines()
+    assert all(len(line.rstrip()) <= width for line in lines)
+    end = name[-8:]
+    assert sum(end in line for line in lines) == 1 + 1 + 4  # its own line, its share, and each partition

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import os
 import re
 import signal
 import socket
@@ -109,14 +108,13 @@ def test_dev_serves_too_and_a_request_waits_for_the_reload(stead: Stead) -> None
     assert process.wait(DEADLINE_S) == 0
 
 
-def test_dev_goes_on_without_a_port(stead: Stead) -> None:
+def test_dev_takes_nothing_if_its_port_is_taken(stead: Stead) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = stead.start("dev", stead.reference, "--port", str(taken.getsockname()[1]))
-        eventually(lambda: "serves Station, Switch" in stead.log)
-        assert "no HTTP API: port" in stead.log
-        assert "--port" in stead.log
-        os.kill(process.pid, signal.SIGINT)
-        assert process.wait(DEADLINE_S) == 0
+        assert process.wait(DEADLINE_S) == 1
+    assert "is in use; give another one with --port" in " ".join(stead.log.split())
+    assert "serves Station" not in stead.log  # no worker has begun
+    assert "watching" not in stead.log
 
 
 def test_it_ends_when_its_hub_is_no_longer_on_the_server(stead: Stead, module_server: ValkeyServer) -> None:

@@ -25,7 +25,7 @@ def run_dev(request: Request, host: str, port: int, keys_file: str | None) -> in
 
     def work() -> int:
         log = start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
-        http = DevHttp.open(host, port, keys_file, log)
+        http = DevHttp.open(host, port, keys_file)  # before anything is taken
         return asyncio.run(DevLoop(request, Path.cwd(), log, http).run())
 
     return request.guard(work)

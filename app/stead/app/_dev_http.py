@@ -5,7 +5,6 @@ So a request that comes while the worker starts again waits for it, instead of b
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -14,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ._app import App
-from ._faults import WRONG_USAGE, Fault
 
 # What a child is told by its environment: the sockets that it inherits, the address as it was given, the keys.
 _FILES_VARIABLE = "STEAD_DEV_HTTP_FILES"
@@ -31,17 +29,12 @@ class DevHttp:
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
-    def open(cls, host: str, port: int, keys_file: str | None, log: logging.Logger) -> DevHttp:
-        """Listen. A port that is taken is said, and not the end: the worker does without."""
+    def open(cls, host: str, port: int, keys_file: str | None) -> DevHttp:
+        """Listen. A port that is taken is a `Fault`: it is most likely another `stead dev`, of whose hub this one would
+        take half the partitions."""
         from ._serve_command import listen, load_keys
 
-        try:
-            sockets = listen(host, port, load_keys(keys_file))
-        except Fault as fault:
-            if fault.status == WRONG_USAGE:
-                raise
-            log.warning("no HTTP API: %s", fault.message)
-            return cls()
+        sockets = listen(host, port, load_keys(keys_file))
         files = ",".join(str(sock.fileno()) for sock in sockets)
         keys = {} if keys_file is None else {_KEYS_VARIABLE: str(Path(keys_file).absolute())}
         return cls(sockets, {_FILES_VARIABLE: files, _HOST_VARIABLE: host, **keys})

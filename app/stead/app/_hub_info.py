@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from stead.transport import HubLayout, PartitionInfo, ServerFacts, Store, WorkerView
@@ -96,12 +97,17 @@ class HubInfo:
         return sum(partition.dead_trimmed for partition in self.partitions)
 
     def as_data(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+        """Everything, for JSON: `stead info --json` and `/api/v1/hub` alike. Instants are ISO 8601, as everywhere in HTTP
+        (`…_time`); the same in milliseconds (`…_ms`) is for scripts that read those."""
         return {
-            "hub": asdict(self.layout),
+            "hub": {**asdict(self.layout), "created_time": _time(self.layout.created_ms)},
             "server": {**asdict(self.facts), "durable": self.facts.durable, "promise": self.promise},
+            "time": _time(self.now_ms),
             "time_ms": self.now_ms,
-            "workers": [{"worker": w.worker, "beat_ms": w.beat_ms, **w.info} for w in self.workers],
+            "workers": [
+                {"worker": w.worker, "last_beat_time": _time(w.beat_ms), "beat_ms": w.beat_ms, **w.info}
+                for w in self.workers
+            ],
             "names": self.kinds,
             "total": {**asdict(self.total), "dead_letters_trimmed": self.trimmed},
             "blocked": self.blocked,
@@ -116,6 +122,7 @@ class HubInfo:
             "partition": partition.lease.partition,
             "owner": self.owner_of(partition) or None,
             "epoch": partition.lease.epoch,
+            "expires_time": _time(partition.lease.expires_ms) if partition.lease.expires_ms else None,
             "expires_ms": partition.lease.expires_ms,
             "quarantined": partition.lease.quarantined,
             "backlog": partition.backlog,
@@ -149,6 +156,10 @@ async def gather_info(store: Store, url: str) -> HubInfo:
 def promise_of(facts: ServerFacts, url: str) -> str:
     """What survives, in words."""
     return _MEMORY_PROMISE if url.startswith("memory:") else PROMISES[facts.durable]
+
+
+def _time(instant_ms: int) -> datetime:
+    return datetime.fromtimestamp(instant_ms / 1000, UTC)
 
 
 def _share(owner: str, partitions: list[PartitionInfo]) -> Share:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BLOCKED_MAX = 20  # blocked entities to show
+_NAME_LENGTH_MIN = 9  # the random part of a name, which no other has
 
 
 def info_command(request: Request, *, every_partition: bool) -> int:
@@ -69,6 +71,8 @@ def _print_workers(screen: Console, found: HubInfo) -> None:
     queues = {worker.worker: _queues(worker) for worker in found.workers}
     serving = ("queues",) if any(queues.values()) else ()
     rows = table("worker", *numbers, *serving, numbers=numbers, title="\nWorkers")
+    longest = max((len(worker.worker) for worker in found.workers), default=0)
+    rows.columns[0].no_wrap = longest <= screen.width * 2 // 3  # it is copied into commands and searches
     for worker in found.workers:
         rows.add_row(
             worker.worker,
@@ -108,12 +112,24 @@ def _print_kinds(screen: Console, found: HubInfo) -> None:
 def _print_shares(screen: Console, found: HubInfo) -> None:
     names = ("held", "waiting", "parked", "timers", "entities", "instances", "tasks", "dead")
     rows = table("owner", *names, numbers=names, title="\nPartitions")
+    room = _room_for_names(screen, names, [_numbers(share) for share in (*found.shares, found.total)])
     for share in found.shares:
-        rows.add_row(share.owner or "(nobody)", *_numbers(share))
+        rows.add_row(shortened(share.owner or "(nobody)", room), *_numbers(share))
     if len(found.shares) > 1:
         rows.add_section()
         rows.add_row("total", *_numbers(found.total))
     screen.print(rows)
+
+
+def _room_for_names(screen: Console, titles: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """How long a name may be so that it stays on one line, beside columns of numbers."""
+    widths = [max(map(len, column)) + 2 for column in zip(titles, *rows, strict=True)]
+    return max(_NAME_LENGTH_MIN, screen.width - sum(widths) - 2)
+
+
+def shortened(name: str, length: int) -> str:
+    """A worker's name, cut at its beginning: the end tells workers apart. The workers' own list has it whole."""
+    return name if len(name) <= length else f"…{name[1 - length :]}"
 
 
 def _numbers(share: Share) -> list[str]:
@@ -133,10 +149,14 @@ def _numbers(share: Share) -> list[str]:
 def _print_partitions(screen: Console, found: HubInfo) -> None:
     names = ("#", "epoch", "waiting", "parked", "timers", "entities", "instances", "tasks", "dead")
     rows = table("#", "owner", *names[1:], numbers=names)
+    most = f"{max((partition.lease.epoch for partition in found.partitions), default=0):,}"
+    room = _room_for_names(screen, names, [["1000", most, *_numbers(found.total)[1:]]])
     for partition in found.partitions:
         rows.add_row(
             str(partition.lease.partition),
-            "(quarantined)" if partition.lease.quarantined else found.owner_of(partition) or "(nobody)",
+            shortened(
+                "(quarantined)" if partition.lease.quarantined else found.owner_of(partition) or "(nobody)", room
+            ),
             *(
                 f"{number:,}"
                 for number in (

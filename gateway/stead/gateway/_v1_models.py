@@ -252,6 +252,8 @@ class HubInformation(_Answer):
 
     hub: dict[str, Any]
     server: dict[str, Any]
+    time: datetime
+    """The server's time."""
     time_ms: int
     """The server's time, in milliseconds since the epoch."""
     workers: list[dict[str, Any]]

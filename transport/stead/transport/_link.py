@@ -23,9 +23,11 @@ from ._keys import hub_key
 from ._records import HubLayout
 from ._scripts import ALL, command
 from ._settings import Settings
+from ._tls import speaks_plain, speaks_tls
 from ._wire import Address, Wire
 
 _VERSION_LEAST = (7, 0)
+_SILENCE_S = 1.0  # after which a server that does not answer at first is asked whether it speaks TLS
 
 
 def whose_command(hub: str) -> bytes:
@@ -66,6 +68,37 @@ class Server:
 
     async def connect(self) -> tuple[Wire, int]:
         """A connection that is ready for use, and the generation of the server at its other end."""
+        if self.run_id:
+            return await self._connect()
+        # Never reached yet: perhaps for a reason that trying again does not mend.
+        connecting = asyncio.ensure_future(self._connect())
+        try:
+            done, _ = await asyncio.wait({connecting}, timeout=_SILENCE_S)
+            if not done:  # both sides may be waiting for each other
+                await self._check_tls()
+            return await connecting
+        except ConnectionLost:
+            await self._check_tls()
+            raise
+        except BaseException:
+            _abandon(connecting)
+            raise
+
+    async def _check_tls(self) -> None:
+        """Raise `ServerUnsuitable` if the server speaks TLS and the URL does not say so, or the contrary."""
+        address = self.address
+        if address.path is not None:
+            return
+        where = f"{address.host}:{address.port}"
+        if address.tls is None and await speaks_tls(address.host, address.port):
+            raise ServerUnsuitable(f"the server at {where} speaks TLS: begin the URL with rediss:// (not redis://)")
+        if address.tls is not None and await speaks_plain(address.host, address.port):
+            raise ServerUnsuitable(
+                f"the server at {where} does not speak TLS on this port: begin the URL with redis:// (not rediss://), "
+                "or name its TLS port"
+            )
+
+    async def _connect(self) -> tuple[Wire, int]:
         wire: Wire | None = None
         try:
             async with asyncio.timeout(self._connect_seconds):
@@ -115,6 +148,12 @@ class Server:
     def learn_time(self, answer: Sequence[bytes]) -> None:
         """Correct the clock by what TIME answered."""
         self.clock.correct(int(answer[0]) * 1000 + int(answer[1]) // 1000)
+
+
+def _abandon(connecting: asyncio.Future[tuple[Wire, int]]) -> None:
+    """Nobody wants the connection any more, whether or not it has been made."""
+    if not connecting.cancel() and not connecting.cancelled() and connecting.exception() is None:
+        connecting.result()[0].drop("given up")
 
 
 async def load_scripts(wire: Wire) -> None:
