@@ -139,6 +139,8 @@ class FakeBoard:
         self.delivered: list[tuple[str, list[Any]]] = []
         self.dropped: list[str] = []
         self.let_go: Callable[[Any], None] = lambda partition: None
+        self.failures: list[BaseException] = []
+        self.fail = self.failures.append
         self._numbers = itertools.count()
 
     def draw(self, length: int) -> bytes:

@@ -29,7 +29,7 @@ from stead.entities import (
 from stead.entities._addressing import resolve
 from stead.entities._context import Turn
 from stead.entities._envelope import Message, decode_message
-from stead.entities._errors import qualified_name
+from stead.transport.describing import qualified_name
 
 NOW_MS = 1_767_225_600_000
 

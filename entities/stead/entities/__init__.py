@@ -14,6 +14,7 @@ from stead.transport import (
     StoreUnavailable,
     TornCommit,
 )
+from stead.transport.describing import qualified_name
 
 from ._client import EntityClient, ScheduledSignals
 from ._context import EntityContext
@@ -28,7 +29,6 @@ from ._errors import (
     OperationFailed,
     UnknownEntity,
     UnknownOperation,
-    qualified_name,
 )
 from ._ids import EntityId
 from ._listing import EntityStatus, Page

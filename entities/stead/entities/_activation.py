@@ -74,11 +74,11 @@ _NO_EXPRESS: deque[Pending] = deque(maxlen=0)
 
 
 class Activation:
-    """A target in memory. Made by a `Partition`, run by its `Kind`, which may set `current`, `locked` and `more`."""
+    """A target in memory. Made by a `Partition`, run by its `Kind`, which may set `current`, `locked`, `lost` and `more`."""
 
     __slots__ = (
-        "blocked", "body", "current", "dirty", "express", "heard_ms", "kind", "locked", "mailbox", "more", "park", "phase",
-        "queued", "stored", "target", "used",
+        "blocked", "body", "current", "dirty", "express", "heard_ms", "kind", "locked", "lost", "mailbox", "more", "park",
+        "phase", "queued", "stored", "target", "used",
     )  # fmt: skip
 
     def __init__(self, target: str) -> None:
@@ -91,6 +91,7 @@ class Activation:
         self.current: Pending | None = None  # the message, first of its queue, whose asynchronous operation runs
         self.more = False  # its kind has work left without a message
         self.locked = False  # it takes express messages only
+        self.lost: str | None = None  # why its kind cannot go on with the body: it waits, as one that cannot be loaded
         self.park: Park | None = None
         self.blocked = False  # its phase is BLOCKED, or will be when the operation that runs has ended
         self.stored = False  # the store has a record of it, or a commit on its way will make one

@@ -14,7 +14,7 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stead.transport import Clock, ServerChanged, ServerUnsuitable, Settings, Store, Task, WorkerView
+from stead.transport import Clock, ServerChanged, ServerUnsuitable, Settings, Store, Task, WorkerView, get_logger
 
 from ._patience import BORNE, Patience
 
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from ._lease_keeper import LeaseKeeper
     from ._partition import Environment, Partition
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 T = TypeVar("T")
 
 _PAUSE_FIRST_S = 0.02
 _PAUSE_MAX_S = 1.0
+_BREAKS_MAX = 3
 
 
 class Bell:
@@ -87,6 +88,7 @@ class Board:
         self.marked: dict[Partition, Bell] = {}  # the same for one that goes carefully, and has a marked turn
         self.workers: list[WorkerView] = []  # those alive, as of the last heartbeat
         self.info: dict[str, Any] = {}  # what this worker's heartbeats say besides
+        self._breaks: dict[int, int] = {}  # by partition: how often it was given up for no known reason
         self.stopping = False  # the worker gives everything back, gracefully, and ends
         # Hooks for an extension's parts, called from the event loop; they do not raise.
         self.held: Callable[[Partition], None] = lambda partition: None  # a tenure has begun
@@ -127,6 +129,21 @@ class Board:
         self.notify(partition)
         self.membership.ring()
         self.reading.ring()  # its messages may have been those that left no room for more
+
+    def broke(self, partition: Partition, error: BaseException) -> None:
+        """Something failed in stead itself while it was about a partition. That is thrown away, and read anew; if nothing is
+        known that could be left out then, and it happens again and again, the worker ends."""
+        logger.critical(
+            "partition %d: a turn or a commit failed in stead itself, which is a bug of stead (please report it). "
+            "The partition is read anew",
+            partition.number,
+            exc_info=error,
+        )
+        self.drop(partition, "something failed in stead itself")
+        if not partition.blamed:
+            count = self._breaks[partition.number] = self._breaks.get(partition.number, 0) + 1
+            if count >= _BREAKS_MAX:
+                self.fail(error)
 
     def lost(self, numbers: set[int]) -> None:
         """The keeper could not renew these leases: they are no longer this worker's."""

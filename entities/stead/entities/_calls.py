@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
-import logging
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from stead.transport import HubMismatch, InvalidInput, Settings, SteadError, Store, StoreUnavailable
+from stead.transport import HubMismatch, InvalidInput, Settings, SteadError, Store, StoreUnavailable, get_logger
 
 from ._envelope import Failure, ReplyAddress, decode_reply
 from ._errors import CallTimeout, OperationFailed, UnknownEntity, UnknownOperation
 from ._ids import EntityId
 from ._replies import ReplyReader
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 AsError: TypeAlias = "Callable[[Failure, str, str], SteadError]"  # of an answer, its target and its operation
 

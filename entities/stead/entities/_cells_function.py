@@ -10,7 +10,7 @@ from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
-from ._errors import InvalidState, UnknownOperation, bad_argument
+from ._errors import ArgumentRefused, InvalidState, UnknownOperation
 from ._schema import describe_errors
 
 if TYPE_CHECKING:
@@ -127,10 +127,10 @@ class FunctionCell:
         given = [*turn.args, *(turn.kwargs or {}).values()]
         what = f"the input of {turn.entity_id.name}.{turn.operation_name}"
         if len(given) > 1:
-            raise bad_argument(
+            raise ArgumentRefused(
                 what, f"there are {len(given)} arguments; an operation of it takes one, or use context.args"
             )
         try:
             return adapter_of(form).validate_python(given[0] if given else None, by_alias=True, by_name=True)
         except ValidationError as error:
-            raise bad_argument(what, describe_errors(error) if given else "it is missing") from error
+            raise ArgumentRefused(what, describe_errors(error) if given else "it is missing") from error

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from typing_extensions import TypeForm
 
-from stead.transport import InvalidInput, PayloadTooLarge
+from stead.transport import PayloadTooLarge
 
 from ._addressing import resolve
 from ._envelope import encode_message, message_extras
@@ -229,11 +229,7 @@ class EntityContext:
     ) -> None:
         """Add a message to those of the turn: what `signal_entity` does once its arguments are told apart."""
         turn = self._running()
-        try:
-            call = resolve(turn.registry, operation, key, args, kwargs)
-        except InvalidInput as error:
-            vars(error).pop("at_the_door", None)  # it is this operation's mistake, not its caller's
-            raise
+        call = resolve(turn.registry, operation, key, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=str(turn.entity_id))
         envelope = encode_message(call.target, call.operation_name, call.args, turn.draw(), extras)
         turn.add(Send(call.target, envelope), "signal to")
@@ -256,13 +252,9 @@ class EntityContext:
         if it is not finished, the start becomes a dead letter. Raises `InvalidInput`.
         """
         turn = self._running()
-        try:
-            args = start_args(orchestration, input, at, version, tags, turn.clock())
-            if instance_id is not None:
-                check_instance_id(instance_id)
-        except InvalidInput as error:
-            vars(error).pop("at_the_door", None)  # it is this operation's mistake, not its caller's
-            raise
+        args = start_args(orchestration, input, at, version, tags, turn.clock())
+        if instance_id is not None:
+            check_instance_id(instance_id)
         start_id = turn.draw()
         target = start_id.hex() if instance_id is None else instance_id
         extras = message_extras(sender=str(turn.entity_id))

@@ -22,6 +22,7 @@ from stead.transport import (
     Unpark,
     partition_of,
 )
+from stead.transport.describing import text_of
 
 from ._activation import Park
 from ._envelope import (
@@ -201,10 +202,17 @@ class Effects:
         if address is not None:
             self.reply(Reply(address.group, address.client, encode_failure(address.call_id, failure)))
         elif message.task is not None:
-            self.answer_task(message.task, False, failure.as_map())
+            try:
+                self.answer_task(message.task, False, failure.as_map())
+            except PayloadTooLarge:  # a traceback may be longer than what the hub allows
+                self._answer_shortly(message.task, failure.shortened())
         else:
             return False
         return True
+
+    def _answer_shortly(self, address: TaskAddress, failure: Failure) -> None:
+        args = [address.execution_id, address.task_id, False, failure.as_map()]
+        self.send(address.instance, encode_message(address.instance, "task", args, self.next_message_id()))
 
     def fail(self, pending: Pending, failure: Failure) -> None:
         """The message could not be carried out: tell its caller, or record a dead letter if it has none."""
@@ -326,8 +334,10 @@ class Effects:
         assert kind is not None, "only an activation of a known kind takes turns"
         try:
             record = kind.record(activation, now_ms)
-        except Exception as error:
-            raise Unstorable(activation.target, str(error)) from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # serializers are the user's
+            raise Unstorable(activation.target, text_of(error)) from error
         if record is not None:
             commit.states.append((activation.target, record))
             if not activation.stored:

@@ -29,6 +29,7 @@ LOCK = "!lock"  # operations of every entity; no method can have such a name
 RELEASE = "!release"
 
 _ARRAYS = frozenset({list, tuple})
+_SHORT_LENGTH = 200
 _MILLISECONDS_MAX = 2**52  # a server's sorted set orders by doubles; this is the year 142,000
 
 FailureKind = Literal[
@@ -97,6 +98,10 @@ class Failure:
     message: str
     traceback: str = ""
     cause: str = ""
+
+    def shortened(self) -> Failure:
+        """What fits everywhere."""
+        return Failure(self.kind, self.type[:_SHORT_LENGTH], self.message[:_SHORT_LENGTH])
 
     def as_map(self) -> dict[str, str]:
         return {

@@ -10,16 +10,6 @@ from collections.abc import Iterable
 from stead.transport import InvalidInput, SteadError
 
 
-def qualified_name(error_type: type[BaseException]) -> str:
-    """The name of an error's type as callers see it: `ValueError`, `decimal.InvalidOperation`."""
-    module = error_type.__module__
-    if module == "builtins":
-        return error_type.__qualname__
-    if module.startswith("stead."):  # as users import it: its private modules may change
-        module = module.partition("._")[0]
-    return f"{module}.{error_type.__qualname__}"
-
-
 class OperationFailed(SteadError):
     """An operation raised an error. Its state changes and its signals were undone; the entity goes on.
 
@@ -129,8 +119,8 @@ class ContextEnded(SteadError, RuntimeError):
         return self.reason
 
 
-def bad_argument(what: str, reason: str) -> InvalidInput:
-    """An argument of an operation was refused before the operation did anything: the caller is told so as itself."""
-    error = InvalidInput(what, reason)
-    vars(error)["at_the_door"] = True  # tells it from one that the operation's own code raised
-    return error
+class ArgumentRefused(InvalidInput):
+    """An argument of an operation was refused before the operation did anything: its caller is told so as itself.
+
+    Raised where arguments arrive; where they are sent from, whoever sends gets `InvalidInput`.
+    """

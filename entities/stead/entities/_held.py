@@ -6,11 +6,12 @@ It is said with a limit: what blocks once usually blocks every time, and a thous
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
-logger = logging.getLogger("stead.worker")
+from stead.transport import get_logger
+
+logger = get_logger("stead.worker")
 
 EVERY_S = 60.0
 """How often the same thing is named."""

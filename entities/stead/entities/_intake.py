@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stead.transport import Acquired, Entry, InvalidInput, Loaded, Settings, StreamId, stream_order
 
 from ._activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
+from ._blame import Blame
 from ._effects import Effects
 from ._envelope import Failure, Message, UnknownEnvelope, decode_message
 from ._parking import Parking, goes_behind
@@ -36,6 +37,7 @@ class Environment:
     elapsed: Callable[[], float]
     draw: Callable[[int], bytes]  # random bytes
     pack_each_turn: Callable[[str], None]  # a state of this target could not be stored: find the operation at fault
+    blame: Blame = field(default_factory=Blame)  # turns that failed in stead itself
 
 
 class Intake:
@@ -179,6 +181,10 @@ class Intake:
             return  # blocked by an unreadable message meanwhile
         activation.stored = loaded.record is not None
         target = activation.target
+        blamed = self._environment.blame.get(target)
+        if blamed is not None and blamed.hopeless:
+            self._block(activation, blamed.reason)
+            return
         try:
             kind = self._environment.find_kind(target)
             activation.body = kind.activate(target, loaded.record, loaded.log)

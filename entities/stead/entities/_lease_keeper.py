@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import threading
 import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar
 
-from stead.transport import Running, Settings, Store, StreamId
+from stead.transport import Running, Settings, Store, StreamId, get_logger
 
 from ._patience import BORNE, Patience
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 T = TypeVar("T")
 

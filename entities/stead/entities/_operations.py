@@ -20,7 +20,7 @@ from pydantic_core import PydanticSerializationError
 from stead.transport import InvalidInput
 
 from ._annotations import signature_of
-from ._errors import InvalidDefinition, bad_argument
+from ._errors import ArgumentRefused, InvalidDefinition
 from ._schema import describe_errors, unstorable
 
 _EXACT = (int, float, str, bool, bytes)  # types whose values need no validation when their type is exactly this
@@ -124,12 +124,12 @@ class Parameters:
 
     def runner(self, function: Callable[..., Any]) -> Runner:
         """A function that checks arguments and calls `function`, made for the number of parameters."""
-        bind = self.bind
+        bind = self._bind_arriving
         if self._simple:
             if not self._positional:
                 return _runner_of_none(function, bind)
             if len(self._positional) == 1:
-                return _runner_of_one(function, bind, self._positional[0].value, self._refuse)
+                return _runner_of_one(function, bind, self._positional[0].value, self._refuse_arriving)
 
         def run(instance: Any, args: Sequence[object], kwargs: Mapping[str, object] | None) -> Any:
             bound, named = bind(args, kwargs)
@@ -159,7 +159,7 @@ class Parameters:
         passed = self._order[:given]
         for parameter in self._required:
             if parameter.name not in named and parameter.name not in passed:
-                raise bad_argument(f"argument {parameter.name!r} of {self._what}", "it is missing")
+                raise InvalidInput(f"argument {parameter.name!r} of {self._what}", "it is missing")
         return bound, named
 
     def encode(
@@ -191,7 +191,7 @@ class Parameters:
         how = self._value_at(position)
         if how is None:
             count = len(self._positional)
-            raise bad_argument(self._what, f"it takes {count} argument{'' if count == 1 else 's'}, and got more")
+            raise InvalidInput(self._what, f"it takes {count} argument{'' if count == 1 else 's'}, and got more")
         if type(value) is how.kind:
             return value
         try:
@@ -204,9 +204,9 @@ class Parameters:
         parameter = self._named.get(name)
         how = self._named_rest if parameter is None else parameter.value
         if how is None:
-            raise bad_argument(f"argument {name!r} of {self._what}", "there is no such argument")
+            raise InvalidInput(f"argument {name!r} of {self._what}", "there is no such argument")
         if parameter is not None and name in self._order[:given]:
-            raise bad_argument(f"argument {name!r} of {self._what}", "it is given twice")
+            raise InvalidInput(f"argument {name!r} of {self._what}", "it is given twice")
         try:
             return how.check(value)
         except ValidationError as error:
@@ -215,8 +215,20 @@ class Parameters:
     def _dumped(self, value: object, how: Value | None) -> object:
         return dumped(value, how, f"an argument of {self._what}")
 
+    def _bind_arriving(
+        self, args: Sequence[object], kwargs: Mapping[str, object] | None
+    ) -> tuple[list[object], Mapping[str, object]]:
+        """`bind`, where the arguments have arrived: by its type the error tells that the operation did not even begin."""
+        try:
+            return self.bind(args, kwargs)
+        except InvalidInput as error:
+            raise ArgumentRefused(error.what, error.reason) from error.__cause__
+
+    def _refuse_arriving(self, name: str, error: ValidationError) -> NoReturn:
+        raise ArgumentRefused(f"argument {name!r} of {self._what}", describe_errors(error)) from error
+
     def _refuse(self, name: str, error: ValidationError) -> NoReturn:
-        raise bad_argument(f"argument {name!r} of {self._what}", describe_errors(error)) from error
+        raise InvalidInput(f"argument {name!r} of {self._what}", describe_errors(error)) from error
 
 
 def dumped(value: object, how: Value | None, what: str) -> object:

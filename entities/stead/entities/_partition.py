@@ -18,14 +18,18 @@ Rules:
 
 from __future__ import annotations
 
-import inspect
+import contextlib
 from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from types import CoroutineType
+from typing import Any
 
 from stead.transport import Acquired, Commit
+from stead.transport.describing import is_a
 
-from ._activation import Activation, Pending, Phase
+from ._activation import Activation, Kind, Pending, Phase
+from ._blame import failure_in_stead
 from ._envelope import Failure
 from ._intake import Environment, Intake
 
@@ -44,8 +48,10 @@ class Started:
 
     def close(self) -> None:
         """Nobody will await it any more. A coroutine that was cancelled before it began would complain otherwise."""
-        if inspect.iscoroutine(self.awaitable):
-            self.awaitable.close()
+        awaitable: Any = self.awaitable
+        if type(awaitable) is CoroutineType:
+            with contextlib.suppress(BaseException):  # what the operation does on its way out has no effect any more
+                awaitable.close()
 
 
 class Partition(Intake):
@@ -56,6 +62,7 @@ class Partition(Intake):
         self.token = acquired.token
         self.epoch = acquired.epoch
         self.next_due_ms = acquired.next_due_ms
+        self.blamed = False  # a turn failed in stead itself, and what is to be left out of the next tenure is known
         self.draining = False  # a release is under way: no new turns
         self.unfinished = False  # the last turns ended in the middle of work that needs no further message
         self._commit_id = acquired.commit_id
@@ -99,16 +106,26 @@ class Partition(Intake):
         effects = self.effects
         now = effects.elapsed()
         self.unfinished = False
+        blame = self._environment.blame
         started: list[Started] = []
         while (activation := self._first_ready()) is not None:
             effects.stop_at = min(stop_at, now + _QUANTUM_S)
             self._ready.popleft()
             activation.queued = False
             counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
-            assert activation.kind is not None, "a ready activation has a kind"
-            awaitable = activation.kind.run(activation, effects)
+            kind = activation.kind
+            assert kind is not None, "a ready activation has a kind"
+            try:
+                awaitable = self._run_warily(activation, kind) if blame else kind.run(activation, effects)
+            except BaseException as error:
+                self._blame(activation, effects.running, error)
+                for start in started:
+                    start.close()
+                raise
             if awaitable is None:
                 self._rest(activation, counted)
+                if activation.lost is not None:
+                    self._block(activation, activation.lost)
             else:
                 self.runnable -= counted
                 activation.phase = Phase.BUSY
@@ -122,6 +139,33 @@ class Partition(Intake):
                 break
         return started
 
+    def _run_warily(self, activation: Activation, kind: Kind) -> Awaitable[object] | None:
+        """If a turn of it failed in stead itself: one turn at a time, until the message that ran then comes, and fails."""
+        effects, blame = self.effects, self._environment.blame
+        blamed = blame.get(activation.target)
+        if blamed is None:
+            return kind.run(activation, effects)
+        pending = activation.next
+        if pending is not None and blamed.is_about(pending):
+            effects.running = pending
+            (activation.express or activation.mailbox).popleft()
+            self._bury(activation, kind, pending, blamed.failure, 1)
+            del blame[activation.target]
+            return None
+        if pending is not None and pending.stream_id and not activation.express and blamed.is_behind(pending):
+            del blame[activation.target]
+        before, effects.one_turn = effects.one_turn, True
+        try:
+            return kind.run(activation, effects)
+        finally:
+            effects.one_turn = before
+
+    def _blame(self, activation: Activation, pending: Pending | None, error: BaseException) -> None:
+        """A turn failed in stead itself, or what ends the process was raised in it."""
+        if not is_a(error, KeyboardInterrupt):
+            self.blamed = True
+            self._environment.blame.note(activation.target, pending, failure_in_stead(error))
+
     def finish(self, activation: Activation, result: object, error: BaseException | None) -> None:
         """An asynchronous operation has ended. Ignored if the tenure has ended. It waits while a commit is full."""
         if self.gone or activation not in self._busy:
@@ -131,9 +175,15 @@ class Partition(Intake):
             return
         del self._busy[activation]
         assert activation.kind is not None, "a busy activation has a kind"
-        activation.kind.finish(activation, self.effects, result, error)
+        try:
+            activation.kind.finish(activation, self.effects, result, error)
+        except BaseException as broken:
+            self._blame(activation, activation.current, broken)
+            raise
         self.effects.clear_running = self.suspects.careful
         activation.current = None
+        if activation.lost is not None:
+            self._block(activation, activation.lost)
         if activation.blocked:
             activation.phase = Phase.BLOCKED
             self._stop_suspecting(activation)
@@ -176,13 +226,16 @@ class Partition(Intake):
         counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
         (activation.express or activation.mailbox).popleft()
         assert activation.kind is not None, "a ready activation has a kind"
-        activation.kind.poisoned(activation, pending, failure, self.effects)
-        self.effects.bury(pending.envelope, failure, pending.stream_id, tries)
-        self.effects.consume(activation, pending)
+        self._bury(activation, activation.kind, pending, failure, tries)
         self.effects.clear_running = True
         self._ready.popleft()
         activation.queued = False
         self._rest(activation, counted)
+
+    def _bury(self, activation: Activation, kind: Kind, pending: Pending, failure: Failure, tries: int) -> None:
+        kind.poisoned(activation, pending, failure, self.effects)
+        self.effects.bury(pending.envelope, failure, pending.stream_id, tries)
+        self.effects.consume(activation, pending)
 
     def settle_suspects(self) -> None:
         """Leave careful mode, or forget an unclean end, once every message from before it has been dealt with."""
@@ -276,7 +329,10 @@ class Partition(Intake):
 
 def _forget(activation: Activation) -> None:
     if activation.kind is not None:
-        activation.kind.forget(activation)
+        with contextlib.suppress(
+            BaseException
+        ):  # code that is dropped runs on its way out: the others are to go as well
+            activation.kind.forget(activation)
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

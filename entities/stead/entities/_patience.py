@@ -7,12 +7,11 @@ that holds partitions and can do nothing for them has to let others have them, a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 
-from stead.transport import ConnectionLost, ServerUnsuitable, Settings
+from stead.transport import ConnectionLost, ServerUnsuitable, Settings, get_logger
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 BORNE = (ConnectionLost, ServerUnsuitable)
 

@@ -8,12 +8,11 @@ the sender's.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar, overload
 
-from stead.transport import InvalidInput, Sender, SteadError, see_through
+from stead.transport import InvalidInput, Sender, SteadError, get_logger, see_through
 
 from ._addressing import Call
 from ._entity import Entity
@@ -22,7 +21,7 @@ from ._ids import EntityId, check_key
 from ._operations import Operation
 from ._outgoing import Outgoing
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")

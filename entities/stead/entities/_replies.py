@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import zlib
 from collections.abc import Callable
@@ -24,12 +23,13 @@ from stead.transport import (
     StoreClosed,
     StreamId,
     end_task,
+    get_logger,
     retry_delay,
 )
 
 from ._envelope import ReplyAddress
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 # Answers are removed from the stream when so much has been read: a request for each would double the traffic.
 TRIM_LENGTH = 1_000

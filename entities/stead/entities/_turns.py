@@ -15,13 +15,20 @@ This is the hottest code of stead: everything that does not depend on the messag
 from __future__ import annotations
 
 import asyncio
-import logging
-import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
-from stead.transport import InvalidInput, PayloadTooLarge, SteadError
+from stead.transport import InvalidInput, PayloadTooLarge, SteadError, get_logger
+from stead.transport.describing import (
+    cause_of,
+    is_a,
+    message_of,
+    qualified_name,
+    text_of,
+    text_of_error,
+    traceback_of,
+)
 
 from ._activation import Activation, Blocked, Locked, Pending
 from ._cells import Cell
@@ -36,16 +43,13 @@ from ._envelope import (
     decode_record,
     encode_record,
 )
-from ._errors import UnknownOperation, qualified_name
+from ._errors import ArgumentRefused, UnknownOperation
 from ._held import held_reports
 from ._ids import EntityId
 from ._locks import LockState
 from ._registry import Registry
 
-logger = logging.getLogger("stead.worker")
-
-_TRACEBACK_LENGTH_MAX = 8_000  # characters of a traceback that are kept: its end says most
-_MESSAGE_LENGTH_MAX = 4_000  # characters of an error's message that are kept
+logger = get_logger("stead.worker")
 
 
 class OperationTimeout(TimeoutError):
@@ -90,10 +94,10 @@ class EntityKind:
             if record is not None:
                 packed, _, lock = decode_record(record)
             cell = entity_type.cell(packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
-        except SteadError as error:  # the state is not valid any more, or a newer version of stead wrote it
-            raise Blocked(str(error)) from error
-        except Exception as error:
-            raise Blocked(f"its state could not be loaded: {_text_of(error)}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # validators and `migrate` are the user's
+            raise Blocked(_why_not_loaded(error)) from error
         body = _Body(entity_type, cell, Turn(entity_id, self._registry, self._now_ms))
         if lock is None:
             return body
@@ -108,7 +112,7 @@ class EntityKind:
             awaitable = self._take(activation, body, activation.express, effects, express=True)
             if awaitable is not None or activation.express or effects.one_turn or effects.full:
                 return awaitable
-        if activation.locked:
+        if activation.locked or activation.lost is not None:
             return None
         return self._take(activation, body, activation.mailbox, effects, express=False)
 
@@ -140,6 +144,7 @@ class EntityKind:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
                 self._fail(activation, body, pending, effects, error)
+                stop = activation.lost is not None
             queue.popleft()
             ended = elapsed()
             if ended - started > slow:
@@ -156,7 +161,9 @@ class EntityKind:
         if error is None:
             try:
                 self._succeed(activation, body, pending, effects, result)
-            except Exception as late:  # noqa: BLE001 - an invalid state or result is the operation's failure
+            except KeyboardInterrupt:
+                raise
+            except BaseException as late:  # noqa: BLE001 - an invalid state or result is the operation's failure
                 self._fail(activation, body, pending, effects, late)
         else:
             self._fail(activation, body, pending, effects, error)
@@ -225,7 +232,13 @@ class EntityKind:
     ) -> None:
         """Undo the operation and tell whom it concerns."""
         body.turn.end()
-        body.cell.rollback()
+        try:
+            body.cell.rollback()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as worse:  # noqa: BLE001 - validators may have changed their mind
+            activation.lost = _why_not_loaded(worse)
+            logger.error("%s: after a failed operation %s", activation.target, activation.lost)
         effects.fail(pending, failure_of(error))
         effects.consume(activation, pending)
         if pending.message.reply_to is None and pending.message.task is None:
@@ -233,7 +246,7 @@ class EntityKind:
                 "%s: operation %s failed (%s); the message is among the dead letters",
                 activation.target,
                 pending.message.operation,
-                _text_of(error),
+                text_of_error(error),
             )
 
     def _check_sends(self, turn: Turn, effects: Effects) -> None:
@@ -250,39 +263,27 @@ class EntityKind:
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What a caller or a reader of dead letters is told about an error."""
+    """What a caller or a reader of dead letters is told about an error: by its type, since its attributes are the user's."""
     kind: FailureKind = "operation"
     name = qualified_name(type(error))
-    if isinstance(error, UnknownOperation):  # of the entity, or raised by a function entity
+    if is_a(error, UnknownOperation):  # of the entity, or raised by a function entity
         kind = "unknown_operation"
-    elif getattr(error, "at_the_door", False):
+    elif is_a(error, ArgumentRefused):
         kind = "invalid_input"
-    elif isinstance(error, OperationTimeout):
+        name = qualified_name(InvalidInput)
+    elif is_a(error, OperationTimeout):
         kind = "time_out"
         name = "TimeoutError"
-    elif isinstance(error, asyncio.CancelledError):
+    elif is_a(error, asyncio.CancelledError):
         name = "asyncio.CancelledError"
-    text = _storable("".join(traceback.format_exception(error))[-_TRACEBACK_LENGTH_MAX:])
-    cause = error.__cause__ or error.__context__
-    return Failure(kind, name, _message_of(error), text, "" if cause is None else _text_of(cause))
+    cause = cause_of(error)
+    cause_text = "" if cause is None else text_of_error(cause)
+    return Failure(kind, name, message_of(error), traceback_of(error), cause_text)
 
 
-def _text_of(error: BaseException) -> str:
-    return f"{qualified_name(type(error))}: {_message_of(error)}"
-
-
-def _message_of(error: BaseException) -> str:
-    """What an error says, however it says it: its text is the user's code as well."""
-    try:
-        text = str(error)
-    except Exception as worse:  # noqa: BLE001 - see above
-        text = f"<its text cannot be had: {type(worse).__name__}>"
-    return _storable(text[:_MESSAGE_LENGTH_MAX])
-
-
-def _storable(text: str) -> str:
-    """Text that can be stored: half of a surrogate pair cannot."""
-    return text.encode("utf-8", "replace").decode()
+def _why_not_loaded(error: BaseException) -> str:
+    """The state is not valid any more, a newer version of stead wrote it, or the code that loads it is broken."""
+    return text_of(error) if is_a(error, SteadError) else f"its state could not be loaded: {text_of_error(error)}"
 
 
 def _report_slow(target: str, body: _Body, operation: str, at_s: float, seconds: float) -> None:

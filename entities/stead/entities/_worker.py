@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 import time
@@ -27,8 +26,10 @@ from stead.transport import (
     Settings,
     Store,
     end_task,
+    get_logger,
     see_through,
 )
+from stead.transport.describing import is_a, text_of, text_of_error
 
 from ._activation import Blocked, Kind
 from ._board import Board
@@ -44,7 +45,7 @@ from ._worker_parks import Parker
 from ._worker_timers import TimerRunner
 from ._worker_turns import TurnRunner
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 
 class Worker:
@@ -255,15 +256,15 @@ class Worker:
             return
         self._failure = error
         self._stopping.set()
-        known = isinstance(error, (HubMismatch, ServerUnsuitable))
+        known = is_a(error, (HubMismatch, ServerUnsuitable))
         logger.critical(
             "the worker ends, and lets everything go: %s",
-            error if known else repr(error),
+            text_of(error) if known else text_of_error(error),
             exc_info=None if known else error,
         )
         held = {partition.number: partition.token for partition in board.partitions.values()}
         self._let_go("the worker ends by itself")
-        if not isinstance(error, HubMismatch):  # what it holds is not in the hub that is there now, if any is
+        if not is_a(error, HubMismatch):  # what it holds is not in the hub that is there now, if any is
             self._giving_up = asyncio.get_running_loop().create_task(self._give_up(held), name="stead-giving-up")
 
     async def _give_up(self, held: Mapping[int, bytes]) -> None:

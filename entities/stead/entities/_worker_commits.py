@@ -11,16 +11,18 @@ flight at most, and commits of different partitions have no order.)
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
-from stead.transport import Commit, CommitVerdict, ServerChanged
+from stead.transport import Commit, CommitVerdict, ServerChanged, get_logger
 
 from ._board import Board
 from ._effects import Unstorable
+from ._envelope import Failure
 from ._partition import Partition
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
+
+_ANEW_MAX = 10_000  # targets
 
 LIGHT_WEIGHT = 16
 """Messages in a commit that goes at once, though a batch is under way."""
@@ -35,6 +37,7 @@ class Committer:
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._anew: dict[str, None] = {}  # targets that could not be stored before
 
     async def run(self) -> None:
         """Send batches, one after the other."""
@@ -85,6 +88,10 @@ class Committer:
                 batch.append((partition, partition.next_commit()))
             except Unstorable as error:
                 self._begin_anew(partition, error)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - one partition's trouble is not the others'
+                self._board.broke(partition, error)
         return batch
 
     async def _send(self, batch: Batch) -> None:
@@ -98,8 +105,14 @@ class Committer:
 
         so that the operation at fault is found, fails and rolls back.
         """
+        environment = self._board.environment
+        if error.target in self._anew:  # which does not help, so that it would go on for ever
+            environment.blame.note(error.target, None, Failure("operation", "InvalidState", error.reason))
+        self._anew[error.target] = None
+        if len(self._anew) > _ANEW_MAX:
+            del self._anew[next(iter(self._anew))]
         logger.warning("%s could not be stored (%s): its last operations run again", error.target, error.reason)
-        self._board.environment.pack_each_turn(error.target)
+        environment.pack_each_turn(error.target)
         self._board.drop(partition, "it starts anew")
 
     async def _commit(self, batch: Batch) -> None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import socket
 from collections.abc import Mapping
 from typing import Any
 
-from stead.transport import HubMismatch, LeaseView, ServerChanged, TornCommit, WorkerView
+from stead.transport import HubMismatch, LeaseView, ServerChanged, TornCommit, WorkerView, get_logger
 
 from ._assignment import assign
 from ._board import Bell, Board
@@ -22,7 +21,7 @@ from ._leases import LeaseWatch, plan_leases
 from ._partition import Partition
 from ._patience import BORNE
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 _REMEMBER_WAITING = 30  # heartbeats for which a partition's wish for another worker is remembered
 _TRY_AGAIN_S = 0.2

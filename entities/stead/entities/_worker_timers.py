@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 
-from stead.transport import ServerChanged
+from stead.transport import ServerChanged, get_logger
 
 from ._board import Board
 from ._partition import Partition
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 _EARLY_S = 0.01  # the server's clock says that it is not time yet, and ours that it is
 

@@ -7,10 +7,11 @@ a slice of time and then lets the event loop read, commit and renew. Whose slice
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable
+from functools import partial
 
-from stead.transport import HubMismatch, ServerChanged
+from stead.transport import HubMismatch, ServerChanged, get_logger
+from stead.transport.describing import is_a
 
 from ._activation import Activation
 from ._board import Bell, Board
@@ -20,7 +21,7 @@ from ._partition import Partition, Started
 from ._rota import Rota
 from ._turns import OperationTimeout
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 _SLICE_S = 0.02
 _BLOCKING = "await what it waits for, with an asynchronous library or `asyncio.to_thread`"
@@ -59,23 +60,41 @@ class TurnRunner:
         board = self._board
         rota = self._rota
         stop_at = board.elapsed() + _SLICE_S
-        for partition in rota.round():
-            if partition.gone:
-                continue
-            self.turning = partition
-            started = partition.take_turns(stop_at)
-            self.turning = None
-            for start in started:
-                self._start(start)
-            self._after(partition)
-            if partition.has_turns:
-                rota.goes_on(partition, rest=partition.unfinished)
-            if partition.unfinished or board.elapsed() >= stop_at:
-                break
-        self._scheduled = bool(rota)
-        if self._scheduled:
-            asyncio.get_running_loop().call_soon(self._run)
+        try:
+            for partition in rota.round():
+                if partition.gone:
+                    continue
+                self._take_turns(partition, stop_at)
+                if partition.has_turns:
+                    rota.goes_on(partition, rest=partition.unfinished)
+                if partition.unfinished or board.elapsed() >= stop_at:
+                    break
+        finally:
+            self._scheduled = bool(rota)
+            if self._scheduled:
+                asyncio.get_running_loop().call_soon(self._run)
         board.reading.ring()
+
+    def _take_turns(self, partition: Partition, stop_at: float | None) -> None:
+        """Let a partition take turns, one that is marked if `stop_at` is None. Nothing that goes wrong in them stops the
+        others: nobody would notice a callback or a task that ended by it, while leases are renewed all the same."""
+        self.turning = partition
+        try:
+            for start in partition.take_careful() if stop_at is None else partition.take_turns(stop_at):
+                self._start(start)
+            self.turning = None
+            self._after(partition)
+        except BaseException as error:  # noqa: BLE001 - see above
+            self._broke(partition, error)
+        finally:
+            self.turning = None
+
+    def _broke(self, partition: Partition, error: BaseException) -> None:
+        """Something came out of a turn: a bug of stead, or what ends the process; then the worker ends as well."""
+        if is_a(error, KeyboardInterrupt):
+            self._board.fail(error)
+            raise error
+        self._board.broke(partition, error)
 
     def _after(self, partition: Partition) -> None:
         if partition.suspects.active:
@@ -90,8 +109,13 @@ class TurnRunner:
     def _start(self, start: Started) -> None:
         task = asyncio.create_task(self._await(start), name=f"stead-operation {start.activation.target}")
         self._tasks[task] = start.partition
-        task.add_done_callback(self._tasks.pop)
-        task.add_done_callback(lambda _: start.close())
+        task.add_done_callback(partial(self._ended, start))
+
+    def _ended(self, start: Started, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        start.close()
+        if not task.cancelled():
+            task.exception()  # of what ends the process, which the event loop has raised as well
 
     async def _await(self, start: Started) -> None:
         result: object = None
@@ -103,11 +127,14 @@ class TurnRunner:
             if start.partition.gone or start.partition.draining:
                 return  # the message stays in the store, for the next owner
             error = cancelled  # the operation cancelled itself
-        except KeyboardInterrupt:
-            raise
+        except KeyboardInterrupt as interrupt:
+            self._broke(start.partition, interrupt)
         except BaseException as raised:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
             error = raised
-        self._finish(start.partition, start.activation, result, error)
+        try:
+            self._finish(start.partition, start.activation, result, error)
+        except BaseException as broken:  # noqa: BLE001 - else the entity would be busy for ever
+            self._broke(start.partition, broken)
 
     def _watched(self, start: Started) -> Awaitable[object]:
         target, current = start.activation.target, start.activation.current
@@ -157,6 +184,14 @@ class TurnRunner:
         bell.ring()
 
     async def _go_carefully(self, partition: Partition, bell: Bell) -> None:
+        try:
+            await self._stay_careful(partition, bell)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - else the partition would be held, and nothing of it would run
+            self._broke(partition, error)
+
+    async def _stay_careful(self, partition: Partition, bell: Bell) -> None:
         while not partition.gone and partition.suspects.careful:
             await bell.wait()
             try:
@@ -206,12 +241,7 @@ class TurnRunner:
                 return False
             if partition.gone or partition.next_careful() != turn:
                 return not partition.gone
-        self.turning = partition
-        started = partition.take_careful()
-        self.turning = None
-        for start in started:
-            self._start(start)
-        self._after(partition)
+        self._take_turns(partition, None)
         return True
 
     def _bury(self, partition: Partition, activation: Activation, tries: int) -> None:

@@ -8,7 +8,6 @@ Starlette's.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
@@ -21,7 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from stead.orchestrations import OrchestrationClient
-from stead.transport import HubMismatch, Store
+from stead.transport import HubMismatch, Store, get_logger
 
 from ._errors import HttpError, error_response
 from ._hub import Hub
@@ -32,7 +31,7 @@ from ._surfaces import ROUTES
 
 __all__ = ["Gateway", "Hub", "asgi"]
 
-_log = logging.getLogger("stead.gateway")
+_log = get_logger("stead.gateway")
 
 
 class OpenedClient(Protocol):

@@ -8,7 +8,6 @@ polled: `pollingInterval` is only checked.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 from starlette.requests import Request
@@ -16,6 +15,7 @@ from starlette.responses import Response
 
 from stead.entities import CallTimeout, SteadError
 from stead.orchestrations import OrchestrationStatus, RuntimeStatus
+from stead.transport import get_logger
 
 from ._body import unless_gone
 from ._df_payloads import CONNECTION, FAILURE_FLAG, Wishes, check_status_response, status_payload, status_response
@@ -25,7 +25,7 @@ from ._query import Query
 from ._routes import Answer, Parameter
 from ._values import json_response
 
-_log = logging.getLogger("stead.gateway")
+_log = get_logger("stead.gateway")
 
 TIMEOUT = "timeout"
 INTERVAL = "pollingInterval"

@@ -6,7 +6,6 @@ a stack trace: what was not foreseen is logged under an ID, and the ID is sent.
 
 from __future__ import annotations
 
-import logging
 import math
 import re
 import uuid
@@ -42,11 +41,12 @@ from stead.transport import (
     SourceSuperseded,
     SteadError,
     StoreUnavailable,
+    get_logger,
 )
 
 from ._values import JSON, to_json
 
-_log = logging.getLogger("stead.gateway")
+_log = get_logger("stead.gateway")
 
 PROBLEM = "application/problem+json"
 RETRY_AFTER_SECONDS = 1

@@ -13,12 +13,14 @@ from typing import Any, cast
 
 import uvicorn
 
+from stead.transport import get_logger
+
 from ._app import Gateway, is_loopback
 from ._connections import Connection, Connections
 from ._keys import VARIABLE, Keys, KeysRefused
 from ._settings import HttpSettings
 
-_log = logging.getLogger("stead.gateway")
+_log = get_logger("stead.gateway")
 
 BACKLOG = 4_096
 LAST_REQUESTS_SECONDS = 0.2

@@ -12,13 +12,12 @@ without that, its activities are cancelled and its results thrown away: the next
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.kinds import Bell, Message
-from stead.transport import InvalidInput, ServerChanged, Settings, Taken, Task
+from stead.transport import InvalidInput, ServerChanged, Settings, Taken, Task, get_logger
 
 from ._activity_queue import SharedQueues, unknown
 from ._activity_routes import Place, Routes, Serving
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from stead.entities.kinds import Board, Partition
     from stead.transport import WorkerView
 
-logger = logging.getLogger("stead.activities")
+logger = get_logger("stead.activities")
 
 _PAGE = 500
 _SENDS = 100
@@ -97,6 +96,7 @@ class ActivityRunner:
     def attach(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Become part of a worker: set the board's hooks; gives what has to run beside the worker's own parts."""
         self._board_ = board
+        self.slots.interrupted = board.fail
         self._shared = SharedQueues(
             board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain
         )

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.kinds import BORNE, Bell, Patience, encode_message
-from stead.transport import InvalidInput, ServerChanged, Taken
+from stead.transport import InvalidInput, ServerChanged, Taken, get_logger
 
 from ._activity_run import Job, Outcome, Runnable, Stage, failed
 from ._activity_slots import Slots
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     from ._activity_routes import Routes
 
-logger = logging.getLogger("stead.activities")
+logger = get_logger("stead.activities")
 
 _PAUSE_S = 0.1
 _FLUSH_S = 0.005

@@ -6,7 +6,6 @@ All of that is the activity's failure; only a `KeyboardInterrupt` is nobody's re
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
@@ -14,7 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from stead.entities.kinds import held_reports, watched
-from stead.transport import InvalidInput, PayloadTooLarge, Settings, Taken, pack, pack_exact, unpack
+from stead.transport import InvalidInput, PayloadTooLarge, Settings, Taken, get_logger, pack, pack_exact, unpack
+from stead.transport.describing import message_of, qualified_name
 
 from ._failures import FailureDetails
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TASK_VERSION = 1
 
-logger = logging.getLogger("stead.activities")
+logger = get_logger("stead.activities")
 
 _BLOCKING = "make it a plain `def`, which runs in a thread, or await what it waits for"
 _SIMPLE = frozenset({type(None), bool, int, float})  # values that are the same after a trip through the store
@@ -186,11 +186,11 @@ async def perform(job: Job, intercept: Callable[[str], BaseException | None] | N
     """Run an asynchronous activity. Everything that it may raise becomes its failure, but `KeyboardInterrupt`."""
     try:
         value = await _watched(job, cast("Awaitable[object]", _call(job, intercept)), settings)
-        return _success(job, value, settings)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
-        return _failure(job, error, settings)
+        return _failure(job, FailureDetails.of(error), settings)
+    return _outcome(job, value, settings)
 
 
 def _watched(job: Job, awaitable: Awaitable[object], settings: Settings) -> Awaitable[object]:
@@ -204,11 +204,12 @@ def _watched(job: Job, awaitable: Awaitable[object], settings: Settings) -> Awai
 def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:
     """Run a plain activity, in its thread."""
     try:
-        return _success(job, _call(job, intercept), settings)
+        value = _call(job, intercept)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
-        return _failure(job, error, settings)
+        return _failure(job, FailureDetails.of(error), settings)
+    return _outcome(job, value, settings)
 
 
 def _call(job: Job, intercept: Callable[[str], BaseException | None] | None) -> object:
@@ -220,6 +221,17 @@ def _call(job: Job, intercept: Callable[[str], BaseException | None] | None) -> 
         if error is not None:
             raise error
     return activity.prepare(job.args, job.kwargs)()
+
+
+def _outcome(job: Job, value: object, settings: Settings) -> Outcome:
+    """What a result means. One that cannot be stored could not be the next time either, whatever a retry policy says; and
+    the work would be done once more for nothing."""
+    try:
+        return _success(job, value, settings)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - serializers are the user's
+        return _failure(job, FailureDetails.of(error).final(), settings)
 
 
 def _success(job: Job, value: object, settings: Settings) -> Outcome:
@@ -234,9 +246,8 @@ def _success(job: Job, value: object, settings: Settings) -> Outcome:
     return Outcome(True, unpack(packed))
 
 
-def _failure(job: Job, error: BaseException, settings: Settings) -> Outcome:
+def _failure(job: Job, details: FailureDetails, settings: Settings) -> Outcome:
     """The failure that an error means: a replay can tell no more of it than this says."""
-    details = FailureDetails.of(error)
     if job.stage is Stage.RUNNING:  # else it was cancelled
         context = job.context
         logger.info("%s of %s failed, attempt %d: %s", job.name, context.instance_id, context.attempt, details)
@@ -249,3 +260,14 @@ def _failure(job: Job, error: BaseException, settings: Settings) -> Outcome:
 def failed(error_type: str, message: str, non_retriable: bool = True) -> Outcome:
     """A failure that stead itself has found."""
     return Outcome(False, FailureDetails(error_type, message, non_retriable=non_retriable).as_map())
+
+
+def failed_in_stead(job: Job, error: BaseException) -> Outcome:
+    """The failure of an activity that was run, and of which nothing came but a bug of stead."""
+    logger.critical(
+        "%s of %s failed in stead itself, which is a bug of stead (please report it)",
+        job.name,
+        job.context.instance_id,
+        exc_info=error,
+    )
+    return failed(qualified_name(type(error)), message_of(error)[:200], non_retriable=False)

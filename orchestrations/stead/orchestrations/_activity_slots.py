@@ -12,10 +12,12 @@ import contextvars
 from collections import deque
 from collections.abc import Callable
 
-from stead.transport import Settings
+from stead.transport import Settings, get_logger
 
-from ._activity_run import Job, Outcome, Stage, perform, perform_plain
+from ._activity_run import Job, Outcome, Stage, failed_in_stead, perform, perform_plain
 from ._activity_threads import Threads
+
+logger = get_logger("stead.activities")
 
 _PATIENCE_S = 1.0  # for activities that were cancelled, at the end
 
@@ -40,6 +42,9 @@ class Slots:
         self._context = contextvars.copy_context()
         self.intercept: Callable[[str], BaseException | None] | None = None
         self.freed: Callable[[], None] = lambda: None  # a slot is free, and nothing here waits for it
+        self.interrupted: Callable[[BaseException], None] = lambda error: None  # what ends the process was raised
+        self._given_up: set[Job] = set()  # in threads that do not count any more
+        self._told: set[Job] = set()  # of which it was said that they go on though nobody wants their results
 
     # -- how much there is ---------------------------------------------------------------------------------------------
 
@@ -84,15 +89,48 @@ class Slots:
         job.order = self._order
         self._waiting[is_async] += 1
         (self._queue if is_async else self._plain).append(job)
+        self._tell_of_dropped()
 
     def drop(self, job: Job) -> None:
-        """Nobody wants its result: it does not begin, or is cancelled."""
+        """Nobody wants its result: it does not begin, or is cancelled; or its thread is given up."""
+        if job.stage is Stage.RUNNING and job in self._live and job.task is None:
+            job.drop()
+            self._give_up(job)
+            return
         if job.stage is Stage.WAITING and job.order:
             assert job.activity is not None, "it waits here"
             self._waiting[job.activity.is_async] -= 1
             if not self.waiting:
                 self.freed()
         job.drop()
+
+    def _give_up(self, job: Job) -> None:
+        """A thread cannot be ended from outside: another one takes its place. So many times, since threads need memory."""
+        if len(self._given_up) >= self._threads_max:
+            return
+        self._given_up.add(job)
+        self._live.discard(job)
+        self._threads -= 1
+        self._pool.give_up()
+        if self.waiting:
+            self._fill()
+        else:
+            self.freed()
+
+    def _tell_of_dropped(self) -> None:
+        """Others have to wait: say which of those that nobody wants any more do not end."""
+        for job in [*self._given_up, *self._live]:
+            if job.stage is Stage.DROPPED and job not in self._told:
+                self._told.add(job)
+                logger.warning(
+                    "activity %s of %s still runs %s, though nobody wants its result any more: let it look at "
+                    "activity_context().cancelled, and give what it waits for a time-out (%d such threads are replaced, "
+                    "more than that count against STEAD_ACTIVITY_THREADS_MAX)",
+                    job.name,
+                    job.context.instance_id,
+                    "in its thread" if job.task is None else "and takes no cancellation",
+                    self._threads_max,
+                )
 
     def _fits(self, is_async: bool) -> bool:
         return len(self._live) < self._running_max and (is_async or self._threads < self._threads_max)
@@ -132,6 +170,11 @@ class Slots:
             if job.stage is Stage.RUNNING:  # else dropped before its first step
                 job.begun = True
                 outcome = await perform(job, self.intercept, self._settings)
+        except KeyboardInterrupt as interrupt:
+            self.interrupted(interrupt)
+            raise
+        except BaseException as error:  # noqa: BLE001 - what was forgotten here would be waited for in vain
+            outcome = failed_in_stead(job, error)
         finally:
             self._leave(job, outcome)
 
@@ -144,19 +187,30 @@ class Slots:
             interrupted = interrupt
 
             def interrupt_loop() -> None:
+                self.interrupted(interrupted)
                 raise interrupted
 
             _tell(loop, interrupt_loop)
+        except BaseException as error:  # noqa: BLE001 - what was forgotten here would be waited for in vain
+            outcome = failed_in_stead(job, error)
         finally:
             _tell(loop, lambda: self._left_thread(job, outcome))
 
     def _left_thread(self, job: Job, outcome: Outcome | None) -> None:
+        self._told.discard(job)
+        if job in self._given_up:
+            self._given_up.discard(job)
+            self._pool.came_back()
+            if job.finished is not None:
+                job.finished.set()
+            return
         self._threads -= 1
         self._pool.done()
         self._leave(job, outcome)
 
     def _leave(self, job: Job, outcome: Outcome | None) -> None:
         self._live.discard(job)
+        self._told.discard(job)
         if job.finished is not None:
             job.finished.set()
         if outcome is not None and job.stage is Stage.RUNNING:

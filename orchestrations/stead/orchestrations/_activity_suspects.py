@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stead.entities.kinds import Bell
-from stead.transport import ServerChanged
+from stead.transport import ServerChanged, get_logger
 
 from ._activity_queue import poisoned
 from ._activity_run import Job, Outcome, Stage
@@ -25,7 +24,7 @@ from ._activity_slots import Slots, ended
 if TYPE_CHECKING:
     from stead.entities.kinds import Board
 
-logger = logging.getLogger("stead.activities")
+logger = get_logger("stead.activities")
 
 
 class Suspects:

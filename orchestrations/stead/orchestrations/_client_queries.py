@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 
 from stead.entities import OperationFailed
 from stead.entities.kinds import Failure, Message, decode_message, instant_in_ms
-from stead.transport import InstanceView, InvalidInput, Reuse, SteadError, Store, partition_of
+from stead.transport import InstanceView, InvalidInput, Reuse, SteadError, Store, get_logger, partition_of
 
 from ._events import Event, EventType, decode_event
 from ._messages import StartMessage, decode_start, first_execution_id
@@ -19,7 +18,7 @@ from ._record import InstanceRecord, RuntimeStatus, decode_record
 from ._registry import OrchestrationRegistry
 from ._status import OrchestrationStatus, status_of, status_of_start
 
-_log = logging.getLogger("stead.client")
+_log = get_logger("stead.client")
 
 HISTORY_PAGE_LENGTH = 1_000  # events that are asked for at a time
 SNAPSHOT_TRIES = 5  # how often a history is read anew because the instance began another one meanwhile

@@ -6,22 +6,21 @@ numbers, so that a replay continues from wherever it stopped (HAZARDS 17).
 
 from __future__ import annotations
 
-import logging
-
-from stead.transport import InvalidInput, PayloadTooLarge, pack
+from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 
 from ._beginning import continue_as_new
 from ._ending import MARGIN, end, fail
 from ._errors import HistoryTooLong
 from ._events import Event, encode_event
 from ._execution import Execution
+from ._failures import FailureDetails
 from ._first_runs import come_to_unseen
 from ._issuing import ENVELOPE_BYTES, Refused, cancel, issue
 from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed
 from ._record import RuntimeStatus
 from ._turn import Turn
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 
 def wake(turn: Turn, *, due: bool = False) -> bool:
@@ -182,8 +181,8 @@ def _conclude(turn: Turn, execution: Execution) -> bool:
                 length = len(pack(result)) + MARGIN
                 if length > turn.settings.payload_bytes_max + MARGIN * (turn.record.parent is None):
                     raise PayloadTooLarge("result", length - MARGIN, turn.settings.payload_bytes_max)
-            except InvalidInput as error:
-                fail(turn, error)
+            except InvalidInput as error:  # nor could it be, were it made once more
+                end(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error).final())
             else:
                 end(turn, RuntimeStatus.COMPLETED, output=result)
         case Failed(failure):

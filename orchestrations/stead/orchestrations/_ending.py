@@ -95,7 +95,7 @@ def answer_parent(turn: Turn, parent: TaskAddress) -> None:
     try:
         effects.answer_task(parent, ok, record.output if ok else failure_of(record).as_map())
     except SteadError as error:
-        details = FailureDetails.of(error) if ok else _short(failure_of(record))
+        details = FailureDetails.of(error).final() if ok else _short(failure_of(record))
         effects.answer_task(parent, False, _short(details).as_map())
 
 

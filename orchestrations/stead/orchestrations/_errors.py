@@ -9,10 +9,10 @@ from collections.abc import Iterable
 
 from stead.entities import SteadError
 
-from ._failures import FailureDetails
+from ._failures import FailedElsewhere, FailureDetails
 
 
-class ActivityFailed(SteadError):
+class ActivityFailed(FailedElsewhere):
     """An activity failed, and its retry policy (if it has one) gave up.
 
     `error_type` is the qualified name of what it raised, `traceback` the text of its traceback in the worker, `cause` the
@@ -34,17 +34,12 @@ class ActivityFailed(SteadError):
         """The error for what the log says of an activity."""
         return cls(name, failure.error_type, failure.message, failure.traceback, failure.cause)
 
-    @property
-    def details(self) -> FailureDetails:
-        """What the activity raised, as data."""
-        return FailureDetails(self.error_type, self.message, self.traceback, self.cause)
-
     def __str__(self) -> str:
         said = f": {self.message}" if self.message else ""
         return f"activity {self.name!r} raised {self.error_type}{said}"
 
 
-class SubOrchestrationFailed(SteadError):
+class SubOrchestrationFailed(FailedElsewhere):
     """A sub-orchestration failed or was terminated, and its retry policy (if it has one) gave up.
 
     `error_type` is the qualified name of what it raised, `traceback` the text of its traceback in the worker, `cause` the
@@ -72,11 +67,6 @@ class SubOrchestrationFailed(SteadError):
     def of(cls, name: str, instance_id: str, failure: FailureDetails) -> SubOrchestrationFailed:
         """The error for what the log says of a sub-orchestration."""
         return cls(name, instance_id, failure.error_type, failure.message, failure.traceback, failure.cause)
-
-    @property
-    def details(self) -> FailureDetails:
-        """What the sub-orchestration raised, as data."""
-        return FailureDetails(self.error_type, self.message, self.traceback, self.cause)
 
     def __str__(self) -> str:
         said = f": {self.message}" if self.message else ""

@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import hashlib
-import logging
 import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +28,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from stead.entities import ContextEnded
-from stead.transport import PayloadTooLarge, Settings, unpack
+from stead.transport import PayloadTooLarge, Settings, get_logger, unpack
 
 from ._code import Code, Unanswered, Waiting
 from ._context import OrchestrationContext
@@ -43,14 +42,14 @@ from ._first_runs import as_seen
 from ._loop import DurableHandle, new_loop
 from ._mailbox import Mailbox, event_data
 from ._ordering import NumberedTask
-from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
+from ._outcome import CancelTask, ContinuedAsNew, Failed, Outcome, outcome_of_result
 from ._replay import Recorded, describe, latest_execution_id, pack_fields
 from ._unsupported import Halted, explained, stuck
 
 if TYPE_CHECKING:
     from ._resolver import TypeResolver
 
-log = logging.getLogger("stead.orchestration")
+log = get_logger("stead.orchestration")
 
 Action = Event | CancelTask
 
@@ -327,12 +326,12 @@ class Execution:
     def _outcome_of(self, main: asyncio.Task[Any]) -> Outcome:
         try:
             result = main.result()
-            if self.continued is None:
-                return Completed(plain(self.code.encode_output(result)))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the code raised
             return Failed(FailureDetails.of(explained(error)))
+        if self.continued is None:
+            return outcome_of_result(self.code.encode_output, result)
         following, version, keep = self.continued
         return ContinuedAsNew(following, version, self.mailbox.unprocessed() if keep else [])
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-import traceback as tracebacks
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from stead.entities import SteadError, qualified_name
+from stead.entities import SteadError
+from stead.transport.describing import (
+    CAUSES_MAX,
+    ERRORS_MAX,
+    MESSAGE_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    TRACEBACK_LENGTH_MAX,
+    cause_of,
+    field_of,
+    fields_of,
+    is_a,
+    members_of,
+    message_of,
+    qualified_name,
+    says,
+    text_of,
+    traceback_of,
+)
 
-TRACEBACK_LENGTH_MAX = 8_000  # characters of a traceback that are kept: its end says most
-MESSAGE_LENGTH_MAX = 4_000
-CAUSES_MAX = 8
+TEXT_LENGTH_MAX = 60_000  # characters of everything that is kept of an error and its causes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +52,14 @@ class FailureDetails:
         return self.error_type == name or any(cause.is_caused_by(name) for cause in causes)
 
     @classmethod
-    def of(cls, error: BaseException, depth: int = 0) -> FailureDetails:
-        """The details of an error, with those of its causes. One that stands for a failure elsewhere (`details`) has that as its cause."""
-        carried = getattr(error, "details", getattr(error, "cause", None))
-        inner = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        cause: FailureDetails | None = None
-        more: tuple[FailureDetails, ...] = ()
-        if isinstance(error, SteadError) and isinstance(carried, cls):
-            cause = carried
-        elif (members := _members(error)) and depth < CAUSES_MAX:
-            cause, *others = (cls.of(member, depth + 1) for member in members)
-            more = tuple(others)
-        elif inner is not None and depth < CAUSES_MAX:
-            cause = cls.of(inner, depth + 1)
-        text = "".join(tracebacks.format_exception(type(error), error, error.__traceback__, chain=False))
-        return cls(
-            qualified_name(type(error)),
-            storable(_message_of(error))[:MESSAGE_LENGTH_MAX],
-            storable(text)[-TRACEBACK_LENGTH_MAX:],
-            cause,
-            bool(getattr(error, "non_retriable", False)),
-            more,
-        )
+    def of(cls, error: BaseException) -> FailureDetails:
+        """The details of an error, with those of its causes. One that stands for a failure elsewhere (`FailedElsewhere`) has
+        that as its cause. Cannot fail, whatever the error is like, and gives at most so much."""
+        return _Describing().of(error, 0)
+
+    def final(self) -> FailureDetails:
+        """The same, for what is of no use to be tried again."""
+        return replace(self, non_retriable=True)
 
     def as_map(self) -> dict[str, Any]:
         """As plain data, in the form in which failures travel: `kind`, `type`, `message`, `traceback`, `cause`."""
@@ -88,24 +88,71 @@ class FailureDetails:
         return cls(data["type"], data["message"], data.get("traceback", ""), inner, non_retriable, more)
 
 
-def storable(text: str) -> str:
-    """Text that msgpack takes: halves of surrogate pairs become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+class FailedElsewhere(SteadError):
+    """An error that stands for a failure elsewhere: of an activity, of a sub-orchestration."""
+
+    error_type: str
+    message: str
+    traceback: str
+    cause: FailureDetails | None
+
+    @property
+    def details(self) -> FailureDetails:
+        """What was raised there, as data."""
+        return FailureDetails(self.error_type, self.message, self.traceback, self.cause)
 
 
-def _members(error: object) -> tuple[BaseException, ...]:
-    """The first errors of a group of errors; none of any other error."""
-    if not isinstance(error, BaseExceptionGroup):
-        return ()
-    return cast("BaseExceptionGroup[BaseException]", error).exceptions[:CAUSES_MAX]
+class _Describing:
+    """The details of one error in the making: so many errors and so much text, over the whole tree of its causes."""
+
+    def __init__(self) -> None:
+        self._errors = ERRORS_MAX
+        self._length = TEXT_LENGTH_MAX
+        self._seen: set[int] = set()
+
+    def of(self, error: BaseException, depth: int) -> FailureDetails:
+        self._errors -= 1
+        self._seen.add(id(error))
+        message = self._cut(message_of(error))
+        text = self._cut(traceback_of(error, chain=False))
+        final = says(error, "non_retriable")
+        causes = self._causes(error, depth)
+        name = qualified_name(type(error))
+        return FailureDetails(name, message, text, causes[0] if causes else None, final, tuple(causes[1:]))
+
+    def _causes(self, error: BaseException, depth: int) -> list[FailureDetails]:
+        if depth >= CAUSES_MAX:
+            return []
+        if is_a(error, FailedElsewhere):
+            return [self._elsewhere(fields_of(error), depth)]
+        inner = cause_of(error)
+        found = members_of(error)[:CAUSES_MAX] or (() if inner is None else (inner,))
+        return [self.of(one, depth + 1) for one in found if self._errors > 0 and id(one) not in self._seen]
+
+    def _elsewhere(self, fields: dict[str, object], depth: int) -> FailureDetails:
+        """What an error says of a failure elsewhere: mostly stead has made it, but anybody can."""
+        self._errors -= 1
+        name = self._text(fields, "error_type", NAME_LENGTH_MAX)
+        message = self._text(fields, "message", MESSAGE_LENGTH_MAX)
+        text = self._text(fields, "traceback", TRACEBACK_LENGTH_MAX)
+        more = field_of(fields, "more_causes")
+        found = [field_of(fields, "cause"), *(cast("tuple[object, ...]", more) if type(more) is tuple else ())]
+        causes = [
+            self._elsewhere({field: getattr(one, field) for field in _FIELDS}, depth + 1)
+            for one in found[: CAUSES_MAX + 1]
+            if type(one) is FailureDetails and depth < CAUSES_MAX and self._errors > 0
+        ]
+        final = field_of(fields, "non_retriable") is True
+        return FailureDetails(name, message, text, causes[0] if causes else None, final, tuple(causes[1:]))
+
+    def _text(self, fields: dict[str, object], name: str, length_max: int) -> str:
+        value = field_of(fields, name)
+        return "" if value is None else self._cut(text_of(value, length_max))
+
+    def _cut(self, text: str) -> str:
+        text = text[: self._length]
+        self._length -= len(text)
+        return text
 
 
-def _message_of(error: BaseException) -> str:
-    try:
-        if isinstance(error, BaseExceptionGroup):
-            members = cast("BaseExceptionGroup[BaseException]", error).exceptions
-            named = "; ".join(f"{qualified_name(type(member))}: {member}" for member in members[:CAUSES_MAX])
-            return f"{error}: {named}"
-        return str(error)
-    except Exception as broken:  # noqa: BLE001 - an error's own text may be broken
-        return f"(its message cannot be shown: {type(broken).__name__})"
+_FIELDS = ("error_type", "message", "traceback", "cause", "non_retriable", "more_causes")

@@ -12,12 +12,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from stead.entities.kinds import Blocked, Failure, Pending, UnknownEnvelope, held_reports
-from stead.transport import InvalidInput, Settings
+from stead.transport import InvalidInput, Settings, get_logger
+from stead.transport.describing import text_of
 
 from . import _lifecycle, _messages
 from ._beginning import begin
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ._registry import OrchestrationRegistry
     from ._resolver import TypeResolver
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 _HANDLERS: dict[str, Callable[[Turn, Pending], None]] = {
     _messages.START: on_start,
@@ -165,15 +165,19 @@ class OrchestrationKind:
         """Do what is to be done without a message."""
         try:
             _go_on(turn)
-        except Exception as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
             _break_down(turn, error)
 
     def _handle(self, turn: Turn, pending: Pending, handler: Callable[[Turn, Pending], None]) -> None:
         try:
             handler(turn, pending)
         except InvalidInput as error:  # the message is not what its operation takes
-            turn.effects.fail(pending, Failure("invalid_input", "InvalidInput", str(error)))
-        except Exception as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
+            turn.effects.fail(pending, Failure("invalid_input", "InvalidInput", text_of(error)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
             _break_down(turn, error)
 
     def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
@@ -235,7 +239,7 @@ def _go_on(turn: Turn) -> None:
         wake(turn)
 
 
-def _break_down(turn: Turn, error: Exception) -> None:
+def _break_down(turn: Turn, error: BaseException) -> None:
     """A turn failed in stead itself. Others go on, and this instance can be seen to have failed."""
     logger.error("%s: a turn failed in stead itself, and the instance with it", turn.target, exc_info=error)
     if turn.running:

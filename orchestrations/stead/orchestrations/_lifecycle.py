@@ -6,12 +6,11 @@ is there, is dropped: it is counted, and neither logged in the history nor an er
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 from stead.entities.kinds import Pending
-from stead.transport import InvalidInput
+from stead.transport import InvalidInput, get_logger
 
 from ._beginning import schedule_beginning
 from ._driving import happen, wake
@@ -23,7 +22,7 @@ from ._record import RuntimeStatus
 from ._rewinding import rewind
 from ._turn import Turn
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 WAITERS_MAX = 1_000
 """Waiting clients that an instance remembers. The oldest go first; a client looks by itself too, now and then."""

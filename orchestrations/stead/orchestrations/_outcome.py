@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ._data import plain
 from ._failures import FailureDetails
 
 
@@ -42,3 +43,13 @@ class ContinuedAsNew:
 
 
 Outcome = Completed | Failed | ContinuedAsNew
+
+
+def outcome_of_result(encode: Callable[[Any], object], result: object) -> Outcome:
+    """What the function's result means. One that cannot be stored is of no use to be had once more: it is final."""
+    try:
+        return Completed(plain(encode(result)))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - serializers are the user's
+        return Failed(FailureDetails.of(error).final())

@@ -9,17 +9,16 @@ must have been cancelled by the end.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from stead.transport import InvalidInput, pack, unpack
+from stead.transport import InvalidInput, get_logger, pack, unpack
 
 from ._errors import NonDeterminismError
 from ._events import SCHEDULED, Event, EventType
 from ._stored_form import same_stored, stored_form
 
-log = logging.getLogger("stead.orchestration")
+log = get_logger("stead.orchestration")
 
 # Which fields say what is meant, and which only with what. Neither: what is generated anew or does not matter.
 _IDENTITY: dict[EventType, tuple[int, ...]] = {

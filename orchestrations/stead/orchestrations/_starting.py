@@ -6,10 +6,8 @@ and what collides is answered here.
 
 from __future__ import annotations
 
-import logging
-
 from stead.entities.kinds import Failure, Pending
-from stead.transport import InvalidInput, Reuse
+from stead.transport import InvalidInput, Reuse, get_logger
 
 from ._beginning import begin
 from ._driving import wake
@@ -21,7 +19,7 @@ from ._record import RuntimeStatus
 from ._rewinding import rewind
 from ._turn import Turn
 
-logger = logging.getLogger("stead.worker")
+logger = get_logger("stead.worker")
 
 REPLACED = "replaced by a new start"
 

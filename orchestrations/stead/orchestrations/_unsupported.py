@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stead.entities import SteadError
+from stead.transport.describing import text_of
 
 
 class UnsupportedInOrchestrator(SteadError, RuntimeError):
@@ -60,8 +61,9 @@ _FOREIGN = {
 def explained(error: BaseException) -> BaseException:
     """Asyncio's own errors for foreign loops, in words that say what to do."""
     if type(error) is RuntimeError:
+        said = text_of(error)
         for text, (what, instead) in _FOREIGN.items():
-            if text in str(error):
+            if text in said:
                 explained = UnsupportedInOrchestrator(what, instead)
                 explained.__cause__ = error
                 return explained

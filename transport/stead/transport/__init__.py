@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._careful_logger import CarefulLogger, get_logger
 from ._clock import Clock, ManualClock, ServerClock
 from ._codec import pack, pack_exact, partition_of, unpack
 from ._ending import end_task, see_through
@@ -63,6 +64,7 @@ __all__ = [
     "Acquired",
     "BacklogFull",
     "Batch",
+    "CarefulLogger",
     "Clock",
     "Commit",
     "CommitVerdict",
@@ -110,6 +112,7 @@ __all__ = [
     "Verdict",
     "WorkerView",
     "end_task",
+    "get_logger",
     "open_store",
     "pack",
     "pack_exact",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import threading
 
+from ._careful_logger import get_logger
 from ._errors import ConnectionLost, InvalidInput, StoreUnavailable
 from ._layout import check_layout
 from ._memory import MemoryStore
@@ -16,7 +16,7 @@ from ._sender_tries import retry_delay
 from ._settings import Settings
 from ._urls import StoreUrl, parse_url
 
-_log = logging.getLogger("stead.transport")
+_log = get_logger("stead.transport")
 
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,44}")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from typing import Literal, cast
 
+from ._careful_logger import get_logger
 from ._errors import HubMismatch, ServerUnsuitable
 from ._keys import hub_key
 from ._layout import FORMAT, check_layout
@@ -14,7 +14,7 @@ from ._records import HubLayout, ServerFacts
 from ._scripts import HUB, RIGHTS, command
 from ._settings import Settings
 
-_log = logging.getLogger("stead.transport")
+_log = get_logger("stead.transport")
 
 
 async def read_facts(link: Link) -> ServerFacts:

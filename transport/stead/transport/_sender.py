@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 import secrets
 from collections.abc import Sequence
 
+from ._careful_logger import get_logger
 from ._ending import end_task
 from ._errors import (
     AcknowledgedLost,
@@ -41,7 +41,7 @@ from ._sender_sources import Openings, next_incarnation
 from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay, told_of
 from ._settings import Settings
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 
 # The buffer holds at most this many full batches, in bytes.
 BUFFER_BATCHES_MAX = 4
