@@ -7,41 +7,51 @@ message to blame, the target waits as one that cannot be loaded. So one message 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from stead.transport import stream_order
 from stead.transport.describing import message_of, qualified_name, traceback_of
 
 from ._activation import Pending
 from ._envelope import Failure
 
+_MESSAGES_MAX = 100  # of one target
 
-@dataclass(slots=True)
+
+Which = tuple[bytes, bytes]  # a message: its stream ID and its envelope, since a stream ID alone may mean another one
+
+
 class Blamed:
-    """What ran when a turn failed."""
+    """What ran when turns of one target failed."""
 
-    pending: Pending | None  # None: nothing that is in the store
-    failure: Failure
-    tries: int = 1
+    __slots__ = ("_failures", "hopeless")
 
-    @property
-    def hopeless(self) -> bool:
-        """Its target cannot go on: there is no message that could be left out."""
-        return self.pending is None or self.tries > 1
+    def __init__(self) -> None:
+        self._failures: dict[Which, Failure] = {}
+        self.hopeless: Failure | None = None  # there is no message that could be left out: the target cannot go on
 
-    def is_about(self, pending: Pending) -> bool:
-        return self.pending is not None and (pending.stream_id, pending.envelope) == self.pending[:2]
+    def note(self, pending: Pending | None, failure: Failure) -> None:
+        """A turn failed while this message ran; none, if it was nothing that is in the store."""
+        if pending is None or pending[:2] in self._failures or len(self._failures) >= _MESSAGES_MAX:
+            self.hopeless = failure
+        else:
+            self._failures[pending[:2]] = failure
 
-    def is_behind(self, pending: Pending) -> bool:
-        """A message that comes later has its turn: the blamed one is not there any more."""
-        return self.pending is not None and stream_order(pending.stream_id) > stream_order(self.pending.stream_id)
+    def failure_of(self, pending: Pending) -> Failure | None:
+        """Why a message is not run: kept until it is sure that it does not come again."""
+        return self._failures.get(pending[:2])
+
+    def passed(self, pending: Pending) -> bool:
+        """A message has its turn that comes after all of them."""
+        order = stream_order(pending.stream_id)
+        return all(stream_order(stream_id) < order for stream_id, _ in self._failures)
 
     @property
     def reason(self) -> str:
         """Why its target waits."""
-        said = f": {self.failure.message}" if self.failure.message else ""
+        failure = self.hopeless
+        assert failure is not None, "only what is hopeless waits"
+        said = f": {failure.message}" if failure.message else ""
         return (
-            f"its turns fail in stead itself ({self.failure.type}{said}), which is a bug of stead (please report it); "
+            f"its turns fail in stead itself ({failure.type}{said}), which is a bug of stead (please report it); "
             "what it was sent waits"
         )
 
@@ -58,6 +68,4 @@ class Blame(dict[str, Blamed]):
         """A turn of a target has failed, while this message ran."""
         if pending is not None and (not pending.stream_id or pending.message.target != target):
             pending = None
-        before = self.get(target)
-        same = before is not None and (pending is None or before.is_about(pending))
-        self[target] = Blamed(pending, failure, before.tries + 1 if before is not None and same else 1)
+        self.setdefault(target, Blamed()).note(pending, failure)

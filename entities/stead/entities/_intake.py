@@ -182,7 +182,7 @@ class Intake:
         activation.stored = loaded.record is not None
         target = activation.target
         blamed = self._environment.blame.get(target)
-        if blamed is not None and blamed.hopeless:
+        if blamed is not None and blamed.hopeless is not None:
             self._block(activation, blamed.reason)
             return
         try:

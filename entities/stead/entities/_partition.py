@@ -146,14 +146,15 @@ class Partition(Intake):
         if blamed is None:
             return kind.run(activation, effects)
         pending = activation.next
-        if pending is not None and blamed.is_about(pending):
-            effects.running = pending
-            (activation.express or activation.mailbox).popleft()
-            self._bury(activation, kind, pending, blamed.failure, 1)
-            del blame[activation.target]
-            return None
-        if pending is not None and pending.stream_id and not activation.express and blamed.is_behind(pending):
-            del blame[activation.target]
+        if pending is not None and pending.stream_id:
+            failure = blamed.failure_of(pending)
+            if failure is not None:
+                effects.running = pending
+                (activation.express or activation.mailbox).popleft()
+                self._bury(activation, kind, pending, failure, 1)
+                return None
+            if self.settled and blamed.passed(pending):  # and nothing of what came before can be lost any more
+                del blame[activation.target]
         before, effects.one_turn = effects.one_turn, True
         try:
             return kind.run(activation, effects)
