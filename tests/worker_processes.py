@@ -15,10 +15,12 @@ from typing import Self
 from counting_app import Tally
 from stead.app import Client
 from stead.entities import DeadLetters
+from stead.transport import ConnectionLost, ServerChanged
 
 DEADLINE_S = 25.0
 KEYS = [f"key-{number}" for number in range(64)]  # every partition has some
 ROUNDS_PER_S = 40
+BEHIND_MAX = 1_000  # messages that wait: a slow machine is sent less, not more than it can take
 
 
 async def eventually(condition: Callable[[], Awaitable[object]], what: str) -> None:
@@ -87,7 +89,10 @@ class WorkerProcess:
 
 
 class Load:
-    """A steady stream of numbered messages to all keys while its block lasts; afterwards all are acknowledged."""
+    """A steady stream of numbered messages to all keys while its block lasts; afterwards all are acknowledged.
+
+    It waits while much is left to do, so that how long the end takes does not depend on how slow the machine is.
+    """
 
     def __init__(self, client: Client, rounds_per_s: float = ROUNDS_PER_S) -> None:
         self.sent = 0  # to each key
@@ -118,6 +123,15 @@ class Load:
                     await producer.signal(Tally.record, key, self.sent)
                 self.sent += 1
                 await asyncio.sleep(self._pause_s)  # the rate, nothing waits for it
+                while not self._over and await self._behind() > BEHIND_MAX:
+                    await asyncio.sleep(self._pause_s)
+
+    async def _behind(self) -> int:
+        """How many messages wait; none is known to while the server is away."""
+        try:
+            return sum(partition.backlog + partition.parked for partition in await self._client.store.info())
+        except (ConnectionLost, ServerChanged):
+            return 0
 
 
 async def shares(client: Client, *workers: WorkerProcess) -> list[int]:
