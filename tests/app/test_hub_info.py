@@ -84,6 +84,9 @@ def test_queues_that_nobody_serves_are_told() -> None:
 def test_the_promise_is_what_the_server_keeps() -> None:
     assert "up to a second" in HUB.promise
     assert "this process ends" in promise_of(FACTS, "memory://")
+    unknown = promise_of(replace(FACTS, appendfsync=""), "redis://host")
+    assert "not known" in unknown
+    assert "loses what was acknowledged (" not in unknown
 
 
 def test_the_screen_names_each_trouble_and_what_to_do() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from redis_steps import batch, take
-from stead.transport import ConnectionLost, HubMismatch, ServerUnsuitable, Settings, open_store
+from stead.transport import ConnectionLost, HubMismatch, ServerFacts, ServerUnsuitable, Settings, open_store
 from stead.transport._redis import RedisStore
 from valkey_server import ValkeyServer
 
@@ -96,8 +96,52 @@ async def test_a_user_without_a_right_that_a_script_needs_is_refused_before_anyt
     server.run("ACL", "SETUSER", "poor", "+xdel")
     store = await RedisStore.open(url, "hub", Settings(partitions=1))
     assert store.facts.appendfsync == ""  # CONFIG is forbidden: it is not known
+    assert store.facts.durable == "unknown"
     assert store.facts.maxmemory_policy == "noeviction"  # INFO has it
     await store.close()
+
+
+@pytest.mark.parametrize(
+    ("appendonly", "says", "is_warning"),
+    [("yes", "does not say how often it syncs", False), ("no", "keeps no append-only file", True)],
+)
+async def test_what_a_user_may_not_read_is_not_called_lost(
+    start_server: Callable[..., ValkeyServer],
+    caplog: pytest.LogCaptureFixture,
+    appendonly: str,
+    says: str,
+    is_warning: bool,
+) -> None:
+    """On managed services CONFIG is forbidden: INFO tells of the file, and nothing of how often it is synced."""
+    server = start_server("--appendonly", appendonly)
+    server.run("ACL", "SETUSER", "managed", "on", ">word", "~*", "+@all", "-config")
+    with caplog.at_level(logging.INFO, "stead.transport"):
+        store = await RedisStore.open(f"unix://managed:word@{server.socket}", "hub", Settings(partitions=1))
+    (told,) = [record for record in caplog.records if says in record.getMessage()]
+    assert (told.levelno >= logging.WARNING) == is_warning
+    assert store.facts.durable == ("unknown" if appendonly == "yes" else "no")
+    assert (await store.refresh_facts()).durable == store.facts.durable
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("appendonly", "appendfsync", "durable"),
+    [
+        (True, "always", "always"),
+        (True, "everysec", "everysec"),
+        (True, "no", "no"),
+        (True, "", "unknown"),
+        (True, "sometimes", "unknown"),
+        (False, "always", "no"),
+        (False, "", "no"),
+        (None, "", "unknown"),
+        (None, "always", "unknown"),
+        (None, "no", "no"),
+    ],
+)
+def test_what_is_promised_is_what_is_known(appendonly: bool | None, appendfsync: str, durable: str) -> None:
+    facts = ServerFacts("9.1.2", "run", "noeviction", appendonly, appendfsync, False, 0, 1)
+    assert facts.durable == durable
 
 
 async def test_a_replica_is_not_written_to(start_server: Callable[..., ValkeyServer]) -> None:

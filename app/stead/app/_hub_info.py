@@ -13,6 +13,7 @@ from stead.transport import HubLayout, PartitionInfo, ServerFacts, Store, Worker
 PROMISES = {
     "always": "what was acknowledged survives any crash of the server (appendfsync always)",
     "everysec": "a crash of the server loses up to a second of what was acknowledged (appendfsync everysec)",
+    "unknown": "whether a crash of the server loses what was acknowledged is not known: it does not tell its appendfsync",
     "no": "a crash or restart of the server loses what was acknowledged (no append-only file, or appendfsync no)",
 }
 _MEMORY_PROMISE = "everything is gone when this process ends (memory://)"

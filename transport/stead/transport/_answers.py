@@ -47,7 +47,7 @@ class ReplyError(Exception):
     @property
     def spoils_connection(self) -> bool:
         """Whether the connection is of no use any more: the next one may lead to another server, and it logs in anew."""
-        return self.code in _RETRY or self.code in _RIGHTS or "max number of clients" in self.message
+        return self.code in _RETRY or self.code == "NOAUTH" or "max number of clients" in self.message
 
 
 def fault(error: ReplyError) -> SteadError:

@@ -343,15 +343,18 @@ class ServerFacts:
     version: str
     run_id: str
     maxmemory_policy: str
-    appendonly: bool
-    appendfsync: str  # "always", "everysec", "no", or "" where it is not known
+    appendonly: bool | None  # None where it is not known
+    appendfsync: str  # "always", "everysec", "no", or "" where it is not known: many managed services do not tell
     cluster: bool
     replicas: int
     used_memory_bytes: int
 
     @property
-    def durable(self) -> Literal["always", "everysec", "no"]:
-        """What survives a crash of the server: everything acknowledged, all but a second of it, or nothing certain."""
-        if not self.appendonly:
+    def durable(self) -> Literal["always", "everysec", "no", "unknown"]:
+        """What survives a crash of the server: everything acknowledged, all but a second of it, or nothing certain. What
+        the server does not tell is not known, and may be any of these."""
+        if self.appendonly is False or self.appendfsync == "no":
             return "no"
-        return "always" if self.appendfsync == "always" else "everysec" if self.appendfsync == "everysec" else "no"
+        if self.appendonly is None or self.appendfsync not in ("always", "everysec"):
+            return "unknown"
+        return "always" if self.appendfsync == "always" else "everysec"

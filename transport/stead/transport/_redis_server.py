@@ -24,7 +24,7 @@ async def read_facts(link: Link) -> ServerFacts:
         version=fields.get("valkey_version") or fields.get("redis_version", ""),
         run_id=fields.get("run_id", ""),
         maxmemory_policy=fields.get("maxmemory_policy", ""),
-        appendonly=fields.get("aof_enabled") == "1",
+        appendonly=fields["aof_enabled"] == "1" if "aof_enabled" in fields else None,
         appendfsync=await _appendfsync(link),
         cluster=fields.get("cluster_enabled") == "1",
         replicas=int(fields.get("connected_slaves", 0)),
@@ -61,10 +61,18 @@ async def check_server(link: Link, facts: ServerFacts, hub: str) -> None:
 
 def tell_durability(facts: ServerFacts) -> None:
     """Say what the server promises, once it is in use: opening it may take many tries."""
-    if facts.durable == "no":
+    if facts.durable == "unknown":
+        _log.info(
+            "the server does not say %s: see to appendonly yes and appendfsync always, without which a crash of it may "
+            "lose what was acknowledged",
+            "how often it syncs its append-only file (this user may not read CONFIG)"
+            if facts.appendonly
+            else "whether it keeps an append-only file",
+        )
+    elif facts.durable == "no":
         _log.warning(
             "the server %s: a crash of it loses what was acknowledged; set appendonly yes and appendfsync always",
-            "has appendfsync " + (facts.appendfsync or "unknown") if facts.appendonly else "keeps no append-only file",
+            "has appendfsync no" if facts.appendonly else "keeps no append-only file",
         )
     elif facts.durable == "everysec":
         _log.info("the server has appendfsync everysec: a crash of its machine may lose the last second")
