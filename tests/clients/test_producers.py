@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from typing import Any
 
 import pytest
@@ -147,6 +148,85 @@ async def test_a_fail_over_that_lost_signals_is_reported(memory: MemoryStore, se
         with pytest.raises(AcknowledgedLost):
             await producer.flush()
         assert await received(memory) == {"@counter@a": [2]}
+
+
+KEYS = [f"k{number}" for number in range(40)]  # every partition has some
+
+
+def lost_of(error: AcknowledgedLost | None) -> dict[int, int]:
+    """How many messages an error says that a partition lost."""
+    assert error is not None
+    found = {partition: lost_to - lost_from + 1 for partition, lost_from, lost_to in error.losses}
+    assert error.count == sum(found.values())
+    assert all(f"partition {partition}" in str(error) for partition in found)
+    return found
+
+
+@pytest.mark.hazard(30)
+async def test_one_error_tells_of_the_losses_of_all_partitions(memory: MemoryStore, settings: Settings) -> None:
+    async with client_of(memory, settings) as client, client.producer() as producer:
+        lagging = memory.snapshot()
+        for key in KEYS:
+            await producer.signal(Counter.add, key, 1)
+        await producer.flush()
+        memory.restore(lagging)
+        for key in KEYS:
+            await producer.signal(Counter.add, key, 2)
+        with pytest.raises(AcknowledgedLost) as caught:
+            await producer.flush()
+        lost = lost_of(caught.value)
+        assert (len(lost), sum(lost.values())) == (memory.layout.partitions, len(KEYS))
+        assert pickle.loads(pickle.dumps(caught.value)).losses == caught.value.losses
+        await producer.flush()  # told once
+        assert await received(memory) == {f"@counter@{key}": [2] for key in KEYS}
+
+
+async def test_a_loss_found_while_a_block_is_left_after_an_error_is_told_with_that_error(
+    memory: MemoryStore, settings: Settings
+) -> None:
+    async with client_of(memory, settings) as client:
+        lagging = memory.snapshot()
+        with pytest.raises(KeyError) as caught:
+            async with client.producer() as producer:
+                await producer.signal(Counter.add, "a", 1)
+                await producer.flush()
+                memory.restore(lagging)
+                await producer.signal(Counter.add, "a", 2)
+                raise KeyError("the block's own")
+        assert "lost acknowledged messages" in caught.value.__notes__[0]
+
+
+async def test_a_source_is_told_of_all_partitions_at_once_though_it_ends_at_the_first(
+    memory: MemoryStore, settings: Settings
+) -> None:
+    async with client_of(memory, settings) as client:
+        lagging = memory.snapshot()
+        with pytest.raises(AcknowledgedLost) as caught:
+            async with client.producer(source="meter") as producer:
+                for number, key in enumerate(KEYS):
+                    await producer.signal_once(number, Counter.add, key, 1)
+                await producer.flush()
+                memory.restore(lagging)
+                for number, key in enumerate(KEYS, 100):
+                    await producer.signal_once(number, Counter.add, key, 2)
+        assert len(lost_of(caught.value)) == memory.layout.partitions
+
+
+async def test_each_sender_of_a_single_signal_hears_of_all_losses_known_by_then(
+    memory: MemoryStore, settings: Settings
+) -> None:
+    async with client_of(memory, settings) as client:
+        lagging = memory.snapshot()
+        await asyncio.gather(*(client.signal_entity(Counter.add, key, 1) for key in KEYS))
+        memory.restore(lagging)
+        answers = await asyncio.gather(
+            *(client.signal_entity(Counter.add, key, 2) for key in KEYS), return_exceptions=True
+        )
+        told: dict[int, int] = {}
+        for error in answers:
+            if isinstance(error, AcknowledgedLost):
+                told |= lost_of(error)
+        assert sum(told.values()) == len(KEYS)
 
 
 async def test_a_source_that_delivers_again_is_accepted_once(store: Store, settings: Settings) -> None:

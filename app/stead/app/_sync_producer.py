@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from stead.entities import Entity, EntityId, Producer, SourceProducer
-from stead.transport import SteadError
+from stead.transport import AcknowledgedLost, SteadError
 
 from ._client import Client
 from ._portal import Portal
@@ -126,7 +126,11 @@ class SyncProducer(_SyncProducer[Producer]):
                     return
             try:
                 for message in messages:
-                    await inner.put_encoded(*message)
+                    try:
+                        await inner.put_encoded(*message)
+                    except AcknowledgedLost as lost:  # of earlier ones: this one was taken, and so are the others
+                        before = self._error
+                        self._error = lost.besides(before if isinstance(before, AcknowledgedLost) else None)
             except SteadError as error:
                 self._error = error  # for the next `signal`, `flush` or the end of the block
                 with self._lock:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar, overload
 
-from stead.transport import InvalidInput, Sender, SteadError, get_logger, see_through
+from stead.transport import AcknowledgedLost, InvalidInput, Sender, SteadError, get_logger, see_through
 
 from ._addressing import Call
 from ._entity import Entity
@@ -80,6 +80,8 @@ class _Producer:
                 except SteadError as flushing:
                     # The block's own error is the one to raise, and often it is this very one.
                     _log.warning("leaving a producer after %r: %s", error, flushing)
+                    if isinstance(flushing, AcknowledgedLost) and flushing.args != getattr(error, "args", None):
+                        error.add_note(str(flushing))
         finally:
             await self.aclose()
 

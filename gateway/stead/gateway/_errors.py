@@ -154,7 +154,14 @@ def _fields(error: SteadError) -> dict[str, Any]:
         return {"instance_id": error.instance_id}
     if isinstance(error, StoreUnavailable):
         return {"outcome": error.outcome}
+    if isinstance(error, AcknowledgedLost):
+        return {"lost": lost_data(error)}
     return {}
+
+
+def lost_data(error: AcknowledgedLost) -> list[dict[str, int]]:
+    """What the server has lost, partition by partition."""
+    return [{"partition": at, "from": lost_from, "to": lost_to} for at, lost_from, lost_to in error.losses]
 
 
 def _answer(

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
@@ -24,7 +25,7 @@ import pydantic_core
 from stead.entities import Producer, SourceProducer
 from stead.entities.kinds import BulkEncoder, BulkRoute, buffer_length, instant_in_ms, sender_of
 from stead.orchestrations import OrchestrationClient
-from stead.transport import HubMismatch, InvalidInput, Sender, SteadError, StoreUnavailable
+from stead.transport import AcknowledgedLost, HubMismatch, InvalidInput, Sender, SteadError, StoreUnavailable
 
 from ._hub import Hub
 from ._values import parse_instant
@@ -104,7 +105,7 @@ class Ingestion:
                             await self._meet(*route)
                             self._read(line, once)
                     except (SteadError, ValueError) as error:
-                        if isinstance(error, (StoreUnavailable, HubMismatch)):
+                        if isinstance(error, (StoreUnavailable, HubMismatch, AcknowledgedLost)):
                             raise
                         self._refuse(str(error))
             if once:
@@ -241,6 +242,13 @@ class Ingestion:
         """Wait until everything is durable. Raises `HubFull`, and what kept messages from being written."""
         for sender in self._senders():
             await self._wait(sender, sender.flush())
+
+    def losses(self, error: Exception) -> AcknowledgedLost | None:
+        """All that is known to be lost, of whatever producer of this request, when it ends with an error."""
+        found = [lost for sender in self._senders() if (lost := sender.losses.take()) is not None]
+        if isinstance(error, AcknowledgedLost):
+            found.insert(0, error)
+        return reduce(AcknowledgedLost.besides, found) if found else None
 
     async def stop(self) -> list[list[int]]:
         """After an error: let nothing more be written, and find out what was.

@@ -15,7 +15,7 @@ from stead.entities import SourceProducer
 from stead.entities.kinds import claim_number, short_source
 
 from ._body import chunks, media_type
-from ._errors import PROBLEM, HttpError, error_response, too_many
+from ._errors import PROBLEM, HttpError, error_response, lost_data, too_many
 from ._hub import Hub
 from ._query import Query
 from ._routes import API_V1, Answer, Operation, Parameter, Route
@@ -100,6 +100,9 @@ async def _interrupted(ingestion: Ingestion, error: Exception, *, keyed: bool) -
     response = error_response(error, problem=True)
     problem: dict[str, Any] = json.loads(bytes(response.body))
     problem |= ingestion.as_data() | {"read": ingestion.line}
+    lost = ingestion.losses(error)
+    if lost is not None:
+        problem["lost"] = lost_data(lost)
     if not keyed:
         problem["not_accepted"] = missing
     headers = {"connection": "close"}
@@ -174,7 +177,8 @@ there: old numbers are dropped, for thirty days and over any number of requests;
 to the older one).
 
 **A full hub** makes the request wait. If it takes nothing for some seconds, the answer is 429 with `Retry-After`, and says how
-many signals were `accepted`, how many lines were `read`, and which of those were `not_accepted` (ranges, both ends included)."""
+many signals were `accepted`, how many lines were `read`, and which of those were `not_accepted` (ranges, both ends included). `lost` is there if the server lost what it had
+acknowledged earlier: partition by partition, the numbers within the gateway's own session."""
 
 ROUTES: list[Route] = [
     Route(

@@ -6,6 +6,7 @@ An error says what happened, whose fault it is and what to do next. Its fields a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 
@@ -76,20 +77,38 @@ class StoreUnavailable(SteadError):
 class AcknowledgedLost(SteadError):
     """The server lost writes that it had acknowledged (a fail-over to a lagging replica, or a restart without sync).
 
-    Every message accepted between `lost_from` and `lost_to` of this client's session with the partition may be gone. The
-    hub itself is there: if it is gone too, with everything that was in it, `HubMismatch` is raised instead.
+    Every message accepted between `lost_from` and `lost_to` of this client's session with the partition may be gone. One
+    error tells of all partitions of which it is known by then: `losses` has (partition, from, to) of each, that of
+    `partition` first, and `count` how many messages that are. The hub itself is there: if it is gone too, with everything
+    that was in it, `HubMismatch` is raised instead.
     """
 
-    def __init__(self, partition: int, lost_from: int, lost_to: int) -> None:
-        super().__init__(partition, lost_from, lost_to)
+    def __init__(
+        self, partition: int, lost_from: int, lost_to: int, others: Sequence[tuple[int, int, int]] = ()
+    ) -> None:
+        super().__init__(partition, lost_from, lost_to, tuple(others))
         self.partition = partition
         self.lost_from = lost_from
         self.lost_to = lost_to
+        self.losses: tuple[tuple[int, int, int], ...] = ((partition, lost_from, lost_to), *others)
+
+    @property
+    def count(self) -> int:
+        """Messages that may be gone."""
+        return sum(lost_to - lost_from + 1 for _, lost_from, lost_to in self.losses)
+
+    def besides(self, other: AcknowledgedLost | None) -> AcknowledgedLost:
+        """The one error that tells of these losses and of others."""
+        more = () if other is None else other.losses
+        first, *others = dict.fromkeys((*self.losses, *more))
+        return AcknowledgedLost(*first, others)
 
     def __str__(self) -> str:
+        first, *others = (f"{lost_from} to {lost_to} sent to partition {at}" for at, lost_from, lost_to in self.losses)
+        rest = f" ({self.count:,} in all: also {', '.join(others)})" if others else ""
         return (
-            f"the server lost acknowledged messages {self.lost_from} to {self.lost_to} sent to partition "
-            f"{self.partition}: it failed over to a replica that lagged, or restarted without `appendfsync always`"
+            f"the server lost acknowledged messages {first}{rest}: it failed over to a replica that lagged, or restarted "
+            "without `appendfsync always`"
         )
 
 

@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from ._careful_logger import get_logger
 from ._ending import end_task
 from ._errors import (
-    AcknowledgedLost,
     BacklogFull,
     ConnectionLost,
     HubMismatch,
@@ -37,6 +36,7 @@ from ._protocol import Store
 from ._records import Batch, EnqueueResult, Reuse, Start, Verdict
 from ._sender_chain import NOTHING, Chain, Lost, Refused, Simple
 from ._sender_lane import FREEING_BYTES_MAX, Block, Lane
+from ._sender_losses import Known, Losses, judge
 from ._sender_sources import Openings, next_incarnation
 from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay, told_of
 from ._settings import Settings
@@ -79,7 +79,7 @@ class Sender:
         self._trouble_since: float | None = None
         self._tries = 0
         self._broken: SteadError | None = None
-        self._lost: AcknowledgedLost | None = None
+        self.losses = Losses()
         self._withdrawn = False
         self.accepted = 0
         """Messages that are in the store, since the sender was made."""
@@ -177,8 +177,9 @@ class Sender:
             self.check()
 
     async def flush(self) -> None:
-        """Wait until everything put so far is durable; raises the first thing that kept a message from that."""
-        self.check()
+        """Wait until everything put so far is durable; raises what kept a message from that, or was lost that was."""
+        if self._broken is not None:
+            self.check()
         waiters: list[asyncio.Future[None]] = []
         loop = asyncio.get_running_loop()
         for lane in self._busy.values():
@@ -186,17 +187,18 @@ class Sender:
             waiter: asyncio.Future[None] = loop.create_future()
             block.waiters.append(waiter)
             waiters.append(waiter)
-        if waiters:
+        try:
             await asyncio.gather(*waiters)
+        except SteadError as error:
+            self.losses.add_to(error)
+            raise
         self.check()
 
     def check(self) -> None:
-        """Raise what has happened since the last look: for good if the sender is broken, once for lost messages."""
+        """Raise what has happened since the last look: once for lost messages, for good if the sender is broken."""
+        self.losses.raise_untold()
         if self._broken is not None:
             raise copy.copy(self._broken)
-        lost, self._lost = self._lost, None
-        if lost is not None:
-            raise lost
 
     async def aclose(self) -> None:
         """Stop. Whoever still waits gets `StoreUnavailable`; flush first to keep what was put."""
@@ -370,11 +372,11 @@ class Sender:
 
     def _judge(self, lanes: Sequence[Lane], results: Sequence[EnqueueResult]) -> None:
         now_ms = self._store.clock.now_ms()
-        for lane, result in zip(lanes, results, strict=True):
-            chain = lane.chain
-            if chain is None or lane.flying is None:
+        judged, lost = judge(lanes, results, now_ms)
+        for lane, result, judgement in judged:
+            if lane.flying is None:
                 continue  # the sender broke at an earlier verdict of this round
-            match chain.judge(result, now_ms):
+            match judgement:
                 case Simple.SETTLED:
                     block = lane.land()
                     self.accepted += len(block.payloads)
@@ -387,20 +389,20 @@ class Sender:
                 case Simple.CONTRADICTED:
                     reason = f"partition {lane.partition} does not know this client's session; connect anew"
                     self._refuse(lane, StoreUnavailable(reason, "refused"))
-                case Lost() as lost:
+                case Lost():
                     self._report_loss(lane, lost)
                 case Refused() as refused:
                     self._hold_or_refuse(lane, refused)
             self._settle(lane)
         self._make_room()
 
-    def _report_loss(self, lane: Lane, lost: Lost) -> None:
-        error = AcknowledgedLost(lane.partition, lost.lost_from, lost.lost_to)
-        _log.error("%s", error)
-        if self._source is not None or not self._patient:
+    def _report_loss(self, lane: Lane, lost: Known) -> None:
+        """A plain producer goes on, and hears of it at its next look."""
+        _log.error("%s", lost[lane.partition])
+        goes_on = self._patient and self._source is None
+        error = self.losses.tell(lane, lost, later=goes_on)
+        if not goes_on:
             self._refuse(lane, error)
-        elif self._lost is None:
-            self._lost = error
 
     def _hold_or_refuse(self, lane: Lane, refused: Refused) -> None:
         if self._patient:

@@ -45,6 +45,12 @@ class Block:
         self.callers: list[asyncio.Future[object]] = []  # told only if it is not
         self.starts: list[tuple[Start, asyncio.Future[bool]]] = []  # told whether the store accepted the start
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody hears of it if the block fails."""
+        answers = (answer for _, answer in self.starts)
+        return any(not future.done() for some in (self.waiters, answers, self.callers) for future in some)
+
     def succeed(self, refused: frozenset[int]) -> None:
         for waiter in self.waiters:
             if not waiter.done():
