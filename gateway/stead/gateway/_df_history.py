@@ -25,7 +25,10 @@ _SCHEDULES = frozenset(_SCHEDULED.values())
 
 # What Durable Functions leaves out as well, or what is of use to workers alone.
 _LEFT_OUT = frozenset(
-    {"execution_id", "parent", "version", "tags", "queue", "lock", "kwargs", "purpose", "encoded_twice"}
+    {
+        *("execution_id", "parent", "version", "tags", "queue", "lock", "kwargs", "purpose", "encoded_twice"),
+        *("children", "running_children"),
+    }
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stead.transport import PayloadTooLarge, pack
 
+from ._children import former_children
 from ._events import Event, EventType
 from ._issuing import cancel_all
 from ._mailbox import event_fields
@@ -27,7 +28,18 @@ def begin(turn: Turn, message: StartMessage, message_id: bytes) -> None:
         EventType.EXECUTION_STARTED,
         turn.now_ms,
         0,
-        (message.name, version, message.input, execution_id, None if parent is None else list(parent), tags, at_ms),
+        (
+            *(
+                message.name,
+                version,
+                message.input,
+                execution_id,
+                None if parent is None else list(parent),
+                tags,
+                at_ms,
+            ),
+            *former_children(turn.body.ledger),
+        ),
     )
     body = turn.body
     body.drop_code()
@@ -70,6 +82,7 @@ def continue_as_new(turn: Turn, outcome: ContinuedAsNew) -> None:
     cancel_all(turn)
     body.drop_code()
     parent = record.parent
+    former = former_children(body.ledger)
     record.execution_id = turn.new_id()
     record.version = outcome.version or record.version
     record.scheduled_ms = None
@@ -88,6 +101,7 @@ def continue_as_new(turn: Turn, outcome: ContinuedAsNew) -> None:
                 None if parent is None else list(parent),
                 record.tags,
                 None,
+                *former,
             ),
         )
     )

@@ -11,10 +11,11 @@ from typing import Any
 from stead.entities.kinds import TaskAddress, encode_reply
 from stead.transport import Reply, SteadError, pack
 
+from ._children import purge_children, terminate_children
 from ._events import Event, EventType
 from ._failures import FailureDetails
-from ._issuing import cancel_all, send_small
-from ._messages import PURGE, PURGE_DUE, TERMINATE, timer_id
+from ._issuing import cancel_all
+from ._messages import PURGE_DUE, timer_id
 from ._record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus
 from ._turn import Turn
 
@@ -68,16 +69,11 @@ def fail(turn: Turn, error: BaseException) -> None:
 
 def terminate(turn: Turn, reason: str, *, recursive: bool) -> None:
     """End an instance from outside."""
-    children = [
-        event.fields[2]
-        for event in turn.body.ledger.open.values()
-        if recursive and event.type is EventType.SUB_ORCHESTRATION_CREATED
-    ]
+    children = list(turn.body.ledger.running) if recursive else []
     turn.log(Event(EventType.EXECUTION_TERMINATED, turn.now_ms, 0, (reason, recursive)))
     turn.record.reason = reason
     end(turn, RuntimeStatus.TERMINATED, output=reason)
-    for child in children:
-        send_small(turn, child, TERMINATE, [reason, True])
+    terminate_children(turn, children, reason)
 
 
 def forget_history(turn: Turn) -> None:
@@ -121,8 +117,7 @@ def purge(turn: Turn, *, recursive: bool) -> None:
     turn.begin_log()
     turn.flush()
     if recursive:
-        for child in children:
-            send_small(turn, child, PURGE, [True])
+        purge_children(turn, children)
 
 
 def _fitting(turn: Turn, failure: FailureDetails) -> FailureDetails:

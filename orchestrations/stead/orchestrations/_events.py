@@ -22,12 +22,16 @@ from stead.transport import InvalidInput, pack, unpack
 class EventType(IntEnum):
     """What happened. The numbers are stored: they are never used again for anything else."""
 
-    EXECUTION_STARTED = 0  # name, version, input, execution_id, parent or None, tags, scheduled_ms or None
+    # name, version, input, execution_id, parent or None, tags, scheduled_ms or None; of executions before it: children, and
+    # those of them that may still run
+    EXECUTION_STARTED = 0
     EXECUTION_COMPLETED = 1  # status (a number of RuntimeStatus), result, failure map or None
     EXECUTION_TERMINATED = 2  # reason, recursive
     EXECUTION_SUSPENDED = 3  # reason
     EXECUTION_RESUMED = 4  # reason
-    EXECUTION_REWOUND = 5  # reason, execution_id: from here on; what was drawn from the first one stays
+    # reason, execution_id: from here on, what was drawn from the first one stays; children whose beginning is not in the
+    # history any more, and those of them that may still run
+    EXECUTION_REWOUND = 5
     TASK_SCHEDULED = 6  # name, args, kwargs or None, queue, tags, attempt (1, 2, …)
     TASK_COMPLETED = 7  # result
     TASK_FAILED = 8  # failure map
@@ -82,12 +86,15 @@ NAMES = {
 }
 
 FIELDS: dict[EventType, tuple[str, ...]] = {
-    EventType.EXECUTION_STARTED: ("name", "version", "input", "execution_id", "parent", "tags", "scheduled_ms"),
+    EventType.EXECUTION_STARTED: (
+        *("name", "version", "input", "execution_id", "parent", "tags", "scheduled_ms"),
+        *("children", "running_children"),
+    ),
     EventType.EXECUTION_COMPLETED: ("status", "result", "failure"),
     EventType.EXECUTION_TERMINATED: ("reason", "recursive"),
     EventType.EXECUTION_SUSPENDED: ("reason",),
     EventType.EXECUTION_RESUMED: ("reason",),
-    EventType.EXECUTION_REWOUND: ("reason", "execution_id"),
+    EventType.EXECUTION_REWOUND: ("reason", "execution_id", "children", "running_children"),
     EventType.TASK_SCHEDULED: ("name", "args", "kwargs", "queue", "tags", "attempt"),
     EventType.TASK_COMPLETED: ("result",),
     EventType.TASK_FAILED: ("failure",),

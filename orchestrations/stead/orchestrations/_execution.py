@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 from stead.entities import ContextEnded
 from stead.transport import PayloadTooLarge, Settings, get_logger, unpack
 
+from ._children import child_id
 from ._code import Code, Unanswered, Waiting
 from ._context import OrchestrationContext
 from ._critical import CriticalSections
@@ -436,7 +437,7 @@ class Execution:
 
     def child_id(self) -> str:
         """An ID for the instance that is scheduled next."""
-        return f"{self.instance_id}:{self.execution_id[:8]}:{self.last_id + 1:04x}"
+        return child_id(self.instance_id, self.execution_id, self.last_id + 1)
 
     def next_uuid_name(self) -> str:
         """A name that no other UUID of any instance is made of."""

@@ -214,11 +214,13 @@ class OrchestrationKind:
 
 
 def _has_children(log: Sequence[bytes]) -> bool:
-    """Whether a history may hold sub-orchestrations: told from the second byte of an event, its type's number."""
-    return any(data[1] == _CHILD for data in log)
+    """Whether a history may hold sub-orchestrations: told from the second byte of an event, its type's number; and what it
+    says of those before it from the length of the array that the event is, in the first byte."""
+    return any(data[1] == _CHILD or (data[1] in _BEGINNINGS and data[0] >= _BEGINNINGS[data[1]]) for data in log)
 
 
 _CHILD = 9  # EventType.SUB_ORCHESTRATION_CREATED
+_BEGINNINGS = {0: 0x9C, 5: 0x97}  # EXECUTION_STARTED, EXECUTION_REWOUND: arrays of 12 and 7 elements
 
 
 def _report_slow(turn: Turn, at_s: float, seconds: float) -> None:

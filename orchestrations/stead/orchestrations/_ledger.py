@@ -24,7 +24,8 @@ _ANSWERS = frozenset(
     }
 )
 EXISTS = "InstanceExists"  # the error type of a sub-orchestration whose ID was taken
-_INTERESTING = ANSWERED | _ANSWERS | {EventType.UNLOCK_SENT, EventType.EXECUTION_REWOUND}
+_BEGINNINGS = {EventType.EXECUTION_STARTED: 7, EventType.EXECUTION_REWOUND: 2}  # where they tell of former children
+_INTERESTING = ANSWERED | _ANSWERS | {EventType.UNLOCK_SENT, *_BEGINNINGS}
 
 
 @dataclass(slots=True)
@@ -40,12 +41,13 @@ class Lock:
 class Ledger:
     """See the module. What was cancelled counts as open until its answer comes: a history does not say it."""
 
-    __slots__ = ("_rewindings", "_since", "children", "locks", "open")
+    __slots__ = ("_rewindings", "_since", "children", "locks", "open", "running")
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.open: dict[int, Event] = {}  # the scheduled events whose answers are still to come
         self.locks: list[Lock] = []
         self.children: list[str] = []  # the sub-orchestrations that were ever started
+        self.running: list[str] = []  # those of them that have not answered
         self._rewindings = 0
         self._since: dict[int, int] = {}  # task ID -> the rewindings before it was scheduled, if there were any
         for event in events:
@@ -58,8 +60,9 @@ class Ledger:
             return
         if kind in _ANSWERS:
             scheduled = self.open.pop(event.task_id, None)
-            if kind is EventType.SUB_ORCHESTRATION_FAILED and scheduled is not None:
-                if str(event.fields[0].get("type")).endswith(EXISTS):
+            if scheduled is not None and scheduled.type is EventType.SUB_ORCHESTRATION_CREATED:
+                self.running.remove(scheduled.fields[2])
+                if kind is EventType.SUB_ORCHESTRATION_FAILED and str(event.fields[0].get("type")).endswith(EXISTS):
                     self.children.remove(scheduled.fields[2])  # it is somebody else's
             elif kind is EventType.LOCK_GRANTED:
                 for lock in self.locks:
@@ -69,8 +72,12 @@ class Ledger:
             released = event.fields[0]
             self.locks = [lock for lock in self.locks if lock.lock != released]
             return
-        if kind is EventType.EXECUTION_REWOUND:
-            self._rewindings += 1
+        if kind in _BEGINNINGS:
+            self._rewindings += kind is EventType.EXECUTION_REWOUND
+            former = event.fields[_BEGINNINGS[kind] :]
+            if former:
+                self.children += former[0]
+                self.running += former[1]
             return
         self.open[event.task_id] = event
         if self._rewindings:
@@ -79,6 +86,7 @@ class Ledger:
             self.locks.append(Lock(event.fields[0], event.task_id, list(event.fields[1])))
         elif kind is EventType.SUB_ORCHESTRATION_CREATED:
             self.children.append(event.fields[2])
+            self.running.append(event.fields[2])
 
     def rewindings_before(self, task_id: int) -> int:
         """How often the instance had been rewound when this was scheduled. A number that a rewinding has freed is given

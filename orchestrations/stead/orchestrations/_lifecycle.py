@@ -13,6 +13,7 @@ from stead.entities.kinds import Pending
 from stead.transport import InvalidInput, get_logger
 
 from ._beginning import schedule_beginning
+from ._children import is_meant
 from ._driving import happen, wake
 from ._ending import end, purge, tell, terminate
 from ._events import Event, EventType
@@ -162,7 +163,7 @@ def on_event(turn: Turn, pending: Pending) -> None:
 def on_terminate(turn: Turn, pending: Pending) -> None:
     """End it as it is."""
     args = pending.message.args
-    if turn.running:
+    if turn.running and is_meant(turn, args, 2):
         terminate(turn, _reason(args), recursive=len(args) > 1 and bool(args[1]))
     else:
         drop(turn, "a termination")
@@ -225,7 +226,7 @@ def on_purge(turn: Turn, pending: Pending) -> None:
     answer: object = turn.body.record is not None
     if turn.running:
         answer = RUNNING
-    elif answer:
+    elif answer and is_meant(turn, args, 1):
         purge(turn, recursive=bool(args and args[0]))
     if address is not None:
         turn.effects.reply(turn.effects.answer(address, answer))

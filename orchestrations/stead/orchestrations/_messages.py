@@ -2,10 +2,10 @@
 
     start      name, version or None, input, created_ms, at_ms or None, tags or None, parent or None, reuse
     event      name, data, (of a client's text) whether it is encoded twice
-    terminate  reason, recursive
+    terminate  reason, recursive, ID of the parent that says it
     suspend    reason                           resume     reason
     rewind     reason: a call is answered with whether it was rewound
-    purge      recursive: answered with True, False (there is no such instance) or "running"
+    purge      recursive, ID of the parent that says it: answered with True, False (there is no such instance) or "running"
     wait       (none): answered with the bytes of the record once the instance is finished; "unknown" if there is none
     task       execution ID, task ID, whether it went well, value or failure map: an answer to something scheduled
     timer      execution ID, task ID, fire_at_ms: a timer is due (task 0: the time of a scheduled start has come)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
+from ._children import former_children
 from ._driving import happen, wake
 from ._events import SCHEDULED, Event, EventType, encode_event
 from ._first_runs import seen_before
@@ -140,10 +141,12 @@ def rewind(turn: Turn, reason: str) -> None:
     record.status = RuntimeStatus.RUNNING
     record.reason = reason
     record.output = record.failure = record.finished_ms = None
+    before = body.ledger
     turn.begin_log()
     for event in events:
         turn.add(event, encode_event(event))
-    turn.log(Event(EventType.EXECUTION_REWOUND, turn.now_ms, 0, (reason, record.execution_id)))
+    former = former_children(before, body.ledger)
+    turn.log(Event(EventType.EXECUTION_REWOUND, turn.now_ms, 0, (reason, record.execution_id, *former)))
     if _suspended(events):
         turn.log(Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (reason,)))
     record.begun = True

@@ -10,6 +10,7 @@ from stead.entities.kinds import Failure, Pending
 from stead.transport import InvalidInput, Reuse, get_logger
 
 from ._beginning import begin
+from ._children import terminate_children
 from ._driving import wake
 from ._ending import answer_parent, terminate
 from ._errors import InstanceExists
@@ -36,12 +37,21 @@ def on_start(turn: Turn, pending: Pending) -> None:
         return
     if record is not None:
         if start.reuse == Reuse.ALWAYS:
-            if not record.finished:
-                terminate(turn, REPLACED, recursive=False)
+            _replace(turn)
         elif start.reuse == Reuse.NEVER or not record.finished:
             _collide(turn, pending, start)
             return
     _begin(turn, pending, start)
+
+
+def _replace(turn: Turn) -> None:
+    """End what is there, with all that it has under way: a child that has a name would be in the way of the new one's."""
+    ledger = turn.body.ledger
+    if turn.running:
+        terminate(turn, REPLACED, recursive=True)
+    else:
+        terminate_children(turn, ledger.running, REPLACED)
+    ledger.running = []
 
 
 def _begin(turn: Turn, pending: Pending, start: StartMessage) -> None:
