@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from stead.app._faults import Fault, one_line
 from stead.app._values import (
@@ -85,3 +86,17 @@ def test_long_values_are_cut() -> None:
 
 def test_a_line_cannot_steer_the_terminal() -> None:
     assert one_line("no\n\x1b[31m  way\x07") == "no \N{REPLACEMENT CHARACTER}[31m way\N{REPLACEMENT CHARACTER}"
+
+
+class Sized(BaseModel):
+    model_config = ConfigDict(serialize_by_alias=True, extra="forbid")
+
+    width: int = Field(alias="w")
+
+    @computed_field
+    def area(self) -> int:
+        return self.width**2
+
+
+def test_a_model_is_shown_as_it_is_stored_and_taken() -> None:
+    assert plain([Sized(w=3)]) == [{"width": 3}]

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 from starlette.requests import Request
 
 from stead.gateway._errors import HttpError
@@ -29,6 +29,16 @@ class Colour(Enum):
 class Point(BaseModel):
     x: int
     raw: bytes = b"\xff"
+
+
+class Sized(BaseModel):
+    model_config = ConfigDict(serialize_by_alias=True, extra="forbid")
+
+    width: int = Field(alias="w")
+
+    @computed_field
+    def area(self) -> int:
+        return self.width**2
 
 
 @dataclasses.dataclass
@@ -48,6 +58,7 @@ class Pair:
         (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
         (Colour.RED, '"red"'),
         (Point(x=1), '{"x":1,"raw":"/w=="}'),
+        (Sized(w=3), '{"width":3}'),
         (Pair(1, Decimal(2)), '{"left":1,"right":"2"}'),
         ({1}, "[1]"),
         ((1, "é"), '[1,"é"]'),

@@ -68,7 +68,13 @@ def plain(value: object) -> Any:
     """The value as JSON data: bytes as base64, times in ISO 8601, anything else that JSON lacks as text."""
     return json.loads(
         pydantic_core.to_json(
-            value, bytes_mode="base64", inf_nan_mode="strings", fallback=str, serialize_unknown=True, by_alias=False
+            value,
+            bytes_mode="base64",
+            inf_nan_mode="strings",
+            fallback=str,
+            serialize_unknown=True,
+            by_alias=False,  # as it is stored, and as every door takes it: by the fields' names, without computed ones
+            round_trip=True,
         )
     )
 

@@ -70,7 +70,8 @@ def _simpler(value: object) -> Any:
     if isinstance(value, timedelta):
         return pydantic_core.to_jsonable_python(value)
     if isinstance(value, BaseModel):
-        return value.model_dump()
+        # As it is stored, and as every door takes it: by its fields' names, without what is computed of them.
+        return value.model_dump(by_alias=False, round_trip=True)
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, set | frozenset):

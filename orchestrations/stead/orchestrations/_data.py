@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, cast
 
-from pydantic import TypeAdapter, ValidationError
-
-from stead.entities.kinds import describe_errors
+from stead.entities.kinds import Value, value_of
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
+
+from ._signature import decoded
 
 _EVENT_NAME_LENGTH_MAX = 256
 _IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
@@ -18,8 +18,7 @@ _IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
 
 def plain(value: Any, bytes_max: float = math.inf, what: str = "data") -> Any:
     """A copy of a value as plain data, as it would come back from the store: what the code does with the value later changes
-    nothing. Raises `InvalidInput` for what cannot be stored, and
-    `PayloadTooLarge`.
+    nothing. Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`.
     """
     packed = pack_exact(value)
     if len(packed) > bytes_max:
@@ -35,21 +34,18 @@ def check_event_name(name: str) -> str:
 
 
 def event_reader(name: str, form: Any) -> Callable[[Any], Any]:
-    """What validates an event's data as a type. It raises `InvalidInput`."""
+    """What validates an event's data as a type, as an input of that type would be. It raises `InvalidInput`.
+
+    Raises `InvalidDefinition` for a type whose values cannot be sent.
+    """
+    what = f"event {name!r}"
     try:
-        adapter = _adapter(form)
+        how = _value(form)
     except TypeError:  # a form that cannot be hashed
-        adapter = TypeAdapter(form)
-
-    def read(value: Any) -> Any:
-        try:
-            return adapter.validate_python(value)
-        except ValidationError as error:
-            raise InvalidInput(f"event {name!r}", describe_errors(error)) from error
-
-    return read
+        how = value_of(form, what)
+    return lambda value: decoded(value, how, what)
 
 
 @lru_cache(maxsize=1024)
-def _adapter(form: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(form)
+def _value(form: Any) -> Value:
+    return value_of(form, f"an event of type {form!r}")

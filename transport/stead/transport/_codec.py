@@ -130,7 +130,7 @@ def _simpler(value: object) -> object:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, BaseModel):
-        return value.model_dump(warnings="error", by_alias=False)
+        return value.model_dump(warnings="error", by_alias=False, round_trip=True, exclude_computed_fields=True)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     if isinstance(value, _TEXT_TYPES):

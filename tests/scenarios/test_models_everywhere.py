@@ -1,0 +1,189 @@
+"""A model that is accepted in one place is accepted in all, and means the same there: arguments, results, inputs, outputs,
+events, states, whoever wrote it and however (as a model, by its fields' names, by their aliases).
+"""
+
+# A type is a variable here.
+# pyright: basic
+# pyright: reportInvalidTypeForm=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import pydantic
+import pytest
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, RootModel, TypeAdapter, computed_field
+from pydantic.alias_generators import to_camel
+
+from stead.app import App, Settings
+from stead.app.testing import TestHub
+from stead.entities import Entity, EntityContext, EntityId
+from stead.orchestrations import InstanceId, OrchestrationContext
+
+
+class Aliased(BaseModel):
+    user_id: int = Field(alias="userId")
+
+
+class Camel(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", serialize_by_alias=True)
+
+    first_name: str = "a"
+    last_name: str = "b"
+
+
+class OneWay(BaseModel):
+    read: int = Field(0, validation_alias="in")
+    written: int = Field(0, serialization_alias="out")
+    deep: int = Field(0, validation_alias=AliasPath("nested", 0))
+
+
+class Computed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    width: int = Field(2, alias="w")
+
+    @computed_field
+    def area(self) -> int:
+        return self.width**2
+
+
+class Root(RootModel[list[Computed]]):
+    pass
+
+
+class Nested(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    inner: Computed = Field(default_factory=lambda: Computed(w=2), alias="innerOne")
+    more: list[Aliased] = []
+    by_key: dict[str, Camel] = {}
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"] = Field("cat", alias="petKind")
+    lives: int = Field(9, alias="nLives")
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"] = Field("dog", alias="petKind")
+
+
+Pet = Annotated[Cat | Dog, Field(discriminator="kind")]
+
+
+@pydantic.dataclasses.dataclass(config=ConfigDict(extra="forbid"))
+class Point:
+    x: Annotated[int, Field(alias="xPos")]
+
+    @computed_field
+    def double(self) -> int:
+        return self.x * 2
+
+
+@dataclass
+class Plain:
+    model: Computed
+    pet: Aliased
+
+
+VALUES: dict[str, tuple[Any, Any]] = {
+    "aliases": (Aliased, Aliased(userId=7)),
+    "alias generator": (Camel, Camel.model_validate({"firstName": "x"})),
+    "aliases one way": (OneWay, OneWay.model_validate({"in": 1, "written": 2, "nested": [3]})),
+    "computed and forbid": (Computed, Computed(w=3)),
+    "root model": (Root, Root([Computed(w=1), Computed(w=2)])),
+    "nested": (Nested, Nested(innerOne=Computed(w=1), more=[Aliased(userId=1)], by_key={"a": Camel()})),
+    "list": (list[Computed], [Computed(w=1)]),
+    "dict": (dict[str, Nested], {"a": Nested()}),
+    "optional": (Computed | None, Computed(w=5)),
+    "union": (Pet, Cat.model_validate({"nLives": 3})),
+    "pydantic dataclass": (Point, Point(xPos=2)),  # type: ignore[call-arg]
+    "dataclass": (Plain, Plain(Computed(w=1), Aliased(userId=2))),
+}
+
+
+def app_of(form: Any) -> App:
+    """An app whose every door takes and gives values of a type."""
+    app = App("doors", settings=Settings(determinism="off"))
+
+    @app.entity
+    class Box(Entity):
+        kept: form | None = None
+
+        def put(self, value: form) -> form:
+            self.kept = value
+            return value
+
+    @app.entity_function("Function")
+    def function(context: EntityContext) -> Any:
+        context.set_state(context.get_input(form))
+        return context.get_state(form)
+
+    @app.activity
+    def pass_on(value: form) -> form:
+        return value
+
+    @app.orchestration
+    async def child(context: OrchestrationContext, value: form) -> form:
+        return value
+
+    @app.orchestration
+    async def listen(context: OrchestrationContext) -> form:
+        return await context.wait_for_external_event("value", form)
+
+    @app.orchestration
+    async def flow(context: OrchestrationContext, value: form) -> form:
+        seen = [value]
+        seen.append(await context.call_activity("pass_on", value))
+        seen.append(await context.call_activity(pass_on, seen[-1]))
+        seen.append(await context.call_sub_orchestrator("child", seen[-1]))
+        seen.append(await context.call_sub_orchestrator(child, seen[-1]))
+        seen.append(await context.call_entity(EntityId("Box", "b"), "put", seen[-1]))
+        seen.append(await context.call_entity(Box.put, "c", seen[-1]))
+        plain = await context.call_entity(EntityId("Function", "f"), "put", seen[-1])
+        seen.append(TypeAdapter(form).validate_python(plain, by_alias=True, by_name=True))
+        context.send_event("other", "value", seen[-1])
+        context.set_custom_status(seen[-1])
+        seen += [await context.wait_for_external_event("value", form) for _ in range(3)]
+        assert all(each == value and type(each) is type(value) for each in seen), seen
+        return seen[-1]
+
+    return app
+
+
+@pytest.mark.parametrize("case", VALUES)
+@pytest.mark.parametrize("written", ["as it is", "by name", "by alias"])
+async def test_a_value_goes_through_every_door(case: str, written: str) -> None:
+    form, value = VALUES[case]
+    adapter: TypeAdapter[Any] = TypeAdapter(form)
+    by_alias = adapter.dump_python(value, by_alias=True, round_trip=True, exclude_computed_fields=True)
+    if case == "aliases one way":
+        by_alias = {"in": 1, "written": 2, "nested": [3]}
+    by_name = adapter.dump_python(value, by_alias=False, round_trip=True, exclude_computed_fields=True)
+    given = {"as it is": value, "by name": by_name, "by alias": by_alias}[written]
+    async with TestHub(app_of(form), replay_every_turn=True) as hub:
+        client = hub.client
+        await client.start_new("listen", instance_id="other")
+        instance: InstanceId[Any] = InstanceId(await client.start_new("flow", given))
+        for data in (given, by_name, value):
+            await client.raise_event(instance, "value", data)
+        status = await client.wait_for_completion(instance)
+        assert status.failure is None
+        assert status.output == value and type(status.output) is type(value)
+        assert adapter.validate_python(status.custom_status, by_alias=True, by_name=True) == value
+        other: InstanceId[Any] = InstanceId("other")
+        assert (await client.wait_for_completion(other)).output == value
+        assert await client.call_entity(EntityId("Box", "d"), "put", given) == value
+        kept = await client.read_entity(EntityId("Box", "d"))
+        assert adapter.validate_python(kept["kept"], by_alias=True, by_name=True) == value
+
+
+async def test_an_event_that_is_not_of_the_type_says_what_is_wrong() -> None:
+    async with TestHub(app_of(Computed)) as hub:
+        instance = await hub.client.start_new("listen")
+        await hub.client.raise_event(instance, "value", {"width": "wide"})
+        failure = (await hub.client.wait_for_completion(instance)).failure
+        assert failure is not None and failure.error_type.endswith("InvalidInput")
+        assert "event 'value'" in failure.message and "width" in failure.message
