@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 
 import httpx
+import pytest
 
 from gateway_tools import serve
 from v1_gateway import eventually, fresh, line, make_v1_app, post_lines, state, work
@@ -67,6 +68,53 @@ def test_a_server_that_stays_away_and_a_key(start_server: Callable[..., ValkeySe
         assert answer.json()["duplicates"] >= problem["accepted"]
         with work(app, server.url):
             assert state(served, key, 2_000)["total"] == sum(range(2_000))
+
+
+@pytest.mark.parametrize("first_unsent", ["", "Nobody"])
+def test_a_server_that_stays_away_and_no_key(start_server: Callable[..., ValkeyServer], first_unsent: str) -> None:
+    """Every line that was read is in the hub or named, so that a client who sends the others again loses nothing."""
+    server = start_server()
+    app = make_v1_app()
+    app.settings = app.settings.model_copy(update={"store_tries_ms": 300})
+    with serve(app, server.url, worker=False) as served:
+        keys = [fresh() for _ in range(7)]
+        lines = [line(keys[number % 7], number) for number in range(600)]
+        if first_unsent:  # a name that has to be looked up first, which fails
+            lines[300] = line(keys[0], 300, entity=first_unsent)
+
+        def body() -> Iterator[bytes]:
+            yield b"".join(lines[:300])
+            eventually(lambda: entries(server) == 300 or None)
+            assert httpx.get(f"{served.url}/api/v1/hub").status_code == 200
+            server.kill()
+            yield b"".join(lines[300:])
+
+        problem = post_lines(served, body()).json()
+        assert (problem["status"], problem["accepted"]) == (503, 300)
+        if first_unsent:
+            assert (problem["read"], problem["not_accepted"]) == (300, [])
+        else:
+            assert (problem["read"], problem["not_accepted"], problem["outcome"]) == (600, [[301, 600]], "unknown")
+        server.restart()
+        again = post_lines(served, b"".join(lines[300:] if not first_unsent else lines[301:]))
+        assert again.status_code == 200
+        with work(app, server.url):
+            for number, key in enumerate(keys):
+                expected = [n for n in range(number, 600, 7) if not first_unsent or n != 300]
+                assert state(served, key, len(expected))["total"] == sum(expected)
+
+
+def test_every_line_that_was_not_accepted_is_named_however_scattered(start_server: Callable[..., ValkeyServer]) -> None:
+    server = start_server()
+    app = make_v1_app()
+    app.settings = app.settings.model_copy(update={"store_tries_ms": 300, "backlog_length_max": 50})
+    with serve(app, server.url, worker=False) as served:
+        stuck, free = fresh(), [fresh() for _ in range(400)]
+        lines = [line(stuck if number % 2 else free[number // 2 % 400], number) for number in range(5_000)]
+        problem = post_lines(served, b"".join(lines)).json()
+        missing = sum(last - first + 1 for first, last in problem["not_accepted"])
+        assert problem["accepted"] + missing == problem["read"]
+        assert problem["status"] == 429
 
 
 def test_a_hub_that_is_no_longer_on_the_server(start_server: Callable[..., ValkeyServer]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from stead.transport import BacklogFull, Batch, Sender, SourceSuperseded, Verdict
+from stead.transport import BacklogFull, Batch, Sender, SourceSuperseded, StoreUnavailable, Verdict
 
 from ._addressing import check_operation_name
 from ._client import EntityClient
@@ -19,7 +19,7 @@ from ._ids import EntityId, canonical_name, check_key
 from ._operations import Operation
 from ._outgoing import Outgoing
 from ._producer import Producer, SourceProducer, check_source
-from ._reads import read_patiently
+from ._reads import write_patiently
 
 # Pairs of an entity's name and an operation's that are remembered.
 ROUTES_MAX = 10_000
@@ -124,15 +124,19 @@ async def claim_number(client: EntityClient, source: str, number: int) -> int:
     partition = client._outgoing.partition(check_source(source))  # pyright: ignore[reportPrivateUsage]
     incarnation = store.clock.now_ms()
     keep_ms = settings.session_keep_ms
-    noted = await read_patiently(store, settings, lambda: store.open_source(partition, source, incarnation, keep_ms))
+    noted, _ = await write_patiently(
+        store, settings, lambda: store.open_source(partition, source, incarnation, keep_ms)
+    )
     if noted >= 0:
         return noted
     note = Batch(partition, f"source:{source}", incarnation, -1, number, [], 2**31, keep_ms)
-    (result,) = await read_patiently(store, settings, lambda: store.enqueue([note]))
+    (result,), lost = await write_patiently(store, settings, lambda: store.enqueue([note]))
     if result.verdict is Verdict.ACCEPTED:
         return number
     if result.verdict in (Verdict.DUPLICATE, Verdict.GAP):
         return result.detail  # somebody else was faster, or this one, before an answer was lost
     if result.verdict is Verdict.SUPERSEDED:
         raise SourceSuperseded(source)
+    if lost:
+        raise StoreUnavailable("an answer was lost, and then the server's memory was full", "unknown")
     raise BacklogFull(partition, "the server's memory is full")

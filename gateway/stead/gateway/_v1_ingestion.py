@@ -38,7 +38,6 @@ FULL_WAIT_S = 2.0
 
 WITHDRAW_WAIT_S = 5.0
 REFUSED_SHOWN_MAX = 100
-RANGES_SHOWN_MAX = 1_000
 SOURCES_MAX = 64
 PRODUCERS_KEPT_MAX = 16
 REASON_LENGTH_MAX = 500
@@ -106,6 +105,7 @@ class Ingestion:
                             self._read(line, once)
                     except (SteadError, ValueError) as error:
                         if isinstance(error, (StoreUnavailable, HubMismatch, AcknowledgedLost)):
+                            self.line -= 1  # it was not taken: whoever goes on after what was read begins with it
                             raise
                         self._refuse(str(error))
             if once:
@@ -255,16 +255,12 @@ class Ingestion:
 
         Gives the lines that were not (those of sources apart, which may be repeated in any case), as ranges.
         """
-        left: dict[int, int] = {}
         try:
             async with asyncio.timeout(WITHDRAW_WAIT_S):
-                for producer in self._producers():
-                    withdrawn = await sender_of(producer).withdraw()
-                    if producer is self._plain:
-                        left = withdrawn
+                await asyncio.gather(*(sender.withdraw() for sender in self._senders()))
         except TimeoutError:
-            pass  # the store does not answer: `accepted` says what is known
-        return self._ranges(left)
+            pass  # the store does not answer: what it may still take counts as not accepted
+        return self._ranges({} if self._sender is None else self._sender.left)
 
     def _ranges(self, left: dict[int, int]) -> list[list[int]]:
         missing: list[int] = []
@@ -281,7 +277,7 @@ class Ingestion:
                 ranges[-1][1] = line
             else:
                 ranges.append([line, line])
-        return ranges[:RANGES_SHOWN_MAX]
+        return ranges
 
     async def aclose(self, *, clean: bool) -> None:
         """Let go of the producers; after a clean end, others may use them."""

@@ -177,8 +177,10 @@ there: old numbers are dropped, for thirty days and over any number of requests;
 to the older one).
 
 **A full hub** makes the request wait. If it takes nothing for some seconds, the answer is 429 with `Retry-After`, and says how
-many signals were `accepted`, how many lines were `read`, and which of those were `not_accepted` (ranges, both ends included). `lost` is there if the server lost what it had
-acknowledged earlier: partition by partition, the numbers within the gateway's own session."""
+many signals were `accepted`, how many lines were `read`, and which of those were `not_accepted` (ranges, both ends included). A
+store that does not answer (503) is told of in the same way; if answers were lost (`outcome` is "unknown"), some of those that are
+named may be in the hub all the same. `lost` is there if the server lost what it had acknowledged earlier: partition by partition,
+the numbers within the gateway's own session."""
 
 ROUTES: list[Route] = [
     Route(

@@ -67,7 +67,7 @@ class StoreUnavailable(SteadError):
     def __init__(self, reason: str, outcome: Literal["refused", "unknown"] = "unknown") -> None:
         super().__init__(reason, outcome)
         self.reason = reason
-        self.outcome = outcome
+        self.outcome: Literal["refused", "unknown"] = outcome
 
     def __str__(self) -> str:
         doubt = "it may or may not have been carried out" if self.outcome == "unknown" else "nothing was written"

@@ -38,7 +38,7 @@ from ._sender_chain import NOTHING, Chain, Lost, Refused, Simple
 from ._sender_lane import FREEING_BYTES_MAX, Block, Lane
 from ._sender_losses import Known, Losses, judge
 from ._sender_sources import Openings, next_incarnation
-from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay, told_of
+from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay, told_of, told_of_end
 from ._settings import Settings
 
 _log = get_logger(__name__)
@@ -81,6 +81,7 @@ class Sender:
         self._broken: SteadError | None = None
         self.losses = Losses()
         self._withdrawn = False
+        self._dropped: dict[int, int] = {}  # when the sender broke: how many messages of a partition were not accepted
         self.accepted = 0
         """Messages that are in the store, since the sender was made."""
 
@@ -138,16 +139,13 @@ class Sender:
         return True
 
     async def wait(self, partition: int, ticket: int) -> None:
-        """Wait until the message of a ticket is durable; raises what kept it from that.
-
-        To be called before anything else is awaited after `put`: a ticket that has come to its end is forgotten.
-        """
-        block = self._lanes[partition].find(ticket)
+        """Wait until the message of a ticket is durable; raises what kept it from that, whenever it is called."""
+        lane = self._lanes[partition]
+        block = lane.find(ticket)
         if block is None:
+            lane.raise_failure(ticket)
             return
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        block.waiters.append(waiter)
-        await waiter
+        await block.waiter()
 
     async def wait_start(self, partition: int, ticket: asyncio.Future[bool]) -> bool:
         """Wait until the start of a ticket is durable; False if it was refused, because the instance's ID is taken.
@@ -158,9 +156,7 @@ class Sender:
 
     def watch(self, partition: int, ticket: int, caller: asyncio.Future[object]) -> None:
         """Let a future fail if the message of a ticket does not get through. (If it does, its reply answers.)"""
-        block = self._lanes[partition].find(ticket)
-        if block is not None:
-            block.callers.append(caller)
+        self._lanes[partition].watch(ticket, caller)
 
     @property
     def crowded(self) -> bool:
@@ -180,18 +176,12 @@ class Sender:
         """Wait until everything put so far is durable; raises what kept a message from that, or was lost that was."""
         if self._broken is not None:
             self.check()
-        waiters: list[asyncio.Future[None]] = []
-        loop = asyncio.get_running_loop()
-        for lane in self._busy.values():
-            *_, block = lane.blocks()
-            waiter: asyncio.Future[None] = loop.create_future()
-            block.waiters.append(waiter)
-            waiters.append(waiter)
         try:
-            await asyncio.gather(*waiters)
+            await asyncio.gather(*([*lane.blocks()][-1].waiter() for lane in self._busy.values()))
         except SteadError as error:
-            self.losses.add_to(error)
-            raise
+            told = error if self._broken is None else copy.copy(self._broken)  # of other blocks less may be known
+            self.losses.add_to(told)
+            raise told from None
         self.check()
 
     def check(self) -> None:
@@ -224,10 +214,15 @@ class Sender:
             self._wake.set_result(None)
         if self._flusher is not None:
             await asyncio.wait((self._flusher,))
-        left = {lane.partition: sum(len(block.payloads) for block in lane.blocks()) for lane in self._busy.values()}
         if self._broken is None:
             self._break(StoreUnavailable("what was not accepted was withdrawn", "refused"))
-        return left
+        return self.left
+
+    @property
+    def left(self) -> dict[int, int]:
+        """By partition how many of the last messages put are not in the store, as far as is known."""
+        waiting = {lane.partition: sum(len(block.payloads) for block in lane.blocks()) for lane in self._busy.values()}
+        return self._dropped | waiting
 
     # -- sources -------------------------------------------------------------------------------------------------------
 
@@ -388,7 +383,7 @@ class Sender:
                     self._refuse(lane, SourceSuperseded(self._source or self._session))
                 case Simple.CONTRADICTED:
                     reason = f"partition {lane.partition} does not know this client's session; connect anew"
-                    self._refuse(lane, StoreUnavailable(reason, "refused"))
+                    self._refuse(lane, StoreUnavailable(reason, "unknown" if lane.flying.doubtful else "refused"))
                 case Lost():
                     self._report_loss(lane, lost)
                 case Refused() as refused:
@@ -425,7 +420,7 @@ class Sender:
             return
         assert lane.chain is not None
         lane.chain.abandon()
-        self._fail(lane.land(), error)
+        self._fail(lane, lane.land(), error)
 
     def _failed(self, error: SteadError) -> None:
         """No answer came. Give up those who have waited for too long."""
@@ -445,19 +440,15 @@ class Sender:
                 self._refuse(lane, StoreUnavailable(reason, "unknown"))
             if self._broken is not None:
                 return
-            while lane.closed and lane.closed[0].opened <= started_until:
-                self._fail_unsent(lane.closed.popleft(), reason)
-            if lane.open.payloads and lane.open.opened <= started_until:
-                for block in lane.drop_unsent():
-                    self._fail_unsent(block, reason)
+            for block in lane.unsent_since(started_until):
+                error = StoreUnavailable(reason, "refused")
+                if self._patient:
+                    self._break(error)
+                    return
+                lane.drop(block)
+                self._fail(lane, block, error)
             self._settle(lane)
         self._make_room()
-
-    def _fail_unsent(self, block: Block, reason: str) -> None:
-        error = StoreUnavailable(reason, "refused")
-        if self._patient:
-            self._break(error)
-        self._fail(block, error)
 
     def _give_up(self, lanes: Sequence[Lane], error: Exception) -> None:
         for lane in lanes:
@@ -468,14 +459,16 @@ class Sender:
 
     def _break(self, error: SteadError) -> None:
         """Nothing more goes out: everybody who waits, and whoever comes, gets the error."""
-        self._broken = error
+        doubtful = any(lane.flying is not None and lane.flying.doubtful for lane in self._busy.values())
+        self._broken = told_of_end(error, sent=True, doubtful=doubtful)
         for lane in self._busy.values():
             blocks = list(lane.blocks())
-            lane.flying = None
+            sent, lane.flying = lane.flying, None
             lane.drop_unsent()
             lane.busy = False
+            self._dropped[lane.partition] = sum(len(block.payloads) for block in blocks)
             for block in blocks:
-                self._fail(block, error)
+                self._fail(lane, block, told_of_end(error, sent=block is sent, doubtful=block.doubtful))
         self._busy.clear()
         self._make_room()
 
@@ -488,8 +481,9 @@ class Sender:
         self._length -= len(block.payloads)
         self._size_bytes -= block.size_bytes
 
-    def _fail(self, block: Block, error: SteadError) -> None:
+    def _fail(self, lane: Lane, block: Block, error: SteadError) -> None:
         self._ended(block)
+        lane.note_failure(block, error)
         block.fail(error)
 
     def _make_room(self) -> None:

@@ -6,15 +6,21 @@ A block becomes exactly one batch. So whoever waits for a message waits for its 
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
 from collections.abc import Iterator
 
+from ._errors import SteadError, StoreUnavailable
 from ._records import Batch, Start
 from ._sender_chain import Chain
 
 # Of a message that a store accepts although its memory is full, so that nobody fills the memory further with such: a
 # termination with a long reason.
 FREEING_BYTES_MAX = 8_192
+
+
+# Of each partition, for those who ask late what became of their message.
+FAILURES_KEPT_MAX = 1_000
 
 
 class Block:
@@ -51,6 +57,12 @@ class Block:
         answers = (answer for _, answer in self.starts)
         return any(not future.done() for some in (self.waiters, answers, self.callers) for future in some)
 
+    def waiter(self) -> asyncio.Future[None]:
+        """What tells when the block is in the store, or why it is not."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiters.append(waiter)
+        return waiter
+
     def succeed(self, refused: frozenset[int]) -> None:
         for waiter in self.waiters:
             if not waiter.done():
@@ -78,7 +90,19 @@ class Lane:
     Invariant: `flying` is None exactly when the chain has no pending batch; blocks in `closed` are not empty.
     """
 
-    __slots__ = ("busy", "chain", "closed", "flying", "held_until", "holds", "open", "partition", "queued_last")
+    __slots__ = (
+        "_failures",
+        "_forgotten",
+        "busy",
+        "chain",
+        "closed",
+        "flying",
+        "held_until",
+        "holds",
+        "open",
+        "partition",
+        "queued_last",
+    )
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
@@ -90,6 +114,8 @@ class Lane:
         self.held_until = 0.0  # the store had no room: try again then
         self.holds = 0  # how often in a row
         self.queued_last = -1  # of a source: the highest sequence number given so far
+        self._failures: dict[int, SteadError] = {}  # by the serials of the last blocks that were not written
+        self._forgotten = -1  # the highest serial of a failure that is no longer known
 
     def close_open(self) -> Block:
         """The open block is full: the next one."""
@@ -147,6 +173,47 @@ class Lane:
             if block.serial == serial:
                 return block
         return None
+
+    def note_failure(self, block: Block, error: SteadError) -> None:
+        """A block was not written, or nobody knows: whoever asks later has to be told."""
+        self._failures[block.serial] = error
+        if len(self._failures) > FAILURES_KEPT_MAX:
+            self._forgotten = next(iter(self._failures))
+            del self._failures[self._forgotten]
+
+    def failure(self, serial: int) -> SteadError | None:
+        """What became of the block of a ticket that has come to its end: None if it was written."""
+        error = self._failures.get(serial)
+        if error is None and serial <= self._forgotten:
+            return StoreUnavailable("too long ago to know what became of it", "unknown")
+        return copy.copy(error)
+
+    def watch(self, serial: int, caller: asyncio.Future[object]) -> None:
+        """Let a future fail if the block of a ticket is not written."""
+        block = self.find(serial)
+        if block is not None:
+            block.callers.append(caller)
+        elif (error := self.failure(serial)) is not None and not caller.done():
+            caller.set_exception(error)
+
+    def raise_failure(self, serial: int) -> None:
+        """Raise what kept the block of a ticket from being written, if anything did."""
+        if (error := self.failure(serial)) is not None:
+            raise error
+
+    def unsent_since(self, instant: float) -> list[Block]:
+        """The blocks that were never sent, up to the last one that was begun at an instant or before."""
+        unsent = [*self.closed, *([self.open] if self.open.payloads else [])]
+        while unsent and unsent[-1].opened > instant:
+            unsent.pop()
+        return unsent
+
+    def drop(self, block: Block) -> None:
+        """Take out a block that was never sent."""
+        if block is self.open:
+            self.open = Block(block.serial + 1)
+        else:
+            self.closed.remove(block)
 
     def blocks(self) -> Iterator[Block]:
         """All blocks with messages, oldest first."""

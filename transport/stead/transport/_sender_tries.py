@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Literal
 
 from ._errors import SteadError, StoreClosed, StoreUnavailable
 
@@ -30,3 +31,14 @@ def told_of(error: Exception, doubtful: bool) -> SteadError:
     if isinstance(error, StoreClosed):  # it was not sent this time
         return StoreUnavailable(reason_of(error), "unknown" if doubtful else "refused")
     return error if isinstance(error, SteadError) else StoreUnavailable(reason_of(error), "unknown")
+
+
+def told_of_end(error: SteadError, *, sent: bool, doubtful: bool) -> SteadError:
+    """What the senders of a block are told when a sender ends with an error: whether theirs was written is known apart.
+
+    `sent`: a copy of it is under way or has been; `doubtful`: no answer came to one of these.
+    """
+    if not isinstance(error, StoreUnavailable):
+        return error
+    outcome: Literal["refused", "unknown"] = "unknown" if doubtful else error.outcome if sent else "refused"
+    return error if outcome == error.outcome else StoreUnavailable(error.reason, outcome)
