@@ -258,5 +258,7 @@ async def _within(awaitable: Awaitable[object], limit_ms: int) -> object:
             return await awaitable
     except TimeoutError as error:
         if limit.expired():
-            raise OperationTimeout(f"the operation took longer than {limit_ms:,} ms and was cancelled") from error
+            raise OperationTimeout(
+                f"the operation took longer than {limit_ms:,} ms (STEAD_OPERATION_MS_MAX), and was cancelled"
+            ) from error
         raise
