@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from redis_steps import batch, commit, payloads, put, take
-from stead.transport import Batch, EnqueueResult, ServerUnsuitable, SourceSuperseded, Verdict
+from stead.transport import Batch, EnqueueResult, SourceSuperseded, Verdict
 from stead.transport._keys import Keys
 from stead.transport._redis import RedisStore
 from valkey_server import ValkeyServer
@@ -152,7 +152,12 @@ async def test_a_key_of_another_type_stops_a_batch_before_its_first_write(
     planted = keys.session("session") if name == "session" else getattr(keys, name)
     server.run("RPUSH", planted, "something else")
     before = server.dump()
-    with pytest.raises(ServerUnsuitable, match="should be a"):
-        await store.enqueue([batch([b"one"])])
+    damaged, other = await store.enqueue([batch([b"one"]), batch([b"two"], partition=1)])
+    assert other.verdict is Verdict.ACCEPTED
+    assert damaged.verdict is Verdict.DAMAGED
+    assert damaged.damage is not None and damaged.damage.partition == 0 and "should be a" in str(damaged.damage)
+    other_keys = Keys(store.layout).partitions[1]
+    for key in (other_keys.inbox, other_keys.session("session")):
+        server.run("DEL", key)
     assert server.dump() == before
     server.run("DEL", planted)

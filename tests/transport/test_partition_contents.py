@@ -169,7 +169,7 @@ async def test_an_instance_that_is_taken_up_while_its_page_is_read_is_listed(
     await store.commit([commit(owner, b"c1", starts=sent)], store.generation)
     run = store._queries.run
 
-    async def one_by_one(commands: Sequence[bytes]) -> list[Any]:
+    async def one_by_one(commands: Sequence[bytes], **_: bool) -> list[Any]:
         """The commands of a request, and before its last read (what follows is whose hub it is) a commit from elsewhere."""
         first = await run(commands[:-2])
         if b"HMGET" in commands[-2]:

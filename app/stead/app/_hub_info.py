@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from stead.transport import HubLayout, PartitionInfo, ServerFacts, Store, WorkerView
+from stead.entities.kinds import names_in, waiting_in
+from stead.transport import HubLayout, KeyDamaged, PartitionInfo, ServerFacts, Store, WorkerView
+
+T = TypeVar("T")
 
 # What the server's settings promise, in the README's words.
 PROMISES = {
@@ -45,6 +49,8 @@ class HubInfo:
     kinds: dict[str, dict[str, Any]]
     partitions: list[PartitionInfo]
     promise: str
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
+    """How many rows of which lists could not be read; the log names them."""
 
     @property
     def total(self) -> Share:
@@ -73,7 +79,7 @@ class HubInfo:
         """Kinds for which messages wait and which the worker that has them does not know."""
         waiting: set[str] = set()
         for worker in self.workers:
-            for names in worker.info.get("waiting", {}).values():
+            for names in _readable(waiting_in, worker.info.get("waiting"), _NOBODY).values():
                 waiting.update(names)
         return sorted(waiting)
 
@@ -81,7 +87,8 @@ class HubInfo:
     def unserved_queues(self) -> list[str]:
         """Queues that activities of this hub name and from which no running worker takes them."""
         named = {str(kind.get("queue") or "") for kind in self.published("activity").values()}
-        return sorted(named.difference(*(worker.info.get("queues") or () for worker in self.workers)))
+        served = (_readable(names_in, worker.info.get("queues"), frozenset[str]()) for worker in self.workers)
+        return sorted(named.difference(*served))
 
     def published(self, folder: str) -> dict[str, dict[str, Any]]:
         """What workers have published in a folder ("orchestration", "activity"; "" for entities), by name."""
@@ -90,7 +97,24 @@ class HubInfo:
 
     @property
     def quarantined(self) -> list[int]:
-        return [partition.lease.partition for partition in self.partitions if partition.lease.quarantined]
+        """Partitions that stand still until somebody mends what the store holds of them."""
+        return sorted(self.quarantine)
+
+    @property
+    def quarantine(self) -> dict[int, str]:
+        """Why each of them does: by what is found now, and by what workers found that tried to go on with them."""
+        why: dict[int, str] = {}
+        for worker in self.workers:
+            for number, reason in _readable(_map, worker.info.get("quarantined"), _NOTHING).items():
+                if str(number).isdecimal() and int(number) < len(self.partitions):
+                    why[int(number)] = str(reason)
+        for partition in self.partitions:
+            lease = partition.lease
+            if partition.damage:
+                why[lease.partition] = partition.damage
+            elif lease.quarantined:
+                why.setdefault(lease.partition, "a commit was applied in part; see the server's log")
+        return why
 
     @property
     def trimmed(self) -> int:
@@ -115,6 +139,8 @@ class HubInfo:
             "unserved": self.unserved,
             "unserved_queues": self.unserved_queues,
             "quarantined": self.quarantined,
+            "quarantine": {str(partition): why for partition, why in sorted(self.quarantine.items())},
+            "left_out": self.left_out,
             "partitions": [self._partition_data(partition) for partition in self.partitions],
         }
 
@@ -125,7 +151,7 @@ class HubInfo:
             "epoch": partition.lease.epoch,
             "expires_time": _time(partition.lease.expires_ms) if partition.lease.expires_ms else None,
             "expires_ms": partition.lease.expires_ms,
-            "quarantined": partition.lease.quarantined,
+            "quarantined": partition.lease.partition in self.quarantine,
             "backlog": partition.backlog,
             "parked": partition.parked,
             "parked_targets": partition.parked_targets,
@@ -140,18 +166,40 @@ class HubInfo:
 
 
 async def gather_info(store: Store, url: str) -> HubInfo:
-    """Ask the store for everything."""
+    """Ask the store for everything. What cannot be read is left out, and counted."""
     facts = await store.refresh_facts()
     now_ms, _ = await store.read_leases()
-    return HubInfo(
-        store.layout,
-        facts,
-        now_ms,
-        await store.workers(),
-        await store.published(),
-        await store.info(),
-        promise_of(facts, url),
-    )
+    workers = await _or_left_out(store, "workers", store.workers, list[WorkerView]())
+    names = await _or_left_out(store, "names", store.published, dict[str, dict[str, Any]]())
+    partitions = await store.info()
+    left_out = store.left_out.counts()
+    return HubInfo(store.layout, facts, now_ms, workers, names, partitions, promise_of(facts, url), left_out)
+
+
+async def _or_left_out(store: Store, rows: str, read: Callable[[], Awaitable[T]], nothing: T) -> T:
+    try:
+        found = await read()
+    except KeyDamaged as error:
+        store.left_out.note(rows, "(all)", error)
+        return nothing
+    store.left_out.readable(rows, "(all)")
+    return found
+
+
+_NOBODY: dict[int, frozenset[str]] = {}
+_NOTHING: dict[Any, Any] = {}
+
+
+def _map(value: object) -> dict[Any, Any]:
+    return dict(cast("Any", value))
+
+
+def _readable(read: Callable[[Any], T], value: object, nothing: T) -> T:
+    """A part of a heartbeat, or nothing if it is of another shape."""
+    try:
+        return read(value)
+    except (TypeError, ValueError):
+        return nothing
 
 
 def promise_of(facts: ServerFacts, url: str) -> str:

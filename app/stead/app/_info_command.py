@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from stead.transport import WorkerView, parse_url
 
@@ -87,23 +87,27 @@ def _print_workers(screen: Console, found: HubInfo) -> None:
 
 def _queues(worker: WorkerView) -> str:
     """The queues from which a worker takes activities; "" for the default one alone, or none."""
-    queues: list[str] = worker.info.get("queues") or []
+    queues = _texts(worker.info.get("queues"))
     return ", ".join(sorted(queue or "(default)" for queue in queues)) if any(queues) else ""
+
+
+def _texts(value: object) -> list[str]:
+    """What others have published, to be shown: whatever shape another version gives it."""
+    return [str(text or "") for text in cast("list[object]", value)] if isinstance(value, list) else []
 
 
 def _print_kinds(screen: Console, found: HubInfo) -> None:
     entities = found.published("")
     rows = table("entity", "form", "operations", title="\nEntities that workers have published")
     for canonical, kind in entities.items():
-        operations = ", ".join(kind.get("operations") or []) or "(any)"
+        operations = ", ".join(_texts(kind.get("operations"))) or "(any)"
         rows.add_row(str(kind.get("name", canonical)), str(kind.get("form", "")), operations)
     if entities:
         screen.print(rows)
     orchestrations = found.published("orchestration")
     rows = table("orchestration", "versions", title="\nOrchestrations")
     for canonical, kind in orchestrations.items():
-        named: list[str] = kind.get("versions") or []
-        versions = ", ".join(version or "(none)" for version in named)
+        versions = ", ".join(version or "(none)" for version in _texts(kind.get("versions")))
         rows.add_row(str(kind.get("name", canonical)), versions)
     if orchestrations:
         screen.print(rows)
@@ -149,13 +153,15 @@ def _numbers(share: Share) -> list[str]:
 def _print_partitions(screen: Console, found: HubInfo) -> None:
     names = ("#", "epoch", "waiting", "parked", "timers", "entities", "instances", "tasks", "dead")
     rows = table("#", "owner", *names[1:], numbers=names)
+    quarantine = found.quarantine
     most = f"{max((partition.lease.epoch for partition in found.partitions), default=0):,}"
     room = _room_for_names(screen, names, [["1000", most, *_numbers(found.total)[1:]]])
     for partition in found.partitions:
         rows.add_row(
             str(partition.lease.partition),
             shortened(
-                "(quarantined)" if partition.lease.quarantined else found.owner_of(partition) or "(nobody)", room
+                "(quarantined)" if partition.lease.partition in quarantine else found.owner_of(partition) or "(nobody)",
+                room,
             ),
             *(
                 f"{number:,}"
@@ -184,10 +190,10 @@ def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
         screen.print(rows)
         if len(blocked) > _BLOCKED_MAX:
             screen.print(f"and {len(blocked) - _BLOCKED_MAX:,} more; --json shows all", style="yellow")
-    for partition in found.quarantined:
-        screen.print(
-            f"partition {partition} is quarantined: a commit was applied in part; see the server's log", style="red"
-        )
+    for partition, why in sorted(found.quarantine.items()):
+        screen.print(f"partition {partition} is quarantined: {one_line(why)}", style="red", markup=False)
+    for rows_of, count in sorted(found.left_out.items()):
+        screen.print(f"{count:,} of the {rows_of} cannot be read and are left out; the log names them", style="red")
     total = found.total
     if not found.workers:
         waiting = f"; {total.backlog:,} messages wait" if total.backlog else ""

@@ -14,9 +14,21 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stead.transport import Clock, ServerChanged, ServerUnsuitable, Settings, Store, Task, WorkerView, get_logger
+from stead.transport import (
+    Clock,
+    KeyDamaged,
+    ServerChanged,
+    ServerUnsuitable,
+    Settings,
+    Store,
+    Task,
+    TornCommit,
+    WorkerView,
+    get_logger,
+)
 
 from ._patience import BORNE, Patience
+from ._quarantine import Quarantine
 
 if TYPE_CHECKING:
     from ._envelope import Message
@@ -86,7 +98,10 @@ class Board:
         self.cancel: Callable[[Partition], None] = lambda partition: None  # end its asynchronous operations
         self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
         self.marked: dict[Partition, Bell] = {}  # the same for one that goes carefully, and has a marked turn
+        self.quarantine = Quarantine()
         self.workers: list[WorkerView] = []  # those alive, as of the last heartbeat
+        # Tokens that may be in the store although nothing is held by them: to be released.
+        self.unsure: dict[int, bytes] = {}
         self.info: dict[str, Any] = {}  # what this worker's heartbeats say besides
         self._breaks: dict[int, int] = {}  # by partition: how often it was given up for no known reason
         self.stopping = False  # the worker gives everything back, gracefully, and ends
@@ -167,6 +182,17 @@ class Board:
         if self.store.generation != self.generation:
             self.reset()
 
+    def face(self, error: ServerChanged | KeyDamaged | TornCommit) -> None:
+        """What a part does about an answer after which it cannot go on as it was, before it goes on with the rest."""
+        if isinstance(error, ServerChanged):
+            self.check_generation()
+            return
+        number = self.quarantine.note(error, self.store.clock.monotonic())
+        partition = None if number is None else self.partitions.get(number)
+        if partition is not None:
+            self.drop(partition, "it is quarantined")
+            self.unsure[number or 0] = partition.token
+
     def notify(self, partition: Partition) -> None:
         """Something of the partition has ended: whoever drains it, or waits for a marked turn, looks again."""
         for bells in (self.settled, self.marked):
@@ -213,6 +239,8 @@ class Board:
             generation = self.generation
             try:
                 answer = await step()
+            except KeyDamaged:  # trying again does not help: the partition is let go of
+                raise
             except BORNE as error:
                 if patience is None:
                     patience = self.patience(what)

@@ -125,7 +125,7 @@ class Calls:
     def _deliver(self, payload: bytes) -> None:
         try:
             call_id, answer, well = decode_reply(payload)
-        except (SteadError, LookupError, TypeError) as error:
+        except (SteadError, LookupError, TypeError, AttributeError) as error:
             _log.warning("an answer that cannot be read was dropped: %s", error)
             return
         call = self._pending.get(call_id)

@@ -12,11 +12,13 @@ from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
 from stead.transport import (
+    UNREADABLE,
     ConnectionLost,
     InvalidInput,
     Sender,
     ServerChanged,
     Settings,
+    SteadError,
     Store,
     StoreUnavailable,
     see_through,
@@ -26,8 +28,8 @@ from stead.transport import (
 from ._calls import Calls, PendingCall
 from ._definition import EntityType
 from ._entity import Entity
-from ._envelope import decode_record, message_extras
-from ._errors import UnknownEntity
+from ._envelope import UnknownEnvelope, decode_record, message_extras
+from ._errors import InvalidState, UnknownEntity
 from ._ids import EntityId, canonical_name, check_key
 from ._listing import PAGE_READ_LENGTH, EntityStatus, Page, entity_status, take_page
 from ._outgoing import Outgoing
@@ -233,7 +235,10 @@ class EntityClient:
             target, read = str(EntityId(kind.name, cast("str", key))), kind.read
         partition = self._outgoing.partition(target)
         records = await self._read(lambda: self._store.read_records(partition, [target]))
-        packed = None if records[0] is None else decode_record(records[0]).packed_state
+        try:
+            packed = None if records[0] is None else decode_record(records[0]).packed_state
+        except (InvalidInput, UnknownEnvelope) as error:  # not the caller's
+            raise InvalidState(f"what is stored of {target} cannot be read: {error}") from error
         if packed is None:
             await self._check_name(EntityId.parse(target).canonical_name)
             return None
@@ -268,9 +273,20 @@ class EntityClient:
         beyond = start + check_key(after) if after else ""
         async for page in self._list_pages(self._store.list_targets, start + check_key(prefix), beyond):
             for target, record in page:
-                packed = decode_record(record).packed_state
-                if packed is not None:  # else it is locked, and does not exist
-                    yield EntityId(name, target[len(start) :]), read(packed)
+                found = self._state_of(target, record, read)
+                if found is not None:
+                    yield EntityId(name, target[len(start) :]), found[0]
+
+    def _state_of(self, target: str, record: bytes, read: Callable[[bytes], object]) -> tuple[object] | None:
+        """An entity's state, for a listing; None if it does not exist (it is locked only), or cannot be read."""
+        try:
+            packed = decode_record(record).packed_state
+            state = None if packed is None else (read(packed),)
+        except (*UNREADABLE, SteadError) as error:
+            self._store.left_out.note("entities", target, error)
+            return None
+        self._store.left_out.readable("entities", target)
+        return state
 
     async def page_entities(
         self,
@@ -296,6 +312,8 @@ class EntityClient:
             after,
             length,
             lambda target, record: entity_status(target, record, from_ms, to_ms, with_state=with_state),
+            self._store.left_out,
+            "entities",
         )
 
     async def _read(self, request: Callable[[], Awaitable[T]]) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from stead.transport import DeadLetter, InvalidInput, Store, StreamId, partition_of, stream_order
+from stead.transport import DeadLetter, InvalidInput, KeyDamaged, Store, StreamId, partition_of, stream_order
 
 from ._envelope import Failure, Letter, UnknownEnvelope, decode_letter, decode_message, encode_message, message_extras
 
@@ -52,10 +52,24 @@ class DeadLetters:
         first, begin = self._parse(after_id) if after_id else (0, b"0")
         for partition in range(first, self._store.layout.partitions):
             after = begin if partition == first else b"0"
-            async for letter in self._of_now(partition, after):
-                message = read_letter(letter)
-                if message.died_ms <= until_ms:
-                    yield message
+            try:
+                async for letter in self._of_now(partition, after):
+                    message = self._readable(letter)
+                    if message is not None and message.died_ms <= until_ms:
+                        yield message
+            except KeyDamaged as error:
+                self._store.left_out.note("partitions", str(partition), error)
+
+    def _readable(self, letter: DeadLetter) -> DeadMessage | None:
+        """The message of a dead letter, None for one that cannot be read: it is named, and left out."""
+        name = f"{letter.partition}/{letter.stream_id.decode()}"
+        try:
+            message = read_letter(letter)
+        except InvalidInput as error:
+            self._store.left_out.note("dead letters", name, error)
+            return None
+        self._store.left_out.readable("dead letters", name)
+        return message
 
     async def _of_now(self, partition: int, after: StreamId) -> AsyncIterator[DeadLetter]:
         """A partition's dead letters after an ID, up to the one that is its last now.
@@ -63,19 +77,13 @@ class DeadLetters:
         The last one is looked for before the first one is given: a message that is sent again dies in the same partition,
         and clocks differ by more than the time that it takes to.
         """
-        end = stream_order(await self._last(partition, after))
+        end = stream_order(await self._store.last_dead_letter(partition))
         while page := await self._store.dead_letters(partition, after, _PAGE):
             for letter in page:
                 if stream_order(letter.stream_id) > end:
                     return
                 yield letter
             after = page[-1].stream_id
-
-    async def _last(self, partition: int, after: StreamId) -> StreamId:
-        """The ID of a partition's last dead letter after an ID, or that one."""
-        while page := await self._store.dead_letters(partition, after, _PAGE):
-            after = page[-1].stream_id
-        return after
 
     async def find(self, letter_id: str) -> DeadMessage | None:
         """The dead letter of an ID, None if it is gone. Raises `InvalidInput` for what is no ID."""
@@ -84,7 +92,7 @@ class DeadLetters:
         before = f"{milliseconds}-{sequence - 1}" if sequence else f"{max(milliseconds - 1, 0)}-{2**64 - 1}"
         for letter in await self._store.dead_letters(partition, before.encode(), 1):
             if stream_order(letter.stream_id) == (milliseconds, sequence):
-                return read_letter(letter)
+                return self._readable(letter) or _unreadable(letter)  # so that it can be dropped
         return None
 
     async def resend(self, message: DeadMessage) -> bool:
@@ -92,6 +100,13 @@ class DeadLetters:
 
         Nobody waits for the answer of a call any more, so it becomes a signal.
         """
+        if not message.envelope:
+            raise InvalidInput(
+                f"dead letter {message.letter_id!r}", f"{message.failure.message}: it can be dropped only"
+            )
+        if message.failure.kind == "undeliverable":  # whoever waits for its answer still does
+            destination = partition_of(message.target, self._store.layout.partitions)
+            return await self._store.resend_dead_letter(message.letter, destination, message.envelope)
         if not message.target:
             return await self._store.resend_dead_letter(message.letter, message.letter.partition, message.envelope)
         payload = encode_message(
@@ -127,6 +142,13 @@ def read_letter(letter: DeadLetter) -> DeadMessage:
     except (InvalidInput, UnknownEnvelope):
         return _made(letter, read, "", "", (), {}, None)
     return _made(letter, read, message.target, message.operation, message.args, message.kwargs or {}, message.sender)
+
+
+def _unreadable(letter: DeadLetter) -> DeadMessage:
+    failure = Failure("invalid_input", "InvalidInput", "the dead letter itself cannot be read")
+    return _made(
+        letter, Letter(b"", failure, letter.stream_id, stream_order(letter.stream_id)[0], 0), "", "", (), {}, None
+    )
 
 
 def _made(

@@ -33,7 +33,14 @@ _SHORT_LENGTH = 200
 _MILLISECONDS_MAX = 2**52  # a server's sorted set orders by doubles; this is the year 142,000
 
 FailureKind = Literal[
-    "operation", "unknown_entity", "unknown_operation", "invalid_input", "payload", "poison", "time_out"
+    "operation",
+    "unknown_entity",
+    "unknown_operation",
+    "invalid_input",
+    "payload",
+    "poison",
+    "time_out",
+    "undeliverable",
 ]
 
 
@@ -242,8 +249,7 @@ def decode_reply(payload: bytes) -> tuple[int, object | Failure, bool]:
         raise InvalidInput("reply", "it is not a reply that this version of stead can read")
     if parts[2]:
         return parts[1], parts[3], True
-    failure = cast("dict[str, Any]", parts[3])
-    return parts[1], Failure(**failure), False
+    return parts[1], _failure(parts[3]), False
 
 
 def encode_record(packed_state: bytes | None, modified_ms: int, lock: Sequence[object] | None = None) -> bytes:
@@ -262,10 +268,14 @@ class Record(NamedTuple):
 
 
 def decode_record(record: bytes) -> Record:
-    """An entity's record. Raises `UnknownEnvelope` for a newer one."""
+    """An entity's record. Raises `UnknownEnvelope` for a newer one, `InvalidInput` for what is none."""
     parts = unpack(record)
+    if type(parts) is not list or len(parts) < 3 or type(parts[0]) is not int:
+        raise InvalidInput("record", "it is not that of an entity")
     if parts[0] != RECORD_VERSION:
         raise UnknownEnvelope(parts[0])
+    if type(parts[2]) is not int or not isinstance(parts[1], (bytes, type(None))):
+        raise InvalidInput("record", "it is not that of an entity")
     return Record(parts[1], parts[2], parts[3] if len(parts) > 3 else None)
 
 
@@ -288,8 +298,20 @@ class Letter:
 
 
 def decode_letter(letter: bytes) -> Letter:
-    """The dead letter of its bytes."""
+    """The dead letter of its bytes. Raises `InvalidInput` for what is none."""
     parts = cast("dict[str, Any]", unpack(letter))
-    return Letter(
-        parts["envelope"], Failure(**parts["failure"]), parts["stream_id"], parts["died_ms"], parts.get("tries", 1)
-    )
+    try:
+        read = Letter(
+            parts["envelope"], _failure(parts["failure"]), parts["stream_id"], parts["died_ms"], parts.get("tries", 1)
+        )
+        if type(read.envelope) is not bytes or type(read.died_ms) is not int:
+            raise TypeError("its parts are not what they have to be")
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InvalidInput("dead letter", f"it is not one that this version of stead can read ({error})") from error
+    return read
+
+
+def _failure(parts: Any) -> Failure:
+    """A failure from its map: what a later version adds is passed over."""
+    names = ("kind", "type", "message", "traceback", "cause")
+    return Failure(*(parts[name] if place < 3 else parts.get(name, "") for place, name in enumerate(names)))

@@ -8,11 +8,12 @@ Which messages are under suspicion, and which go to a park, is decided next door
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from stead.transport import Acquired, Entry, InvalidInput, Loaded, Settings, StreamId, stream_order
+from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, Settings, StreamId, stream_order
 
 from ._activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
 from ._blame import Blame
@@ -58,6 +59,7 @@ class Intake:
         self._blocked_before = dict(acquired.blocked)
         self._ready: deque[Activation] = deque()
         self._to_load: list[Activation] = []
+        self._unloadable: dict[Activation, None] = {}  # blocked, because what is stored of them cannot be read
         self.parking = Parking()
         self.effects = Effects(
             environment.partitions, environment.settings, environment.now_ms, environment.elapsed, environment.draw(8)
@@ -154,6 +156,7 @@ class Intake:
     def _receive_unreadable(self, pending: Pending, reason: str) -> None:
         activation = self._activation(pending.message.target)
         self._block(activation, reason)
+        self._unloadable.pop(activation, None)
         self._deliver(activation, pending, self._environment.now_ms())
 
     def _activation(self, target: str) -> Activation:
@@ -186,6 +189,8 @@ class Intake:
             self._block(activation, blamed.reason)
             return
         try:
+            if isinstance(loaded.log, DamagedLog):
+                raise Blocked(f"its history cannot be read: {loaded.log.reason}")
             kind = self._environment.find_kind(target)
             activation.body = kind.activate(target, loaded.record, loaded.log)
             activation.kind = kind
@@ -196,6 +201,7 @@ class Intake:
                 self._stop_suspecting(activation)
             else:
                 self._block(activation, blocked.reason)
+                self._unloadable[activation] = None
             return
         except InvalidInput as error:  # the target is not one that can exist
             activation.kind = Refusal(str(error))
@@ -205,6 +211,22 @@ class Intake:
         if target.startswith("@") and self._blocked_before.pop(target, None) is not None:
             self.effects.unblock(target)
         self._rest(activation, 0)
+
+    def load_again(self, most: int) -> bool:
+        """Look anew at some of what could not be read: it may have been mended. Whether there is something to load."""
+        for activation in list(itertools.islice(self._unloadable, most)):
+            del self._unloadable[activation]
+            if activation.phase is not Phase.BLOCKED:
+                continue
+            activation.phase = Phase.LOADING
+            activation.blocked = False
+            activation.more = not activation.target.startswith("@")
+            if self.suspects.active:
+                for pending in activation.express:  # see `_stop_suspecting`
+                    if pending.stream_id:
+                        self.suspects.heard(pending.stream_id)
+            self._to_load.append(activation)
+        return bool(self._to_load)
 
     def _rest(self, activation: Activation, counted: int) -> None:
         """An activation may take turns, as far as its kind left it unlocked: count and queue what it can run.
@@ -285,6 +307,7 @@ class Intake:
                 if activation.phase is Phase.READY:
                     activation.phase = Phase.LOCKED  # its mailbox was empty: nothing of it was counted
                 self._block(activation, str(error))
+                self._unloadable.pop(activation, None)
                 break
             except InvalidInput as error:  # whoever parked it could read it
                 message = Message(activation.target, "", (), b"", None, None, None, None, None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from stead.transport import unpack
+from stead.transport import UNREADABLE, LeftOut, SteadError, unpack
 
 from ._envelope import decode_record
 from ._ids import EntityId
@@ -31,6 +31,8 @@ class Page(Generic[T_co]):
 
     items: Sequence[T_co]
     after: str | None
+    left_out: int = 0
+    """How many could not be read, and are not among the items; the log names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +47,34 @@ class EntityStatus:
 
 
 async def take_page(
-    pages: AsyncIterator[list[tuple[str, V]]], after: str, length: int, choose: Callable[[str, V], T | None]
+    pages: AsyncIterator[list[tuple[str, V]]],
+    after: str,
+    length: int,
+    choose: Callable[[str, V], T | None],
+    left_out: LeftOut,
+    rows: str,
 ) -> Page[T]:
-    """The first that are chosen from a listing which began after a target."""
+    """The first that are chosen from a listing which began after a target. What `choose` cannot read is left out."""
     found: list[T] = []
-    scanned = 0
+    scanned = unreadable = 0
     async for page in pages:
         for target, listed in page:
             if len(found) == length:
-                return Page(found, after)
+                return Page(found, after, unreadable)
             after = target
-            item = choose(target, listed)
+            try:
+                item = choose(target, listed)
+            except (*UNREADABLE, SteadError) as error:  # of a later version, or of a state that is not valid any more
+                left_out.note(rows, target, error)
+                unreadable += 1
+                continue
+            left_out.readable(rows, target)
             if item is not None:
                 found.append(item)
         scanned += len(page)
         if scanned >= SCANNED_MAX:
-            return Page(found, after)
-    return Page(found, None)
+            return Page(found, after, unreadable)
+    return Page(found, None, unreadable)
 
 
 def entity_status(

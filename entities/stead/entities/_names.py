@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from stead.transport import Settings, Store
+from stead.transport import KeyDamaged, Settings, Store
 
 from ._errors import UnknownEntity, UnknownOperation
 from ._reads import read_patiently
@@ -78,5 +78,9 @@ class Names:
         async with self._reading:
             if self._read_at is not None and clock.monotonic() - self._read_at < age_s:
                 return
-            self._published = await read_patiently(self._store, self._settings, self._store.published)
+            try:
+                self._published = await read_patiently(self._store, self._settings, self._store.published)
+            except KeyDamaged as error:  # nobody can say who knows what: messages wait for whoever does
+                self._store.left_out.note("names", "(all)", error)
+                self._published = {}
             self._read_at = clock.monotonic()

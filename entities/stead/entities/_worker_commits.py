@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stead.transport import Commit, CommitVerdict, ServerChanged, get_logger
+from stead.transport import Commit, CommitVerdict, KeyDamaged, ServerChanged, TornCommit, get_logger
 
 from ._board import Board
 from ._effects import Unstorable
 from ._envelope import Failure
 from ._partition import Partition
+from ._undeliverable import without_damaged
 
 logger = get_logger("stead.worker")
 
@@ -97,8 +98,8 @@ class Committer:
     async def _send(self, batch: Batch) -> None:
         try:
             await self._commit(batch)
-        except ServerChanged:
-            self._board.check_generation()
+        except (ServerChanged, KeyDamaged) as error:
+            self._board.face(error)
 
     def _begin_anew(self, partition: Partition, error: Unstorable) -> None:
         """A state could not be packed: run the partition's uncommitted messages again, packing that state each time,
@@ -117,8 +118,16 @@ class Committer:
 
     async def _commit(self, batch: Batch) -> None:
         board = self._board
-        commits = [commit for _, commit in batch]
-        verdicts = await board.insist(lambda: board.store.commit(commits, board.generation), "committing")
+        verdicts: list[CommitVerdict] = []
+        while batch and not verdicts:
+            commits = [commit for _, commit in batch]
+            try:
+                verdicts = await board.insist(
+                    lambda: board.store.commit(commits, board.generation),  # noqa: B023 - called at once
+                    "committing",
+                )
+            except KeyDamaged as error:
+                batch = self._without(batch, error)
         for (partition, commit), verdict in zip(batch, verdicts, strict=True):
             if partition.gone:
                 continue
@@ -127,11 +136,25 @@ class Committer:
             elif verdict is CommitVerdict.FENCED:
                 board.drop(partition, "a commit was refused, since its lease is no longer this worker's")
             else:
-                logger.critical(
-                    "partition %d is quarantined: an earlier commit was applied in part; see `stead info`",
-                    partition.number,
-                )
-                board.drop(partition, "it is quarantined")
+                board.face(TornCommit(partition.number, commit.previous.hex()))
+
+    def _without(self, batch: Batch, error: KeyDamaged) -> Batch:
+        """What is left to commit when one of these could not be: nothing of it was written.
+
+        The others are sent again as they are, whether they were applied or not. If the damage is somebody else's (an inbox
+        that it sends to, a reply stream), the rest of that commit goes on without it.
+        """
+        place = next((i for i, (partition, _) in enumerate(batch) if partition.number == error.step), None)
+        if place is None:
+            raise error
+        partition, commit = batch[place]
+        if not partition.gone and without_damaged(commit, error, self._board.store, self._now_ms()):
+            return batch
+        self._board.face(KeyDamaged(error.reason, partition.number))
+        return [*batch[:place], *batch[place + 1 :]]
+
+    def _now_ms(self) -> int:
+        return self._board.environment.now_ms()
 
     def _applied(self, partition: Partition, commit: Commit) -> None:
         board = self._board

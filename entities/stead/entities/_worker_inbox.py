@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from stead.transport import Entry, ServerChanged, StreamId
+from stead.transport import Entry, KeyDamaged, Loaded, ServerChanged, StreamId
 
 from ._activation import Activation
 from ._board import Board
@@ -53,11 +53,11 @@ class InboxReader:
                     continue
                 await self._read_once(reading)
                 patience.rest()
+            except (ServerChanged, KeyDamaged) as error:
+                board.face(error)
             except BORNE as error:
                 patience.bear(error)
                 await asyncio.sleep(_PAUSE_S)
-            except ServerChanged:
-                board.check_generation()
 
     def _choose(self) -> dict[int, Partition]:
         """The partitions to read now: none while there is enough to do, or to commit."""
@@ -125,14 +125,26 @@ class InboxReader:
                 wanted[partition.number] = (partition, loads)
         if not wanted:
             return
-        targets = {number: [a.target for a in loads] for number, (_, loads) in wanted.items()}
-        found = await board.insist(lambda: board.store.load(targets), "loading")
+        found = await self._found(wanted)
         for number, (partition, loads) in wanted.items():
             if partition.gone:
                 continue
-            for activation, loaded in zip(loads, found[number], strict=True):
+            for activation, loaded in zip(loads, found.get(number, ()), strict=True):
                 partition.loaded(activation, loaded)
             board.turn(partition)
+
+    async def _found(self, wanted: dict[int, tuple[Partition, list[Activation]]]) -> dict[int, list[Loaded]]:
+        """What the store has of those activations; nothing of a partition whose keys hold something else."""
+        board = self._board
+        targets = {number: [a.target for a in loads] for number, (_, loads) in wanted.items()}
+        while True:
+            try:
+                return await board.insist(lambda: board.store.load(targets), "loading")
+            except KeyDamaged as error:
+                board.face(error)
+                if error.stands_still not in targets:
+                    raise
+                del targets[error.stands_still]
 
     def _evict(self) -> None:
         """Keep the number of activations in memory below its limit: those unused for longest go first."""

@@ -13,17 +13,19 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from stead.transport import HubMismatch, LeaseView, ServerChanged, TornCommit, WorkerView, get_logger
+from stead.transport import HubMismatch, KeyDamaged, LeaseView, ServerChanged, TornCommit, WorkerView, get_logger
 
 from ._assignment import assign
 from ._board import Bell, Board
 from ._leases import LeaseWatch, plan_leases
 from ._partition import Partition
 from ._patience import BORNE
+from ._said import Said
 
 logger = get_logger("stead.worker")
 
 _REMEMBER_WAITING = 30  # heartbeats for which a partition's wish for another worker is remembered
+_LOADED_AGAIN = 10  # targets of a partition that could not be read and are tried again with each heartbeat
 _TRY_AGAIN_S = 0.2
 
 
@@ -34,10 +36,8 @@ class Membership:
         self._board = board
         self._names = names
         self._watch = LeaseWatch(board.settings.lease_ms)
-        self._quarantined: set[int] = set()
         self._waiting: dict[int, tuple[set[str], int]] = {}  # partition -> kinds, heartbeats left to remember them
         self._releases: dict[Partition, asyncio.Task[None]] = {}
-        self._unsure: dict[int, bytes] = {}  # partition -> token: asked for, and the answer has not come
         self._published_ms = 0
         self._published_in: int = -1  # the generation of the server that has them: one that failed over may not
         self._mixed: set[str] = set()
@@ -49,11 +49,14 @@ class Membership:
                 await self.round()
                 patience.rest()
                 await self._pause(self._board.settings.heartbeat_ms / 1000)
+            except ServerChanged as error:
+                self._board.face(error)
+            except KeyDamaged as error:
+                self._board.face(error)
+                await self._pause(self._board.settings.heartbeat_ms / 1000)
             except BORNE as error:
                 patience.bear(error)
                 await self._pause(_TRY_AGAIN_S)
-            except ServerChanged:
-                self._board.check_generation()
 
     async def _pause(self, seconds: float) -> None:
         """Until the next heartbeat is due, or leases should be looked at at once."""
@@ -64,12 +67,7 @@ class Membership:
         board = self._board
         settings = board.settings
         await self._let_go_of_unsure()
-        server_ms, workers = await board.store.heartbeat(board.name, self._info(), settings.worker_keep_ms)
-        generation = board.store.generation
-        age_ms = abs(server_ms - self._published_ms)  # the server's clock may have been set back
-        if generation != self._published_in or age_ms > settings.names_keep_ms // 10:
-            await board.store.publish(self._names, settings.names_keep_ms)
-            self._published_ms, self._published_in = server_ms, generation
+        workers = await self._beat()
         server_ms, views = await board.store.read_leases()
         board.check_generation()
         board.workers = workers
@@ -84,11 +82,37 @@ class Membership:
             monotonic=board.store.clock.monotonic(),
             lease_ms=settings.lease_ms,
         )
-        self._report_quarantined(plan.quarantined)
+        self._see_quarantined([views[number] for number in plan.quarantined], {view.partition for view in plan.acquire})
         for number in plan.release:
             self._release_soon(board.partitions[number])
         for view in plan.acquire:
             await self._acquire(view)
+        self._load_again()
+
+    def _load_again(self) -> None:
+        """What could not be read of single targets may have been mended."""
+        board = self._board
+        found = [partition.load_again(_LOADED_AGAIN) for partition in board.partitions.values()]
+        if any(found):
+            board.interrupt_read()
+            board.reading.ring()
+
+    async def _beat(self) -> list[WorkerView]:
+        """Say that this worker lives, and what it knows; gives who else lives. Without an answer to that (the hub's own keys
+        hold something else) everyone goes on as they were: partitions are held by leases, not by heartbeats."""
+        board, settings = self._board, self._board.settings
+        try:
+            now_ms, workers = await board.store.heartbeat(board.name, self._info(), settings.worker_keep_ms)
+            generation = board.store.generation
+            age_ms = abs(now_ms - self._published_ms)  # the server's clock may have been set back
+            if generation != self._published_in or age_ms > settings.names_keep_ms // 10:
+                await board.store.publish(self._names, settings.names_keep_ms)
+                self._published_ms, self._published_in = now_ms, generation
+        except KeyDamaged as error:
+            board.face(error)
+            return board.workers
+        board.quarantine.hub_works()
+        return workers
 
     # -- who should have what ------------------------------------------------------------------------------------------
 
@@ -108,22 +132,24 @@ class Membership:
             "pid": os.getpid(),
             "kinds": {name: dict(description) for name, description in self._names.items()},
             "partitions": len(self._board.partitions),
+            "quarantined": self._board.quarantine.told(),
             "waiting": {str(number): sorted(kinds) for number, (kinds, _) in self._waiting.items()},
         }
 
     def _assign(self, workers: list[WorkerView]) -> dict[int, str]:
-        kinds = {view.worker: frozenset(view.info.get("kinds", ())) for view in workers}
+        said = {view.worker: Said.of(view, self._board.store.left_out) for view in workers}
+        kinds = {worker: what.kinds for worker, what in said.items() if what is not None}
         kinds.setdefault(self._board.name, frozenset(self._names))
         waiting: dict[int, set[str]] = {}
-        for view in workers:
-            for number, names in view.info.get("waiting", {}).items():
-                waiting.setdefault(int(number), set()).update(names)
+        for what in said.values():
+            for number, names in what.waiting.items() if what is not None else ():
+                waiting.setdefault(number, set()).update(names)
         return assign(kinds, self._board.store.layout.partitions, waiting)
 
     def _warn_of_mixed(self, workers: list[WorkerView]) -> None:
         """Kinds that only some of the living workers know: a deployment is under way, or somebody forgot one."""
-        known = [set(view.info.get("kinds", ())) for view in workers]
-        mixed = set[str]().union(*known) - set(self._names) if known else set[str]()
+        said = (Said.of(view, self._board.store.left_out) for view in workers)
+        mixed = set[str]().union(*(what.kinds for what in said if what is not None)) - set(self._names)
         if mixed - self._mixed:
             logger.warning(
                 "other workers of this hub know kinds that this one does not: %s; their messages go to those workers",
@@ -131,35 +157,48 @@ class Membership:
             )
         self._mixed = mixed
 
-    def _report_quarantined(self, numbers: list[int]) -> None:
-        for number in set(numbers) - self._quarantined:
-            logger.critical("partition %d is quarantined: a commit was applied in part; see `stead info`", number)
-        self._quarantined = set(numbers)
+    def _see_quarantined(self, views: list[LeaseView], wanted: set[int]) -> None:
+        """Partitions of which the lease itself says that nobody may go on with them."""
+        board = self._board
+        now = board.store.clock.monotonic()
+        for view in views:
+            torn = "a commit was applied in part, which no script of stead does by itself; see `stead info`"
+            board.quarantine.see(view.partition, view.damage or torn, now)
+            held = board.partitions.get(view.partition)
+            if held is not None:
+                board.drop(held, "it is quarantined")
+        board.quarantine.look(board.partitions, wanted | {view.partition for view in views}, now)
 
     # -- taking --------------------------------------------------------------------------------------------------------
 
     async def _acquire(self, view: LeaseView) -> None:
         board = self._board
+        if board.quarantine.waits(view.partition, board.store.clock.monotonic()):
+            return
         number, token, generation = view.partition, board.draw(16), board.generation
-        self._unsure[number] = token
+        board.unsure[number] = token
         try:
             acquired = await board.store.acquire(number, board.name, token, view.token, board.settings.lease_ms)
         except TornCommit as error:
-            logger.critical("%s", error)
-            del self._unsure[number]
+            board.face(error)
+            del board.unsure[number]
+            return
+        except KeyDamaged as error:  # it may be this worker's all the same: what was answered could not be read
+            board.face(error)
             return
         if board.store.generation != generation:  # though another part may have seen that already: what the old server
             board.check_generation()  # has granted is let go of, if the new one knows of it at all
             return
-        del self._unsure[number]
+        del board.unsure[number]
         if acquired is not None:
             board.add(Partition(acquired, board.environment))
+            board.quarantine.held(number, board.store.clock.monotonic())
             logger.debug("partition %d is held, epoch %d", acquired.partition, acquired.epoch)
 
     async def free(self, held: Mapping[int, bytes]) -> None:
         """Give back, however often it takes, what was dropped all at once, and leave the hub."""
         board = self._board
-        self._unsure.update(held)
+        self._board.unsure.update(held)
         while True:
             try:
                 await self._let_go_of_unsure()
@@ -177,9 +216,12 @@ class Membership:
 
     async def _let_go_of_unsure(self) -> None:
         """Free what may be held for this worker without its knowing: the answer was lost, or not waited for."""
-        for number, token in list(self._unsure.items()):
-            await self._board.store.release(number, token)
-            self._unsure.pop(number, None)
+        for number, token in list(self._board.unsure.items()):
+            try:
+                await self._board.store.release(number, token)
+            except KeyDamaged as error:  # then it is nobody's, and the next owner draws another token
+                self._board.face(error)
+            self._board.unsure.pop(number, None)
 
     # -- giving back ---------------------------------------------------------------------------------------------------
 
@@ -219,7 +261,7 @@ class Membership:
             logger.info(
                 "partition %d was not released: %s; it will be, or its lease will expire", partition.number, error
             )
-            self._unsure[partition.number] = partition.token
+            self._board.unsure[partition.number] = partition.token
         finally:
             del board.settled[partition]
             board.drop(partition, "it was given back")

@@ -5,7 +5,7 @@ and reads them back when they can run (HAZARDS 11).
 
 from __future__ import annotations
 
-from stead.transport import ServerChanged, StreamId
+from stead.transport import KeyDamaged, ServerChanged, StreamId
 
 from ._activation import Activation
 from ._board import Board
@@ -30,8 +30,8 @@ class Parker:
             try:
                 while await self._round():
                     pass
-            except ServerChanged:
-                board.check_generation()
+            except (ServerChanged, KeyDamaged) as error:
+                board.face(error)
 
     async def watch_age(self) -> None:
         """Ring now and then, so that messages are parked by age too."""
@@ -49,12 +49,20 @@ class Parker:
         for partition in list(self._board.partitions.values()):
             if partition.gone or partition.draining:
                 continue
-            for activation, stream_ids in partition.parking.take_parks():
-                did = True
-                await self._park(partition, activation, stream_ids)
-            for activation, after in partition.take_refills():
-                did = True
-                await self._refill(partition, activation, after)
+            try:
+                did = await self._round_of(partition) or did
+            except KeyDamaged as error:
+                self._board.face(error)
+        return did
+
+    async def _round_of(self, partition: Partition) -> bool:
+        did = False
+        for activation, stream_ids in partition.parking.take_parks():
+            did = True
+            await self._park(partition, activation, stream_ids)
+        for activation, after in partition.take_refills():
+            did = True
+            await self._refill(partition, activation, after)
         return did
 
     async def _park(self, partition: Partition, activation: Activation, stream_ids: list[StreamId]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from stead.transport import ServerChanged, get_logger
+from stead.transport import KeyDamaged, ServerChanged, get_logger
 
 from ._board import Board
 from ._partition import Partition
@@ -28,8 +28,8 @@ class TimerRunner:
                     await self._wait()
                 for partition in due:
                     await self._fire(partition)
-            except ServerChanged:
-                self._board.check_generation()
+            except (ServerChanged, KeyDamaged) as error:
+                self._board.face(error)
 
     def _is_due(self, partition: Partition) -> bool:
         due_ms = partition.next_due_ms

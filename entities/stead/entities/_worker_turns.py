@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable
 from functools import partial
 
-from stead.transport import HubMismatch, ServerChanged, get_logger
+from stead.transport import HubMismatch, KeyDamaged, ServerChanged, get_logger
 from stead.transport.describing import is_a
 
 from ._activation import Activation
@@ -199,6 +199,8 @@ class TurnRunner:
                     pass
             except (ServerChanged, HubMismatch):  # which heartbeats find too, and act on
                 return
+            except KeyDamaged as error:
+                self._board.face(error)
             self._after(partition)
         self._careful.pop(partition, None)
         if not partition.gone:

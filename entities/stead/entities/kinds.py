@@ -38,6 +38,7 @@ from ._operations import Parameters, Value, dumped, value_of
 from ._partition import Environment, Partition, Started
 from ._patience import BORNE, Patience
 from ._registry import Registry
+from ._said import names_in, waiting_in
 from ._schema import describe_errors
 from ._signals_later import SignalsLater
 from ._starts import check_tags
@@ -102,6 +103,7 @@ __all__ = [
     "instant_in_ms",
     "known_operation",
     "message_extras",
+    "names_in",
     "reader_of_text",
     "resolve",
     "sender_of",
@@ -110,5 +112,6 @@ __all__ = [
     "take_page",
     "takes_anything",
     "value_of",
+    "waiting_in",
     "watched",
 ]

@@ -265,7 +265,11 @@ class HubInformation(_Answer):
     unserved: list[str]
     """Kinds that messages wait for and no worker knows."""
     quarantined: list[int]
-    """Partitions in which a commit broke off."""
+    """Partitions that stand still, because what the store holds of them is damaged, or a commit broke off."""
+    quarantine: dict[str, str] = {}
+    """Why each of them does."""
+    left_out: dict[str, int] = {}
+    """How many rows of which lists cannot be read; the log names them."""
     partitions: list[dict[str, Any]]
 
 

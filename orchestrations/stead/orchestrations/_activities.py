@@ -17,11 +17,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.kinds import Bell, Message
-from stead.transport import InvalidInput, ServerChanged, Settings, Taken, Task, get_logger
+from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Settings, Taken, Task, get_logger
 
 from ._activity_queue import SharedQueues, unknown
 from ._activity_routes import Place, Routes, Serving
-from ._activity_run import Job, Outcome, Runnable, Stage
+from ._activity_run import Job, Outcome, Runnable, Stage, failed
 from ._activity_slots import Slots, ended
 from ._activity_suspects import Suspects
 
@@ -126,8 +126,8 @@ class ActivityRunner:
                     self._reading = True
                     try:
                         await self._read_tasks(partition, tenure)
-                    except ServerChanged:
-                        self._board.check_generation()
+                    except (ServerChanged, KeyDamaged) as error:
+                        self._board.face(error)
                     finally:
                         self._reading = False
         finally:
@@ -266,7 +266,12 @@ class ActivityRunner:
         try:
             job = Job(key, payload)
         except InvalidInput as error:
-            logger.error("an activity in partition %d cannot be run: %s", partition.number, error)
+            logger.error("an activity in partition %d cannot be run: task %r: %s", partition.number, key, error)
+            broken = Job.unreadable(key)
+            if broken is not None:
+                broken.partition = partition
+                tenure.jobs[key] = broken
+                self._fail(broken, failed("TaskUnreadable", str(error)))
             return None
         if seen is not None:
             seen.add(key)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.kinds import BORNE, Bell, Patience, encode_message
-from stead.transport import InvalidInput, ServerChanged, Taken, get_logger
+from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Taken, get_logger, partition_of
 
 from ._activity_run import Job, Outcome, Runnable, Stage, failed
 from ._activity_slots import Slots
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = get_logger("stead.activities")
 
 _PAUSE_S = 0.1
+_DAMAGED_S = 1.0  # until a damaged queue is tried again, and a result for a damaged partition is sent again
 _FLUSH_S = 0.005
 _RESULTS_MAX = 100  # that are sent at once
 _GIVEN_MAX = 100  # that go back in one step, which copies their payloads
@@ -57,7 +58,7 @@ class SharedQueues:
         self._sending = 0
         self._result = Bell()
         self._room = Bell()
-        self._opened = False
+        self._opened: set[str] = set()
         self._avoided: dict[str, float] = {}  # queue -> until when its tasks are left to those who know them
         slots.freed = self._room.ring
 
@@ -85,23 +86,39 @@ class SharedQueues:
                 elif not queues:
                     await board.store.clock.sleep(board.settings.activity_keep_ms / 1000)
                 else:
-                    await self._open()
+                    await self._open(queues)
                     block_ms = board.settings.read_block_ms
                     self._receive(await board.store.take_tasks(queues, board.name, count, block_ms))
                     patience.rest()
                     if board.stopping:
                         await self.give_back_idle()
+            except KeyDamaged as error:
+                self._avoid_damaged(error)
+                await asyncio.sleep(_PAUSE_S)
             except BORNE as error:
                 patience.bear(error)
                 await asyncio.sleep(_PAUSE_S)
             except ServerChanged:
-                self._opened = False
+                self._opened.clear()
                 board.check_generation()
 
-    async def _open(self) -> None:
-        if not self._opened:
-            await self._board.store.open_queues(self._queues)
-            self._opened = True
+    async def _open(self, queues: Sequence[str]) -> None:
+        unopened = [queue for queue in queues if queue not in self._opened]
+        if unopened:
+            await self._board.store.open_queues(unopened)
+            self._opened.update(unopened)
+
+    def _avoid_damaged(self, error: KeyDamaged) -> None:
+        """A queue whose key holds something else is left alone for a while; the others go on."""
+        board = self._board
+        for queue in self._queues:
+            if board.store.key_of_queue(queue) == error.key:
+                if queue not in self._avoided:
+                    logger.critical("queue %r is damaged, nothing is taken from it: %s", queue, error)
+                self._opened.discard(queue)
+                self._avoided[queue] = board.store.clock.monotonic() + _DAMAGED_S
+                return
+        board.face(error)
 
     def _wanted(self) -> list[str]:
         """The queues to take from now."""
@@ -119,13 +136,25 @@ class SharedQueues:
             try:
                 job = Job(taken.task_id, taken.payload)
             except InvalidInput as error:
-                logger.error("a task of queue %r is left to others: %s", taken.queue, error)
+                self._receive_unreadable(taken, error)
                 continue
             job.taken = taken
             if self._board.stopping:  # asked for before
                 self._jobs[job.key] = job
             else:
                 self._begin(job, taken)
+
+    def _receive_unreadable(self, taken: Taken, error: InvalidInput) -> None:
+        """A later version of stead may be able to read it; if nobody is, it fails, so that nobody waits for ever."""
+        if taken.deliveries <= self._board.settings.activity_tries_max:
+            logger.error("task %r of queue %r is left to others: %s", taken.task_id, taken.queue, error)
+            return
+        job = Job.unreadable(taken.task_id)
+        if job is None:
+            logger.error("task %r of queue %r names nobody who waits for it: %s", taken.task_id, taken.queue, error)
+            return
+        job.taken = taken
+        self._fail(job, failed("TaskUnreadable", str(error)))
 
     def _begin(self, job: Job, taken: Taken) -> None:
         settings = self._board.settings
@@ -185,12 +214,14 @@ class SharedQueues:
             try:
                 await self._keep_once()
                 patience.rest()
+            except KeyDamaged as error:
+                self._avoid_damaged(error)
             except BORNE as error:
                 patience.bear(error)
                 await asyncio.sleep(_PAUSE_S)  # not as long as between two heartbeats: others may take over meanwhile
                 continue
             except ServerChanged:
-                self._opened = False
+                self._opened.clear()
                 board.check_generation()
             await board.store.clock.sleep(seconds)
 
@@ -198,14 +229,24 @@ class SharedQueues:
         board = self._board
         taken = [job.taken for job in self._jobs.values() if job.taken is not None]
         if taken:
-            for key in await board.store.keep_tasks(board.name, taken):
-                self.unwanted(key)
+            await self._say_alive(taken)
         queues = self._wanted()
         count = 0 if board.stopping else self._slots.room(self._plain)
         if count > 0 and queues:
-            await self._open()
+            await self._open(queues)
             idle_ms = board.settings.activity_keep_ms
             self._receive(await board.store.retake_tasks(queues, board.name, idle_ms, count))
+
+    async def _say_alive(self, taken: Sequence[Taken]) -> None:
+        store, name = self._board.store, self._board.name
+        try:
+            for key in await store.keep_tasks(name, taken):
+                self.unwanted(key)
+        except KeyDamaged:
+            if len(taken) == 1:
+                return  # it is taken over, should its key stay so
+            for one in taken:
+                await self._say_alive([one])
 
     # -- what does not end here ----------------------------------------------------------------------------------------
 
@@ -233,10 +274,13 @@ class SharedQueues:
         for first in range(0, len(tasks), _GIVEN_MAX):
             some = tasks[first : first + _GIVEN_MAX]
             logger.info("%d activities go back into their queues", len(some))
-            await self._insist(
-                lambda: board.store.give_back_tasks(board.name, some),  # noqa: B023 - called at once
-                "giving back activities",
-            )
+            try:
+                await self._insist(
+                    lambda: board.store.give_back_tasks(board.name, some),  # noqa: B023 - called at once
+                    "giving back activities",
+                )
+            except KeyDamaged as error:
+                logger.error("activities could not be given back, others take them over in time: %s", error)
 
     async def _insist(self, step: Callable[[], Awaitable[object]], what: str) -> None:
         """Carry out a step that can be repeated, however long the store is away, and whatever server comes back: whether
@@ -278,14 +322,36 @@ class SharedQueues:
     async def send(self, job: Job) -> None:
         """Put the result into the inbox of the task's partition, however long the store is away."""
         board = self._board
-        number = job.taken.partition if job.taken is not None else job.partition.number if job.partition else 0
+        number = self._partition_of(job)
         message_id = board.draw(_MESSAGE_ID_BYTES)
         payload = encode_message(job.context.instance_id, "task", job.answer, message_id)
-        await self._insist(
-            lambda: board.store.complete_task(number, job.key, payload, job.taken), "completing an activity"
-        )
+        taken = job.taken
+        try:
+            await self._insist(
+                lambda: board.store.complete_task(number, job.key, payload, taken), "completing an activity"
+            )
+        except KeyDamaged as error:
+            self._send_later(job, error)
+            return
         if self._jobs.get(job.key) is job:
             del self._jobs[job.key]
+
+    def _partition_of(self, job: Job) -> int:
+        if job.taken is not None:
+            return job.taken.partition
+        if job.partition is not None:
+            return job.partition.number
+        return partition_of(job.context.instance_id, self._board.store.layout.partitions)
+
+    def _send_later(self, job: Job, error: KeyDamaged) -> None:
+        """Where the result goes nothing can be written now. It is kept here, and the others do not wait for it."""
+        if job.taken is not None and self._board.store.key_of_queue(job.taken.queue) == error.key:
+            job.taken = (
+                None  # the result can go where it is waited for; what is left in the queue nobody wants any more
+            )
+        else:
+            self._board.face(error)
+        asyncio.get_running_loop().call_later(_DAMAGED_S, self.complete, job)
 
 
 def unknown(name: str) -> Outcome:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stead.entities.kinds import names_in
 from stead.transport import WorkerView
 
 PREFIX = "activity/"  # of activities, among the names that workers publish
@@ -27,9 +28,11 @@ class Serving:
     @classmethod
     def of(cls, info: Mapping[str, Any]) -> Serving:
         """What a worker said with its heartbeat. One that says nothing of queues takes no tasks."""
-        kinds: Iterable[str] = info.get("kinds", ())
-        names = frozenset(kind.removeprefix(PREFIX) for kind in kinds if kind.startswith(PREFIX))
-        return cls(names, frozenset(info.get("queues", ())))
+        try:
+            kinds, queues = names_in(info.get("kinds")), names_in(info.get("queues"))
+        except TypeError:  # another version's: membership has named it
+            return cls(frozenset(), frozenset())
+        return cls(frozenset(kind.removeprefix(PREFIX) for kind in kinds if kind.startswith(PREFIX)), queues)
 
     def runs(self, name: str, queue: str) -> bool:
         """Whether this worker would take that task, and could run it."""

@@ -130,6 +130,15 @@ class Job:
                 "task", f"it is not a task that this version of stead can read (it reads {TASK_VERSION})"
             )
         _, name, args, kwargs, instance_id, execution_id, task_id, attempt, queue, tags = parts[:10]
+        texts, numbers = (name, instance_id, execution_id, queue), (task_id, attempt)
+        if not (
+            all(isinstance(text, str) for text in texts)
+            and all(isinstance(number, int) for number in numbers)
+            and isinstance(args, (list, tuple))
+            and isinstance(kwargs, (dict, type(None)))
+            and isinstance(tags, (dict, type(None)))
+        ):
+            raise InvalidInput("task", "its parts are not what they have to be")
         self.key = key
         self.payload = payload
         self.name: str = name
@@ -148,6 +157,15 @@ class Job:
         self.task: asyncio.Task[None] | None = None
         self.outcome: Outcome | None = None
         self.finished: asyncio.Event | None = None  # set when it does not run any more, where somebody waits for that
+
+    @classmethod
+    def unreadable(cls, key: bytes) -> Job | None:
+        """The job of a task of which only the ID can be read, to be failed: somebody waits for its result. None if not even
+        that says who."""
+        instance_id, execution_id, number = ["", "", *key.decode("utf-8", "replace").rsplit("|", 2)][-3:]
+        if not (instance_id and execution_id and number.isdigit() and len(number) < 16):
+            return None
+        return cls(key, encode_task("(unreadable)", (), None, (instance_id, execution_id, int(number))))
 
     @property
     def answer(self) -> list[object]:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stead.entities.kinds import Bell
-from stead.transport import ServerChanged, get_logger
+from stead.transport import KeyDamaged, ServerChanged, get_logger
 
 from ._activity_queue import poisoned
 from ._activity_run import Job, Outcome, Stage
@@ -57,8 +57,8 @@ class Suspects:
                 self._busy = True
                 try:
                     await self._run_one(job, careful)
-                except ServerChanged:
-                    self._board.check_generation()
+                except (ServerChanged, KeyDamaged) as error:
+                    self._board.face(error)
                 finally:
                     self._busy = False
 

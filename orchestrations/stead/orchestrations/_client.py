@@ -282,14 +282,14 @@ class OrchestrationClient(EntityClient):
         wanted = Filter.of(statuses, name, created_from, created_to, tags)
 
         def choose(target: str, view: InstanceView) -> Look | None:
-            return next(iter(self._instances.matching([(target, view)], wanted)), None)
+            return self._instances.chosen(target, view, wanted)
 
         pages = self._list_pages(self._store.list_instances, prefix, after, max(length + 1, PAGE_READ_LENGTH))
-        page = await take_page(pages, after, length, choose)
+        page = await take_page(pages, after, length, choose, self._store.left_out, "instances")
         looks = page.items
         if show_input and looks:
             looks = await self._read(partial(self._instances.with_input, looks))
-        return Page([self._instances.status(look, show_input=show_input) for look in looks], page.after)
+        return Page([self._instances.status(look, show_input=show_input) for look in looks], page.after, page.left_out)
 
     async def count_instances(
         self,

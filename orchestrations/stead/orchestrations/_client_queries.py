@@ -10,7 +10,17 @@ from typing import Any
 
 from stead.entities import OperationFailed
 from stead.entities.kinds import Failure, Message, decode_message, instant_in_ms
-from stead.transport import InstanceView, InvalidInput, Reuse, SteadError, Store, get_logger, partition_of
+from stead.transport import (
+    UNREADABLE,
+    InstanceView,
+    InvalidInput,
+    KeyDamaged,
+    Reuse,
+    SteadError,
+    Store,
+    get_logger,
+    partition_of,
+)
 
 from ._events import Event, EventType, decode_event
 from ._messages import StartMessage, decode_start, first_execution_id
@@ -179,14 +189,36 @@ class Instances:
         return replace(before, record=record, start=None)
 
     def matching(self, page: Sequence[tuple[str, InstanceView]], wanted: Filter) -> list[Look]:
-        """Those of a page of a listing that are meant."""
-        looks = (_look_of(target, view) for target, view in page)
-        return [look for look in looks if look is not None and wanted.matches(look)]
+        """Those of a page of a listing that are meant. What cannot be read is left out."""
+        left_out = self._store.left_out
+        looks: list[Look] = []
+        for target, view in page:
+            try:
+                look = self.chosen(target, view, wanted)
+            except (*UNREADABLE, SteadError) as error:
+                left_out.note("instances", target, error)
+                continue
+            left_out.readable("instances", target)
+            if look is not None:
+                looks.append(look)
+        return looks
+
+    def chosen(self, target: str, view: InstanceView, wanted: Filter) -> Look | None:
+        """An instance of a listing if it is meant. Raises what comes of one that cannot be read."""
+        look = _look_of(target, view)
+        return look if look is not None and wanted.matches(look) else None
 
     async def with_input(self, looks: Sequence[Look]) -> list[Look]:
         """The same with their first events, which are read all at once."""
-        logs = await asyncio.gather(*(self._log(look.instance_id, 0, 1) for look in looks))
-        return [replace(look, events=log) for look, log in zip(looks, logs, strict=True)]
+        return await asyncio.gather(*map(self._with_first, looks))
+
+    async def _with_first(self, look: Look) -> Look:
+        """With its first event, if that can be read."""
+        try:
+            return replace(look, events=await self._log(look.instance_id, 0, 1))
+        except (*UNREADABLE, KeyDamaged) as error:
+            self._store.left_out.note("histories", look.instance_id, error)
+            return look
 
     def status(
         self, look: Look, *, show_history: bool = False, show_input: bool = True, strict: bool = False

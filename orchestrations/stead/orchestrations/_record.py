@@ -126,9 +126,31 @@ def decode_record(data: bytes) -> InstanceRecord:
     if fields[0] != RECORD_VERSION:
         raise UnknownEnvelope(fields[0])
     record = InstanceRecord(status, *fields[1:20])
+    if not _is_sound(record):
+        raise InvalidInput("record", "its fields are not those of an instance")
     if record.parent is not None:
         record.parent = TaskAddress(*record.parent)
     return record
+
+
+_LATEST_MS = 253_402_300_799_999  # the last instant that can be shown: the end of the year 9999
+
+
+def _is_sound(record: InstanceRecord) -> bool:
+    """Whether the fields are of the types that they have to be of."""
+    parent: Any = record.parent
+    times = (record.created_ms, record.updated_ms, record.finished_ms or 0, record.scheduled_ms or 0)
+    return (
+        all(type(text) is str for text in (record.name, record.version or "", record.execution_id, record.reason))
+        and all(type(time) is int and 0 <= time <= _LATEST_MS for time in times)
+        and type(record.start_id) is bytes
+        and isinstance(record.failure, (dict, type(None)))
+        and isinstance(record.tags, (dict, type(None)))
+        and (parent is None or (type(parent) is list and len(parent) == 3))
+        and type(record.waiters) is list
+        and type(record.former) is list
+        and type(record.history_length) is int
+    )
 
 
 def _array(value: Any) -> list[Any]:

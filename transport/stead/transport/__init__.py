@@ -12,6 +12,7 @@ from ._errors import (
     ConnectionLost,
     HubMismatch,
     InvalidInput,
+    KeyDamaged,
     PayloadTooLarge,
     ServerChanged,
     ServerUnsuitable,
@@ -21,6 +22,7 @@ from ._errors import (
     StoreUnavailable,
     TornCommit,
 )
+from ._left_out import UNREADABLE, LeftOut
 from ._memory import MemoryStore
 from ._memory_faults import Fault, Faults
 from ._open import open_store
@@ -30,6 +32,7 @@ from ._records import (
     Batch,
     Commit,
     CommitVerdict,
+    DamagedLog,
     DeadLetter,
     EnqueueResult,
     Entry,
@@ -60,6 +63,7 @@ from ._settings import Settings
 from ._urls import StoreUrl, parse_url
 
 __all__ = [
+    "UNREADABLE",
     "AcknowledgedLost",
     "Acquired",
     "BacklogFull",
@@ -69,6 +73,7 @@ __all__ = [
     "Commit",
     "CommitVerdict",
     "ConnectionLost",
+    "DamagedLog",
     "DeadLetter",
     "EnqueueResult",
     "Entry",
@@ -78,7 +83,9 @@ __all__ = [
     "HubMismatch",
     "InstanceView",
     "InvalidInput",
+    "KeyDamaged",
     "LeaseView",
+    "LeftOut",
     "Loaded",
     "LogWrite",
     "ManualClock",

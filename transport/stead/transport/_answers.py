@@ -7,8 +7,8 @@ back), so that a worker bears it for a while, and then ends.
 
 from __future__ import annotations
 
-from ._errors import ConnectionLost, HubMismatch, ServerUnsuitable, SteadError
-from ._keys import hub_of
+from ._errors import ConnectionLost, HubMismatch, KeyDamaged, ServerUnsuitable, SteadError, UnexpectedAnswer
+from ._keys import hub_of, partition_in
 
 # The server is there but cannot serve now: trying again later may help. The connection is given up, because the next
 # one may lead to another server.
@@ -67,11 +67,14 @@ def fault(error: ReplyError) -> SteadError:
         _, record, found, *_ = message.split()
         return HubMismatch.gone(hub_of(record), made_anew=found != "none")
     if code in ("WRONGTYPE", "STEADTYPE"):
-        return ServerUnsuitable(
+        key = message.split(" ")[1].encode() if code == "STEADTYPE" else b""
+        return KeyDamaged(
             f"a key of the hub holds something else ({message}); nothing was written. Another program writes to this "
-            "database: give stead a database, or a server, of its own"
+            "database: give stead a database, or a server, of its own, and delete the key or put it right",
+            partition_in(key),
+            key=key,
         )
-    return ServerUnsuitable(f"the server answered what stead does not expect: {message}")
+    return UnexpectedAnswer(f"the server answered what stead does not expect: {message}")
 
 
 def unexpected(what: str, answer: object) -> ServerUnsuitable:

@@ -162,6 +162,33 @@ class ServerUnsuitable(SteadError):
         return self.reason
 
 
+class UnexpectedAnswer(ServerUnsuitable):
+    """The server answered an error that no step of stead expects. Raised inside stead; to users it is `ServerUnsuitable`.
+
+    About a single partition it means that something in there cannot be read (`KeyDamaged`).
+    """
+
+
+class KeyDamaged(ServerUnsuitable):
+    """A key of the hub holds what stead did not write: something else by its type, or content that cannot be read.
+
+    `partition`: whose key it is; None for a key of the whole hub. `step`: the partition that was worked for. `key`: its
+    name in the store, where the server told it. A worker leaves the partition alone until the key is mended, and goes on
+    with all others.
+    """
+
+    def __init__(self, reason: str, partition: int | None = None, step: int | None = None, key: bytes = b"") -> None:
+        super().__init__(reason)
+        self.partition = partition
+        self.step = partition if step is None else step
+        self.key = key
+
+    @property
+    def stands_still(self) -> int | None:
+        """The partition that cannot go on: the one whose key it is; if no key is named, the one that was worked for."""
+        return self.step if self.partition is None and not self.key else self.partition
+
+
 class TornCommit(SteadError):
     """A commit was applied in part, which no script of stead does by itself: the partition is quarantined."""
 

@@ -8,12 +8,15 @@ commit is one script (see docs/explanation/design.md). What concerns the whole h
 from __future__ import annotations
 
 import binascii
+import re
 from dataclasses import dataclass
 
 from ._records import HubLayout
 
 _SLOTS = 16_384
 _HUB = "stead:hub:"
+# What follows is the user's: a queue's name, a target.
+_OF_PARTITION = re.compile(rb"stead:.*?:[0-9a-f]+:\{[0-9a-f.]+\}:([0-9]+):")
 
 
 def hub_key(name: str) -> bytes:
@@ -24,6 +27,12 @@ def hub_key(name: str) -> bytes:
 def hub_of(record: str) -> str:
     """The name of the hub that a record is of."""
     return record.removeprefix(_HUB)
+
+
+def partition_in(key: bytes) -> int | None:
+    """The partition that a key's name says it is of; None for one of the whole hub."""
+    found = _OF_PARTITION.match(key)
+    return int(found[1]) if found is not None else None
 
 
 def group_tags(hub_id: str, groups: int) -> list[str]:

@@ -18,7 +18,15 @@ from typing import Any
 
 from ._answers import ReplyError, fault
 from ._clock import ServerClock
-from ._errors import ConnectionLost, HubMismatch, ServerChanged, ServerUnsuitable, StoreClosed
+from ._errors import (
+    ConnectionLost,
+    HubMismatch,
+    KeyDamaged,
+    ServerChanged,
+    ServerUnsuitable,
+    StoreClosed,
+    UnexpectedAnswer,
+)
 from ._keys import hub_key
 from ._records import HubLayout
 from ._scripts import ALL, command
@@ -188,11 +196,13 @@ class Link:
         block_ms: int = 0,
         generation: int | None = None,
         may_be_full: bool = False,
+        each: bool = False,
     ) -> list[Any]:
         """Send commands in one pipeline; gives their answers.
 
         With `generation` nothing is sent to a server of another generation: raises `ServerChanged`. An error in an
-        answer is raised, once all answers are here; with `may_be_full` that there is no memory is left among them.
+        answer is raised, once all answers are here; with `may_be_full` that there is no memory is left among them. With
+        `each`, damage to one command's keys is no harm to the others: the `KeyDamaged` stands among the answers.
         """
         wire = await self._ready()
         if generation is not None and generation != self._server.generation:
@@ -202,11 +212,14 @@ class Link:
         if refused is not None:
             await self._guarded(load_scripts(wire), wire, 0)
             replies[refused:] = await self._exchange(wire, commands[refused:], block_ms)
-        for reply in replies:
+        for place, reply in enumerate(replies):
             if isinstance(reply, ReplyError) and not (may_be_full and reply.is_full):
                 if reply.spoils_connection:
                     wire.drop(reply.message)
-                raise fault(reply)
+                error = fault(reply)
+                if not (each and isinstance(error, (KeyDamaged, UnexpectedAnswer))):
+                    raise error
+                replies[place] = error if isinstance(error, KeyDamaged) else KeyDamaged(error.reason)
         return replies
 
     async def one(self, command: bytes, *, block_ms: int = 0) -> Any:

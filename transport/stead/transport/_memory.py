@@ -340,6 +340,10 @@ class MemoryStore(MemoryTasks):
         entries = await self._call("dead_letters", lambda: self._state.partitions[partition].dead.read(after, count))
         return [DeadLetter(partition, stream_id, fields[1]) for stream_id, fields in entries]
 
+    async def last_dead_letter(self, partition: int) -> StreamId:
+        """The ID of the youngest dead letter, b"0-0" if there is none."""
+        return await self._call("last_dead_letter", lambda: self._state.partitions[partition].dead.youngest)
+
     async def drop_dead_letter(self, partition: int, stream_id: StreamId) -> bool:
         """Forget a dead letter. False if it was gone."""
         return await self._call(

@@ -11,6 +11,7 @@ from typing import TypeVar
 from ._clock import Clock, ServerClock
 from ._errors import ConnectionLost, ServerChanged
 from ._layout import FORMAT
+from ._left_out import LeftOut
 from ._memory_faults import Faults
 from ._memory_instances import has_work
 from ._memory_state import HubState, PartitionState
@@ -42,6 +43,7 @@ class MemoryBase:
         self._waiters = Waiters(self._clock, self._lock)
         self._run_id = secrets.token_hex(20)
         self._generation = 1
+        self.left_out = LeftOut()
         self.faults = Faults()
         """What is to go wrong."""
 
@@ -69,6 +71,14 @@ class MemoryBase:
             replicas=0,
             used_memory_bytes=0,
         )
+
+    def key_of_replies(self, group: int, client: str) -> bytes:
+        """There are no keys here; the name is as good as one."""
+        return f"reply:{group}:{client}".encode()
+
+    def key_of_queue(self, queue: str) -> bytes:
+        """There are no keys here; the name is as good as one."""
+        return f"queue:{queue}".encode()
 
     async def close(self) -> None:
         """Nothing: others in this process may still use the hub, and its data ends with the process."""

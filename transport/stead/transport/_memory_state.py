@@ -41,6 +41,11 @@ class Stream:
     def first(self) -> Order | None:
         return next(iter(self), None)
 
+    @property
+    def youngest(self) -> bytes:
+        """The ID of the last entry that is there."""
+        return b"%d-%d" % next((order for order in reversed(self.order) if order in self.entries), (0, 0))
+
     def __iter__(self) -> Iterator[Order]:
         return (order for order in self.order if order in self.entries)
 

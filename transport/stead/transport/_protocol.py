@@ -8,6 +8,8 @@ Rules for every method:
 1. It either carries out the whole step and answers, or raises `ConnectionLost` (the step may have been carried out), or
    raises `ServerChanged` before writing anything (`StoreClosed` once it was closed). It never tries again by itself: the
    callers do, with the same bytes, because only they know what makes a second try harmless.
+   A key that holds something else than it should is `KeyDamaged`, with nothing written for the partition that it names;
+   in lists, what cannot be read is left out (`left_out`).
 2. A step that needs the lease names its token; with another token in the store nothing is written.
 3. `generation` counts the servers seen: it grows when the server's run ID changes. A worker that sees it grow drops
    every activation and acquires anew (HAZARDS 2).
@@ -19,6 +21,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ._clock import Clock
+from ._left_out import LeftOut
 from ._records import (
     Acquired,
     Batch,
@@ -74,6 +77,19 @@ class Store(Protocol):
 
     @property
     def facts(self) -> ServerFacts: ...
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What of the hub's lists could not be read."""
+        ...
+
+    def key_of_replies(self, group: int, client: str) -> bytes:
+        """The name of a client's reply stream in the store, as `KeyDamaged` has it."""
+        ...
+
+    def key_of_queue(self, queue: str) -> bytes:
+        """The name of a queue of activities in the store, as `KeyDamaged` has it."""
+        ...
 
     async def close(self) -> None: ...
 
@@ -260,6 +276,10 @@ class Store(Protocol):
     # -- people --------------------------------------------------------------------------------------------------------
 
     async def dead_letters(self, partition: int, after: StreamId, count: int) -> list[DeadLetter]: ...
+
+    async def last_dead_letter(self, partition: int) -> StreamId:
+        """The ID of the youngest dead letter, b"0-0" if there is none."""
+        ...
 
     async def drop_dead_letter(self, partition: int, stream_id: StreamId) -> bool: ...
 

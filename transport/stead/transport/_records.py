@@ -10,7 +10,10 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from ._errors import KeyDamaged
 
 # A stream ID as the server writes it, b"1763692800000-0". Ordered by `stream_order`, never as bytes.
 StreamId = bytes
@@ -84,6 +87,7 @@ class Verdict(Enum):
     BACKLOG = "backlog"  # the partition holds too many: nothing written
     FULL = "full"  # the server is out of memory: nothing written
     SUPERSEDED = "superseded"  # another incarnation of the source was opened: nothing written
+    DAMAGED = "damaged"  # a key of the partition holds something else (`damage` says what): nothing written
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,7 @@ class EnqueueResult:
     verdict: Verdict
     detail: int = 0
     refused: frozenset[int] = frozenset()  # positions of starts whose IDs are taken: accepted batch, not written
+    damage: KeyDamaged | None = None
 
 
 # -- leases ------------------------------------------------------------------------------------------------------------
@@ -109,6 +114,7 @@ class LeaseView:
     expires_ms: int
     free_since_ms: int  # when it was released; 0 if never held or held now
     quarantined: bool
+    damage: str = ""  # why it cannot be read, if that is so
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,16 @@ class Acquired:
 def has_log(target: str) -> bool:
     """Whether a target is an instance: it has a log, which an entity has not."""
     return not target.startswith("@")
+
+
+class DamagedLog(list[bytes]):
+    """Stands for the log of an instance whose key holds something else."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
 
 
 class Loaded(NamedTuple):
@@ -334,6 +350,7 @@ class PartitionInfo:
     dead_trimmed: int
     instances: int = 0
     tasks: int = 0  # activities whose results are not recorded yet
+    damage: str = ""  # what of it holds something else, if anything does: what is said of that is nothing
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ._clock import Clock
-from ._errors import ConnectionLost, TornCommit
+from ._errors import ConnectionLost, KeyDamaged, TornCommit, UnexpectedAnswer
 from ._keys import Keys
+from ._left_out import UNREADABLE, LeftOut
 from ._link import Link, Server, whose_command
 from ._records import HubLayout, ServerFacts
 from ._scripts import command
@@ -16,6 +18,7 @@ from ._settings import Settings
 
 # A park's key for a message: its stream ID, padded so that IDs compare as text. `lua/_prelude.lua` has the same.
 _PADDED = b"%014d-%010d"
+_ID_LENGTH_MAX = 41  # of a stream ID: two numbers of 64 bits
 
 
 def padded(stream_id: bytes) -> bytes:
@@ -24,11 +27,47 @@ def padded(stream_id: bytes) -> bytes:
     return _PADDED % (int(milliseconds), int(sequence or 0))
 
 
+@contextmanager
+def concerning(partition: int) -> Iterator[None]:
+    """Around a step for one partition: whatever is wrong with what the store holds is `KeyDamaged`, and says whose step
+    it was."""
+    try:
+        yield
+    except KeyDamaged as error:
+        raise of_step(error, partition) from None
+    except UnexpectedAnswer as error:
+        raise KeyDamaged(error.reason, partition) from None
+    except UNREADABLE as error:
+        raise unreadable(partition, error) from error
+
+
+def of_step(error: KeyDamaged, partition: int) -> KeyDamaged:
+    """The same error, of a step for a partition."""
+    return KeyDamaged(error.reason, error.partition, partition, error.key)
+
+
+def unreadable(partition: int, error: Exception) -> KeyDamaged:
+    """The error for content of a partition's key that cannot be read."""
+    return KeyDamaged(
+        f"what the store holds for partition {partition} cannot be read ({type(error).__name__}: {error}); another program "
+        "has written to it, or a later version of stead",
+        partition,
+    )
+
+
 def is_owner(partition: int, answer: Sequence[Any]) -> bool:
     """What a fenced script says of the lease. Raises `TornCommit` for a partition in quarantine."""
     if answer[0] == -1:
         raise TornCommit(partition, _step_name(answer[1]))
     return bool(answer[0])
+
+
+def check_id(stream_id: bytes) -> bytes:
+    """A stream ID as the server writes it. Raises `ValueError` for what is none."""
+    milliseconds, dash, sequence = stream_id.partition(b"-")
+    if not (dash and milliseconds.isdigit() and sequence.isdigit() and len(stream_id) <= _ID_LENGTH_MAX):
+        raise ValueError(f"{stream_id[:40]!r} is no stream ID")
+    return stream_id
 
 
 def _step_name(applying: bytes) -> str:
@@ -65,6 +104,7 @@ class RedisBase:
         self._layout = layout
         self._facts = facts
         self._keys = Keys(layout)
+        self._left_out = LeftOut()
         self._enqueues = Link(server)
         self._commits = Link(server)
         self._loads = Link(server)
@@ -91,6 +131,18 @@ class RedisBase:
     def facts(self) -> ServerFacts:
         return self._facts
 
+    @property
+    def left_out(self) -> LeftOut:
+        return self._left_out
+
+    def key_of_replies(self, group: int, client: str) -> bytes:
+        """The name of a client's reply stream."""
+        return self._keys.reply(group, client)
+
+    def key_of_queue(self, queue: str) -> bytes:
+        """The name of a queue's stream."""
+        return self._keys.queue(queue)
+
     async def close(self) -> None:
         """Drop every connection. Whoever waits gets `ConnectionLost`."""
         self._server.closed = True
@@ -99,9 +151,12 @@ class RedisBase:
             link.close()
         await asyncio.sleep(0)  # lets the event loop close the sockets
 
-    async def _ask(self, *commands: bytes) -> list[Any]:
-        """Answers to reads of clients. Raises `HubMismatch` if the hub is gone: they would say that nothing is there."""
-        *answers, found = await self._queries.run((*commands, self._whose))
+    async def _ask(self, *commands: bytes, each: bool = False) -> list[Any]:
+        """Answers to reads of clients. Raises `HubMismatch` if the hub is gone: they would say that nothing is there. With
+        `each` there may be a `KeyDamaged` among them."""
+        *answers, found = await self._queries.run((*commands, self._whose), each=each)
+        if isinstance(found, KeyDamaged):
+            raise found
         self._server.check_hub(found)
         return answers
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
 from ._answers import ReplyError
-from ._errors import SourceSuperseded
+from ._errors import KeyDamaged, SourceSuperseded
 from ._records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
-from ._redis_base import RedisBase
+from ._redis_base import RedisBase, concerning, of_step
 from ._scripts import ENQUEUE, ENQUEUE_FREEING, SOURCE, command
 
 _V = TypeVar("_V")
@@ -25,12 +25,9 @@ class ClientSide(RedisBase):
     async def enqueue(self, batches: Sequence[Batch]) -> list[EnqueueResult]:
         """Put batches into inboxes, one atomic step a batch, in order. At most one call at a time per session."""
         commands = [self._enqueue_command(batch) for batch in batches]
-        answers = await self._enqueues.run(commands + self._waits(), may_be_full=True)
+        answers = await self._enqueues.run(commands + self._waits(), may_be_full=True, each=True)
         self._check_waited(answers)
-        return [
-            EnqueueResult(Verdict.FULL) if isinstance(answer, ReplyError) else _enqueue_result(*answer)
-            for answer in answers
-        ]
+        return [_enqueue_result(batch, answer) for batch, answer in zip(batches, answers, strict=True)]
 
     def _enqueue_command(self, batch: Batch) -> bytes:
         keys = self._keys.partitions[batch.partition]
@@ -57,12 +54,13 @@ class ClientSide(RedisBase):
         session = self._keys.partitions[partition].session(f"source:{source}")
         names = (session, self._keys.record)
         opening = SOURCE.packed(names, str(incarnation), keep_ms, self._layout.hub_id)
-        answers = await self._enqueues.run([opening, *self._waits()])
-        self._check_waited(answers)
-        opened, number = answers[0]
-        if not opened:
-            raise SourceSuperseded(source)
-        return int(number)
+        with concerning(partition):
+            answers = await self._enqueues.run([opening, *self._waits()])
+            self._check_waited(answers)
+            opened, number = answers[0]
+            if not opened:
+                raise SourceSuperseded(source)
+            return int(number)
 
     async def read_replies(
         self, group: int, client: str, after: StreamId, block_ms: int
@@ -96,7 +94,8 @@ class ClientSide(RedisBase):
         if not targets:
             return []
         state = self._keys.partitions[partition].state
-        (records,) = await self._ask(command(b"HMGET", state, *targets))
+        with concerning(partition):
+            (records,) = await self._ask(command(b"HMGET", state, *targets))
         return cast("list[bytes | None]", records)
 
     async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
@@ -104,7 +103,8 @@ class ClientSide(RedisBase):
         if count <= 0:
             return []
         log = self._keys.partitions[partition].log(target)
-        (events,) = await self._ask(command(b"LRANGE", log, first, first + count - 1))
+        with concerning(partition):
+            (events,) = await self._ask(command(b"LRANGE", log, first, first + count - 1))
         return cast("list[bytes]", events)
 
     async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
@@ -113,7 +113,8 @@ class ClientSide(RedisBase):
         reads = [command(b"HGET", keys.starts, target), command(b"HGET", keys.state, target)]
         if events:
             reads.append(command(b"LRANGE", keys.log(target), 0, events - 1))
-        start, record, *log = await self._ask(*reads)
+        with concerning(partition):
+            start, record, *log = await self._ask(*reads)
         return InstanceView(_start_message(start), record, log[0] if log else ())
 
     def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
@@ -144,8 +145,8 @@ class ClientSide(RedisBase):
         while True:
             wanted = listing.wanted()
             ranges = [listing.range_command(place, self._keys.partitions[place].index) for place in wanted]
-            for place, piece in zip(wanted, await self._ask(*ranges) if ranges else (), strict=True):
-                listing.take(place, piece)
+            for place, piece in zip(wanted, await self._ask(*ranges, each=True) if ranges else (), strict=True):
+                listing.take(place, self._readable(place, piece))
             members += listing.ready(page - len(members))
             if len(members) < page and listing.wanted():
                 continue
@@ -153,13 +154,28 @@ class ClientSide(RedisBase):
                 return
             values = await read(members)
             found = [
-                (member.decode(), value)
+                (target, value)
                 for (member, _), value in zip(members, values, strict=True)
-                if value is not None
+                if value is not None and (target := self._target(member)) is not None
             ]
             members = []
             if found:
                 yield found
+
+    def _readable(self, partition: int, answer: Any) -> Any:
+        """What a partition has for a listing: nothing, if that cannot be read, which leaves it out."""
+        if isinstance(answer, KeyDamaged):
+            self._left_out.note("partitions", str(partition), answer)
+            return ()
+        self._left_out.readable("partitions", str(partition))
+        return answer
+
+    def _target(self, member: bytes) -> str | None:
+        try:
+            return member.decode()
+        except UnicodeDecodeError as error:
+            self._left_out.note("targets", member, error)
+            return None
 
     async def _records_of(self, members: _Members) -> list[bytes | None]:
         """The records of targets. One that was deleted meanwhile is None."""
@@ -168,9 +184,10 @@ class ClientSide(RedisBase):
             command(b"HMGET", self._keys.partitions[partition].state, *targets)
             for partition, targets in by_partition.items()
         ]
-        answers = await self._ask(*reads)
-        records = {partition: iter(answer) for partition, answer in zip(by_partition, answers, strict=True)}
-        return [next(records[partition]) for _, partition in members]
+        answers = await self._ask(*reads, each=True)
+        found = zip(by_partition, answers, strict=True)
+        records = {partition: iter(self._readable(partition, answer)) for partition, answer in found}
+        return [next(records[partition], None) for _, partition in members]
 
     async def _views_of(self, members: _Members) -> list[InstanceView | None]:
         """What there is of instances. The starts are read before the records: a commit in between moves the one into the
@@ -181,24 +198,35 @@ class ClientSide(RedisBase):
         for partition, targets in by_partition.items():
             keys = self._keys.partitions[partition]
             reads += (command(b"HMGET", keys.starts, *targets), command(b"HMGET", keys.state, *targets))
-        answers = await self._ask(*reads)
+        answers = await self._ask(*reads, each=True)
         pairs = zip(answers[::2], answers[1::2], strict=True)
-        found = {partition: zip(*pair, strict=True) for partition, pair in zip(by_partition, pairs, strict=True)}
-        views = (next(found[partition]) for _, partition in members)
+        found = {
+            partition: zip(*(self._readable(partition, piece) for piece in pair), strict=False)
+            for partition, pair in zip(by_partition, pairs, strict=True)
+        }
+        views = (next(found[partition], (None, None)) for _, partition in members)
         return [
             None if start is None and record is None else InstanceView(_start_message(start), record)
             for start, record in views
         ]
 
 
-def _enqueue_result(verdict: int, detail: bytes, refused: bytes = b"") -> EnqueueResult:
+def _enqueue_result(batch: Batch, answer: Any) -> EnqueueResult:
+    if isinstance(answer, KeyDamaged):
+        return EnqueueResult(Verdict.DAMAGED, damage=of_step(answer, batch.partition))
+    if isinstance(answer, ReplyError):
+        return EnqueueResult(Verdict.FULL)
+    return _verdict(*answer)
+
+
+def _verdict(verdict: int, detail: bytes, refused: bytes = b"") -> EnqueueResult:
     places = frozenset(int(place) - 1 for place in refused.split(b",")) if refused else frozenset[int]()
     return EnqueueResult(_VERDICTS[verdict], int(detail), places)
 
 
 def _start_message(reservation: bytes | None) -> bytes | None:
     """The message of a reservation: what comes after the length of its ID and its ID."""
-    return None if reservation is None else reservation[1 + reservation[0] :]
+    return None if reservation is None else reservation[1 + (reservation[0] if reservation else 0) :]
 
 
 def _by_partition(members: _Members) -> dict[int, list[bytes]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from ._codec import pack, unpack
+from ._errors import KeyDamaged
+from ._left_out import UNREADABLE, LeftOut
 from ._records import DeadLetter, PartitionInfo, ServerFacts, StreamId, WorkerView
-from ._redis_base import RedisBase
+from ._redis_base import RedisBase, concerning
 from ._redis_server import read_facts
 from ._redis_workers import lease_view, read_lease_command
 from ._scripts import HEARTBEAT, LEAVE, LIVING, PUBLISH, RESEND, command
@@ -24,7 +26,7 @@ class PeopleSide(RedisBase):
         beat = HEARTBEAT.call(names, worker, pack(dict(info)), ttl_ms, self._layout.hub_id)
         now_ms, living = await self._queries.one(beat)
         self._server.clock.correct(int(now_ms))
-        return int(now_ms), _worker_views(living)
+        return int(now_ms), _worker_views(living, self._left_out)
 
     async def leave(self, worker: str) -> None:
         """Forget a worker."""
@@ -33,7 +35,7 @@ class PeopleSide(RedisBase):
     async def workers(self) -> list[WorkerView]:
         """All workers heard of within their time."""
         (living,) = await self._ask(LIVING.call((self._keys.workers, self._keys.beats)))
-        return _worker_views(living)
+        return _worker_views(living, self._left_out)
 
     async def publish(self, names: Mapping[str, Mapping[str, Any]], ttl_ms: int) -> None:
         """Publish kinds (canonical name -> description). They are forgotten `ttl_ms` after they were last published."""
@@ -48,15 +50,33 @@ class PeopleSide(RedisBase):
     async def published(self) -> dict[str, dict[str, Any]]:
         """The kinds that were published and are not forgotten."""
         (flat,) = await self._ask(LIVING.call((self._keys.names, self._keys.names_until)))
-        return {name.decode(): unpack(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
+        found: dict[str, dict[str, Any]] = {}
+        for name, value in zip(flat[::2], flat[1::2], strict=True):
+            try:
+                found[name.decode()] = _map(unpack(value))
+            except UNREADABLE as error:
+                self._left_out.note("names", _text(name), error)
+            else:
+                self._left_out.readable("names", _text(name))
+        self._left_out.only("names", set(map(_text, flat[::2])))
+        return found
 
     # -- dead letters --------------------------------------------------------------------------------------------------
 
     async def dead_letters(self, partition: int, after: StreamId, count: int) -> list[DeadLetter]:
         """Dead letters after a stream ID (b"0" for the start), oldest first."""
         dead = self._keys.partitions[partition].dead
-        (entries,) = await self._ask(command(b"XRANGE", dead, b"(" + after, b"+", b"COUNT", count))
+        with concerning(partition):
+            (entries,) = await self._ask(command(b"XRANGE", dead, b"(" + after, b"+", b"COUNT", count))
         return [DeadLetter(partition, entry[0], entry[1][1]) for entry in entries]
+
+    async def last_dead_letter(self, partition: int) -> StreamId:
+        """The ID of the youngest dead letter, b"0-0" if there is none."""
+        with concerning(partition):
+            (entries,) = await self._ask(
+                command(b"XREVRANGE", self._keys.partitions[partition].dead, b"+", b"-", b"COUNT", 1)
+            )
+        return entries[0][0] if entries else b"0-0"
 
     async def drop_dead_letter(self, partition: int, stream_id: StreamId) -> bool:
         """Forget a dead letter. False if it was gone."""
@@ -84,13 +104,20 @@ class PeopleSide(RedisBase):
                 command(b"ZCARD", keys.timers),
                 command(b"XLEN", keys.dead),
                 command(b"HLEN", keys.tasks),
+                *(command(b"HLEN", key) for key in (keys.state, keys.payloads, keys.starts, keys.tries)),
             )
-        answers = await self._ask(*commands)
+        answers = await self._ask(*commands, each=True)
         each = len(commands) // self._layout.partitions
-        return [
+        found = [
             _partition_info(partition, answers[partition * each : (partition + 1) * each])
             for partition in range(self._layout.partitions)
         ]
+        for partition, about in enumerate(found):
+            if about.damage:
+                self._left_out.note("partitions", str(partition), about.damage)
+            else:
+                self._left_out.readable("partitions", str(partition))
+        return found
 
     async def refresh_facts(self) -> ServerFacts:
         """Ask the server anew what it says of itself."""
@@ -98,26 +125,61 @@ class PeopleSide(RedisBase):
         return self._facts
 
 
-def _worker_views(flat: list[bytes]) -> list[WorkerView]:
+def _worker_views(flat: list[bytes], left_out: LeftOut) -> list[WorkerView]:
+    """The workers as they have described themselves. One that wrote something else is there, but nobody knows what it does:
+    it is left out."""
     views: list[WorkerView] = []
-    for worker, value in zip(flat[::2], flat[1::2], strict=True):
+    for name, value in zip(flat[::2], flat[1::2], strict=True):
         beat_ms, _, info = value.partition(b":")
-        views.append(WorkerView(worker.decode(), int(beat_ms), unpack(info)))
+        try:
+            views.append(WorkerView(name.decode(), int(beat_ms), _map(unpack(info))))
+        except UNREADABLE as error:
+            left_out.note("workers", _text(name), error)
+        else:
+            left_out.readable("workers", _text(name))
+    left_out.only("workers", set(map(_text, flat[::2])))
     return sorted(views, key=lambda view: view.worker)
 
 
+def _map(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in cast("dict[object, object]", value)):
+        raise ValueError("it is no map by names")
+    return cast("dict[str, Any]", value)
+
+
+def _text(name: bytes) -> str:
+    """A name to show, whatever it is."""
+    return name.decode("utf-8", "backslashreplace")
+
+
 def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
-    held, (parked, trimmed), backlog, parked_targets, blocked, targets, entities, timers, dead, tasks = answers
+    """What is known of a partition; of what holds something else, that."""
+    damage = [str(answer) for answer in answers if isinstance(answer, KeyDamaged)]
+    held, counted, backlog, parked_targets, why, targets, entities, timers, dead, tasks, *_ = (
+        (default if isinstance(answer, KeyDamaged) else answer)
+        for answer, default in zip(answers, _NOTHING, strict=True)
+    )
+    lease = lease_view(partition, answers[0] if isinstance(answers[0], KeyDamaged) else held)
+    parked, trimmed = map(_count, counted)
     return PartitionInfo(
-        lease=lease_view(partition, held),
+        lease=lease,
         backlog=backlog,
-        parked=int(parked or 0),
+        parked=parked,
         parked_targets=parked_targets,
-        blocked={name.decode(): why.decode() for name, why in zip(blocked[::2], blocked[1::2], strict=True)},
+        blocked={_text(name): _text(reason) for name, reason in zip(why[::2], why[1::2], strict=True)},
         entities=entities,
         timers=timers,
         dead=dead,
-        dead_trimmed=int(trimmed or 0),
+        dead_trimmed=trimmed,
         instances=targets - entities,
         tasks=tasks,
+        damage="; ".join(damage[:1]) or lease.damage,
     )
+
+
+# What stands for the answers that `info` could not get, in their order.
+_NOTHING: tuple[Any, ...] = ((None,) * 7, (None, None), 0, 0, (), *(0,) * 9)
+
+
+def _count(number: bytes | None) -> int:
+    return int(number) if number and number.isdigit() else 0

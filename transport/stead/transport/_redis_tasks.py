@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from ._errors import KeyDamaged
 from ._keys import Keys
 from ._records import StreamId, Taken
-from ._redis_base import RedisBase, is_owner
+from ._redis_base import RedisBase, concerning, is_owner
 from ._scripts import COMPLETE, GIVEBACK, KEEP, MARK, OPEN, RETAKE, SHARE, TAKE, command
 
 # A worker that has nothing from a queue and has not asked for so long is forgotten there: names are drawn anew.
@@ -27,7 +28,8 @@ class TaskSide(RedisBase):
         after the last). What is there throughout is given at least once.
         """
         scan = command(b"HSCAN", self._keys.partitions[partition].tasks, after or b"0", b"COUNT", count)
-        cursor, flat = await self._loads.one(scan)
+        with concerning(partition):
+            cursor, flat = await self._loads.one(scan)
         own = [(task_id, kept[1:]) for task_id, kept in zip(flat[::2], flat[1::2], strict=True) if kept[:1] == b"O"]
         return own, b"" if cursor == b"0" else cursor
 
@@ -36,8 +38,9 @@ class TaskSide(RedisBase):
         0 if the task is gone. None: the lease is another's.
         """
         keys = self._keys.partitions[partition]
-        answer = await self._commits.one(MARK.packed((keys.lease, keys.tasks, keys.tries), token, task_id))
-        return int(answer[1]) if is_owner(partition, answer) else None
+        with concerning(partition):
+            answer = await self._commits.one(MARK.packed((keys.lease, keys.tasks, keys.tries), token, task_id))
+            return int(answer[1]) if is_owner(partition, answer) else None
 
     async def share_tasks(
         self, partition: int, token: bytes, worker: str, tasks: Sequence[tuple[bytes, str]]
@@ -48,9 +51,10 @@ class TaskSide(RedisBase):
         keys = self._keys.partitions[partition]
         names = _Names(keys.lease, keys.tasks)
         wanted = [(task_id, names.place(self._keys.queue(queue))) for task_id, queue in tasks]
-        answer = await self._commits.one(SHARE.packed(names.names, token, worker, str(partition), wanted))
-        if not is_owner(partition, answer):
-            return None
+        with concerning(partition):
+            answer = await self._commits.one(SHARE.packed(names.names, token, worker, str(partition), wanted))
+            if not is_owner(partition, answer):
+                return None
         entries: list[StreamId] = answer[1]
         return entries
 
@@ -101,16 +105,16 @@ class TaskSide(RedisBase):
 
     async def _with_payloads(self, queues: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Taken]:
         """The tasks of entries that were taken. Entries whose tasks are gone, or are elsewhere, are let go of."""
-        if not rows:
-            return []
+        stale: list[bytes] = []
+        rows = [row for row in rows if self._names_a_task(queues[int(row[0]) - 1], row, stale)]
         read = [command(b"HGET", self._keys.partitions[int(row[2])].tasks, row[3]) for row in rows]
         taken: list[Taken] = []
-        stale: list[bytes] = []
-        for (place, entry, partition, task_id, deliveries), kept in zip(
-            rows, await self._queries.run(read), strict=True
-        ):
+        answers = await self._queries.run(read, each=True) if read else ()
+        for (place, entry, partition, task_id, deliveries), kept in zip(rows, answers, strict=True):
             queue = queues[int(place) - 1]
-            if kept is not None and kept.startswith(b"S" + entry + b":"):
+            if isinstance(kept, KeyDamaged):
+                self._left_out.note("partitions", str(int(partition)), kept)  # to be taken over when it is mended
+            elif kept is not None and kept.startswith(b"S" + entry + b":"):
                 payload = kept[len(entry) + 2 :]
                 taken.append(Taken(queue, entry, int(partition), task_id, payload, deliveries))
             else:
@@ -119,6 +123,17 @@ class TaskSide(RedisBase):
         if stale:
             await self._queries.run(stale)
         return taken
+
+    def _names_a_task(self, queue: str, row: Sequence[Any], stale: list[bytes]) -> bool:
+        """Whether an entry of a queue says whose task it is. Others may know what it is, but it must not go round for ever."""
+        _, entry, partition, _, deliveries = row
+        if partition.isdigit() and len(partition) < 6 and int(partition) < self._layout.partitions:
+            return True
+        self._left_out.note(f"entries of queue {queue!r}", entry.decode(), f"it names partition {partition[:40]!r}")
+        if deliveries > self._settings.activity_tries_max:
+            key = self._keys.queue(queue)
+            stale += (command(b"XACK", key, b"workers", entry), command(b"XDEL", key, entry))
+        return False
 
     async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
         """Say that these still run; gives the IDs of those that nobody wants any more, or that another worker has."""
@@ -151,7 +166,8 @@ class TaskSide(RedisBase):
         if taken is not None:
             names.append(self._keys.queue(taken.queue))
         entry = taken.entry if taken is not None else b""
-        return bool(await self._queries.one(COMPLETE.call(names, task_id, payload, entry)))
+        with concerning(partition):
+            return bool(await self._queries.one(COMPLETE.call(names, task_id, payload, entry)))
 
 
 class _Names:

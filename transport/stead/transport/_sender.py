@@ -26,6 +26,7 @@ from ._errors import (
     BacklogFull,
     ConnectionLost,
     HubMismatch,
+    KeyDamaged,
     ServerChanged,
     SourceSuperseded,
     SteadError,
@@ -369,16 +370,14 @@ class Sender:
         now_ms = self._store.clock.now_ms()
         judged, lost = judge(lanes, results, now_ms)
         for lane, result, judgement in judged:
-            if lane.flying is None:
-                continue  # the sender broke at an earlier verdict of this round
+            if lane.flying is None or judgement is Simple.RECHAINED:
+                continue  # the sender broke at an earlier verdict of this round, or it is sent again
             match judgement:
                 case Simple.SETTLED:
                     block = lane.land()
                     self.accepted += len(block.payloads)
                     block.succeed(result.refused)
                     self._ended(block)
-                case Simple.RECHAINED:
-                    pass
                 case Simple.SUPERSEDED:
                     self._refuse(lane, SourceSuperseded(self._source or self._session))
                 case Simple.CONTRADICTED:
@@ -388,6 +387,8 @@ class Sender:
                     self._report_loss(lane, lost)
                 case Refused() as refused:
                     self._hold_or_refuse(lane, refused)
+                case KeyDamaged() as damage:
+                    self._refuse(lane, damage)
             self._settle(lane)
         self._make_room()
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
+from ._errors import KeyDamaged
 from ._records import Batch, EnqueueResult, Start, Verdict
 
 # The record of a session or source that the store has never heard of.
@@ -59,7 +60,7 @@ class Lost:
     lost_to: int
 
 
-Judgement: TypeAlias = Simple | Refused | Lost
+Judgement: TypeAlias = Simple | Refused | Lost | KeyDamaged
 
 
 class Chain:
@@ -166,6 +167,10 @@ class Chain:
                 return Simple.SUPERSEDED
             case Verdict.GAP:
                 return self._judge_gap(result.detail, now_ms)
+            case Verdict.DAMAGED:
+                self._used_ms = float("-inf")  # a new session next: this one's record may be what is damaged
+                assert result.damage is not None, "the verdict says what is damaged"
+                return result.damage
 
     def abandon(self) -> None:
         """Give the pending batch up. It may have been written: what follows takes both possibilities into account."""

@@ -12,11 +12,21 @@ local function check(key, kind)
   return found ~= 'none'
 end
 
+-- Stops the script, with nothing written, if a field of a hash is there and is no whole number: HINCRBY would fail on it
+-- in mid-script.
+local function check_number(key, field)
+  local found = call('HGET', key, field)
+  if found and not (#found < 16 and string.match(found, '^%-?%d+$')) then
+    error(redis.error_reply('STEADTYPE ' .. key .. ' has no number in its field ' .. field))
+  end
+end
+
 -- Stops the script, with nothing written, unless the caller's hub is the one on the server (HAZARDS 26): its keys would be
 -- made again, and nobody who comes later would ever see them. Takes the hub's record, which is the last key, out of KEYS.
 local function check_hub(hub_id)
   local record = table.remove(KEYS)
-  local found = call('HGET', record, 'hub_id')
+  local found = redis.pcall('HGET', record, 'hub_id')
+  if type(found) == 'table' then check(record, 'hash') end
   if found ~= hub_id then error(redis.error_reply('STEADHUB ' .. record .. ' ' .. (found or 'none'))) end
 end
 
@@ -68,8 +78,8 @@ end
 -- Whether a worker has said that it lives after the moment at which it was given up on: then it did not end on what it was
 -- running, whatever else kept it from what it had to do. `workers` holds what they say: "beat ms:info".
 local function outlived(workers, worker, given_up_ms)
-  local beat = worker and worker ~= '' and call('HGET', workers, worker)
-  return beat and (tonumber(string.match(beat, '^(%d+):')) or 0) > given_up_ms
+  local beat = worker and worker ~= '' and redis.pcall('HGET', workers, worker)
+  return type(beat) == 'string' and (tonumber(string.match(beat, '^(%d+):')) or 0) > given_up_ms
 end
 
 -- One that ran what a marker names has not ended on it: that try does not count.

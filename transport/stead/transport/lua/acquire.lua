@@ -2,7 +2,9 @@
 -- Takes a partition, if its lease token is still the expected one. Sent again, it gives the same.
 --
 -- KEYS  1 lease (hash)   2 inbox (stream)   3 timers (zset)   4 parked (hash)   5 blocked (hash)
---       6 workers (hash)   7 hub record (hash)
+--       6 workers (hash; what else it may be is no harm)   7 state (hash)   8 payloads (hash)   9 starts (hash)
+--       10 tasks (hash)   11 tries (hash)   12 index (zset)   13 dead (stream)   (those from 7 on are only looked at)
+--       14 hub record (hash)
 -- ARGV  1 packed: 1 token, 2 expected token ("" for a free partition), 3 owner, 4 lease ms, 5 hub ID
 -- Gives {0} if the token is another; {-1, commit ID} if a commit stopped in the middle (nothing written); else
 --       {1, epoch, commit ID, now ms, due ms of the first timer or "", {target, stream ID, ...} parked,
@@ -19,7 +21,12 @@ check(KEYS[2], 'stream')
 check(KEYS[3], 'zset')
 check(KEYS[4], 'hash')
 check(KEYS[5], 'hash')
-check(KEYS[6], 'hash')
+for i = 7, 11 do check(KEYS[i], 'hash') end
+check(KEYS[12], 'zset')
+check(KEYS[13], 'stream')
+for _, field in ipairs({'epoch', 'expires', 'unclean', 'parked', 'trimmed', 'running_tries'}) do
+  check_number(lease, field)
+end
 local held = call('HMGET', lease, 'token', 'commit', 'applying', 'owner', 'expires')
 -- A token is drawn anew for each acquisition: one that is there already was put there by this very request, whose answer
 -- was lost.

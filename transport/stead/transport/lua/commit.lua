@@ -43,9 +43,9 @@ if #consumed > 0 then check(inbox, 'stream') end
 if #states > 0 or #deleted > 0 then check(KEYS[3], 'hash') end
 if #created > 0 or #deleted > 0 then check(KEYS[4], 'zset') end
 if #timers > 0 or #cancelled > 0 then check(KEYS[5], 'zset'); check(KEYS[6], 'hash') end
-if #unparked > 0 then check(KEYS[7], 'hash') end
+if #unparked > 0 then check(KEYS[7], 'hash'); check_number(lease, 'parked') end
 if #blocked > 0 or #unblocked > 0 then check(KEYS[8], 'hash') end
-if #dead > 0 then check(KEYS[9], 'stream') end
+if #dead > 0 then check(KEYS[9], 'stream'); check_number(lease, 'trimmed') end
 for _, park in ipairs(unparked) do check(KEYS[park[1]], 'zset') end
 for _, send in ipairs(sends) do check(KEYS[send[1]], 'stream') end
 for _, reply in ipairs(replies) do check(KEYS[reply[1]], 'stream') end

@@ -39,7 +39,10 @@ if starts ~= 0 then
 end
 local record = call('GET', session)
 local known_incarnation, known, refused_then = '0', '-1', ''
-if record then known_incarnation, known, refused_then = string.match(record, '^(%d+):(-?%d+):?(.*)$') end
+if record then
+  known_incarnation, known, refused_then = string.match(record, '^(%d+):(-?%d+):?(.*)$')
+  if not known then error(redis.error_reply('STEADTYPE ' .. session .. ' is no record of a session')) end
+end
 if below(incarnation, known_incarnation) then return {4, known_incarnation} end
 if record and not below(known, last) then
   call('PEXPIRE', session, keep_ms)
@@ -49,7 +52,9 @@ end
 -- What the store does not know begins after -1. A record that an older producer of the source left is as good as ours if
 -- the number is: the server has lost that we opened the source, and nothing that we sent.
 if known ~= previous then return {2, known} end
-local waiting = (call('XLEN', inbox)) + (call('HGET', lease, 'parked') or 0)
+local parked = tonumber(call('HGET', lease, 'parked') or 0)
+if not parked then check_number(lease, 'parked') end
+local waiting = call('XLEN', inbox) + parked
 if waiting + #payloads > backlog_max then return {3, text(waiting)} end
 
 if starts == 0 then

@@ -11,6 +11,7 @@ local lease, tasks, tries = KEYS[1], KEYS[2], KEYS[3]
 check(lease, 'hash')
 check(tasks, 'hash')
 check(tries, 'hash')
+check_number(tries, a[2])
 local refusal = fence(lease, a[1])
 if refusal then return refusal end
 local kept = call('HGET', tasks, a[2])

@@ -15,6 +15,7 @@ check(lease, 'hash')
 check(inbox, 'stream')
 check(parked, 'hash')
 check(park, 'zset')
+check_number(lease, 'parked')
 local refusal, commit = fence(lease, token)
 if refusal then return refusal end
 local keys = {}

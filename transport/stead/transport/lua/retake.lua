@@ -11,7 +11,6 @@ local a = cmsgpack.unpack(ARGV[1])
 local worker, idle_ms, left = a[1], a[2], a[3]
 check_hub(a[4])
 local workers = table.remove(KEYS)
-check(workers, 'hash')
 local now = now_ms()
 for _, queue in ipairs(KEYS) do check(queue, 'stream') end
 
@@ -25,7 +24,7 @@ for place, queue in ipairs(KEYS) do
       -- Gives nothing for an entry that is gone from the stream, and forgets that it was taken.
       local entry = call('XCLAIM', queue, 'workers', worker, 0, pending[1], 'RETRYCOUNT', deliveries)[1]
       if entry then
-        taken[#taken + 1] = {place, entry[1], entry[2][2], entry[2][4], deliveries}
+        taken[#taken + 1] = {place, entry[1], entry[2][2], entry[2][4] or '', deliveries}
         left = left - 1
       end
     end

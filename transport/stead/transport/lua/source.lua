@@ -11,7 +11,10 @@ check_hub(a[3])
 check(KEYS[1], 'string')
 local record = call('GET', KEYS[1])
 local known_incarnation, known, refused = '0', '-1', ''
-if record then known_incarnation, known, refused = string.match(record, '^(%d+):(-?%d+):?(.*)$') end
+if record then
+  known_incarnation, known, refused = string.match(record, '^(%d+):(-?%d+):?(.*)$')
+  if not known then error(redis.error_reply('STEADTYPE ' .. KEYS[1] .. ' is no record of a session')) end
+end
 if #incarnation < #known_incarnation or (#incarnation == #known_incarnation and incarnation < known_incarnation) then
   return {0, known_incarnation}
 end

@@ -26,7 +26,7 @@ for place, queue in ipairs(KEYS) do
         -- One that was given back says how often it was taken before (see `giveback`).
         local deliveries = 1 + (fields[5] == 'n' and tonumber(fields[6]) or 0)
         call('XCLAIM', queue, 'workers', worker, 0, last, 'RETRYCOUNT', deliveries, 'FORCE', 'JUSTID')
-        taken[#taken + 1] = {place, last, fields[2], fields[4], deliveries}
+        taken[#taken + 1] = {place, last, fields[2], fields[4] or '', deliveries}
         left = left - 1
       end
     end

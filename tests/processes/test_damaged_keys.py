@@ -1,0 +1,327 @@
+"""Every key that a hub has, holding what stead did not write: the workers live, all else goes on, and it can be mended.
+
+Each test plants something in one key while two workers are at work, uses everything, mends the key, and uses everything
+again. The keys are taken from the product's own list, so that a new one is tried too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from stead.app import App, Client, Settings
+from stead.app._hub_info import gather_info
+from stead.entities import DeadLetters, Entity, EntityId, InvalidState
+from stead.orchestrations import OrchestrationContext
+from stead.transport import KeyDamaged, SteadError, StoreUnavailable, pack, partition_of
+from stead.transport._keys import Keys, PartitionKeys
+from stead.transport._redis import RedisStore
+from valkey_server import ValkeyServer
+
+PARTITIONS = 3
+NAMES = [field.name for field in dataclasses.fields(PartitionKeys) if field.name != "prefix"]
+HUB_NAMES = ("record", "workers", "beats", "names", "names_until")
+
+app = App(
+    "damaged",
+    settings=Settings(
+        partitions=PARTITIONS,
+        slot_groups=2,
+        lease_ms=3_000,
+        heartbeat_ms=100,
+        call_timeout_ms=15_000,
+        drain_ms=500,
+        activity_heartbeat_ms=300,
+        activity_keep_ms=600,
+    ),
+)
+
+
+@app.entity
+class Probe(Entity):
+    """Counts its calls; tells another one; falls over."""
+
+    value: int = 0
+
+    def count(self) -> int:
+        self.value += 1
+        return self.value
+
+    def tell(self, key: str) -> None:
+        self.context.signal_entity(Probe.count, key)
+
+    def fail(self) -> None:
+        raise ValueError("as asked")
+
+
+@app.activity
+async def near(number: int) -> int:
+    return number + 1
+
+
+@app.activity(queue="far")
+async def far(number: int) -> int:
+    return number + 1
+
+
+@app.orchestration
+async def sums(context: OrchestrationContext) -> int:
+    return await context.call_activity(far, await context.call_activity(near, 1))
+
+
+def in_partition(number: int, prefix: str, form: str = "{}") -> str:
+    """A name whose target lies in a partition."""
+    for n in range(10_000):
+        name = f"{prefix}{n}"
+        if partition_of(form.format(name), PARTITIONS) == number:
+            return name
+    raise AssertionError("there is one")
+
+
+KEYS = [in_partition(number, "k", "@probe@{}") for number in range(PARTITIONS)]
+INSTANCES = 0
+
+
+class Hub:
+    """Two workers and a client on a server, and what a test does to it."""
+
+    def __init__(self, server: ValkeyServer, client: Client, workers: list[Any]) -> None:
+        self.server = server
+        self.client = client
+        self.workers = workers
+        assert isinstance(client.store, RedisStore)
+        self.store = client.store
+        self.keys = Keys(client.store.layout)
+        self.saved: list[tuple[bytes, bytes | None]] = []
+
+    def live(self) -> bool:
+        return all(worker.failure is None and not worker._stopping.is_set() for worker in self.workers)
+
+    async def call(self, number: int) -> int:
+        return int(await self.client.call_entity(EntityId("Probe", KEYS[number]), "count"))
+
+    async def run(self, number: int) -> Any:
+        """An orchestration in a partition."""
+        global INSTANCES
+        INSTANCES += 1
+        instance_id = in_partition(number, f"i{INSTANCES}-")
+        await self.client.start_new(sums, instance_id=instance_id)
+        return (await self.client.wait_for_completion(instance_id, timeout=20)).output
+
+    def save(self, key: bytes) -> None:
+        self.saved.append((key, self.server.run("DUMP", key)))
+
+    def mend(self) -> None:
+        while self.saved:
+            key, dump = self.saved.pop()
+            self.server.run("DEL", key)
+            if dump is not None:
+                self.server.run("RESTORE", key, 0, dump)
+
+    def mend_contents(self, key: bytes) -> None:
+        """Take out what was planted, of a key that goes on being used meanwhile."""
+        lease = self.server.run("HMGET", key, "token", "commit", "applying") if key.endswith(b":lease") else None
+        self.mend()
+        if lease is not None:
+            for field, value in zip(("token", "commit", "applying"), lease, strict=True):
+                self.server.run("HSET", key, field, value or b"")
+
+    async def use_everything(self, number: int) -> None:
+        """Whatever touches a partition; it may be refused, for a while, but does not hang."""
+        probe = EntityId("Probe", KEYS[number])
+        other = EntityId("Probe", KEYS[(number + 1) % PARTITIONS])
+        client = self.client
+        tries: list[Callable[[], Awaitable[object]]] = [
+            lambda: client.signal_entity(probe, "count"),
+            lambda: client.signal_entity(probe, "fail"),
+            lambda: client.signal_entity(probe, "tell", other.key),
+            lambda: client.signal_entity(other, "tell", probe.key),
+            lambda: client.after(timedelta(milliseconds=10)).signal_entity(probe, "count"),
+            lambda: client.start_new(sums, instance_id=in_partition(number, f"x{INSTANCES}-")),
+            lambda: client.read_entity(probe),
+        ]
+        for attempt in tries:
+            with contextlib.suppress(KeyDamaged, StoreUnavailable, InvalidState):
+                await asyncio.wait_for(attempt(), 10)
+
+    async def look(self) -> None:
+        """Everything that shows something."""
+        await gather_info(self.store, self.server.url)
+        async for _ in self.client.list_entities("Probe"):
+            pass
+        async for _ in self.client.list_instances():
+            pass
+        async for _ in DeadLetters(self.store).all():
+            pass
+
+
+@pytest.fixture
+async def hub(server: ValkeyServer) -> AsyncIterator[Hub]:
+    async with app.connect(server.url) as client:
+        one, two = app.worker(server.url), app.worker(server.url)
+        async with one as first, two as second:
+            hub = Hub(server, client, [first, second])
+            for number in range(PARTITIONS):
+                await hub.call(number)
+            yield hub
+            assert hub.live(), "a worker has ended"
+
+
+def plant_other_type(hub: Hub, key: bytes) -> None:
+    hub.save(key)
+    kind = hub.server.run("TYPE", key)
+    hub.server.run("DEL", key)
+    if kind == b"string":
+        hub.server.run("RPUSH", key, "else")
+    else:
+        hub.server.run("SET", key, "something else")
+
+
+def give_up_partition(hub: Hub, number: int) -> None:
+    """Its worker loses it, and somebody takes it up anew."""
+    for worker in hub.workers:
+        partition = worker._board.partitions.get(number)
+        if partition is not None:
+            worker._board.drop(partition, "for a test")
+
+
+async def others_work(hub: Hub) -> None:
+    for number in range(1, PARTITIONS):
+        await asyncio.wait_for(hub.call(number), 15)
+
+
+async def until(check: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not await check():
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_key_of_another_type_stops_its_partition_alone(
+    hub: Hub, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    plant_other_type(hub, getattr(hub.keys.partitions[0], name))
+    await hub.use_everything(0)
+    await others_work(hub)
+    await hub.look()
+
+    async def named() -> bool:
+        return 0 in (await gather_info(hub.store, hub.server.url)).quarantined
+
+    await until(named)
+    assert any(record.levelno >= logging.ERROR for record in caplog.records)
+    await others_work(hub)
+    hub.mend()
+    assert await asyncio.wait_for(hub.call(0), 15)
+    assert await hub.run(0) == 3
+
+    async def well() -> bool:
+        return not (await gather_info(hub.store, hub.server.url)).quarantined
+
+    await until(well)
+
+
+@pytest.mark.parametrize("name", [*HUB_NAMES, "queue"])
+async def test_a_key_of_the_whole_hub_of_another_type_stops_nobody_who_does_not_need_it(hub: Hub, name: str) -> None:
+    key = hub.keys.queue("far") if name == "queue" else getattr(hub.keys, name)
+    if name == "queue":
+        assert await hub.run(0) == 3
+    plant_other_type(hub, key)
+    await asyncio.sleep(0.3)  # some heartbeats
+    for number in range(PARTITIONS):
+        with contextlib.suppress(SteadError):  # without its record the hub takes in nothing new
+            await asyncio.wait_for(hub.call(number), 15)
+        await hub.use_everything(number)
+    if name != "record":
+        await others_work(hub)
+        await hub.look()
+    assert hub.live()
+    hub.mend()
+    for number in range(PARTITIONS):
+        assert await asyncio.wait_for(hub.call(number), 15)
+        assert await hub.run(number) == 3
+
+
+GARBAGE = (
+    b"",
+    b"\xff\xfe\xfd",
+    b"no number",
+    b"\x93\x01\x02",
+    b"\xc1",
+    b"9" * 400,
+    pack([9, "another", {"shape": 1}]),
+    b"x" * 300_000,
+)
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value[:8]))
+@pytest.mark.parametrize("name", ["lease", "parked", "blocked", "state", "starts", "tasks", "tries", "payloads"])
+async def test_content_of_a_hash_that_cannot_be_read(hub: Hub, name: str, value: bytes) -> None:
+    key = getattr(hub.keys.partitions[0], name)
+    hub.save(key)
+    run = hub.server.run
+    for field in run("HKEYS", key):
+        if not (name == "lease" and field in (b"token", b"commit", b"applying")):
+            run("HSET", key, field, value)
+    target = f"@probe@{KEYS[0]}"
+    for field in (target, in_partition(0, "garbage"), b"\xff", b"", "a|b|3"):
+        run("HSET", key, field, value)
+    if name in ("state", "starts"):
+        index = hub.keys.partitions[0].index
+        hub.save(index)
+        for field in (in_partition(0, "garbage"), b"\xff", "@probe@", "@probe"):
+            run("ZADD", index, 0, field)
+    if name == "payloads":
+        timers = hub.keys.partitions[0].timers
+        hub.save(timers)
+        run("ZADD", timers, 1, target, "inf", "a|b|3", "-inf", b"\xff", "1e300", "far")
+    give_up_partition(hub, 0)
+    await hub.use_everything(0)
+    await others_work(hub)
+    await hub.look()
+    await others_work(hub)
+    assert hub.live()
+    hub.mend_contents(key)
+    assert await asyncio.wait_for(hub.call(0), 20)
+    assert await hub.run(0) == 3
+
+
+@pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value[:8]))
+async def test_messages_that_cannot_be_read(hub: Hub, value: bytes) -> None:
+    """In the inbox, the park, the queue, the reply stream, the dead letters, among workers, names and sessions."""
+    run, keys = hub.server.run, hub.keys
+    assert await hub.run(0) == 3
+    own = keys.partitions[0]
+    dead = run("XLEN", own.dead)
+    run("XADD", own.inbox, "*", "m", value)
+    run("XADD", own.inbox, "*", "other", value, "fields", "too")
+    run("XADD", own.dead, "*", "m", value)
+    run("XADD", keys.queue("far"), "*", "p", value, "t", value)
+    run("XADD", keys.queue("far"), "*", "p", value)
+    run("XADD", keys.queue("far"), "*", "p", "0", "t", value)
+    for worker in (b"\xff", "strange", ""):
+        run("HSET", keys.workers, worker, value)
+        run("ZADD", keys.beats, 10**15, worker)
+        run("HSET", keys.names, worker, value)
+        run("ZADD", keys.names_until, 10**15, worker)
+    reader = hub.client._calls._reader
+    run("XADD", keys.reply(reader.group, reader.client), "*", "m", value)
+    for session in run("KEYS", own.prefix + b"session:*"):
+        run("SET", session, value, "PX", 60_000)
+    await hub.use_everything(0)
+    await others_work(hub)
+    for number in range(PARTITIONS):
+        assert await asyncio.wait_for(hub.call(number), 15)
+        assert await hub.run(number) == 3
+    await hub.look()
+    waits = value[:2] == b"\x93\x09"  # for a later version, which can read it
+    assert run("XLEN", own.dead) >= dead + (1 if waits else 3), "what cannot be read is among the dead letters"
+    assert hub.store.left_out.counts()["dead letters"] >= 1
+    assert hub.live()
