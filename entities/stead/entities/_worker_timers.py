@@ -45,7 +45,10 @@ class TimerRunner:
         if due_ms is None:
             await board.timing.wait()
             return
-        seconds = max(0.001, (due_ms - board.store.clock.now_ms()) / 1000)
+        # The clock is corrected with every heartbeat, to what the server says, and may have been wrong by hours: no wait that
+        # was reckoned with it may be longer than until it is looked at again.
+        left_ms = min(due_ms - board.store.clock.now_ms(), board.settings.heartbeat_ms)
+        seconds = max(0.001, left_ms / 1000)
         await board.timing.wait_at_most(board.store.clock, seconds)
 
     async def _fire(self, partition: Partition) -> None:

@@ -10,7 +10,10 @@ import asyncio
 import heapq
 import itertools
 import time
+from collections.abc import Callable
 from typing import Protocol
+
+_ELAPSED: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux has it
 
 
 class Clock(Protocol):
@@ -27,14 +30,25 @@ class Clock(Protocol):
     async def sleep(self, seconds: float) -> None: ...
 
 
-class ServerClock:
-    """Real time, corrected by what the server said its time was."""
+def _elapsed() -> float:
+    """Seconds that only ever grow, also while the machine sleeps where the system counts that: it may have slept for longer
+    than the server remembers things."""
+    return time.monotonic() if _ELAPSED is None else time.clock_gettime(_ELAPSED)
 
-    def __init__(self) -> None:
-        self._offset_ms = 0.0
+
+class ServerClock:
+    """Real time as the server has it: what it said last, and what has passed since.
+
+    The machine's own time is looked at once, for as long as no server has said anything. People and programs set it, by
+    hours, and then what was reckoned with it before and what is reckoned with it later do not fit together.
+    """
+
+    def __init__(self, elapsed: Callable[[], float] = _elapsed) -> None:
+        self._elapsed = elapsed
+        self._origin_ms = time.time() * 1000 - elapsed() * 1000  # the time at which `elapsed` was 0
 
     def now_ms(self) -> int:
-        return int(time.time() * 1000 + self._offset_ms)
+        return int(self._origin_ms + self._elapsed() * 1000)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -44,7 +58,7 @@ class ServerClock:
 
     def correct(self, server_ms: int) -> None:
         """Learn the server's time from an answer that has just come."""
-        self._offset_ms = server_ms - time.time() * 1000
+        self._origin_ms = server_ms - self._elapsed() * 1000
 
 
 class ManualClock:
