@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError, model_serializer
 
-from hostile import ERRORS, Text
+from hostile import ERRORS, Loose, Text
+from stead.entities.kinds import describe_errors
 from stead.orchestrations import ActivityFailed, FailureDetails, NonRetriable
-from stead.transport import pack
+from stead.transport import InvalidInput, pack
 from stead.transport.describing import (
     message_of,
     qualified_name,
@@ -114,3 +117,29 @@ def test_a_failure_elsewhere_is_kept_as_the_cause_whatever_it_is_made_of() -> No
     ring = FailureDetails("A", "a")
     object.__setattr__(ring, "cause", ring)
     assert len(pack(FailureDetails.of(ActivityFailed("charge", "A", "a", "", ring)).as_map())) < LENGTH_MAX
+
+
+class Shown(BaseModel):
+    value: int
+
+
+def test_what_a_validation_found_can_be_said_whatever_it_found() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Shown(value=ERRORS["str raises"]())  # type: ignore[arg-type]
+    assert "cannot be shown" in describe_errors(caught.value)
+    with pytest.raises(ValidationError) as caught:
+        Shown(value="x" * 1_000_000)  # type: ignore[arg-type]
+    assert len(describe_errors(caught.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["a wrapper of an answer", "str raises", "__class__ raises"])
+def test_what_cannot_be_stored_is_refused_whatever_says_so(name: str) -> None:
+    class Dumped(BaseModel):
+        @model_serializer
+        def dump(self) -> Any:
+            error = ERRORS[name]()
+            raise error
+
+    for value in (Dumped(), Loose(), [ERRORS[name]()]):
+        with pytest.raises(InvalidInput, match="cannot be stored"):
+            pack(value)

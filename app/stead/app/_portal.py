@@ -104,9 +104,11 @@ class Portal:
     def run(self, work: Callable[[Client], Awaitable[T]], seconds: float | None = None) -> T:
         """Carry out `work` in the thread and wait for it; `CallTimeout` after `seconds`."""
         thread = self.open()
-        future = asyncio.run_coroutine_threadsafe(_limited(work, thread.client, seconds), thread.loop)
+        future = asyncio.run_coroutine_threadsafe(_kept(_limited(work, thread.client, seconds)), thread.loop)
         try:
             return future.result()
+        except _Leaves as leaves:
+            raise leaves.error from None
         except BaseException:
             future.cancel()  # the caller was interrupted (ctrl-c): do not go on for nobody
             raise
@@ -130,6 +132,24 @@ class Portal:
         if self._thread is not None:
             _set_aside.append(self._thread)
             self._thread = None
+
+
+class _Leaves(Exception):
+    """What was raised is to end the caller's thread, or its process, and not the client's thread."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+async def _kept(work: Awaitable[T]) -> T:
+    try:
+        return await work
+    except (
+        KeyboardInterrupt,
+        SystemExit,
+    ) as error:  # of a validator, say: it would end the event loop, for all callers
+        raise _Leaves(error) from None
 
 
 async def _limited(work: Callable[[Client], Awaitable[T]], client: Client, seconds: float | None) -> T:

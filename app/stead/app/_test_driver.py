@@ -254,7 +254,7 @@ class Driver:
             while self._goals:
                 await self._run_until_idle()
                 self._move_on()
-        except (Exception, asyncio.CancelledError) as error:
+        except BaseException as error:
             self._end_goals(error)  # it is theirs to know
             if not isinstance(error, Exception):
                 raise

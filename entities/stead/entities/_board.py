@@ -27,6 +27,7 @@ from stead.transport import (
     get_logger,
 )
 
+from ._hooks import AsyncHook, Hook
 from ._patience import BORNE, Patience
 from ._quarantine import Quarantine
 
@@ -74,6 +75,13 @@ class Bell:
 class Board:
     """The state that a worker's parts share. Touched from the event loop only."""
 
+    # For extensions' parts: each may listen to each of them, by setting it. Called from the event loop.
+    held = Hook["Partition"]()  # a tenure has begun
+    let_go = Hook["Partition"]()  # it has ended
+    giving_back = AsyncHook["Partition"]()  # a graceful release is under way
+    granted = Hook["Partition", Sequence[Task]]()  # own tasks are in the store now: run them
+    unwanted = Hook["Partition", Sequence[bytes]]()  # tasks were dropped
+
     def __init__(self, name: str, store: Store, settings: Settings, environment: Environment) -> None:
         self.name = name
         self.store = store
@@ -105,15 +113,6 @@ class Board:
         self.info: dict[str, Any] = {}  # what this worker's heartbeats say besides
         self._breaks: dict[int, int] = {}  # by partition: how often it was given up for no known reason
         self.stopping = False  # the worker gives everything back, gracefully, and ends
-        # Hooks for an extension's parts, called from the event loop; they do not raise.
-        self.held: Callable[[Partition], None] = lambda partition: None  # a tenure has begun
-        self.let_go: Callable[[Partition], None] = lambda partition: None  # it has ended
-        self.giving_back: Callable[[Partition], Awaitable[None]] = _nothing  # a graceful release is under way
-        self.granted: Callable[[Partition, Sequence[Task]], None] = lambda partition, tasks: (
-            None
-        )  # own tasks are in the
-        # store now: run them
-        self.unwanted: Callable[[Partition, Sequence[bytes]], None] = lambda partition, task_ids: None  # dropped
 
     # -- tenures -------------------------------------------------------------------------------------------------------
 
@@ -261,7 +260,3 @@ class Board:
 def _raise(error: BaseException) -> None:
     """Until a worker listens."""
     raise error
-
-
-async def _nothing(partition: Partition) -> None:
-    """What nobody has hooked into."""

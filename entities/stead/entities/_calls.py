@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from stead.transport import HubMismatch, InvalidInput, Settings, SteadError, Store, StoreUnavailable, get_logger
+from stead.transport.describing import text_of_error
 
 from ._envelope import Failure, ReplyAddress, decode_reply
 from ._errors import CallTimeout, OperationFailed, UnknownEntity, UnknownOperation
@@ -134,9 +135,22 @@ class Calls:
         if well:
             call.future.set_result(answer)
         elif isinstance(answer, Failure):
-            call.future.set_exception(call.as_error(answer, call.target, call.operation_name))
+            try:
+                failed: Exception = call.as_error(answer, call.target, call.operation_name)
+            except Exception as broken:  # noqa: BLE001 - one call's trouble is not the others'
+                failed = broken
+            call.future.set_exception(failed)
 
     async def _sweep(self) -> None:
+        try:
+            await self._sweep_until_none()
+        except Exception as error:  # noqa: BLE001 - a task's last word: whoever waits would wait in vain
+            _log.exception("the deadlines of calls cannot be kept")
+            self._end_all(StoreUnavailable(f"deadlines cannot be kept: {text_of_error(error)}", "unknown"))
+        finally:
+            self._sweeper = None
+
+    async def _sweep_until_none(self) -> None:
         clock = self._clock
         while self._timed:
             first = next(iter(self._timed.values()))
@@ -148,7 +162,6 @@ class Calls:
             if not first.future.done():
                 what = f"calling {first.operation_name!r} of {first.target}"
                 first.future.set_exception(CallTimeout(what, self._timeout_s))
-        self._sweeper = None
 
 
 def entity_error(failure: Failure, target: str, operation_name: str) -> SteadError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import inspect
-import traceback
 from collections.abc import Callable, Mapping
 from types import FunctionType, MappingProxyType
 from typing import Any, cast
@@ -12,6 +11,7 @@ from typing import Any, cast
 from pydantic import PydanticUserError, ValidationError
 
 from stead.transport import InvalidInput, unpack
+from stead.transport.describing import text_of_error
 
 from ._annotations import signature_of
 from ._cells import STATE_BYTES_MAX, Cell, ClassCell
@@ -122,8 +122,7 @@ class ClassEntityType(EntityType):
                 f"{reason}; and what `migrate` made of it is not either: {describe_errors(again)}"
             ) from again
         except Exception as failure:
-            text = traceback.format_exception_only(failure)[-1].strip()
-            raise InvalidState(f"{reason}; and `migrate` raised {text}") from failure
+            raise InvalidState(f"{reason}; and `migrate` raised {text_of_error(failure)}") from failure
 
     def describe(self) -> dict[str, Any]:
         names = sorted(operation.name for operation in self.operations.values())

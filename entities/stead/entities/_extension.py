@@ -11,10 +11,14 @@ from ._partition import Environment
 
 
 class Extension(Protocol):
-    """Adds to a `Worker`. One object serves one worker."""
+    """Adds to a `Worker`. One object serves one worker, and one worker has as many extensions as it is given.
 
-    def kind(self, environment: Environment) -> Kind:
-        """The kind of the targets that do not begin with "@". Called once, when the worker starts."""
+    Those after the first that add a kind have an attribute `prefix`, a text with which the targets of their kind begin; it is
+    "" without that, which means all targets that are not others'. Entities' targets begin with "@".
+    """
+
+    def kind(self, environment: Environment) -> Kind | None:
+        """The kind of its targets, if it adds one. Called once, when the worker starts."""
         ...
 
     def names(self) -> Mapping[str, Mapping[str, Any]]:
@@ -23,5 +27,5 @@ class Extension(Protocol):
 
     def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Names and coroutine functions of what runs as long as the worker does. Called once, before the worker joins the
-        hub: the time to set the board's hooks."""
+        hub: the time to set the board's hooks, which several extensions may do."""
         ...

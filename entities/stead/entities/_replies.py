@@ -21,11 +21,13 @@ from stead.transport import (
     SteadError,
     Store,
     StoreClosed,
+    StoreUnavailable,
     StreamId,
     end_task,
     get_logger,
     retry_delay,
 )
+from stead.transport.describing import text_of_error
 
 from ._envelope import ReplyAddress
 
@@ -49,7 +51,7 @@ class ReplyReader:
         store: Store,
         settings: Settings,
         deliver: Callable[[bytes], None],
-        gone: Callable[[HubMismatch], None],
+        gone: Callable[[HubMismatch | StoreUnavailable], None],
     ) -> None:
         """`gone` is told that nobody will ever answer what was sent so far."""
         self.client = secrets.token_hex(10)
@@ -86,6 +88,14 @@ class ReplyReader:
                 await self._store.drop_replies(self.group, self.client)
 
     async def _run(self) -> None:
+        try:
+            await self._read_for_ever()
+        except Exception as error:  # noqa: BLE001 - a task's last word: whoever waits would wait in vain
+            _log.exception("the reader of answers ended")
+            self._task = None  # the next call begins anew
+            self._gone(StoreUnavailable(f"answers cannot be read: {text_of_error(error)}", "unknown"))
+
+    async def _read_for_ever(self) -> None:
         store = self._store
         generation = store.generation
         tries = 0

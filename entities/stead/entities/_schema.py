@@ -21,6 +21,8 @@ import typing_extensions
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 from pydantic_core import SchemaValidator
 
+from stead.transport.describing import repr_of, text_of, text_of_error
+
 Copier = Callable[[Any], Any]
 
 # Strictly validated scalars of these types are what msgpack gives back.
@@ -228,13 +230,14 @@ def substitute(hint: Any, parameters: Mapping[Any, Any]) -> Any:
 
 
 def describe_errors(error: ValidationError, name: str = "") -> str:
-    """What a validation found, in a line: where, what is wrong, and what was given."""
-    found = error.errors(include_url=False, include_context=False)
+    """What a validation found, in a line: where, what is wrong, and what was given. (All of which may be the user's.)"""
+    try:
+        found = error.errors(include_url=False, include_context=False)
+    except Exception as broken:  # noqa: BLE001 - the text of an error that a validator raised
+        return f"it was refused, and why cannot be shown ({text_of_error(broken)})"
     lines: list[str] = []
     for detail in found[:3]:
-        where = ".".join(str(part) for part in ((name, *detail["loc"]) if name else detail["loc"]))
-        given = repr(detail["input"])
-        given = given if len(given) <= 80 else given[:77] + "..."
-        lines.append(f"{where + ': ' if where else ''}{detail['msg']} (it is {given})")
+        where = ".".join(text_of(part) for part in ((name, *detail["loc"]) if name else detail["loc"]))
+        lines.append(f"{where + ': ' if where else ''}{detail['msg']} (it is {repr_of(detail['input'], 80)})")
     more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
     return "; ".join(lines) + more

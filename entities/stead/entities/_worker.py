@@ -33,6 +33,7 @@ from stead.transport.describing import is_a, text_of, text_of_error
 
 from ._activation import Blocked, Kind
 from ._board import Board
+from ._errors import InvalidDefinition
 from ._extension import Extension
 from ._lease_keeper import LeaseKeeper, TaskKeeper, ThreadKeeper, Turning
 from ._partition import Environment
@@ -113,7 +114,7 @@ class Worker:
         """Join the hub and begin to work. Returns once the first look at the leases has been taken."""
         assert self._board is None, "a worker is started once"
         store, settings = self._store, self._settings
-        others: list[Kind] = []  # made below: they need the environment
+        others: list[tuple[str, Kind]] = []  # made below: they need the environment
         kind = EntityKind(self._registry, store.clock.now_ms, settings.payload_bytes_max)
         environment = Environment(
             settings=settings,
@@ -124,7 +125,7 @@ class Worker:
             draw=os.urandom,
             pack_each_turn=kind.eager.add,
         )
-        others.extend(extension.kind(environment) for extension in self._extensions)
+        others.extend(_kinds_of(self._extensions, environment))
         self._board = board = Board(self.name, store, settings, environment)
         board.fail = self._end_by_itself
         self._turns = TurnRunner(board)
@@ -275,10 +276,28 @@ class Worker:
                 await self._membership.free(held)
 
 
-def _find_kind(entities: EntityKind, others: Sequence[Kind], target: str) -> Kind:
-    """The kind of a target: an entity's begins with "@", and an instance's does not."""
+def _kinds_of(extensions: Sequence[Extension], environment: Environment) -> list[tuple[str, Kind]]:
+    """The kinds of extensions with how their targets begin, the longest first."""
+    kinds: dict[str, Kind] = {}
+    for extension in extensions:
+        kind = extension.kind(environment)
+        if kind is None:
+            continue
+        prefix: str = getattr(extension, "prefix", "")
+        if prefix in kinds:
+            what = f"targets that begin with {prefix!r}" if prefix else "all targets that are not others'"
+            raise InvalidDefinition(
+                type(extension).__name__, f"another extension of this worker has {what}: give it a `prefix` of its own"
+            )
+        kinds[prefix] = kind
+    return sorted(kinds.items(), key=lambda item: -len(item[0]))
+
+
+def _find_kind(entities: EntityKind, others: Sequence[tuple[str, Kind]], target: str) -> Kind:
+    """The kind of a target: an entity's begins with "@", that of an extension with its prefix."""
     if target.startswith("@"):
         return entities
-    if others:
-        return others[0]
-    raise Blocked(f"{target!r} is not an entity, and this worker runs entities only", "orchestration")
+    for prefix, kind in others:
+        if target.startswith(prefix):
+            return kind
+    raise Blocked(f"{target!r} is not an entity, and no extension of this worker knows what it is", "orchestration")

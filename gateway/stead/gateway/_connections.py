@@ -13,7 +13,11 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from stead.transport import get_logger
+
 from ._settings import HttpSettings
+
+_log = get_logger("stead.gateway")
 
 SWEEP_SECONDS = 1.0
 _LONG_HEADERS = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -63,7 +67,10 @@ class Connections:
         """Sweep, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            self.sweep(loop.time())
+            try:
+                self.sweep(loop.time())
+            except Exception:  # noqa: BLE001 - the next one may go well, and nobody would see that there is none any more
+                _log.exception("connections could not be looked at")
             await asyncio.sleep(SWEEP_SECONDS)
 
 

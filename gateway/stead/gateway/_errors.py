@@ -43,6 +43,7 @@ from stead.transport import (
     StoreUnavailable,
     get_logger,
 )
+from stead.transport.describing import CAUSES_MAX, text_of
 
 from ._values import JSON, to_json
 
@@ -112,9 +113,14 @@ def status_of(error: SteadError) -> int:
 def details_of(error: BaseException) -> list[dict[str, Any]]:
     """Where in the input pydantic found something wrong, if it was pydantic that refused it."""
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ValidationError):
-            found = cause.errors(include_url=False, include_context=False, include_input=False)
+    for _ in range(CAUSES_MAX):
+        if cause is None:
+            break
+        if type(cause) is ValidationError:
+            try:
+                found = cause.errors(include_url=False, include_context=False, include_input=False)
+            except Exception:  # noqa: BLE001 - the text of an error that a validator raised
+                return []
             return [{"loc": list(one["loc"]), "msg": one["msg"]} for one in found]
         cause = cause.__cause__
     return []
@@ -138,7 +144,7 @@ def _text(error: SteadError) -> str:
     """What is said of it. Of what an operation raised: its type and message, never its stack."""
     if isinstance(error, OperationFailed):
         return f"{error.error_type}: {error.message}" if error.message else error.error_type
-    return str(error)
+    return text_of(error)
 
 
 def _fields(error: SteadError) -> dict[str, Any]:

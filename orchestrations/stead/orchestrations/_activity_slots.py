@@ -19,6 +19,8 @@ from ._activity_threads import Threads
 
 logger = get_logger("stead.activities")
 
+LATE_S = 5.0
+"""How long an activity that was cancelled may go on without being named."""
 _PATIENCE_S = 1.0  # for activities that were cancelled, at the end
 
 
@@ -44,7 +46,7 @@ class Slots:
         self.freed: Callable[[], None] = lambda: None  # a slot is free, and nothing here waits for it
         self.interrupted: Callable[[BaseException], None] = lambda error: None  # what ends the process was raised
         self._given_up: set[Job] = set()  # in threads that do not count any more
-        self._told: set[Job] = set()  # of which it was said that they go on though nobody wants their results
+        self._unsaid: dict[Job, float] = {}  # when those that run were dropped, until it is said that they go on
 
     # -- how much there is ---------------------------------------------------------------------------------------------
 
@@ -82,6 +84,8 @@ class Slots:
         activity = job.activity
         assert activity is not None, "only what this worker knows is run here"
         is_async = activity.is_async
+        if self._unsaid:
+            self._tell_of_dropped()
         if not self._waiting[is_async] and self._fits(is_async):
             self._start(job, is_async)
             return
@@ -89,13 +93,14 @@ class Slots:
         job.order = self._order
         self._waiting[is_async] += 1
         (self._queue if is_async else self._plain).append(job)
-        self._tell_of_dropped()
 
     def drop(self, job: Job) -> None:
         """Nobody wants its result: it does not begin, or is cancelled; or its thread is given up."""
-        if job.stage is Stage.RUNNING and job in self._live and job.task is None:
+        if job.stage is Stage.RUNNING and job in self._live:
+            self._unsaid[job] = asyncio.get_running_loop().time()
             job.drop()
-            self._give_up(job)
+            if job.task is None:
+                self._give_up(job)
             return
         if job.stage is Stage.WAITING and job.order:
             assert job.activity is not None, "it waits here"
@@ -118,10 +123,11 @@ class Slots:
             self.freed()
 
     def _tell_of_dropped(self) -> None:
-        """Others have to wait: say which of those that nobody wants any more do not end."""
-        for job in [*self._given_up, *self._live]:
-            if job.stage is Stage.DROPPED and job not in self._told:
-                self._told.add(job)
+        """Say which of those that nobody wants any more do not end: they take room from others."""
+        before = asyncio.get_running_loop().time() - LATE_S
+        for job, dropped_at in list(self._unsaid.items()):
+            if dropped_at <= before:
+                del self._unsaid[job]
                 logger.warning(
                     "activity %s of %s still runs %s, though nobody wants its result any more: let it look at "
                     "activity_context().cancelled, and give what it waits for a time-out (%d such threads are replaced, "
@@ -197,7 +203,7 @@ class Slots:
             _tell(loop, lambda: self._left_thread(job, outcome))
 
     def _left_thread(self, job: Job, outcome: Outcome | None) -> None:
-        self._told.discard(job)
+        self._unsaid.pop(job, None)
         if job in self._given_up:
             self._given_up.discard(job)
             self._pool.came_back()
@@ -210,7 +216,7 @@ class Slots:
 
     def _leave(self, job: Job, outcome: Outcome | None) -> None:
         self._live.discard(job)
-        self._told.discard(job)
+        self._unsaid.pop(job, None)
         if job.finished is not None:
             job.finished.set()
         if outcome is not None and job.stage is Stage.RUNNING:

@@ -30,6 +30,7 @@ import msgpack
 from pydantic import AnyUrl, BaseModel
 
 from ._errors import InvalidInput
+from .describing import text_of
 
 _msgpack: Any = msgpack  # it has no types of its own
 
@@ -169,13 +170,13 @@ def pack_exact(value: object) -> bytes:
     except (TypeError, OverflowError):
         pass
     except ValueError as error:
-        raise InvalidInput("data", f"it cannot be stored: {error}") from error
+        raise InvalidInput("data", f"it cannot be stored: {text_of(error)}") from error
     try:
         return _extended.pack(value)
     except InvalidInput:
         raise
     except Exception as error:  # also what a model's own serializer raises
-        raise InvalidInput("data", f"it cannot be stored: {error}") from error
+        raise InvalidInput("data", f"it cannot be stored: {text_of(error)}") from error
 
 
 def pack(value: object) -> bytes:
@@ -217,7 +218,7 @@ def unpack(data: bytes) -> Any:
     try:
         return _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
     except Exception as error:  # msgpack, the readers and hashing raise a dozen kinds; all mean the same
-        raise InvalidInput("data", f"it is not what stead stored ({type(error).__name__}: {error})") from error
+        raise InvalidInput("data", f"it is not what stead stored ({type(error).__name__}: {text_of(error)})") from error
 
 
 def partition_of(target: str, partitions: int) -> int:
