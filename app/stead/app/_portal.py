@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import threading
 import weakref
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_log = logging.getLogger("stead.app")
+
 NO_TIMEOUT_MS = 30 * 86_400_000
 
 
@@ -36,6 +39,14 @@ class ClientClosed(SteadError):
 
     def __str__(self) -> str:
         return "this client has been closed; open another one with app.connect_sync()"
+
+
+class _LastLoop(asyncio.SelectorEventLoop):
+    """A loop that may end when the interpreter does: nobody can start a thread then, which is how asyncio would wait for
+    those that look names up. `close` lets go of them."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Nothing: see the class."""
 
 
 class LoopThread:
@@ -61,7 +72,7 @@ class LoopThread:
 
     def _work(self) -> None:
         try:
-            with asyncio.Runner() as runner:
+            with asyncio.Runner(loop_factory=_LastLoop) as runner:
                 runner.run(self._live())
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits for this one
             if self._ready.done():
@@ -177,7 +188,10 @@ def _forget_all() -> None:
 @atexit.register
 def _close_all() -> None:
     for portal in list(_portals):
-        portal.close()
+        try:
+            portal.close()
+        except Exception as error:  # noqa: BLE001 - nobody is left to whom it could be raised
+            _log.warning("closing a client at the end of the process: %s: %s", type(error).__name__, error)
 
 
 os.register_at_fork(after_in_child=_forget_all)

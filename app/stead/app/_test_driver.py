@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stead.entities import CallTimeout, Worker
 from stead.orchestrations import Orchestrations
-from stead.transport import ManualClock, MemoryStore, Settings, see_through
+from stead.transport import HomeLoop, ManualClock, MemoryStore, Settings, see_through
 
 if TYPE_CHECKING:
     from ._app import App
@@ -114,6 +114,7 @@ class Driver:
         self._changes = 0  # of the goals: whoever comes or goes may have more to do before time moves on
         self._pilot: asyncio.Task[None] | None = None
         self._closed = False
+        self.home = HomeLoop("this TestHub")
 
     @property
     def settings(self) -> Settings:
@@ -124,6 +125,7 @@ class Driver:
 
     async def start(self) -> None:
         """Start a worker; when this returns it holds all partitions."""
+        self.home.check()
         async with self._changing:
             self._closed = False
             await self._start()
@@ -170,6 +172,7 @@ class Driver:
 
         Done to its end even if this is cancelled: a hub without a worker would stand still.
         """
+        self.home.check()
         await see_through(self._replace(app))
 
     async def _replace(self, app: App | None) -> None:
@@ -189,6 +192,7 @@ class Driver:
 
     async def close(self) -> None:
         """End the worker, and whatever still waits."""
+        self.home.check()
         self._closed = True
         self._end_goals(RuntimeError("the block of this TestHub has ended, and something still waited for the hub"))
         if self._pilot is not None:
@@ -203,6 +207,7 @@ class Driver:
 
     async def advance_to(self, target_ms: int) -> None:
         """Move the time on; what is due on the way happens at its time, and what follows from it before the next."""
+        self.home.check()
         with contextlib.suppress(_Reached):
             await self._until(target_ms, asyncio.get_running_loop().create_future())
 

@@ -26,11 +26,13 @@ class _TestClient(Client):
         self._driver = driver
 
     async def call_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> Any:
+        self._check_open()
         seconds = self._driver.settings.call_timeout_ms / 1000
         call = super().call_entity(subject, key_or_name, *args, **kwargs)
         return await self._driver.drive(call, seconds, "calling an entity")
 
     async def wait_for_completion(self, instance_id: str, timeout: float | None = 30.0) -> OrchestrationStatus[Any]:
+        self._check_open()
         wait = super().wait_for_completion(instance_id, timeout=None)
         seconds = FOREVER_MS / 1000 if timeout is None else timeout
         return await self._driver.drive(wait, seconds, f"waiting for instance {instance_id}")

@@ -14,6 +14,7 @@ from stead.transport import (
     SteadError,
     StoreUnavailable,
     TornCommit,
+    WrongEventLoop,
 )
 from stead.transport.describing import qualified_name
 
@@ -72,5 +73,6 @@ __all__ = [
     "UnknownEntity",
     "UnknownOperation",
     "Worker",
+    "WrongEventLoop",
     "qualified_name",
 ]

@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 from stead.transport import (
     UNREADABLE,
     ConnectionLost,
+    HomeLoop,
     InvalidInput,
     Sender,
     ServerChanged,
@@ -58,6 +59,7 @@ class EntityClient:
         self._calls = Calls(store, settings)
         self._producers: set[Producer | SourceProducer] = set()
         self._closed = False
+        self._home = HomeLoop("this client")
 
     async def aclose(self) -> None:
         """Stop. What is under way raises `StoreUnavailable`, and so does everything from now on, at once; producers still
@@ -65,6 +67,7 @@ class EntityClient:
 
         Done to its end even if this is cancelled.
         """
+        self._home.check()
         await see_through(self._close())
 
     async def _close(self) -> None:
@@ -75,6 +78,7 @@ class EntityClient:
         await self._sender.aclose()
 
     def _check_open(self) -> None:
+        self._home.check()
         if self._closed:
             raise StoreUnavailable("the client is closed", "refused")
 

@@ -163,6 +163,10 @@ def _check_method(cls: type[Entity], name: str) -> None:
 
 def check_fields(cls: type[Entity]) -> None:
     """Refuse fields that cannot be an entity's state. Runs when the entity is registered: all types are known then."""
+    if cls.model_config.get("frozen"):
+        raise InvalidDefinition(
+            cls.__name__, "frozen=True: operations change the state; freeze single fields by Field(frozen=True)"
+        )
     if cls.model_config.get("arbitrary_types_allowed"):
         raise InvalidDefinition(cls.__name__, "arbitrary_types_allowed: what pydantic cannot check cannot be stored")
     for name, field in cls.model_fields.items():

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar, overload
 
-from stead.transport import AcknowledgedLost, InvalidInput, Sender, SteadError, get_logger, see_through
+from stead.transport import AcknowledgedLost, HomeLoop, InvalidInput, Sender, SteadError, get_logger, see_through
 
 from ._addressing import Call
 from ._entity import Entity
@@ -54,17 +54,21 @@ class _Producer:
             object, tuple[str, str, Operation]
         ] = {}  # function -> target's beginning, name, operation
         self._breath = 0
+        self._home = HomeLoop("this producer")
 
     async def flush(self) -> None:
         """Wait until everything given so far is durable."""
+        self._home.check()
         await self._sender.flush()
 
     async def aclose(self) -> None:
         """Stop without waiting: what is not durable yet may get lost. Leaving the `async with` block waits."""
+        self._home.check()
         self._closed(self)
         await see_through(self._sender.aclose())
 
     async def __aenter__(self) -> Self:
+        self._home.check()
         return self
 
     async def __aexit__(
@@ -158,6 +162,7 @@ class Producer(_Producer):
         It is durable after `flush` or when the block is left. Raises what is wrong with the arguments, and whatever kept
         earlier signals from being written: `StoreUnavailable`, `AcknowledgedLost`.
         """
+        self._home.check()
         route = self._known_route(subject, key_or_name)
         if route is None:
             route, payload = await self._first(subject, key_or_name, args, kwargs)
@@ -171,6 +176,7 @@ class Producer(_Producer):
 
     async def put_encoded(self, partition: int, payload: bytes) -> None:
         """Take a signal that `encode_known` has made."""
+        self._home.check()
         sender = self._sender
         sender.put(partition, payload)
         self._breath += 1
@@ -205,6 +211,7 @@ class SourceProducer(_Producer):
         """
         if type(sequence) is not int or sequence < 0:
             raise InvalidInput(f"sequence number {sequence!r}", "sequence numbers are integers, 0 or above")
+        self._home.check()
         route = self._known_route(subject, key_or_name)
         if route is None:
             route, payload = await self._first(subject, key_or_name, args, kwargs)

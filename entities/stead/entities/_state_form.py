@@ -136,6 +136,9 @@ class StateForm:
 
         A validator that changes values has the last word: the instance is then what it made of them.
         """
+        for name in self.cls.model_fields:
+            if name not in instance.__dict__:
+                raise InvalidState(f"the operation deleted field {name!r}: set it to a value that says so")
         try:
             loaded = self.load(unpack(packed))
         except ValidationError as error:

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from stead.transport import (
     ConnectionLost,
+    HomeLoop,
     HubMismatch,
     ManualClock,
     ServerChanged,
@@ -73,6 +74,7 @@ class Worker:
         self._extensions = extensions
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = asyncio.Event()
+        self._home = HomeLoop("this worker")
         self._failure: BaseException | None = None
         self._ended = False
         self._giving_up: asyncio.Task[None] | None = None
@@ -112,6 +114,7 @@ class Worker:
 
     async def start(self) -> None:
         """Join the hub and begin to work. Returns once the first look at the leases has been taken."""
+        self._home.check()
         assert self._board is None, "a worker is started once"
         store, settings = self._store, self._settings
         others: list[tuple[str, Kind]] = []  # made below: they need the environment
@@ -159,6 +162,7 @@ class Worker:
 
         Done to its end even if this is cancelled: leases that were still renewed for nobody would stop the hub.
         """
+        self._home.check()
         self._stopping.set()
         board = self._board
         if board is None or self._ended:
@@ -197,6 +201,7 @@ class Worker:
 
         For tests, with one exception to being dead: the partitions are free afterwards, so that nobody has to wait.
         """
+        self._home.check()
         self._stopping.set()
         board, tasks = self._board, self._tasks
         if board is None or board.keeper is None or self._ended:

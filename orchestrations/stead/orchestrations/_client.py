@@ -331,14 +331,14 @@ class OrchestrationClient(EntityClient):
     async def wait_for_completion(self, instance_id: str, timeout: float | None = 30.0) -> OrchestrationStatus[Any]:
         """Wait until an instance is finished, however it ends, and give its status.
 
-        Raises `CallTimeout` after `timeout` seconds (None: never) and `UnknownInstance` if it does not exist. It goes on
-        over restarts of workers and of the server, and while the server's memory is full.
+        Raises `CallTimeout` after `timeout` seconds (None: never; 0: unless it is finished now) and `UnknownInstance` if it
+        does not exist. It goes on over restarts of workers and of the server, and while the server's memory is full.
         """
+        look = await self._look(instance_id, events=1) if timeout is not None and timeout <= 0 else None
         scope = asyncio.timeout(timeout)
         try:
             async with scope:
-                # Right after its start nobody knows more of an instance than who started it.
-                look = self._begun.pop(instance_id, None) or await self._look(instance_id, events=1)
+                look = look or self._begun.pop(instance_id, None) or await self._look(instance_id, events=1)
                 if not look.finished:
                     look = await self._wait(look)
         except TimeoutError:

@@ -22,6 +22,7 @@ from ._errors import (
     StoreUnavailable,
     TornCommit,
 )
+from ._home import HomeLoop, WrongEventLoop
 from ._left_out import UNREADABLE, LeftOut
 from ._memory import MemoryStore
 from ._memory_faults import Fault, Faults
@@ -79,6 +80,7 @@ __all__ = [
     "Entry",
     "Fault",
     "Faults",
+    "HomeLoop",
     "HubLayout",
     "HubMismatch",
     "InstanceView",
@@ -118,6 +120,7 @@ __all__ = [
     "Unpark",
     "Verdict",
     "WorkerView",
+    "WrongEventLoop",
     "end_task",
     "get_logger",
     "open_store",
