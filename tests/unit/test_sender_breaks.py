@@ -12,7 +12,7 @@ import pytest
 from stead.entities import EntityClient
 from stead.entities._registry import Registry
 from stead.entities.kinds import claim_number
-from stead.transport import BacklogFull, MemoryStore, Sender, Settings, StoreUnavailable
+from stead.transport import BacklogFull, MemoryStore, Sender, Settings, SourceSuperseded, StoreUnavailable
 from stead.transport import _sender_lane as lanes
 
 pytestmark = pytest.mark.anyio
@@ -162,3 +162,19 @@ async def test_a_number_whose_claim_got_no_answer_may_have_been_claimed(store: M
         assert await claim_number(client, "abc", 8) == (7 if step == "enqueue" else 8)
     finally:
         await client.aclose()
+
+
+async def test_what_was_accepted_in_the_round_that_ends_a_sender_counts(store: MemoryStore) -> None:
+    sender, other = Sender(store, SETTINGS, "source"), Sender(store, SETTINGS, "source")
+    try:
+        for partition in (0, 1, 2):
+            await sender.open(partition)
+        await other.open(0)
+        for partition in (0, 1, 2):
+            assert sender.put_once(partition, 1, b"x")
+        with pytest.raises(SourceSuperseded):
+            await sender.flush()
+        assert (sender.accepted, await sender.withdraw()) == (2, {0: 1})
+    finally:
+        await sender.aclose()
+        await other.aclose()

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from ._errors import AcknowledgedLost
 from ._records import EnqueueResult
-from ._sender_chain import Judgement, Lost
+from ._sender_chain import Judgement, Lost, Simple
 from ._sender_lane import Lane
 
 Judged: TypeAlias = tuple[Lane, EnqueueResult, Judgement]
@@ -20,17 +20,21 @@ Known: TypeAlias = Mapping[int, AcknowledgedLost]  # by partition
 
 
 def judge(lanes: Sequence[Lane], results: Sequence[EnqueueResult], now_ms: float) -> tuple[list[Judged], Known]:
-    """The chains' judgements on the store's verdicts, and the losses among them."""
+    """The chains' judgements on the store's verdicts, and the losses among them.
+
+    What is in the store comes first: another judgement may end the sender, and that is written all the same.
+    """
+    settled: list[Judged] = []
     judged: list[Judged] = []
     known: dict[int, AcknowledgedLost] = {}
     for lane, result in zip(lanes, results, strict=True):
         if lane.chain is None or lane.flying is None:
             continue
         judgement = lane.chain.judge(result, now_ms)
-        judged.append((lane, result, judgement))
+        (settled if judgement is Simple.SETTLED else judged).append((lane, result, judgement))
         if isinstance(judgement, Lost):
             known[lane.partition] = AcknowledgedLost(lane.partition, judgement.lost_from, judgement.lost_to)
-    return judged, known
+    return settled + judged, known
 
 
 class Losses:
