@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from stead.entities.kinds import delay_in_ms
 from stead.transport import InvalidInput
 
 from ._calls import ActivityCall, Call, ComposedTask
 from ._events import EventType
+from ._http_origins import origin_of, without_credentials
 from ._retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ if TYPE_CHECKING:
 ACTIVITY = "stead.http"
 
 _ACCEPTED = 202
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-functions-key"})
 _OF_A_BODY = frozenset({"content-type", "content-length", "content-encoding", "transfer-encoding"})
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def begin_http(core: Execution, request: HttpRequest) -> ComposedTask:
     """Schedule a request. Raises `InvalidInput` for one that cannot be made."""
     if not (isinstance(request.method, str) and request.method.isascii() and request.method.isalpha()):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput(f"HTTP method {request.method!r}", 'a method is a word such as "GET" or "POST"')
-    if not isinstance(request.url, str) or _origin(request.url) is None:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(request.url, str) or origin_of(request.url) is None:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput(f"URL {request.url!r}", "it has to begin with http:// or https:// and a host")
     delay_in_ms(request.poll_interval)
     first = _send(core, request, request.method.upper(), request.url, request.headers, request.body)
@@ -75,7 +74,7 @@ async def _until_done(core: Execution, request: HttpRequest, first: ActivityCall
         core.schedule(EventType.TIMER_CREATED, (core.now_ms + delay_ms, f"poll of {ACTIVITY}"), timer)
         await timer
         target = urljoin(url, response.headers["location"])
-        if _origin(target) is None:
+        if origin_of(target) is None:
             return response  # not something to ask over HTTP
         headers = headers_for(url, target, headers)
         url = target
@@ -103,20 +102,8 @@ def _response(data: Mapping[str, Any]) -> HttpResponse:
 
 def headers_for(url: str, target: str, headers: Mapping[str, str]) -> dict[str, str]:
     """The headers with which a target named by an answer from `url` is asked: to another origin without credentials."""
-    dropped = _OF_A_BODY if _origin(url) == _origin(target) else _OF_A_BODY | _CREDENTIALS
-    return {name: value for name, value in headers.items() if name.lower() not in dropped}
-
-
-def _origin(url: str) -> tuple[str, str, int] | None:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    scheme = parts.scheme.lower()
-    if scheme not in _PORTS or not parts.hostname:
-        return None
-    return scheme, parts.hostname.lower(), port or _PORTS[scheme]
+    kept = headers if origin_of(url) == origin_of(target) else without_credentials(headers)
+    return {name: value for name, value in kept.items() if name.strip().lower() not in _OF_A_BODY}
 
 
 def _wait_ms(response: HttpResponse, default: timedelta, now_ms: int) -> int:

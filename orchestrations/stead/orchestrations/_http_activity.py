@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from stead.transport import InvalidInput, PayloadTooLarge, Settings
 
+from ._http_origins import credentials_in, origin_of
+
 if TYPE_CHECKING:
     import httpx
 
@@ -21,7 +23,6 @@ NAME = "stead.http"
 _TIMEOUT_S = 100.0  # where the caller says nothing
 _CONNECTIONS_MAX = 100
 _METHOD_LENGTH_MAX = 20
-_CREDENTIALS = ("authorization", "cookie", "proxy-authorization", "x-functions-key", "x-api-key")
 _ORIGIN = "stead_origin"  # in a request's extensions, which redirects keep
 
 
@@ -82,7 +83,7 @@ class HttpActivity:
         client = self._open()
         try:
             async with asyncio.timeout(seconds):
-                mark = {_ORIGIN: _origin(httpx.URL(url))}
+                mark = {_ORIGIN: origin_of(str(httpx.URL(url)))}
                 async with client.stream(method, url, headers=headers, content=body, extensions=mark) as response:
                     content = await self._read(response.aiter_bytes())
         except TimeoutError as error:
@@ -115,14 +116,10 @@ class HttpActivity:
         return self._client
 
 
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    return url.scheme, url.host, url.port
-
-
 async def _hide_credentials(request: httpx.Request) -> None:
     """Called before each request, redirected ones included."""
-    if request.extensions[_ORIGIN] != _origin(request.url):
-        for name in _CREDENTIALS:
+    if request.extensions[_ORIGIN] != origin_of(str(request.url)):
+        for name in credentials_in(request.headers):
             request.headers.pop(name, None)
 
 
