@@ -83,6 +83,25 @@ def test_operations_have_names_of_their_own_and_describe_their_paths(document: d
             assert all("description" in one for one in operation.get("parameters", ())), path
 
 
+def test_this_servers_own_routes_come_first_and_aliases_last(document: dict[str, Any]) -> None:
+    """The page shows tags in their order, and in each the routes in theirs."""
+    tags = [tag["name"] for tag in document["tags"]]
+    assert tags[:3] == ["Entities", "Signals", "Instances"]
+    assert tags[-1] == "Other addresses of the same"
+    foreign = [name.startswith("Durable Functions") for name in tags[:-1]]
+    assert foreign == sorted(foreign)
+    assert next(iter(document["paths"])).startswith("/api/v1/")
+    order = [
+        tags.index(operation["tags"][0]) for _, path, operation in operations(document) if path.startswith("/api/v1")
+    ]
+    assert max(order) < foreign.index(True)
+    for verb, path, operation in operations(document):
+        alias = path.startswith("/admin/") or (
+            path.endswith("orchestrators/{name}/{instance_id}") and "webhooks" not in path
+        )
+        assert operation.get("deprecated", False) is alias is (operation["tags"] == tags[-1:]), (verb, path)
+
+
 def test_every_reference_leads_somewhere_and_every_schema_is_one(document: dict[str, Any]) -> None:
     for reference in set(re.findall(r"'\$ref': '#/([^']+)'", str(document))):
         found: Any = document

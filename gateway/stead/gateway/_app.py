@@ -8,6 +8,7 @@ Starlette's.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
@@ -189,6 +190,7 @@ class Gateway:
         await response(scope, receive, send)
 
     async def _handle(self, hub: Hub, scope: Scope, receive: Receive) -> Response:
+        check_host(scope)
         if not hub.keys:
             check_open(scope, self._hosts)
         found = self._routes.find(scope["method"], path_segments(scope))
@@ -219,6 +221,24 @@ async def _close(response: Response) -> None:
 def _is_v1(scope: Scope) -> bool:
     path: str = scope["path"].removeprefix(scope.get("root_path", ""))
     return path == API_V1 or path.startswith(API_V1 + "/")
+
+
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\]|[A-Za-z0-9._~%-]+)(?::([0-9]{0,5}))?")
+
+
+def check_host(scope: Scope) -> None:
+    """Raise `HttpError` (400) unless a request says once, and readably, whom it is for: HTTP/1.1 asks for that (RFC 9112, 3.2).
+
+    What reads another one of two hosts than a proxy before it could be led to answer for somebody else.
+    """
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if not hosts and scope.get("http_version") != "1.1":
+        return
+    if len(hosts) != 1:
+        raise HttpError(400, f"a request has one Host header, and this one has {len(hosts) or 'none'}")
+    found = _HOST.fullmatch(hosts[0])
+    if found is None or int(found[1] or 0) > 65_535:
+        raise HttpError(400, "the Host header is not a name or address with an optional port")
 
 
 _NO_KEYS = "no keys are configured here (--keys, STEAD_HTTP_KEYS), so that"

@@ -87,6 +87,7 @@ async def make_primary(request: Request, hub: Hub) -> Response:
 # -- routes ------------------------------------------------------------------------------------------------------------
 
 _TAG = "Durable Functions: orchestrations"
+_QUICK = "Durable Functions: quick starts"
 _VERSION = Parameter("version", "Which version of the orchestration; else the default.")
 _ANSWERS = {
     200: WAITED,
@@ -99,11 +100,11 @@ _ANSWERS = {
 _PATHS = {"name": "The orchestration's name.", "instance_id": "The ID to be; without it a random one."}
 
 
-def _start_operation(operation_id: str, summary: str, *, body: bool = True) -> Operation:
+def _start_operation(operation_id: str, summary: str, tag: str = _TAG, *, body: bool = True) -> Operation:
     return Operation(
         operation_id,
         summary,
-        _TAG,
+        tag,
         "The body is the input: any JSON, or nothing. With a `timeout` the answer waits for the end.",
         (*COMMON_PARAMETERS, *WAITING_PARAMETERS, _VERSION),
         body={} if body else None,
@@ -161,11 +162,17 @@ def _routes() -> list[Route]:
             ),
             Route("POST", f"{base}/makeprimary", make_primary, "manage", _PRIMARY if shown else None),
         ]
+    return routes
+
+
+def _quick_starts() -> list[Route]:
+    routes: list[Route] = []
     for prefix, word in (("/api", "Api"), ("", "")):
         for method in ("POST", "GET"):
             operation = _start_operation(
                 f"quickStart{word}{method.capitalize()}",
                 "Start an orchestration (quick start)",
+                _QUICK,
                 body=method == "POST",
             )
             handler = start if method == "POST" else start_by_get
@@ -177,3 +184,4 @@ def _routes() -> list[Route]:
 
 
 ROUTES: list[Route] = _routes()
+QUICK_STARTS: list[Route] = _quick_starts()

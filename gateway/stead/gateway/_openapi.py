@@ -44,11 +44,13 @@ _MESSAGE: dict[str, Any] = {
     "properties": {"Message": {"type": "string"}},
     "required": ["Message"],
 }
+_ALIASES = "Other addresses of the same"
 _TAGS: Mapping[str, str] = {
     "Entities": "Durable entities: state with an address, and the operations on it.",
     "Signals": "Signals in bulk.",
     "Instances": "Instances of orchestrations.",
     "Hub": "The hub itself, and what could not be carried out.",
+    _ALIASES: "For clients of the first version of the Functions host, and for IDs in the quick starts' paths.",
 }
 _ABOUT = """What is below `/api/v1` is this server's own API. The other routes are those of Azure Durable Functions, for
 its clients and tools. Where keys are configured, give one as `x-functions-key`, as `Authorization: Bearer`, or as `code=`."""
@@ -56,7 +58,7 @@ its clients and tools. Where keys are configured, give one as `x-functions-key`,
 
 def document(routes: Iterable[Route]) -> dict[str, Any]:
     """The document of some routes, without `servers`."""
-    described = _describe(list(routes))
+    described = sorted(_describe(list(routes)), key=lambda one: one[0].operation is None)  # other ways to the same last
     schemas = _Schemas(operation for _, operation in described)
     paths: dict[str, dict[str, Any]] = {}
     used: dict[str, int] = {}
@@ -64,10 +66,11 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         found = _operation_object(route, operation, schemas)
         if route.operation is None and operation.id in used:
             found["deprecated"] = True  # it is there for old clients
+            found["tags"] = [_ALIASES]
         count = used[operation.id] = used.get(operation.id, 0) + 1
         found["operationId"] = operation.id if count == 1 else f"{operation.id}{count}"
         paths.setdefault(route.path, {})[route.method.lower()] = found
-    present = dict.fromkeys(operation.tag for _, operation in described)
+    present = dict.fromkeys(tag for item in paths.values() for found in item.values() for tag in found["tags"])
     return {
         "openapi": "3.1.0",
         "info": {"title": "stead", "version": "1", "description": _ABOUT, "license": {"name": "MIT"}},

@@ -17,10 +17,8 @@ from . import (
 )
 from ._routes import Route
 
+# In the order in which the document and its page have them: this server's own, then Durable Functions', then other ways there.
 ROUTES: list[Route] = [
-    *_df_orchestrations.ROUTES,
-    *_df_instances.ROUTES,
-    *_df_entities.ROUTES,
     *_v1_entities.ROUTES,
     *_v1_signals.ROUTES,
     *_v1_instances.ROUTES,
@@ -29,4 +27,8 @@ ROUTES: list[Route] = [
     *_v1_df_client.ROUTES,
     *_openapi.ROUTES,
     *_openapi_page.ROUTES,
+    *_df_orchestrations.ROUTES,
+    *_df_instances.ROUTES,
+    *_df_entities.ROUTES,
+    *_df_orchestrations.QUICK_STARTS,
 ]
