@@ -9,8 +9,11 @@ the orchestrator's loop keeps in order.
 from __future__ import annotations
 
 import ast
+import collections
 import collections.abc
+import functools
 import inspect
+import itertools
 import types
 import typing
 from collections.abc import Iterable, Iterator
@@ -26,10 +29,20 @@ _SET_METHODS: Final = frozenset({"union", "intersection", "difference", "symmetr
 _VIEWS: Final = frozenset({"keys", "values", "items"})
 _SET_OPERATORS: Final = (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)
 # What gives the same whatever order it gets its elements in.
-_UNORDERED_USE: Final = frozenset({"sorted", "set", "frozenset", "len", "any", "all", "min", "max", "sum", "bool"})
+_UNORDERED_USE: Final[tuple[object, ...]] = (sorted, set, frozenset, len, any, all, min, max, sum, bool)
 # What keeps the order of its elements.
-_ORDERED_USE: Final = frozenset(
-    {"list", "tuple", "enumerate", "iter", "zip", "map", "filter", "reversed", "deque", "chain"}
+_ORDERED_USE: Final[tuple[object, ...]] = (
+    *(list, tuple, enumerate, iter, zip, map, filter, collections.deque, collections.Counter),
+    *(
+        itertools.chain,
+        itertools.product,
+        itertools.permutations,
+        itertools.combinations,
+        itertools.islice,
+        itertools.cycle,
+    ),
+    *(itertools.pairwise, itertools.starmap, itertools.accumulate, itertools.groupby, itertools.zip_longest),
+    functools.reduce,
 )
 _ORDERED_METHODS: Final = frozenset({"join", "extend", "extendleft", "from_iterable"})
 _COMMANDS: Final = frozenset(
@@ -125,8 +138,8 @@ class SetReader(ast.NodeVisitor):
     def look_at_call_over_sets(self, node: ast.Call) -> None:
         """A call that takes the elements of a set in their order, or does not."""
         function = node.func
-        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        if name in _UNORDERED_USE and isinstance(function, ast.Name):
+        found = self.resolve(function)
+        if _is_among(found, _UNORDERED_USE):
             for argument in node.args:
                 inner = argument.value if isinstance(argument, ast.Starred) else argument
                 if not _commands_in(inner):
@@ -135,11 +148,12 @@ class SetReader(ast.NodeVisitor):
         if id(node) in self._harmless:
             return
         if isinstance(function, ast.Attribute):
+            name = function.attr
             if name == "pop" and not node.args and self._is_set(function.value):
                 self._note_once(function.value)
             if name in _ORDERED_METHODS:
                 self._look_over_all(node.args)
-        if name in _ORDERED_USE:
+        if _is_among(found, _ORDERED_USE):
             self._look_over_all(node.args)
 
     def _look_over_all(self, arguments: Iterable[ast.expr]) -> None:
@@ -283,15 +297,13 @@ class SetReader(ast.NodeVisitor):
 
     def _subscripted(self, origin: object, index: ast.expr) -> Any:
         inner = list(index.elts) if isinstance(index, ast.Tuple) else [index]
-        if any(origin is special for special in (typing.Optional, typing.Union, typing.Annotated)):
+        if _is_among(origin, (typing.Optional, typing.Union, typing.Annotated)):
             first = inner[:1] if origin is typing.Annotated else inner
             return next(filter(is_set_type, map(self._annotated, first)), None)
         if is_set_type(origin):
             return None if _is_about_tasks(index) else set
         arguments = tuple(self._annotated(part) for part in inner)
-        if any(origin is container for container in (list, dict, tuple)) and all(
-            argument is not None for argument in arguments
-        ):
+        if _is_among(origin, (list, dict, tuple)) and all(argument is not None for argument in arguments):
             return types.GenericAlias(cast("type", origin), arguments)
         return origin if isinstance(origin, type) else None
 
@@ -351,6 +363,11 @@ def _result_of(found: object) -> Any:
 
 
 # -- syntax --------------------------------------------------------------------------------------------------------------
+
+
+def _is_among(found: object, known: Iterable[object]) -> bool:
+    """By identity: comparing could run the user's code."""
+    return any(found is one for one in known)
 
 
 def _bindings_in(function: ast.AST) -> dict[str, list[tuple[str, ast.expr | None]]]:

@@ -168,6 +168,10 @@ async def unpacked(context: OrchestrationContext) -> Any:
     return [first, [*FROZEN], list(zip(CITIES, LIST, strict=False)), list(map(str, CITIES)), enumerate(CITIES)]
 
 
+async def by_itertools(context: OrchestrationContext) -> Any:
+    return [itertools.chain(CITIES, LIST), list(itertools.product(FROZEN, LIST))]
+
+
 async def through_a_dictionary(context: OrchestrationContext, names: list[str]) -> None:
     totals = {name: 0 for name in set(names)}
     for name in totals:
@@ -203,9 +207,9 @@ async def calls_a_helper(context: OrchestrationContext, names: list[str]) -> Non
 SETS = [
     displays, made, comprehension, parameter, optional_parameter, abstract_parameter, annotated, field_of_a_model, deep_fields,
     result, kept_result, result_of_an_entity, result_of_a_function, constant, frozen_constant, operators, unpacked,
-    through_a_dictionary, extended, tasks_by_name, added_to, helper_of, calls_a_helper,
+    by_itertools, through_a_dictionary, extended, tasks_by_name, added_to, helper_of, calls_a_helper,
 ]  # fmt: skip
-COUNTS = {made: 2, deep_fields: 4, operators: 5, unpacked: 3}
+COUNTS = {by_itertools: 2, made: 2, deep_fields: 4, operators: 5, unpacked: 3}
 
 
 @pytest.mark.parametrize("function", SETS)
@@ -274,6 +278,14 @@ async def other_collections(context: OrchestrationContext, order: Order, given: 
     return [list(given), [*totals], list(LIST), ",".join(order.lines), counts["oslo"], len(counts), 5 - 3, LIST + LIST]
 
 
+def product(names: set[str]) -> str:
+    return ",".join(sorted(names))
+
+
+async def calls_its_own(context: OrchestrationContext, names: set[str], list: Callable[[Any], int]) -> Any:
+    return [product(names), list(names)]
+
+
 async def shadows(context: OrchestrationContext, set: Callable[[Any], list[str]]) -> None:
     CITIES = ["oslo"]  # noqa: N806
     for name in set("x"):
@@ -289,7 +301,18 @@ async def only_while_new(context: OrchestrationContext, names: set[str]) -> None
 
 
 @pytest.mark.parametrize(
-    "function", [asks, sorts, makes_sets, becomes_a_list, waits_for_tasks, other_collections, shadows, only_while_new]
+    "function",
+    [
+        asks,
+        sorts,
+        makes_sets,
+        becomes_a_list,
+        waits_for_tasks,
+        other_collections,
+        calls_its_own,
+        shadows,
+        only_while_new,
+    ],
 )
 def test_asking_sorting_and_waiting_are_fine(function: Callable[..., Any]) -> None:
     assert found_in(function) == []
