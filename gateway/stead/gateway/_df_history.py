@@ -27,7 +27,7 @@ _SCHEDULES = frozenset(_SCHEDULED.values())
 _LEFT_OUT = frozenset(
     {
         *("execution_id", "parent", "version", "tags", "queue", "lock", "kwargs", "purpose", "encoded_twice"),
-        *("children", "running_children"),
+        *("children", "running_children", "ran_out", "asked"),
     }
 )
 

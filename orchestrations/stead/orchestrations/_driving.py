@@ -186,7 +186,7 @@ def _conclude(turn: Turn, execution: Execution) -> bool:
             else:
                 end(turn, RuntimeStatus.COMPLETED, output=result)
         case Failed(failure):
-            end(turn, RuntimeStatus.FAILED, failure=failure)
+            end(turn, RuntimeStatus.FAILED, failure=failure, ran_out=execution.ran_out)
         case ContinuedAsNew() as outcome:
             try:
                 continue_as_new(turn, outcome)

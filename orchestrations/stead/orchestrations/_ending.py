@@ -26,8 +26,11 @@ MESSAGE_LENGTH_SHORT = 200
 MARGIN = 1_024  # bytes that a message needs besides what it carries
 
 
-def end(turn: Turn, status: RuntimeStatus, *, output: Any = None, failure: FailureDetails | None = None) -> None:
-    """End an instance that is not finished. `output`: its result, or the reason of its termination."""
+def end(
+    turn: Turn, status: RuntimeStatus, *, output: Any = None, failure: FailureDetails | None = None, ran_out: int = 0
+) -> None:
+    """End an instance that is not finished. `output`: its result, or the reason of its termination. `ran_out`: the number of
+    the timer by which it failed."""
     body, record = turn.body, turn.record
     details = None if failure is None else _fitting(turn, failure).as_map()
     waits = body.blocked or (
@@ -39,7 +42,7 @@ def end(turn: Turn, status: RuntimeStatus, *, output: Any = None, failure: Failu
     cancel_all(turn)
     if not record.begun and record.scheduled_ms is not None:
         turn.effects.cancel_timer(timer_id(turn.target, record.execution_id, 0))
-    turn.log(Event(EventType.EXECUTION_COMPLETED, turn.now_ms, 0, (STATUS_NUMBERS[status], output, details)))
+    turn.log(Event(EventType.EXECUTION_COMPLETED, turn.now_ms, 0, (STATUS_NUMBERS[status], output, details, ran_out)))
     record.status = status
     record.output = output
     record.failure = details

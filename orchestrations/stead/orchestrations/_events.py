@@ -25,7 +25,8 @@ class EventType(IntEnum):
     # name, version, input, execution_id, parent or None, tags, scheduled_ms or None; of executions before it: children, and
     # those of them that may still run
     EXECUTION_STARTED = 0
-    EXECUTION_COMPLETED = 1  # status (a number of RuntimeStatus), result, failure map or None
+    # status (a number of RuntimeStatus), result, failure map or None, number of the timer by which it failed or 0
+    EXECUTION_COMPLETED = 1
     EXECUTION_TERMINATED = 2  # reason, recursive
     EXECUTION_SUSPENDED = 3  # reason
     EXECUTION_RESUMED = 4  # reason
@@ -38,7 +39,8 @@ class EventType(IntEnum):
     SUB_ORCHESTRATION_CREATED = 9  # name, version or None, instance_id, input, tags, attempt
     SUB_ORCHESTRATION_COMPLETED = 10  # result
     SUB_ORCHESTRATION_FAILED = 11  # failure map
-    TIMER_CREATED = 12  # fire_at_ms, purpose ("" for the code's own, "retry of NAME")
+    # fire_at_ms, purpose ("" for the code's own, "retry of NAME"); set anew by a rewinding: the time that the code had asked for
+    TIMER_CREATED = 12
     TIMER_FIRED = 13  # fire_at_ms
     EVENT_SENT = 14  # instance_id, name, data
     EVENT_RAISED = 15  # name, data, (of a client's text that holds JSON) whether all of it is encoded twice
@@ -90,7 +92,7 @@ FIELDS: dict[EventType, tuple[str, ...]] = {
         *("name", "version", "input", "execution_id", "parent", "tags", "scheduled_ms"),
         *("children", "running_children"),
     ),
-    EventType.EXECUTION_COMPLETED: ("status", "result", "failure"),
+    EventType.EXECUTION_COMPLETED: ("status", "result", "failure", "ran_out"),
     EventType.EXECUTION_TERMINATED: ("reason", "recursive"),
     EventType.EXECUTION_SUSPENDED: ("reason",),
     EventType.EXECUTION_RESUMED: ("reason",),
@@ -101,7 +103,7 @@ FIELDS: dict[EventType, tuple[str, ...]] = {
     EventType.SUB_ORCHESTRATION_CREATED: ("name", "version", "instance_id", "input", "tags", "attempt"),
     EventType.SUB_ORCHESTRATION_COMPLETED: ("result",),
     EventType.SUB_ORCHESTRATION_FAILED: ("failure",),
-    EventType.TIMER_CREATED: ("fire_at_ms", "purpose"),
+    EventType.TIMER_CREATED: ("fire_at_ms", "purpose", "asked"),
     EventType.TIMER_FIRED: ("fire_at_ms",),
     EventType.EVENT_SENT: ("instance_id", "name", "input"),
     EventType.EVENT_RAISED: ("name", "input", "encoded_twice"),

@@ -114,10 +114,10 @@ class Execution:
         self._held: deque[Event] = deque()
         self._held_ids: set[int] = set()
         self._fatal: BaseException | None = None
-        self._muted = False
+        self._muted = self._timed_out = False  # it failed by a TimeoutError
+        self.ran_out = self._raced = 0  # the timer by which it failed; the last that fired in a race
 
-        digest = hashlib.blake2b(f"{instance_id}|{execution_id}".encode("utf-8", "replace"), digest_size=8).digest()
-        self.loop = new_loop(self, int.from_bytes(digest, "big"))
+        self.loop = new_loop(self, _seed(instance_id, execution_id))
         self.loop.now_s = self.now_ms / 1000
         self.context = OrchestrationContext(self)
         self._main: NumberedTask[Any] | None = None
@@ -261,6 +261,8 @@ class Execution:
         except BaseException as error:  # noqa: BLE001 - user code that runs here: a policy's `handle`, validators
             self._fatal = error
         self._run()
+        if self._raced and isinstance(self.outcome, Failed) and (self._timed_out or self._raced == task_id):
+            self.ran_out = self._raced
 
     def _answer(self, kind: EventType, task_id: int, event: Event) -> None:
         waiting = self._open.get(task_id)
@@ -271,6 +273,12 @@ class Execution:
         if waiting.event.type is not ASKED[kind]:
             self.halt(self._recorded.unmatched(event))
         del self._open[task_id]
+        if (
+            kind is _TIMER_FIRED
+            and (self._open or self.mailbox.waits or self.loop.never)
+            and not waiting.event.fields[1]
+        ):
+            self._raced = task_id
         waiting.answer(event)
 
     def _hold(self, event: Event) -> None:
@@ -330,6 +338,7 @@ class Execution:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the code raised
+            self._timed_out = issubclass(type(error), TimeoutError)
             return Failed(FailureDetails.of(explained(error)))
         if self.continued is None:
             return outcome_of_result(self.code.encode_output, result)
@@ -469,3 +478,8 @@ class Execution:
         if isinstance(error, Halted):
             return
         log.error("%s: %s", self.instance_id, context.get("message"), exc_info=error)
+
+
+def _seed(instance_id: str, execution_id: str) -> int:
+    digest = hashlib.blake2b(f"{instance_id}|{execution_id}".encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big")

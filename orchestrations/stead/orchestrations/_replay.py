@@ -98,7 +98,7 @@ class Recorded:
             else:
                 self.left[event.task_id] = event
         self.last_id = max(self.left, default=0)
-        self._scheduled = list(self.left.values())
+        self._scheduled = [_as_asked(event) for event in self.left.values()]
         self._owners: dict[_Key, Event] | None = None  # whose an input is; made when one has changed
 
     def match(self, kind: EventType, task_id: int, stored: bytes) -> Event | None:
@@ -106,9 +106,12 @@ class Recorded:
 
         Raises `NonDeterminismError` if it is another one.
         """
-        event = self.left.pop(task_id, None)
-        if event is None or (event.type is kind and pack(event.fields) == stored):
-            return event
+        found = self.left.pop(task_id, None)
+        if found is None:
+            return None
+        event = _as_asked(found)
+        if event.type is kind and pack(event.fields) == stored:
+            return found
         fields = tuple(unpack(stored))
         if event.type is not kind or not _same(event.fields, fields, _IDENTITY[kind]):
             raise NonDeterminismError(
@@ -123,7 +126,7 @@ class Recorded:
                 task_id,
                 describe(kind, fields),
             )
-        return event
+        return found
 
     def _check_owner(self, event: Event, fields: tuple[Any, ...]) -> None:
         """Raise `NonDeterminismError` if what the code gives to an event of the log is another event's there."""
@@ -168,6 +171,14 @@ class Recorded:
                     f"{describe(event.type, event.fields)}, which its history does not have. {_CAUSE}"
                 )
         return None
+
+
+def _as_asked(event: Event) -> Event:
+    """An event as the code asked for it: a rewinding may have set its timer anew."""
+    if event.type is not EventType.TIMER_CREATED or len(event.fields) < 3:
+        return event
+    _, purpose, asked_ms = event.fields
+    return event._replace(fields=(asked_ms, purpose))
 
 
 def pack_fields(kind: EventType, fields: tuple[Any, ...]) -> bytes:

@@ -9,6 +9,9 @@ Which failures made it fail is read from the causes of its last error. If that s
 the history, unless the code scheduled something after them. If there are none, nothing is dropped but the end: of use after
 the code was mended.
 
+A timer that made it fail by running out is such a failure. It gets all of its time again, and the others that came due while
+the instance lay failed get what they had left.
+
 Locks went with the failure. A section that was entered before the point is entered again, from its request on.
 """
 
@@ -54,7 +57,11 @@ def rewound(history: Sequence[Event], unseen: int = 0) -> Rewound:
     failure = None
     if end < len(history) and history[end].type is EventType.EXECUTION_COMPLETED:
         failure = history[end].fields[2]
-    cut = _cut(history[:end], failure)
+    ran_out = _ran_out(history, end)
+    timed_out = failure is not None and str(failure.get("type")).endswith("TimeoutError")
+    if not timed_out and _named(history[:end], failure) is not None:
+        ran_out = None  # another error is that of what failed, if it names it
+    cut = _cut(history[:end], failure) if ran_out is None else ran_out
     cut = _before_sections(history, cut)
     kept = [event for event in history[:cut] if event.type not in _ENDS]
     scheduled = {event.task_id for event in kept if event.type in SCHEDULED and event.task_id}
@@ -65,23 +72,54 @@ def rewound(history: Sequence[Event], unseen: int = 0) -> Rewound:
             kept.append(event)
         elif kind in SCHEDULED or kind in _ENDS or event.task_id not in scheduled or kind is EventType.LOCK_GRANTED:
             continue
-        elif kind in FAILURES:
+        elif kind in FAILURES or (ran_out is not None and event == history[ran_out]):
             failed.add(event.task_id)
         else:
             kept.append(event)
     return Rewound(kept, frozenset(failed), seen_before(history, cut, end - unseen))
 
 
+def _ran_out(history: Sequence[Event], end: int) -> int | None:
+    """Where the timer fired by which the instance failed, if it did by one."""
+    if end == len(history) or history[end].type is not EventType.EXECUTION_COMPLETED:
+        return None
+    _, _, failure, *rest = history[end].fields
+    if rest:
+        number = rest[0]
+    else:  # of an older worker: as it looks
+        own = {
+            event.task_id for event in history[:end] if event.type is EventType.TIMER_CREATED and not event.fields[1]
+        }
+        fired = [event.task_id for event in history[:end] if event.type is EventType.TIMER_FIRED]
+        timed_out = failure is not None and failure.get("type") == "TimeoutError"
+        number = next((task_id for task_id in reversed(fired) if timed_out and task_id in own), 0)
+    for at in range(end - 1, -1, -1):
+        if number and history[at].type is EventType.TIMER_FIRED and history[at].task_id == number:
+            return at
+    return None
+
+
+def _set_anew(event: Event, failed: frozenset[int], open_: frozenset[int], ended_ms: int, now_ms: int) -> Event:
+    """A timer of a history that is rewound. One that ran out gets all of its time again, and one that came due while the
+    instance lay failed what it had left: else the instance would fail again at once."""
+    if event.type is not EventType.TIMER_CREATED or event.task_id not in open_:
+        return event
+    fire_at_ms, purpose = event.fields[:2]
+    asked_ms = event.fields[2] if len(event.fields) > 2 else fire_at_ms
+    if event.task_id in failed:
+        left_ms = asked_ms - event.at_ms
+    elif fire_at_ms <= now_ms:
+        left_ms = fire_at_ms - ended_ms
+    else:
+        return event
+    return event._replace(fields=(now_ms + max(0, left_ms), purpose, asked_ms))
+
+
 def _cut(events: Sequence[Event], failure: dict[str, Any] | None) -> int:
     """Where the first of the failures is that made the instance fail; the length if there is none."""
-    causes = set(_causes(failure))
-    at = len(events)
-    for index in range(len(events) - 1, -1, -1):
-        event = events[index]
-        if event.type in FAILURES and _is_among(event.fields[0], causes):
-            at = index
-            break
-    else:
+    named = _named(events, failure)
+    at = len(events) if named is None else named
+    if named is None:
         for index in range(len(events) - 1, -1, -1):
             if events[index].type in SCHEDULED:
                 break
@@ -95,6 +133,16 @@ def _cut(events: Sequence[Event], failure: dict[str, Any] | None) -> int:
         if events[index].type in FAILURES:
             at = index
     return at
+
+
+def _named(events: Sequence[Event], failure: dict[str, Any] | None) -> int | None:
+    """Where the last of the failures is that an error names as its causes."""
+    causes = set(_causes(failure))
+    for index in range(len(events) - 1, -1, -1):
+        event = events[index]
+        if event.type in FAILURES and _is_among(event.fields[0], causes):
+            return index
+    return None
 
 
 def _causes(failure: dict[str, Any] | None) -> Iterator[tuple[Any, Any]]:
@@ -134,6 +182,9 @@ def rewind(turn: Turn, reason: str) -> None:
     """Rewind a failed instance, and let it go on. Its sub-orchestrations that failed are rewound as well."""
     body, record = turn.body, turn.record
     events, failed, seen = rewound(body.history(), record.unseen)
+    open_ = frozenset(Ledger(events).open)
+    ended_ms = turn.now_ms if record.finished_ms is None else record.finished_ms
+    events = [_set_anew(event, failed, open_, ended_ms, turn.now_ms) for event in events]
     if turn.settings.instances_keep_ms:
         turn.effects.cancel_timer(timer_id(turn.target, record.execution_id, "purge"))
     record.former.append(record.execution_id)
