@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from stead.entities import (
     StoreUnavailable,
 )
 from stead.entities._envelope import Message, decode_message
-from stead.transport import ManualClock, MemoryStore, Settings, Store
+from stead.transport import ManualClock, MemoryStore, ServerUnsuitable, Settings, Store, StreamId
 from stead.transport._redis import RedisStore
 from swallowing_proxy import SwallowingProxy
 from valkey_server import ValkeyServer
@@ -69,6 +69,23 @@ async def test_answers_are_read_on_after_lost_connections(memory: MemoryStore, s
         assert await asyncio.gather(*[client.call_entity(Counter.add, str(number), number) for number in range(9)]) == (
             list(range(9))
         )
+
+
+@pytest.mark.parametrize("error", [ServerUnsuitable("the server refuses this user"), ValueError("of another shape")])
+async def test_answers_are_read_on_whatever_a_read_brought(
+    memory: MemoryStore, settings: Settings, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    read, errors = memory.read_replies, [error, error]
+
+    async def failing(group: int, client: str, after: StreamId, block_ms: int) -> Sequence[tuple[StreamId, bytes]]:
+        if errors:
+            raise errors.pop()
+        return await read(group, client, after, block_ms)
+
+    monkeypatch.setattr(memory, "read_replies", failing)
+    async with scripted_worker(memory), client_of(memory, settings) as client:
+        assert await client.call_entity(Counter.add, "a", 2) == 2
+    assert errors == []
 
 
 async def test_answers_are_found_after_a_fail_over_to_lower_stream_ids(settings: Settings) -> None:

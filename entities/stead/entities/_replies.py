@@ -118,15 +118,19 @@ class ReplyReader:
                 await store.clock.sleep(retry_delay(tries))
                 tries += 1
                 continue
-            except SteadError as error:
+            except Exception as error:  # noqa: BLE001 - without the reader every call to come would time out
                 # The calls end at their deadlines; the reader goes on, for the server may be put right again.
-                _log.warning("reading replies: %s", error)
+                if not tries:
+                    _log.warning("reading replies: %s", str(error) or type(error).__name__)
                 await store.clock.sleep(retry_delay(tries))
                 tries += 1
                 continue
             tries = 0
             for _, payload in entries:
-                self._deliver(payload)
+                try:
+                    self._deliver(payload)
+                except Exception as error:  # noqa: BLE001 - one answer costs no other
+                    _log.warning("an answer could not be given to its call: %r", error)
                 self._untrimmed_bytes += len(payload)
             if entries:
                 self._after = entries[-1][0]
@@ -145,5 +149,5 @@ class ReplyReader:
             self._trimming = asyncio.get_running_loop().create_task(self._trim_through(self._after))
 
     async def _trim_through(self, through: StreamId) -> None:
-        with contextlib.suppress(SteadError):
+        with contextlib.suppress(Exception):
             await self._store.trim_replies(self.group, self.client, through)
