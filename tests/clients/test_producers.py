@@ -196,6 +196,30 @@ async def test_a_loss_found_while_a_block_is_left_after_an_error_is_told_with_th
         assert "lost acknowledged messages" in caught.value.__notes__[0]
 
 
+@pytest.mark.parametrize("single", [False, True])
+async def test_partitions_to_which_nothing_is_sent_any_more_are_told_of_too(
+    memory: MemoryStore, settings: Settings, single: bool
+) -> None:
+    async with client_of(memory, settings) as client, client.producer() as producer:
+        send = client.signal_entity if single else producer.signal
+        await send(Counter.add, "a", 0)
+        await producer.flush()
+        lagging = memory.snapshot()
+        for key in KEYS:
+            await send(Counter.add, key, 1)
+        await producer.flush()
+        memory.restore(lagging)
+        with pytest.raises(AcknowledgedLost) as caught:
+            await send(Counter.add, "a", 2)
+            await producer.flush()
+        assert sum(lost_of(caught.value).values()) == len(KEYS)
+        for key in KEYS:
+            await send(Counter.add, key, 3)  # told once
+        await producer.flush()
+        received_ = await received(memory)
+        assert all(received_[f"@counter@{key}"][-1] == 3 for key in KEYS)
+
+
 async def test_a_source_is_told_of_all_partitions_at_once_though_it_ends_at_the_first(
     memory: MemoryStore, settings: Settings
 ) -> None:

@@ -184,3 +184,19 @@ async def test_batches_of_both_sorts_go_in_one_request(twin: Twin) -> None:
         answers = await verdicts(twin.store, *batches)
     assert answers == [Verdict.FULL, Verdict.ACCEPTED] * 2
     assert [await payloads(twin.store, place) for place in range(4)] == [[], [b"1"], [], [b"3"]]
+
+
+async def test_a_batch_of_nothing_asks_what_the_store_still_has(store: Store) -> None:
+    """A sender that hears of a gap asks so for the partitions to which nothing is on its way."""
+
+    async def ask(last: int) -> EnqueueResult:
+        [result] = await store.enqueue([batch([], previous=last, last=last, freeing=True)])
+        return result
+
+    assert (await ask(1)).verdict is Verdict.GAP
+    await store.enqueue([batch([b"a", b"b"])])
+    assert (await ask(1)).verdict is Verdict.DUPLICATE
+    assert await ask(5) == EnqueueResult(Verdict.GAP, 1)
+    assert await payloads(store) == [b"a", b"b"]
+    [result] = await store.enqueue([batch([b"c"], previous=1)])
+    assert result.verdict is Verdict.ACCEPTED

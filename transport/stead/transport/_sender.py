@@ -37,7 +37,7 @@ from ._protocol import Store
 from ._records import Batch, EnqueueResult, Reuse, Start, Verdict
 from ._sender_chain import NOTHING, Chain, Lost, Refused, Simple
 from ._sender_lane import FREEING_BYTES_MAX, Block, Lane
-from ._sender_losses import Known, Losses, judge
+from ._sender_losses import Known, Losses, ask_the_quiet, judge
 from ._sender_sources import Openings, next_incarnation
 from ._sender_tries import HOLD_S_MAX, RETRY_S_MIN, reason_of, retry_delay, told_of, told_of_end
 from ._settings import Settings
@@ -313,6 +313,8 @@ class Sender:
             else:
                 self._trouble_since = None
                 self._tries = 0
+                if any(result.verdict is Verdict.GAP for result in results):
+                    self.losses.add(await ask_the_quiet(self._store, self._lanes))
                 self._judge(lanes, results)
 
     async def _linger(self) -> None:

@@ -180,6 +180,25 @@ class Chain:
             self._doubtful.add(self.pending.last)
             self.pending = None
 
+    def question(self, now_ms: float) -> Batch | None:
+        """A batch without messages, which asks whether the store still has what it has confirmed: it writes nothing. None if
+        there is nothing to ask, or the pending batch will tell."""
+        if self.pending is not None or self.confirmed == NOTHING or now_ms - self._used_ms >= self.keep_ms / 2:
+            return None
+        at = self.confirmed
+        return Batch(
+            self.partition, self.session, self.incarnation, at, at, (), self.backlog_max, self.keep_ms, (), True
+        )
+
+    def learn(self, answer: EnqueueResult, now_ms: float) -> Lost | None:
+        """What the answer to a question says is lost. It is said once: a session goes on under a new name."""
+        if answer.verdict is not Verdict.GAP or answer.detail >= self.confirmed:
+            return None
+        lost = Lost(answer.detail + 1, self.confirmed)
+        if self._new_session is not None:
+            self._renew(now_ms)
+        return lost
+
     def _judge_gap(self, record: int, now_ms: float) -> Judgement:
         self._rechained += 1
         if self._rechained > RECHAINED_MAX:

@@ -10,10 +10,14 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import TypeAlias
 
-from ._errors import AcknowledgedLost
+from ._careful_logger import get_logger
+from ._errors import AcknowledgedLost, SteadError
+from ._protocol import Store
 from ._records import EnqueueResult
 from ._sender_chain import Judgement, Lost, Simple
 from ._sender_lane import Lane
+
+_log = get_logger(__name__)
 
 Judged: TypeAlias = tuple[Lane, EnqueueResult, Judgement]
 Known: TypeAlias = Mapping[int, AcknowledgedLost]  # by partition
@@ -37,6 +41,25 @@ def judge(lanes: Sequence[Lane], results: Sequence[EnqueueResult], now_ms: float
     return settled + judged, known
 
 
+async def ask_the_quiet(store: Store, lanes: Sequence[Lane]) -> list[AcknowledgedLost]:
+    """What was lost in the partitions to which nothing is on its way, when there is a gap in another: nobody might ever send
+    anything there again, and so hear of it."""
+    now_ms = store.clock.now_ms()
+    chains = [lane.chain for lane in lanes if lane.chain is not None]
+    asked = [(chain, batch) for chain in chains if (batch := chain.question(now_ms)) is not None]
+    try:
+        answers = await store.enqueue([batch for _, batch in asked]) if asked else []
+    except SteadError:  # whoever sends there next will hear of it
+        return []
+    found: list[AcknowledgedLost] = []
+    for (chain, _), answer in zip(asked, answers, strict=True):
+        lost = chain.learn(answer, now_ms)
+        if lost is not None:
+            found.append(AcknowledgedLost(chain.partition, lost.lost_from, lost.lost_to))
+            _log.error("%s", found[-1])
+    return found
+
+
 class Losses:
     """What nobody was told of yet."""
 
@@ -50,6 +73,11 @@ class Losses:
         heard = not later and lane.flying is not None and lane.flying.is_waited_for
         self._untold = None if heard else error
         return error
+
+    def add(self, losses: Sequence[AcknowledgedLost]) -> None:
+        """These are known as well."""
+        for lost in losses:
+            self._untold = lost.besides(self._untold)
 
     def take(self) -> AcknowledgedLost | None:
         """Somebody looks, and is told."""
