@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -35,6 +36,17 @@ make: Callable[[], BaseException] = ValueError  # what operations raise
 moody = False  # whether validators and serializers of a state refuse what they took before
 
 
+left: list[asyncio.Task[None]] = []  # what operations have left behind
+
+
+def _raise() -> None:
+    raise make()
+
+
+async def _raise_later() -> None:
+    raise make()
+
+
 class Bad(Entity):
     n: int = 0
 
@@ -52,6 +64,12 @@ class Bad(Entity):
             raise make()
         except BaseException:  # noqa: BLE001
             raise ValueError("worse")  # noqa: B904 - the context is what is to be looked at
+
+    def leave_behind(self) -> None:
+        """What is raised where nobody waits for it."""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(_raise)
+        left.append(loop.create_task(_raise_later()))
 
     def give(self) -> Any:
         return Loose()
@@ -173,6 +191,26 @@ async def test_whatever_an_operation_raises_is_its_own_failure(name: str, monkey
         assert len([letter async for letter in DeadLetters(store).all()]) == 5
 
 
+@pytest.mark.parametrize("name", [name for name in ERRORS if name != "exit"])  # which ends a loop, whoever calls it
+def test_what_is_raised_where_nobody_waits_is_said_and_no_more(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an event loop without a handler of its own, which the tests' have."""
+    monkeypatch.setattr(f"{__name__}.make", ERRORS[name])
+    told = ListHandler()
+    monkeypatch.setattr(logging.root, "handlers", [told])
+
+    async def main() -> None:
+        async with running() as (worker, client, _):
+            await client.call_entity(Bad.leave_behind, "x")
+            while not all(task.done() for task in left):
+                await asyncio.sleep(0)
+            left.clear()
+            gc.collect()
+            await goes_on(worker, client)
+
+    asyncio.run(main())
+    assert told.lines or name == "cancelled"
+
+
 async def test_the_members_of_an_error_do_not_say_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has every attribute was taken for an argument that was refused."""
     monkeypatch.setattr(f"{__name__}.make", ERRORS["one with every attribute"])
@@ -244,6 +282,17 @@ async def test_a_state_that_cannot_be_loaded_waits(name: str, monkeypatch: pytes
         monkeypatch.setattr(f"{__name__}.moody", False)
         async with Worker(store, worker._registry, SETTINGS):
             assert await client.call_entity(Checked.add, "x") == 3
+
+
+class ListHandler(logging.Handler):
+    """Formats, as handlers do, and raises what is raised by that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
 
 
 class Broken(logging.Handler):

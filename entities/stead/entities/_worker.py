@@ -37,6 +37,7 @@ from ._board import Board
 from ._errors import InvalidDefinition
 from ._extension import Extension
 from ._lease_keeper import LeaseKeeper, TaskKeeper, ThreadKeeper, Turning
+from ._loop_errors import mind_errors
 from ._partition import Environment
 from ._registry import Registry
 from ._turns import EntityKind
@@ -116,6 +117,7 @@ class Worker:
         """Join the hub and begin to work. Returns once the first look at the leases has been taken."""
         self._home.check()
         assert self._board is None, "a worker is started once"
+        mind_errors(asyncio.get_running_loop())
         store, settings = self._store, self._settings
         others: list[tuple[str, Kind]] = []  # made below: they need the environment
         kind = EntityKind(self._registry, store.clock.now_ms, settings.payload_bytes_max)

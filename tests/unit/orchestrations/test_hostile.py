@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 SOME = ("a wrapper of an answer", "str raises", "__class__ raises", "exit", "cancelled", "generator exit", "a base error",
         "a wide group", "stop")  # fmt: skip
 
-app = App("hostile", settings=Settings(payload_bytes_max=100_000))
+app = App("hostile", settings=Settings(payload_bytes_max=100_000, determinism="off"))
 
 make: Callable[[], BaseException] = ValueError  # what is raised
 runs: list[str] = []
