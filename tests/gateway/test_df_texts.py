@@ -22,6 +22,7 @@ from stead.app import App
 from stead.entities import Entity, EntityContext
 from stead.orchestrations import OrchestrationContext
 from stead.transport import Settings
+from v1_gateway import eventually, work
 from valkey_server import ValkeyServer
 
 PYTHON = {"user-agent": "Python/3.12 aiohttp/3.14.5", "content-type": "application/json"}
@@ -274,3 +275,17 @@ def test_other_doors_leave_texts_alone(df: Gateway) -> None:
     assert answer.status_code == 200, answer.text
     assert df.http.get(f"{BASE}/entities/keeps_anything/v1").json()["kept"] == ["str", "5"]
     assert df.http.post("/api/v1/entities/keeps_order/v1/keep", json={"args": [ORDER]}).status_code == 400
+
+
+def test_a_gateway_that_does_not_know_the_code_reads_what_the_python_client_means(module_server: ValkeyServer) -> None:
+    """What others mean by a text it cannot know: it passes that on as it is."""
+    app = make_app()
+    with serve(App(app.name, settings=app.settings), module_server.url, worker=False) as served:
+        df, order = Gateway(app, served.url, served.http), json.dumps(json.dumps(asdict(Order("tea"))))
+        with work(app, module_server.url):
+            eventually(lambda: by_input(df, "order", order, PYTHON) == ["Order", {"item": "tea", "count": 1}] or None)
+            assert by_input(df, "text", json.dumps(json.dumps("5")), PYTHON) == ["str", "5"]
+            assert by_input(df, "text", json.dumps("5"), ANY) == ["str", "5"]
+            assert by_signal(df, "order", order, PYTHON) == ["Order", {"item": "tea", "count": 1}]
+            assert by_signal(df, "text", json.dumps(ORDER), ANY) == ["str", ORDER]
+            assert by_event(df, "order", json.dumps(ORDER), ANY) == ["Order", {"item": "tea", "count": 2}]

@@ -82,8 +82,10 @@ async def signal(request: Request, hub: Hub) -> Response:
 def _readings(request: Request, hub: Hub, entity_id: EntityId, operation: str, argument: Any) -> Sequence[Any]:
     """What an argument may be, the likeliest first: a text may hold JSON, if a text is not what is declared."""
     text, known = text_of(request, argument), known_operation(hub.client, entity_id, operation)
-    if not isinstance(text, ClientText) or known is None or known.first is None:
+    if not isinstance(text, ClientText):
         return [argument]
+    if known is None or known.first is None:
+        return [text.readings(untyped=True)[0] if text.twice else argument]
     untyped = takes_anything(known.first)
     if untyped and media_type(request) != "application/json":
         return [argument]

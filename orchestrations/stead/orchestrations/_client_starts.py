@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from stead.entities.kinds import ClientText
 from stead.transport import InvalidInput, Reuse
 
 from ._data import plain
@@ -35,7 +36,9 @@ class Subject(NamedTuple):
         """
         if self.definition is not None:
             return plain(self.definition.encode_input(value))
-        return None if value is OMITTED else plain(value)  # (of a client's text just the text)
+        if isinstance(value, ClientText):
+            return value.read(None) if value.twice else str(value)
+        return None if value is OMITTED else plain(value)
 
 
 def resolve(registry: OrchestrationRegistry, orchestration: object, version: str | None) -> Subject:
