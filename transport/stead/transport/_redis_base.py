@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,7 +28,7 @@ def padded(stream_id: bytes) -> bytes:
 
 
 @contextmanager
-def concerning(partition: int) -> Iterator[None]:
+def concerning(partition: int) -> Generator[None]:
     """Around a step for one partition: whatever is wrong with what the store holds is `KeyDamaged`, and says whose step
     it was."""
     try:
