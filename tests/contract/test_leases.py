@@ -170,6 +170,7 @@ async def test_the_renewer_s_thread_can_leave_a_marker_too(store: Store) -> None
     assert (await take(store, token=b"next", expected=b"token")).running == marker
 
 
+@pytest.mark.hazard(20)
 async def test_an_owner_heard_of_since_its_lease_ran_out_did_not_end_on_a_message(twin: Twin) -> None:
     """It lost the lease, to a server that refused renewals, say: nothing is suspect, and no try is counted."""
     store = twin.store
@@ -206,6 +207,7 @@ async def test_a_worker_that_takes_its_own_lease_again_did_not_end(store: Store)
     assert (again.unclean, again.epoch) == (0, 2)
 
 
+@pytest.mark.hazard(20)
 @pytest.mark.parametrize(("tries", "left"), [(1, None), (3, Running("@e@k", b"5-0", 2))])
 async def test_a_release_takes_the_try_back_that_it_ended(store: Store, tries: int, left: Running | None) -> None:
     """An operation that was cancelled when its worker was shut down has not ended a worker."""

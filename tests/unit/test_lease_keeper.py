@@ -82,6 +82,7 @@ async def test_what_nobody_expects_is_told_in_the_event_loop_and_the_thread_is_s
     assert thread is threading.current_thread()
 
 
+@pytest.mark.hazard(18)
 @pytest.mark.parametrize("broken", [False, True])
 async def test_a_stuck_worker_ends_though_its_message_cannot_be_marked(broken: bool) -> None:
     """The server refuses the mark, or even what the loop is in cannot be told."""
