@@ -178,6 +178,8 @@ class Slots:
                 outcome = await perform(job, self.intercept, self._settings)
         except KeyboardInterrupt as interrupt:
             self.interrupted(interrupt)
+            if job.task is not None:
+                job.task.add_done_callback(_seen)
             raise
         except BaseException as error:  # noqa: BLE001 - what was forgotten here would be waited for in vain
             outcome = failed_in_stead(job, error)
@@ -258,6 +260,12 @@ class Slots:
                 for job in list(self._live):
                     if job.stage is not Stage.DROPPED:
                         await ended(job)
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """The event loop raises it as well: there is nothing to say about it once more."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def ended(job: Job) -> None:

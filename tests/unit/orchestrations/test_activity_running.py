@@ -145,13 +145,16 @@ async def interrupt_softly() -> None:
 
 @pytest.mark.parametrize("activity", [interrupt, interrupt_softly])
 def test_an_interrupt_is_nobodys_failure(activity: Any) -> None:
+    benches: list[ActivityBench] = []
+
     async def main() -> None:
-        bench = ActivityBench(activity)
+        benches.append(bench := ActivityBench(activity))
         bench.grant(bench.task(activity.__name__))
         await asyncio.sleep(5)
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(main())
+    assert [type(failure) for failure in benches[0].board.failures] == [KeyboardInterrupt], "the worker ends with it"
 
 
 async def test_no_more_run_than_may_and_the_rest_in_order() -> None:
