@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from redis_steps import batch, commit, payloads, reservations, take
-from stead.transport import Batch, EnqueueResult, Reuse, Start, Store, Verdict
+from stead.transport import Batch, CommitVerdict, EnqueueResult, Reuse, SentStart, Start, Store, Verdict
 from store_twins import Twin
 
 pytestmark = pytest.mark.anyio
@@ -128,3 +128,19 @@ async def test_many_starts_may_be_in_one_batch(twin: Twin) -> None:
     assert result.refused == frozenset(range(1, count, 2))
     assert (await store.enqueue([whole]))[0] == EnqueueResult(Verdict.DUPLICATE, count - 1, result.refused)
     assert await payloads(store) == [b"%d" % number for number in range(0, count, 2)]
+
+
+@pytest.mark.hazard(14)
+async def test_a_commit_that_carries_out_a_start_and_sends_a_new_one_of_the_same_id(store: Store) -> None:
+    await store.enqueue([starts((b"1", start(0, "i", b"s")))])
+    owner = await take(store)
+    again = SentStart(0, "i", b"t", b"again")
+    both = commit(owner, started=[("i", b"s")], starts=[again])
+    assert await store.commit([both], store.generation) == [CommitVerdict.APPLIED]
+    assert await reservations(store, 0, ["i"]) == [b"again"]
+    assert (await payloads(store))[-1] == b"again"
+    # It is reserved for the new one: carrying out the old one again frees nothing, carrying out the new one does.
+    await store.commit([commit(owner, b"second", b"first", started=[("i", b"s")])], store.generation)
+    assert await reservations(store, 0, ["i"]) == [b"again"]
+    await store.commit([commit(owner, b"third", b"second", started=[("i", b"t")])], store.generation)
+    assert await reservations(store, 0, ["i"]) == [None]

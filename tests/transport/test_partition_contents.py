@@ -95,6 +95,18 @@ async def test_due_timers_fire_in_the_order_of_their_times_and_in_bounded_steps(
     assert (await take(store, token=b"next", expected=owner.token)).next_due_ms is None
 
 
+async def test_a_cancelled_timer_is_in_neither_of_its_keys(store: RedisStore, server: ValkeyServer) -> None:
+    owner = await take(store)
+    timers = [Timer(b"%d" % number, 10 + number, b"payload") for number in range(3)]
+    await store.commit([commit(owner, timers=timers)], store.generation)
+    await store.commit([commit(owner, b"second", b"first", cancelled=[b"0", b"2", b"never was"])], store.generation)
+    keys = Keys(store.layout).partitions[0]
+    assert server.run("ZRANGE", keys.timers, 0, -1) == [b"1"]
+    assert server.run("HKEYS", keys.payloads) == [b"1"]
+    await store.commit([commit(owner, b"third", b"second", cancelled=[b"1"])], store.generation)
+    assert (server.run("EXISTS", keys.timers), server.run("EXISTS", keys.payloads)) == (0, 0)
+
+
 # -- dead letters, replies ---------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from activity_bench import ActivityBench, settle
 from stead.orchestrations._activity_run import ActivityContext, activity_context
+from stead.transport import Taken
 
 pytestmark = pytest.mark.anyio
 
@@ -421,3 +422,41 @@ async def test_ten_thousand_a_second() -> None:
         bench.unwanted(*tasks)
     assert len(bench.answers) == 5_000
     assert seconds < 2  # on a slow and busy machine; a tenth of it elsewhere
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+async def test_a_result_that_comes_while_a_partition_drains_is_in_the_inbox_exactly_once(stopping: bool) -> None:
+    go = asyncio.Event()
+    sent: list[bytes] = []
+
+    async def wait() -> str:
+        await go.wait()
+        return "done"
+
+    bench = ActivityBench(wait)
+    bench.board.stopping = stopping
+    complete = bench.store.complete_task
+
+    async def complete_task(partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
+        sent.append(task_id)
+        return await complete(partition, task_id, payload, taken)
+
+    bench.store.complete_task = complete_task  # type: ignore[method-assign]
+    early, late = bench.task("wait"), bench.task("wait")
+    async with bench.running():
+        bench.grant(early)
+        await settle()
+        bench.partition.draining = True
+        go.set()
+        await bench.idle()
+        assert (bench.answers, sent) == ({}, [])  # no turn would take it
+        bench.partition.draining = False
+        go.clear()
+        bench.grant(late)
+        await settle()
+        giving_back = asyncio.ensure_future(bench.give_back())
+        await settle()
+        go.set()
+        await giving_back
+        await bench.idle()
+    assert (bench.answers, sorted(sent)) == ({}, sorted([early.task_id, late.task_id]))
