@@ -359,3 +359,18 @@ async def clock(context: OrchestrationContext) -> float:
     done = stead.raw("instances", f"{module}:app")
     assert done.status == 0, done.err
     assert not [warning for warning in recwarn if issubclass(warning.category, NonDeterminismWarning)]
+
+
+def test_a_status_says_what_is_waited_for_and_shows_the_failures_traceback(stead: Stead) -> None:
+    instance = start(stead, "approval", '{"amount": 5}')
+    eventually(lambda: "Running" in stead("status", instance).out)
+    assert "an external event" in " ".join(stead("status", instance).out.split())
+    assert json.loads(stead("status", instance, "--json").out)["waiting_for"] == []
+    stead("suspend", instance)
+    eventually(lambda: "being resumed" in stead("status", instance).out)
+    failed = start(stead, "books", "5000")
+    eventually(lambda: "Failed" in stead("status", failed).out)
+    shown = stead("status", failed).out
+    assert "waits for" not in shown
+    assert "in book" in shown  # the activity's own frame
+    assert 'raise ValueError("too' in shown

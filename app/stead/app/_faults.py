@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stead.entities import OperationFailed
 from stead.transport import ConnectionLost, SteadError, StoreUnavailable
 
 FAILED = 1
@@ -28,6 +29,8 @@ def explain(error: BaseException, app: str) -> str:
     text = one_line(str(error)) or type(error).__name__
     if isinstance(error, (StoreUnavailable, ConnectionLost)):
         return f"{text}; check --url, $STEAD_URL and whether the server runs"
+    if isinstance(error, OperationFailed):
+        return f"{text}; --debug shows the worker's traceback"
     if isinstance(error, (Fault, SteadError)):
         return text.replace("`stead info`", f"`stead info {app}`")
     return f"{type(error).__name__}: {text}; --debug shows the traceback"

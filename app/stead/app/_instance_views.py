@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+_WAITS_MAX = 10  # things that an instance waits for, to show
+
 COLOURS = {
     RuntimeStatus.COMPLETED: "green",
     RuntimeStatus.FAILED: "red",
@@ -97,6 +99,11 @@ def status_line(status: OrchestrationStatus[Any]) -> dict[str, Any]:
         "tags": dict(status.tags or {}),
         "failure": failure_line(status.failure),
     }
+    if status.waiting_for is not None:
+        line["waiting_for"] = [
+            {"kind": wait.kind, "name": wait.name, "since_time": wait.since, "until_time": wait.until}
+            for wait in status.waiting_for
+        ]
     return line
 
 
@@ -141,7 +148,37 @@ def print_status(screen: Console, status: OrchestrationStatus[Any]) -> None:
         while cause is not None:
             rows.add_row("caused by", one_line(str(cause)))
             cause = cause.cause
+    for line in _waiting_lines(status):
+        rows.add_row("waits for", line)
     screen.print(rows)
+    failure = status.failure
+    while failure is not None:
+        for line in failure.traceback.splitlines():
+            screen.print(f"  {line}", style="dim", soft_wrap=True)
+        failure = failure.cause
+
+
+def _waiting_lines(status: OrchestrationStatus[Any]) -> list[str]:
+    """What an instance that is not finished waits for, since when and until when."""
+    since = local_time(status.last_updated_time)
+    if status.is_finished:
+        return []
+    if status.runtime_status is RuntimeStatus.PENDING:
+        until = status.scheduled_time
+        return [
+            f"its time, until {local_time(until)}" if until is not None else f"a worker with its code, since {since}"
+        ]
+    if status.runtime_status is RuntimeStatus.SUSPENDED:
+        return [f"being resumed, since {since}"]
+    lines = [
+        f"{wait}, since {local_time(wait.since)}"
+        + (f", until {local_time(wait.until)}" if wait.until is not None else "")
+        for wait in (status.waiting_for or ())[:_WAITS_MAX]
+    ]
+    more = len(status.waiting_for or ()) - _WAITS_MAX
+    if more > 0:
+        lines.append(f"and {more:,} more; --json shows all")
+    return lines or [f"an external event, or its code's turn, since {since}"]
 
 
 def instance_table() -> Table:

@@ -121,6 +121,8 @@ def _next(request: Request, command: str, instance_id: str) -> None:
 def status_command(request: Request, instance_id: str) -> int:
     async def work(_: App, client: Client) -> int:
         status = await _find(request, client, instance_id)
+        if not status.is_finished:
+            status = await client.get_status(instance_id, show_history=True) or status
         if request.as_json:
             print_json_line(status_line(status))
             return 0

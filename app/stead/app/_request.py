@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from stead.entities import OperationFailed
 from stead.orchestrations import NonDeterminismWarning
 from stead.transport import Settings
 
@@ -67,6 +68,8 @@ class Request:
         except Exception as error:  # noqa: BLE001 - whatever it is becomes one line for people
             if self.debug:
                 traceback.print_exc()
+                if isinstance(error, OperationFailed):
+                    sys.stderr.write(f"\nin the worker:\n{error.traceback}\n")
             if variables := find_in_environment(error):  # what a command makes settings of, beside the app
                 error = Fault(f"the environment: {variables}", usage=True)
             print_error(explain(error, self.app), type(error).__name__, as_json=self.as_json)

@@ -30,9 +30,10 @@ from ._calls import Calls, PendingCall
 from ._definition import EntityType
 from ._entity import Entity
 from ._envelope import UnknownEnvelope, decode_record, message_extras
-from ._errors import InvalidState, UnknownEntity
+from ._errors import CallTimeout, InvalidState, UnknownEntity
 from ._ids import EntityId, canonical_name, check_key
 from ._listing import PAGE_READ_LENGTH, EntityStatus, Page, entity_status, take_page
+from ._no_answer import NoAnswer
 from ._outgoing import Outgoing
 from ._producer import Producer, SourceProducer, check_source
 from ._reads import Tries, read_patiently
@@ -60,6 +61,7 @@ class EntityClient:
         self._producers: set[Producer | SourceProducer] = set()
         self._closed = False
         self._home = HomeLoop("this client")
+        self._no_answer = NoAnswer(store, settings)
 
     async def aclose(self) -> None:
         """Stop. What is under way raises `StoreUnavailable`, and so does everything from now on, at once; producers still
@@ -207,6 +209,9 @@ class EntityClient:
             payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
             await self._send_call(pending, payload, frees=call.frees)
             value = await pending.future
+        except CallTimeout as error:
+            advice = await self._no_answer.advice(call.target)
+            raise CallTimeout(error.what, error.timeout_seconds, advice) from None
         finally:
             self._calls.end(pending)
         return value if call.operation is None else call.operation.decode_result(value)

@@ -12,7 +12,7 @@ import math
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, Never, NoReturn
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
@@ -45,7 +45,7 @@ def value_of(annotation: Any, what: str) -> Value:
     """How to handle values of an annotation. Raises `InvalidDefinition` if they cannot be sent."""
     if annotation is Any or annotation is inspect.Parameter.empty or annotation is object:
         return Value(_Unlike, lambda value: value, None)
-    if annotation is None:
+    if annotation is None or annotation in (Never, NoReturn):  # what only raises, or only goes on as new, gives None
         annotation = type(None)
     if annotation in _EXACT:
         return Value(annotation, TypeAdapter(annotation).validator.validate_python, None)

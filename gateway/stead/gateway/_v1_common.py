@@ -140,6 +140,16 @@ def status_data(status: OrchestrationStatus[Any]) -> dict[str, Any]:
     data["etag"] = etag_of({name: value for name, value in data.items() if name != "input"})
     if status.history is not None:
         data["history"] = [event_data(event) for event in status.history]
+    if status.waiting_for is not None:
+        data["waiting_for"] = [
+            {
+                "kind": wait.kind,
+                "name": wait.name,
+                "since_time": milliseconds(wait.since),
+                "until_time": None if wait.until is None else milliseconds(wait.until),
+            }
+            for wait in status.waiting_for
+        ]
     return data
 
 

@@ -165,6 +165,15 @@ class FailureModel(_Answer):
     cause: FailureModel | None = None
 
 
+class WaitModel(_Answer):
+    """One thing that an instance waits for."""
+
+    kind: Literal["activity", "sub-orchestration", "timer", "entity", "lock"]
+    name: str
+    since_time: datetime
+    until_time: datetime | None
+
+
 class InstanceStatus(_Answer):
     """What is committed of an instance. Instants are in UTC, to the millisecond."""
 
@@ -185,6 +194,8 @@ class InstanceStatus(_Answer):
     """Changes with the status: for `since`, and as `ETag`."""
     history: list[dict[str, Any]] | None = None
     """If it was asked for."""
+    waiting_for: list[WaitModel] | None = None
+    """With the history: what an unfinished instance waits for, as far as its history says it."""
 
 
 class InstancePage(_Answer):

@@ -59,6 +59,7 @@ from ._retry import RetryPolicy
 from ._status import OrchestrationStatus
 from ._unsupported import StuckOrchestration, UnsupportedInOrchestrator
 from ._versions import compare_versions
+from ._waits import Wait
 
 __all__ = [
     "OMITTED",
@@ -108,6 +109,7 @@ __all__ = [
     "UnknownInstance",
     "UnknownOrchestration",
     "UnsupportedInOrchestrator",
+    "Wait",
     "activity_context",
     "check_determinism",
     "compare_versions",

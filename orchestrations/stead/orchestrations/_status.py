@@ -11,6 +11,7 @@ from ._events import Event, EventType, HistoryEvent
 from ._failures import FailureDetails
 from ._messages import StartMessage
 from ._record import FINISHED, InstanceRecord, RuntimeStatus
+from ._waits import Wait, waits_of
 
 O_co = TypeVar("O_co", covariant=True)
 
@@ -21,7 +22,7 @@ class OrchestrationStatus(Generic[O_co]):
 
     `output` is the result of a Completed instance (checked against its type where the program knows the orchestration,
     otherwise plain data), the reason of a Terminated one, else None; `failure` says why a Failed one failed. `input` and
-    `history` are there if they were asked for.
+    `history` are there if they were asked for; with the history comes `waiting_for`, what an unfinished instance waits for.
     """
 
     name: str
@@ -38,6 +39,7 @@ class OrchestrationStatus(Generic[O_co]):
     history: list[HistoryEvent] | None = None
     parent_instance_id: str | None = None
     scheduled_time: datetime | None = None
+    waiting_for: list[Wait] | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -77,6 +79,7 @@ def status_of(
         None if events is None else [HistoryEvent.of(event) for event in events],
         None if record.parent is None else record.parent.instance,
         None if record.scheduled_ms is None else _time(record.scheduled_ms),
+        None if events is None else [] if record.finished else waits_of(events),
     )
 
 
