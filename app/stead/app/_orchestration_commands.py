@@ -102,7 +102,7 @@ def _check_text(known: Orchestration[Any, Any], word: str) -> None:
     except InvalidInput:
         try:
             json.loads(word)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Fault(f"INPUT is not JSON ({error}): {word}", usage=True) from None
 
 

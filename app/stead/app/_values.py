@@ -25,6 +25,8 @@ def parse_argument(word: str) -> object:
     """An argument: JSON if it is JSON (`3.5`, `true`, `'{"a": 1}'`), otherwise the word itself as text."""
     try:
         return json.loads(word, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise Fault(f"the argument {word[:20]}… is nested too deep", usage=True) from None
     except ValueError:
         return word
 

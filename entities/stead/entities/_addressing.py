@@ -89,6 +89,8 @@ def check_operation_name(name: str) -> str:
     """An operation's name, if it can be one anywhere. Raises `InvalidInput` otherwise."""
     if not 0 < len(name) <= 256 or not name.isprintable():
         raise InvalidInput(f"operation {name[:40]!r}", "a name has 1 to 256 printable characters")
+    if name.startswith("!"):  # the locks of critical sections
+        raise InvalidInput(f"operation {name!r}", "names that begin with '!' are stead's own")
     return name
 
 

@@ -19,7 +19,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast
 
-from stead.transport import InvalidInput, SteadError, StreamId, pack, unpack
+from stead.transport import (
+    DEPTH_MAX,
+    InvalidInput,
+    SteadError,
+    StreamId,
+    deep_one,
+    pack,
+    pack_envelope,
+    unpack,
+    unpack_envelope,
+)
 
 MESSAGE_VERSION = 1
 REPLY_VERSION = 1
@@ -129,22 +139,39 @@ def encode_message(
 ) -> bytes:
     """The bytes of a message. Raises `InvalidInput` if an argument cannot be stored."""
     if extras:
-        return pack((MESSAGE_VERSION, target, operation, args, message_id, extras))
-    return pack((MESSAGE_VERSION, target, operation, args, message_id))
+        payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id, extras))
+    else:
+        payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id))
+    deep = deep_one(payload, args, DEPTH_MAX)
+    if deep is not None:
+        raise _too_deep(f"argument {deep + 1} of {operation!r}")
+    if extras and (kwargs := cast("Mapping[str, object] | None", extras.get("k"))):
+        deep = deep_one(payload, list(kwargs.values()), DEPTH_MAX)
+        if deep is not None:
+            raise _too_deep(f"argument {list(kwargs)[deep]!r} of {operation!r}")
+    return payload
+
+
+def _too_deep(what: str) -> InvalidInput:
+    return InvalidInput(what, f"it is nested deeper than {DEPTH_MAX} levels")
 
 
 def decode_message(envelope: bytes) -> Message:
     """The message of an envelope. Raises `InvalidInput` if it is none, `UnknownEnvelope` if it is a newer one's."""
-    parts = unpack(envelope)
+    parts = unpack_envelope(envelope)
     try:
         if parts[0] != MESSAGE_VERSION:
             raise _unknown(parts)
         target, operation, args, message_id = parts[1:5]
         if type(target) is not str or type(operation) is not str or type(args) not in _ARRAYS:
             raise TypeError("target and operation have to be text, and the arguments an array")
+        if deep_one(envelope, args, DEPTH_MAX) is not None:
+            raise TypeError(f"an argument is nested deeper than {DEPTH_MAX} levels")
         if len(parts) == 5 and operation != RELEASE:
             return Message(target, operation, args, message_id, None, None, None, None, None)
         extras = cast("dict[str, Any]", parts[5] if len(parts) > 5 else {})
+        if deep_one(envelope, (extras,), DEPTH_MAX + 2) is not None:
+            raise TypeError(f"an argument is nested deeper than {DEPTH_MAX} levels")
         lock = _lock_id(extras.get("l"))
         return Message(
             target,
@@ -234,12 +261,15 @@ def message_extras(
 
 def encode_reply(call_id: int, value: object) -> bytes:
     """The bytes of a successful answer."""
-    return pack((REPLY_VERSION, call_id, True, value))
+    payload = pack_envelope((REPLY_VERSION, call_id, True, value))
+    if deep_one(payload, (value,), DEPTH_MAX) is not None:
+        raise _too_deep("result")
+    return payload
 
 
 def encode_failure(call_id: int, failure: Failure) -> bytes:
     """The bytes of an answer that says why there is none."""
-    return pack((REPLY_VERSION, call_id, False, failure.as_map()))
+    return pack_envelope((REPLY_VERSION, call_id, False, failure.as_map()))
 
 
 def decode_reply(payload: bytes) -> tuple[int, object | Failure, bool]:

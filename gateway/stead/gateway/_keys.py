@@ -197,7 +197,7 @@ def _parse(text: str, where: str) -> dict[str, list[str]]:
     """Rights by key. What is wrong is said without showing a key."""
     try:
         found: Any = json.loads(text, object_pairs_hook=_Pairs)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise KeysRefused(f"the keys in {where} are not JSON; write {_EXAMPLE}") from None
     if not isinstance(found, _Pairs):
         raise KeysRefused(f"the keys in {where} are not an object of rights by key; write {_EXAMPLE}")

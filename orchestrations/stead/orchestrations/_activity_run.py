@@ -13,7 +13,16 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from stead.entities.kinds import held_reports, watched
-from stead.transport import InvalidInput, PayloadTooLarge, Settings, Taken, get_logger, pack, pack_exact, unpack
+from stead.transport import (
+    InvalidInput,
+    PayloadTooLarge,
+    Settings,
+    Taken,
+    get_logger,
+    pack_envelope,
+    pack_exact,
+    unpack,
+)
 from stead.transport.describing import message_of, qualified_name
 
 from ._failures import FailureDetails
@@ -197,7 +206,7 @@ def encode_task(
 
     Raises `InvalidInput` if an argument cannot be stored.
     """
-    return pack((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags))
+    return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags))
 
 
 async def perform(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:

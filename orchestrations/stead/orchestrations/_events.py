@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from stead.transport import InvalidInput, pack, unpack
+from stead.transport import InvalidInput, pack_envelope, unpack
 
 
 class EventType(IntEnum):
@@ -170,7 +170,7 @@ class Event(NamedTuple):
 
 def encode_event(event: Event) -> bytes:
     """The bytes of an event in the log. Raises `InvalidInput` if one of its values cannot be stored."""
-    return pack((int(event.type), event.at_ms, event.task_id, *event.fields))
+    return pack_envelope((int(event.type), event.at_ms, event.task_id, *event.fields))
 
 
 _TYPES = {int(event_type): event_type for event_type in EventType}

@@ -57,8 +57,8 @@ def import_history(data: object) -> History:
     if isinstance(data, str):
         try:
             data = json.loads(data)
-        except ValueError as error:
-            raise InvalidInput("history", f"it is not JSON ({error})") from None
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput("history", f"it is not JSON that can be read ({error})") from None
     if not isinstance(data, Mapping):
         raise InvalidInput("history", "write what `stead history --json` writes: an object")
     found = cast("Mapping[str, Any]", data)

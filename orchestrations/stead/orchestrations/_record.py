@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from stead.entities.kinds import TaskAddress, UnknownEnvelope
-from stead.transport import InvalidInput, pack, unpack
+from stead.transport import InvalidInput, pack_envelope, unpack
 
 RECORD_VERSION = 1
 
@@ -112,7 +112,7 @@ def encode_record(record: InstanceRecord) -> bytes:
         record.former,
         record.unseen,
     )
-    return bytes((STATUS_NUMBERS[record.status],)) + pack(fields)
+    return bytes((STATUS_NUMBERS[record.status],)) + pack_envelope(fields)
 
 
 def decode_record(data: bytes) -> InstanceRecord:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ._careful_logger import CarefulLogger, get_logger
 from ._clock import Clock, ManualClock, ServerClock
-from ._codec import pack, pack_exact, partition_of, unpack
+from ._codec import pack, pack_envelope, pack_exact, partition_of, unpack, unpack_envelope
+from ._depth import DEPTH_MAX, deep_one
 from ._ending import end_task, see_through
 from ._errors import (
     AcknowledgedLost,
@@ -64,6 +65,7 @@ from ._settings import Settings
 from ._urls import StoreUrl, parse_url
 
 __all__ = [
+    "DEPTH_MAX",
     "UNREADABLE",
     "AcknowledgedLost",
     "Acquired",
@@ -121,10 +123,12 @@ __all__ = [
     "Verdict",
     "WorkerView",
     "WrongEventLoop",
+    "deep_one",
     "end_task",
     "get_logger",
     "open_store",
     "pack",
+    "pack_envelope",
     "pack_exact",
     "parse_url",
     "partition_of",
@@ -132,4 +136,5 @@ __all__ = [
     "see_through",
     "stream_order",
     "unpack",
+    "unpack_envelope",
 ]

@@ -19,7 +19,8 @@ import threading
 import zlib
 import zoneinfo
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -29,10 +30,13 @@ from uuid import UUID
 import msgpack
 from pydantic import AnyUrl, BaseModel
 
+from ._depth import DEPTH_MAX, ENVELOPE_DEPTH, is_deep
 from ._errors import InvalidInput
 from .describing import text_of
 
 _msgpack: Any = msgpack  # it has no types of its own
+
+_READ_DEPTH_MAX = DEPTH_MAX + ENVELOPE_DEPTH
 
 # The extension types. Never change a number: stored data carries it.
 _DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _SET, _FROZENSET, _TUPLE, _INTEGER = range(1, 11)
@@ -144,9 +148,34 @@ def _simpler(value: object) -> object:
     raise TypeError(f"a value of type {type(value).__qualname__} cannot be stored")
 
 
+class _Nesting(threading.local):
+    """How many extensions deep this thread is in a value."""
+
+    depth = 0
+
+
+_nesting = _Nesting()
+
+
+@contextmanager
+def _one_deeper() -> Iterator[None]:
+    """Around what is inside an extension: the stack of the process is what would be used up."""
+    if _nesting.depth >= DEPTH_MAX:
+        raise ValueError(_TOO_DEEP)
+    _nesting.depth += 1
+    try:
+        yield
+    finally:
+        _nesting.depth -= 1
+
+
+_TOO_DEEP = f"it is nested deeper than {DEPTH_MAX} levels"
+
+
 def _pack_fresh(value: object) -> bytes:
     """Pack by a packer of its own: for what is packed while another packer waits, which are not re-entrant."""
-    return cast("bytes", _msgpack.packb(value, strict_types=True, default=_default))
+    with _one_deeper():
+        return cast("bytes", _msgpack.packb(value, strict_types=True, default=_default))
 
 
 # Without `default` a packer runs no Python code, so no other thread can get between: one for all is safe.
@@ -163,25 +192,43 @@ class _Extended(threading.local):
 _extended = _Extended()
 
 
-def pack_exact(value: object) -> bytes:
+def pack_exact(value: object, depth_max: int = DEPTH_MAX) -> bytes:
     """`pack`, but a tuple at the top stays one too."""
+    data = _packed(value)
+    if is_deep(data, value, depth_max):
+        raise InvalidInput("data", f"it cannot be stored: {_TOO_DEEP}")
+    return data
+
+
+def _packed(value: object) -> bytes:
     try:
         return _plain(value)
     except (TypeError, OverflowError):
         pass
     except ValueError as error:
-        raise InvalidInput("data", f"it cannot be stored: {text_of(error)}") from error
+        raise InvalidInput("data", f"it cannot be stored: {_reason(error)}") from error
     try:
         return _extended.pack(value)
     except InvalidInput:
         raise
     except Exception as error:  # also what a model's own serializer raises
-        raise InvalidInput("data", f"it cannot be stored: {text_of(error)}") from error
+        raise InvalidInput("data", f"it cannot be stored: {_reason(error)}") from error
 
 
-def pack(value: object) -> bytes:
-    """The bytes of a value. Raises `InvalidInput` for what cannot be stored."""
-    return pack_exact(list(cast("tuple[object, ...]", value)) if type(value) is tuple else value)
+def _reason(error: Exception) -> str:
+    """What to say of an error: msgpack and Python have limits of depth of their own."""
+    text = text_of(error)
+    return _TOO_DEEP if type(error) is RecursionError or "recursion limit" in text else text
+
+
+def pack(value: object, depth_max: int = DEPTH_MAX) -> bytes:
+    """The bytes of a value. Raises `InvalidInput` for what cannot be stored, or is nested too deep."""
+    return pack_exact(list(cast("tuple[object, ...]", value)) if type(value) is tuple else value, depth_max)
+
+
+def pack_envelope(value: Sequence[object]) -> bytes:
+    """The bytes of what stead itself puts around values. Whoever makes it looks at the values themselves (`deep_one`)."""
+    return _packed(list(value))
 
 
 def _members(data: bytes) -> list[Any]:
@@ -210,14 +257,26 @@ def _ext_hook(code: int, data: bytes) -> object:
 
 
 def _unpack(data: bytes) -> Any:
-    return _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
+    with _one_deeper():
+        return _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
 
 
 def unpack(data: bytes) -> Any:
     """The value of bytes that `pack` made. Raises `InvalidInput` for anything else."""
     try:
-        return _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
+        value = _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
+        if is_deep(data, value, _READ_DEPTH_MAX):
+            raise ValueError(_TOO_DEEP)
+        return value
     except Exception as error:  # msgpack, the readers and hashing raise a dozen kinds; all mean the same
+        raise InvalidInput("data", f"it is not what stead stored ({type(error).__name__}: {text_of(error)})") from error
+
+
+def unpack_envelope(data: bytes) -> Any:
+    """`unpack` for whoever looks at the values' depth by itself (`deep_one`)."""
+    try:
+        return _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
+    except Exception as error:
         raise InvalidInput("data", f"it is not what stead stored ({type(error).__name__}: {text_of(error)})") from error
 
 
