@@ -203,6 +203,7 @@ async def until(check: Callable[[], Awaitable[bool]], seconds: float = 20) -> No
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.invariant(12)
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_key_of_another_type_stops_its_partition_alone(
     hub: Hub, name: str, caplog: pytest.LogCaptureFixture

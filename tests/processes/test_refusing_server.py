@@ -106,6 +106,7 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
 }
 
 
+@pytest.mark.invariant(12)
 @pytest.mark.parametrize("trouble", TROUBLES)
 async def test_workers_go_on_when_the_trouble_is_over(start_server: Callable[..., ValkeyServer], trouble: str) -> None:
     server = start_server()

@@ -172,6 +172,7 @@ def calm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.moody", False)
 
 
+@pytest.mark.invariant(12)
 @pytest.mark.parametrize("name", ERRORS)
 async def test_whatever_an_operation_raises_is_its_own_failure(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.make", ERRORS[name])

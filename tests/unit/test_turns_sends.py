@@ -205,6 +205,7 @@ async def test_the_sends_of_an_asynchronous_operation_leave_in_its_order() -> No
         assert await logged(client) == ["a first", "a second", "end"]
 
 
+@pytest.mark.hazard(21)
 @pytest.mark.anyio
 async def test_an_operation_ends_after_operation_ms_max_and_nothing_of_it_is_left() -> None:
     async with working(operation_ms_max=20) as (client, store):

@@ -67,6 +67,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EntityKind, "_fail", fail)
 
 
+@pytest.mark.invariant(12)
 @pytest.mark.usefixtures("broken")
 @pytest.mark.parametrize("operation", [Counter.fail, Counter.fail_later])
 async def test_a_turn_that_breaks_costs_its_message_and_nothing_else(
