@@ -25,7 +25,10 @@ async def test_a_thread_that_was_given_up_is_replaced_and_named(caplog: pytest.L
     """So often, at most, as there may be threads; what is given up beyond that counts until it ends."""
     go = threading.Event()
 
+    begun: list[int] = []
+
     def hang() -> None:
+        begun.append(1)
         go.wait()
 
     def which(number: int) -> int:
@@ -38,7 +41,8 @@ async def test_a_thread_that_was_given_up_is_replaced_and_named(caplog: pytest.L
             for last in (False, True):
                 hanging = [bench.task("hang") for _ in range(2)]
                 bench.grant(*hanging)
-                await settle()
+                while len(begun) < (4 if last else 2):
+                    await asyncio.sleep(0)
                 bench.unwanted(*hanging)
                 assert slots.running == (2 if last else 0)
                 if not last:
