@@ -64,9 +64,8 @@ async def test_when_answers_cannot_be_read_for_once_they_are_read_later(
         raise LookupError("a slip")
 
     monkeypatch.setattr(memory, "read_replies", broken)
-    async with client_of(memory, settings) as client:
-        async with scripted_worker(memory):
-            assert await client.call_entity(Counter.add, "b", 7) > 0
+    async with client_of(memory, settings) as client, scripted_worker(memory):
+        assert await client.call_entity(Counter.add, "b", 7) > 0
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
