@@ -157,7 +157,8 @@ class ActivityCall(RetriedCall):
         event = self.core.schedule(
             _TASK_SCHEDULED, (self.name, self.args, self.kwargs, self.queue, self.tags, self.attempt), self
         )
-        self.args, self.kwargs = event.fields[1:3]  # as they are stored: the next attempt gets the very same
+        if self.retry is not None:
+            self.args, self.kwargs = event.fields[1:3]  # as they are stored: the next attempt gets the very same
 
     def failed(self, failure: dict[str, Any]) -> Exception:
         return ActivityFailed.of(self.name, FailureDetails.from_map(failure))

@@ -134,7 +134,7 @@ class OrchestrationContext:
         core = self._core
         form: ActivityForm | None = core.types.activity(activity) if isinstance(activity, str) else activity
         if form is None:
-            call = ActivityCall(core, activity, None, None)
+            call = ActivityCall(core, str.__str__(activity), None, None)  # (the text alone, of whatever kind of text)
             call.args = list(args)
             call.kwargs = kwargs or None
             call.queue = ""
@@ -170,7 +170,7 @@ class OrchestrationContext:
             core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
         )
         if form is None:
-            call = SubOrchestrationCall(core, orchestration, None, None)
+            call = SubOrchestrationCall(core, str.__str__(orchestration), None, None)
             call.version = call.instance_id = call.tags = None
             call.input = None if input is OMITTED else input
         else:
@@ -241,8 +241,8 @@ class OrchestrationContext:
         form: OrchestrationForm | None = (
             core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
         )
-        name = orchestration
         if form is None:
+            name = str.__str__(orchestration)
             data = None if input is OMITTED else input
         else:
             _check_form(form, "encode_input", "an orchestration")

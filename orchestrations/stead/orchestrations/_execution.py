@@ -44,7 +44,7 @@ from ._loop import DurableHandle, new_loop
 from ._mailbox import Mailbox, event_data
 from ._ordering import NumberedTask
 from ._outcome import CancelTask, ContinuedAsNew, Failed, Outcome, outcome_of_result
-from ._replay import Recorded, describe, latest_execution_id, pack_fields
+from ._replay import GIVEN, SCALARS, Recorded, describe, latest_execution_id, pack_fields
 from ._unsupported import Halted, explained, stuck
 
 if TYPE_CHECKING:
@@ -385,8 +385,24 @@ class Execution:
             if waiting is not None:
                 waiting.event = never
             return never
+        recorded = self._recorded
+        task_id = self.last_id + 1
+        args, value = GIVEN[kind]
+        flat = type(fields[value]) in SCALARS and (args is None or SCALARS.issuperset(map(type, fields[args])))
+        event = recorded.left.get(task_id) if flat and recorded.left else None
+        if event is not None and event.type is kind and event.fields == fields:  # most of a replay
+            self.last_id = task_id
+            del recorded.left[task_id]
+        else:
+            event = self._schedule(kind, task_id, fields, flat=flat)
+        if waiting is not None:
+            waiting.event = event
+            self._open[task_id] = waiting
+        return event
+
+    def _schedule(self, kind: EventType, task_id: int, fields: tuple[Any, ...], *, flat: bool) -> Event:
         stored = pack_fields(kind, fields)
-        self.last_id = task_id = self.last_id + 1
+        self.last_id = task_id
         event = None
         if self._recorded.left:
             try:
@@ -394,14 +410,11 @@ class Execution:
             except NonDeterminismError as error:
                 self.halt(error)
         if event is None:
-            copies = tuple(unpack(stored))
+            copies = fields if flat else tuple(unpack(stored))
             if len(stored) > self.settings.payload_bytes_max:  # (what is in the log already is not too large)
                 raise PayloadTooLarge(describe(kind, copies), len(stored), self.settings.payload_bytes_max)
             event = Event(kind, self.now_ms, task_id, copies)
             self._actions[task_id] = event
-        if waiting is not None:
-            waiting.event = event
-            self._open[task_id] = waiting
         return event
 
     def abandon(self, task_id: int) -> None:

@@ -56,6 +56,20 @@ _OWNED: dict[EventType, tuple[tuple[int, ...], ...]] = {
     EventType.LOCK_REQUESTED: (),
     EventType.UNLOCK_SENT: (),
 }
+# What users give: the place of the arguments, if there are any, and that of the rest or of the only value.
+# If all of it is scalars, nothing of it can be changed later, and comparing it runs nobody's code: so it is for most calls.
+GIVEN: dict[EventType, tuple[int | None, int]] = {
+    EventType.TASK_SCHEDULED: (1, 2),
+    EventType.SUB_ORCHESTRATION_CREATED: (None, 3),
+    EventType.TIMER_CREATED: (None, 0),
+    EventType.EVENT_SENT: (None, 2),
+    EventType.ORCHESTRATION_STARTED: (None, 3),
+    EventType.ENTITY_SIGNALED: (2, 3),
+    EventType.ENTITY_CALLED: (2, 3),
+    EventType.LOCK_REQUESTED: (1, 0),
+    EventType.UNLOCK_SENT: (1, 0),
+}
+SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 _SHOWN_LENGTH_MAX = 100
 _WORDS: dict[EventType, str] = {
     EventType.TASK_SCHEDULED: "the activity {0!r}",
