@@ -23,7 +23,7 @@ TESTS = Path(__file__).parent
 FOLDER = TESTS.parent / ".venv" / "df-clients"
 
 # The clients, and what they send with: its next version may send something else.
-PYTHON = ["azure-functions-durable==1.7.0", "azure-functions==1.26.0", "aiohttp==3.14.5"]
+PYTHON = ["azure-functions-durable==1.7.0", "aiohttp==3.14.5"]  # azure-functions has other versions for newer Pythons
 JAVASCRIPT = {
     "name": "df-clients",
     "private": True,
