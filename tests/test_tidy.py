@@ -22,7 +22,7 @@ FUNCTION_LINES_MAX = 60
 CORE = {
     "entities/stead/entities": """_activation _addressing _assignment _cells _cells_function _deadletters _definition
         _effects _entity _envelope _errors _ids _leases _operations _parking _partition _reads _refusals _registry
-        _schema _state_form _suspects""",
+        _own_defaults _sameness _schema _schema_exact _state_form _suspects _values""",
     "transport/stead/transport": "_codec _errors _keys _memory_faults _memory_state _memory_steps _records _sender_chain",
 }
 IMPURE = {

@@ -25,6 +25,7 @@ from stead.transport import InvalidInput, pack_exact, unpack
 
 from ._errors import UnknownEntity
 from ._ids import EntityId, check_key
+from ._values import check_models
 
 if TYPE_CHECKING:
     from ._definition import Operation
@@ -79,6 +80,8 @@ def resolve(
         raise InvalidInput(f"operation {key!r}", "an operation's name is text, as in (EntityId(…), 'record', 3.5)")
     entity_type = registry.get(operation.canonical_name)
     if entity_type is None:
+        for value in (*args, *kwargs.values()):
+            check_models(value, f"an argument of {operation.name}.{key}")
         return Call(str(operation), check_operation_name(key), args, kwargs or None, None)
     known = entity_type.operation(key)
     plain, named = known.encode(args, kwargs)

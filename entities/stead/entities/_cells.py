@@ -12,11 +12,14 @@
 
 from __future__ import annotations
 
+import operator
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
+from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, pack_native, unpack
 
-from ._entity import Entity, set_turn
+from ._entity import Entity, forget_turn, set_turn
 from ._state_form import StateForm
 
 if TYPE_CHECKING:
@@ -39,6 +42,14 @@ class Cell(Protocol):
 
     def invoke(self, turn: Turn) -> Any:
         """Run the turn's operation: gives its result, or for an asynchronous one something to await."""
+        ...
+
+    def detach(self) -> None:
+        """An asynchronous operation comes next: give it a state that nothing which was left running can change."""
+        ...
+
+    def resume(self) -> bool:
+        """Something else may have run since the last operation. False: it changed the state, and that was undone."""
         ...
 
     def settle(self) -> None:
@@ -66,20 +77,23 @@ class ClassCell:
         "_form",
         "_fresh",
         "_instance",
+        "_left",
         "_limit",
         "_loose",
         "_remembered",
         "_settled",
         "_turn",
+        "_values",
         "changed",
         "exists",
     )
 
     def __init__(self, form: StateForm, stored: tuple[Entity, bytes] | None, eager: bool, state_bytes_max: int) -> None:
         self._form = form
-        self._eager = eager or not form.large
+        self._eager = eager or not form.plain
         self._limit = state_bytes_max
         self._turn: Turn | None = None
+        self._left: tuple[Callable[[], Entity | None], bytes] | None = None  # an earlier instance, and what it held
         self._loose = False  # the operation deleted the state
         self.changed = False
         self.exists = stored is not None
@@ -92,6 +106,7 @@ class ClassCell:
         else:
             self._instance = form.fresh()
             self._settled = self._fresh = form.fresh_packed or form.pack(self._instance)
+        self._values = None if form.plain else [*self._instance.__dict__.values()]
         if len(self._settled) > LARGE_BYTES:
             self._choose(self._settled)
 
@@ -105,6 +120,47 @@ class ClassCell:
             set_turn(self._instance, turn)
         return turn.operation.run(self._instance, turn.args, turn.kwargs)
 
+    def detach(self) -> None:
+        """An asynchronous operation comes next: give it a state that nothing which was left running can change."""
+        form, old = self._form, self._instance
+        if form.plain:
+            self._replace(form.adopt(form.copy(old.__dict__)))
+        else:
+            fresh = form.load_or_none(cast("bytes", self._settled))
+            if fresh is None:
+                return  # its validators have changed their mind: what comes of that is the operation's failure
+            self._replace(fresh, keep_private=True)
+        if self._settled is not None:
+            self._left = (lambda: old), self._settled
+
+    def resume(self) -> bool:
+        """Something else may have run since the last operation. False: it changed the state, and that was undone."""
+        if self._turn is None:
+            return True  # no operation has run
+        if self._left is None and self._form.native and pack_native(self._instance.__dict__) == self._settled:
+            return True
+        undisturbed = self._is_settled()
+        if not undisturbed:
+            self.rollback()
+        if self._left is not None:
+            left = self._left[0]()
+            if left is None:
+                self._left = None
+            elif self._form.pack_or_none(left) in (None, self._left[1]):
+                self._left = (weakref.ref(left), self._left[1]) if type(left).__weakrefoffset__ else None
+            else:
+                self._left = None
+                return False
+        return undisturbed
+
+    def _is_settled(self) -> bool:
+        form, instance = self._form, self._instance
+        if self._remembered is not None:
+            return form.is_remembered(instance.__dict__, self._remembered)
+        packed = form.pack_or_none(instance)
+        # What cannot be packed now may be as it was: its serializers have changed their mind. The operation will tell.
+        return packed == self._settled or (packed is None and not form.plain)
+
     def settle(self) -> None:
         """The operation succeeded: keep what it left. Raises if that is not allowed; then roll back."""
         if self._remembered is not None:
@@ -112,17 +168,18 @@ class ClassCell:
             return
         form = self._form
         instance = self._instance
-        packed = pack_exact(instance.__dict__) if form.plain else form.pack(instance)
-        if packed == self._settled and not self._loose:
+        packed = pack_native(instance.__dict__) if form.native else form.pack(instance)
+        if packed == self._settled and not self._loose and (form.native or self._as_it_was(instance)):
+            if form.can_share:
+                form.separate(cast("Any", instance).__dict__)
             return
-        if form.plain:
-            form.check(instance.__dict__)
-        else:
-            instance, packed = form.check_dumped(instance, packed)
+        settled, packed = form.check(instance, packed)
         if len(packed) > self._limit:
             raise PayloadTooLarge(f"the state of {form.cls.__name__}", len(packed), self._limit)
-        if instance is not self._instance:
-            self._replace(instance)
+        if settled is not instance:
+            self._move_in(settled)
+            if packed == self._settled and not self._loose:
+                return  # only what is not stored was another
         if self._loose:
             self._settle_deleted(packed)
         elif not self.exists and packed != self._fresh:
@@ -176,10 +233,11 @@ class ClassCell:
             self._remembered = None
 
     def _settle_large(self, remembered: dict[str, Any]) -> None:
-        changed = self._form.check_changed(self._instance.__dict__, remembered)
+        changed = self._form.check_changed(cast("Any", self._instance).__dict__, remembered)
         if self._loose:
             self._settle_deleted(self._form.pack(self._instance))
-        elif not changed:
+        elif all(_written_alike(value, remembered[name]) for name, value in changed):
+            remembered.update(changed)
             return
         elif not self.exists:
             self.exists = self._form.pack(self._instance) != self._fresh
@@ -192,9 +250,7 @@ class ClassCell:
     def delete_state(self) -> None:
         """Make the state fresh, now; the operation may go on and set it anew."""
         fresh = self._form.fresh()
-        # In place: the operation that runs holds the instance.
-        for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
-            object.__setattr__(self._instance, name, getattr(fresh, name))
+        self._move_in(fresh)  # the operation that runs holds the instance
         self._fresh = self._form.pack(self._instance)
         self._loose = True
 
@@ -202,8 +258,28 @@ class ClassCell:
         self._loose = False
         self.exists = packed != self._fresh
 
-    def _replace(self, instance: Entity) -> None:
-        self._instance = instance
+    def _as_it_was(self, instance: Entity) -> bool:
+        """Whether a state that is packed as before, but may hold more than msgpack does, is what would be read back."""
+        if self._values is None:
+            return self._form.is_exact(instance)
+        values = instance.__dict__.values()
+        return len(values) == len(self._values) and all(map(operator.is_, values, self._values))
+
+    def _move_in(self, other: Entity) -> None:
+        """Go on with what another instance holds: in the same one, which somebody may have kept."""
+        for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+            object.__setattr__(self._instance, name, getattr(other, name))
+        if self._values is not None:
+            self._values = [*other.__dict__.values()]
+
+    def _replace(self, instance: Entity, *, keep_private: bool = False) -> None:
+        old, self._instance = self._instance, instance
+        if keep_private:
+            object.__setattr__(instance, "__pydantic_private__", old.__pydantic_private__)
+        if self._turn is not None:
+            forget_turn(old)
+        if self._values is not None:
+            self._values = [*instance.__dict__.values()]
         if self._turn is not None:
             set_turn(instance, self._turn)
 
@@ -221,3 +297,8 @@ class ClassCell:
 
 def _fields_are_the_state(what: str) -> InvalidInput:
     return InvalidInput(f"context.{what}", "it is for entity functions: the state of a class is its fields")
+
+
+def _written_alike(value: object, old: object) -> bool:
+    """Whether a value that was made anew is stored just as the old one. Equal ones need not be: 1.50 equals 1.5."""
+    return value == old and pack_exact(value) == pack_exact(old)

@@ -12,6 +12,7 @@ from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
 from ._errors import ArgumentRefused, InvalidState, UnknownOperation
 from ._schema import describe_errors
+from ._values import check_models
 
 if TYPE_CHECKING:
     from ._context import Turn
@@ -68,6 +69,13 @@ class FunctionCell:
             self._current = None
             return None
 
+    def detach(self) -> None:
+        """An asynchronous operation comes next. It sees copies only."""
+
+    def resume(self) -> bool:
+        """Something else may have run since the last operation; but nothing can change bytes."""
+        return True
+
     async def _delete_later(self, running: Awaitable[Any]) -> Any:
         try:
             return await running
@@ -115,7 +123,8 @@ class FunctionCell:
             raise InvalidState(f"the state is not what get_state was asked for: {describe_errors(error)}") from error
 
     def set_state(self, value: object) -> None:
-        """Take a state as it is now; None deletes it."""
+        """Take a state as it is now; None deletes it. Raises `InvalidInput` for what `get_state` could not read back."""
+        check_models(value, "context.set_state")
         self._current = None if value is None else pack_exact(value)
 
     def delete_state(self) -> None:

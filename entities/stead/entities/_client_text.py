@@ -13,7 +13,7 @@ import pydantic_core
 
 from stead.transport import InvalidInput
 
-from ._operations import Value
+from ._values import Value
 
 
 class ClientText(str):

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from ._addressing import OperationMark
 from ._annotations import annotations_of, copy_annotations, hints_in
 from ._errors import ContextEnded, InvalidDefinition
+from ._own_defaults import with_own_defaults
 from ._schema import substitute, unstorable
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Entity(BaseModel):
 
 _get_turn: Callable[[Entity], Turn] = vars(Entity)["__stead_turn__"].__get__
 set_turn: Callable[[Entity, Turn], None] = vars(Entity)["__stead_turn__"].__set__
+
+forget_turn: Callable[[Entity], None] = vars(Entity)["__stead_turn__"].__delete__
 
 # What pydantic means to be overridden.
 _PYDANTIC_HOOKS = frozenset({"model_config", "model_post_init", "model_parametrized_name"})
@@ -189,8 +192,10 @@ def _adopt_operations(cls: type[Entity]) -> None:
     names = _names_around(cls)
     found: dict[str, FunctionType] = {}
     for name, source in _operation_functions(cls):
-        function = source
-        if vars(cls).get(name) is not source or "__stead_operation__" in vars(source):
+        function = with_own_defaults(source)
+        if function is not source:
+            type.__setattr__(cls, name, function)
+        elif vars(cls).get(name) is not source or "__stead_operation__" in vars(source):
             function = _copy(source, f"{cls.__qualname__}.{name}")
             type.__setattr__(cls, name, function)
         hints = vars(source).get("__stead_hints__") or _resolved(source, names)

@@ -6,64 +6,23 @@ and where they arrive, because the sender may be older than the code here.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Never, NoReturn
+from typing import Any, NoReturn
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic import ValidationError
 
 from stead.transport import InvalidInput
 
 from ._annotations import signature_of
 from ._errors import ArgumentRefused, InvalidDefinition
-from ._schema import describe_errors, unstorable
-
-_EXACT = (int, float, str, bool, bytes)  # types whose values need no validation when their type is exactly this
+from ._schema import describe_errors
+from ._values import NO_TYPE, Value, check_models, dumped, encoded, value_of
 
 Runner = Callable[[Any, Sequence[object], Mapping[str, object] | None], Any]
-
-
-class _Unlike:
-    """The type of nothing: stands for "no exact type" in a comparison."""
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """How values of an annotation are checked, and made into plain data and back."""
-
-    kind: type  # values of exactly this type need no check
-    check: Callable[[Any], Any]  # raises `ValidationError`
-    dump: Callable[[Any], Any] | None  # None: they are plain data already
-
-
-def value_of(annotation: Any, what: str) -> Value:
-    """How to handle values of an annotation. Raises `InvalidDefinition` if they cannot be sent."""
-    if annotation is Any or annotation is inspect.Parameter.empty or annotation is object:
-        return Value(_Unlike, lambda value: value, None)
-    if annotation is None or annotation in (Never, NoReturn):  # what only raises, or only goes on as new, gives None
-        annotation = type(None)
-    if annotation in _EXACT:
-        return Value(annotation, TypeAdapter(annotation).validator.validate_python, None)
-    reason = unstorable(annotation)
-    if reason is not None:
-        raise InvalidDefinition(what, reason)
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(annotation)
-        validate = adapter.validator.validate_python
-        dump = adapter.serializer.to_python
-    except (PydanticUserError, TypeError) as error:
-        raise InvalidDefinition(what, f"its type {annotation!r} cannot be checked: {error}") from error
-    # By either name: plain data from a sender without the class has aliases, what is dumped here has field names.
-    return Value(
-        _Unlike,
-        functools.partial(validate, by_alias=True, by_name=True),
-        functools.partial(dump, by_alias=False, warnings="error", exclude_computed_fields=True),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +36,12 @@ class _Parameter:
 class Parameters:
     """An operation's parameters (without `self`), in the order of its signature."""
 
-    def __init__(self, function: Callable[..., Any], hints: Mapping[str, Any], what: str) -> None:
+    def __init__(
+        self, function: Callable[..., Any], hints: Mapping[str, Any], what: str, *, exact: bool = False
+    ) -> None:
+        """`exact`: as for `value_of`."""
         self._what = what
+        self._exact = exact
         self._positional: list[_Parameter] = []
         self._named: dict[str, _Parameter] = {}
         self._rest: Value | None = None
@@ -100,7 +63,7 @@ class Parameters:
             self._needed = math.inf
         self._simple = not only_named and self._rest is None
         only = self._simple and len(self._positional) == 1
-        self._only_kind = self._positional[0].value.kind if only else _Unlike
+        self._only_kind = self._positional[0].value.kind if only else NO_TYPE
         # Arguments of exactly these types are right as they are, and plain data: most are.
         self._kinds = tuple(parameter.value.kind for parameter in self._positional) if self._simple else None
 
@@ -108,7 +71,7 @@ class Parameters:
         if hint is not Any and parameter.kind is inspect.Parameter.VAR_KEYWORD:
             unpacked = typing.get_origin(hint) is typing.Unpack
             hint = Any if unpacked else hint  # a typed dictionary of arguments: the type checker checks it
-        value = value_of(hint, f"argument {parameter.name!r} of {self._what}")
+        value = value_of(hint, f"argument {parameter.name!r} of {self._what}", exact=self._exact)
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             self._rest = value
         elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
@@ -176,16 +139,22 @@ class Parameters:
             if not parameter.by_name or parameter.name not in rest:
                 break
             bound.append(rest.pop(parameter.name))
-        plain = [self._dumped(value, self._value_at(position)) for position, value in enumerate(bound)]
+        plain = [
+            self._dumped(value, self._value_at(position), self._name_at(position))
+            for position, value in enumerate(bound)
+        ]
         if not rest:
             return plain, None
         return plain, {
-            name: self._dumped(value, self._named[name].value if name in self._named else self._named_rest)
+            name: self._dumped(value, self._named[name].value if name in self._named else self._named_rest, name)
             for name, value in rest.items()
         }
 
     def _value_at(self, position: int) -> Value | None:
         return self._positional[position].value if position < len(self._positional) else self._rest
+
+    def _name_at(self, position: int) -> str:
+        return self._positional[position].name if position < len(self._positional) else f"{position + 1}"
 
     def _checked(self, value: object, position: int) -> object:
         how = self._value_at(position)
@@ -197,8 +166,7 @@ class Parameters:
         try:
             return how.check(value)
         except ValidationError as error:
-            name = self._positional[position].name if position < len(self._positional) else f"{position + 1}"
-            self._refuse(name, error)
+            self._refuse(self._name_at(position), error)
 
     def _checked_named(self, name: str, value: object, given: int) -> object:
         parameter = self._named.get(name)
@@ -212,8 +180,8 @@ class Parameters:
         except ValidationError as error:
             self._refuse(name, error)
 
-    def _dumped(self, value: object, how: Value | None) -> object:
-        return dumped(value, how, f"an argument of {self._what}")
+    def _dumped(self, value: object, how: Value | None, name: str) -> object:
+        return value if how is None or how.dump is None else dumped(value, how, f"argument {name!r} of {self._what}")
 
     def _bind_arriving(
         self, args: Sequence[object], kwargs: Mapping[str, object] | None
@@ -229,16 +197,6 @@ class Parameters:
 
     def _refuse(self, name: str, error: ValidationError) -> NoReturn:
         raise InvalidInput(f"argument {name!r} of {self._what}", describe_errors(error)) from error
-
-
-def dumped(value: object, how: Value | None, what: str) -> object:
-    """A value as plain data. Raises `InvalidInput` if it is not what its annotation says."""
-    if how is None or how.dump is None:
-        return value
-    try:
-        return how.dump(value)
-    except PydanticSerializationError as error:
-        raise InvalidInput(what, f"it is not what its annotation says: {error}") from error
 
 
 def _runner_of_none(function: Callable[..., Any], bind: Callable[..., Any]) -> Runner:
@@ -291,8 +249,8 @@ class Operation:
             raise InvalidDefinition(self._what, "an operation cannot be a generator: collect what it yields in a list")
         result = hints.get("return", Any)
         self.is_async = inspect.iscoroutinefunction(inner) or _awaited_type(result) is not result
-        self._parameters = Parameters(function, hints, self._what)
-        self._result = value_of(_awaited_type(result), f"the result of {self._what}")
+        self._parameters = Parameters(function, hints, self._what, exact=True)
+        self._result = value_of(_awaited_type(result), f"the result of {self._what}", exact=True)
         self.run: Runner = self._parameters.runner(function)
 
     def __repr__(self) -> str:
@@ -322,7 +280,7 @@ class Operation:
 
     def encode_result(self, value: object) -> object:
         """A result as plain data. Raises `InvalidInput` if it is not what the annotation says."""
-        return dumped(value, self._result, f"the result of {self._what}")
+        return encoded(value, self._result, f"the result of {self._what}")
 
     def decode_result(self, value: object) -> object:
         """A result from plain data, of the annotated type. Raises `InvalidInput` if it does not fit."""
@@ -372,6 +330,8 @@ class FunctionOperation(Operation):
     def encode(
         self, args: Sequence[object], kwargs: Mapping[str, object] | None
     ) -> tuple[Sequence[object], Mapping[str, object] | None]:
+        for value in (*args, *(kwargs or {}).values()):
+            check_models(value, f"an argument of {self._what}")
         return args, kwargs or None
 
     def encode_result(self, value: object) -> object:

@@ -14,14 +14,29 @@ import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, Flag
 from functools import cached_property
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin
 
 import typing_extensions
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
+from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr, ValidationError
 from pydantic_core import SchemaValidator
 
 from stead.transport.describing import repr_of, text_of, text_of_error
+
+from ._schema_exact import (
+    Exact,
+    Holders,
+    Same,
+    can_convert,
+    can_nest,
+    exactness,
+    has_enums,
+    has_times,
+    holding,
+    is_native,
+    sameness,
+)
 
 Copier = Callable[[Any], Any]
 
@@ -44,8 +59,14 @@ class Field:
     name: str
     kind: type | None  # a value of exactly this type needs no further check
     check: Callable[[Any], object]  # raises `ValidationError` for a value that the annotation does not allow
+    load: Callable[[Any], object]  # the value of what is stored; raises like `check`
     copy: Copier | None  # None: the values are immutable
-    comparable: bool  # what is equal to its copy has not changed (1 and True are equal, and not the same)
+    native: bool  # msgpack has types for all of it, so that a value that it packs by itself is exact
+    exact: Exact  # whether an allowed value is just what would be read back
+    same: Same | None  # for what can be copied: whether a value holds the same objects as an earlier copy of it
+    holders: Holders | None  # for what can be copied: adds all that can change in a value, itself included, to a list
+    nests: bool  # in what can change there is more that can
+    converts: bool  # what its validator makes of what it allows may be stored in another way
 
 
 def fields_of(cls: type[BaseModel]) -> list[Field] | None:
@@ -71,6 +92,16 @@ def fields_of(cls: type[BaseModel]) -> list[Field] | None:
         return None
 
 
+def plain_exactness(schema: Mapping[str, Any]) -> Exact | Literal[True] | None:
+    """For an annotation's schema: what tells whether an accepted value comes back as it is; True if each does. None: it can
+    only be tried."""
+    try:
+        _copier(schema, in_union=False)
+    except _NotPlain:
+        return None
+    return exactness(schema) if has_times(schema) else True
+
+
 def _members(cls: type) -> Iterator[tuple[str, object]]:
     for base in cls.__mro__:
         yield from vars(base).items()
@@ -88,7 +119,24 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
     def check(value: object) -> object:
         return validate(value, strict=True)
 
-    return Field(name, kind, check, copy, copy is None or _comparable(schema))
+    def convert(stored: object) -> object:
+        return validate(stored, strict=False)
+
+    load = convert if has_enums(schema) else check  # the value of an enum member is no member, strictly
+    same, holders = (None, None) if copy is None else (sameness(schema), holding(schema))
+    return Field(
+        name,
+        kind,
+        check,
+        load,
+        copy,
+        is_native(schema),
+        exactness(schema),
+        same,
+        holders,
+        can_nest(schema),
+        can_convert(schema),
+    )
 
 
 def _copier(schema: Mapping[str, Any], *, in_union: bool) -> Copier | None:
@@ -96,8 +144,10 @@ def _copier(schema: Mapping[str, Any], *, in_union: bool) -> Copier | None:
     kind = schema["type"]
     if "serialization" in schema or any(schema.get(transform) for transform in _TRANSFORMS):
         raise _NotPlain
+    if kind == "literal" and any(isinstance(value, Enum) for value in schema["expected"]):
+        raise _NotPlain
     if kind in _SCALARS or kind in _IMMUTABLE:
-        if kind == "enum" and in_union:
+        if kind == "enum" and (in_union or not _is_simple(schema["cls"])):
             raise _NotPlain  # it is stored as its value, and which member of the union that was cannot be told
         return None
     if kind == "nullable":
@@ -109,6 +159,11 @@ def _copier(schema: Mapping[str, Any], *, in_union: bool) -> Copier | None:
                 raise _NotPlain
         return None
     return _container_copier(schema, in_union)
+
+
+def _is_simple(cls: type[Enum]) -> bool:
+    """Whether the members of an enum are found again by their values, once these are stored."""
+    return not issubclass(cls, Flag) and all(type(member.value) in (str, int) for member in cls)
 
 
 def _container_copier(schema: Mapping[str, Any], in_union: bool) -> Copier | None:
@@ -139,20 +194,6 @@ def _refuse_any() -> typing.NoReturn:
     raise _NotPlain
 
 
-def _comparable(schema: Mapping[str, Any]) -> bool:
-    """Whether equal values of a schema are the same value. In unions they are not: 1 == True == 1.0."""
-    kind = schema["type"]
-    if kind == "nullable":
-        return _comparable(schema["schema"])
-    if kind in ("union", "literal"):
-        return False
-    parts: list[Any] = []
-    for name in ("items_schema", "keys_schema", "values_schema"):
-        part: Any = schema.get(name, [])
-        parts.extend(cast("Any", part) if isinstance(part, list) else [part])
-    return all(_comparable(part) for part in parts)
-
-
 # -- what is refused at the definition -----------------------------------------------------------------------------------
 
 _UNSTORABLE: tuple[Any, ...] = (get_origin(Callable[[], None]), complex, type)
@@ -171,6 +212,8 @@ _CONSUMED: tuple[Any, ...] = (
 def unstorable(annotation: object) -> str | None:
     """Why values of a type cannot be stored or sent, for the types of which this is known beforehand."""
     for part in _types_in(annotation, set()):
+        if isinstance(part, _Hashed):
+            return f"{part.name} cannot be a key, nor in a set: it is stored as a map; use a NamedTuple, or a tuple"
         if isinstance(part, type) and issubclass(part, (SecretStr, SecretBytes, Secret)):
             return f"{part.__name__} would be stored as asterisks; keep secrets out of entities, and store a reference"
         if part in _UNSTORABLE:
@@ -178,6 +221,25 @@ def unstorable(annotation: object) -> str | None:
         if part in _CONSUMED:
             return f"{part.__name__} can be read only once; use a list"
     return None
+
+
+class _Hashed(NamedTuple):
+    """A class of records in a place where what is stored has to be hashed."""
+
+    name: str
+
+
+def _hashed_in(origin: Any, arguments: tuple[Any, ...]) -> Iterator[_Hashed]:
+    if arguments and isinstance(origin, type) and issubclass(origin, (collections.abc.Mapping, collections.abc.Set)):
+        for part in _types_in(arguments[0], set()):
+            if isinstance(part, type) and _is_map_when_stored(cast("type[Any]", part)):
+                yield _Hashed(cast("type[Any]", part).__name__)
+
+
+def _is_map_when_stored(cls: type[Any]) -> bool:
+    if not issubclass(cls, BaseModel) or issubclass(cls, RootModel):
+        return dataclasses.is_dataclass(cast("Any", cls))
+    return not cast("Any", cls).__pydantic_decorators__.model_serializers
 
 
 def _types_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
@@ -194,6 +256,7 @@ def _types_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
             return
         arguments = get_args(annotation)[:1] if origin is typing.Annotated else get_args(annotation)
         yield origin
+        yield from _hashed_in(origin, arguments)
         for argument in arguments:
             yield from _types_in(argument, seen)
         return

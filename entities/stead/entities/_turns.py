@@ -124,6 +124,8 @@ class EntityKind:
         find, elapsed = body.operations.get, effects.elapsed
         slow = effects.settings.slow_operation_ms / 1000
         started, stop = elapsed(), False
+        if queue and not self._resume(activation, cell):
+            return None
         while queue:
             effects.running = pending = queue[0]
             message = pending.message
@@ -135,10 +137,12 @@ class EntityKind:
                 else:
                     operation = operation or self._operation(body, message.operation)
                     turn.begin(operation, message.operation, message.args, message.kwargs, not cell.exists)
-                    result = cell.invoke(turn)
                     if operation.is_async:
+                        cell.detach()
+                        result = cell.invoke(turn)
                         activation.current = pending
                         return cast("Awaitable[object]", result)
+                    result = cell.invoke(turn)
                     self._succeed(activation, body, pending, effects, result)
             except KeyboardInterrupt:
                 raise
@@ -153,6 +157,18 @@ class EntityKind:
             if stop or ended >= effects.stop_at or effects.one_turn or effects.full:
                 break
         return None
+
+    def _resume(self, activation: Activation, cell: Cell) -> bool:
+        """Undo what was done to the state since the last operation ended. False: it cannot be had any more."""
+        try:
+            if not cell.resume():
+                _report_stray(activation.target)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - validators may have changed their mind
+            activation.lost = _why_not_loaded(error)
+            logger.error("%s: between operations %s", activation.target, activation.lost)
+        return activation.lost is None
 
     def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
         body = cast("_Body", activation.body)
@@ -289,3 +305,11 @@ def _why_not_loaded(error: BaseException) -> str:
 def _report_slow(target: str, body: _Body, operation: str, at_s: float, seconds: float) -> None:
     what = f"operation {operation} of {body.entity_type.name}"
     held_reports.report(target, what, at_s, seconds, "make it `async def`, or move slow work out of it")
+
+
+def _report_stray(target: str) -> None:
+    logger.warning(
+        "%s: its state was changed after the operation had ended, by something that it left running or that kept a part of "
+        "the state: that has no effect; await what you start inside the operation, and keep copies",
+        target,
+    )

@@ -34,7 +34,8 @@ from ._extension import Extension
 from ._held import held_reports, watched
 from ._ids import canonical_name, check_instance_id, check_key
 from ._listing import PAGE_READ_LENGTH, take_page
-from ._operations import Parameters, Value, dumped, value_of
+from ._operations import Parameters
+from ._own_defaults import with_own_defaults
 from ._partition import Environment, Partition, Started
 from ._patience import BORNE, Patience
 from ._registry import Registry
@@ -44,6 +45,7 @@ from ._signals_later import SignalsLater
 from ._starts import check_tags
 from ._times import delay_in_ms, instant_in_ms
 from ._turns import EntityKind, OperationTimeout, failure_of
+from ._values import Value, dumped, encoded, value_of
 
 __all__ = [
     "BORNE",
@@ -97,6 +99,7 @@ __all__ = [
     "encode_message",
     "encode_record",
     "encode_reply",
+    "encoded",
     "failure_of",
     "held_reports",
     "hints_in",
@@ -114,4 +117,5 @@ __all__ = [
     "value_of",
     "waiting_in",
     "watched",
+    "with_own_defaults",
 ]

@@ -22,9 +22,11 @@ from stead.entities.kinds import (
     Parameters,
     check_instance_id,
     check_tags,
+    encoded,
     signature_of,
     takes_anything,
     value_of,
+    with_own_defaults,
 )
 from stead.transport import InvalidInput
 
@@ -33,9 +35,7 @@ from ._signature import (
     accepts_none,
     awaited_type,
     check_function,
-    checked_and_encoded,
     decoded,
-    encoded,
     hints_of,
     is_async,
     name_of,
@@ -102,7 +102,7 @@ class Activity(Generic[P, R_co]):
             raise InvalidDefinition(f"activity {function.name}", "it has been decorated already")
         found = check_function("activity", function)
         self.name, self.canonical = name_of("activity", found, name)
-        self.function = function
+        self.function = cast("Callable[P, object]", with_own_defaults(found))
         self.retry = check_retry(retry)
         self.queue = _check_queue(queue)
         self.tags: Mapping[str, str] | None = check_tags(tags)
@@ -290,7 +290,7 @@ class Orchestration(Generic[I, O_co]):
         if value is None and not self._none_is_input:
             self._default()
             return None
-        return checked_and_encoded(value, self._input, self._input_name)
+        return encoded(value, self._input, self._input_name)
 
     def _encode_text(self, text: ClientText) -> Any:
         """The input that a client's text means: of the type, if it is of one."""

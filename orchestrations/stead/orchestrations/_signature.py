@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 from pydantic import ValidationError
 
 from stead.entities import InvalidDefinition
-from stead.entities.kinds import Value, canonical_name, describe_errors, dumped, hints_in, signature_of
+from stead.entities.kinds import Value, canonical_name, describe_errors, hints_in, signature_of
 from stead.transport import InvalidInput
 
 
@@ -111,23 +111,9 @@ def with_self(function: types.FunctionType) -> Callable[..., Any]:
     return stand_in
 
 
-def encoded(value: object, how: Value, what: str) -> Any:
-    """A value as plain data. Raises `InvalidInput` if it is not what its annotation says."""
-    if type(value) is how.kind:
-        return value
-    if how.dump is None:
-        return _checked(value, how, what)
-    return dumped(value, how, what)
-
-
 def decoded(value: object, how: Value, what: str) -> Any:
     """A value of plain data, of the annotated type. Raises `InvalidInput` if it does not fit."""
     return value if type(value) is how.kind else _checked(value, how, what)
-
-
-def checked_and_encoded(value: object, how: Value, what: str) -> Any:
-    """Plain data of what a caller gives, once it is of the annotated type. Raises `InvalidInput`."""
-    return value if type(value) is how.kind else dumped(_checked(value, how, what), how, what)
 
 
 def accepts_none(how: Value) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ._careful_logger import CarefulLogger, get_logger
 from ._clock import Clock, ManualClock, ServerClock
-from ._codec import pack, pack_envelope, pack_exact, partition_of, unpack, unpack_envelope
+from ._codec import pack, pack_envelope, pack_exact, pack_native, partition_of, unpack, unpack_envelope
 from ._depth import DEPTH_MAX, deep_one
 from ._ending import end_task, see_through
 from ._errors import (
@@ -130,6 +130,7 @@ __all__ = [
     "pack",
     "pack_envelope",
     "pack_exact",
+    "pack_native",
     "parse_url",
     "partition_of",
     "retry_delay",

@@ -3,9 +3,11 @@
 1. Never pickle: what is read from the store can never run code.
 2. Lossless for plain data: `unpack(pack(x)) == x`, of the same types, for None, bool, int (of any size), float, str, bytes,
    list, dict (keys of any hashable kind), tuple, set, frozenset, datetime, date, time, timedelta, Decimal and UUID.
-   One exception makes records cheap: a tuple at the very top is written as an array.
-3. What has a schema on the reading side is written as plain data: models and dataclasses as maps, enum members as their
-   values, paths, URLs and addresses as text. Anything else is refused (`InvalidInput`), and so is garbage.
+   One exception makes records cheap: a tuple at the very top is written as an array. A time in a `ZoneInfo` keeps its zone:
+   a day later it may be another offset.
+3. What has a schema on the reading side is written as plain data: models and dataclasses as maps of what validates again
+   (without computed fields), enum members as their values, paths, URLs and addresses as text. Anything else is refused
+   (`InvalidInput`), and so is garbage.
 4. Equal sets give equal bytes, whatever their order of insertion, because bytes are compared to see whether a state changed.
 """
 
@@ -28,7 +30,8 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgpack
-from pydantic import AnyUrl, BaseModel
+import pydantic_core
+from pydantic import AnyUrl, BaseModel, NameEmail, PostgresDsn
 
 from ._depth import DEPTH_MAX, ENVELOPE_DEPTH, is_deep
 from ._errors import InvalidInput
@@ -39,7 +42,7 @@ _msgpack: Any = msgpack  # it has no types of its own
 _READ_DEPTH_MAX = DEPTH_MAX + ENVELOPE_DEPTH
 
 # The extension types. Never change a number: stored data carries it.
-_DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _SET, _FROZENSET, _TUPLE, _INTEGER = range(1, 11)
+_DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _SET, _FROZENSET, _TUPLE, _INTEGER, _ZONED = range(1, 12)
 
 _TEXT_TYPES = (
     pathlib.PurePath,
@@ -50,7 +53,11 @@ _TEXT_TYPES = (
     ipaddress.IPv4Network,
     ipaddress.IPv6Network,
     zoneinfo.ZoneInfo,
-    AnyUrl,
+    pydantic_core.Url,
+    pydantic_core.MultiHostUrl,
+    NameEmail,
+    *AnyUrl.__mro__[1:-1],  # pydantic's two bases of all kinds of URLs, with one host and with several,
+    *PostgresDsn.__mro__[1:-1],  # which have no public names
 )
 
 
@@ -74,6 +81,26 @@ def _integer(value: int) -> bytes:
     return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
 
 
+def _datetime(value: datetime) -> object:
+    """A time as text; its zone beside it, and which of two equal readings of the clock it is, if the text cannot say so."""
+    text = value.isoformat()
+    zone = value.tzinfo.key if isinstance(value.tzinfo, zoneinfo.ZoneInfo) else None
+    if zone is None and not value.fold:
+        return _ext(_DATETIME, text.encode())
+    return _ext(_ZONED, _pack_fresh([text, zone, value.fold]))
+
+
+def _read_zoned(data: bytes) -> datetime:
+    text, zone, fold = _unpack(data)
+    value = datetime.fromisoformat(text).replace(fold=fold)
+    if zone is None:
+        return value
+    try:
+        return value.replace(tzinfo=zoneinfo.ZoneInfo(zone))
+    except Exception:  # noqa: BLE001 - this machine does not know the zone: what is left is the offset
+        return value
+
+
 def _time(value: time) -> bytes:
     if value.tzinfo is not None and value.utcoffset() is None:
         raise TypeError("a time of day in a zone whose offset depends on the date cannot be stored")
@@ -81,7 +108,7 @@ def _time(value: time) -> bytes:
 
 
 _EXACT: dict[type, Callable[[Any], object]] = {
-    datetime: lambda value: _ext(_DATETIME, value.isoformat().encode()),
+    datetime: _datetime,
     date: lambda value: _ext(_DATE, value.isoformat().encode()),
     time: lambda value: _ext(_TIME, _time(value)),
     timedelta: lambda value: _ext(_TIMEDELTA, _timedelta(value)),
@@ -192,6 +219,15 @@ class _Extended(threading.local):
 _extended = _Extended()
 
 
+def pack_native(value: object) -> bytes | None:
+    """`pack_exact` of what msgpack has types for, and of exactly these; None if there is anything else in it."""
+    try:
+        data = _plain(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return None if is_deep(data, value, DEPTH_MAX) else data
+
+
 def pack_exact(value: object, depth_max: int = DEPTH_MAX) -> bytes:
     """`pack`, but a tuple at the top stays one too."""
     data = _packed(value)
@@ -246,6 +282,7 @@ _READERS: dict[int, Callable[[bytes], object]] = {
     _FROZENSET: lambda data: frozenset(_members(data)),
     _TUPLE: lambda data: tuple(_unpack(data)),
     _INTEGER: lambda data: int.from_bytes(data, "big", signed=True),
+    _ZONED: _read_zoned,
 }
 
 
