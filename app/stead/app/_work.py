@@ -49,6 +49,7 @@ def worker_arguments(request: Request, name: str | None, queues: Sequence[str] |
 def _run_one(request: Request, name: str | None, queues: Sequence[str] | None) -> int:
     is_child = CHILD_VARIABLE in os.environ
     start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
+    logging.captureWarnings(True)  # a coroutine that was never awaited is said there, with its line
     app = load_app(request.app)
     if is_child:
         stop_with_parent()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextvars import Context
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from stead.entities import ContextEnded
 
@@ -23,11 +24,12 @@ class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant:
     orchestration has ended.
     """
 
-    __slots__ = ("_home", "_number")
+    __slots__ = ("_home", "_number", "awaited")
 
     def __init__(self, loop: DeterministicLoop) -> None:
         loop.last_number = self._number = loop.last_number + 1  # hashed by it: sets have the same order in a replay
         self._home = loop
+        self.awaited = False  # somebody has looked at it, or waits for it
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:
@@ -37,6 +39,11 @@ class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant:
         if self._home.thread != get_ident():
             raise _elsewhere("awaited")
         return super().__await__()
+
+    def add_done_callback(self, fn: Callable[[Self], object], /, *, context: Context | None = None) -> None:
+        """As of every future. Whoever awaits it comes here too."""
+        self.awaited = True
+        super().add_done_callback(fn, context=context)
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Give it up: whoever awaits it gets `CancelledError`. A timer is unset, an activity that runs is told to end,

@@ -43,8 +43,9 @@ from ._first_runs import as_seen
 from ._loop import DurableHandle, new_loop
 from ._mailbox import Mailbox, event_data
 from ._ordering import NumberedTask
-from ._outcome import CancelTask, ContinuedAsNew, Failed, Outcome, outcome_of_result
+from ._outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome, outcome_of_result
 from ._replay import GIVEN, SCALARS, Recorded, describe, latest_execution_id, pack_fields
+from ._unawaited import report_unawaited
 from ._unsupported import Halted, explained, stuck
 
 if TYPE_CHECKING:
@@ -101,7 +102,6 @@ class Execution:
         self.mailbox = Mailbox()
         self.critical = CriticalSections()
         self.continued: tuple[Any, str | None, bool] | None = None
-
         self._recorded = Recorded(instance_id, history)
         self._patches: dict[str, bool] = {}
         self.last_id = 0
@@ -347,6 +347,8 @@ class Execution:
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcome = outcome
+        if isinstance(outcome, Completed) and self._open and not self.replaying:
+            report_unawaited(self.instance_id, self.name, self._open.values())
         for task_id, waiting in list(self._open.items()):
             if waiting.event.type is _TIMER_CREATED and task_id in self._actions:
                 del self._actions[task_id], self._open[task_id]
