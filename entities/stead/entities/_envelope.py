@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from stead.transport import (
     DEPTH_MAX,
+    PLAIN,
     InvalidInput,
     SteadError,
     StreamId,
@@ -142,9 +143,12 @@ def encode_message(
         payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id, extras))
     else:
         payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id))
-    deep = deep_one(payload, args, DEPTH_MAX)
-    if deep is not None:
-        raise _too_deep(f"argument {deep + 1} of {operation!r}")
+    for value in args:  # most are plain: this is on the hot path
+        if type(value) not in PLAIN:
+            deep = deep_one(payload, args, DEPTH_MAX)
+            if deep is not None:
+                raise _too_deep(f"argument {deep + 1} of {operation!r}")
+            break
     if extras and (kwargs := cast("Mapping[str, object] | None", extras.get("k"))):
         deep = deep_one(payload, list(kwargs.values()), DEPTH_MAX)
         if deep is not None:
@@ -165,8 +169,9 @@ def decode_message(envelope: bytes) -> Message:
         target, operation, args, message_id = parts[1:5]
         if type(target) is not str or type(operation) is not str or type(args) not in _ARRAYS:
             raise TypeError("target and operation have to be text, and the arguments an array")
-        if deep_one(envelope, args, DEPTH_MAX) is not None:
-            raise TypeError(f"an argument is nested deeper than {DEPTH_MAX} levels")
+        for value in args:  # most are plain: this is on the hot path
+            if type(value) not in PLAIN and deep_one(envelope, (value,), DEPTH_MAX) is not None:
+                raise TypeError(f"an argument is nested deeper than {DEPTH_MAX} levels")
         if len(parts) == 5 and operation != RELEASE:
             return Message(target, operation, args, message_id, None, None, None, None, None)
         extras = cast("dict[str, Any]", parts[5] if len(parts) > 5 else {})
@@ -262,7 +267,7 @@ def message_extras(
 def encode_reply(call_id: int, value: object) -> bytes:
     """The bytes of a successful answer."""
     payload = pack_envelope((REPLY_VERSION, call_id, True, value))
-    if deep_one(payload, (value,), DEPTH_MAX) is not None:
+    if type(value) not in PLAIN and deep_one(payload, (value,), DEPTH_MAX) is not None:
         raise _too_deep("result")
     return payload
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._careful_logger import CarefulLogger, get_logger
 from ._clock import Clock, ManualClock, ServerClock
 from ._codec import pack, pack_envelope, pack_exact, pack_native, partition_of, unpack, unpack_envelope
-from ._depth import DEPTH_MAX, deep_one
+from ._depth import DEPTH_MAX, PLAIN, deep_one
 from ._ending import end_task, see_through
 from ._errors import (
     AcknowledgedLost,
@@ -66,6 +66,7 @@ from ._urls import StoreUrl, parse_url
 
 __all__ = [
     "DEPTH_MAX",
+    "PLAIN",
     "UNREADABLE",
     "AcknowledgedLost",
     "Acquired",

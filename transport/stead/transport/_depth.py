@@ -26,15 +26,17 @@ ENVELOPE_DEPTH = 8  # levels that stead itself puts around values
 
 # What begins an array, a map or an extension; such bytes stand within numbers and text as well.
 _HEADS = bytes([*range(0x80, 0xA0), *range(0xC7, 0xCA), *range(0xD4, 0xD9), *range(0xDC, 0xE0)])
-_ATOMS = frozenset({type(None), bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID})
+PLAIN = frozenset({type(None), bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID})
+"""Types of values without levels."""
+
 _SEQUENCES = (list, tuple, set, frozenset, deque)
 
 
 def is_deep(data: bytes, value: object, most: int) -> bool:
     """Whether a value, of which these are the bytes, has more levels than that."""
-    if len(data) <= most or type(value) in _ATOMS:
+    if len(data) <= most or type(value) in PLAIN:
         return False
-    if type(value) is dict and _ATOMS.issuperset(map(type, cast("dict[object, object]", value).values())):
+    if type(value) is dict and PLAIN.issuperset(map(type, cast("dict[object, object]", value).values())):
         return False
     return len(data) - len(data.translate(None, _HEADS)) > most and is_deeper(value, most)
 
@@ -42,16 +44,16 @@ def is_deep(data: bytes, value: object, most: int) -> bool:
 def deep_one(data: bytes, values: Sequence[object], most: int) -> int | None:
     """Which of some values, all in this data, has more levels than that; None if none has. Quick where they are plain."""
     for place, value in enumerate(values):
-        if type(value) not in _ATOMS and is_deep(data, value, most):
+        if type(value) not in PLAIN and is_deep(data, value, most):
             return place
     return None
 
 
 def is_deeper(value: object, most: int) -> bool:
     """Whether a value has more levels than that. One that contains itself has."""
-    level: list[object] = [] if type(value) in _ATOMS else [value]
+    level: list[object] = [] if type(value) in PLAIN else [value]
     for _ in range(most):
-        level = [inner for outer in level for inner in _inside(outer) if type(inner) not in _ATOMS]
+        level = [inner for outer in level for inner in _inside(outer) if type(inner) not in PLAIN]
         if not level:
             return False
     return True
