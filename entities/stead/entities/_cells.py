@@ -48,8 +48,12 @@ class Cell(Protocol):
         """An asynchronous operation comes next: give it a state that nothing which was left running can change."""
         ...
 
+    def disturbed(self) -> bool:
+        """Something else may have run since the last operation. Whether it may have changed the state: see `resume`."""
+        ...
+
     def resume(self) -> bool:
-        """Something else may have run since the last operation. False: it changed the state, and that was undone."""
+        """Look closely. False: something has changed the state since the last operation, and that was undone."""
         ...
 
     def settle(self) -> None:
@@ -133,12 +137,16 @@ class ClassCell:
         if self._settled is not None:
             self._left = (lambda: old), self._settled
 
-    def resume(self) -> bool:
-        """Something else may have run since the last operation. False: it changed the state, and that was undone."""
+    def disturbed(self) -> bool:
+        """Something else may have run since the last operation. Whether it may have changed the state: see `resume`."""
         if self._turn is None:
-            return True  # no operation has run
-        if self._left is None and self._form.native and pack_native(self._instance.__dict__) == self._settled:
-            return True
+            return False  # no operation has run
+        if self._left is None and self._form.native:
+            return pack_native(self._instance.__dict__) != self._settled
+        return True
+
+    def resume(self) -> bool:
+        """Look closely. False: something has changed the state since the last operation, and that was undone."""
         undisturbed = self._is_settled()
         if not undisturbed:
             self.rollback()

@@ -72,8 +72,12 @@ class FunctionCell:
     def detach(self) -> None:
         """An asynchronous operation comes next. It sees copies only."""
 
-    def resume(self) -> bool:
+    def disturbed(self) -> bool:
         """Something else may have run since the last operation; but nothing can change bytes."""
+        return False
+
+    def resume(self) -> bool:
+        """Look closely."""
         return True
 
     async def _delete_later(self, running: Awaitable[Any]) -> Any:

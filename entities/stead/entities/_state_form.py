@@ -27,9 +27,9 @@ class StateForm:
         # What `pack_native` packs is just what is read back, but for what the checks of its fields find.
         self.native = self.plain and all(field.native for field in fields)
         self._checks = [
-            (field.name, field.kind, field.check, None if field.native else field.exact) for field in fields
+            (field.name, field.kind, field.check, field.exact if field.converts or not field.native else None)
+            for field in fields
         ]
-        self._converts = any(field.converts for field in fields)
         self._kinds = [(field.name, field.kind) for field in fields]
         self._loads = [(field.name, field.kind, field.load) for field in fields]
         self._names = [field.name for field in fields]
@@ -163,7 +163,7 @@ class StateForm:
             else:
                 return instance, packed  # scalars only, and each of its type
         if self._check_fields(data) and packed is not None:
-            return instance, self._pack_plain(instance) if self._converts else packed
+            return instance, packed
         loaded, packed = self.open(packed or self._pack_plain(instance))
         for name, value in data.items():
             _refuse(difference(value, loaded.__dict__[name], name))
