@@ -18,7 +18,7 @@ from stead.entities import (
     EntityType,
     Registry,
 )
-from stead.entities._context import Turn
+from stead.entities._turns.turn import Turn
 
 
 class Bench:

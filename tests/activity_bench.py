@@ -10,10 +10,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from stead.entities.kinds import Board, Message, Partition, decode_message
-from stead.orchestrations._activities import ActivityRunner
-from stead.orchestrations._activity_routes import Serving
-from stead.orchestrations._activity_run import encode_task
+from stead.entities.extending import Board, Message, Partition, decode_message
+from stead.orchestrations._activities.job import encode_task
+from stead.orchestrations._activities.routes import Serving
+from stead.orchestrations._activities.runner import ActivityRunner
 from stead.transport import ConnectionLost, ManualClock, Settings, Taken, Task, WorkerView
 
 T = TypeVar("T")

@@ -10,9 +10,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
-from stead.entities._activation import Activation, Blocked, Kind, Pending
-from stead.entities._effects import Effects
-from stead.entities._envelope import (
+from stead.entities._message.envelope import (
     Failure,
     Letter,
     ReplyAddress,
@@ -23,10 +21,12 @@ from stead.entities._envelope import (
     encode_record,
     message_extras,
 )
-from stead.entities._partition import Environment, Partition, Started
+from stead.entities._partition.activation import Activation, Blocked, Kind, Pending
+from stead.entities._partition.effects import Effects
+from stead.entities._partition.partition import Environment, Partition, Started
 from stead.transport import Commit, CommitVerdict, Entry, HubLayout, Loaded, Settings, StreamId, pack, unpack
-from stead.transport import _memory_steps as steps
-from stead.transport._memory_state import HubState, PartitionState, format_id
+from stead.transport._memory import steps
+from stead.transport._memory.state import HubState, PartitionState, format_id
 
 LEASE_MS = 10_000
 

@@ -17,8 +17,8 @@ from typing import Any, cast
 from redis import Redis
 
 from stead.transport import StoreUnavailable
-from stead.transport import _embedded_supervisor as supervisor
-from stead.transport._embedded import EmbeddedServer
+from stead.transport._embedded import supervisor
+from stead.transport._embedded.server import EmbeddedServer
 
 
 def until(done: Callable[[], bool], what: str, seconds: float = 30.0) -> None:

@@ -14,8 +14,8 @@ import httpx
 
 from stead.app import App
 from stead.gateway import Gateway, HttpSettings, Keys, addresses_of, asgi, bind, serving
-from stead.gateway._app import Gateway as MadeGateway
-from stead.gateway._routes import Route
+from stead.gateway._http.app import Gateway as MadeGateway
+from stead.gateway._http.routes import Route
 
 READY_S = 30
 

@@ -13,10 +13,10 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from stead.entities.kinds import Message, decode_message, encode_reply
-from stead.orchestrations._events import Event, EventType, encode_event
-from stead.orchestrations._messages import decode_start
-from stead.orchestrations._record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus, encode_record
+from stead.entities.extending import Message, decode_message, encode_reply
+from stead.orchestrations._history.events import Event, EventType, encode_event
+from stead.orchestrations._history.messages import decode_start
+from stead.orchestrations._history.record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus, encode_record
 from stead.transport import (
     Commit,
     CommitVerdict,

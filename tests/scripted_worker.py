@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from stead.entities._envelope import (
+from stead.entities._message.envelope import (
     Failure,
     Message,
     ReplyAddress,

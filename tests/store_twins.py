@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
 from stead.transport import ManualClock, MemoryStore, Settings, Store
-from stead.transport._keys import Keys
-from stead.transport._redis import RedisStore
+from stead.transport._redis.keys import Keys
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 T = TypeVar("T")

@@ -16,14 +16,40 @@ PACKAGES = ["app", "entities", "gateway", "orchestrations", "transport"]
 FOLDERS = [*PACKAGES, "benchmarks", "examples", "tests"]
 
 FILE_LINES_MAX = 500
+LONGER = {
+    "orchestrations/stead/orchestrations/_client/client.py": 510,  # one class whose overloads are its length
+    "orchestrations/stead/orchestrations/_execution/execution.py": 520,
+}
 FUNCTION_LINES_MAX = 60
 
-# Modules that compute and do nothing else. They get the time as an argument and make no random numbers.
-CORE = {
-    "entities/stead/entities": """_activation _addressing _assignment _cells _cells_function _deadletters _definition
-        _effects _entity _envelope _errors _ids _leases _operations _parking _partition _reads _refusals _registry
-        _own_defaults _sameness _schema _schema_exact _state_form _suspects _values""",
-    "transport/stead/transport": "_codec _errors _keys _memory_faults _memory_state _memory_steps _records _sender_chain",
+# Rooms that compute and do nothing else. They get the time as an argument and make no random numbers.
+PURE = [
+    "entities/stead/entities/_definition",
+    "entities/stead/entities/_message",
+    "entities/stead/entities/_partition",
+    "entities/stead/entities/_turns",
+    "orchestrations/stead/orchestrations/_definition",
+    "orchestrations/stead/orchestrations/_execution",
+    "orchestrations/stead/orchestrations/_history",
+    "orchestrations/stead/orchestrations/_instance",
+    "transport/stead/transport/_contract",
+]
+# What stands in them all the same, and why.
+_EXECUTION = "orchestrations/stead/orchestrations/_execution"
+IMPURE_ALLOWED = {
+    # An event loop of our own, its futures and tasks: nothing of it waits, and chance comes from seeds.
+    f"{_EXECUTION}/context.py": {"random"},
+    f"{_EXECUTION}/durable_task.py": {"asyncio"},
+    f"{_EXECUTION}/event_wait.py": {"asyncio"},
+    f"{_EXECUTION}/execution.py": {"asyncio", "random"},
+    f"{_EXECUTION}/loop.py": {"asyncio"},
+    f"{_EXECUTION}/ordering.py": {"asyncio"},
+    # They name what they warn of, or what users' code may raise.
+    "orchestrations/stead/orchestrations/_definition/determinism.py": {"os", "random"},
+    "entities/stead/entities/_turns/entity_kind.py": {"asyncio"},
+    # The clock that everything else is given, and in which loop something lives.
+    "transport/stead/transport/_contract/clock.py": {"asyncio", "time"},
+    "transport/stead/transport/_contract/home.py": {"asyncio"},
 }
 IMPURE = {
     "anyio", "asyncio", "http", "multiprocessing", "os", "random", "redis", "requests", "secrets", "select", "signal",
@@ -78,7 +104,7 @@ def texts(file: Path) -> Iterator[tuple[int, str]]:
 
 def test_files_are_short() -> None:
     lengths = {name_of(file): len(file.read_text().splitlines()) for file in [*files(), *files(".lua")]}
-    assert {name: lines for name, lines in lengths.items() if lines > FILE_LINES_MAX} == {}
+    assert {name: lines for name, lines in lengths.items() if lines > LONGER.get(name, FILE_LINES_MAX)} == {}
 
 
 def test_functions_are_short() -> None:
@@ -106,7 +132,7 @@ def test_keys_are_named_in_one_module_only() -> None:
     found = {
         f"{name_of(file)}:{line}"
         for file in files()
-        if name_of(file).partition("/")[0] in PACKAGES and file.name != "_keys.py"
+        if name_of(file).partition("/")[0] in PACKAGES and name_of(file) != "transport/stead/transport/_redis/keys.py"
         for line, text in texts(file)
         if "stead:" in text
     }
@@ -114,13 +140,9 @@ def test_keys_are_named_in_one_module_only() -> None:
     assert found | scripts == set()
 
 
-@pytest.mark.parametrize(
-    "file",
-    [REPO / folder / f"{module}.py" for folder, modules in CORE.items() for module in modules.split()],
-    ids=name_of,
-)
+@pytest.mark.parametrize("file", [file for room in PURE for file in sorted((REPO / room).glob("*.py"))], ids=name_of)
 def test_the_core_does_nothing_but_compute(file: Path) -> None:
-    assert IMPURE.isdisjoint(imports(parsed(file)))
+    assert IMPURE & set(imports(parsed(file))) == IMPURE_ALLOWED.get(name_of(file), set())
     called = {
         f"{node.func.attr}, line {node.lineno}"
         for node in ast.walk(parsed(file))
@@ -141,7 +163,7 @@ def test_data_can_never_run_code() -> None:
 
 def test_the_supervisor_needs_the_standard_library_only() -> None:
     """It is run by its path, without site-packages."""
-    tree = parsed(REPO / "transport/stead/transport/_embedded_supervisor.py")
+    tree = parsed(REPO / "transport/stead/transport/_embedded/supervisor.py")
     assert set(imports(tree)) <= sys.stdlib_module_names
     assert not any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(tree))
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from stead.app import App
-from stead.app._cli import run
-from stead.app._loading import load_app
+from stead.app._cli.main import run
+from stead.app._console.loading import load_app
 from stead.entities import Worker
 
 DEADLINE_S = 30.0

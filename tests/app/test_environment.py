@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from stead.app import App
-from stead.app._cli import run
-from stead.app._environment import find_in_environment
-from stead.app._request import Request
+from stead.app._cli.main import run
+from stead.app._console.request import Request
+from stead.app._hub.environment import find_in_environment
 from stead.entities import InvalidInput
 from stead.gateway import HttpSettings
 from stead.transport import Settings

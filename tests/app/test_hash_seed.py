@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
-from stead.app import App, _run
-from stead.app._hash_seed import give_hash_seed
+from stead.app import App
+from stead.app._hub import worker_run as _run
+from stead.app._hub.hash_seed import give_hash_seed
 from stead.orchestrations import OrchestrationContext
 from user_folder import DEADLINE_S, Stead, eventually
 

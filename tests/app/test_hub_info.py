@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from stead.app._hub_info import HubInfo, promise_of
-from stead.app._info_command import print_info
+from stead.app._commands.info import print_info
+from stead.app._hub.info import HubInfo, promise_of
 from stead.transport import HubLayout, LeaseView, PartitionInfo, ServerFacts, WorkerView
 
 NOW_MS = 1_767_225_600_000

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 HERE = 'import sys, time; sys.stdout.write("here\\n"); sys.stdout.flush(); time.sleep(60)\n'
 APP = 'from stead.app import App\n\napp = App("interrupted")\n'
 MODULE = ["-m", "stead.app"]
-SCRIPT = ["-c", "import sys; from stead.app._cli import main; sys.exit(main())"]  # as pip writes it
+SCRIPT = ["-c", "import sys; from stead.app._cli.main import main; sys.exit(main())"]  # as pip writes it
 INFO = ["info", "interrupted_app:app", "--url", "memory://"]
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from stead.app._faults import Fault
-from stead.app._loading import load_app
+from stead.app._console.faults import Fault
+from stead.app._console.loading import load_app
 
 SOURCE = """
 from stead.app import App

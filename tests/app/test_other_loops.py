@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stead.app import App, Client
-from stead.app._portal import LoopThread
+from stead.app._sync.portal import LoopThread
 from stead.app.testing import TestHub
 from stead.entities import CallTimeout, Entity, EntityId, WrongEventLoop
 from stead.orchestrations import OrchestrationContext, UnknownInstance

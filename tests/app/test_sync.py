@@ -13,7 +13,7 @@ from typing import assert_type
 import pytest
 
 from stead.app import App, Settings, SyncClient
-from stead.app._portal import ClientClosed
+from stead.app._sync.portal import ClientClosed
 from stead.entities import (
     CallTimeout,
     Entity,

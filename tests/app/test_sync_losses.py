@@ -9,7 +9,7 @@ import pytest
 from stead.app import App, Settings
 from stead.entities import Entity
 from stead.transport import AcknowledgedLost, open_store
-from stead.transport._memory import MemoryStore
+from stead.transport._memory.store import MemoryStore
 
 SETTINGS = Settings(partitions=8, slot_groups=1, producer_buffer_length_max=64)
 app = App("lossy-sync", settings=SETTINGS)

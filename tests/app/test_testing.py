@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stead.app import App
-from stead.app import _test_driver as module
+from stead.app._testing import driver as module
 from stead.app.testing import TestHub
 from stead.entities import CallTimeout, Entity, EntityId, InvalidInput
 

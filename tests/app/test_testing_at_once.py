@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stead.app import App
-from stead.app import _test_driver as module
+from stead.app._testing import driver as module
 from stead.app.testing import TestHub
 from stead.entities import CallTimeout, Entity
 from stead.orchestrations import OrchestrationContext

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from stead.app._cli import run
+from stead.app._cli.main import run
 from user_folder import Stead
 
 

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from stead.app._faults import Fault, one_line
-from stead.app._values import (
+from stead.app._console.faults import Fault, one_line
+from stead.app._console.words import (
     parse_argument,
     parse_duration,
     parse_instant,

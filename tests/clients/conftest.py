@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from stead.transport import MemoryStore, Settings, Store
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 
 _numbers = itertools.count()
 

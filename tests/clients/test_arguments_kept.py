@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityId, Registry
-from stead.entities._envelope import Message, decode_message
-from stead.orchestrations._client import OrchestrationClient
-from stead.orchestrations._registry import OrchestrationRegistry
+from stead.entities._message.envelope import Message, decode_message
+from stead.orchestrations._client.client import OrchestrationClient
+from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.transport import MemoryStore, Settings
 
 pytestmark = pytest.mark.anyio

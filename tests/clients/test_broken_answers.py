@@ -10,10 +10,10 @@ import pytest
 
 from scripted_worker import scripted_worker
 from stead.app import App
-from stead.app._portal import Portal
+from stead.app._sync.portal import Portal
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry
-from stead.entities import _calls as calls
-from stead.entities.kinds import Failure, encode_failure
+from stead.entities._client import calls
+from stead.entities.extending import Failure, encode_failure
 from stead.transport import MemoryStore, Settings
 
 pytestmark = pytest.mark.anyio

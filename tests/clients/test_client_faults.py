@@ -21,9 +21,9 @@ from stead.entities import (
     Registry,
     StoreUnavailable,
 )
-from stead.entities._envelope import Message, decode_message
+from stead.entities._message.envelope import Message, decode_message
 from stead.transport import ManualClock, MemoryStore, ServerUnsuitable, Settings, Store, StreamId
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from swallowing_proxy import SwallowingProxy
 from valkey_server import ValkeyServer
 

@@ -12,7 +12,7 @@ import pytest
 from stead.entities import EntityClient, EntityId, Registry, StoreUnavailable
 from stead.orchestrations import OrchestrationClient, OrchestrationRegistry
 from stead.transport import Settings, Store
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from swallowing_proxy import SwallowingProxy
 from valkey_server import ValkeyServer
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from stead.entities import BacklogFull, ClassEntityType, Entity, EntityId, Registry, Worker
-from stead.entities._calls import PendingCall
+from stead.entities._client.calls import PendingCall
 from stead.orchestrations import (
     OrchestrationClient,
     OrchestrationContext,
@@ -21,7 +21,7 @@ from stead.orchestrations import (
     make_orchestration,
 )
 from stead.transport import MemoryStore, Settings, Store
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -91,7 +91,7 @@ async def world(request: pytest.FixtureRequest, settings: Settings) -> AsyncGene
 
 @pytest.fixture
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stead.orchestrations._client.WAIT_LOOK_S_FIRST", 0.05)
+    monkeypatch.setattr("stead.orchestrations._client.client.WAIT_LOOK_S_FIRST", 0.05)
 
 
 async def test_finished_instances_can_be_purged(world: World) -> None:

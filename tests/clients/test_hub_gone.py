@@ -9,7 +9,7 @@ import pytest
 
 from stead.entities import AcknowledgedLost, ClassEntityType, Entity, EntityClient, HubMismatch, Registry
 from stead.transport import Settings
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 
 from scripted_instances import scripted_instances
 from stead.entities import CallTimeout, Registry, StoreUnavailable, Worker
-from stead.entities.kinds import decode_message
+from stead.entities.extending import decode_message
 from stead.orchestrations import (
     InstanceExists,
     OrchestrationClient,
@@ -21,7 +21,7 @@ from stead.orchestrations import (
     make_orchestration,
 )
 from stead.transport import MemoryStore, Settings, Store
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

@@ -14,20 +14,20 @@ from pydantic import BaseModel
 
 from scripted_instances import ScriptedInstances, scripted_instances
 from stead.entities import CallTimeout, InvalidInput, PayloadTooLarge, Registry
-from stead.entities.kinds import Message, decode_message
-from stead.orchestrations._client import OrchestrationClient
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._definition import InputOptional, InstanceId, Orchestration
-from stead.orchestrations._errors import (
+from stead.entities.extending import Message, decode_message
+from stead.orchestrations._client.client import OrchestrationClient
+from stead.orchestrations._definition.orchestration import InputOptional, InstanceId, Orchestration
+from stead.orchestrations._definition.registry import OrchestrationRegistry
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.errors import (
     InstanceExists,
     InstanceFinished,
     InstanceRunning,
     UnknownInstance,
     UnknownOrchestration,
 )
-from stead.orchestrations._record import RuntimeStatus
-from stead.orchestrations._registry import OrchestrationRegistry
-from stead.orchestrations._status import OrchestrationStatus
+from stead.orchestrations._history.record import RuntimeStatus
+from stead.orchestrations._history.status import OrchestrationStatus
 from stead.transport import Settings, Store
 
 pytestmark = pytest.mark.anyio
@@ -244,7 +244,7 @@ async def test_waiting_without_a_worker(client: OrchestrationClient, store: Stor
 async def test_an_answer_that_got_lost_does_not_hang(
     client: OrchestrationClient, worker: ScriptedInstances, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stead.orchestrations._client.WAIT_LOOK_S_FIRST", 0.05)
+    monkeypatch.setattr("stead.orchestrations._client.client.WAIT_LOOK_S_FIRST", 0.05)
     worker.silent = True
     await client.start_new(tidying, instance_id="a")
     waiting = asyncio.ensure_future(client.wait_for_completion("a"))
@@ -326,7 +326,7 @@ async def test_messages_to_one_instance_keep_their_order(client: OrchestrationCl
 
 @pytest.mark.usefixtures("worker")
 async def test_a_long_history_is_read_in_pages(client: OrchestrationClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stead.orchestrations._client_queries.HISTORY_PAGE_LENGTH", 7)
+    monkeypatch.setattr("stead.orchestrations._client.queries.HISTORY_PAGE_LENGTH", 7)
     await client.start_new(tidying, instance_id="a")
     for count in (6, 1, 13):
         await asyncio.gather(*(client.raise_event("a", "number", number) for number in range(count)))

@@ -11,8 +11,8 @@ import pytest
 from scripted_instances import scripted_instances
 from scripted_worker import scripted_worker
 from stead.entities import EntityClient, EntityId, InvalidInput, Page, Registry
-from stead.entities import _listing as listing
-from stead.entities._envelope import Message
+from stead.entities._client import listing
+from stead.entities._message.envelope import Message
 from stead.orchestrations import OrchestrationClient, OrchestrationRegistry, RuntimeStatus
 from stead.transport import Settings, Store
 

@@ -22,7 +22,7 @@ from stead.entities import (
     StoreUnavailable,
     UnknownEntity,
 )
-from stead.entities._envelope import decode_message
+from stead.entities._message.envelope import decode_message
 from stead.transport import MemoryStore, Settings, Store
 
 pytestmark = pytest.mark.anyio
@@ -309,7 +309,7 @@ async def test_back_pressure_holds_against_a_slow_worker(open_store: Any, settin
 async def test_more_entities_than_a_producer_remembers_make_no_difference(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stead.entities._producer.ROUTES_MAX", 3)
+    monkeypatch.setattr("stead.entities._client.producer.ROUTES_MAX", 3)
     async with client_of(store, settings) as client:
         async with client.producer() as producer:
             for number in range(60):

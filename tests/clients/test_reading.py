@@ -19,7 +19,7 @@ from stead.entities import (
     StoreUnavailable,
     UnknownEntity,
 )
-from stead.entities._envelope import Message
+from stead.entities._message.envelope import Message
 from stead.transport import ConnectionLost, MemoryStore, Settings, Store
 
 pytestmark = pytest.mark.anyio

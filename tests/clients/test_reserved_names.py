@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from stead.entities import DeadLetters, Entity, EntityClient, EntityId, InvalidInput, Registry
-from stead.entities.kinds import resolve
+from stead.entities.extending import resolve
 from stead.transport import Commit, DeadLetter, ManualClock, MemoryStore, Settings, StreamId
 
 

@@ -26,7 +26,7 @@ from stead.entities import (
     UnknownEntity,
     UnknownOperation,
 )
-from stead.entities._envelope import Failure, Message, decode_message, encode_reply
+from stead.entities._message.envelope import Failure, Message, decode_message, encode_reply
 from stead.transport import Settings, Store
 
 pytestmark = pytest.mark.anyio

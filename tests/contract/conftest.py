@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stead.transport import Settings, Store
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from store_twins import SETTINGS, MemoryTwin, RedisTwin, Twin
 
 

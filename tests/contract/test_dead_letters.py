@@ -6,7 +6,7 @@ import pytest
 
 from redis_steps import commit, payloads, take
 from stead.entities import DeadLetters
-from stead.entities._envelope import Failure, encode_letter, encode_message
+from stead.entities._message.envelope import Failure, encode_letter, encode_message
 from stead.transport import DeadLetter, Store
 
 pytestmark = pytest.mark.anyio

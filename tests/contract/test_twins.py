@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from stead.transport import Settings
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from store_twins import MemoryTwin
 from twin_steps import PARTITIONS, STEPS, Side, Step
 from valkey_server import ValkeyServer

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from gateway_app import make_app
 from gateway_tools import Served, hear, in_memory, serve
 from stead.gateway import HttpSettings, Hub
-from stead.gateway._body import MISSING, chunks, read_body, read_json, unless_gone
-from stead.gateway._routes import Route
-from stead.gateway._values import json_response
+from stead.gateway._http.body import MISSING, chunks, read_body, read_json, unless_gone
+from stead.gateway._http.json_values import json_response
+from stead.gateway._http.routes import Route
 from valkey_server import ValkeyServer
 
 LIMITS = HttpSettings(body_bytes_max=10_000, body_ms_max=1_500, silence_ms_max=700)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from df_gateway import BASE, Gateway, gateway
-from stead.gateway._df_history import history_events
+from stead.gateway._durable_functions.history import history_events
 from stead.orchestrations import FailureDetails, HistoryEvent
-from stead.orchestrations._events import FIELDS, Event, EventType
+from stead.orchestrations._history.events import FIELDS, Event, EventType
 from valkey_server import ValkeyServer
 
 AT = datetime(2018, 2, 28, 5, 18, 49, 345_000, UTC)
@@ -70,7 +70,7 @@ def test_what_was_scheduled_is_part_of_its_completion(df: Gateway) -> None:
 def test_a_long_history_is_the_same(df: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     path = f"{BASE}/instances/{df.run('E1_HelloSequence')}?showHistory=true&showHistoryOutput=true"
     at_once = df.http.get(path)
-    monkeypatch.setattr("stead.gateway._df_instances.HISTORY_LENGTH_AT_ONCE", 1)
+    monkeypatch.setattr("stead.gateway._durable_functions.instances.HISTORY_LENGTH_AT_ONCE", 1)
     beside = df.http.get(path)
     assert (beside.status_code, beside.content) == (200, at_once.content)
 

@@ -15,9 +15,9 @@ from gateway_app import make_app
 from gateway_tools import in_memory
 from stead.entities import CallTimeout, EntityId, OperationFailed, SteadError, UnknownEntity, UnknownOperation
 from stead.gateway import HttpSettings, Hub, asgi
-from stead.gateway._errors import HttpError
-from stead.gateway._routes import Handler, Route, Routes, path_segments
-from stead.gateway._values import json_response
+from stead.gateway._http.errors import HttpError
+from stead.gateway._http.json_values import json_response
+from stead.gateway._http.routes import Handler, Route, Routes, path_segments
 from stead.orchestrations import (
     InstanceExists,
     InstanceFinished,

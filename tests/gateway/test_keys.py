@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from gateway_tools import Served, in_memory
 from stead.gateway import ROUTES, Hub, Keys, KeysRefused
-from stead.gateway._keys import VARIABLE, Grant
-from stead.gateway._routes import Route
-from stead.gateway._values import json_response
+from stead.gateway._http.access import VARIABLE, Grant
+from stead.gateway._http.json_values import json_response
+from stead.gateway._http.routes import Route
 
 KEYS = {"reader": ["read"], "sender": ["signal"], "all": ["read", "signal", "manage"]}
 

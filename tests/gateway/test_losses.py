@@ -11,7 +11,7 @@ from stead.app import App, Settings
 from stead.entities import Entity
 from stead.gateway import asgi
 from stead.transport import open_store
-from stead.transport._memory import MemoryStore
+from stead.transport._memory.store import MemoryStore
 
 pytestmark = pytest.mark.anyio
 NAME = "lossy-http"

@@ -18,9 +18,9 @@ from starlette.responses import Response, StreamingResponse
 from gateway_app import make_app
 from gateway_tools import Served, hear, serve
 from stead.gateway import CannotListen, HttpSettings, Hub, Keys, KeysRefused, addresses_of, bind, check_exposure
-from stead.gateway._routes import Route
-from stead.gateway._serving import connection_limit, raise_file_limit
-from stead.gateway._values import json_response
+from stead.gateway._http.json_values import json_response
+from stead.gateway._http.routes import Route
+from stead.gateway._http.serving import connection_limit, raise_file_limit
 from valkey_server import ValkeyServer
 
 GET = b"GET /fast HTTP/1.1\r\nhost: x\r\n\r\n"

@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from gateway_tools import Served, serve
-from stead.gateway import HttpSettings, _v1_events
+from stead.gateway import HttpSettings
+from stead.gateway._v1 import events as _v1_events
 from v1_gateway import eventually, fresh, make_v1_app
 from valkey_server import ValkeyServer
 

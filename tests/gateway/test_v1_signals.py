@@ -12,7 +12,9 @@ import httpx
 import pytest
 
 from gateway_tools import Served, serve
-from stead.gateway import HttpSettings, _v1_ingestion, _v1_signals
+from stead.gateway import HttpSettings
+from stead.gateway._v1 import ingestion as _v1_ingestion
+from stead.gateway._v1 import signals as _v1_signals
 from v1_gateway import NDJSON, eventually, fresh, line, make_v1_app, post_lines, state, work
 from valkey_server import ValkeyServer
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 from starlette.requests import Request
 
-from stead.gateway._errors import HttpError
-from stead.gateway._query import Query
-from stead.gateway._values import milliseconds, parse_instant, ticks, to_json, whole_seconds
+from stead.gateway._http.errors import HttpError
+from stead.gateway._http.json_values import milliseconds, parse_instant, ticks, to_json, whole_seconds
+from stead.gateway._http.query import Query
 from stead.orchestrations import RuntimeStatus
 
 

@@ -16,7 +16,7 @@ import pytest
 from stead.app import App
 from stead.entities import InvalidInput
 from stead.orchestrations import OrchestrationContext, UnknownOrchestration
-from stead.orchestrations._events import Event, EventType
+from stead.orchestrations._history.events import Event, EventType
 from stead.orchestrations.histories import History, check_replay, history_text, import_history
 
 FOLDER = Path(__file__).parent

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 
 from stead.app import App, Client, Settings
-from stead.app._hub_info import gather_info
+from stead.app._hub.info import gather_info
 from stead.entities import DeadLetters, Entity, EntityId, InvalidState
 from stead.orchestrations import OrchestrationContext
 from stead.transport import KeyDamaged, SteadError, StoreUnavailable, pack, partition_of
-from stead.transport._keys import Keys, PartitionKeys
-from stead.transport._redis import RedisStore
+from stead.transport._redis.keys import Keys, PartitionKeys
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 PARTITIONS = 3

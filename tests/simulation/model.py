@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simulation.ledger import entries_of
-from stead.entities._envelope import Failure, decode_letter, decode_message, decode_reply
+from stead.entities._message.envelope import Failure, decode_letter, decode_message, decode_reply
 from stead.transport import Acquired, Commit, CommitVerdict, EnqueueResult, Settings, Verdict
 
 NEVER_APPLIED = {"fail": "operation", "nosuch": "unknown_operation", "badly": "invalid_input", "flood": "operation"}

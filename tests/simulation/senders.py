@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simulation.model import Model, Sent
-from stead.entities._envelope import ReplyAddress, encode_message, message_extras
+from stead.entities._message.envelope import ReplyAddress, encode_message, message_extras
 from stead.transport import Batch, Store, partition_of
-from stead.transport._sender_chain import Chain, Refused, Simple
+from stead.transport._sender.chain import Chain, Refused, Simple
 
 KEEP_MS = 600_000
 BACKLOG_MAX = 40

@@ -9,8 +9,8 @@ import secrets
 from simulation.ledger import TARGETS
 from simulation.world import make_settings
 from stead.transport import ConnectionLost, ManualClock, MemoryStore, ServerChanged, Store, partition_of
-from stead.transport._keys import Keys
-from stead.transport._redis import RedisStore
+from stead.transport._redis.keys import Keys
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 

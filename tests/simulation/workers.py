@@ -16,11 +16,11 @@ from typing import TypeVar
 
 from simulation.model import Model
 from stead.entities import Registry
-from stead.entities._activation import Blocked, Kind
-from stead.entities._effects import Unstorable
-from stead.entities._envelope import Failure
-from stead.entities._partition import Environment, Partition, Started
-from stead.entities._turns import EntityKind
+from stead.entities._message.envelope import Failure
+from stead.entities._partition.activation import Blocked, Kind
+from stead.entities._partition.effects import Unstorable
+from stead.entities._partition.partition import Environment, Partition, Started
+from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Commit, CommitVerdict, ConnectionLost, ServerChanged, Settings, Store
 
 T = TypeVar("T")

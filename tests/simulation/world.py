@@ -14,7 +14,7 @@ from simulation.ledger import KEYS, LEDGERS, OTHERS, TARGETS, gates, make_regist
 from simulation.model import Model, tag_of
 from simulation.senders import Sender, Source, Stray
 from simulation.workers import Interrupted, SimWorker
-from stead.entities._envelope import decode_reply
+from stead.entities._message.envelope import decode_reply
 from stead.transport import (
     ConnectionLost,
     ServerChanged,

@@ -9,7 +9,7 @@ import pytest
 
 from embedded_tools import end_embedded
 from stead.transport import Settings
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from embedded_tools import Attached, is_kept, run, run_id, runs, server_pid, supervisor_pid, until
 from stead.transport import Settings, SteadError, StoreUnavailable, open_store
-from stead.transport import _embedded_supervisor as supervisor
-from stead.transport._embedded import ADDRESS_BYTES_MAX, EmbeddedServer, server_program
+from stead.transport._embedded import supervisor
+from stead.transport._embedded.server import ADDRESS_BYTES_MAX, EmbeddedServer, server_program
 
 
 def test_a_second_attachment_finds_the_first_ones_server(folder: Path) -> None:

@@ -15,8 +15,8 @@ from redis import RedisError
 
 from embedded_tools import end_embedded, is_kept, run, runs, server_pid, until
 from stead.transport import StoreUnavailable
-from stead.transport import _embedded_supervisor as supervisor
-from stead.transport._embedded import EmbeddedServer, server_program
+from stead.transport._embedded import supervisor
+from stead.transport._embedded.server import EmbeddedServer, server_program
 
 
 def program(tmp_path: Path, script: str) -> Path:

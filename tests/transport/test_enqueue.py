@@ -6,8 +6,8 @@ import pytest
 
 from redis_steps import batch, commit, payloads, put, take
 from stead.transport import Batch, EnqueueResult, SourceSuperseded, Verdict
-from stead.transport._keys import Keys
-from stead.transport._redis import RedisStore
+from stead.transport._redis.keys import Keys
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

@@ -17,8 +17,8 @@ from stead.transport import (
     TornCommit,
     Unpark,
 )
-from stead.transport._keys import Keys, PartitionKeys
-from stead.transport._redis import RedisStore
+from stead.transport._redis.keys import Keys, PartitionKeys
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

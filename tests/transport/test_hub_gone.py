@@ -10,7 +10,7 @@ import pytest
 
 from redis_steps import LEASE_MS, batch, commit, put, take
 from stead.transport import CommitVerdict, ConnectionLost, HubMismatch, Reuse, Settings, Start, Taken, Verdict
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

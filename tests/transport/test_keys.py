@@ -7,7 +7,7 @@ import binascii
 import pytest
 
 from stead.transport import HubLayout
-from stead.transport._keys import Keys, group_tags
+from stead.transport._redis.keys import Keys, group_tags
 
 
 def layout(partitions: int = 64, slot_groups: int = 16) -> HubLayout:

@@ -11,10 +11,10 @@ import pytest
 
 from redis_steps import LEASE_MS, batch, commit, payloads, put, take
 from stead.transport import CommitVerdict, ConnectionLost, ServerChanged, ServerUnsuitable, Settings, Verdict
-from stead.transport._answers import ReplyError, fault
-from stead.transport._link import check_version
-from stead.transport._redis import RedisStore
-from stead.transport._wire import Address
+from stead.transport._redis.answers import ReplyError, fault
+from stead.transport._redis.link import check_version
+from stead.transport._redis.store import RedisStore
+from stead.transport._redis.wire import Address
 from swallowing_proxy import SwallowingProxy
 from valkey_server import ValkeyServer
 

@@ -8,7 +8,7 @@ import pytest
 
 from redis_steps import batch, commit, payloads, put, take
 from stead.transport import CommitVerdict, LogWrite, Reply, Running, SentStart, Settings, Task, Timer, Verdict
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

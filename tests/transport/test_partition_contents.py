@@ -10,9 +10,9 @@ import pytest
 
 from redis_steps import commit, payloads, put, take
 from stead.transport import CommitVerdict, Reply, Running, SentStart, Settings, Timer, Unpark
-from stead.transport._keys import Keys
-from stead.transport._redis import RedisStore
-from stead.transport._redis_base import padded
+from stead.transport._redis.base import padded
+from stead.transport._redis.keys import Keys
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

@@ -9,9 +9,9 @@ import pytest
 
 from redis_steps import commit, take
 from stead.transport import ServerUnsuitable, Settings, Taken, Task
-from stead.transport import _redis_tasks as redis_tasks
-from stead.transport._keys import Keys
-from stead.transport._redis import RedisStore
+from stead.transport._redis import activities as redis_tasks
+from stead.transport._redis.keys import Keys
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

@@ -12,12 +12,12 @@ import pytest
 from answering_server import AnsweringServer
 from redis_steps import take
 from stead.transport import ConnectionLost, HubLayout, ServerUnsuitable, Settings
-from stead.transport._blocking_wire import BlockingWire
-from stead.transport._keys import Keys
-from stead.transport._redis import RedisStore
-from stead.transport._redis_renewer import RedisRenewer
-from stead.transport._scripts import command
-from stead.transport._wire import Address
+from stead.transport._redis.blocking_wire import BlockingWire
+from stead.transport._redis.keys import Keys
+from stead.transport._redis.renewer import RedisRenewer
+from stead.transport._redis.scripts import command
+from stead.transport._redis.store import RedisStore
+from stead.transport._redis.wire import Address
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from stead.transport._scripts import ALL, COMMIT, ENQUEUE, ENQUEUE_FREEING, LIVING, RIGHTS, Script
+from stead.transport._redis.scripts import ALL, COMMIT, ENQUEUE, ENQUEUE_FREEING, LIVING, RIGHTS, Script
 
 _FORBIDDEN = re.compile(r"call\('(?:HSET|HDEL|XADD|XDEL|XTRIM|ZADD|ZREM|SET|PEXPIRE|DEL|UNLINK)'")
 

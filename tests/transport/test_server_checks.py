@@ -10,7 +10,7 @@ import pytest
 
 from redis_steps import batch, take
 from stead.transport import ConnectionLost, HubMismatch, ServerFacts, ServerUnsuitable, Settings, open_store
-from stead.transport._redis import RedisStore
+from stead.transport._redis.store import RedisStore
 from valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stead.transport import ServerUnsuitable, Settings, StoreUnavailable, open_store
-from stead.transport._tls import speaks_plain, speaks_tls
+from stead.transport._redis.tls import speaks_plain, speaks_tls
 from valkey_server import ValkeyServer
 
 PEM = Path(__file__).with_name("tls_for_tests.pem")  # a key and a certificate that nobody trusts

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stead.entities._assignment import assign
+from stead.entities._worker.assignment import assign
 
 NONE: frozenset[str] = frozenset()
 workers = st.sets(st.text("abcdefgh", min_size=1, max_size=4), min_size=1, max_size=20)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from stead.entities.kinds import Bell
+from stead.entities.extending import Bell
 from stead.transport import ManualClock
 
 

@@ -17,7 +17,7 @@ from stead.entities import (
     PayloadTooLarge,
     UnknownOperation,
 )
-from stead.entities._errors import ArgumentRefused
+from stead.entities._message.errors import ArgumentRefused
 from stead.transport import pack
 
 # -- function entities ---------------------------------------------------------------------------------------------------

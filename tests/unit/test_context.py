@@ -26,9 +26,9 @@ from stead.entities import (
     UnknownEntity,
     UnknownOperation,
 )
-from stead.entities._addressing import resolve
-from stead.entities._context import Turn
-from stead.entities._envelope import Message, decode_message
+from stead.entities._definition.addressing import resolve
+from stead.entities._message.envelope import Message, decode_message
+from stead.entities._turns.turn import Turn
 from stead.transport.describing import qualified_name
 
 NOW_MS = 1_767_225_600_000

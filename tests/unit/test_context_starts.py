@@ -9,9 +9,9 @@ import pytest
 
 from core_bench import Bench
 from stead.entities import ClassEntityType, ContextEnded, Entity, EntityContext, InvalidInput, Registry
-from stead.entities._envelope import ReplyAddress, decode_message, decode_reply, encode_message
-from stead.entities._ids import check_instance_id
-from stead.entities._turns import EntityKind
+from stead.entities._message.envelope import ReplyAddress, decode_message, decode_reply, encode_message
+from stead.entities._message.ids import check_instance_id
+from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Commit
 
 CALLER = ReplyAddress(0, "client", 7)

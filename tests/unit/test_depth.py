@@ -12,7 +12,7 @@ import msgpack
 import pytest
 from pydantic import BaseModel
 
-from stead.entities._envelope import decode_message, encode_message, encode_reply
+from stead.entities._message.envelope import decode_message, encode_message, encode_reply
 from stead.transport import DEPTH_MAX, InvalidInput, pack, pack_exact, unpack
 
 _msgpack: Any = msgpack
@@ -87,7 +87,7 @@ def test_what_was_written_too_deep_is_no_more_than_unreadable(levels: int) -> No
     """In a process of its own: what is at stake is the process."""
     code = (
         "import sys; from stead.transport import InvalidInput, unpack\n"
-        "from stead.entities._envelope import decode_message\n"
+        "from stead.entities._message.envelope import decode_message\n"
         "for read in (unpack, decode_message):\n"
         "    try: read(sys.stdin.buffer.read() if read is unpack else DATA)\n"
         "    except InvalidInput: print('refused')\n"

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError, model_serializer
 
 from hostile import ERRORS, Loose, Text
-from stead.entities.kinds import describe_errors
+from stead.entities.extending import describe_errors
 from stead.orchestrations import ActivityFailed, FailureDetails, NonRetriable
 from stead.transport import InvalidInput, pack
 from stead.transport.describing import (

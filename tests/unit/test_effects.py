@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from core_bench import Bench, ListKind
-from stead.entities._activation import Activation, Pending
-from stead.entities._effects import Effects, Unstorable
-from stead.entities._envelope import (
+from stead.entities._message.envelope import (
     Failure,
     Message,
     ReplyAddress,
@@ -19,6 +17,8 @@ from stead.entities._envelope import (
     encode_message,
     message_extras,
 )
+from stead.entities._partition.activation import Activation, Pending
+from stead.entities._partition.effects import Effects, Unstorable
 from stead.transport import PayloadTooLarge, Settings, partition_of
 
 A = "@list@a"

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from core_bench import ListKind
-from stead.entities._activation import Activation, Pending
-from stead.entities._effects import Effects
-from stead.entities._envelope import (
+from stead.entities._message.envelope import (
     Failure,
     Message,
     TaskAddress,
@@ -17,6 +15,8 @@ from stead.entities._envelope import (
     encode_message,
     message_extras,
 )
+from stead.entities._partition.activation import Activation, Pending
+from stead.entities._partition.effects import Effects
 from stead.transport import Commit, InvalidInput, LogWrite, PayloadTooLarge, Settings, Task, partition_of
 
 INSTANCE = "an instance"

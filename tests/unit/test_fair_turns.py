@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from core_bench import Bench
-from stead.entities._activation import Activation
-from stead.entities._board import Board
-from stead.entities._effects import Effects
-from stead.entities._partition import Environment, Partition
-from stead.entities._worker_commits import LIGHT_LENGTH, LIGHT_WEIGHT, Committer
+from stead.entities._partition.activation import Activation
+from stead.entities._partition.effects import Effects
+from stead.entities._partition.partition import Environment, Partition
+from stead.entities._worker.board import Board
+from stead.entities._worker.commits import LIGHT_LENGTH, LIGHT_WEIGHT, Committer
 from stead.transport import Settings
 
 A, B, C = "@list@a", "@list@b", "@list@c"

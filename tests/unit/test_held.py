@@ -11,7 +11,7 @@ import pytest
 from stead.app import App
 from stead.app.testing import TestHub
 from stead.entities import Entity
-from stead.entities._held import EVERY_S, HeldReports, Watched, watched
+from stead.entities._turns.held import EVERY_S, HeldReports, Watched, watched
 from stead.orchestrations import OrchestrationContext
 
 

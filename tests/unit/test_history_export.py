@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from stead.entities import InvalidInput
-from stead.orchestrations._events import FIELDS, Event, EventType, decode_event, encode_event
-from stead.orchestrations._export import History, export_history, history_text, import_history
+from stead.orchestrations._history.events import FIELDS, Event, EventType, decode_event, encode_event
+from stead.orchestrations._history.export import History, export_history, history_text, import_history
 
 STRANGE: list[Any] = [
     None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stead.entities._lease_keeper import STUCK_EXIT_STATUS, ThreadKeeper, Turning
+from stead.entities._worker.lease_keeper import STUCK_EXIT_STATUS, ThreadKeeper, Turning
 from stead.transport import ConnectionLost, MemoryStore, Running, ServerUnsuitable, Settings
 
 SETTINGS = Settings(partitions=2, lease_ms=100, turn_stuck_ms=200, store_tries_ms=60_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stead.entities._leases import LeasePlan, LeaseWatch, plan_leases
+from stead.entities._worker.leases import LeasePlan, LeaseWatch, plan_leases
 from stead.transport import LeaseView
 
 LEASE_MS = 9_000

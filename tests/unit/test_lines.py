@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stead.gateway._v1_lines import Lines
-from stead.gateway._v1_signals import FINGERPRINT_BYTES, FINGERPRINT_LINES, fingerprint_of
+from stead.gateway._v1.lines import Lines
+from stead.gateway._v1.signals import FINGERPRINT_BYTES, FINGERPRINT_LINES, fingerprint_of
 
 LIMIT = 10
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel, Field, computed_field
 
 from stead.entities import ClassEntityType, Entity, InvalidInput
-from stead.entities._errors import ArgumentRefused
+from stead.entities._message.errors import ArgumentRefused
 from stead.transport import pack, unpack
 
 

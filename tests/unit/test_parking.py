@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core_bench import Bench
-from stead.entities._activation import Park
-from stead.entities._parking import goes_behind
-from stead.entities._partition import Partition, Started
+from stead.entities._partition.activation import Park
+from stead.entities._partition.parking import goes_behind
+from stead.entities._partition.partition import Partition, Started
 
 A, B = "@list@a", "@list@b"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core_bench import Bench
-from stead.entities._envelope import ReplyAddress
+from stead.entities._message.envelope import ReplyAddress
 from stead.transport import Commit, CommitVerdict, Loaded
 
 A, B = "@list@a", "@list@b"

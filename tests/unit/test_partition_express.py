@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from core_bench import Awaited, Bench
-from stead.entities._activation import Activation, Locked, Phase
-from stead.entities._effects import Effects
-from stead.entities._envelope import Message, decode_message, encode_message
-from stead.entities._partition import Partition
+from stead.entities._message.envelope import Message, decode_message, encode_message
+from stead.entities._partition.activation import Activation, Locked, Phase
+from stead.entities._partition.effects import Effects
+from stead.entities._partition.partition import Partition
 
 A, B = "@list@a", "@list@b"
 INSTANCE = "an instance"

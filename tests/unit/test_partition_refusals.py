@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from core_bench import Bench
-from stead.entities._activation import Blocked
-from stead.entities._envelope import ReplyAddress, encode_message
-from stead.entities._registry import Registry
-from stead.entities._turns import EntityKind
+from stead.entities._definition.registry import Registry
+from stead.entities._message.envelope import ReplyAddress, encode_message
+from stead.entities._partition.activation import Blocked
+from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import pack
 
 A, B = "@list@a", "@list@b"

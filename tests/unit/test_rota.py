@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from stead.entities._rota import RESTS, Rota
+from stead.entities._worker.rota import RESTS, Rota
 
 
 def one_round(rota: Rota[str], slices: int = 1_000) -> list[str]:

@@ -23,7 +23,7 @@ from stead.transport import (
     StoreClosed,
     StoreUnavailable,
 )
-from stead.transport._memory_faults import Fault
+from stead.transport._memory.faults import Fault
 
 pytestmark = pytest.mark.anyio
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from stead.entities import EntityClient
-from stead.entities._registry import Registry
-from stead.entities.kinds import claim_number
+from stead.entities._definition.registry import Registry
+from stead.entities.extending import claim_number
 from stead.transport import BacklogFull, MemoryStore, Sender, Settings, SourceSuperseded, StoreUnavailable
-from stead.transport import _sender_lane as lanes
+from stead.transport._sender import lane as lanes
 
 pytestmark = pytest.mark.anyio
 

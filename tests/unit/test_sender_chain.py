@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from stead.transport import EnqueueResult, Verdict
-from stead.transport._sender_chain import RECHAINED_MAX, Chain, Lost, Refused, Simple
+from stead.transport._sender.chain import RECHAINED_MAX, Chain, Lost, Refused, Simple
 
 KEEP_MS = 3_600_000
 ACCEPTED = EnqueueResult(Verdict.ACCEPTED)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from stead.transport import BacklogFull, Batch, EnqueueResult, MemoryStore, Sender, Settings, StoreUnavailable
-from stead.transport._sender_lane import FREEING_BYTES_MAX
+from stead.transport._sender.lane import FREEING_BYTES_MAX
 
 pytestmark = pytest.mark.anyio
 

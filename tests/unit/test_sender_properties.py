@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from stead.transport import Batch, EnqueueResult, Verdict
-from stead.transport._sender_chain import Chain, Lost, Refused, Simple
+from stead.transport._sender.chain import Chain, Lost, Refused, Simple
 
 KEEP_MS = 1_000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core_bench import Bench
-from stead.entities._envelope import TaskAddress, decode_message
-from stead.entities._suspects import Suspects
+from stead.entities._message.envelope import TaskAddress, decode_message
+from stead.entities._partition.suspects import Suspects
 from stead.transport import Acquired, Running
 
 A, B = "@list@a", "@list@b"

@@ -9,16 +9,16 @@ import pytest
 
 from core_bench import Bench, ListKind
 from stead.entities import ClassEntityType, Entity, EntityClient, EntityId, Registry
-from stead.entities._activation import Activation
-from stead.entities._effects import Effects
-from stead.entities._envelope import (
+from stead.entities._message.envelope import (
     TaskAddress,
     decode_record,
     encode_message,
     encode_record,
     message_extras,
 )
-from stead.entities._turns import EntityKind
+from stead.entities._partition.activation import Activation
+from stead.entities._partition.effects import Effects
+from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Commit, CommitVerdict, MemoryStore, ServerClock, Settings, pack, unpack
 
 

@@ -16,16 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stead.entities import ClassEntityType, Entity, Registry
-from stead.entities._activation import Activation, Locked, Pending
-from stead.entities._effects import Effects
-from stead.entities._envelope import (
+from stead.entities._message.envelope import (
     TaskAddress,
     decode_message,
     decode_record,
     encode_message,
     message_extras,
 )
-from stead.entities._turns import EntityKind
+from stead.entities._partition.activation import Activation, Locked, Pending
+from stead.entities._partition.effects import Effects
+from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Settings
 
 

@@ -20,8 +20,8 @@ from stead.entities import (
     Registry,
     Worker,
 )
-from stead.entities._envelope import ReplyAddress, decode_message, decode_record, decode_reply, encode_message
-from stead.entities._turns import EntityKind
+from stead.entities._message.envelope import ReplyAddress, decode_message, decode_record, decode_reply, encode_message
+from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Commit, MemoryStore, Settings, unpack
 
 CALLER = ReplyAddress(0, "client", 7)

@@ -21,7 +21,7 @@ from stead.entities import (
     InvalidInput,
     InvalidState,
 )
-from stead.entities._operations import Operation
+from stead.entities._definition.operations import Operation
 from stead.transport import pack_exact, unpack
 from values_table import TABLE
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
-from stead.entities.kinds import (
+from stead.entities.extending import (
     Activation,
     Board,
     Effects,

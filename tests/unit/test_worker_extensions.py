@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from stead.entities import InvalidDefinition, Registry, Worker
-from stead.entities.kinds import (
+from stead.entities.extending import (
     Activation,
     Board,
     Effects,

@@ -17,7 +17,7 @@ from stead.entities import (
     Registry,
     Worker,
 )
-from stead.entities.kinds import Activation, Effects, EntityKind, Failure, Partition, Pending
+from stead.entities.extending import Activation, Effects, EntityKind, Failure, Partition, Pending
 from stead.transport import MemoryStore, ServerClock, Settings
 
 pytestmark = pytest.mark.anyio

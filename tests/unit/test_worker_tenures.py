@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from stead.entities import Registry, Worker
-from stead.entities._board import Board
-from stead.entities._worker_commits import Committer
-from stead.entities.kinds import Partition
+from stead.entities._worker.board import Board
+from stead.entities._worker.commits import Committer
+from stead.entities.extending import Partition
 from stead.transport import Acquired, Commit, CommitVerdict, ManualClock, MemoryStore, Settings, Task
 
 SETTINGS = Settings(partitions=1, heartbeat_ms=100)

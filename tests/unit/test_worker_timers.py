@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from stead.entities._worker_timers import TimerRunner
+from stead.entities._worker.timers import TimerRunner
 from stead.transport import ManualClock, Settings
 
 

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # not of `typing`: until the command line is there, ctrl-c shows a traceback
 if TYPE_CHECKING:
+    from stead.app._app import App
+    from stead.app._hub.client import Client
+    from stead.app._sync.client import SyncClient
     from stead.transport import Settings
-
-    from ._app import App
-    from ._client import Client
-    from ._sync import SyncClient
 
 __all__ = ["App", "Client", "Settings", "SyncClient"]
 
 _HOMES = {
     "App": "stead.app._app",
-    "Client": "stead.app._client",
+    "Client": "stead.app._hub.client",
     "Settings": "stead.transport",
-    "SyncClient": "stead.app._sync",
+    "SyncClient": "stead.app._sync.client",
 }
 
 

@@ -6,6 +6,10 @@ import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
+from stead.app._hub.client import Connecting
+from stead.app._hub.environment import settings_from_environment
+from stead.app._hub.worker_run import WorkerRun
+from stead.app._sync.client import SyncClient
 from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, Registry
 from stead.orchestrations import (
     ActivityDecorator,
@@ -23,11 +27,6 @@ from stead.orchestrations import (
     make_orchestration,
 )
 from stead.transport import InvalidInput, Settings
-
-from ._client import Connecting
-from ._environment import settings_from_environment
-from ._run import WorkerRun
-from ._sync import SyncClient
 
 E = TypeVar("E", bound=Entity)
 F = TypeVar("F", bound=Callable[[EntityContext], object])

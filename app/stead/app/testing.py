@@ -12,6 +12,6 @@ steps of the store, on dictionaries. Only the time is another: it stands still u
 
 from __future__ import annotations
 
-from ._test_hub import TestHub
+from stead.app._testing.hub import TestHub
 
 __all__ = ["TestHub"]

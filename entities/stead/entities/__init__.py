@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
+from stead.entities._client.client import EntityClient, ScheduledSignals
+from stead.entities._client.dead_letters import DeadLetters, DeadMessage
+from stead.entities._client.listing import EntityStatus, Page
+from stead.entities._client.producer import Producer, SourceProducer
+from stead.entities._definition.entity import Entity
+from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
+from stead.entities._definition.registry import Registry
+from stead.entities._message.errors import (
+    CallTimeout,
+    ContextEnded,
+    InvalidDefinition,
+    InvalidState,
+    OperationFailed,
+    UnknownEntity,
+    UnknownOperation,
+)
+from stead.entities._message.ids import EntityId
+from stead.entities._turns.turn import EntityContext
+from stead.entities._worker.worker import Worker
 from stead.transport import (
     AcknowledgedLost,
     BacklogFull,
@@ -17,26 +36,6 @@ from stead.transport import (
     WrongEventLoop,
 )
 from stead.transport.describing import qualified_name
-
-from ._client import EntityClient, ScheduledSignals
-from ._context import EntityContext
-from ._deadletters import DeadLetters, DeadMessage
-from ._definition import ClassEntityType, EntityType, FunctionEntityType
-from ._entity import Entity
-from ._errors import (
-    CallTimeout,
-    ContextEnded,
-    InvalidDefinition,
-    InvalidState,
-    OperationFailed,
-    UnknownEntity,
-    UnknownOperation,
-)
-from ._ids import EntityId
-from ._listing import EntityStatus, Page
-from ._producer import Producer, SourceProducer
-from ._registry import Registry
-from ._worker import Worker
 
 __all__ = [
     "AcknowledgedLost",

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from ._app import Gateway, asgi
-from ._hub import Hub
-from ._keys import Grant, Keys, KeysRefused
-from ._serving import CannotListen, addresses_of, bind, check_exposure, serving
-from ._settings import HttpSettings
-from ._surfaces import ROUTES
+from stead.gateway._asgi import ROUTES
+from stead.gateway._http.access import Grant, Keys, KeysRefused
+from stead.gateway._http.app import Gateway, asgi
+from stead.gateway._http.hub import Hub
+from stead.gateway._http.serving import CannotListen, addresses_of, bind, check_exposure, serving
+from stead.gateway._http.settings import HttpSettings
 
 __all__ = [
     "ROUTES",

@@ -11,12 +11,10 @@ from stead.entities import (
     PayloadTooLarge,
     SteadError,
 )
-
-from ._activity_run import ActivityContext, activity_context
-from ._call_http import HttpResponse
-from ._client import OrchestrationClient
-from ._context import OrchestrationContext
-from ._definition import (
+from stead.orchestrations._activities.job import ActivityContext, activity_context
+from stead.orchestrations._client.client import OrchestrationClient
+from stead.orchestrations._definition.determinism import check_determinism
+from stead.orchestrations._definition.orchestration import (
     OMITTED,
     Activity,
     ActivityDecorator,
@@ -30,9 +28,15 @@ from ._definition import (
     make_activity,
     make_orchestration,
 )
-from ._determinism import check_determinism
-from ._durable_task import DurableTask
-from ._errors import (
+from stead.orchestrations._definition.registry import OrchestrationRegistry
+from stead.orchestrations._definition.retry import RetryPolicy
+from stead.orchestrations._definition.versions import compare_versions
+from stead.orchestrations._execution.call_http import HttpResponse
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.durable_task import DurableTask
+from stead.orchestrations._execution.unsupported import StuckOrchestration, UnsupportedInOrchestrator
+from stead.orchestrations._extension import Orchestrations
+from stead.orchestrations._history.errors import (
     ActivityFailed,
     ActivityNotFound,
     CriticalSectionError,
@@ -49,17 +53,12 @@ from ._errors import (
     UnknownInstance,
     UnknownOrchestration,
 )
-from ._events import HistoryEvent
-from ._export import History, export_history, history_text, import_history
-from ._extension import Orchestrations
-from ._failures import FailureDetails
-from ._record import RuntimeStatus
-from ._registry import OrchestrationRegistry
-from ._retry import RetryPolicy
-from ._status import OrchestrationStatus
-from ._unsupported import StuckOrchestration, UnsupportedInOrchestrator
-from ._versions import compare_versions
-from ._waits import Wait
+from stead.orchestrations._history.events import HistoryEvent
+from stead.orchestrations._history.export import History, export_history, history_text, import_history
+from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.record import RuntimeStatus
+from stead.orchestrations._history.status import OrchestrationStatus
+from stead.orchestrations._history.waits import Wait
 
 __all__ = [
     "OMITTED",

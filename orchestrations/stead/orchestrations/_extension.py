@@ -6,21 +6,19 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from stead.entities.kinds import Registry, resolve
+from stead.entities.extending import Registry, resolve
+from stead.orchestrations._activities.http_activity import NAME as HTTP
+from stead.orchestrations._activities.http_activity import HttpActivity
+from stead.orchestrations._activities.job import Runnable
+from stead.orchestrations._activities.routes import PREFIX, Serving
+from stead.orchestrations._activities.runner import ActivityRunner
+from stead.orchestrations._execution.resolver import Types
+from stead.orchestrations._instance.kind import OrchestrationKind
 from stead.transport import Settings
 
-from ._activities import ActivityRunner
-from ._activity_routes import PREFIX, Serving
-from ._activity_run import Runnable
-from ._http_activity import NAME as HTTP
-from ._http_activity import HttpActivity
-from ._kind import OrchestrationKind
-from ._resolver import Types
-
 if TYPE_CHECKING:
-    from stead.entities.kinds import Board, Environment, Kind
-
-    from ._registry import OrchestrationRegistry
+    from stead.entities.extending import Board, Environment, Kind
+    from stead.orchestrations._definition.registry import OrchestrationRegistry
 
 
 class Orchestrations:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ._events import Event, EventType
-from ._export import History, export_history, history_text, import_history
-from ._record import FINISHED, STATUSES
-from ._replay_check import Verdict, check_replay, first_event
+from stead.orchestrations._execution.replay_check import Verdict, check_replay, first_event
+from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.export import History, export_history, history_text, import_history
+from stead.orchestrations._history.record import FINISHED, STATUSES
 
 __all__ = [
     "FINISHED",

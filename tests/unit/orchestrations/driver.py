@@ -11,14 +11,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from stead.entities import Registry
-from stead.entities._addressing import resolve
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._definition import OMITTED
-from stead.orchestrations._events import ANSWERED, SCHEDULED, Event, EventType, decode_event, encode_event
-from stead.orchestrations._execution import Execution
-from stead.orchestrations._failures import FailureDetails
-from stead.orchestrations._outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
-from stead.orchestrations._resolver import Types
+from stead.entities._definition.addressing import resolve
+from stead.orchestrations._definition.orchestration import OMITTED
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.execution import Execution
+from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
+from stead.orchestrations._execution.resolver import Types
+from stead.orchestrations._history.events import ANSWERED, SCHEDULED, Event, EventType, decode_event, encode_event
+from stead.orchestrations._history.failures import FailureDetails
 from stead.transport import Settings
 
 START_MS = 1_767_225_600_000

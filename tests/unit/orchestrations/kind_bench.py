@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from stead.entities.kinds import (
+from stead.entities.extending import (
     Activation,
     Blocked,
     Effects,
@@ -24,12 +24,12 @@ from stead.entities.kinds import (
     encode_message,
     message_extras,
 )
-from stead.orchestrations._activity_run import Job
-from stead.orchestrations._events import NAMES, Event, decode_event
-from stead.orchestrations._failures import FailureDetails
-from stead.orchestrations._kind import OrchestrationKind
-from stead.orchestrations._messages import StartMessage, encode_start
-from stead.orchestrations._record import InstanceRecord, decode_record
+from stead.orchestrations._activities.job import Job
+from stead.orchestrations._history.events import NAMES, Event, decode_event
+from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.messages import StartMessage, encode_start
+from stead.orchestrations._history.record import InstanceRecord, decode_record
+from stead.orchestrations._instance.kind import OrchestrationKind
 from stead.transport import Commit, Reuse, Settings, Timer
 from unit.orchestrations.driver import START_MS, PlainCode, make_types
 

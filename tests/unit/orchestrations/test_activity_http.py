@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from stead.orchestrations._http_activity import HttpActivity
+from stead.orchestrations._activities.http_activity import HttpActivity
 from stead.transport import InvalidInput, PayloadTooLarge, Settings
 
 pytestmark = pytest.mark.anyio

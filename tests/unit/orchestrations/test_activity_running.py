@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from activity_bench import ActivityBench, settle
-from stead.orchestrations._activity_run import ActivityContext, activity_context
+from stead.orchestrations._activities.job import ActivityContext, activity_context
 from stead.transport import Taken
 
 pytestmark = pytest.mark.anyio

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stead.orchestrations._activity_slots.LATE_S", 0)
+    monkeypatch.setattr("stead.orchestrations._activities.slots.LATE_S", 0)
 
 
 async def double(number: int) -> int:

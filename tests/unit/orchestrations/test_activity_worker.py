@@ -14,10 +14,10 @@ import pytest
 from activity_bench import FakeActivity
 from dying_worker import die
 from stead.entities import Worker
-from stead.entities.kinds import Activation, Board, Effects, Environment, Failure, Pending, Registry, encode_message
-from stead.orchestrations._activities import ActivityRunner
-from stead.orchestrations._activity_routes import PREFIX, Serving
-from stead.orchestrations._activity_run import encode_task
+from stead.entities.extending import Activation, Board, Effects, Environment, Failure, Pending, Registry, encode_message
+from stead.orchestrations._activities.job import encode_task
+from stead.orchestrations._activities.routes import PREFIX, Serving
+from stead.orchestrations._activities.runner import ActivityRunner
 from stead.transport import Batch, MemoryStore, Settings, Task, Verdict, pack, partition_of, unpack
 
 pytestmark = pytest.mark.anyio

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from stead.entities.kinds import check_instance_id
-from stead.orchestrations import _children
-from stead.orchestrations._children import child_id
-from stead.orchestrations._context import OrchestrationContext
+from stead.entities.extending import check_instance_id
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._instance import children as _children
+from stead.orchestrations._instance.children import child_id
 from stead.transport import Reuse
 from unit.orchestrations.driver import begin, only
 from unit.orchestrations.kind_bench import KindHub

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityId, OperationFailed, Registry
-from stead.orchestrations._call_http import HttpResponse, headers_for
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._definition import make_activity, make_orchestration
-from stead.orchestrations._execution import Execution
-from stead.orchestrations._retry import RetryPolicy
+from stead.orchestrations._definition.orchestration import make_activity, make_orchestration
+from stead.orchestrations._definition.retry import RetryPolicy
+from stead.orchestrations._execution.call_http import HttpResponse, headers_for
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.execution import Execution
 from stead.transport import InvalidInput
 from unit.orchestrations.driver import (
     SETTINGS,

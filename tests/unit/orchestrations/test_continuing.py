@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from stead.orchestrations._context import OrchestrationContext
+from stead.orchestrations._execution.context import OrchestrationContext
 from unit.orchestrations.kind_bench import KindHub
 
 

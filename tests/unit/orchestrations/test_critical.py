@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from stead.entities import EntityId
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._critical import CriticalSections
-from stead.orchestrations._errors import CriticalSectionError
-from stead.orchestrations._events import Event
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.sections import CriticalSections
+from stead.orchestrations._history.errors import CriticalSectionError
+from stead.orchestrations._history.events import Event
 from stead.transport import InvalidInput
 from unit.orchestrations.driver import Driver, E, begin, done, failure_of, only, raised, result_of, scheduled
 

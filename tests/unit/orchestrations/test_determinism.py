@@ -34,7 +34,7 @@ from stead.orchestrations import (
     NotDeterministic,
     OrchestrationContext,
 )
-from stead.orchestrations._determinism import find_nondeterminism
+from stead.orchestrations._definition.determinism import find_nondeterminism
 
 seeded = random.Random(7)
 counter = 0

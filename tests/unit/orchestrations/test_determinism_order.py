@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from stead.app import App
 from stead.entities import Entity
 from stead.orchestrations import OrchestrationContext
-from stead.orchestrations._determinism import find_nondeterminism
+from stead.orchestrations._definition.determinism import find_nondeterminism
 
 app = App("order")
 CITIES = {"oslo", "rome"}

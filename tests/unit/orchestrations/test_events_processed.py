@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._outcome import ContinuedAsNew
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.outcome import ContinuedAsNew
 from unit.orchestrations.driver import E, begin, done, failed, raised, scheduled
 
 Look = Callable[[OrchestrationContext, Any], Coroutine[Any, Any, None]]

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from stead.entities import ContextEnded
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._errors import ActivityFailed
-from stead.orchestrations._events import Event
-from stead.orchestrations._execution import Execution
-from stead.orchestrations._outcome import CancelTask, Completed, ContinuedAsNew
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.execution import Execution
+from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew
+from stead.orchestrations._history.errors import ActivityFailed
+from stead.orchestrations._history.events import Event
 from unit.orchestrations.driver import (
     SETTINGS,
     START_MS,

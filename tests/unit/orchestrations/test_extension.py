@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from stead.orchestrations._definition import make_activity
+from stead.orchestrations._definition.orchestration import make_activity
+from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._extension import Orchestrations
-from stead.orchestrations._registry import OrchestrationRegistry
 from stead.transport import Settings
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from stead.orchestrations import ActivityFailed
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._record import decode_record, encode_record
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.record import decode_record, encode_record
 from stead.transport import pack, unpack
 from unit.orchestrations.driver import START_MS
 from unit.orchestrations.kind_bench import KindHub

@@ -14,7 +14,7 @@ from hostile import ERRORS, Loose
 from stead.app import App
 from stead.app.testing import TestHub
 from stead.orchestrations import ActivityFailed, FailureDetails, OrchestrationContext, RetryPolicy, RuntimeStatus
-from stead.orchestrations._loop import DeterministicLoop
+from stead.orchestrations._execution.loop import DeterministicLoop
 from stead.transport import Settings
 
 pytestmark = pytest.mark.anyio

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from stead.orchestrations._call_http import headers_for
-from stead.orchestrations._http_activity import _ORIGIN, _hide_credentials
-from stead.orchestrations._http_origins import origin_of
+from stead.orchestrations._activities.http_activity import _ORIGIN, _hide_credentials
+from stead.orchestrations._activities.http_origins import origin_of
+from stead.orchestrations._execution.call_http import headers_for
 
 CREDENTIALS = [
     "Authorization",

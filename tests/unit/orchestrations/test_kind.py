@@ -15,8 +15,8 @@ from stead.app import App
 from stead.app.testing import TestHub
 from stead.entities import EntityId
 from stead.orchestrations import ActivityFailed
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._record import decode_record
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.record import decode_record
 from stead.transport import Settings, pack
 from unit.orchestrations.kind_bench import CALLER, KindHub, messages_to
 
@@ -346,7 +346,7 @@ def test_messages_for_nobody_are_dropped(make: Make) -> None:
 
 
 def test_a_poisonous_message_fails_the_instance() -> None:
-    from stead.entities.kinds import Failure, Pending, decode_message
+    from stead.entities.extending import Failure, Pending, decode_message
 
     async def section(context: OrchestrationContext) -> None:
         async with context.lock_entities(EntityId("a", "1")):

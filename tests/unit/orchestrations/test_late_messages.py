@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._events import EventType
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.events import EventType
 from unit.orchestrations.driver import START_MS, begin, done, only, result_of
 from unit.orchestrations.kind_bench import KindHub
 from unit.orchestrations.test_kind import MODES

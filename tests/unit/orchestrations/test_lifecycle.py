@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from stead.entities import EntityId
-from stead.orchestrations._context import OrchestrationContext
+from stead.orchestrations._execution.context import OrchestrationContext
 from unit.orchestrations.kind_bench import CALLER, KindHub
 from unit.orchestrations.test_kind import MODES, breaks, hello, patient
 

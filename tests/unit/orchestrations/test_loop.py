@@ -13,10 +13,10 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._events import Event
-from stead.orchestrations._events import EventType as E
-from stead.orchestrations._unsupported import UnsupportedInOrchestrator
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.unsupported import UnsupportedInOrchestrator
+from stead.orchestrations._history.events import Event
+from stead.orchestrations._history.events import EventType as E
 from unit.orchestrations.driver import (
     START_MS,
     Driver,
@@ -221,7 +221,7 @@ async def test_sleeping_for_ever_is_not() -> None:
 
 
 async def test_an_endless_loop_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stead.orchestrations._loop.STEPS_MAX", 1_000)
+    monkeypatch.setattr("stead.orchestrations._execution.loop.STEPS_MAX", 1_000)
 
     async def flow(context: OrchestrationContext) -> None:
         while True:

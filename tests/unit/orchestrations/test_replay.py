@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from stead.entities import EntityId
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._events import Event
-from stead.orchestrations._execution import Execution
-from stead.orchestrations._outcome import Completed
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.execution import Execution
+from stead.orchestrations._execution.outcome import Completed
+from stead.orchestrations._history.events import Event
 from unit.orchestrations.driver import (
     SETTINGS,
     START_MS,

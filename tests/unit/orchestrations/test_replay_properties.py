@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stead.entities import EntityId
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._definition import make_activity
-from stead.orchestrations._events import Event
-from stead.orchestrations._execution import Execution
-from stead.orchestrations._failures import FailureDetails
-from stead.orchestrations._outcome import Outcome
-from stead.orchestrations._retry import RetryPolicy
+from stead.orchestrations._definition.orchestration import make_activity
+from stead.orchestrations._definition.retry import RetryPolicy
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.execution import Execution
+from stead.orchestrations._execution.outcome import Outcome
+from stead.orchestrations._history.events import Event
+from stead.orchestrations._history.failures import FailureDetails
 from unit.orchestrations.driver import SETTINGS, TYPES, Driver, E, PlainCode
 
 Tree = tuple[Any, ...]

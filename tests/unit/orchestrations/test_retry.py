@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._errors import ActivityFailed, NonRetriable, SubOrchestrationFailed
-from stead.orchestrations._failures import FailureDetails
-from stead.orchestrations._outcome import CancelTask
-from stead.orchestrations._retry import RetryPolicy
+from stead.orchestrations._definition.retry import RetryPolicy
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.outcome import CancelTask
+from stead.orchestrations._history.errors import ActivityFailed, NonRetriable, SubOrchestrationFailed
+from stead.orchestrations._history.failures import FailureDetails
 from stead.transport import InvalidInput
 from unit.orchestrations.driver import (
     START_MS,

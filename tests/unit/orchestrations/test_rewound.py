@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stead.entities import EntityId
-from stead.orchestrations._context import OrchestrationContext
+from stead.orchestrations._execution.context import OrchestrationContext
 from unit.orchestrations.kind_bench import KindHub, messages_to
 from unit.orchestrations.test_kind import MODES
 

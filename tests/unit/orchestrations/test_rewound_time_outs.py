@@ -11,8 +11,8 @@ from typing import Any
 import anyio
 import pytest
 
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._events import Event, EventType, decode_event, encode_event
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.events import Event, EventType, decode_event, encode_event
 from unit.orchestrations.kind_bench import KindHub
 from unit.orchestrations.test_kind import MODES
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stead.orchestrations._activity_routes import Routes, Serving
+from stead.orchestrations._activities.routes import Routes, Serving
 from stead.transport import WorkerView
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from stead.entities.kinds import TaskAddress, UnknownEnvelope, decode_message
-from stead.orchestrations._context import OrchestrationContext
-from stead.orchestrations._errors import SubOrchestrationFailed
-from stead.orchestrations._record import InstanceRecord, RuntimeStatus, decode_record, encode_record
+from stead.entities.extending import TaskAddress, UnknownEnvelope, decode_message
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.errors import SubOrchestrationFailed
+from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_record, encode_record
 from stead.transport import InvalidInput, Reuse
 from unit.orchestrations.kind_bench import CALLER, KindHub
 from unit.orchestrations.test_kind import MODES, hello, patient

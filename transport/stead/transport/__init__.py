@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from ._careful_logger import CarefulLogger, get_logger
-from ._clock import Clock, ManualClock, ServerClock
-from ._codec import pack, pack_envelope, pack_exact, pack_native, partition_of, unpack, unpack_envelope
-from ._depth import DEPTH_MAX, PLAIN, deep_one
-from ._ending import end_task, see_through
-from ._errors import (
+from stead.transport._cancellation import end_task, see_through
+from stead.transport._contract.careful_logger import CarefulLogger, get_logger
+from stead.transport._contract.clock import Clock, ManualClock, ServerClock
+from stead.transport._contract.codec import (
+    pack,
+    pack_envelope,
+    pack_exact,
+    pack_native,
+    partition_of,
+    unpack,
+    unpack_envelope,
+)
+from stead.transport._contract.depth import DEPTH_MAX, PLAIN, deep_one
+from stead.transport._contract.errors import (
     AcknowledgedLost,
     BacklogFull,
     ConnectionLost,
@@ -23,13 +31,9 @@ from ._errors import (
     StoreUnavailable,
     TornCommit,
 )
-from ._home import HomeLoop, WrongEventLoop
-from ._left_out import UNREADABLE, LeftOut
-from ._memory import MemoryStore
-from ._memory_faults import Fault, Faults
-from ._open import open_store
-from ._protocol import Renewer, Store
-from ._records import (
+from stead.transport._contract.home import HomeLoop, WrongEventLoop
+from stead.transport._contract.left_out import UNREADABLE, LeftOut
+from stead.transport._contract.records import (
     Acquired,
     Batch,
     Commit,
@@ -59,10 +63,14 @@ from ._records import (
     WorkerView,
     stream_order,
 )
-from ._sender import Sender
-from ._sender_tries import retry_delay
-from ._settings import Settings
-from ._urls import StoreUrl, parse_url
+from stead.transport._contract.settings import Settings
+from stead.transport._contract.store import Renewer, Store
+from stead.transport._memory.faults import Fault, Faults
+from stead.transport._memory.store import MemoryStore
+from stead.transport._open import open_store
+from stead.transport._retry import retry_delay
+from stead.transport._sender.sender import Sender
+from stead.transport._urls import StoreUrl, parse_url
 
 __all__ = [
     "DEPTH_MAX",

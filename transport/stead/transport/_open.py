@@ -6,15 +6,15 @@ import asyncio
 import re
 import threading
 
-from ._careful_logger import get_logger
-from ._errors import ConnectionLost, InvalidInput, StoreUnavailable
-from ._layout import check_layout
-from ._memory import MemoryStore
-from ._protocol import Store
-from ._redis import RedisStore
-from ._sender_tries import retry_delay
-from ._settings import Settings
-from ._urls import StoreUrl, parse_url
+from stead.transport._contract.careful_logger import get_logger
+from stead.transport._contract.errors import ConnectionLost, InvalidInput, StoreUnavailable
+from stead.transport._contract.layout import check_layout
+from stead.transport._contract.settings import Settings
+from stead.transport._contract.store import Store
+from stead.transport._memory.store import MemoryStore
+from stead.transport._redis.store import RedisStore
+from stead.transport._retry import retry_delay
+from stead.transport._urls import StoreUrl, parse_url
 
 _log = get_logger("stead.transport")
 
@@ -36,7 +36,9 @@ async def open_store(url: str | None, hub: str, settings: Settings) -> Store:
     if where.kind == "memory":
         return _memory_hub(hub, settings)
     if where.folder is not None:
-        from ._embedded_store import open_embedded  # not on every system: it needs file locks and a server program
+        from stead.transport._embedded.store import (
+            open_embedded,  # not on every system: it needs file locks and a server program
+        )
 
         return await open_embedded(where.folder, hub, settings)
     return await connect(where, hub, settings)

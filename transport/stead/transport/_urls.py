@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from ._errors import InvalidInput
+from stead.transport._contract.errors import InvalidInput
 
 DEFAULT_URL = "embedded://./.stead"
 """Where neither the program nor `STEAD_URL` says otherwise."""

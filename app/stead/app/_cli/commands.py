@@ -1,0 +1,242 @@
+"""The commands: what can be typed. What they do is in the modules that they import when they run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from .options import (
+    FREE_ARGUMENTS,
+    AppName,
+    Debug,
+    Host,
+    Json,
+    KeysFile,
+    Port,
+    Url,
+    finish,
+    make_request,
+    reject_options,
+    usage,
+)
+from .orchestrations import add_commands
+
+Entity = Annotated[str, typer.Argument(metavar="ENTITY", help="Its name, such as Station.", show_default=False)]
+Key = Annotated[str, typer.Argument(metavar="KEY", help='Its key, such as oslo; "" is a key, too.', show_default=False)]
+Operation = Annotated[str, typer.Argument(metavar="OPERATION", help="The operation's name.", show_default=False)]
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="ARGS", help="Its arguments, as JSON; what is no JSON is text.", show_default=False),
+]
+Keywords = Annotated[
+    list[str] | None,
+    typer.Option("--kw", metavar="NAME=VALUE", help="An argument by name; may be repeated.", show_default=False),
+]
+cli = typer.Typer(
+    name="stead",
+    help="Durable entities and orchestrations: one operation at a time, code that survives crashes, nothing lost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"stead {version('stead')}")
+        except PackageNotFoundError:
+            typer.echo("stead, run from its source folders: not installed")
+        raise typer.Exit
+
+
+@cli.callback()
+def _root(  # pyright: ignore[reportUnusedFunction] - typer calls it
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@cli.command(rich_help_panel="Run")
+def dev(
+    app: AppName,
+    host: Host = "127.0.0.1",
+    port: Port = 7071,
+    keys: KeysFile = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run one worker with an embedded server and the HTTP API, and again whenever a Python file changes."""
+    from stead.app._commands.dev import run_dev
+
+    finish(run_dev(make_request(app, url, as_json, debug), host, port, keys))
+
+
+@cli.command(rich_help_panel="Run")
+def worker(
+    app: AppName,
+    processes: Annotated[int, typer.Option("--processes", "-n", min=1, max=512, help="Worker processes.")] = 1,
+    name: Annotated[
+        str | None, typer.Option(help="The worker's name in `stead info`, unique in the hub.", show_default=False)
+    ] = None,
+    queues: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help='Take activities from these queues, parted by commas ("" is the default one); otherwise from the default '
+            "one and those that the app's activities name.",
+            show_default=False,
+        ),
+    ] = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run workers until SIGTERM or ctrl-c, which let them finish what they are doing."""
+    from stead.app._commands.worker import run_workers
+
+    names = None if queues is None else [queue.strip() for queue in queues.split(",")]
+    finish(run_workers(app, url, processes=processes, name=name, queues=names, as_json=as_json, debug=debug))
+
+
+@cli.command(rich_help_panel="Run")
+def serve(
+    app: AppName,
+    host: Host = "127.0.0.1",
+    port: Port = 7071,
+    keys: KeysFile = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Serve the HTTP API alone, until SIGTERM or ctrl-c, which let running requests finish."""
+    from stead.app._commands.serve import run_serve
+
+    finish(run_serve(make_request(app, url, as_json, debug), host, port, keys))
+
+
+@cli.command(rich_help_panel="Entities", context_settings=FREE_ARGUMENTS)
+def signal(
+    context: typer.Context,
+    app: AppName,
+    entity: Entity,
+    key: Key,
+    operation: Operation,
+    args: Arguments = None,
+    kw: Keywords = None,
+    after: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="Deliver it later: 90s, 5m, 1h30m.", show_default=False)
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Deliver it at an ISO 8601 time.", show_default=False)
+    ] = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Send an operation to an entity, without waiting for it. It is durable when the command ends."""
+    from stead.app._commands.entities import signal_command
+
+    words = reject_options(context, args)
+    finish(signal_command(make_request(app, url, as_json, debug), entity, key, operation, words, kw or [], after, at))
+
+
+@cli.command(rich_help_panel="Entities", context_settings=FREE_ARGUMENTS)
+def call(
+    context: typer.Context,
+    app: AppName,
+    entity: Entity,
+    key: Key,
+    operation: Operation,
+    args: Arguments = None,
+    kw: Keywords = None,
+    timeout: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How long to wait: 5s. Otherwise STEAD_CALL_TIMEOUT_MS.")
+    ] = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Call an operation and print its result."""
+    from stead.app._commands.entities import call_command
+
+    words = reject_options(context, args)
+    finish(call_command(make_request(app, url, as_json, debug), entity, key, operation, words, kw or [], timeout))
+
+
+@cli.command(rich_help_panel="Entities")
+def state(app: AppName, entity: Entity, key: Key, url: Url = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Print an entity's committed state. Exit status 1 if it has none."""
+    from stead.app._commands.entities import state_command
+
+    finish(state_command(make_request(app, url, as_json, debug), entity, key))
+
+
+@cli.command(rich_help_panel="Entities")
+def entities(
+    app: AppName,
+    entity: Annotated[
+        str | None, typer.Argument(metavar="ENTITY", help="Only this kind; otherwise count each.", show_default=False)
+    ] = None,
+    prefix: Annotated[str, typer.Option(help="Only keys that begin with this.", show_default=False)] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List entities with their states; without ENTITY, the kinds and how many entities each has."""
+    from stead.app._commands.entities import kinds_command, list_command
+
+    request = make_request(app, url, as_json, debug)
+    if entity is None:
+        if prefix:
+            usage("--prefix needs an ENTITY to look in")
+        finish(kinds_command(request))
+    else:
+        finish(list_command(request, entity, prefix, limit))
+
+
+add_commands(cli)  # here: the help shows panels in the order of their first commands
+
+
+@cli.command(rich_help_panel="Hub")
+def info(
+    app: AppName,
+    partitions: Annotated[bool, typer.Option("--partitions", help="Show every partition.")] = False,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show the hub: server, workers, partitions, what waits, what is blocked, dead letters."""
+    from stead.app._commands.info import info_command
+
+    finish(info_command(make_request(app, url, as_json, debug), every_partition=partitions))
+
+
+@cli.command("dead-letters", rich_help_panel="Hub")
+def dead_letters(
+    app: AppName,
+    action: Annotated[
+        Literal["list", "show", "resend", "drop"], typer.Argument(help="What to do.", show_default=True)
+    ] = "list",
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="ID", help="Which, as `list` names them.", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Resend or drop all of them.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="List at most so many.")] = 100,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Messages that could not be carried out: list them, show one, send them again, drop them."""
+    from stead.app._commands.dead_letters import letters_command
+
+    finish(letters_command(make_request(app, url, as_json, debug), action, ids or [], every=every, limit=limit))

@@ -1,0 +1,116 @@
+"""`stead serve`: the HTTP API of a hub; and the same beside the worker of `stead dev`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from stead.app._app import App
+from stead.app._console.faults import INTERRUPTED, Fault
+from stead.app._console.loading import load_app
+from stead.app._console.logs import start_logging
+from stead.app._console.loops import fast_loop
+from stead.app._console.request import Request
+from stead.gateway import (
+    CannotListen,
+    Gateway,
+    HttpSettings,
+    Keys,
+    KeysRefused,
+    addresses_of,
+    asgi,
+    bind,
+    check_exposure,
+    serving,
+)
+
+_log = logging.getLogger("stead.app")
+
+
+def run_serve(request: Request, host: str, port: int, keys_file: str | None) -> int:
+    """Serve until stopped; gives the exit status."""
+    return request.guard(lambda: _serve(request, host, port, keys_file))
+
+
+def _serve(request: Request, host: str, port: int, keys_file: str | None) -> int:
+    start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
+    app = load_app(request.app)
+    keys = load_keys(keys_file)
+    sockets = listen(host, port, keys)
+
+    async def work() -> None:
+        async with beside(app, request.url, sockets, keys, host) as gateway:
+            await _told_to_stop(gateway)
+        _log.info("the HTTP API has stopped")
+
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+        runner.run(work())
+    return 0
+
+
+def load_keys(keys_file: str | None) -> Keys:
+    """The keys of a file, else of the environment."""
+    try:
+        return Keys.load(keys_file)
+    except KeysRefused as error:
+        raise Fault(str(error), usage=True) from None
+
+
+def listen(host: str, port: int, keys: Keys) -> list[socket.socket]:
+    """Sockets that listen; a `Fault` if that cannot be, or if it would be open to others than this machine."""
+    try:
+        sockets = bind(host, port)
+    except CannotListen as error:
+        raise Fault(str(error)) from None
+    try:
+        check_exposure(sockets, keys)
+    except KeysRefused as error:
+        for sock in sockets:
+            sock.close()
+        raise Fault(str(error), usage=True) from None
+    return sockets
+
+
+@asynccontextmanager
+async def beside(
+    app: App, url: str | None, sockets: Sequence[socket.socket], keys: Keys, host: str, drain_ms: int | None = None
+) -> AsyncGenerator[Gateway]:
+    """The HTTP API of an app's hub, for as long as the block takes."""
+    settings = HttpSettings() if drain_ms is None else HttpSettings(drain_ms=drain_ms)
+    gateway = asgi(app, url, keys=keys, settings=settings, hosts=[host])
+    async with serving(gateway, sockets, settings):
+        places = " and ".join(addresses_of(sockets))
+        _log.info(
+            "HTTP API at %s, %s", places, "with keys" if keys else "for this machine's programs: there are no keys"
+        )
+        yield gateway
+
+
+async def _told_to_stop(gateway: Gateway) -> None:
+    """Return on SIGTERM or SIGINT; a second SIGINT ends the process. Raises `HubMismatch` when the hub is gone."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+
+    def on_signal(signum: signal.Signals) -> None:
+        if not stopping.is_set():
+            _log.info("%s: letting running requests finish; ctrl-c ends at once", signum.name)
+            stopping.set()
+        elif signum == signal.SIGINT:
+            os._exit(INTERRUPTED)
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, on_signal, signum)
+    told, failed = asyncio.create_task(stopping.wait()), asyncio.create_task(gateway.failure())
+    try:
+        await asyncio.wait((told, failed), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
+        failed.cancel()
+    if failed.done() and not failed.cancelled():
+        _log.critical("the HTTP API ends: %s", failed.result())
+        raise failed.result()

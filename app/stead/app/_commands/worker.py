@@ -1,0 +1,77 @@
+"""`stead worker`: one worker in this process, or several in child processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+
+from stead.app._console.loading import load_app
+from stead.app._console.logs import CHILD_VARIABLE, start_logging
+from stead.app._console.loops import fast_loop
+from stead.app._console.request import Request
+
+from .dev_http import inherited_http
+from .processes import Crew, stop_with_parent
+
+
+def run_workers(
+    app: str,
+    url: str | None,
+    *,
+    processes: int,
+    name: str | None,
+    queues: Sequence[str] | None,
+    as_json: bool,
+    debug: bool,
+) -> int:
+    """Run until stopped; gives the exit status."""
+    request = Request(app, url, as_json, debug)
+    if processes == 1:
+        return request.guard(lambda: _run_one(request, name, queues))
+    return request.guard(lambda: _run_many(request, processes, name, queues))
+
+
+def worker_arguments(request: Request, name: str | None, queues: Sequence[str] | None = None) -> list[str]:
+    """The command line of a child. The URL goes by the environment."""
+    arguments = ["worker", request.app]
+    if name is not None:
+        arguments += ["--name", name]
+    if queues is not None:
+        arguments += ["--queues", ",".join(queues)]
+    if request.as_json:
+        arguments.append("--json")
+    if request.debug:
+        arguments.append("--debug")
+    return arguments
+
+
+def _run_one(request: Request, name: str | None, queues: Sequence[str] | None) -> int:
+    is_child = CHILD_VARIABLE in os.environ
+    start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
+    logging.captureWarnings(True)  # a coroutine that was never awaited is said there, with its line
+    app = load_app(request.app)
+    if is_child:
+        stop_with_parent()
+
+    async def work() -> None:
+        async with inherited_http(app, request.url):
+            await app.worker(request.url, name=name, queues=queues).run()
+
+    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+        runner.run(work())
+    return 0
+
+
+def _run_many(request: Request, processes: int, name: str | None, queues: Sequence[str] | None) -> int:
+    log = start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
+    load_app(request.app)  # what is wrong with it is said once, here, not by every child
+
+    async def work() -> int:
+        def arguments(index: int) -> list[str]:
+            return worker_arguments(request, name and f"{name}-{index}", queues)
+
+        return await Crew(arguments, processes, request.url, log).run()
+
+    return asyncio.run(work())

@@ -1,0 +1,82 @@
+"""What a long-running command writes to standard error: one line an event, for people or (`--json`) for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+
+from .faults import one_line
+
+# Which of a parent's worker processes this is: set by the parent, shown in front of every line.
+CHILD_VARIABLE = "STEAD_WORKER_CHILD"
+
+_COLOURS = {"WARNING": "33", "ERROR": "31", "CRITICAL": "1;31", "DEBUG": "2"}
+
+
+def _label() -> str:
+    return os.environ.get(CHILD_VARIABLE, "")
+
+
+class PlainFormatter(logging.Formatter):
+    """`12:00:00 [2] text`, the level only when it is not the usual one, tracebacks below."""
+
+    def __init__(self, *, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+        self._label = f"[{_label()}] " if _label() else ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        clock = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
+        level = "" if record.levelno == logging.INFO else record.levelname.lower() + ": "
+        text = f"{self._label}{level}{one_line(record.getMessage())}"
+        if self._colour:
+            clock = f"\033[2m{clock}\033[0m"
+            if (code := _COLOURS.get(record.levelname)) is not None:
+                text = f"\033[{code}m{text}\033[0m"
+        lines = f"{clock} {text}"
+        if record.exc_info:
+            lines += "\n" + self.formatException(record.exc_info)
+        return lines
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if _label():
+            event["process"] = _label()
+        if record.exc_info and record.exc_info[0] is not None:
+            event["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+        return json.dumps(event, ensure_ascii=False)
+
+
+class _StandardError(logging.Handler):
+    """Writes to whatever `sys.stderr` is at the time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:  # noqa: BLE001 - as every handler of the standard library does
+            self.handleError(record)
+
+
+def start_logging(level: int, *, as_json: bool, debug: bool) -> logging.Logger:
+    """Send what all loggers say, from `level` on, to standard error; gives the command's own logger."""
+    handler = _StandardError()
+    colour = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    handler.setFormatter(JsonFormatter() if as_json else PlainFormatter(colour=colour))
+    logging.basicConfig(level=logging.DEBUG if debug else level, handlers=[handler], force=True)
+    for chatty in ("asyncio", "watchfiles"):
+        logging.getLogger(chatty).setLevel(logging.INFO if debug else logging.WARNING)
+    return logging.getLogger("stead.app")

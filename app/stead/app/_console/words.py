@@ -1,0 +1,98 @@
+"""Between a command line's words and the values that operations take and give."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NoReturn, cast
+
+import pydantic_core
+
+from .faults import Fault
+
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)  # NaN and Infinity are not JSON: such a word is text
+
+
+def parse_argument(word: str) -> object:
+    """An argument: JSON if it is JSON (`3.5`, `true`, `'{"a": 1}'`), otherwise the word itself as text."""
+    try:
+        return json.loads(word, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise Fault(f"the argument {word[:20]}… is nested too deep", usage=True) from None
+    except ValueError:
+        return word
+
+
+def parse_keywords(pairs: Sequence[str]) -> dict[str, str]:
+    """`--kw name=value` pairs, the values as they were written."""
+    keywords: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise Fault(f"--kw {pair!r}: write NAME=VALUE, for example --kw celsius=3.5", usage=True)
+        if name in keywords:
+            raise Fault(f"--kw {name} is given twice", usage=True)
+        keywords[name] = value
+    return keywords
+
+
+def parse_duration(text: str, option: str = "--after") -> timedelta:
+    """A duration such as `90s`, `5m`, `1h30m` or `250ms`."""
+    if not _DURATION.fullmatch(text):
+        raise Fault(
+            f"{option} {text!r}: write a duration with its unit, such as 90s, 5m, 1h30m, 2d or 250ms", usage=True
+        )
+    try:
+        return sum((timedelta(**{_UNITS[unit]: float(n)}) for n, unit in _PART.findall(text)), timedelta())
+    except OverflowError:
+        raise Fault(f"{option} {text!r}: longer than a date can hold", usage=True) from None
+
+
+def parse_instant(text: str, option: str = "--at") -> datetime:
+    """An instant in ISO 8601. Without an offset it is the local time of this machine."""
+    try:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        raise Fault(
+            f"{option} {text!r}: write an ISO 8601 time, such as 2030-01-31T12:00:00Z or 2030-01-31T12:00", usage=True
+        ) from None
+
+
+def plain(value: object) -> Any:
+    """The value as JSON data: bytes as base64, times in ISO 8601, anything else that JSON lacks as text."""
+    return json.loads(
+        pydantic_core.to_json(
+            value,
+            bytes_mode="base64",
+            inf_nan_mode="strings",
+            fallback=str,
+            serialize_unknown=True,
+            by_alias=False,  # as it is stored, and as every door takes it: by the fields' names, without computed ones
+            round_trip=True,
+        )
+    )
+
+
+def to_json(value: object) -> str:
+    """One line of JSON."""
+    return json.dumps(plain(value), ensure_ascii=False, separators=(", ", ": "))
+
+
+def shorten(value: object, length: int = 200) -> str:
+    """A value on one line, cut when it is long."""
+    data = plain(value)
+    if isinstance(data, dict):
+        text = ", ".join(
+            f"{name} {json.dumps(v, ensure_ascii=False)}" for name, v in cast("dict[str, Any]", data).items()
+        )
+    else:
+        text = json.dumps(data, ensure_ascii=False)
+    return text if len(text) <= length else text[: length - 1] + "…"

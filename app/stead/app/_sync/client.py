@@ -1,0 +1,171 @@
+"""`SyncClient`: the client of an app without `await`, for Django, Flask and scripts."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, overload
+
+from stead.entities import Entity, EntityId
+from stead.transport import InvalidInput
+
+from .orchestrations import SyncOrchestrations, in_chunks
+from .portal import Portal
+from .producer import SyncProducer, SyncSourceProducer
+
+if TYPE_CHECKING:
+    from stead.app._app import App
+    from stead.app._hub.client import Client
+
+P = ParamSpec("P")
+R = TypeVar("R")
+E = TypeVar("E", bound=Entity)
+
+
+class SyncClient(SyncOrchestrations):
+    """Talks to the entities and orchestrations of a task hub, each method waiting for its result.
+
+        client = app.connect_sync()
+        client.signal_entity(Station.record, "oslo", 3.5)
+
+    It may be used from many threads at once, and after a fork. It connects at first use (`with app.connect_sync() as
+    client:` connects at once), and is closed by `close`, by the end of the `with` block, or with the interpreter.
+    """
+
+    def __init__(self, app: App, url: str | None = None) -> None:
+        self._app = app
+        self._portal = Portal(app, url)
+        self._seconds: float | None = None  # the deadline of each request, None: the default
+
+    def __enter__(self) -> Self:
+        self._portal.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection. Closing twice is closing once."""
+        self._portal.close()
+
+    def with_timeout(self, seconds: float | timedelta) -> Self:
+        """The same client with a deadline: each of its requests raises `CallTimeout` after so many seconds.
+
+        Producers wait for as long as it takes. It takes the place of the `asyncio.timeout` that one writes around the asynchronous client, and of the default
+        for calls (`STEAD_CALL_TIMEOUT_MS`):
+
+            mean = client.with_timeout(5).call_entity(Station.mean, "oslo")
+        """
+        limit = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+        if not 0 < limit < float("inf"):
+            raise InvalidInput(f"timeout {seconds!r}", "it is a number of seconds above 0")
+        view = copy.copy(self)
+        view._seconds = limit
+        return view
+
+    @overload
+    def signal_entity(
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+    @overload
+    def signal_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> None: ...
+    def signal_entity(self, operation: Any, key: str, /, *args: Any, **kwargs: Any) -> None:
+        """Send an operation to an entity. Durable when it returns."""
+        self._portal.run(lambda client: client.signal_entity(operation, key, *args, **kwargs), self._seconds)
+
+    @overload
+    def call_entity(
+        self,
+        operation: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R: ...
+    @overload
+    def call_entity(
+        self, operation: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+    @overload
+    def call_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
+    def call_entity(self, operation: Any, key: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call an operation and wait for its result; what it raised is raised here as `OperationFailed`."""
+        seconds = self._app.settings.call_timeout_ms / 1000 if self._seconds is None else self._seconds
+        return self._portal.run(lambda client: client.call_entity(operation, key, *args, **kwargs), seconds)
+
+    @overload
+    def read_entity(self, entity: type[E], key: str, /) -> E | None: ...
+    @overload
+    def read_entity(self, entity: EntityId, /) -> Any: ...
+    def read_entity(self, entity: Any, key: Any = None, /) -> Any:
+        """The committed state of an entity, without waiting for it; None if it has none."""
+        if isinstance(entity, EntityId):
+            return self._portal.run(lambda client: client.read_entity(entity), self._seconds)
+        return self._portal.run(lambda client: client.read_entity(entity, key), self._seconds)
+
+    @overload
+    def list_entities(
+        self, entity: type[E], /, *, prefix: str = "", after: str = ""
+    ) -> Iterator[tuple[EntityId, E]]: ...
+    @overload
+    def list_entities(self, entity: str, /, *, prefix: str = "", after: str = "") -> Iterator[tuple[EntityId, Any]]: ...
+    def list_entities(self, entity: Any, /, *, prefix: str = "", after: str = "") -> Iterator[tuple[EntityId, Any]]:
+        """The entities of a kind that have a state, by key, each with its state."""
+
+        async def begin(client: Client) -> AsyncIterator[tuple[EntityId, Any]]:
+            return client.list_entities(entity, prefix=prefix, after=after)
+
+        yield from in_chunks(self._portal, self._portal.run(begin, self._seconds), self._seconds)
+
+    def after(self, delay: timedelta) -> SyncScheduled:
+        """A sender of signals that are carried out so long after they were accepted."""
+        return SyncScheduled(self._portal, self._seconds, delay)
+
+    def at(self, due: datetime) -> SyncScheduled:
+        """A sender of signals that are carried out at an instant."""
+        return SyncScheduled(self._portal, self._seconds, due)
+
+    @overload
+    def producer(self, source: None = None) -> SyncProducer: ...
+    @overload
+    def producer(self, source: str) -> SyncSourceProducer: ...
+    def producer(self, source: str | None = None) -> SyncProducer | SyncSourceProducer:
+        """A producer of many signals: pipelined, in order, waiting when too much is under way.
+
+            with client.producer() as producer:
+                for key, celsius in readings:
+                    producer.signal(Station.record, key, celsius)
+            # all are durable
+
+        With `source` it is the producer of an at-least-once source, and has `signal_once`.
+        """
+        return SyncProducer(self._portal) if source is None else SyncSourceProducer(self._portal, source)
+
+
+class SyncScheduled:
+    """Sends signals that are delivered later."""
+
+    def __init__(self, portal: Portal, seconds: float | None, when: timedelta | datetime) -> None:
+        self._portal = portal
+        self._seconds = seconds
+        self._when = when
+
+    @overload
+    def signal_entity(
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+    @overload
+    def signal_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> None: ...
+    def signal_entity(self, operation: Any, key: str, /, *args: Any, **kwargs: Any) -> None:
+        """Send an operation to an entity, to be delivered later. Durable when it returns."""
+        when = self._when
+
+        async def work(client: Client) -> None:
+            sender = client.after(when) if isinstance(when, timedelta) else client.at(when)
+            await sender.signal_entity(operation, key, *args, **kwargs)
+
+        self._portal.run(work, self._seconds)

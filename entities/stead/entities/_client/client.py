@@ -1,0 +1,391 @@
+"""The client of a hub's entities: signal, call, read, list.
+
+"Durable when it returns": `signal_entity` returns when the message is in the store. A call is a message with a reply
+address; its answer comes over the client's reply stream. Many callers at once share the requests of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
+
+from stead.entities._definition.entity import Entity
+from stead.entities._definition.entity_type import EntityType
+from stead.entities._definition.registry import Registry
+from stead.entities._message.envelope import UnknownEnvelope, decode_record, message_extras
+from stead.entities._message.errors import CallTimeout, InvalidState, UnknownEntity
+from stead.entities._message.ids import EntityId, canonical_name, check_key
+from stead.entities._message.times import delay_in_ms, instant_in_ms
+from stead.transport import (
+    UNREADABLE,
+    ConnectionLost,
+    HomeLoop,
+    InvalidInput,
+    Sender,
+    ServerChanged,
+    Settings,
+    SteadError,
+    Store,
+    StoreUnavailable,
+    see_through,
+    unpack,
+)
+
+from .calls import Calls, PendingCall
+from .listing import PAGE_READ_LENGTH, EntityStatus, Page, entity_status, take_page
+from .no_answer import NoAnswer
+from .outgoing import Outgoing
+from .producer import Producer, SourceProducer, check_source
+from .reads import Tries, read_patiently
+
+E = TypeVar("E", bound=Entity)
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+V = TypeVar("V")  # what the store has of a target
+
+
+class EntityClient:
+    """Talks to the entities of one hub. Close it with `aclose`, or use it with `async with`."""
+
+    def __init__(self, store: Store, registry: Registry, settings: Settings) -> None:
+        """A client over an open store, which it does not close."""
+        self._store = store
+        self._registry = registry
+        self._settings = settings
+        self._outgoing = Outgoing(store, registry, settings)
+        self._sender = Sender(store, settings)
+        self._calls = Calls(store, settings)
+        self._producers: set[Producer | SourceProducer] = set()
+        self._closed = False
+        self._home = HomeLoop("this client")
+        self._no_answer = NoAnswer(store, settings)
+
+    async def aclose(self) -> None:
+        """Stop. What is under way raises `StoreUnavailable`, and so does everything from now on, at once; producers still
+        open are closed.
+
+        Done to its end even if this is cancelled.
+        """
+        self._home.check()
+        await see_through(self._close())
+
+    async def _close(self) -> None:
+        self._closed = True
+        for producer in list(self._producers):
+            await producer.aclose()
+        await self._calls.aclose()
+        await self._sender.aclose()
+
+    def _check_open(self) -> None:
+        self._home.check()
+        if self._closed:
+            raise StoreUnavailable("the client is closed", "refused")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    # -- signals -------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def signal_entity(
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    @overload
+    async def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
+
+    async def signal_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Send an operation to an entity, without an answer. Durable when it returns.
+
+        Raises `UnknownEntity`, `UnknownOperation` and `InvalidInput` before anything is sent; `BacklogFull` if nothing
+        was accepted (a server whose memory is full takes a `delete` all the same); `StoreUnavailable` if the store did not
+        answer (its `outcome` says what is known); `AcknowledgedLost` if the server lost earlier messages of this client
+        (then this one was not accepted).
+        """
+        await self._signal(subject, key_or_name, args, kwargs)
+
+    def after(self, delay: timedelta) -> ScheduledSignals:
+        """A sender of signals that are carried out so long after they were accepted (at once if negative)."""
+        return ScheduledSignals(self, delay_ms=delay_in_ms(delay))
+
+    def at(self, due: datetime) -> ScheduledSignals:
+        """A sender of signals that are carried out at an instant (at once if it is past)."""
+        return ScheduledSignals(self, due_ms=instant_in_ms(due))
+
+    @overload
+    def producer(self, source: None = None) -> Producer: ...
+
+    @overload
+    def producer(self, source: str) -> SourceProducer: ...
+
+    def producer(self, source: str | None = None) -> Producer | SourceProducer:
+        """A producer of signals in a stream: `async with client.producer() as producer`.
+
+        With a `source`, its signals carry sequence numbers of an at-least-once source and are accepted once, whatever
+        restarts in between; one producer per source at a time.
+        """
+        self._check_open()
+        producer: Producer | SourceProducer
+        if source is None:
+            producer = Producer(
+                self._outgoing, Sender(self._store, self._settings, patient=True), self._producers.discard
+            )
+        else:
+            sender = Sender(self._store, self._settings, check_source(source))
+            producer = SourceProducer(self._outgoing, sender, self._producers.discard)
+        self._producers.add(producer)
+        return producer
+
+    async def _signal(
+        self,
+        subject: object,
+        key_or_name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        delay_ms: int | None = None,
+        due_ms: int | None = None,
+    ) -> None:
+        self._check_open()
+        call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+        extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms)
+        payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
+        await self._send(call.target, payload, frees=call.frees and delay_ms is None and due_ms is None)
+
+    async def _send(self, target: str, payload: bytes, *, frees: bool = False) -> None:
+        """Put a message into its target's inbox: durable when it returns. `frees`: memory, so that a full server takes it."""
+        partition = self._outgoing.partition(target)
+        sender = await self._roomy_sender()
+        put = sender.put_freeing if frees else sender.put
+        await sender.wait(partition, put(partition, payload))
+
+    async def _roomy_sender(self) -> Sender:
+        """The sender, once it takes a message."""
+        self._check_open()
+        if self._sender.crowded:
+            await self._sender.room()
+        return self._sender
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def call_entity(
+        self,
+        operation: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R: ...
+
+    @overload
+    async def call_entity(
+        self, operation: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+
+    @overload
+    async def call_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> Any: ...
+
+    async def call_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Run an operation of an entity and return its result; what it raised is raised here as `OperationFailed`.
+
+        The deadline is an `asyncio.timeout` around the call, else the settings' `call_timeout_ms` (`CallTimeout`). After
+        either, the operation may still be carried out. Raises what `signal_entity` raises as well.
+        """
+        self._check_open()
+        call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+        if self._calls.crowded:
+            call = call.kept()
+        pending = await self._calls.begin(call.target, call.operation_name)
+        try:
+            extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending))
+            payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
+            await self._send_call(pending, payload, frees=call.frees)
+            value = await pending.future
+        except CallTimeout as error:
+            advice = await self._no_answer.advice(call.target)
+            raise CallTimeout(error.what, error.timeout_seconds, advice) from None
+        finally:
+            self._calls.end(pending)
+        return value if call.operation is None else call.operation.decode_result(value)
+
+    async def _send_call(self, pending: PendingCall, payload: bytes, *, frees: bool = False) -> None:
+        """Send a call that was begun. If it does not get through, its future fails. `frees`: as for `_send`."""
+        partition = self._outgoing.partition(pending.target)
+        sender = await self._roomy_sender()
+        put = sender.put_freeing if frees else sender.put
+        sender.watch(partition, put(partition, payload), pending.future)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def read_entity(self, entity: type[E], key: str, /) -> E | None: ...
+
+    @overload
+    async def read_entity(self, entity: EntityId, /) -> Any: ...
+
+    async def read_entity(self, entity: Any, key: str | None = None, /) -> Any:
+        """The committed state of an entity, None if it does not exist. Never waits for the entity.
+
+        By class an instance (`InvalidState` if what is stored does not validate), by `EntityId` plain data.
+        """
+        read: Callable[[bytes], object] = unpack
+        if isinstance(entity, EntityId):
+            target = str(entity)
+        else:
+            kind = self._kind(entity)
+            target, read = str(EntityId(kind.name, cast("str", key))), kind.read
+        partition = self._outgoing.partition(target)
+        records = await self._read(lambda: self._store.read_records(partition, [target]))
+        try:
+            packed = None if records[0] is None else decode_record(records[0]).packed_state
+        except (InvalidInput, UnknownEnvelope) as error:  # not the caller's
+            raise InvalidState(f"what is stored of {target} cannot be read: {error}") from error
+        if packed is None:
+            await self._check_name(EntityId.parse(target).canonical_name)
+            return None
+        return read(packed)
+
+    @overload
+    def list_entities(
+        self, entity: type[E], /, *, prefix: str = "", after: str = ""
+    ) -> AsyncIterator[tuple[EntityId, E]]: ...
+
+    @overload
+    def list_entities(
+        self, entity: str, /, *, prefix: str = "", after: str = ""
+    ) -> AsyncIterator[tuple[EntityId, Any]]: ...
+
+    async def list_entities(
+        self, entity: Any, /, *, prefix: str = "", after: str = ""
+    ) -> AsyncIterator[tuple[EntityId, Any]]:
+        """The entities of a class or name that exist, ascending by key, each with its committed state.
+
+        With a prefix, only those whose keys begin with it; with `after`, only those whose keys come after that one. What
+        exists throughout is given exactly once.
+        """
+        read: Callable[[bytes], object] = unpack
+        if isinstance(entity, str):
+            name = entity
+            await self._check_name(canonical_name(name))
+        else:
+            kind = self._kind(entity)
+            name, read = kind.name, kind.read
+        start = f"@{canonical_name(name)}@"
+        beyond = start + check_key(after) if after else ""
+        async for page in self._list_pages(self._store.list_targets, start + check_key(prefix), beyond):
+            for target, record in page:
+                found = self._state_of(target, record, read)
+                if found is not None:
+                    yield EntityId(name, target[len(start) :]), found[0]
+
+    def _state_of(self, target: str, record: bytes, read: Callable[[bytes], object]) -> tuple[object] | None:
+        """An entity's state, for a listing; None if it does not exist (it is locked only), or cannot be read."""
+        try:
+            packed = decode_record(record).packed_state
+            state = None if packed is None else (read(packed),)
+        except (*UNREADABLE, SteadError) as error:
+            self._store.left_out.note("entities", target, error)
+            return None
+        self._store.left_out.readable("entities", target)
+        return state
+
+    async def page_entities(
+        self,
+        entity: str | None = None,
+        *,
+        prefix: str = "",
+        modified_from: datetime | None = None,
+        modified_to: datetime | None = None,
+        with_state: bool = True,
+        length: int = 100,
+        after: str = "",
+    ) -> Page[EntityStatus]:
+        """A page of the entities that exist, ascending by ID, of one name or of all; each with the time of its last change.
+
+        `prefix`: of the keys, if there is a name; `modified_from`, `modified_to`: both included; `after`: what the page
+        before said. A name that nobody knows has no entities.
+        """
+        start = "@" if entity is None else f"@{canonical_name(entity)}@{check_key(prefix)}"
+        from_ms = None if modified_from is None else instant_in_ms(modified_from)
+        to_ms = None if modified_to is None else instant_in_ms(modified_to)
+        return await take_page(
+            self._list_pages(self._store.list_targets, start, after, max(length + 1, PAGE_READ_LENGTH)),
+            after,
+            length,
+            lambda target, record: entity_status(target, record, from_ms, to_ms, with_state=with_state),
+            self._store.left_out,
+            "entities",
+        )
+
+    async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a request that changes nothing, made again while there is none (`StoreUnavailable` in the end)."""
+        self._check_open()
+        return await read_patiently(self._store, self._settings, request)
+
+    async def _list_pages(
+        self,
+        pages: Callable[[str, int, str], AsyncIterator[list[tuple[str, V]]]],
+        prefix: str,
+        after: str = "",
+        length: int | None = None,
+    ) -> AsyncIterator[list[tuple[str, V]]]:
+        """The pages of a listing, from after a target on; after a lost connection it goes on where it was."""
+        self._check_open()
+        tries = Tries(self._store, self._settings)
+        most = self._settings.list_page_length
+        while True:
+            try:
+                async for page in pages(prefix, most if length is None else min(length, most), after):
+                    tries.succeeded()
+                    after = page[-1][0]
+                    yield page
+                return
+            except (ConnectionLost, ServerChanged) as error:
+                await tries.failed(error)
+
+    def _kind(self, entity: Any) -> EntityType:
+        if not isinstance(entity, type):
+            raise InvalidInput(f"entity {entity!r}", "write a class and a key, or an EntityId")
+        kind = self._registry.for_class(entity)
+        if kind is None:
+            raise UnknownEntity(entity.__name__, self._registry.names())
+        return kind
+
+    async def _check_name(self, name: str) -> None:
+        """Raise `UnknownEntity` if nobody knows a canonical name."""
+        if self._registry.get(name) is None:
+            await self._outgoing.names.check(name)
+
+
+class ScheduledSignals:
+    """Sends signals that are carried out later: what `client.after` and `client.at` give.
+
+    Signals that are due at the same time are carried out in no particular order, and they cannot be cancelled.
+    """
+
+    def __init__(self, client: EntityClient, *, delay_ms: int | None = None, due_ms: int | None = None) -> None:
+        self._client = client
+        self._delay_ms = delay_ms
+        self._due_ms = due_ms
+
+    @overload
+    async def signal_entity(
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    @overload
+    async def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
+
+    async def signal_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Schedule a signal. Durable when it returns; raises what `EntityClient.signal_entity` raises."""
+        await self._client._signal(  # pyright: ignore[reportPrivateUsage]  # the same module's own
+            subject, key_or_name, args, kwargs, self._delay_ms, self._due_ms
+        )

@@ -1,0 +1,87 @@
+"""Pages of a listing, for those who cannot keep one open: a page says where the next one begins."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from stead.entities._message.envelope import decode_record
+from stead.entities._message.ids import EntityId
+from stead.transport import UNREADABLE, LeftOut, SteadError, unpack
+
+T = TypeVar("T")
+V = TypeVar("V")  # what the store has of a target
+T_co = TypeVar("T_co", covariant=True)
+
+SCANNED_MAX = 10_000
+"""How many records one page may look at: a page of a filter that matches few ends early instead of taking minutes."""
+
+PAGE_READ_LENGTH = 100  # records that are read at a time for a page, however short it is
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T_co]):
+    """A part of a listing. `after`: give it to get the next part; None if there is no more.
+
+    A page may hold less than was asked for, even nothing, and still have a next one.
+    """
+
+    items: Sequence[T_co]
+    after: str | None
+    left_out: int = 0
+    """How many could not be read, and are not among the items; the log names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityStatus:
+    """What is committed of an entity: its ID (the name in its canonical form), when an operation changed it last, and its
+    state as plain data, if it was asked for.
+    """
+
+    entity_id: EntityId
+    modified_time: datetime
+    state: Any = None
+
+
+async def take_page(
+    pages: AsyncIterator[list[tuple[str, V]]],
+    after: str,
+    length: int,
+    choose: Callable[[str, V], T | None],
+    left_out: LeftOut,
+    rows: str,
+) -> Page[T]:
+    """The first that are chosen from a listing which began after a target. What `choose` cannot read is left out."""
+    found: list[T] = []
+    scanned = unreadable = 0
+    async for page in pages:
+        for target, listed in page:
+            if len(found) == length:
+                return Page(found, after, unreadable)
+            after = target
+            try:
+                item = choose(target, listed)
+            except (*UNREADABLE, SteadError) as error:  # of a later version, or of a state that is not valid any more
+                left_out.note(rows, target, error)
+                unreadable += 1
+                continue
+            left_out.readable(rows, target)
+            if item is not None:
+                found.append(item)
+        scanned += len(page)
+        if scanned >= SCANNED_MAX:
+            return Page(found, after, unreadable)
+    return Page(found, None, unreadable)
+
+
+def entity_status(
+    target: str, record: bytes, from_ms: int | None, to_ms: int | None, *, with_state: bool
+) -> EntityStatus | None:
+    """What a listing says of an entity; None if it does not exist, or was changed at another time."""
+    packed, modified_ms, _ = decode_record(record)
+    if packed is None or (from_ms is not None and modified_ms < from_ms) or (to_ms is not None and modified_ms > to_ms):
+        return None
+    modified = datetime.fromtimestamp(modified_ms / 1000, UTC)
+    return EntityStatus(EntityId.parse(target), modified, unpack(packed) if with_state else None)

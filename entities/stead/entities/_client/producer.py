@@ -1,0 +1,237 @@
+"""Producers: signals in a stream, in order, with back-pressure, durable when the block is left.
+
+A producer's `signal` returns as soon as the message is in the buffer, and costs a few microseconds: what is the same for
+all signals to one operation of one entity is looked up once. Everything else (batches, sequence numbers, trying again) is
+the sender's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar, overload
+
+from stead.entities._definition.addressing import Call
+from stead.entities._definition.entity import Entity
+from stead.entities._definition.operations import Operation
+from stead.entities._message.envelope import message_extras
+from stead.entities._message.ids import EntityId, check_key
+from stead.transport import AcknowledgedLost, HomeLoop, InvalidInput, Sender, SteadError, get_logger, see_through
+
+from .outgoing import Outgoing
+
+_log = get_logger(__name__)
+
+E = TypeVar("E", bound=Entity)
+P = ParamSpec("P")
+
+# Signals between two turns of the event loop: so often the sender gets to run while the buffer still has room.
+BREATH_LENGTH = 64
+
+# Routes that a producer remembers.
+ROUTES_MAX = 20_000
+
+
+class Route(NamedTuple):
+    """What all signals to one operation of one entity have in common. `operation` is None where it is not known here."""
+
+    target: str
+    partition: int
+    operation_name: str
+    operation: Operation | None
+
+
+class _Producer:
+    """What both kinds of producer have in common."""
+
+    def __init__(self, outgoing: Outgoing, sender: Sender, closed: Callable[[Any], None]) -> None:
+        self._outgoing = outgoing
+        self._sender = sender
+        self._closed = closed
+        self._routes: dict[tuple[object, str], Route] = {}
+        self._operations: dict[
+            object, tuple[str, str, Operation]
+        ] = {}  # function -> target's beginning, name, operation
+        self._breath = 0
+        self._home = HomeLoop("this producer")
+
+    async def flush(self) -> None:
+        """Wait until everything given so far is durable."""
+        self._home.check()
+        await self._sender.flush()
+
+    async def aclose(self) -> None:
+        """Stop without waiting: what is not durable yet may get lost. Leaving the `async with` block waits."""
+        self._home.check()
+        self._closed(self)
+        await see_through(self._sender.aclose())
+
+    async def __aenter__(self) -> Self:
+        self._home.check()
+        return self
+
+    async def __aexit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # After an error in the block, what was given before it is still made durable; a cancelled block is left at once.
+        try:
+            if error is None:
+                await self._sender.flush()
+            elif isinstance(error, Exception):
+                try:
+                    await self._sender.flush()
+                except SteadError as flushing:
+                    # The block's own error is the one to raise, and often it is this very one.
+                    _log.warning("leaving a producer after %r: %s", error, flushing)
+                    if isinstance(flushing, AcknowledgedLost) and flushing.args != getattr(error, "args", None):
+                        error.add_note(str(flushing))
+        finally:
+            await self.aclose()
+
+    async def _first(
+        self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Route, bytes]:
+        """The route of the first signal of its kind, and its bytes."""
+        call: Call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+        if len(self._routes) >= ROUTES_MAX:
+            self._routes.clear()
+        if call.operation is not None and not isinstance(subject, EntityId):
+            start = call.target[: len(call.target) - len(key_or_name)]
+            self._operations[subject] = (start, call.operation_name, call.operation)
+        route = Route(call.target, self._outgoing.partition(call.target), call.operation_name, call.operation)
+        self._routes[subject, key_or_name] = route
+        extras = message_extras(kwargs=call.kwargs) if call.kwargs else None
+        return route, self._outgoing.encode(call.target, call.operation_name, call.args, extras)
+
+    def _known_route(self, subject: object, key_or_name: str) -> Route | None:
+        """The route of a signal like one that was given before, at least to another entity of the class."""
+        route = self._routes.get((subject, key_or_name))
+        if route is not None:
+            return route
+        known = self._operations.get(subject)
+        if known is None:
+            return None
+        start, name, operation = known
+        target = start + check_key(key_or_name)
+        route = Route(target, self._outgoing.partition(target), name, operation)
+        if len(self._routes) < ROUTES_MAX:
+            self._routes[subject, key_or_name] = route
+        return route
+
+    def _encode(self, route: Route, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
+        operation = route.operation
+        named: Mapping[str, Any] | None = kwargs
+        if operation is not None:
+            args, named = operation.encode(args, kwargs)
+        extras = message_extras(kwargs=named) if named else None
+        return self._outgoing.encode(route.target, route.operation_name, args, extras)
+
+    def encode_known(
+        self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[int, bytes] | None:
+        """The partition and the bytes of a signal, None unless one like it was given before.
+
+        For the client without `await`: it may be called from any thread, and needs no event loop.
+        """
+        route = self._known_route(subject, key_or_name)
+        return None if route is None else (route.partition, self._encode(route, args, kwargs))
+
+    async def _breathe(self) -> None:
+        """Let the sender run, wait while the buffer is full, and raise what has gone wrong meanwhile."""
+        self._breath = 0
+        if not self._sender.crowded:
+            await asyncio.sleep(0)
+        await self._sender.room()
+
+
+class Producer(_Producer):
+    """Sends signals in order, pipelined: `async with client.producer() as producer`."""
+
+    @overload
+    async def signal(
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    @overload
+    async def signal(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
+
+    async def signal(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Signal an entity. Returns when the message is in the buffer; waits while the buffer is full.
+
+        It is durable after `flush` or when the block is left. Raises what is wrong with the arguments, and whatever kept
+        earlier signals from being written: `StoreUnavailable`, `AcknowledgedLost`.
+        """
+        self._home.check()
+        route = self._known_route(subject, key_or_name)
+        if route is None:
+            route, payload = await self._first(subject, key_or_name, args, kwargs)
+        else:
+            payload = self._encode(route, args, kwargs)
+        sender = self._sender
+        sender.put(route.partition, payload)
+        self._breath += 1
+        if self._breath >= BREATH_LENGTH or sender.crowded:
+            await self._breathe()
+
+    async def put_encoded(self, partition: int, payload: bytes) -> None:
+        """Take a signal that `encode_known` has made."""
+        self._home.check()
+        sender = self._sender
+        sender.put(partition, payload)
+        self._breath += 1
+        if self._breath >= BREATH_LENGTH or sender.crowded:
+            await self._breathe()
+
+
+class SourceProducer(_Producer):
+    """Sends the signals of an at-least-once source, each accepted once: `async with client.producer(source="…")`."""
+
+    @overload
+    async def signal_once(
+        self,
+        sequence: int,
+        operation: Callable[Concatenate[E, P], object],
+        key: str,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None: ...
+
+    @overload
+    async def signal_once(
+        self, sequence: int, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any
+    ) -> None: ...
+
+    async def signal_once(self, sequence: int, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> None:
+        """Signal an entity unless the source's message with this number, or a later one, was accepted before.
+
+        Numbers are integers >= 0 that grow; gaps are allowed. Raises `SourceSuperseded` once another producer has opened
+        the same source.
+        """
+        if type(sequence) is not int or sequence < 0:
+            raise InvalidInput(f"sequence number {sequence!r}", "sequence numbers are integers, 0 or above")
+        self._home.check()
+        route = self._known_route(subject, key_or_name)
+        if route is None:
+            route, payload = await self._first(subject, key_or_name, args, kwargs)
+        else:
+            payload = self._encode(route, args, kwargs)
+        sender = self._sender
+        if not sender.is_open(route.partition):
+            await sender.open(route.partition)
+        sender.put_once(route.partition, sequence, payload)
+        self._breath += 1
+        if self._breath >= BREATH_LENGTH or sender.crowded:
+            await self._breathe()
+
+
+def check_source(source: str) -> str:
+    """The name of a source, if it is one. Raises `InvalidInput` otherwise."""
+    try:
+        check_key(source)
+    except InvalidInput as error:
+        raise InvalidInput(f"source {source!r}", error.reason) from None
+    if not source:
+        raise InvalidInput("source ''", "a source has a name, the same at every start of its producer")
+    return source

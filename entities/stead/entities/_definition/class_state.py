@@ -1,0 +1,333 @@
+"""How the states of one class are made, loaded, packed and checked: compiled once, used by all its activations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
+
+from stead.entities._message.errors import InvalidState
+from stead.transport import InvalidInput, pack_exact, unpack
+
+from .entity import Entity
+from .sameness import Difference, difference
+from .schema import Field, describe_errors, fields_of
+
+
+class StateForm:
+    """How a class's states are made, loaded, packed and checked: compiled once per class."""
+
+    def __init__(self, cls: type[Entity]) -> None:
+        self.cls = cls
+        self.fields: list[Field] | None = fields_of(cls)
+        self.plain = self.fields is not None
+        fields = self.fields or []
+        # What `pack_native` packs is just what is read back, but for what the checks of its fields find.
+        self.native = self.plain and all(field.native for field in fields)
+        self._checks = [
+            (field.name, field.kind, field.check, field.exact if field.converts or not field.native else None)
+            for field in fields
+        ]
+        self._kinds = [(field.name, field.kind) for field in fields]
+        self._loads = [(field.name, field.kind, field.load) for field in fields]
+        self._names = [field.name for field in fields]
+        self._copies = [(field.name, field.copy) for field in fields]
+        self._exacts = [(field.name, field.exact) for field in fields]
+        self._holders = [(field.name, field.holders) for field in fields if field.holders is not None]
+        self.can_share = len(self._holders) > 1 or any(field.nests for field in fields)
+        self._validate = cls.__pydantic_validator__.validate_python
+        self._dump = cls.__pydantic_serializer__.to_python
+        _choose_setattr(cls, plain=self.plain)
+        self.pack = self._pack_plain if self.plain else self._pack_dumped
+        # A fresh state that is always the same is made once, then packed and copied.
+        self.fresh_packed: bytes | None = None
+        self._template: dict[str, Any] | None = None
+        fresh = cast("Entity", self._validate({}))
+        fresh, packed = self.check(fresh, self.pack(fresh))
+        if not any(field.default_factory is not None for field in cls.model_fields.values()):
+            self.fresh_packed = packed
+            self._template = dict(fresh.__dict__) if self.plain else None
+
+    def fresh(self) -> Entity:
+        """The state of an entity that does not exist."""
+        if self._template is not None:
+            return self.adopt(self.copy(self._template))
+        if self.fresh_packed is not None:
+            return self.load(unpack(self.fresh_packed))
+        fresh = cast("Entity", self._validate({}))
+        return self.check(fresh, self.pack(fresh))[0]
+
+    def open(self, packed: bytes) -> tuple[Entity, bytes]:
+        """The instance of a packed state, and the bytes by which it is remembered. Raises `ValidationError`.
+
+        A plain state that is just as this class writes it, nearly always the case, needs no more than a check.
+        """
+        stored = unpack(packed)
+        if self.plain and isinstance(stored, dict) and list(cast("Any", stored)) == self._names:
+            state = cast("dict[str, Any]", stored)
+            try:
+                converted = False
+                for name, kind, load in self._loads:
+                    value = state[name]
+                    if type(value) is not kind:
+                        loaded = state[name] = load(value)
+                        converted = converted or loaded is not value
+                instance = self.adopt(state)
+                return instance, self.pack(instance) if converted else packed
+            except ValidationError:
+                stored = unpack(packed)  # converting it may help
+        instance = self.load(stored)
+        return instance, self.pack(instance)
+
+    def load(self, stored: Any) -> Entity:
+        """The instance of a stored state. Raises `ValidationError`."""
+        try:
+            return cast("Entity", self._validate(stored, by_alias=False, by_name=True))
+        except ValidationError:
+            loaded = self._load_leniently(stored)
+            if loaded is None:
+                raise
+            return loaded
+
+    def _load_leniently(self, stored: Any) -> Entity | None:
+        """Strictly, the value of an enum member is no member, though it is what is stored of it. None: it is not that."""
+        try:
+            loaded = cast("Entity", self._validate(stored, by_alias=False, by_name=True, strict=False))
+            return loaded if _covers(unpack(self.pack(loaded)), stored) else None
+        except (ValidationError, InvalidState, InvalidInput):
+            return None
+
+    def load_or_none(self, packed: bytes) -> Entity | None:
+        """`load` of a settled state; None if that is not possible any more."""
+        try:
+            return self.load(unpack(packed))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - validators are the user's code
+            return None
+
+    def pack_or_none(self, instance: Entity) -> bytes | None:
+        """`pack` of whatever is left in an instance; None if that is not possible."""
+        try:
+            return self.pack(instance)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - serializers are the user's code
+            return None
+
+    def _pack_plain(self, instance: Entity) -> bytes:
+        return _pack_fields(instance.__dict__)
+
+    def _pack_dumped(self, instance: Entity) -> bytes:
+        try:
+            plain = self._dump(
+                instance, by_alias=False, warnings="error", exclude_computed_fields=True, round_trip=True
+            )
+        except PydanticSerializationError as error:
+            where = self._guilty_field(instance)
+            raise InvalidState(
+                f"the state left by the operation is not what its fields allow: {where}{error}"
+            ) from error
+        except (TypeError, ValueError) as error:  # a model in a set, say, which would be a map in a set
+            where = self._guilty_field(instance)
+            raise InvalidState(f"the state left by the operation cannot be stored: {where}{error}") from error
+        return _pack_fields(cast("Any", plain)) if isinstance(plain, dict) else pack_exact(plain)
+
+    def _guilty_field(self, instance: Entity) -> str:
+        """Which field of a state it is that cannot be dumped."""
+        for name in self.cls.model_fields:
+            try:
+                self._dump(instance, include={name}, by_alias=False, warnings="error", round_trip=True)
+            except (TypeError, ValueError):
+                return f"field {name!r}: "
+        return ""
+
+    def is_exact(self, instance: Entity) -> bool:
+        """Whether an unchanged plain state that is not native is just what would be read back."""
+        data = instance.__dict__
+        return all(exact(data[name]) for name, exact in self._exacts)
+
+    def check(self, instance: Entity, packed: bytes | None) -> tuple[Entity, bytes]:
+        """Check the state that an operation left, and how it was packed (None: not natively). Gives what to go on with:
+        what would be read back, where that is not the same. Raises `InvalidState`.
+        """
+        if not self.plain:
+            return self._check_dumped(instance, cast("bytes", packed))
+        data: dict[str, Any] = cast("Any", instance).__dict__
+        if packed is not None and len(data) == len(self._checks):
+            for name, kind in self._kinds:
+                if type(data.get(name, _MISSING)) is not kind:
+                    break
+            else:
+                return instance, packed  # scalars only, and each of its type
+        if self._check_fields(data) and packed is not None:
+            return instance, packed
+        loaded, packed = self.open(packed or self._pack_plain(instance))
+        for name, value in data.items():
+            _refuse(difference(value, loaded.__dict__[name], name))
+        return loaded, packed
+
+    def _check_fields(self, data: dict[str, Any]) -> bool:
+        """Check all fields of a plain class. False: some value is not exactly what would be read back.
+
+        What a validator makes of a container is a container of its own: one that was twice in the state is now two, as when
+        it is read back, and whoever has kept it has another one.
+        """
+        exact = True
+        made: dict[str, Any] = {}
+        for name, kind, check, is_exact in self._checks:
+            try:
+                value = data[name]
+                if type(value) is not kind:
+                    made[name] = check(value)
+                    exact = exact and (is_exact is None or is_exact(value))
+            except KeyError:
+                raise InvalidState(f"the operation deleted field {name!r}: set it to a value that says so") from None
+            except ValidationError as error:
+                raise _not_allowed(name, error) from error
+        if len(data) != len(self._checks):
+            extra = ", ".join(repr(name) for name in data if name not in self.cls.model_fields)
+            raise InvalidState(f"{self.cls.__name__} has no field {extra}: declare it, or mend the name")
+        if exact:
+            data.update(made)
+        return exact
+
+    def separate(self, data: dict[str, Any]) -> None:
+        """Make two of what is twice in a plain state, as when it is read back."""
+        found: list[Any] = []
+        for name, holders in self._holders:
+            holders(data[name], found)
+        if len({*map(id, found)}) != len(found):
+            data.update(self.copy(data))
+
+    def is_remembered(self, data: Mapping[str, Any], remembered: Mapping[str, Any]) -> bool:
+        """Whether a large, plain state is just what is remembered."""
+        for field in self.fields or ():
+            value, old = data.get(field.name, _MISSING), remembered[field.name]
+            if value is not old and (value is _MISSING or field.same is None or not field.same(value, old)):
+                return False
+        return len(data) == len(self._checks)
+
+    def check_changed(self, data: dict[str, Any], remembered: Mapping[str, Any]) -> list[tuple[str, Any]]:
+        """Check those fields of a large, plain state that are not what is remembered; gives copies of them."""
+        if len(data) != len(self._checks):
+            self._check_fields(data)
+        changed: list[tuple[str, Any]] = []
+        for field in self.fields or ():
+            name = field.name
+            value = data.get(name, _MISSING)
+            old = remembered[name]
+            if value is _MISSING:
+                self._check_fields(data)
+            if value is old or (field.same is not None and field.same(value, old)):
+                continue
+            if type(value) is not field.kind:
+                value = data[name] = self._checked(field, value)
+            changed.append((name, value if field.copy is None else field.copy(value)))
+        holders = [data[name] for name, _ in self._holders if data[name] is not None]
+        if len({*map(id, holders)}) != len(holders):
+            data.update(self.copy(data))
+        return changed
+
+    def _checked(self, field: Field, value: object) -> object:
+        """What would be read back of a field's value. Raises `InvalidState` if it is not allowed."""
+        try:
+            made = field.check(value)
+            if field.native or field.exact(value):
+                return made
+            loaded = field.load(unpack(_pack_fields({field.name: value}))[field.name])
+        except ValidationError as error:
+            raise _not_allowed(field.name, error) from error
+        _refuse(difference(value, loaded, field.name))
+        return loaded
+
+    def copy(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """A copy of a plain state that shares nothing that can change."""
+        return {name: data[name] if copy is None else copy(data[name]) for name, copy in self._copies}
+
+    def adopt(self, data: dict[str, Any]) -> Entity:
+        """An instance of a plain class with this state, not checked again."""
+        instance = self.cls.__new__(self.cls)
+        _set_data(instance, data)
+        _set_fields(instance, set())
+        _set_extra(instance, None)
+        _set_private(instance, None)
+        return instance
+
+    def _check_dumped(self, instance: Entity, packed: bytes) -> tuple[Entity, bytes]:
+        """Check the state of a class that is not plain, by loading it, and go on with that.
+
+        A validator that changes values has the last word, if it says the same when it is asked again.
+        """
+        for name in self.cls.model_fields:
+            if name not in instance.__dict__:
+                raise InvalidState(f"the operation deleted field {name!r}: set it to a value that says so")
+        loaded = self._read_back(packed)
+        again = self.pack(loaded)
+        lost = difference(instance, loaded, conversions=again != packed)
+        _refuse(lost)
+        if again != packed:
+            first, loaded, packed = loaded, self._read_back(again), again
+            if self.pack(loaded) != packed:
+                _refuse(difference(first, loaded))
+                raise InvalidState(
+                    f"{self.cls.__name__} is stored in another way each time that it is read: "
+                    "its validators and serializers have to leave alone what they made themselves"
+                )
+        _set_private(loaded, instance.__pydantic_private__)
+        return loaded, packed
+
+    def _read_back(self, packed: bytes) -> Entity:
+        try:
+            return self.load(unpack(packed))
+        except ValidationError as error:
+            raise InvalidState(
+                f"the state left by the operation is not what its fields allow: {describe_errors(error)}"
+            ) from error
+
+
+_MISSING = object()
+_set_data: Callable[[Entity, dict[str, Any]], None] = vars(BaseModel)["__dict__"].__set__
+_set_fields: Callable[[Entity, set[str]], None] = vars(BaseModel)["__pydantic_fields_set__"].__set__
+_set_extra: Callable[[Entity, None], None] = vars(BaseModel)["__pydantic_extra__"].__set__
+_set_private: Callable[[Entity, dict[str, Any] | None], None] = vars(BaseModel)["__pydantic_private__"].__set__
+
+
+def _choose_setattr(cls: type[Entity], *, plain: bool) -> None:
+    """Let a plain class assign without pydantic's bookkeeping: `settle` checks the names and values afterwards."""
+    if cls.__setattr__ in (BaseModel.__setattr__, object.__setattr__):
+        type.__setattr__(cls, "__setattr__", object.__setattr__ if plain else BaseModel.__setattr__)
+
+
+def _not_allowed(name: str, error: ValidationError) -> InvalidState:
+    return InvalidState(f"the operation left a value that is not allowed: {describe_errors(error, name)}")
+
+
+def _refuse(found: Difference | None) -> None:
+    if found is not None:
+        raise InvalidState(f"field {found.where!r}: {found._replace(where='')}; use a type that tells them apart")
+
+
+def _pack_fields(data: Mapping[str, Any]) -> bytes:
+    """A state's bytes. Raises `InvalidInput` that names the field that cannot be stored."""
+    try:
+        return pack_exact(data)
+    except InvalidInput as error:
+        for name, value in data.items():
+            try:
+                pack_exact(value)
+            except InvalidInput as found:
+                raise InvalidInput(f"field {name!r}", found.reason) from error
+        raise
+
+
+def _covers(written: Any, stored: Any) -> bool:
+    """Whether everything that is stored would be written just so; there may be more, such as a new field's default."""
+    kinds: set[Any] = {type(written), type(stored)}
+    if kinds == {dict}:
+        return all(key in written and _covers(written[key], value) for key, value in stored.items())
+    if kinds == {list}:
+        return len(written) == len(stored) and all(map(_covers, written, stored))
+    return pack_exact(written) == pack_exact(stored)

@@ -1,0 +1,195 @@
+"""What a worker and a client know of a registered entity: its operations, and how its state is made, loaded and read."""
+
+from __future__ import annotations
+
+import abc
+import inspect
+from collections.abc import Callable, Mapping
+from types import FunctionType, MappingProxyType
+from typing import Any, cast
+
+from pydantic import PydanticUserError, ValidationError
+
+from stead.entities._message.errors import InvalidDefinition, InvalidState, UnknownOperation
+from stead.entities._message.ids import canonical_name, entity_name
+from stead.entities._turns.class_cell import STATE_BYTES_MAX, Cell, ClassCell
+from stead.entities._turns.function_cell import FunctionCell
+from stead.transport import InvalidInput, unpack
+from stead.transport.describing import text_of_error
+
+from .annotations import signature_of
+from .class_state import StateForm
+from .entity import Entity, check_fields, hints_of
+from .operations import FunctionOperation, Operation
+from .schema import describe_errors
+
+__all__ = ["ClassEntityType", "EntityType", "FunctionEntityType", "Operation"]
+
+
+class EntityType(abc.ABC):
+    """A registered entity."""
+
+    name: str
+    canonical: str
+    operations: Mapping[str, Operation]  # by lowered name; empty for the function form, which takes any name
+
+    @property
+    @abc.abstractmethod
+    def entity_class(self) -> type[Entity] | None:
+        """The class, for the class form."""
+
+    @abc.abstractmethod
+    def operation(self, name: str) -> Operation:
+        """The operation of a name, without regard to case. Raises `UnknownOperation`."""
+
+    @abc.abstractmethod
+    def cell(self, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX) -> Cell:
+        """An activation with a stored state, or a fresh one. Raises `InvalidState` if the state is not valid any more.
+
+        An eager cell packs its state after every operation, however large it is: what cannot be packed is then the
+        failure of the operation that made it so.
+        """
+
+    @abc.abstractmethod
+    def read(self, packed: bytes) -> Any:
+        """A stored state for a reader. Raises `InvalidState` if it is not valid any more."""
+
+    @abc.abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """What workers publish."""
+
+
+class ClassEntityType(EntityType):
+    """An entity whose state is the fields of a class and whose operations are its methods."""
+
+    def __init__(self, cls: type[Entity], name: str | None = None) -> None:
+        self.name = name if name is not None else entity_name(cls)
+        self.canonical = canonical_name(self.name)
+        self._class = cls
+        _check_class(cls, self.name)
+        functions = cast("dict[str, FunctionType]", vars(cls)["__stead_operations__"])
+        self.operations = MappingProxyType({key: self._operation(key, function) for key, function in functions.items()})
+        self._form = _form_of(cls)
+        type.__setattr__(cls, "__stead_name__", self.name)
+
+    @property
+    def entity_class(self) -> type[Entity]:
+        return self._class
+
+    def _operation(self, key: str, function: FunctionType) -> Operation:
+        cls = self._class
+        name = cast("Any", function).__stead_operation__.name
+        operation = Operation(name, function, hints_of(function, cls), self.name)
+        if key == "delete" and not operation.takes_nothing:
+            raise InvalidDefinition(
+                f"{cls.__name__}.{name}", "`delete` has to work without arguments: give them defaults"
+            )
+        return operation
+
+    def operation(self, name: str) -> Operation:
+        operation = self.operations.get(name) or self.operations.get(name.lower())
+        if operation is None:
+            raise UnknownOperation(name, self.name, sorted(known.name for known in self.operations.values()))
+        return operation
+
+    def cell(self, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX) -> Cell:
+        return ClassCell(self._form, None if packed is None else self._open(packed), eager, state_bytes_max)
+
+    def read(self, packed: bytes) -> Entity:
+        return self._open(packed)[0]
+
+    def _open(self, packed: bytes) -> tuple[Entity, bytes]:
+        try:
+            return self._form.open(packed)
+        except InvalidInput as error:
+            raise InvalidState(f"the stored state of {self.name} cannot be read: {error}") from error
+        except ValidationError as error:
+            instance = self._migrated(unpack(packed), error)
+            return instance, self._form.pack(instance)
+
+    def _migrated(self, stored: object, error: ValidationError) -> Entity:
+        cls = self._class
+        migrate = cast("Callable[[Any], Any] | None", getattr(cls, "migrate", None))
+        reason = f"the stored state of {self.name} is not what its fields allow now: {describe_errors(error)}"
+        if not isinstance(inspect.getattr_static(cls, "migrate", None), (classmethod, staticmethod)) or migrate is None:
+            raise InvalidState(
+                f"{reason}; give the class a class method `migrate(cls, old: dict) -> dict`, or the code that it had"
+            ) from error
+        try:
+            return self._form.load(migrate(stored))
+        except ValidationError as again:
+            raise InvalidState(
+                f"{reason}; and what `migrate` made of it is not either: {describe_errors(again)}"
+            ) from again
+        except Exception as failure:
+            raise InvalidState(f"{reason}; and `migrate` raised {text_of_error(failure)}") from failure
+
+    def describe(self) -> dict[str, Any]:
+        names = sorted(operation.name for operation in self.operations.values())
+        return {"name": self.name, "operations": names, "form": "class"}
+
+
+def _check_class(cls: type[Entity], name: str) -> None:
+    if not (isinstance(cls, type) and issubclass(cls, Entity)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidDefinition(repr(cls), "@app.entity goes above a class that derives from Entity")
+    if cls is Entity:
+        raise InvalidDefinition("Entity", "derive a class of your own from it")
+    if inspect.isabstract(cls):
+        raise InvalidDefinition(cls.__name__, f"it is abstract: define {', '.join(sorted(cls.__abstractmethods__))}")
+    if cls.__pydantic_generic_metadata__["parameters"]:
+        raise InvalidDefinition(cls.__name__, 'it is generic: register what it stands for, name="…" and Box[int]')
+    given = vars(cls).get("__stead_name__", name)
+    if given != name:
+        raise InvalidDefinition(
+            cls.__name__, f"it is registered as {given!r} already: make a subclass for a second name"
+        )
+    try:
+        cls.model_rebuild()
+    except (PydanticUserError, NameError) as error:
+        raise InvalidDefinition(cls.__name__, f"a field's type cannot be resolved: {error}") from error
+    check_fields(cls)
+
+
+def _form_of(cls: type[Entity]) -> StateForm:
+    try:
+        return StateForm(cls)
+    except ValidationError as error:
+        raise InvalidDefinition(cls.__name__, f"a default is not valid: {describe_errors(error)}") from error
+    except (InvalidInput, InvalidState) as error:
+        raise InvalidDefinition(cls.__name__, f"its fresh state cannot be stored: {error}") from error
+
+
+class FunctionEntityType(EntityType):
+    """An entity that is one function: it gets every operation, and finds its name in the context."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self.name = name
+        self.canonical = canonical_name(name)
+        if not callable(function) or isinstance(function, type):
+            raise InvalidDefinition(f"entity {name!r}", "@app.entity_function goes above a function")
+        count = len(signature_of(function).parameters)
+        if count != 1:
+            raise InvalidDefinition(f"entity function {name!r}", f"it takes one argument, the context, and not {count}")
+        self.operations = MappingProxyType({})
+        self._function = function
+
+    @property
+    def entity_class(self) -> None:
+        return None
+
+    def operation(self, name: str) -> Operation:
+        return FunctionOperation(name, self._function, self.name)
+
+    def cell(self, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX) -> Cell:
+        if packed is not None:
+            self.read(packed)
+        return FunctionCell(packed, state_bytes_max)
+
+    def read(self, packed: bytes) -> Any:
+        try:
+            return unpack(packed)
+        except InvalidInput as error:
+            raise InvalidState(f"the stored state of {self.name} cannot be read: {error}") from error
+
+    def describe(self) -> dict[str, Any]:
+        return {"name": self.name, "operations": [], "form": "function"}

@@ -1,0 +1,53 @@
+"""The entities that an app knows, by canonical name and by class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stead.entities._message.errors import InvalidDefinition
+
+if TYPE_CHECKING:
+    from .entity_type import EntityType
+
+
+class Registry:
+    """What is registered on an app. Names are compared without regard to case."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, EntityType] = {}
+        self._by_class: dict[type, EntityType] = {}
+
+    def add(self, entity_type: EntityType) -> None:
+        """Register an entity. Raises `InvalidDefinition` if its name, or its class, is taken."""
+        other = self._by_name.get(entity_type.canonical)
+        if other is not None:
+            raise InvalidDefinition(
+                f"entity {entity_type.name!r}",
+                f"{other.name!r} is registered already, and names are compared without regard to case; "
+                'rename one with @app.entity(name="…")',
+            )
+        cls = entity_type.entity_class
+        if cls is not None and cls in self._by_class:
+            raise InvalidDefinition(
+                f"entity {entity_type.name!r}",
+                f"its class is registered already, as {self._by_class[cls].name!r}; make a subclass for a second name",
+            )
+        self._by_name[entity_type.canonical] = entity_type
+        if cls is not None:
+            self._by_class[cls] = entity_type
+
+    def get(self, canonical: str) -> EntityType | None:
+        """The entity of a canonical name."""
+        return self._by_name.get(canonical)
+
+    def for_class(self, cls: type) -> EntityType | None:
+        """The entity that a class was registered as."""
+        return self._by_class.get(cls)
+
+    def names(self) -> list[str]:
+        """The names of all entities, as they were given, sorted."""
+        return sorted(entity_type.name for entity_type in self._by_name.values())
+
+    def types(self) -> list[EntityType]:
+        """All entities, by name."""
+        return sorted(self._by_name.values(), key=lambda entity_type: entity_type.name)

@@ -1,0 +1,367 @@
+"""What a partition's turns have brought about since its last commit: values, until one commit writes them all.
+
+Nothing of it is visible before the commit (invariant 2): not a reply, not a signal, not a timer. A partition that loses
+its lease is thrown away together with its effects, so effects of an earlier tenure cannot reach a later one (HAZARDS 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from stead.entities._message.envelope import (
+    Failure,
+    Message,
+    ReplyAddress,
+    TaskAddress,
+    encode_failure,
+    encode_letter,
+    encode_message,
+    encode_reply,
+    message_extras,
+)
+from stead.transport import (
+    Commit,
+    LogWrite,
+    PayloadTooLarge,
+    Reply,
+    SentStart,
+    Settings,
+    StreamId,
+    Task,
+    Timer,
+    Unpark,
+    partition_of,
+)
+from stead.transport.describing import text_of
+
+from .activation import Park
+
+if TYPE_CHECKING:
+    from .activation import Activation, Pending
+    from .suspects import Suspects
+
+# A message's bytes in a commit beyond its payload: its key, its stream ID, msgpack. An estimate for the limit only.
+_OVERHEAD_BYTES = 64
+
+
+class Effects:
+    """Collects the effects of turns for one partition and makes commits of them."""
+
+    def __init__(
+        self, partitions: int, settings: Settings, now_ms: Callable[[], int], elapsed: Callable[[], float], nonce: bytes
+    ) -> None:
+        self._partitions = partitions
+        self._now_ms = now_ms
+        self._nonce = nonce  # random: makes the IDs of outgoing messages unique
+        self._numbers = 0
+        self._length_max = settings.batch_length_max
+        self._bytes_max = settings.batch_bytes_max
+        self.settings = settings
+        self.elapsed = elapsed  # seconds; for time slices and to find slow operations
+        self.stop_at = float("inf")  # a kind stops taking turns when `elapsed()` has passed this
+        self.suspects: Suspects | None = None  # while messages are under suspicion
+        self.running: Pending | None = None  # what a turn runs just now; read by the lease keeper's thread
+        self.one_turn = False  # careful mode: a kind takes one turn and stops
+        self.unknown_kinds: set[str] = set()  # kinds for which messages wait: the partition goes to who knows them
+        self._clear()
+
+    def _clear(self) -> None:
+        self._dirty: dict[Activation, None] = {}
+        self._consumed: list[StreamId] = []
+        self._unparked: dict[Activation, list[StreamId]] = {}
+        self._unparked_length = 0
+        self._timers: dict[bytes, Timer] = {}
+        self._cancelled: dict[bytes, None] = {}
+        self._replaced: set[bytes] = set()  # timers that were cancelled and set anew
+        self._logs: dict[str, tuple[list[bytes], bool]] = {}  # target -> events, whether its log begins anew
+        self._tasks: dict[bytes, Task] = {}
+        self._dropped: dict[bytes, None] = {}
+        self._starts: list[SentStart] = []
+        self._started: list[tuple[str, bytes]] = []
+        self._extra_length = 0  # events, tasks, timers and starts: what only instances have
+        self._sends: list[tuple[int, bytes]] = []
+        self._replies: list[Reply] = []
+        self._dead: list[bytes] = []
+        self._blocked: list[tuple[str, str]] = []
+        self._unblocked: list[str] = []
+        self._bytes = 0
+        self.suspect_passed = False
+        self.clear_running = False
+
+    @property
+    def now_ms(self) -> int:
+        """The hub's time."""
+        return self._now_ms()
+
+    @property
+    def full(self) -> bool:
+        """A commit of this is as large as it may be: no turn may be taken until it is built."""
+        return (
+            len(self._consumed) + self._unparked_length >= self._length_max
+            or len(self._sends) >= self._length_max
+            or self._extra_length >= self._length_max
+            or self._bytes >= self._bytes_max
+        )
+
+    @property
+    def weight(self) -> int:
+        """How much there is to commit, in messages: about what the commit costs the server."""
+        return len(self._consumed) + self._unparked_length + len(self._sends) + self._extra_length
+
+    @property
+    def overfull(self) -> bool:
+        """What was received (scheduled signals, above all) has filled it: nothing should be received until it is built."""
+        return len(self._consumed) >= 2 * self._length_max or self._bytes >= 2 * self._bytes_max
+
+    @property
+    def empty(self) -> bool:
+        return not (
+            self._consumed
+            or self._dirty
+            or self._unparked
+            or self._timers
+            or self._sends
+            or self._replies
+            or self._dead
+            or self._blocked
+            or self._unblocked
+            or self.suspect_passed
+            or self.clear_running
+            or self._extra_length
+            or self._started
+        )
+
+    # -- what turns do -------------------------------------------------------------------------------------------------
+
+    def consume(self, activation: Activation, pending: Pending) -> None:
+        """The message has been dealt with: the commit removes it from the inbox or the park, if it is there."""
+        if not pending.stream_id:
+            return
+        if self.suspects is not None:
+            self.suspects.done(pending.stream_id)
+        if pending.from_park:
+            self._unparked.setdefault(activation, []).append(pending.stream_id)
+            self._unparked_length += 1
+        else:
+            self._consumed.append(pending.stream_id)
+
+    def drain(self, activation: Activation) -> None:
+        """The activation's park turned out to be empty: the commit forgets it."""
+        self._unparked.setdefault(activation, [])
+
+    def consume_entry(self, stream_id: StreamId) -> None:
+        """An inbox entry that never reached a mailbox has been dealt with."""
+        self._consumed.append(stream_id)
+
+    def changed(self, activation: Activation) -> None:
+        """The activation's settled state differs from the last one committed."""
+        activation.dirty = True
+        self._dirty[activation] = None
+
+    def next_message_id(self) -> bytes:
+        self._numbers += 1
+        return self._nonce + self._numbers.to_bytes(6, "big")
+
+    def send(self, target: str, envelope: bytes) -> None:
+        """A message for a target, itself included."""
+        self._sends.append((partition_of(target, self._partitions), envelope))
+        self._bytes += len(envelope) + _OVERHEAD_BYTES
+
+    def answer(self, address: ReplyAddress, value: object) -> Reply:
+        """The answer to a call, to be given to `reply`. Raises `InvalidInput` if the value cannot be stored."""
+        payload = encode_reply(address.call_id, value)
+        if len(payload) > self.settings.payload_bytes_max:
+            raise PayloadTooLarge("result", len(payload), self.settings.payload_bytes_max)
+        return Reply(address.group, address.client, payload)
+
+    def reply(self, answer: Reply) -> None:
+        """Give a caller its answer."""
+        self._replies.append(answer)
+        self._bytes += len(answer.payload) + _OVERHEAD_BYTES
+
+    def encode_task_answer(self, address: TaskAddress, ok: bool, value: object) -> bytes:
+        """The message that answers an orchestration, to be sent to its instance: a value, or a failure's map.
+
+        Raises `InvalidInput` if the value cannot be stored.
+        """
+        args = [address.execution_id, address.task_id, ok, value]
+        envelope = encode_message(address.instance, "task", args, self.next_message_id())
+        if len(envelope) > self.settings.payload_bytes_max:
+            raise PayloadTooLarge("result", len(envelope), self.settings.payload_bytes_max)
+        return envelope
+
+    def answer_task(self, address: TaskAddress, ok: bool, value: object) -> None:
+        """Answer an orchestration. Raises `InvalidInput` if the value cannot be stored."""
+        self.send(address.instance, self.encode_task_answer(address, ok, value))
+
+    def refuse(self, pending: Pending, failure: Failure) -> bool:
+        """Tell whoever waits for the answer to a message why there is none; False if nobody does."""
+        message = pending.message
+        address = message.reply_to
+        if address is not None:
+            self.reply(Reply(address.group, address.client, encode_failure(address.call_id, failure)))
+        elif message.task is not None:
+            try:
+                self.answer_task(message.task, False, failure.as_map())
+            except PayloadTooLarge:  # a traceback may be longer than what the hub allows
+                self._answer_shortly(message.task, failure.shortened())
+        else:
+            return False
+        return True
+
+    def _answer_shortly(self, address: TaskAddress, failure: Failure) -> None:
+        args = [address.execution_id, address.task_id, False, failure.as_map()]
+        self.send(address.instance, encode_message(address.instance, "task", args, self.next_message_id()))
+
+    def fail(self, pending: Pending, failure: Failure) -> None:
+        """The message could not be carried out: tell its caller, or record a dead letter if it has none."""
+        if not self.refuse(pending, failure) and pending.envelope:
+            self.bury(pending.envelope, failure, pending.stream_id)
+
+    def bury(self, envelope: bytes, failure: Failure, stream_id: StreamId, tries: int = 1) -> None:
+        """Record a dead letter."""
+        letter = encode_letter(envelope, failure, stream_id, self._now_ms(), tries)
+        self._dead.append(letter)
+        self._bytes += len(letter) + _OVERHEAD_BYTES
+
+    def schedule(self, stream_id: StreamId, message: Message, due_ms: int) -> None:
+        """A scheduled signal that is not due yet: a timer of this partition. It comes back without its delay."""
+        extras = message_extras(kwargs=message.kwargs, reply_to=message.reply_to, sender=message.sender)
+        envelope = encode_message(message.target, message.operation, message.args, message.message_id, extras)
+        self._timers[stream_id] = Timer(stream_id, due_ms, envelope)
+        self._consumed.append(stream_id)
+        self._bytes += len(envelope) + _OVERHEAD_BYTES
+
+    def block(self, target: str, reason: str) -> None:
+        self._blocked.append((target, reason))
+
+    def unblock(self, target: str) -> None:
+        if self._blocked:  # by an earlier turn of the same commit, perhaps
+            self._blocked = [blocked for blocked in self._blocked if blocked[0] != target]
+        self._unblocked.append(target)
+
+    # -- what instances do ---------------------------------------------------------------------------------------------
+
+    def append(self, activation: Activation, events: Sequence[bytes], reset: bool = False) -> None:
+        """Add events to the instance's log, after dropping all of it if `reset`. Its record is written too."""
+        before = self._logs.get(activation.target)
+        if before is None or reset:
+            self._logs[activation.target] = ([*events], reset)
+        else:
+            before[0].extend(events)
+        self._extra_length += len(events) + reset
+        self._bytes += sum(map(len, events)) + _OVERHEAD_BYTES * (len(events) + reset)
+        self.changed(activation)
+
+    def schedule_task(self, activation: Activation, task: Task) -> None:
+        """An activity of the instance is to be carried out, once the commit is in the store."""
+        self._tasks[task.task_id] = task
+        self._extra_length += 1
+        self._bytes += len(task.payload) + _OVERHEAD_BYTES
+
+    def drop_task(self, task_id: bytes) -> None:
+        """An activity's result is recorded, or not wanted any more. One that no commit has seen was never scheduled."""
+        if self._tasks.pop(task_id, None) is None:
+            self._dropped[task_id] = None
+            self._extra_length += 1
+            self._bytes += _OVERHEAD_BYTES
+
+    def set_timer(self, timer_id: bytes, due_ms: int, target: str, operation: str, args: Sequence[object]) -> None:
+        """A message for a target of this partition at a time. A timer of the same ID is replaced."""
+        envelope = encode_message(target, operation, args, self.next_message_id())
+        if timer_id in self._cancelled:
+            del self._cancelled[timer_id]
+            self._replaced.add(timer_id)
+        self._timers[timer_id] = Timer(timer_id, due_ms, envelope)
+        self._extra_length += 1
+        self._bytes += len(envelope) + _OVERHEAD_BYTES
+
+    def cancel_timer(self, timer_id: bytes) -> None:
+        """The timer does not fire, unless it has fired already. One that no commit has seen was never set."""
+        if self._timers.pop(timer_id, None) is None or timer_id in self._replaced:
+            self._cancelled[timer_id] = None
+            self._extra_length += 1
+            self._bytes += _OVERHEAD_BYTES
+
+    def send_start(self, target: str, envelope: bytes, message_id: bytes) -> None:
+        """A message that starts an instance: its ID is reserved in the same step (HAZARDS 14)."""
+        place = len(self._sends)  # one receiver gets starts and other messages in the order of sending
+        self._starts.append(SentStart(partition_of(target, self._partitions), target, message_id, envelope, place))
+        self._extra_length += 1
+        self._bytes += len(envelope) + _OVERHEAD_BYTES
+
+    def started(self, target: str, message_id: bytes) -> None:
+        """The start with this message ID has been dealt with: the instance's ID is not reserved for it any more."""
+        self._started.append((target, message_id))
+
+    # -- the commit ----------------------------------------------------------------------------------------------------
+
+    def build(self, partition: int, token: bytes, previous: bytes, commit_id: bytes) -> tuple[Commit, list[Activation]]:
+        """Everything so far as one commit, with the activations whose state or park it changes; begins anew.
+
+        Raises `Unstorable` if a state can not be packed; then nothing has begun anew.
+        """
+        now_ms = self._now_ms()
+        commit = Commit(partition, token, previous, commit_id)
+        for activation in self._dirty:
+            self._add_state(commit, activation, now_ms)
+        commit.consumed = self._consumed
+        commit.timers = list(self._timers.values())
+        commit.cancelled = list(self._cancelled)
+        commit.logs = [LogWrite(target, events, reset) for target, (events, reset) in self._logs.items()]
+        commit.tasks = list(self._tasks.values())
+        commit.dropped = list(self._dropped)
+        commit.starts = self._starts
+        commit.started = self._started
+        commit.sends = self._sends
+        commit.replies = self._replies
+        commit.dead = self._dead
+        commit.blocked = self._blocked
+        commit.unblocked = self._unblocked
+        commit.suspect_passed = self.suspect_passed
+        commit.clear_running = self.clear_running
+        for activation, stream_ids in self._unparked.items():
+            commit.unparked.append(_unpark(activation, stream_ids))
+        for activation in self._dirty:
+            activation.dirty = False
+        written = [*self._dirty, *self._unparked]
+        self._clear()
+        return commit, written
+
+    def _add_state(self, commit: Commit, activation: Activation, now_ms: int) -> None:
+        kind = activation.kind
+        assert kind is not None, "only an activation of a known kind takes turns"
+        try:
+            record = kind.record(activation, now_ms)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # serializers are the user's
+            raise Unstorable(activation.target, text_of(error)) from error
+        if record is not None:
+            commit.states.append((activation.target, record))
+            if not activation.stored:
+                commit.created.append(activation.target)
+        elif activation.stored:
+            commit.deleted.append(activation.target)
+        activation.stored = record is not None
+
+
+class Unstorable(Exception):
+    """A settled state could not be packed when the commit was built. Handled by the partition's owner."""
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(target, reason)
+        self.target = target
+        self.reason = reason
+
+
+def _unpark(activation: Activation, stream_ids: list[StreamId]) -> Unpark:
+    park = activation.park
+    assert park is not None, "a message from a park belongs to an activation with a park"
+    park.outstanding -= len(stream_ids)
+    drained = park.exhausted and park.outstanding == 0
+    if drained:
+        # What overflowed meanwhile goes to another park, once this one is gone from the store.
+        activation.park = Park(park.waiting[0], waiting=park.waiting) if park.waiting else None
+    return Unpark(activation.target, stream_ids, drained)

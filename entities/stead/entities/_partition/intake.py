@@ -1,0 +1,348 @@
+"""What a tenure has received: inbox entries become messages in mailboxes, records become activations. It does no I/O.
+
+    inbox ── receive ──▶ mailbox ◀── refilled ── park        Local messages (`deliver_local`) and others that are express
+                        express                              pass by both: the message alone says so.
+
+Which messages are under suspicion, and which go to a park, is decided next door (`_suspects`, `_parking`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from stead.entities._message.envelope import Failure, Message, UnknownEnvelope, decode_message
+from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, Settings, StreamId, stream_order
+
+from .activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
+from .blame import Blame
+from .effects import Effects
+from .parking import Parking, goes_behind
+from .refusal import Refusal
+from .suspects import Suspects
+
+_BEGINNING: StreamId = b"0"
+_WAITING = (Phase.BUSY, Phase.BLOCKED, Phase.LOCKED)
+
+
+@dataclass(slots=True)
+class Environment:
+    """What a partition needs of the world, handed in so that tests can choose it."""
+
+    settings: Settings
+    partitions: int
+    find_kind: Callable[[str], Kind]  # raises Blocked for a kind that this worker does not know
+    now_ms: Callable[[], int]
+    elapsed: Callable[[], float]
+    draw: Callable[[int], bytes]  # random bytes
+    pack_each_turn: Callable[[str], None]  # a state of this target could not be stored: find the operation at fault
+    blame: Blame = field(default_factory=Blame)  # turns that failed in stead itself
+
+
+class Intake:
+    """The incoming half of a tenure: see the module's head. `Partition` is the other half."""
+
+    def __init__(self, acquired: Acquired, environment: Environment) -> None:
+        self.number = acquired.partition
+        self.position: StreamId = _BEGINNING  # the inbox has been read up to here
+        self.caught_up = False  # the last read came back with less than it could have
+        self.gone = False  # the tenure has ended
+        self.round = 0
+        self.runnable: int = 0  # messages in the mailboxes of READY activations
+        self.activations: dict[str, Activation] = {}
+        self.unknown_kinds: set[str] = set()
+        self.suspects = Suspects(acquired)
+        self._environment = environment
+        self._settings = environment.settings
+        self._blocked_before = dict(acquired.blocked)
+        self._ready: deque[Activation] = deque()
+        self._to_load: list[Activation] = []
+        self._unloadable: dict[Activation, None] = {}  # blocked, because what is stored of them cannot be read
+        self.parking = Parking()
+        self.effects = Effects(
+            environment.partitions, environment.settings, environment.now_ms, environment.elapsed, environment.draw(8)
+        )
+        self.effects.suspects = self.suspects if self.suspects.active else None
+        self.effects.unknown_kinds = self.unknown_kinds
+        for target, first in acquired.parked.items():
+            activation = self._activation(target)
+            activation.park = Park(first)
+            self.parking.needs(activation)
+        for target in acquired.blocked:
+            if not target.startswith("@"):  # an instance: whether this worker can run it is for its kind to say
+                self._activation(target).more = True
+
+    # -- messages come in ----------------------------------------------------------------------------------------------
+
+    def receive(self, entries: Sequence[Entry], caught_up: bool) -> None:
+        """Entries of the inbox after `position`, in order; `caught_up` if there were no more."""
+        self.round += 1
+        self.caught_up = caught_up
+        now_ms = self._environment.now_ms()
+        for stream_id, fields in entries:
+            envelope: bytes = fields[1]
+            try:
+                message = decode_message(envelope)
+            except InvalidInput as error:
+                self.effects.bury(envelope, _unreadable(error), stream_id)
+                self.effects.consume_entry(stream_id)
+                continue
+            except UnknownEnvelope as error:
+                message = Message(error.target, "", (), b"", None, None, None, None, None)
+                self._receive_unreadable(Pending(stream_id, envelope, message, False), str(error))
+                continue
+            if message.delay_ms is not None or message.due_ms is not None:
+                due_ms = _due_ms(stream_id, message)
+                if due_ms > now_ms:
+                    self.effects.schedule(stream_id, message, due_ms)
+                    continue
+            activation = self.activations.get(message.target)
+            if activation is None:
+                activation = self._activation(message.target)
+            if message.express:
+                self._deliver_express(activation, Pending(stream_id, envelope, message, False))
+            else:
+                self._deliver(activation, Pending(stream_id, envelope, message, False), now_ms)
+        if entries:
+            self.position = entries[-1][0]
+        self.suspects.scanned(self.position, caught_up)
+
+    @property
+    def wants_catching_up(self) -> bool:
+        """Something waits for the end of the inbox to be seen."""
+        return not self.caught_up and (self.suspects.active or self.wants_parking)
+
+    def _deliver(self, activation: Activation, pending: Pending, now_ms: int) -> None:
+        activation.used = self.round
+        mailbox = activation.mailbox
+        park = activation.park
+        if park is not None and goes_behind(park, pending.stream_id):
+            park.waiting.append(pending.stream_id)
+            self.parking.needs(activation)
+            return
+        if not mailbox:
+            activation.heard_ms = now_ms
+        mailbox.append(pending)
+        if self.suspects.active:
+            self.suspects.heard(pending.stream_id)
+        if activation.phase is Phase.READY:
+            self.runnable += 1
+            self._queue(activation)
+        if len(mailbox) > self._settings.mailbox_length_max:
+            self._overflow(activation, self._settings.mailbox_length_max // 2)
+
+    def deliver_local(self, target: str, message: Message) -> None:
+        """A message that is in no inbox: consuming it does nothing in the store. Ignored once the tenure has ended."""
+        if self.gone:
+            return
+        message.express = True
+        self._deliver_express(self._activation(target), Pending(b"", b"", message, False))
+
+    def _deliver_express(self, activation: Activation, pending: Pending) -> None:
+        activation.used = self.round
+        activation.hear_express(pending)
+        if activation.phase is Phase.READY or activation.phase is Phase.LOCKED:
+            self._queue(activation)
+        if self.suspects.active and pending.stream_id and activation.phase is not Phase.BLOCKED:
+            self.suspects.heard(pending.stream_id)
+
+    def _queue(self, activation: Activation) -> None:
+        if not activation.queued:
+            activation.queued = True
+            self._ready.append(activation)
+
+    def _receive_unreadable(self, pending: Pending, reason: str) -> None:
+        activation = self._activation(pending.message.target)
+        self._block(activation, reason)
+        self._unloadable.pop(activation, None)
+        self._deliver(activation, pending, self._environment.now_ms())
+
+    def _activation(self, target: str) -> Activation:
+        activation = self.activations.get(target)
+        if activation is None:
+            activation = self.activations[target] = Activation(target)
+            self._to_load.append(activation)
+        return activation
+
+    # -- loading -------------------------------------------------------------------------------------------------------
+
+    def take_loads(self) -> list[Activation]:
+        """The activations whose records are needed; each is named once."""
+        loads, self._to_load = self._to_load, []
+        return loads
+
+    @property
+    def wants_loading(self) -> bool:
+        """Whether `take_loads` would give something."""
+        return bool(self._to_load)
+
+    def loaded(self, activation: Activation, loaded: Loaded) -> None:
+        """What the store has of an activation has come."""
+        if activation.phase is not Phase.LOADING:
+            return  # blocked by an unreadable message meanwhile
+        activation.stored = loaded.record is not None
+        target = activation.target
+        blamed = self._environment.blame.get(target)
+        if blamed is not None and blamed.hopeless is not None:
+            self._block(activation, blamed.reason)
+            return
+        try:
+            if isinstance(loaded.log, DamagedLog):
+                raise Blocked(f"its history cannot be read: {loaded.log.reason}")
+            kind = self._environment.find_kind(target)
+            activation.body = kind.activate(target, loaded.record, loaded.log)
+            activation.kind = kind
+        except Blocked as blocked:
+            if blocked.kind is not None:
+                self.unknown_kinds.add(blocked.kind)
+                activation.phase = Phase.BLOCKED
+                self._stop_suspecting(activation)
+            else:
+                self._block(activation, blocked.reason)
+                self._unloadable[activation] = None
+            return
+        except InvalidInput as error:  # the target is not one that can exist
+            activation.kind = Refusal(str(error))
+        if isinstance(activation.body, Locked):
+            activation.body = activation.body.body
+            activation.locked = True
+        if target.startswith("@") and self._blocked_before.pop(target, None) is not None:
+            self.effects.unblock(target)
+        self._rest(activation, 0)
+
+    def load_again(self, most: int) -> bool:
+        """Look anew at some of what could not be read: it may have been mended. Whether there is something to load."""
+        for activation in list(itertools.islice(self._unloadable, most)):
+            del self._unloadable[activation]
+            if activation.phase is not Phase.BLOCKED:
+                continue
+            activation.phase = Phase.LOADING
+            activation.blocked = False
+            activation.more = not activation.target.startswith("@")
+            if self.suspects.active:
+                for pending in activation.express:  # see `_stop_suspecting`
+                    if pending.stream_id:
+                        self.suspects.heard(pending.stream_id)
+            self._to_load.append(activation)
+        return bool(self._to_load)
+
+    def _rest(self, activation: Activation, counted: int) -> None:
+        """An activation may take turns, as far as its kind left it unlocked: count and queue what it can run.
+
+        `counted` of its messages are among the `runnable` ones.
+        """
+        mailbox = activation.mailbox
+        self.runnable -= counted
+        if activation.locked:
+            activation.phase = Phase.LOCKED
+            if activation.express or activation.more:
+                self._queue(activation)
+            return
+        activation.phase = Phase.READY
+        self.runnable += len(mailbox)
+        if mailbox or activation.express or activation.more:
+            self._queue(activation)
+        elif activation.park is not None:
+            self.parking.needs(activation)
+
+    def _block(self, activation: Activation, reason: str) -> None:
+        if activation.phase is Phase.READY:
+            self.runnable -= len(activation.mailbox)
+        activation.blocked = True
+        if activation.phase not in (Phase.BUSY, Phase.BLOCKED):  # what runs may end
+            activation.phase = Phase.BLOCKED
+            self._stop_suspecting(activation)
+        if self._blocked_before.get(activation.target) != reason:
+            self._blocked_before[activation.target] = reason
+            self.effects.block(activation.target, reason)
+
+    def _stop_suspecting(self, activation: Activation) -> None:
+        """A blocked activation's express messages do not run in this tenure: they hold up nothing. (Those of its mailbox
+        go to the park.)"""
+        if self.suspects.active:
+            for pending in activation.express:
+                if pending.stream_id:
+                    self.suspects.done(pending.stream_id)
+
+    # -- parks ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def wants_parking(self) -> bool:
+        return self.parking.busy
+
+    def _overflow(self, activation: Activation, keep: int) -> None:
+        """Move all but the first `keep` messages of a mailbox towards the park."""
+        moved = self.parking.overflow(activation, keep)
+        if activation.phase is Phase.READY:
+            self.runnable -= len(moved)
+        if self.suspects.active:
+            for pending in moved:
+                self.suspects.done(pending.stream_id)
+
+    def park_the_old(self) -> None:
+        """Park what has waited too long, so that old entries do not pin the inbox in the server's memory."""
+        now_ms = self._environment.now_ms()
+        oldest_ms = now_ms - self._settings.mailbox_age_ms_max
+        for activation in self.activations.values():
+            if activation.mailbox and activation.phase in _WAITING and activation.heard_ms <= oldest_ms:
+                activation.heard_ms = now_ms
+                self._overflow(activation, 0)
+
+    def take_refills(self) -> list[tuple[Activation, StreamId]]:
+        """Activations whose mailboxes are empty and whose parks are not: where to read on. Answer with `refilled`."""
+        return self.parking.take_refills(self.position, self.caught_up)
+
+    def refilled(self, activation: Activation, entries: Sequence[Entry], count: int) -> None:
+        """The next parked messages of a target; fewer than `count` if there are no more."""
+        park = activation.park
+        assert park is not None, "a park was read"
+        park.moving = False
+        for stream_id, fields in entries:
+            envelope: bytes = fields[1]
+            try:
+                message = decode_message(envelope)
+            except UnknownEnvelope as error:
+                if activation.phase is Phase.READY:
+                    activation.phase = Phase.LOCKED  # its mailbox was empty: nothing of it was counted
+                self._block(activation, str(error))
+                self._unloadable.pop(activation, None)
+                break
+            except InvalidInput as error:  # whoever parked it could read it
+                message = Message(activation.target, "", (), b"", None, None, None, None, None)
+                self.effects.bury(envelope, _unreadable(error), stream_id)
+                self._take_from_park(activation, park, Pending(stream_id, envelope, message, True))
+                self.effects.consume(activation, activation.mailbox.pop())
+                continue
+            self._take_from_park(activation, park, Pending(stream_id, envelope, message, True))
+        activation.heard_ms = self._environment.now_ms()
+        activation.used = self.round
+        if activation.phase is not Phase.READY:
+            return
+        if len(entries) < count and not park.waiting:
+            self.parking.exhausted(activation, park)
+            if not park.outstanding:
+                self.effects.drain(activation)
+        if activation.mailbox:
+            self.runnable += len(activation.mailbox)
+            self._queue(activation)
+
+    def _take_from_park(self, activation: Activation, park: Park, pending: Pending) -> None:
+        activation.mailbox.append(pending)
+        if self.suspects.active:
+            self.suspects.heard(pending.stream_id)
+        park.outstanding += 1
+        park.after = pending.stream_id
+
+
+def _unreadable(error: InvalidInput) -> Failure:
+    return Failure("invalid_input", "InvalidInput", str(error))
+
+
+def _due_ms(stream_id: StreamId, message: Message) -> int:
+    """When a scheduled signal is due: its due time, or its acceptance plus its delay (HAZARDS 24)."""
+    if message.due_ms is not None:
+        return message.due_ms
+    assert message.delay_ms is not None, "a scheduled signal has a delay or a due time"
+    return stream_order(stream_id)[0] + message.delay_ms

@@ -1,0 +1,340 @@
+"""A partition in a worker: what it has received, who may take turns, what has to be committed. It does no I/O.
+
+One `Partition` object is one tenure of one lease. The worker (the shell) carries entries, records and verdicts in, and
+commits, loads and parks out:
+
+    inbox entries ── receive ──▶ mailboxes ── take_turns ──▶ effects ── next_commit ──▶ (store) ──▶ committed
+                                    ▲  ▲
+                   records ── loaded┘  └── refilled ── parked entries
+
+Rules:
+
+1. Every message is in exactly one place: the mailbox of its target, the target's park (or on its way there), or the
+   effects of a commit that is not acknowledged yet. Only commits remove messages from the store.
+2. At most one commit is in flight. What turns bring about meanwhile goes into the next one (group commit).
+3. An activation is dropped from memory only when nothing of it is in flight (HAZARDS 8).
+4. A tenure that ended is never revived: `Partition` objects are thrown away with all they hold (HAZARDS 9).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from types import CoroutineType
+from typing import Any
+
+from stead.entities._message.envelope import Failure
+from stead.transport import Acquired, Commit
+from stead.transport.describing import is_a
+
+from .activation import Activation, Kind, Pending, Phase
+from .blame import failure_in_stead
+from .intake import Environment, Intake
+
+__all__ = ["Environment", "Partition", "Started"]
+
+_QUANTUM_S = 0.002  # how long one activation takes turns before the next one of its partition does
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An asynchronous operation that the shell has to await, and to `finish` with what comes of it."""
+
+    partition: Partition
+    activation: Activation
+    awaitable: Awaitable[object]
+
+    def close(self) -> None:
+        """Nobody will await it any more. A coroutine that was cancelled before it began would complain otherwise."""
+        awaitable: Any = self.awaitable
+        if type(awaitable) is CoroutineType:
+            with contextlib.suppress(BaseException):  # what the operation does on its way out has no effect any more
+                awaitable.close()
+
+
+class Partition(Intake):
+    """One tenure of a partition's lease: see the module's head."""
+
+    def __init__(self, acquired: Acquired, environment: Environment) -> None:
+        super().__init__(acquired, environment)
+        self.token = acquired.token
+        self.epoch = acquired.epoch
+        self.next_due_ms = acquired.next_due_ms
+        self.blamed = False  # a turn failed in stead itself, and what is to be left out of the next tenure is known
+        self.draining = False  # a release is under way: no new turns
+        self.unfinished = False  # the last turns ended in the middle of work that needs no further message
+        self._commit_id = acquired.commit_id
+        self._busy: dict[Activation, None] = {}
+        self._ended: deque[tuple[Activation, object, BaseException | None]] = deque()  # busy, and to be finished
+        self._flying: Commit | None = None
+        self._flying_activations: frozenset[Activation] = frozenset()
+        self._due_meanwhile_ms: int | None = None  # set by commits while timers were being fired
+
+    # -- turns ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether `take_turns` would do something now."""
+        return self._first_ready() is not None
+
+    def _first_ready(self) -> Activation | None:
+        """The activation whose turn it is, if one may be taken at all.
+
+        Passes over those that were blocked or emptied since they were queued.
+        """
+        if self.draining or self.gone or self.effects.full:
+            return None
+        while self._ready:
+            activation = self._ready[0]
+            if activation.phase is Phase.READY:
+                if activation.mailbox or activation.express or activation.more:
+                    return activation
+            elif activation.phase is Phase.LOCKED and (activation.express or activation.more):
+                return activation
+            self._ready.popleft()
+            activation.queued = False
+        return None
+
+    def take_turns(self, stop_at: float) -> list[Started]:
+        """Let ready activations take turns until none is left, `elapsed()` passes `stop_at`, or a commit is full.
+
+        They do so one after the other, each for a quantum of time. One that has work left without a message ends the
+        slice with its quantum (`unfinished`): it needs nothing but the processor, and the others wait for messages.
+        """
+        effects = self.effects
+        now = effects.elapsed()
+        self.unfinished = False
+        blame = self._environment.blame
+        started: list[Started] = []
+        while (activation := self._first_ready()) is not None:
+            effects.stop_at = min(stop_at, now + _QUANTUM_S)
+            self._ready.popleft()
+            activation.queued = False
+            counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
+            kind = activation.kind
+            assert kind is not None, "a ready activation has a kind"
+            try:
+                awaitable = self._run_warily(activation, kind) if blame else kind.run(activation, effects)
+            except BaseException as error:
+                self._blame(activation, effects.running, error)
+                for start in started:
+                    start.close()
+                raise
+            if awaitable is None:
+                self._rest(activation, counted)
+                if activation.lost is not None:
+                    self._block(activation, activation.lost)
+            else:
+                self.runnable -= counted
+                activation.phase = Phase.BUSY
+                self._busy[activation] = None
+                started.append(Started(self, activation, awaitable))
+            now = effects.elapsed()
+            if activation.more and now >= effects.stop_at:
+                self.unfinished = True
+                break
+            if now >= stop_at:
+                break
+        return started
+
+    def _run_warily(self, activation: Activation, kind: Kind) -> Awaitable[object] | None:
+        """If a turn of it failed in stead itself: one turn at a time, until the message that ran then comes, and fails."""
+        effects, blame = self.effects, self._environment.blame
+        blamed = blame.get(activation.target)
+        if blamed is None:
+            return kind.run(activation, effects)
+        pending = activation.next
+        if pending is not None and pending.stream_id:
+            failure = blamed.failure_of(pending)
+            if failure is not None:
+                effects.running = pending
+                (activation.express or activation.mailbox).popleft()
+                self._bury(activation, kind, pending, failure, 1)
+                return None
+            if self.settled and blamed.passed(pending):  # and nothing of what came before can be lost any more
+                del blame[activation.target]
+        before, effects.one_turn = effects.one_turn, True
+        try:
+            return kind.run(activation, effects)
+        finally:
+            effects.one_turn = before
+
+    def _blame(self, activation: Activation, pending: Pending | None, error: BaseException) -> None:
+        """A turn failed in stead itself, or what ends the process was raised in it."""
+        if not is_a(error, KeyboardInterrupt):
+            self.blamed = True
+            self._environment.blame.note(activation.target, pending, failure_in_stead(error))
+
+    def finish(self, activation: Activation, result: object, error: BaseException | None) -> None:
+        """An asynchronous operation has ended. Ignored if the tenure has ended. It waits while a commit is full."""
+        if self.gone or activation not in self._busy:
+            return
+        if self.effects.full:
+            self._ended.append((activation, result, error))
+            return
+        del self._busy[activation]
+        assert activation.kind is not None, "a busy activation has a kind"
+        try:
+            activation.kind.finish(activation, self.effects, result, error)
+        except BaseException as broken:
+            self._blame(activation, activation.current, broken)
+            raise
+        self.effects.clear_running = self.suspects.careful
+        activation.current = None
+        if activation.lost is not None:
+            self._block(activation, activation.lost)
+        if activation.blocked:
+            activation.phase = Phase.BLOCKED
+            self._stop_suspecting(activation)
+        else:
+            self._rest(activation, 0)
+
+    @property
+    def busy(self) -> bool:
+        """Whether asynchronous operations run."""
+        return bool(self._busy)
+
+    # -- careful mode (HAZARDS 20) -------------------------------------------------------------------------------------
+
+    def next_careful(self) -> tuple[Activation, Pending | None] | None:
+        """In careful mode: the one turn to take next. Its marker has to be in the store before `take_careful`, unless it
+        is a turn without a message from the store.
+
+        The turn before has been committed by then: that commit would clear the marker of this one.
+        """
+        activation = self._first_ready()
+        if activation is None or not self.settled:
+            return None
+        pending = activation.next
+        return activation, pending if pending is not None and pending.stream_id else None
+
+    def take_careful(self) -> list[Started]:
+        """Take the turn that `next_careful` named."""
+        self.effects.one_turn = True
+        try:
+            started = self.take_turns(float("-inf"))
+        finally:
+            self.effects.one_turn = False
+        self.effects.clear_running = not started  # else it is cleared when the operation has ended
+        return started
+
+    def bury_next(self, activation: Activation, failure: Failure, tries: int) -> None:
+        """Instead of a turn: the message has killed its worker too often."""
+        pending = activation.next
+        assert pending is not None, "a message has killed its worker"
+        counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
+        (activation.express or activation.mailbox).popleft()
+        assert activation.kind is not None, "a ready activation has a kind"
+        self._bury(activation, activation.kind, pending, failure, tries)
+        self.effects.clear_running = True
+        self._ready.popleft()
+        activation.queued = False
+        self._rest(activation, counted)
+
+    def _bury(self, activation: Activation, kind: Kind, pending: Pending, failure: Failure, tries: int) -> None:
+        kind.poisoned(activation, pending, failure, self.effects)
+        self.effects.bury(pending.envelope, failure, pending.stream_id, tries)
+        self.effects.consume(activation, pending)
+
+    def settle_suspects(self) -> None:
+        """Leave careful mode, or forget an unclean end, once every message from before it has been dealt with."""
+        if not self.suspects.active or self._busy:
+            return
+        if self.suspects.passed and not self._to_load and not self.parking.unread(self.suspects.until):
+            self.suspects.settle()
+            self.effects.suspects = None
+            self.effects.suspect_passed = True
+
+    # -- commits -------------------------------------------------------------------------------------------------------
+
+    @property
+    def wants_commit(self) -> bool:
+        return self._flying is None and not self.gone and not self.effects.empty
+
+    @property
+    def settled(self) -> bool:
+        """Nothing runs, nothing is in flight and nothing is left to commit."""
+        return self._flying is None and not self._busy and self.effects.empty
+
+    def next_commit(self) -> Commit:
+        """The commit to send. Raises `Unstorable`; the tenure has to start anew then."""
+        assert self._flying is None, "one commit at a time"
+        commit, written = self.effects.build(self.number, self.token, self._commit_id, self._environment.draw(16))
+        self._flying = commit
+        self._flying_activations = frozenset(written)
+        if commit.unparked:
+            self.parking.flying = self._flying_activations
+        while self._ended and not self.effects.full:
+            self.finish(*self._ended.popleft())
+        return commit
+
+    def committed(self) -> None:
+        """The commit in flight has been applied."""
+        assert self._flying is not None, "a verdict belongs to a commit"
+        self._commit_id = self._flying.commit_id
+        due_ms = min((timer.due_ms for timer in self._flying.timers), default=None)
+        if due_ms is not None:
+            self.next_due_ms = _earlier(self.next_due_ms, due_ms)
+            self._due_meanwhile_ms = _earlier(self._due_meanwhile_ms, due_ms)
+        self._flying = None
+        self._flying_activations = self.parking.flying = frozenset()
+
+    # -- timers --------------------------------------------------------------------------------------------------------
+
+    def fire_begins(self) -> None:
+        """The store is about to be asked to fire what is due."""
+        self._due_meanwhile_ms = None
+
+    def fired(self, next_due_ms: int | None) -> None:
+        """It was, and this is when the next timer is due, of those that were in the store then."""
+        self.next_due_ms = _earlier(next_due_ms, self._due_meanwhile_ms)
+
+    # -- memory --------------------------------------------------------------------------------------------------------
+
+    def evict(self, idle_rounds: int) -> int:
+        """Drop activations that have received nothing for some rounds and have nothing in flight; how many."""
+        before = self.round - idle_rounds
+        flying = self._flying_activations
+        idle = [
+            activation
+            for activation in self.activations.values()
+            if activation.used <= before
+            and activation.phase in (Phase.READY, Phase.LOCKED)
+            and not activation.mailbox
+            and not activation.express
+            and not activation.more
+            and not activation.dirty
+            and activation.park is None
+            and activation not in flying
+        ]
+        for activation in idle:
+            del self.activations[activation.target]
+            _forget(activation)
+        return len(idle)
+
+    def abandon(self) -> None:
+        """Give up the asynchronous operations that still run: their messages stay in the store."""
+        self._busy.clear()
+
+    def end(self) -> None:
+        """The tenure has ended: nothing of it counts any more."""
+        self.gone = True
+        self._busy.clear()
+        self._ready.clear()
+        for activation in self.activations.values():
+            _forget(activation)
+        self.activations.clear()
+
+
+def _forget(activation: Activation) -> None:
+    if activation.kind is not None:
+        with contextlib.suppress(
+            BaseException
+        ):  # code that is dropped runs on its way out: the others are to go as well
+            activation.kind.forget(activation)
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other if one is None else min(one, other)

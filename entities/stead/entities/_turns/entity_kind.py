@@ -1,0 +1,315 @@
+"""How an entity takes turns: one operation at a time, each a transaction (invariants 3 and 5).
+
+An operation that succeeds leaves its state settled and its signals and reply among the effects. One that fails leaves
+nothing: the state is rolled back to the last settled one, its signals are forgotten, its caller gets the error, and if
+it has no caller the message becomes a dead letter. The operations before and after it are untouched.
+
+While an orchestration has locked the entity (see `_locks`), only its calls and the release run.
+
+So everything that can fail comes before the state is settled, and settling it is the last of that. Whatever the user's
+code raises is the failure of its operation, never of the worker; only what ends the process is let through.
+
+This is the hottest code of stead: everything that does not depend on the message is looked up once per activation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import cast
+
+from stead.entities._definition.entity_type import EntityType, Operation
+from stead.entities._definition.registry import Registry
+from stead.entities._message.envelope import (
+    LOCK,
+    RELEASE,
+    Failure,
+    FailureKind,
+    decode_record,
+    encode_record,
+)
+from stead.entities._message.errors import ArgumentRefused, UnknownOperation
+from stead.entities._message.ids import EntityId
+from stead.entities._partition.activation import Activation, Blocked, Locked, Pending
+from stead.entities._partition.effects import Effects
+from stead.transport import InvalidInput, PayloadTooLarge, SteadError, get_logger
+from stead.transport.describing import (
+    cause_of,
+    is_a,
+    message_of,
+    qualified_name,
+    text_of,
+    text_of_error,
+    traceback_of,
+)
+
+from .class_cell import Cell
+from .held import held_reports
+from .locks import LockState
+from .turn import Turn
+
+logger = get_logger("stead.worker")
+
+
+class OperationTimeout(TimeoutError):
+    """An asynchronous operation ran longer than `operation_ms_max` and was cancelled."""
+
+
+class TooManyEffects(InvalidInput):
+    """One operation sent more messages than a commit may hold (`STEAD_TURN_SENDS_MAX`)."""
+
+
+class _Body:
+    """An entity's activation: its cell, and the turn that is reused for each of its operations."""
+
+    __slots__ = ("cell", "entity_type", "lock", "operations", "turn")
+
+    def __init__(self, entity_type: EntityType, cell: Cell, turn: Turn) -> None:
+        self.entity_type = entity_type
+        self.cell = cell
+        self.turn = turn
+        self.lock: LockState | None = None  # it has never been locked, as far as this worker knows
+        self.operations: dict[str, Operation] = {}  # by the name as messages spell it
+
+
+class EntityKind:
+    """The kind of class and function entities: see the module's head. Implements `Kind`."""
+
+    def __init__(self, registry: Registry, now_ms: Callable[[], int], state_bytes_max: int) -> None:
+        self._registry = registry
+        self._now_ms = now_ms
+        self._state_bytes_max = state_bytes_max
+        self.eager: set[str] = set()  # targets whose state has to be packed after each operation
+
+    def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
+        entity_id = EntityId.parse(target)
+        if str(entity_id) != target:
+            raise InvalidInput(f"target {target!r}", f"its canonical form is {str(entity_id)!r}")
+        entity_type = self._registry.get(entity_id.canonical_name)
+        if entity_type is None:
+            raise Blocked(f"no entity named {entity_id.name!r} is registered in this worker", entity_id.canonical_name)
+        try:
+            packed, lock = None, None
+            if record is not None:
+                packed, _, lock = decode_record(record)
+            cell = entity_type.cell(packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # validators and `migrate` are the user's
+            raise Blocked(_why_not_loaded(error)) from error
+        body = _Body(entity_type, cell, Turn(entity_id, self._registry, self._now_ms))
+        if lock is None:
+            return body
+        body.lock = LockState(lock)
+        return body if body.lock.request is None else Locked(body)
+
+    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+        body = cast("_Body", activation.body)
+        body.turn.draw = effects.next_message_id
+        body.turn.payload_bytes_max = effects.settings.payload_bytes_max
+        if activation.express:
+            awaitable = self._take(activation, body, activation.express, effects, express=True)
+            if awaitable is not None or activation.express or effects.one_turn or effects.full:
+                return awaitable
+        if activation.locked or activation.lost is not None:
+            return None
+        return self._take(activation, body, activation.mailbox, effects, express=False)
+
+    def _take(
+        self, activation: Activation, body: _Body, queue: deque[Pending], effects: Effects, *, express: bool
+    ) -> Awaitable[object] | None:
+        """Take turns on the mailbox or on the express messages."""
+        cell, turn = body.cell, body.turn
+        find, elapsed = body.operations.get, effects.elapsed
+        slow = effects.settings.slow_operation_ms / 1000
+        started, stop = elapsed(), False
+        if cell.disturbed() and not self._resume(activation, cell):
+            return None
+        while queue:
+            effects.running = pending = queue[0]
+            message = pending.message
+            try:
+                operation = find(message.operation)
+                if (operation is None or express) and self._is_about_locks(activation, body, pending, effects):
+                    effects.consume(activation, pending)
+                    stop = activation.locked and not express
+                else:
+                    operation = operation or self._operation(body, message.operation)
+                    turn.begin(operation, message.operation, message.args, message.kwargs, not cell.exists)
+                    if operation.is_async:
+                        cell.detach()
+                        result = cell.invoke(turn)
+                        activation.current = pending
+                        return cast("Awaitable[object]", result)
+                    result = cell.invoke(turn)
+                    self._succeed(activation, body, pending, effects, result)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
+                self._fail(activation, body, pending, effects, error)
+                stop = activation.lost is not None
+            queue.popleft()
+            ended = elapsed()
+            if ended - started > slow:
+                _report_slow(activation.target, body, message.operation, ended, ended - started)
+            started = ended
+            if stop or ended >= effects.stop_at or effects.one_turn or effects.full:
+                break
+        return None
+
+    def _resume(self, activation: Activation, cell: Cell) -> bool:
+        """Undo what was done to the state since the last operation ended. False: it cannot be had any more."""
+        try:
+            if not cell.resume():
+                _report_stray(activation.target)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - validators may have changed their mind
+            activation.lost = _why_not_loaded(error)
+            logger.error("%s: between operations %s", activation.target, activation.lost)
+        return activation.lost is None
+
+    def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
+        body = cast("_Body", activation.body)
+        queue = activation.runs
+        pending = queue[0]
+        if error is None:
+            try:
+                self._succeed(activation, body, pending, effects, result)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as late:  # noqa: BLE001 - an invalid state or result is the operation's failure
+                self._fail(activation, body, pending, effects, late)
+        else:
+            self._fail(activation, body, pending, effects, error)
+        queue.popleft()
+
+    def record(self, activation: Activation, now_ms: int) -> bytes | None:
+        body = cast("_Body", activation.body)
+        packed = body.cell.record()
+        lock = None if body.lock is None else body.lock.as_record()
+        return None if packed is None and lock is None else encode_record(packed, now_ms, lock)
+
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+        effects.refuse(pending, failure)
+
+    def forget(self, activation: Activation) -> None:
+        pass  # an operation that still runs is cancelled by whoever awaits it
+
+    def _is_about_locks(self, activation: Activation, body: _Body, pending: Pending, effects: Effects) -> bool:
+        """Carry out what concerns the lock, and refuse calls by who does not hold it. False: it is an operation."""
+        message = pending.message
+        if message.operation in (LOCK, RELEASE):
+            lock = body.lock = body.lock or LockState()
+            (lock.asked if message.operation == LOCK else lock.released)(activation, message, effects)
+            return True
+        if message.lock is None or (body.lock is not None and body.lock.request == message.lock):
+            return False
+        effects.fail(pending, Failure("operation", "LockLost", f"{activation.target} is not locked by who calls it"))
+        return True
+
+    def _operation(self, body: _Body, name: str) -> Operation:
+        """Find an operation by the name in a message, and remember it under that spelling."""
+        operation = body.entity_type.operation(name)
+        if len(body.operations) < 256:  # a function entity accepts any name: do not remember without end
+            body.operations[name] = operation
+        return operation
+
+    def _succeed(self, activation: Activation, body: _Body, pending: Pending, effects: Effects, result: object) -> None:
+        """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
+        cell, turn = body.cell, body.turn
+        message = pending.message
+        reply_to = message.reply_to
+        if turn.sends:
+            self._check_sends(turn, effects)
+        answer = None if reply_to is None else effects.answer(reply_to, turn.operation.encode_result(result))
+        task_answer = None
+        if message.task is not None:
+            task_answer = effects.encode_task_answer(message.task, True, turn.operation.encode_result(result))
+        cell.settle()
+        # From here on nothing can fail.
+        if answer is not None:
+            effects.reply(answer)
+        if task_answer is not None and message.task is not None:
+            effects.send(message.task.instance, task_answer)
+        for send in turn.sends:
+            if send.start_id is None:
+                effects.send(send.target, send.envelope)
+            else:
+                effects.send_start(send.target, send.envelope, send.start_id)
+        turn.end()
+        if cell.changed and not activation.dirty:
+            effects.changed(activation)
+        effects.consume(activation, pending)
+
+    def _fail(
+        self, activation: Activation, body: _Body, pending: Pending, effects: Effects, error: BaseException
+    ) -> None:
+        """Undo the operation and tell whom it concerns."""
+        body.turn.end()
+        try:
+            body.cell.rollback()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as worse:  # noqa: BLE001 - validators may have changed their mind
+            activation.lost = _why_not_loaded(worse)
+            logger.error("%s: after a failed operation %s", activation.target, activation.lost)
+        effects.fail(pending, failure_of(error))
+        effects.consume(activation, pending)
+        if pending.message.reply_to is None and pending.message.task is None:
+            logger.warning(
+                "%s: operation %s failed (%s); the message is among the dead letters",
+                activation.target,
+                pending.message.operation,
+                text_of_error(error),
+            )
+
+    def _check_sends(self, turn: Turn, effects: Effects) -> None:
+        """Raise if an operation has sent more than a commit may hold."""
+        settings = effects.settings
+        if len(turn.sends) > settings.turn_sends_max:
+            raise TooManyEffects(
+                f"operation {turn.operation_name!r}",
+                f"it sent {len(turn.sends):,} messages, and one operation may send {settings.turn_sends_max:,}",
+            )
+        size = sum(len(send.envelope) for send in turn.sends)
+        if size > settings.batch_bytes_max:
+            raise PayloadTooLarge(f"signals of operation {turn.operation_name!r}", size, settings.batch_bytes_max)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What a caller or a reader of dead letters is told about an error: by its type, since its attributes are the user's."""
+    kind: FailureKind = "operation"
+    name = qualified_name(type(error))
+    if is_a(error, UnknownOperation):  # of the entity, or raised by a function entity
+        kind = "unknown_operation"
+    elif is_a(error, ArgumentRefused):
+        kind = "invalid_input"
+        name = qualified_name(InvalidInput)
+    elif is_a(error, OperationTimeout):
+        kind = "time_out"
+        name = "TimeoutError"
+    elif is_a(error, asyncio.CancelledError):
+        name = "asyncio.CancelledError"
+    cause = cause_of(error)
+    cause_text = "" if cause is None else text_of_error(cause)
+    return Failure(kind, name, message_of(error), traceback_of(error), cause_text)
+
+
+def _why_not_loaded(error: BaseException) -> str:
+    """The state is not valid any more, a newer version of stead wrote it, or the code that loads it is broken."""
+    return text_of(error) if is_a(error, SteadError) else f"its state could not be loaded: {text_of_error(error)}"
+
+
+def _report_slow(target: str, body: _Body, operation: str, at_s: float, seconds: float) -> None:
+    what = f"operation {operation} of {body.entity_type.name}"
+    held_reports.report(target, what, at_s, seconds, "make it `async def`, or move slow work out of it")
+
+
+def _report_stray(target: str) -> None:
+    logger.warning(
+        "%s: its state was changed after the operation had ended, by something that it left running or that kept a part of "
+        "the state: that has no effect; await what you start inside the operation, and keep copies",
+        target,
+    )

@@ -1,0 +1,263 @@
+"""What the parts of a worker share: the partitions it holds, and the bells by which the parts wake each other.
+
+    membership ──acquire/release──▶ board ◀── reads, turns, commits, timers, parks: one part, one file, one task each
+
+A part that finds the lease gone calls `drop`; one that finds another server calls `reset`. Both throw partitions away
+as objects, so that nothing of an earlier tenure can reach a later one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from stead.transport import (
+    Clock,
+    KeyDamaged,
+    ServerChanged,
+    ServerUnsuitable,
+    Settings,
+    Store,
+    Task,
+    TornCommit,
+    WorkerView,
+    get_logger,
+)
+
+from .hooks import AsyncHook, Hook
+from .patience import BORNE, Patience
+from .quarantine import Quarantine
+
+if TYPE_CHECKING:
+    from stead.entities._message.envelope import Message
+    from stead.entities._partition.partition import Environment, Partition
+
+    from .lease_keeper import LeaseKeeper
+
+logger = get_logger("stead.worker")
+
+T = TypeVar("T")
+
+_PAUSE_FIRST_S = 0.02
+_PAUSE_MAX_S = 1.0
+_BREAKS_MAX = 3
+
+
+class Bell:
+    """Wakes one waiting task. Ringing twice before it wakes is ringing once."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    async def wait(self) -> None:
+        await self._event.wait()
+        self._event.clear()
+
+    async def wait_at_most(self, clock: Clock, seconds: float) -> None:
+        """Until it rings, or so many seconds of the hub's time have passed."""
+        bell = asyncio.ensure_future(self.wait())
+        alarm = asyncio.ensure_future(clock.sleep(seconds))
+        try:
+            await asyncio.wait({bell, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            bell.cancel()
+            alarm.cancel()
+            await asyncio.wait((bell, alarm))  # not each: a cancellation that comes just now is this task's own
+
+
+class Board:
+    """The state that a worker's parts share. Touched from the event loop only."""
+
+    # For extensions' parts: each may listen to each of them, by setting it. Called from the event loop.
+    held = Hook["Partition"]()  # a tenure has begun
+    let_go = Hook["Partition"]()  # it has ended
+    giving_back = AsyncHook["Partition"]()  # a graceful release is under way
+    granted = Hook["Partition", Sequence[Task]]()  # own tasks are in the store now: run them
+    unwanted = Hook["Partition", Sequence[bytes]]()  # tasks were dropped
+
+    def __init__(self, name: str, store: Store, settings: Settings, environment: Environment) -> None:
+        self.name = name
+        self.store = store
+        self.settings = settings
+        self.environment = environment
+        self.generation = store.generation
+        self.partitions: dict[int, Partition] = {}
+        self.keeper: LeaseKeeper | None = None
+        self.elapsed = environment.elapsed
+        self.draw = os.urandom
+        self.membership = Bell()  # leases should be looked at now
+        self.reading = Bell()  # the set of partitions to read, or the room for messages, has changed
+        self.committing = Bell()  # rung by `commit`
+        self.overtaking = Bell()  # the same, while a batch of commits is under way
+        self.batch_flies = False
+        self.to_commit: dict[Partition, None] = {}
+        self.timing = Bell()
+        self.parking = Bell()
+        self.interrupt_read: Callable[[], None] = lambda: None
+        self.fail: Callable[[BaseException], None] = _raise  # a part cannot go on: the worker ends, and lets go of all
+        self.turn: Callable[[Partition], None] = lambda partition: None  # the partition may have turns to take
+        self.cancel: Callable[[Partition], None] = lambda partition: None  # end its asynchronous operations
+        self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
+        self.marked: dict[Partition, Bell] = {}  # the same for one that goes carefully, and has a marked turn
+        self.quarantine = Quarantine()
+        self.workers: list[WorkerView] = []  # those alive, as of the last heartbeat
+        # Tokens that may be in the store although nothing is held by them: to be released.
+        self.unsure: dict[int, bytes] = {}
+        self.info: dict[str, Any] = {}  # what this worker's heartbeats say besides
+        self._breaks: dict[int, int] = {}  # by partition: how often it was given up for no known reason
+        self.stopping = False  # the worker gives everything back, gracefully, and ends
+
+    # -- tenures -------------------------------------------------------------------------------------------------------
+
+    def add(self, partition: Partition) -> None:
+        """A tenure has begun."""
+        self.partitions[partition.number] = partition
+        if self.keeper is not None:
+            self.keeper.hold(partition.number, partition.token)
+        self.interrupt_read()
+        self.reading.ring()
+        self.timing.ring()
+        self.parking.ring()
+        self.held(partition)
+
+    def drop(self, partition: Partition, reason: str) -> None:
+        """A tenure has ended, for whatever reason: throw away everything that it has not committed."""
+        if partition.gone:
+            return
+        level = logging.DEBUG if partition.draining else logging.INFO  # given back as planned, or lost
+        logger.log(level, "partition %d is let go: %s", partition.number, reason)
+        self.cancel(partition)
+        partition.end()
+        if self.partitions.get(partition.number) is partition:
+            del self.partitions[partition.number]
+            if self.keeper is not None:
+                self.keeper.let_go(partition.number)
+        self.let_go(partition)
+        self.notify(partition)
+        self.membership.ring()
+        self.reading.ring()  # its messages may have been those that left no room for more
+
+    def broke(self, partition: Partition, error: BaseException) -> None:
+        """Something failed in stead itself while it was about a partition. That is thrown away, and read anew; if nothing is
+        known that could be left out then, and it happens again and again, the worker ends."""
+        logger.critical(
+            "partition %d: a turn or a commit failed in stead itself, which is a bug of stead (please report it). "
+            "The partition is read anew",
+            partition.number,
+            exc_info=error,
+        )
+        self.drop(partition, "something failed in stead itself")
+        if not partition.blamed:
+            count = self._breaks[partition.number] = self._breaks.get(partition.number, 0) + 1
+            if count >= _BREAKS_MAX:
+                self.fail(error)
+
+    def lost(self, numbers: set[int]) -> None:
+        """The keeper could not renew these leases: they are no longer this worker's."""
+        for number in numbers:
+            partition = self.partitions.get(number)
+            if partition is not None:
+                self.drop(partition, "its lease is no longer this worker's")
+
+    def reset(self) -> None:
+        """The server is another one (a restart, a fail-over): nothing that is in memory can be trusted (HAZARDS 2)."""
+        self.generation = self.store.generation
+        if self.partitions:
+            logger.warning("the server restarted or failed over: everything is acquired and read anew")
+        for partition in list(self.partitions.values()):
+            self.drop(partition, "the server is another one")
+        self.interrupt_read()
+        self.membership.ring()
+
+    def check_generation(self) -> None:
+        """Notice a change of server that another part's reconnection has found."""
+        if self.store.generation != self.generation:
+            self.reset()
+
+    def face(self, error: ServerChanged | KeyDamaged | TornCommit) -> None:
+        """What a part does about an answer after which it cannot go on as it was, before it goes on with the rest."""
+        if isinstance(error, ServerChanged):
+            self.check_generation()
+            return
+        number = self.quarantine.note(error, self.store.clock.monotonic())
+        partition = None if number is None else self.partitions.get(number)
+        if partition is not None:
+            self.drop(partition, "it is quarantined")
+            self.unsure[number or 0] = partition.token
+
+    def notify(self, partition: Partition) -> None:
+        """Something of the partition has ended: whoever drains it, or waits for a marked turn, looks again."""
+        for bells in (self.settled, self.marked):
+            bell = bells.get(partition)
+            if bell is not None:
+                bell.ring()
+
+    def deliver_local(self, partition: Partition, target: str, message: Message) -> None:
+        """Give a target a message that is in no inbox, and let it run."""
+        partition.deliver_local(target, message)
+        if partition.wants_loading:
+            self.interrupt_read()
+            self.reading.ring()
+        self.turn(partition)
+
+    def commit(self, partition: Partition) -> None:
+        """The partition has something to commit. (To look at all of them each time would cost more than most commits.)"""
+        self.to_commit[partition] = None
+        self.committing.ring()
+        if self.batch_flies:
+            self.overtaking.ring()
+
+    def watch(self, task: asyncio.Task[Any]) -> None:
+        """Let the worker end if a task of it fails: whoever waits for what it was to do would wait for ever."""
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.fail(error)
+
+    # -- the store -----------------------------------------------------------------------------------------------------
+
+    def patience(self, what: str) -> Patience:
+        """That of a part or a step which carries out `what`."""
+        return Patience(self.settings, self.store.clock.monotonic, what)
+
+    async def insist(self, step: Callable[[], Awaitable[T]], what: str) -> T:
+        """Carry out a step that can be repeated, however long the store is away. Raises `ServerChanged`, and what the
+        server refuses for too long."""
+        pause = _PAUSE_FIRST_S
+        patience: Patience | None = None
+        while True:
+            generation = self.generation
+            try:
+                answer = await step()
+            except KeyDamaged:  # trying again does not help: the partition is let go of
+                raise
+            except BORNE as error:
+                if patience is None:
+                    patience = self.patience(what)
+                try:
+                    patience.bear(error)
+                except ServerUnsuitable as refusal:  # whoever asked may have taken out of memory what it asked for
+                    self.fail(refusal)
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _PAUSE_MAX_S)
+                continue
+            if self.store.generation != generation:  # though another part may have seen it already
+                self.check_generation()
+                raise ServerChanged(what)
+            return answer
+
+
+def _raise(error: BaseException) -> None:
+    """Until a worker listens."""
+    raise error

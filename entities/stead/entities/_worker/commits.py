@@ -1,0 +1,178 @@
+"""The part of a worker that commits: whatever turns have finished since the last commit goes into the next one.
+
+One round trip carries the commits of all partitions that have something to commit; each is atomic by itself. Under load
+batches grow by themselves, and when idle a single message commits at once. A commit whose answer was lost is sent again
+with the same bytes: its ID tells the store whether it was applied already.
+
+What is little does not wait for what is much: a batch has a limit, over all its partitions; the lightest commits come
+first in it; and while it is under way, light ones of other partitions follow it at once. (A partition has one commit in
+flight at most, and commits of different partitions have no order.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stead.entities._message.envelope import Failure
+from stead.entities._partition.effects import Unstorable
+from stead.entities._partition.partition import Partition
+from stead.transport import Commit, CommitVerdict, KeyDamaged, ServerChanged, TornCommit, get_logger
+
+from .board import Board
+from .undeliverable import without_damaged
+
+logger = get_logger("stead.worker")
+
+_ANEW_MAX = 10_000  # targets
+
+LIGHT_WEIGHT = 16
+"""Messages in a commit that goes at once, though a batch is under way."""
+LIGHT_LENGTH = 8
+"""How many of those go together: each costs the server more by itself than in a larger one."""
+
+Batch = list[tuple[Partition, Commit]]
+
+
+class Committer:
+    """Sends commits while there are any."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._anew: dict[str, None] = {}  # targets that could not be stored before
+
+    async def run(self) -> None:
+        """Send batches, one after the other."""
+        board = self._board
+        while True:
+            await board.committing.wait()
+            while batch := self._build():
+                board.batch_flies = True
+                await self._send(batch)
+                board.batch_flies = False
+
+    async def run_light(self) -> None:
+        """Send what is light meanwhile."""
+        board = self._board
+        while True:
+            await board.overtaking.wait()
+            while board.batch_flies and (batch := self._build_light()):
+                await self._send(batch)
+
+    def _build(self) -> Batch:
+        board = self._board
+        waiting = [p for p in board.to_commit if p.wants_commit]
+        board.to_commit = {}
+        if len(waiting) < 2:
+            return self._built(waiting)
+        waiting.sort(key=lambda partition: partition.effects.weight)
+        room = board.settings.batch_length_max
+        chosen: list[Partition] = []
+        for place, partition in enumerate(waiting):
+            chosen.append(partition)
+            room -= partition.effects.weight
+            if room <= 0:
+                board.to_commit = dict.fromkeys(waiting[place + 1 :])
+                break
+        return self._built(chosen)
+
+    def _build_light(self) -> Batch:
+        board = self._board
+        chosen = [p for p in board.to_commit if p.wants_commit and p.effects.weight <= LIGHT_WEIGHT][:LIGHT_LENGTH]
+        for partition in chosen:
+            del board.to_commit[partition]
+        return self._built(chosen)
+
+    def _built(self, partitions: Sequence[Partition]) -> Batch:
+        batch: Batch = []
+        for partition in partitions:
+            try:
+                batch.append((partition, partition.next_commit()))
+            except Unstorable as error:
+                self._begin_anew(partition, error)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - one partition's trouble is not the others'
+                self._board.broke(partition, error)
+        return batch
+
+    async def _send(self, batch: Batch) -> None:
+        try:
+            await self._commit(batch)
+        except (ServerChanged, KeyDamaged) as error:
+            self._board.face(error)
+
+    def _begin_anew(self, partition: Partition, error: Unstorable) -> None:
+        """A state could not be packed: run the partition's uncommitted messages again, packing that state each time,
+
+        so that the operation at fault is found, fails and rolls back.
+        """
+        environment = self._board.environment
+        if error.target in self._anew:  # which does not help, so that it would go on for ever
+            environment.blame.note(error.target, None, Failure("operation", "InvalidState", error.reason))
+        self._anew[error.target] = None
+        if len(self._anew) > _ANEW_MAX:
+            del self._anew[next(iter(self._anew))]
+        logger.warning("%s could not be stored (%s): its last operations run again", error.target, error.reason)
+        environment.pack_each_turn(error.target)
+        self._board.drop(partition, "it starts anew")
+
+    async def _commit(self, batch: Batch) -> None:
+        board = self._board
+        verdicts: list[CommitVerdict] = []
+        while batch and not verdicts:
+            commits = [commit for _, commit in batch]
+            try:
+                verdicts = await board.insist(
+                    lambda: board.store.commit(commits, board.generation),  # noqa: B023 - called at once
+                    "committing",
+                )
+            except KeyDamaged as error:
+                batch = self._without(batch, error)
+        for (partition, commit), verdict in zip(batch, verdicts, strict=True):
+            if partition.gone:
+                continue
+            if verdict in (CommitVerdict.APPLIED, CommitVerdict.ALREADY):
+                self._applied(partition, commit)
+            elif verdict is CommitVerdict.FENCED:
+                board.drop(partition, "a commit was refused, since its lease is no longer this worker's")
+            else:
+                board.face(TornCommit(partition.number, commit.previous.hex()))
+
+    def _without(self, batch: Batch, error: KeyDamaged) -> Batch:
+        """What is left to commit when one of these could not be: nothing of it was written.
+
+        The others are sent again as they are, whether they were applied or not. If the damage is somebody else's (an inbox
+        that it sends to, a reply stream), the rest of that commit goes on without it.
+        """
+        place = next((i for i, (partition, _) in enumerate(batch) if partition.number == error.step), None)
+        if place is None:
+            raise error
+        partition, commit = batch[place]
+        if not partition.gone and without_damaged(commit, error, self._board.store, self._now_ms()):
+            return batch
+        self._board.face(KeyDamaged(error.reason, partition.number))
+        return [*batch[:place], *batch[place + 1 :]]
+
+    def _now_ms(self) -> int:
+        return self._board.environment.now_ms()
+
+    def _applied(self, partition: Partition, commit: Commit) -> None:
+        board = self._board
+        due_before = partition.next_due_ms
+        partition.committed()
+        if partition.wants_commit:  # turns that ended meanwhile
+            board.commit(partition)
+        if partition.next_due_ms != due_before:
+            board.timing.ring()
+        if partition.has_turns or partition.suspects.careful:
+            board.turn(partition)
+        if partition.wants_parking:  # parks that this commit took from had to wait for it
+            board.parking.ring()
+        board.reading.ring()  # which may have waited for it
+        if commit.dropped:
+            board.unwanted(partition, commit.dropped)
+        if commit.tasks:
+            own = [task for task in commit.tasks if not task.shared]
+            if own:
+                board.granted(partition, own)
+        board.notify(partition)

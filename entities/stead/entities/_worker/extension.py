@@ -1,0 +1,32 @@
+"""What another package adds to a worker: a kind of targets besides entities, and parts that run beside the worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
+
+from stead.entities._partition.activation import Kind
+from stead.entities._partition.partition import Environment
+
+from .board import Board
+
+
+class Extension(Protocol):
+    """Adds to a `Worker`. One object serves one worker, and one worker has as many extensions as it is given.
+
+    Those after the first that add a kind have an attribute `prefix`, a text with which the targets of their kind begin; it is
+    "" without that, which means all targets that are not others'. Entities' targets begin with "@".
+    """
+
+    def kind(self, environment: Environment) -> Kind | None:
+        """The kind of its targets, if it adds one. Called once, when the worker starts."""
+        ...
+
+    def names(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the worker publishes besides its entities: names with a "/" in them, with their descriptions."""
+        ...
+
+    def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """Names and coroutine functions of what runs as long as the worker does. Called once, before the worker joins the
+        hub: the time to set the board's hooks, which several extensions may do."""
+        ...

@@ -1,0 +1,160 @@
+"""The part of a worker that reads: one blocking read over the inboxes of all its partitions, then the records needed.
+
+While the partitions take their turns, the next read is already on its way. Reading pauses while more messages wait in
+memory than the turns can take soon; messages of slow entities do not count, since parks take those. It pauses too while
+what was received fills the next commit: scheduled signals, which become timers without a turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from stead.entities._partition.activation import Activation
+from stead.entities._partition.partition import Partition
+from stead.transport import Entry, KeyDamaged, Loaded, ServerChanged, StreamId
+
+from .board import Board
+from .patience import BORNE
+
+_COUNT_MIN = 32
+_PAUSE_S = 0.05
+_SLICE_S = 0.005  # how long entries are decoded before the others may do something
+
+
+class InboxReader:
+    """Reads inboxes and loads records."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._read: asyncio.Future[list[tuple[int, Sequence[Entry]]]] | None = None
+        self._interrupted = False
+        self._streams = 1  # how many partitions had something in the last read
+        self._overfull: list[Partition] = []
+        self._ahead_max = board.settings.batch_length_max * 2
+        board.interrupt_read = self.interrupt
+
+    def interrupt(self) -> None:
+        """The set of partitions has changed: begin the read anew."""
+        if self._read is not None and not self._read.done():
+            self._interrupted = True
+            self._read.cancel()
+
+    async def run(self) -> None:
+        board = self._board
+        patience = board.patience("reading inboxes")
+        while True:
+            try:
+                while any(partition.wants_loading for partition in board.partitions.values()):
+                    await self._load(list(board.partitions.values()))  # more may be wanted by then, and no read would
+                reading = self._choose()  # be interrupted for it
+                if not reading:
+                    await board.reading.wait()
+                    continue
+                await self._read_once(reading)
+                patience.rest()
+            except (ServerChanged, KeyDamaged) as error:
+                board.face(error)
+            except BORNE as error:
+                patience.bear(error)
+                await asyncio.sleep(_PAUSE_S)
+
+    def _choose(self) -> dict[int, Partition]:
+        """The partitions to read now: none while there is enough to do, or to commit."""
+        self._overfull = [p for p in self._overfull if p.effects.overfull and not p.gone]
+        if self._overfull:
+            return {}
+        partitions = [p for p in self._board.partitions.values() if not p.draining]
+        if sum(p.runnable for p in partitions) > self._ahead_max:
+            return {}
+        return {p.number: p for p in partitions}
+
+    async def _read_once(self, reading: dict[int, Partition]) -> None:
+        board = self._board
+        settings = board.settings
+        positions: dict[int, StreamId] = {number: p.position for number, p in reading.items()}
+        count = min(settings.read_length_max, max(_COUNT_MIN, settings.batch_length_max // self._streams))
+        # Parks are read, and suspicions end, only after the inbox was seen to its end: that must not wait for messages.
+        block_ms = 0 if any(p.wants_catching_up for p in reading.values()) else settings.read_block_ms
+        self._read = asyncio.ensure_future(board.store.read_inboxes(positions, count, block_ms))
+        try:
+            results = await self._read
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            if self._interrupted and not task.cancelling():  # else the worker ends, perhaps at the same moment
+                self._interrupted = False
+                return
+            raise
+        finally:
+            self._read = None
+        board.check_generation()
+        self._streams = max(1, len(results))
+        heard: list[Partition] = []
+        began = board.elapsed()
+        for number, entries in results:
+            partition = reading.pop(number)
+            if not (partition.gone or partition.draining):
+                partition.receive(entries, caught_up=False)
+                heard.append(partition)
+            if board.elapsed() - began > _SLICE_S:  # a large read: the others may have something to do meanwhile
+                await asyncio.sleep(0)
+                began = board.elapsed()
+        for partition in reading.values():
+            if not partition.caught_up and not partition.gone:
+                partition.receive((), caught_up=True)
+                heard.append(partition)
+        await self._load(heard)
+        for partition in heard:
+            if partition.effects.overfull:
+                self._overfull.append(partition)
+            board.turn(partition)
+            if partition.wants_commit:
+                board.commit(partition)
+            if partition.wants_parking:
+                board.parking.ring()
+        self._evict()
+
+    async def _load(self, partitions: list[Partition]) -> None:
+        """Fetch the records of activations that are new in memory."""
+        board = self._board
+        wanted: dict[int, tuple[Partition, list[Activation]]] = {}
+        for partition in partitions:
+            loads = partition.take_loads()
+            if loads and not partition.gone:
+                wanted[partition.number] = (partition, loads)
+        if not wanted:
+            return
+        found = await self._found(wanted)
+        for number, (partition, loads) in wanted.items():
+            if partition.gone:
+                continue
+            for activation, loaded in zip(loads, found.get(number, ()), strict=True):
+                partition.loaded(activation, loaded)
+            board.turn(partition)
+
+    async def _found(self, wanted: dict[int, tuple[Partition, list[Activation]]]) -> dict[int, list[Loaded]]:
+        """What the store has of those activations; nothing of a partition whose keys hold something else."""
+        board = self._board
+        targets = {number: [a.target for a in loads] for number, (_, loads) in wanted.items()}
+        while True:
+            try:
+                return await board.insist(lambda: board.store.load(targets), "loading")
+            except KeyDamaged as error:
+                board.face(error)
+                if error.stands_still not in targets:
+                    raise
+                del targets[error.stands_still]
+
+    def _evict(self) -> None:
+        """Keep the number of activations in memory below its limit: those unused for longest go first."""
+        partitions = self._board.partitions.values()
+        limit = self._board.settings.activations_max
+        total = sum(len(p.activations) for p in partitions)
+        if total <= limit:
+            return
+        for idle_rounds in (1_000, 300, 100, 30, 10, 3, 1):
+            for partition in partitions:
+                total -= partition.evict(idle_rounds)
+            if total <= limit * 0.9:
+                return

@@ -1,0 +1,277 @@
+"""The part of a worker that joins the hub: heartbeats, and taking and giving back partitions.
+
+Every heartbeat tells who lives and which kinds they know; from that all workers compute the same assignment. A release
+is graceful: reading stops, what runs may finish, what has finished is committed, and the partition is free at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from stead.entities._partition.partition import Partition
+from stead.transport import HubMismatch, KeyDamaged, LeaseView, ServerChanged, TornCommit, WorkerView, get_logger
+
+from .assignment import assign
+from .board import Bell, Board
+from .leases import LeaseWatch, plan_leases
+from .patience import BORNE
+from .said import Said
+
+logger = get_logger("stead.worker")
+
+_REMEMBER_WAITING = 30  # heartbeats for which a partition's wish for another worker is remembered
+_LOADED_AGAIN = 10  # targets of a partition that could not be read and are tried again with each heartbeat
+_TRY_AGAIN_S = 0.2
+
+
+class Membership:
+    """Keeps a worker a member of its hub."""
+
+    def __init__(self, board: Board, names: Mapping[str, Mapping[str, Any]]) -> None:
+        self._board = board
+        self._names = names
+        self._watch = LeaseWatch(board.settings.lease_ms)
+        self._waiting: dict[int, tuple[set[str], int]] = {}  # partition -> kinds, heartbeats left to remember them
+        self._releases: dict[Partition, asyncio.Task[None]] = {}
+        self._published_ms = 0
+        self._published_in: int = -1  # the generation of the server that has them: one that failed over may not
+        self._mixed: set[str] = set()
+
+    async def run(self) -> None:
+        patience = self._board.patience("a heartbeat")
+        while True:
+            try:
+                await self.round()
+                patience.rest()
+                await self._pause(self._board.settings.heartbeat_ms / 1000)
+            except ServerChanged as error:
+                self._board.face(error)
+            except KeyDamaged as error:
+                self._board.face(error)
+                await self._pause(self._board.settings.heartbeat_ms / 1000)
+            except BORNE as error:
+                patience.bear(error)
+                await self._pause(_TRY_AGAIN_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Until the next heartbeat is due, or leases should be looked at at once."""
+        await self._board.membership.wait_at_most(self._board.store.clock, seconds)
+
+    async def round(self) -> None:
+        """One heartbeat, and what follows from it."""
+        board = self._board
+        settings = board.settings
+        await self._let_go_of_unsure()
+        workers = await self._beat()
+        server_ms, views = await board.store.read_leases()
+        board.check_generation()
+        board.workers = workers
+        self._warn_of_mixed(workers)
+        plan = plan_leases(
+            me=board.name,
+            views=views,
+            owners=self._assign(workers),
+            held=board.partitions,
+            watch=self._watch,
+            server_ms=server_ms,
+            monotonic=board.store.clock.monotonic(),
+            lease_ms=settings.lease_ms,
+        )
+        self._see_quarantined([views[number] for number in plan.quarantined], {view.partition for view in plan.acquire})
+        for number in plan.release:
+            self._release_soon(board.partitions[number])
+        for view in plan.acquire:
+            await self._acquire(view)
+        self._load_again()
+
+    def _load_again(self) -> None:
+        """What could not be read of single targets may have been mended."""
+        board = self._board
+        found = [partition.load_again(_LOADED_AGAIN) for partition in board.partitions.values()]
+        if any(found):
+            board.interrupt_read()
+            board.reading.ring()
+
+    async def _beat(self) -> list[WorkerView]:
+        """Say that this worker lives, and what it knows; gives who else lives. Without an answer to that (the hub's own keys
+        hold something else) everyone goes on as they were: partitions are held by leases, not by heartbeats."""
+        board, settings = self._board, self._board.settings
+        try:
+            now_ms, workers = await board.store.heartbeat(board.name, self._info(), settings.worker_keep_ms)
+            generation = board.store.generation
+            age_ms = abs(now_ms - self._published_ms)  # the server's clock may have been set back
+            if generation != self._published_in or age_ms > settings.names_keep_ms // 10:
+                await board.store.publish(self._names, settings.names_keep_ms)
+                self._published_ms, self._published_in = now_ms, generation
+        except KeyDamaged as error:
+            board.face(error)
+            return board.workers
+        board.quarantine.hub_works()
+        return workers
+
+    # -- who should have what ------------------------------------------------------------------------------------------
+
+    def _info(self) -> dict[str, Any]:
+        """What the others learn of this worker."""
+        for partition in self._board.partitions.values():
+            if partition.unknown_kinds:
+                self._waiting[partition.number] = (set(partition.unknown_kinds), _REMEMBER_WAITING)
+        for number, (kinds, left) in list(self._waiting.items()):
+            if left <= 1:
+                del self._waiting[number]
+            else:
+                self._waiting[number] = (kinds, left - 1)
+        return {
+            **self._board.info,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "kinds": {name: dict(description) for name, description in self._names.items()},
+            "partitions": len(self._board.partitions),
+            "quarantined": self._board.quarantine.told(),
+            "waiting": {str(number): sorted(kinds) for number, (kinds, _) in self._waiting.items()},
+        }
+
+    def _assign(self, workers: list[WorkerView]) -> dict[int, str]:
+        said = {view.worker: Said.of(view, self._board.store.left_out) for view in workers}
+        kinds = {worker: what.kinds for worker, what in said.items() if what is not None}
+        kinds.setdefault(self._board.name, frozenset(self._names))
+        waiting: dict[int, set[str]] = {}
+        for what in said.values():
+            for number, names in what.waiting.items() if what is not None else ():
+                waiting.setdefault(number, set()).update(names)
+        return assign(kinds, self._board.store.layout.partitions, waiting)
+
+    def _warn_of_mixed(self, workers: list[WorkerView]) -> None:
+        """Kinds that only some of the living workers know: a deployment is under way, or somebody forgot one."""
+        said = (Said.of(view, self._board.store.left_out) for view in workers)
+        mixed = set[str]().union(*(what.kinds for what in said if what is not None)) - set(self._names)
+        if mixed - self._mixed:
+            logger.warning(
+                "other workers of this hub know kinds that this one does not: %s; their messages go to those workers",
+                ", ".join(sorted(mixed)),
+            )
+        self._mixed = mixed
+
+    def _see_quarantined(self, views: list[LeaseView], wanted: set[int]) -> None:
+        """Partitions of which the lease itself says that nobody may go on with them."""
+        board = self._board
+        now = board.store.clock.monotonic()
+        for view in views:
+            torn = "a commit was applied in part, which no script of stead does by itself; see `stead info`"
+            board.quarantine.see(view.partition, view.damage or torn, now)
+            held = board.partitions.get(view.partition)
+            if held is not None:
+                board.drop(held, "it is quarantined")
+        board.quarantine.look(board.partitions, wanted | {view.partition for view in views}, now)
+
+    # -- taking --------------------------------------------------------------------------------------------------------
+
+    async def _acquire(self, view: LeaseView) -> None:
+        board = self._board
+        if board.quarantine.waits(view.partition, board.store.clock.monotonic()):
+            return
+        number, token, generation = view.partition, board.draw(16), board.generation
+        board.unsure[number] = token
+        try:
+            acquired = await board.store.acquire(number, board.name, token, view.token, board.settings.lease_ms)
+        except TornCommit as error:
+            board.face(error)
+            del board.unsure[number]
+            return
+        except KeyDamaged as error:  # it may be this worker's all the same: what was answered could not be read
+            board.face(error)
+            return
+        if board.store.generation != generation:  # though another part may have seen that already: what the old server
+            board.check_generation()  # has granted is let go of, if the new one knows of it at all
+            return
+        del board.unsure[number]
+        if acquired is not None:
+            board.add(Partition(acquired, board.environment))
+            board.quarantine.held(number, board.store.clock.monotonic())
+            logger.debug("partition %d is held, epoch %d", acquired.partition, acquired.epoch)
+
+    async def free(self, held: Mapping[int, bytes]) -> None:
+        """Give back, however often it takes, what was dropped all at once, and leave the hub."""
+        board = self._board
+        self._board.unsure.update(held)
+        while True:
+            try:
+                await self._let_go_of_unsure()
+                _, views = await board.store.read_leases()
+                for view in views:  # what it lost track of is its own too
+                    if view.owner == board.name:
+                        await board.store.release(view.partition, view.token)
+                await board.store.leave(board.name)
+                return
+            except ServerChanged:
+                pass
+            except Exception as error:  # noqa: BLE001 - the worker has ended already: this is a favour to the others
+                logger.debug("leases cannot be given back: %s", error)
+            await asyncio.sleep(_TRY_AGAIN_S)
+
+    async def _let_go_of_unsure(self) -> None:
+        """Free what may be held for this worker without its knowing: the answer was lost, or not waited for."""
+        for number, token in list(self._board.unsure.items()):
+            try:
+                await self._board.store.release(number, token)
+            except KeyDamaged as error:  # then it is nobody's, and the next owner draws another token
+                self._board.face(error)
+            self._board.unsure.pop(number, None)
+
+    # -- giving back ---------------------------------------------------------------------------------------------------
+
+    def _release_soon(self, partition: Partition) -> None:
+        if partition not in self._releases:
+            task = asyncio.create_task(self._release(partition), name=f"stead-release {partition.number}")
+            self._releases[partition] = task
+            task.add_done_callback(lambda _: self._releases.pop(partition, None))
+            self._board.watch(task)
+
+    async def release_all(self) -> None:
+        """Give every partition back, and leave the hub."""
+        for partition in list(self._board.partitions.values()):
+            self._release_soon(partition)
+        await asyncio.gather(*self._releases.values(), return_exceptions=True)
+        try:
+            await self._let_go_of_unsure()
+            await self._board.store.leave(self._board.name)
+        except (*BORNE, ServerChanged, HubMismatch) as error:
+            logger.info("the worker left without a word: %s", error)
+
+    async def _release(self, partition: Partition) -> None:
+        board = self._board
+        bell = board.settled[partition] = Bell()
+        partition.draining = True
+        board.interrupt_read()
+        board.reading.ring()
+        try:
+            await board.giving_back(partition)
+            if not await self._wait_settled(partition, bell):
+                board.cancel(partition)  # what still runs will run again elsewhere (HAZARDS 9)
+                partition.abandon()
+                await self._wait_settled(partition, bell)
+            if not partition.gone:
+                await board.store.release(partition.number, partition.token)
+        except (*BORNE, ServerChanged, HubMismatch) as error:
+            logger.info(
+                "partition %d was not released: %s; it will be, or its lease will expire", partition.number, error
+            )
+            self._board.unsure[partition.number] = partition.token
+        finally:
+            del board.settled[partition]
+            board.drop(partition, "it was given back")
+
+    async def _wait_settled(self, partition: Partition, bell: Bell) -> bool:
+        """Until nothing of the partition is left to commit; false if that took longer than `drain_ms`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._board.settings.drain_ms / 1000):
+                while not (partition.gone or partition.settled):
+                    if partition.wants_commit:
+                        self._board.commit(partition)
+                    await bell.wait()
+        return partition.gone or partition.settled

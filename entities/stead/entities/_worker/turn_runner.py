@@ -1,0 +1,266 @@
+"""The part of a worker that lets partitions take turns, and that runs their asynchronous operations as tasks.
+
+Turns of synchronous operations run inline, from a plain callback: no task and no await per message. A callback runs for
+a slice of time and then lets the event loop read, commit and renew. Whose slice it is, `_rota` says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from functools import partial
+
+from stead.entities._message.envelope import Failure
+from stead.entities._partition.activation import Activation
+from stead.entities._partition.partition import Partition, Started
+from stead.entities._turns.entity_kind import OperationTimeout
+from stead.entities._turns.held import held_reports, watched
+from stead.transport import HubMismatch, KeyDamaged, ServerChanged, get_logger
+from stead.transport.describing import is_a
+
+from .board import Bell, Board
+from .rota import Rota
+
+logger = get_logger("stead.worker")
+
+_SLICE_S = 0.02
+_BLOCKING = "await what it waits for, with an asynchronous library or `asyncio.to_thread`"
+
+
+class TurnRunner:
+    """Runs turns while there are any."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._rota: Rota[Partition] = Rota()
+        self._scheduled = False
+        self._tasks: dict[asyncio.Task[None], Partition] = {}
+        self._careful: dict[Partition, Bell] = {}
+        self._marking = asyncio.Lock()
+        self.turning: Partition | None = None  # read by the lease keeper's thread
+        board.turn = self.wake
+        board.cancel = self.cancel
+
+    @property
+    def busy(self) -> bool:
+        """Whether asynchronous operations are running."""
+        return bool(self._tasks)
+
+    def wake(self, partition: Partition) -> None:
+        """The partition may have turns to take."""
+        if partition.suspects.careful:
+            self._wake_careful(partition)
+            return
+        self._rota.wake(partition)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        board = self._board
+        rota = self._rota
+        stop_at = board.elapsed() + _SLICE_S
+        try:
+            for partition in rota.round():
+                if partition.gone:
+                    continue
+                self._take_turns(partition, stop_at)
+                if partition.has_turns:
+                    rota.goes_on(partition, rest=partition.unfinished)
+                if partition.unfinished or board.elapsed() >= stop_at:
+                    break
+        finally:
+            self._scheduled = bool(rota)
+            if self._scheduled:
+                asyncio.get_running_loop().call_soon(self._run)
+        board.reading.ring()
+
+    def _take_turns(self, partition: Partition, stop_at: float | None) -> None:
+        """Let a partition take turns, one that is marked if `stop_at` is None. Nothing that goes wrong in them stops the
+        others: nobody would notice a callback or a task that ended by it, while leases are renewed all the same."""
+        self.turning = partition
+        try:
+            for start in partition.take_careful() if stop_at is None else partition.take_turns(stop_at):
+                self._start(start)
+            self.turning = None
+            self._after(partition)
+        except BaseException as error:  # noqa: BLE001 - see above
+            self._broke(partition, error)
+        finally:
+            self.turning = None
+
+    def _broke(self, partition: Partition, error: BaseException) -> None:
+        """Something came out of a turn: a bug of stead, or what ends the process; then the worker ends as well."""
+        if is_a(error, KeyboardInterrupt):
+            self._board.fail(error)
+            raise error
+        self._board.broke(partition, error)
+
+    def _after(self, partition: Partition) -> None:
+        if partition.suspects.active:
+            partition.settle_suspects()
+        if partition.wants_commit:
+            self._board.commit(partition)
+        if partition.wants_parking:
+            self._board.parking.ring()
+
+    # -- asynchronous operations ---------------------------------------------------------------------------------------
+
+    def _start(self, start: Started) -> None:
+        task = asyncio.create_task(self._await(start), name=f"stead-operation {start.activation.target}")
+        self._tasks[task] = start.partition
+        task.add_done_callback(partial(self._ended, start))
+
+    def _ended(self, start: Started, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        start.close()
+        if not task.cancelled():
+            task.exception()  # of what ends the process, which the event loop has raised as well
+
+    async def _await(self, start: Started) -> None:
+        result: object = None
+        error: BaseException | None = None
+        limit_ms = self._board.settings.operation_ms_max
+        try:
+            result = await _within(self._watched(start), limit_ms)
+        except asyncio.CancelledError as cancelled:
+            if start.partition.gone or start.partition.draining:
+                return  # the message stays in the store, for the next owner
+            error = cancelled  # the operation cancelled itself
+        except KeyboardInterrupt as interrupt:
+            self._broke(start.partition, interrupt)
+        except BaseException as raised:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
+            error = raised
+        try:
+            self._finish(start.partition, start.activation, result, error)
+        except BaseException as broken:  # noqa: BLE001 - else the entity would be busy for ever
+            self._broke(start.partition, broken)
+
+    def _watched(self, start: Started) -> Awaitable[object]:
+        target, current = start.activation.target, start.activation.current
+        operation = "" if current is None else current.message.operation
+
+        def held(at_s: float, seconds: float) -> None:
+            what = f"operation {operation} of {target[1:].partition('@')[0]}, which is `async def`,"
+            held_reports.report(target, what, at_s, seconds, _BLOCKING)
+
+        return watched(start.awaitable, self._board.elapsed, self._board.settings.slow_operation_ms / 1000, held)
+
+    def _finish(
+        self, partition: Partition, activation: Activation, result: object, error: BaseException | None
+    ) -> None:
+        partition.finish(activation, result, error)
+        if partition.gone:
+            return
+        self._after(partition)
+        self._board.notify(partition)
+        if partition.has_turns or partition.suspects.careful:
+            self.wake(partition)
+
+    def cancel(self, partition: Partition) -> None:
+        """End the partition's asynchronous operations: what they do does not count any more (HAZARDS 9)."""
+        for task, owner in list(self._tasks.items()):
+            if owner is partition:
+                task.cancel()
+        self._rota.drop(partition)
+        bell = self._careful.pop(partition, None)
+        if bell is not None:
+            bell.ring()
+
+    # -- careful mode --------------------------------------------------------------------------------------------------
+
+    def _wake_careful(self, partition: Partition) -> None:
+        bell = self._careful.get(partition)
+        if bell is None:
+            bell = self._careful[partition] = Bell()
+            logger.warning(
+                "partition %d lost its worker repeatedly: it goes on one message at a time until the cause is found",
+                partition.number,
+            )
+            task = asyncio.create_task(self._go_carefully(partition, bell), name=f"stead-careful {partition.number}")
+            self._tasks[task] = partition
+            task.add_done_callback(self._tasks.pop)
+            self._board.watch(task)
+        bell.ring()
+
+    async def _go_carefully(self, partition: Partition, bell: Bell) -> None:
+        try:
+            await self._stay_careful(partition, bell)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - else the partition would be held, and nothing of it would run
+            self._broke(partition, error)
+
+    async def _stay_careful(self, partition: Partition, bell: Bell) -> None:
+        while not partition.gone and partition.suspects.careful:
+            await bell.wait()
+            try:
+                while not partition.gone and await self._one_marked_turn(partition):
+                    pass
+            except (ServerChanged, HubMismatch):  # which heartbeats find too, and act on
+                return
+            except KeyDamaged as error:
+                self._board.face(error)
+            self._after(partition)
+        self._careful.pop(partition, None)
+        if not partition.gone:
+            logger.warning("partition %d is past the messages under suspicion", partition.number)
+            self.wake(partition)
+
+    async def _one_marked_turn(self, partition: Partition) -> bool:
+        """One turn and its commit, with no other marker of this process in the store: a death must not be blamed on
+        the messages of other partitions. Asynchronous operations are not waited for; they may wait for one another."""
+        async with self._marking:
+            if partition.gone or not await self._one_careful_turn(partition):
+                return False
+            bell = self._board.marked[partition] = Bell()
+            try:
+                while not (partition.gone or partition.busy or partition.settled):
+                    await bell.wait()
+            finally:
+                del self._board.marked[partition]
+        self._board.reading.ring()  # there may be room to read on
+        return True
+
+    async def _one_careful_turn(self, partition: Partition) -> bool:
+        """Mark and take one turn; false if there is none to take now."""
+        board = self._board
+        turn = partition.next_careful()
+        if turn is None:
+            return False
+        activation, pending = turn
+        if pending is not None:
+            running = partition.suspects.marker_for(activation.target, pending.stream_id)
+            if running.tries > board.settings.poison_tries_max:
+                self._bury(partition, activation, running.tries - 1)
+                self._after(partition)
+                return True
+            held = await board.insist(
+                lambda: board.store.mark_running(partition.number, partition.token, running), "marking a turn"
+            )
+            if not held:
+                board.drop(partition, "its lease is no longer this worker's")
+                return False
+            if partition.gone or partition.next_careful() != turn:
+                return not partition.gone
+        self._take_turns(partition, None)
+        return True
+
+    def _bury(self, partition: Partition, activation: Activation, tries: int) -> None:
+        failure = Failure("poison", "PoisonMessage", f"{tries} workers ended while they were running this message")
+        partition.bury_next(activation, failure, tries)
+        logger.error("%s: a message ended %d workers and is a dead letter now", activation.target, tries)
+
+
+async def _within(awaitable: Awaitable[object], limit_ms: int) -> object:
+    """Await something, but not longer than an operation may take (HAZARDS 21)."""
+    limit = asyncio.timeout(limit_ms / 1000)
+    try:
+        async with limit:
+            return await awaitable
+    except TimeoutError as error:
+        if limit.expired():
+            raise OperationTimeout(
+                f"the operation took longer than {limit_ms:,} ms (STEAD_OPERATION_MS_MAX), and was cancelled"
+            ) from error
+        raise

@@ -1,0 +1,104 @@
+"""What the routes need: a hub's client, its keys and limits, and room for requests that wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from starlette.requests import Request
+
+from stead.entities import DeadLetters
+from stead.orchestrations import OrchestrationClient
+from stead.transport import HubMismatch, Store
+
+from .access import EVERYTHING, Grant, Keys
+from .errors import too_many
+from .settings import HttpSettings
+
+
+class Traffic:
+    """How many requests are carried out, and how many wait for something to happen; more than may be are refused."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self.running = 0
+        self.waiting = 0
+        self.ingesting = 0  # of those that run: bulk requests
+        self.stopping = asyncio.Event()
+        """Set when the server stops: whoever waits answers with what there is, and streams end."""
+        self.failure: HubMismatch | None = None
+        """The hub is no longer on the server: no request can be carried out any more."""
+        self.failed = asyncio.Event()
+
+    def note(self, error: Exception) -> None:
+        """What a request ended with."""
+        if isinstance(error, HubMismatch):
+            self.failure = error
+            self.failed.set()
+
+    @contextmanager
+    def request(self) -> Generator[None]:
+        """Around each request."""
+        if self.running >= self._settings.requests_running_max:
+            raise too_many("too many requests are being carried out")
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+    @contextmanager
+    def wait(self) -> Generator[None]:
+        """Around what waits within a request (a long poll, a stream of events), which then counts as waiting only."""
+        if self.waiting >= self._settings.streams_max:
+            raise too_many("too many requests are waiting", 5)
+        self.waiting += 1
+        self.running -= 1
+        try:
+            yield
+        finally:
+            self.running += 1
+            self.waiting -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """One hub, opened, for the routes."""
+
+    client: OrchestrationClient
+    hub_name: str
+    store: Store
+    keys: Keys = field(default_factory=Keys)
+    settings: HttpSettings = field(default_factory=HttpSettings)
+    gather_info: Callable[[], Awaitable[dict[str, Any]]] | None = None
+    traffic: Traffic = field(init=False)
+    letters: DeadLetters = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "traffic", Traffic(self.settings))
+        object.__setattr__(self, "letters", DeadLetters(self.store))
+        object.__setattr__(self, "keys", self.keys.for_hub(self.hub_name))
+
+    async def info(self) -> dict[str, Any]:
+        """What `stead info --json` shows."""
+        if self.gather_info is None:
+            return {"hub": {"name": self.hub_name}}
+        return await self.gather_info()
+
+    def base_url(self, request: Request) -> str:
+        """Where this gateway is for its clients, without a slash at the end: `http://127.0.0.1:7071`."""
+        if self.settings.public_url is not None:
+            return self.settings.public_url.rstrip("/")
+        return str(request.base_url).rstrip("/")
+
+    def token(self, request: Request, instance_id: str) -> str | None:
+        """A key for one instance on behalf of a request, for `code=` in URIs; None if no keys are needed here."""
+        return self.keys.token(grant_of(request), instance_id)
+
+
+def grant_of(request: Request) -> Grant:
+    """What the request that is being carried out may do."""
+    return cast("Grant", request.scope.get("stead.grant", EVERYTHING))

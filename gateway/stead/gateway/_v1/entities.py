@@ -1,0 +1,244 @@
+"""`/api/v1/entities`: call, signal, state, list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stead.entities import CallTimeout, EntityId
+from stead.gateway._http.body import unless_gone
+from stead.gateway._http.errors import HttpError
+from stead.gateway._http.hub import Hub
+from stead.gateway._http.json_values import json_response, milliseconds, plain
+from stead.gateway._http.query import Query
+from stead.gateway._http.routes import API_V1, Answer, Operation, Parameter, Route
+
+from .common import (
+    CONTINUATION,
+    ENTITY_PATHS,
+    LIMIT,
+    NOT_FOUND,
+    SINCE,
+    WAIT_MS,
+    continuation_of,
+    entity_of,
+    etag_of,
+    page_length,
+    read_continuation,
+    read_model,
+    tagged,
+    wait_seconds,
+)
+from .models import Arguments, CallResult, EntityKinds, EntityPage, EntityState, SignalAccepted
+from .watching import Read, wait_for_change
+
+_DELAY_MS_MAX = 100 * 366 * 86_400_000
+
+
+async def operate(request: Request, hub: Hub) -> Response:
+    """Signal or call an entity."""
+    query = Query(request)
+    waiting = query.boolean("wait", default=False)
+    timeout_ms = query.integer("timeout_ms", None, low=1, high=hub.settings.wait_ms_max)
+    after_ms, at = query.integer("after_ms", None, high=_DELAY_MS_MAX), query.instant("at")
+    query.done()
+    if (after_ms is not None) + (at is not None) + waiting > 1:
+        raise HttpError(400, "`wait`, `after_ms` and `at` exclude each other: a scheduled signal has no answer")
+    if timeout_ms is not None and not waiting:
+        raise HttpError(400, "`timeout_ms` says how long to wait for the answer, so it goes with wait=true")
+    arguments = await read_model(request, hub, Arguments, required=False)
+    entity_id, operation = entity_of(request), str(request.path_params["operation"])
+    args, kwargs = arguments.args, arguments.kwargs
+    if waiting:
+        result = await _call(request, hub, entity_id, operation, arguments, timeout_ms)
+        return json_response({"result": result})
+    client = hub.client
+    if after_ms is not None:
+        await client.after(timedelta(milliseconds=after_ms)).signal_entity(entity_id, operation, *args, **kwargs)
+    elif at is not None:
+        await client.at(at).signal_entity(entity_id, operation, *args, **kwargs)
+    else:
+        await client.signal_entity(entity_id, operation, *args, **kwargs)
+    return json_response({"entity_id": str(entity_id), "operation": operation}, 202)
+
+
+async def _call(
+    request: Request, hub: Hub, entity_id: EntityId, operation: str, arguments: Arguments, timeout_ms: int | None
+) -> object:
+    calling = hub.client.call_entity(entity_id, operation, *arguments.args, **arguments.kwargs)
+    with hub.traffic.wait():
+        if timeout_ms is None:
+            return await unless_gone(request, calling)
+        scope = asyncio.timeout(timeout_ms / 1000)
+        try:
+            async with scope:
+                return await unless_gone(request, calling)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise CallTimeout(f"calling {operation!r} of {entity_id}", timeout_ms / 1000) from None
+
+
+async def get_state(request: Request, hub: Hub) -> Response:
+    """The committed state of an entity, at once or when it has changed."""
+    query = Query(request)
+    since, seconds = query.text("since"), wait_seconds(query, hub)
+    query.done()
+    read = state_reader(hub, entity_of(request))
+    if since is None:
+        return tagged(request, await read())
+    return tagged(request, await wait_for_change(request, hub, read, since, seconds))
+
+
+def state_reader(hub: Hub, entity_id: EntityId) -> Read:
+    """Reads an entity's state; raises `HttpError` (404) if it does not exist."""
+
+    async def read() -> dict[str, Any]:
+        state = await hub.client.read_entity(entity_id)
+        if state is None:
+            raise HttpError(404, f"the entity {entity_id} does not exist")
+        return state_data(entity_id, state)
+
+    return read
+
+
+def state_data(entity_id: EntityId, state: object) -> dict[str, Any]:
+    """An entity as JSON data."""
+    return {"entity": entity_id.name, "key": entity_id.key, "state": plain(state), "etag": etag_of(state)}
+
+
+async def list_entities(request: Request, hub: Hub) -> Response:
+    """A page of the entities of one name."""
+    query = Query(request)
+    name = str(request.path_params["name"])
+    prefix, after, length = query.text("prefix") or "", read_continuation(query), page_length(query, hub)
+    with_state = query.boolean("state", default=True)
+    modified_from, modified_to = query.instant("modified_from"), query.instant("modified_to")
+    query.done()
+    page = await hub.client.page_entities(
+        name,
+        prefix=prefix,
+        modified_from=modified_from,
+        modified_to=modified_to,
+        with_state=with_state,
+        length=length,
+        after=after,
+    )
+    entities: list[dict[str, Any]] = []
+    for found in page.items:
+        data = state_data(EntityId(name, found.entity_id.key), found.state)
+        if not with_state:
+            del data["state"], data["etag"]
+        entities.append(data | {"modified_time": milliseconds(found.modified_time)})
+    return json_response({"entities": entities, "continuation": continuation_of(page.after)})
+
+
+async def list_kinds(request: Request, hub: Hub) -> Response:
+    """The names that workers have published."""
+    Query(request).done()
+    kinds: Mapping[str, Mapping[str, Any]] = await hub.store.published()
+    found = [
+        {
+            "name": str(kind.get("name", name)),
+            "operations": sorted(kind.get("operations", ())) if kind.get("form") == "class" else None,
+        }
+        for name, kind in sorted(kinds.items())
+        if "/" not in name
+    ]
+    return json_response({"entities": found})
+
+
+_PATH = f"{API_V1}/entities"
+
+ROUTES: list[Route] = [
+    Route(
+        "GET",
+        _PATH,
+        list_kinds,
+        "read",
+        Operation(
+            "listEntityNames",
+            "The names of entities",
+            "Entities",
+            "Those that workers have published, each with its operations.",
+            answers={200: Answer("The names", EntityKinds)},
+        ),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/{{name}}",
+        list_entities,
+        "read",
+        Operation(
+            "listEntities",
+            "The entities of a name",
+            "Entities",
+            "Ascending by key. A page may hold less than `limit`, even nothing, and still have a next one.",
+            query=(
+                Parameter("prefix", "Only keys that begin with it."),
+                Parameter("state", "Whether to give the states.", "boolean", default=True),
+                Parameter("modified_from", "Only those changed then or later.", format="date-time"),
+                Parameter("modified_to", "Only those changed then or before.", format="date-time"),
+                LIMIT,
+                CONTINUATION,
+            ),
+            answers={200: Answer("A page", EntityPage)},
+            paths=ENTITY_PATHS,
+        ),
+    ),
+    Route(
+        "GET",
+        f"{_PATH}/{{name}}/{{key}}",
+        get_state,
+        "read",
+        Operation(
+            "getEntity",
+            "The state of an entity",
+            "Entities",
+            "What is committed; never waits for the entity. With `since` and `wait_ms`, waits until the state is another "
+            "one than that (or for so long), and gives what is there then.",
+            query=(SINCE, WAIT_MS),
+            headers=(Parameter("If-None-Match", "An `ETag` seen before: 304 if it still holds."),),
+            answers={
+                200: Answer("Its state", EntityState, headers={"ETag": "Changes with the state."}),
+                304: Answer("The state is the one that the client has"),
+                404: NOT_FOUND,
+            },
+            paths=ENTITY_PATHS,
+        ),
+    ),
+    Route(
+        "POST",
+        f"{_PATH}/{{name}}/{{key}}/{{operation}}",
+        operate,
+        "signal",
+        Operation(
+            "operateEntity",
+            "Signal or call an entity",
+            "Entities",
+            "A signal is durable when it is answered (202). With `wait=true` it is a call: the answer (200) is the "
+            "operation's result, and what the operation raised is 422 with its `error_type` and `message`. `after_ms` or "
+            "`at` schedule a signal.",
+            query=(
+                Parameter("wait", "Wait for the operation's result.", "boolean", default=False),
+                Parameter("timeout_ms", "How long to wait at most: 504 then.", "integer", minimum=1),
+                Parameter("after_ms", "Not before so many milliseconds.", "integer", minimum=0, maximum=_DELAY_MS_MAX),
+                Parameter("at", "Not before this instant.", format="date-time"),
+            ),
+            body=Arguments,
+            answers={
+                200: Answer("The result of a call", CallResult),
+                202: Answer("The signal is durable", SignalAccepted),
+                404: NOT_FOUND,
+                422: Answer("The operation raised an error"),
+                504: Answer("No answer came in time; the operation may still be carried out"),
+            },
+            paths=ENTITY_PATHS,
+        ),
+    ),
+]

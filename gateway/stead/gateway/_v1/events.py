@@ -1,0 +1,151 @@
+"""Server-sent events: an instance's status and an entity's state, each time they change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from stead.gateway._http.errors import HttpError
+from stead.gateway._http.hub import Hub
+from stead.gateway._http.json_values import to_json
+from stead.gateway._http.query import Query
+from stead.gateway._http.routes import API_V1, Answer, Operation, Parameter, Route
+from stead.orchestrations import UnknownInstance
+
+from .common import ENTITY_PATHS, INSTANCE_PATHS, NOT_FOUND, entity_of
+from .entities import state_reader
+from .instances import status_reader
+from .watching import Read, pause
+
+EVENT_STREAM = "text/event-stream"
+HEARTBEAT_S = 15.0
+FINISHED = frozenset({"Completed", "Failed", "Canceled", "Terminated"})
+
+_INTERVAL = Parameter("interval_ms", "How often to look, at most.", "integer", minimum=50, maximum=60_000, default=250)
+_LAST = Parameter("Last-Event-ID", "What the last event had as its `id`: it is not sent again.")
+
+
+async def instance_events(request: Request, hub: Hub) -> Response:
+    """An instance's status, until it is finished."""
+    interval = _interval(request)
+    read = status_reader(hub, str(request.path_params["instance_id"]))
+    first = await read()
+    last = request.headers.get("last-event-id")
+    if first["runtime_status"] in FINISHED and first["etag"] == last:
+        return Response(status_code=204)  # which tells an EventSource not to come back
+    return _stream(hub, _events(hub, "status", "gone", read, first, last, interval))
+
+
+async def entity_events(request: Request, hub: Hub) -> Response:
+    """An entity's state, for as long as the client stays; `deleted` while there is none."""
+    interval = _interval(request)
+    entity_id = entity_of(request)
+    read = state_reader(hub, entity_id)
+    try:
+        first: dict[str, Any] | None = await read()
+    except HttpError:
+        first = None
+    gone = {"entity": entity_id.name, "key": entity_id.key, "state": None, "etag": "deleted"}
+
+    async def state() -> dict[str, Any]:
+        try:
+            return await read()
+        except HttpError:
+            return gone
+
+    return _stream(
+        hub, _events(hub, "state", "deleted", state, first or gone, request.headers.get("last-event-id"), interval)
+    )
+
+
+def _interval(request: Request) -> float:
+    query = Query(request)
+    interval = query.integer("interval_ms", 250, low=50, high=60_000)
+    query.done()
+    return interval / 1000
+
+
+def _stream(hub: Hub, events: AsyncIterator[bytes]) -> Response:
+    if hub.traffic.waiting >= hub.settings.streams_max:
+        # Said now, while there is still a status to say it with.
+        with hub.traffic.wait():
+            pass
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(events, media_type=EVENT_STREAM, headers=headers)
+
+
+async def _events(
+    hub: Hub, name: str, gone: str, read: Read, first: dict[str, Any], last: str | None, interval: float
+) -> AsyncIterator[bytes]:
+    """Events with what is new, comments while nothing is, until it is finished or the server stops."""
+    found: dict[str, Any] | None = first
+    loop = asyncio.get_running_loop()
+    with hub.traffic.wait():
+        spoken = loop.time()
+        yield b"retry: 1000\n\n"
+        while True:
+            if found is None:
+                yield _event(gone, "gone", {})
+                return
+            if found["etag"] != last:
+                last = str(found["etag"])
+                spoken = loop.time()
+                yield _event(gone if last == "deleted" else name, last, found)
+            elif loop.time() - spoken >= HEARTBEAT_S:
+                spoken = loop.time()
+                yield b": still here\n\n"
+            if found.get("runtime_status") in FINISHED or await pause(hub, interval):
+                return
+            try:
+                found = await read()
+            except UnknownInstance:
+                found = None
+
+
+def _event(name: str, event_id: str, data: dict[str, Any]) -> bytes:
+    return b"event: %b\nid: %b\ndata: %b\n\n" % (name.encode(), event_id.encode(), to_json(data))
+
+
+_STREAM = Answer("A stream of events", {"type": "string"}, EVENT_STREAM)
+
+ROUTES: list[Route] = [
+    Route(
+        "GET",
+        f"{API_V1}/instances/{{instance_id}}/events",
+        instance_events,
+        "read",
+        Operation(
+            "streamInstance",
+            "An instance's status as it changes",
+            "Instances",
+            "Server-sent events: `status`, whose data is what the status route gives, now and after each change. Comments "
+            "keep the connection alive. The stream ends when the instance is finished (`gone`: it has been purged).",
+            query=(_INTERVAL,),
+            headers=(_LAST,),
+            answers={200: _STREAM, 204: Answer("The client has seen the end"), 404: NOT_FOUND},
+            paths=INSTANCE_PATHS,
+        ),
+        instance_scoped=True,
+    ),
+    Route(
+        "GET",
+        f"{API_V1}/entities/{{name}}/{{key}}/events",
+        entity_events,
+        "read",
+        Operation(
+            "streamEntity",
+            "An entity's state as it changes",
+            "Entities",
+            "Server-sent events: `state` now and after changes (those that follow each other within the interval make one "
+            "event), `deleted` while the entity does not exist. Comments keep the connection alive.",
+            query=(_INTERVAL,),
+            headers=(_LAST,),
+            answers={200: _STREAM, 404: NOT_FOUND},
+            paths=ENTITY_PATHS,
+        ),
+    ),
+]

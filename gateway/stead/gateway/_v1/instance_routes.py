@@ -1,0 +1,223 @@
+"""The routes of `/api/v1/instances` and what the OpenAPI document says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stead.gateway._http.routes import API_V1, Answer, Handler, Operation, Parameter, Right, Route
+
+from .common import CONTINUATION, INSTANCE_PATHS, LIMIT, NOT_FOUND, SINCE, WAIT_MS
+from .models import (
+    Deleted,
+    InstanceCounts,
+    InstancePage,
+    InstanceStatus,
+    PurgeRequest,
+    Reason,
+    RestartRequest,
+    Started,
+    StartRequest,
+)
+
+_PATH = f"{API_V1}/instances"
+_ONE = f"{_PATH}/{{instance_id}}"
+_TAG = "Instances"
+
+_SELECTION = (
+    Parameter("name", "Only those of this orchestration."),
+    Parameter("status", "Only those with one of these runtime statuses.", many=True),
+    Parameter("tag", "Only those with this tag, as `name=value`; may be repeated.", many=True),
+    Parameter("version", "Only those of this version."),
+    Parameter("parent", "Only the sub-orchestrations of this instance."),
+    Parameter("prefix", "Only IDs that begin with it."),
+    Parameter("created_from", "Only those created then or later.", format="date-time"),
+    Parameter("created_to", "Only those created then or before.", format="date-time"),
+)
+_STATUS = Answer("Its status", InstanceStatus, headers={"ETag": "Changes with the status."})
+_CONFLICT = Answer("The instance is not in a state for it")
+_GONE = Answer("The instance is finished")
+_TIMEOUT = Answer("No worker answers; it may still be carried out")
+
+
+def instance_routes(handlers: Mapping[str, Handler]) -> list[Route]:
+    """The routes with their handlers, by name."""
+    return [*_collection(handlers), *_many(handlers), *_one(handlers), *_actions(handlers)]
+
+
+def _collection(handlers: Mapping[str, Handler]) -> list[Route]:
+    return [
+        Route(
+            "POST",
+            _PATH,
+            handlers["start"],
+            "signal",
+            Operation(
+                "startInstance",
+                "Start an instance",
+                _TAG,
+                "With `wait_ms`, answers with its status if it is finished within that time.",
+                query=(WAIT_MS,),
+                body=StartRequest,
+                body_required=True,
+                answers={
+                    200: Answer("It is finished", InstanceStatus, headers={"Location": "Its status."}),
+                    202: Answer("The start is durable", Started, headers={"Location": "Its status."}),
+                    404: NOT_FOUND,
+                    409: Answer("An instance of this ID is there already"),
+                },
+            ),
+        ),
+        Route(
+            "GET",
+            _PATH,
+            handlers["list_instances"],
+            "read",
+            Operation(
+                "listInstances",
+                "The instances that match",
+                _TAG,
+                "Ascending by ID. A page may hold less than `limit`, even nothing, and still have a next one.",
+                query=(
+                    *_SELECTION,
+                    Parameter("input", "Whether to give the inputs.", "boolean", default=False),
+                    LIMIT,
+                    CONTINUATION,
+                ),
+                answers={200: Answer("A page", InstancePage)},
+            ),
+        ),
+    ]
+
+
+def _many(handlers: Mapping[str, Handler]) -> list[Route]:
+    return [
+        Route(
+            "GET",
+            f"{API_V1}/instance-counts",
+            handlers["count_instances"],
+            "read",
+            Operation(
+                "countInstances",
+                "How many instances match",
+                _TAG,
+                "By orchestration, version and status. Looks at each instance.",
+                query=_SELECTION,
+                answers={200: Answer("The counts", InstanceCounts)},
+            ),
+        ),
+        Route(
+            "POST",
+            f"{API_V1}/instance-purges",
+            handlers["purge_many"],
+            "manage",
+            Operation(
+                "purgeInstances",
+                "Delete the finished instances that match",
+                _TAG,
+                "All of what is given has to match, and something has to be given.",
+                body=PurgeRequest,
+                body_required=True,
+                answers={200: Answer("How many were deleted", Deleted), 504: _TIMEOUT},
+            ),
+        ),
+    ]
+
+
+def _one(handlers: Mapping[str, Handler]) -> list[Route]:
+    return [
+        Route(
+            "GET",
+            _ONE,
+            handlers["get_status"],
+            "read",
+            Operation(
+                "getInstance",
+                "The status of an instance",
+                _TAG,
+                "With `wait_ms`, waits until it is finished (or for so long); with `since` as well, until its status is "
+                "another one than that.",
+                query=(
+                    Parameter("history", "Whether to give the history.", "boolean", default=False),
+                    Parameter("input", "Whether to give the input.", "boolean", default=True),
+                    SINCE,
+                    WAIT_MS,
+                ),
+                headers=(Parameter("If-None-Match", "An `ETag` seen before: 304 if it still holds."),),
+                answers={200: _STATUS, 304: Answer("The status is the one that the client has"), 404: NOT_FOUND},
+                paths=INSTANCE_PATHS,
+            ),
+            instance_scoped=True,
+        ),
+        Route(
+            "DELETE",
+            _ONE,
+            handlers["purge"],
+            "manage",
+            Operation(
+                "purgeInstance",
+                "Delete a finished instance",
+                _TAG,
+                query=(Parameter("recursive", "Its sub-orchestrations as well.", "boolean", default=False),),
+                answers={200: Answer("It is deleted", Deleted), 404: NOT_FOUND, 409: _CONFLICT, 504: _TIMEOUT},
+                paths=INSTANCE_PATHS,
+            ),
+            instance_scoped=True,
+        ),
+        Route(
+            "POST",
+            f"{_ONE}/events/{{event}}",
+            handlers["raise_event"],
+            "signal",
+            Operation(
+                "raiseEvent",
+                "Send an event to an instance",
+                _TAG,
+                "The body is the event's data, any JSON.",
+                body={},
+                answers={202: Answer("The event is durable", Started), 404: NOT_FOUND, 410: _GONE},
+                paths={**INSTANCE_PATHS, "event": "The event's name, in any case."},
+            ),
+            instance_scoped=True,
+        ),
+    ]
+
+
+def _actions(handlers: Mapping[str, Handler]) -> list[Route]:
+    found = [
+        _action(handlers, "terminate", "End an instance", "Nothing happens to a finished one."),
+        _action(handlers, "suspend", "Let an instance pause", "What arrives meanwhile is kept."),
+        _action(handlers, "resume", "Let a suspended instance go on", ""),
+        _action(
+            handlers,
+            "rewind",
+            "Let a failed instance go on",
+            "What failed is tried again, what succeeded is kept.",
+            {409: _CONFLICT, 410: _GONE, 504: _TIMEOUT, 422: Answer("It could not be rewound")},
+        ),
+    ]
+    restart = Operation(
+        "restartInstance",
+        "Start an instance anew",
+        _TAG,
+        "With the same name, version, input and tags.",
+        body=RestartRequest,
+        answers={202: Answer("The start is durable", Started), 404: NOT_FOUND, 409: _CONFLICT},
+        paths=INSTANCE_PATHS,
+    )
+    return [*found, Route("POST", f"{_ONE}/restart", handlers["restart"], "manage", restart, instance_scoped=True)]
+
+
+def _action(
+    handlers: Mapping[str, Handler], name: str, summary: str, text: str, more: Mapping[int, Answer] | None = None
+) -> Route:
+    right: Right = "manage"
+    operation = Operation(
+        f"{name}Instance",
+        summary,
+        _TAG,
+        text,
+        body=Reason,
+        answers={202: Answer("It is durable, and will be done", Started), 404: NOT_FOUND, **(more or {})},
+        paths=INSTANCE_PATHS,
+    )
+    return Route("POST", f"{_ONE}/{name}", handlers[name], right, operation, instance_scoped=True)

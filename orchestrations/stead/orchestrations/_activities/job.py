@@ -1,0 +1,299 @@
+"""One activity from its task to its result: the bytes of the task, the user's call, and what came of it as plain data.
+
+The call may end in any way: with a value that cannot be stored, with an error that cannot be shown, with `sys.exit()`.
+All of that is the activity's failure; only a `KeyboardInterrupt` is nobody's result and goes on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+
+from stead.entities.extending import held_reports, watched
+from stead.orchestrations._history.failures import FailureDetails
+from stead.transport import (
+    InvalidInput,
+    PayloadTooLarge,
+    Settings,
+    Taken,
+    get_logger,
+    pack_envelope,
+    pack_exact,
+    unpack,
+)
+from stead.transport.describing import message_of, qualified_name
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from stead.entities.extending import Partition
+
+TASK_VERSION = 1
+
+logger = get_logger("stead.activities")
+
+_BLOCKING = "make it a plain `def`, which runs in a thread, or await what it waits for"
+_SIMPLE = frozenset({type(None), bool, int, float})  # values that are the same after a trip through the store
+
+
+class Runnable(Protocol):
+    """What the runner needs of an activity."""
+
+    @property
+    def canonical(self) -> str: ...
+
+    @property
+    def is_async(self) -> bool: ...
+
+    def prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Callable[[], Any]:
+        """The user's function with arguments of its own types, ready to be called. Raises `InvalidInput`."""
+        ...
+
+    def encode_result(self, value: Any) -> Any:
+        """The result as plain data. Raises `InvalidInput` for one that its annotation does not allow."""
+        ...
+
+
+class ActivityContext:
+    """What a running activity may ask about itself: `activity_context()` gives it.
+
+    `attempt` counts from 1 by the retry policy; an activity can run more than once for one attempt, if a worker dies.
+    `(instance_id, execution_id, task_id)` is the same then: a key for whoever must not do a thing twice.
+    """
+
+    __slots__ = ("_cancelled", "attempt", "execution_id", "instance_id", "name", "tags", "task_id")
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        instance_id: str,
+        execution_id: str,
+        task_id: int,
+        attempt: int = 1,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.instance_id = instance_id
+        self.execution_id = execution_id
+        self.task_id = task_id
+        self.attempt = attempt
+        self.tags = tags
+        self._cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody wants the result any more. A plain activity that takes long looks at it now and then, from any
+        thread, and returns early; an asynchronous one is cancelled as asyncio does."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Tell the activity that nobody wants its result."""
+        self._cancelled = True
+
+
+_current: ContextVar[ActivityContext] = ContextVar("stead_activity")
+
+
+def activity_context() -> ActivityContext:
+    """The context of the activity that is running. Raises `RuntimeError` outside of one."""
+    context = _current.get(None)
+    if context is None:
+        raise RuntimeError("activity_context() is for the code of a running activity, and none is running here")
+    return context
+
+
+class Outcome(NamedTuple):
+    """What came of an activity: its result as plain data, or the map of its failure."""
+
+    ok: bool
+    value: object
+
+
+class Stage(Enum):
+    """How far a job has come."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    ENDED = "ended"  # its result is on its way, and kept until the store has it
+    DROPPED = "dropped"  # nobody wants its result; it may still run
+
+
+class Job:
+    """A task that this worker is to run, or runs, or has run until its result is recorded."""
+
+    __slots__ = (
+        "activity", "args", "begun", "context", "finished", "key", "kwargs", "name", "order", "outcome", "partition",
+        "payload", "queue", "stage", "taken", "task"
+    )  # fmt: skip
+
+    def __init__(self, key: bytes, payload: bytes) -> None:
+        """The job of a task. Raises `InvalidInput` for one that a newer stead wrote, or that is none."""
+        parts: list[Any] = unpack(payload)
+        if type(parts) is not list or len(parts) < 10 or parts[0] != TASK_VERSION:  # pyright: ignore[reportUnnecessaryComparison]
+            raise InvalidInput(
+                "task", f"it is not a task that this version of stead can read (it reads {TASK_VERSION})"
+            )
+        _, name, args, kwargs, instance_id, execution_id, task_id, attempt, queue, tags = parts[:10]
+        texts, numbers = (name, instance_id, execution_id, queue), (task_id, attempt)
+        if not (
+            all(isinstance(text, str) for text in texts)
+            and all(isinstance(number, int) for number in numbers)
+            and isinstance(args, (list, tuple))
+            and isinstance(kwargs, (dict, type(None)))
+            and isinstance(tags, (dict, type(None)))
+        ):
+            raise InvalidInput("task", "its parts are not what they have to be")
+        self.key = key
+        self.payload = payload
+        self.name: str = name
+        self.args: Sequence[Any] = args
+        self.kwargs: Mapping[str, Any] | None = kwargs
+        self.queue: str = queue
+        self.context = ActivityContext(
+            name=name, instance_id=instance_id, execution_id=execution_id, task_id=task_id, attempt=attempt, tags=tags
+        )
+        self.activity: Runnable | None = None  # none if this worker does not know it
+        self.partition: Partition | None = None  # of an own task
+        self.taken: Taken | None = None  # of a shared one
+        self.stage = Stage.WAITING
+        self.order = 0
+        self.begun = False  # the user's code was reached
+        self.task: asyncio.Task[None] | None = None
+        self.outcome: Outcome | None = None
+        self.finished: asyncio.Event | None = None  # set when it does not run any more, where somebody waits for that
+
+    @classmethod
+    def unreadable(cls, key: bytes) -> Job | None:
+        """The job of a task of which only the ID can be read, to be failed: somebody waits for its result. None if not even
+        that says who."""
+        instance_id, execution_id, number = ["", "", *key.decode("utf-8", "replace").rsplit("|", 2)][-3:]
+        if not (instance_id and execution_id and number.isdigit() and len(number) < 16):
+            return None
+        return cls(key, encode_task("(unreadable)", (), None, (instance_id, execution_id, int(number))))
+
+    @property
+    def answer(self) -> list[object]:
+        """The arguments of the message that brings its outcome to the instance."""
+        assert self.outcome is not None, "an activity that has ended has an outcome"
+        return [self.context.execution_id, self.context.task_id, self.outcome.ok, self.outcome.value]
+
+    def drop(self) -> None:
+        """Nobody wants its result: end it if it runs and can be ended. An asynchronous one that was not reached yet sees
+        for itself that it should not begin: a task cancelled before its first step would never run at all."""
+        if self.stage is Stage.WAITING and self.finished is not None:
+            self.finished.set()
+        self.stage = Stage.DROPPED
+        self.context.cancel()
+        if self.task is not None and self.begun:
+            self.task.cancel()
+
+
+def encode_task(
+    name: str,
+    args: Sequence[object],
+    kwargs: Mapping[str, object] | None,
+    address: tuple[str, str, int],
+    attempt: int = 1,
+    queue: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> bytes:
+    """The payload of a task. `address`: instance, execution and task ID of who waits for it.
+
+    Raises `InvalidInput` if an argument cannot be stored.
+    """
+    return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags))
+
+
+async def perform(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:
+    """Run an asynchronous activity. Everything that it may raise becomes its failure, but `KeyboardInterrupt`."""
+    try:
+        value = await _watched(job, cast("Awaitable[object]", _call(job, intercept)), settings)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
+        return _failure(job, FailureDetails.of(error), settings)
+    return _outcome(job, value, settings)
+
+
+def _watched(job: Job, awaitable: Awaitable[object], settings: Settings) -> Awaitable[object]:
+    def held(at_s: float, seconds: float) -> None:
+        what = f"activity {job.name}, which is `async def`,"
+        held_reports.report(job.context.instance_id, what, at_s, seconds, _BLOCKING)
+
+    return watched(awaitable, time.perf_counter, settings.slow_operation_ms / 1000, held)
+
+
+def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:
+    """Run a plain activity, in its thread."""
+    try:
+        value = _call(job, intercept)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
+        return _failure(job, FailureDetails.of(error), settings)
+    return _outcome(job, value, settings)
+
+
+def _call(job: Job, intercept: Callable[[str], BaseException | None] | None) -> object:
+    activity = job.activity
+    assert activity is not None, "only what this worker knows is run here"
+    _current.set(job.context)
+    if intercept is not None:
+        error = intercept(activity.canonical)
+        if error is not None:
+            raise error
+    return activity.prepare(job.args, job.kwargs)()
+
+
+def _outcome(job: Job, value: object, settings: Settings) -> Outcome:
+    """What a result means. One that cannot be stored could not be the next time either, whatever a retry policy says; and
+    the work would be done once more for nothing."""
+    try:
+        return _success(job, value, settings)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - serializers are the user's
+        return _failure(job, FailureDetails.of(error).final(), settings)
+
+
+def _success(job: Job, value: object, settings: Settings) -> Outcome:
+    """A result as it would come back from the store: a replay sees the very same, and nothing is shared with the code."""
+    assert job.activity is not None, "it was run"
+    plain = job.activity.encode_result(value)
+    if type(plain) in _SIMPLE:
+        return Outcome(True, plain)
+    packed = pack_exact(plain)
+    if len(packed) > settings.payload_bytes_max:
+        raise PayloadTooLarge("result", len(packed), settings.payload_bytes_max)
+    return Outcome(True, unpack(packed))
+
+
+def _failure(job: Job, details: FailureDetails, settings: Settings) -> Outcome:
+    """The failure that an error means: a replay can tell no more of it than this says."""
+    if job.stage is Stage.RUNNING:  # else it was cancelled
+        context = job.context
+        logger.info("%s of %s failed, attempt %d: %s", job.name, context.instance_id, context.attempt, details)
+    outcome = Outcome(False, details.as_map())
+    if len(pack_exact(outcome.value)) <= settings.payload_bytes_max:
+        return outcome
+    return failed(details.error_type, details.message[:200], details.non_retriable)
+
+
+def failed(error_type: str, message: str, non_retriable: bool = True) -> Outcome:
+    """A failure that stead itself has found."""
+    return Outcome(False, FailureDetails(error_type, message, non_retriable=non_retriable).as_map())
+
+
+def failed_in_stead(job: Job, error: BaseException) -> Outcome:
+    """The failure of an activity that was run, and of which nothing came but a bug of stead."""
+    logger.critical(
+        "%s of %s failed in stead itself, which is a bug of stead (please report it)",
+        job.name,
+        job.context.instance_id,
+        exc_info=error,
+    )
+    return failed(qualified_name(type(error)), message_of(error)[:200], non_retriable=False)

@@ -1,0 +1,390 @@
+"""The activities of a worker: own ones as soon as their commit is in the store, shared ones from the hub's queues.
+
+    commit applied ── granted ──▶ slots ── outcome ──▶ partition.deliver_local ──▶ a turn ──▶ commit ── unwanted
+    tenure begins ── held ──▶ its tasks in the store ──▶ (suspects) ──▶ slots
+    queue ── taken ──▶ slots ── outcome ──▶ complete_task ──▶ inbox
+
+An own task costs no command of the store: its turn's commit grants it, and the commit that records its result drops it.
+Until then the result is kept here too, so that a partition that is given back meanwhile loses none. When a tenure ends
+without that, its activities are cancelled and its results thrown away: the next owner runs the tasks again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stead.entities.extending import Bell, Message
+from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Settings, Taken, Task, get_logger
+
+from .job import Job, Outcome, Runnable, Stage, failed
+from .routes import Place, Routes, Serving
+from .shared_queue import SharedQueues, unknown
+from .slots import Slots, ended
+from .suspects import Suspects
+
+if TYPE_CHECKING:
+    from stead.entities.extending import Board, Partition
+    from stead.transport import WorkerView
+
+logger = get_logger("stead.activities")
+
+_PAGE = 500
+_SENDS = 100
+
+
+class Tenure:
+    """The own activities of one tenure of a partition."""
+
+    __slots__ = ("careful", "jobs", "seen", "suspicious")
+
+    def __init__(self) -> None:
+        self.suspicious = self.careful = False  # what earlier owners left may have ended them
+        self.jobs: dict[bytes, Job] = {}  # until their results are recorded
+        self.seen: set[bytes] | None = None  # while its tasks are read: those that came or went meanwhile
+
+
+class ActivityRunner:
+    """Runs the activities of one worker.
+
+    `interceptor`: called with an activity's canonical name before the activity is; an error that it gives is raised
+    instead of running it. For tests that let activities fail.
+    """
+
+    def __init__(self, here: Serving, find: Callable[[str], Runnable | None], settings: Settings, plain: bool) -> None:
+        """`here`: what this worker serves. `find` gives the activity of a name as tasks have it. `plain`: whether there
+        are plain (not `async`) ones among the activities."""
+        self.here = here
+        self.slots = Slots(settings, self._ended)
+        self._find = find
+        self._settings = settings
+        self._plain = plain
+        self._board_: Board | None = None
+        self._tenures: dict[Partition, Tenure] = {}
+        self._routes = Routes(here)
+        self._workers: list[WorkerView] | None = None  # those of which `_routes` was made
+        self._promised = {True: 0, False: 0}  # routed to here and not granted yet, by `is_async`
+        self._to_read: deque[tuple[Partition, Tenure]] = deque()
+        self._read_bell = Bell()
+        self._reading = False
+        self._shared: SharedQueues | None = None
+        self._suspects: Suspects | None = None
+        self._until: float | None = None  # when what runs is cancelled, once it is known that the worker stops
+
+    # -- for tests -----------------------------------------------------------------------------------------------------
+
+    @property
+    def interceptor(self) -> Callable[[str], BaseException | None] | None:
+        return self.slots.intercept
+
+    @interceptor.setter
+    def interceptor(self, intercept: Callable[[str], BaseException | None] | None) -> None:
+        self.slots.intercept = intercept
+
+    @property
+    def idle(self) -> bool:
+        """No activity runs or waits here, and no result is on its way to the store. (One that was given to a partition may
+        still have to take its turn; a plain one whose result nobody wants may still be in its thread.)"""
+        assert self._shared is not None and self._suspects is not None, "its worker was started"
+        reading = self._reading or bool(self._to_read)
+        return self.slots.idle and self._shared.idle and self._suspects.idle and not reading
+
+    # -- the worker's side ---------------------------------------------------------------------------------------------
+
+    def attach(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """Become part of a worker: set the board's hooks; gives what has to run beside the worker's own parts."""
+        self._board_ = board
+        self.slots.interrupted = board.fail
+        self._shared = SharedQueues(
+            board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain
+        )
+        self._suspects = Suspects(board, self.slots, self._fail)
+        board.granted = self.granted
+        board.unwanted = self.unwanted
+        board.held = self.held
+        board.let_go = self.let_go
+        board.giving_back = self.giving_back
+        board.info["queues"] = sorted(self.here.queues)
+        # They are ended in this order: nothing is taken any more, what runs may end, and its results are sent.
+        first = [("activity-take", self._shared.take), ("activities", self.run)]
+        return [*first, ("activity-suspects", self._suspects.run), *self._shared.parts()]
+
+    @property
+    def _board(self) -> Board:
+        assert self._board_ is not None, "its worker was started"
+        return self._board_
+
+    async def run(self) -> None:
+        """Read what tasks there are when tenures begin. When the worker stops, let what runs end first."""
+        try:
+            while True:
+                await self._read_bell.wait()
+                while self._to_read:
+                    partition, tenure = self._to_read.popleft()
+                    self._reading = True
+                    try:
+                        await self._read_tasks(partition, tenure)
+                    except (ServerChanged, KeyDamaged) as error:
+                        self._board.face(error)
+                    finally:
+                        self._reading = False
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
+        assert self._shared is not None, "it was attached"
+        if not self._board.stopping:
+            self.slots.abort()
+            return
+        seconds = self._settings.drain_ms / 1000
+        # What waits goes to others, and what runs may end; then what was cancelled goes, and what ended has its result sent.
+        await asyncio.gather(self._shared.give_back_idle(), self.slots.finish(self._drain_s()))
+        await asyncio.gather(self._shared.give_back_idle(), self._shared.flush(seconds))
+
+    def _drain_s(self) -> float:
+        """How long what runs may still go on. Its time began when the first partition was given back: a worker that takes
+        it twice is killed by whoever stops it before it has given anything back."""
+        now = asyncio.get_running_loop().time()
+        if self._until is None:
+            self._until = now + self._settings.drain_ms / 1000
+        return max(self._until - now, 0.0)
+
+    # -- where to ------------------------------------------------------------------------------------------------------
+
+    def route(self, name: str, queue: str) -> Place:
+        """Where an activity that is being scheduled goes: to this worker, to its queue, or (`"unknown"`) nowhere."""
+        activity = self._find(name)
+        routes = self._current_routes()
+        if activity is None:
+            return routes.place(name.lower(), queue, False)
+        is_async = activity.is_async
+        place = routes.place(activity.canonical, queue, self.slots.crowded(is_async, self._promised[is_async]))
+        if place == "own":
+            self._promised[is_async] += 1
+        return place
+
+    def _current_routes(self) -> Routes:
+        board = self._board
+        if board.workers is not self._workers:
+            self._workers = board.workers
+            self._routes = Routes.seen_by(board.name, self.here, board.workers)
+            self._forget_promises()
+        return self._routes
+
+    def _forget_promises(self) -> None:
+        """Some may never be granted: a turn that failed, a tenure that ended."""
+        self._promised = {True: 0, False: 0}
+
+    # -- the board's hooks ---------------------------------------------------------------------------------------------
+
+    def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
+        """A commit with own tasks is in the store: run them. (While a partition is given back: the next owner does.)"""
+        if partition.draining or partition.gone:
+            return
+        tenure = self._tenures.get(partition)
+        if tenure is None:
+            tenure = self._tenures[partition] = Tenure()
+        for task in tasks:
+            job = self._accept(partition, tenure, task.task_id, task.payload)
+            if job is None:
+                continue
+            activity = job.activity
+            if activity is None:  # routed to here, so it was known
+                self._fail(job, unknown(job.name))
+                continue
+            if self._promised[activity.is_async]:
+                self._promised[activity.is_async] -= 1
+            self.slots.add(job)
+
+    def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
+        """A commit that dropped tasks is in the store: their results are recorded, or not wanted any more."""
+        tenure = self._tenures.get(partition)
+        jobs = tenure.jobs if tenure is not None else {}
+        for key in task_ids:
+            job = jobs.pop(key, None)
+            if job is None:
+                if tenure is not None and tenure.seen is not None:
+                    tenure.seen.add(key)
+                if self._shared is not None:
+                    self._shared.unwanted(key)
+            elif job.stage in (Stage.WAITING, Stage.RUNNING):
+                self.slots.drop(job)
+
+    def held(self, partition: Partition) -> None:
+        """A tenure has begun: the tasks that earlier owners left have to be run."""
+        tenure = self._tenures.get(partition)
+        if tenure is None:
+            tenure = self._tenures[partition] = Tenure()
+        tenure.suspicious, tenure.careful = partition.suspects.active, partition.suspects.careful
+        tenure.seen = set()
+        self._to_read.append((partition, tenure))
+        self._read_bell.ring()
+
+    def let_go(self, partition: Partition) -> None:
+        """A tenure has ended: its activities do not count any more (HAZARDS 9)."""
+        tenure = self._tenures.pop(partition, None)
+        if tenure is None:
+            return
+        for job in tenure.jobs.values():
+            if job.stage in (Stage.WAITING, Stage.RUNNING):
+                self.slots.drop(job)
+        self._forget_promises()
+
+    async def giving_back(self, partition: Partition) -> None:
+        """A graceful release is under way. What waits is left to the next owner. What runs goes on here as a shared task;
+        or may end within `drain_ms`, if the worker is about to stop. No result is lost. (That it stops is heard of here
+        first: `run` is ended when all partitions are given back.)"""
+        assert self._shared is not None, "it was attached"
+        if self._board.stopping:
+            self._drain_s()
+            await self._shared.give_back_idle()
+        tenure = self._tenures.get(partition)
+        if tenure is None:
+            return
+        for job in list(tenure.jobs.values()):
+            if job.stage is Stage.WAITING:
+                self.slots.drop(job)
+        running = [job for job in tenure.jobs.values() if job.stage is Stage.RUNNING]
+        try:
+            if running and self._board.stopping:
+                await self._wait(running)
+            elif running:
+                await self._share(partition, tenure, running)
+            await self._send([job for job in tenure.jobs.values() if job.stage is Stage.ENDED])
+        except ServerChanged:
+            self._board.check_generation()
+
+    # -- own tasks -----------------------------------------------------------------------------------------------------
+
+    def _accept(self, partition: Partition, tenure: Tenure, key: bytes, payload: bytes) -> Job | None:
+        """The job of an own task, none if it is here already."""
+        seen = tenure.seen
+        if key in tenure.jobs or (seen is not None and key in seen):
+            return None
+        try:
+            job = Job(key, payload)
+        except InvalidInput as error:
+            logger.error("an activity in partition %d cannot be run: task %r: %s", partition.number, key, error)
+            broken = Job.unreadable(key)
+            if broken is not None:
+                broken.partition = partition
+                tenure.jobs[key] = broken
+                self._fail(broken, failed("TaskUnreadable", str(error)))
+            return None
+        if seen is not None:
+            seen.add(key)
+        job.activity = self._find(job.name)
+        job.partition = partition
+        tenure.jobs[key] = job
+        return job
+
+    async def _read_tasks(self, partition: Partition, tenure: Tenure) -> None:
+        board = self._board
+        assert self._suspects is not None, "it was attached"
+        after = b""
+        try:
+            while True:
+                page, after = await board.insist(
+                    lambda: board.store.tasks(partition.number, after, _PAGE),  # noqa: B023 - called at once
+                    "reading the tasks of a partition",
+                )
+                if partition.gone or partition.draining:
+                    return
+                misplaced: list[Job] = []
+                for key, payload in page:
+                    job = self._accept(partition, tenure, key, payload)
+                    if job is None:
+                        continue
+                    if job.activity is None or not self._current_routes().here(job.activity.canonical, job.queue):
+                        misplaced.append(job)
+                    elif tenure.suspicious:
+                        self._suspects.add(job, tenure.careful)
+                    else:
+                        self.slots.add(job)
+                if misplaced:
+                    await self._send_away(partition, tenure, misplaced)
+                if not after:
+                    return
+        finally:
+            tenure.seen = None
+
+    async def _send_away(self, partition: Partition, tenure: Tenure, jobs: Sequence[Job]) -> None:
+        """Own tasks of an earlier owner that this worker may not run: others take them over, from their queues."""
+        routes = self._current_routes()
+        for job in jobs:
+            if not routes.known(job.name.lower()):
+                self._fail(job, unknown(job.name))
+        others = [job for job in jobs if job.stage is Stage.WAITING]
+        entries = await self._make_shared(partition, others)
+        if entries is None:
+            return
+        for job in others:
+            tenure.jobs.pop(job.key, None)
+        assert self._shared is not None, "it was attached"
+        shared = zip(others, entries, strict=True)
+        await self._shared.give_back([_as_taken(job, entry, partition) for job, entry in shared if entry])
+
+    async def _make_shared(self, partition: Partition, jobs: Sequence[Job]) -> Sequence[bytes] | None:
+        board = self._board
+        tasks = [(job.key, job.queue) for job in jobs]
+        if not tasks:
+            return ()
+        entries = await board.insist(
+            lambda: board.store.share_tasks(partition.number, partition.token, board.name, tasks), "sharing activities"
+        )
+        if entries is None:
+            board.drop(partition, "its lease is no longer this worker's")
+        return entries
+
+    async def _share(self, partition: Partition, tenure: Tenure, jobs: Sequence[Job]) -> None:
+        """Let own tasks that run go on here as shared ones. Those that end meanwhile are completed as such too."""
+        assert self._shared is not None, "it was attached"
+        entries = await self._make_shared(partition, jobs)
+        if entries is None:
+            return
+        for job, entry in zip(jobs, entries, strict=True):
+            if job.stage is Stage.DROPPED:
+                continue
+            tenure.jobs.pop(job.key, None)
+            if entry:
+                self._shared.adopt(job, _as_taken(job, entry, partition))
+            elif job.stage is Stage.RUNNING:
+                self.slots.drop(job)
+
+    async def _wait(self, jobs: Sequence[Job]) -> None:
+        waits = [asyncio.ensure_future(ended(job)) for job in jobs]
+        _, late = await asyncio.wait(waits, timeout=self._drain_s())
+        for wait in late:
+            wait.cancel()
+
+    async def _send(self, jobs: Sequence[Job]) -> None:
+        """Put results into the inbox whose messages may not take their turns here any more. Those that did are known to
+        the next owner by then, and passed over."""
+        assert self._shared is not None, "it was attached"
+        for first in range(0, len(jobs), _SENDS):
+            await asyncio.gather(*map(self._shared.send, jobs[first : first + _SENDS]))
+
+    # -- results -------------------------------------------------------------------------------------------------------
+
+    def _fail(self, job: Job, outcome: Outcome) -> None:
+        """It is not run, and fails."""
+        job.stage = Stage.ENDED
+        job.outcome = outcome
+        self._ended(job)
+
+    def _ended(self, job: Job) -> None:
+        partition = job.partition
+        if partition is None:
+            assert self._shared is not None, "it was attached"
+            self._shared.complete(job)
+        elif not (partition.draining or partition.gone):  # else `giving_back` sends it
+            instance = job.context.instance_id
+            message = Message(instance, "task", job.answer, b"", None, None, None, None, None)
+            self._board.deliver_local(partition, instance, message)
+
+
+def _as_taken(job: Job, entry: bytes, partition: Partition) -> Taken:
+    """An own task that became a shared one."""
+    return Taken(job.queue, entry, partition.number, job.key, job.payload, 1)

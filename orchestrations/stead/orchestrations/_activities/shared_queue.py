@@ -1,0 +1,364 @@
+"""Shared activities: taken from the hub's queues, kept alive while they run, completed by a message to their instance.
+
+A worker takes only what it can begin now. Every `activity_heartbeat_ms` it says what it still runs, and takes over what
+dead workers have left. A task that workers died of too often fails instead of being run once more. A worker that ends
+gracefully leaves nothing to be found in that way: what it has not finished goes back into its queue, uncounted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stead.entities.extending import BORNE, Bell, Patience, encode_message
+from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Taken, get_logger, partition_of
+
+from .job import Job, Outcome, Runnable, Stage, failed
+from .slots import Slots
+
+if TYPE_CHECKING:
+    from stead.entities.extending import Board
+
+    from .routes import Routes
+
+logger = get_logger("stead.activities")
+
+_PAUSE_S = 0.1
+_DAMAGED_S = 1.0  # until a damaged queue is tried again, and a result for a damaged partition is sent again
+_FLUSH_S = 0.005
+_RESULTS_MAX = 100  # that are sent at once
+_GIVEN_MAX = 100  # that go back in one step, which copies their payloads
+_MESSAGE_ID_BYTES = 14
+
+
+class SharedQueues:
+    """The shared tasks that this worker has taken."""
+
+    def __init__(
+        self,
+        board: Board,
+        slots: Slots,
+        queues: Sequence[str],
+        find: Callable[[str], Runnable | None],
+        routes: Callable[[], Routes],
+        plain: bool,
+    ) -> None:
+        """`queues`: those to take from. `plain`: what comes from them may be plain activities."""
+        self._board = board
+        self._slots = slots
+        self._queues = list(queues)
+        self._find = find
+        self._routes = routes
+        self._plain = plain
+        self._jobs: dict[bytes, Job] = {}  # until their results are in the store
+        self._results: deque[Job] = deque()
+        self._sending = 0
+        self._result = Bell()
+        self._room = Bell()
+        self._opened: set[str] = set()
+        self._avoided: dict[str, float] = {}  # queue -> until when its tasks are left to those who know them
+        slots.freed = self._room.ring
+
+    @property
+    def idle(self) -> bool:
+        """No result is on its way to the store."""
+        return not self._results and not self._sending
+
+    def parts(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """What runs beside the worker's own parts, besides `take`."""
+        return [("activity-keep", self.keep), ("activity-results", self.send_results)]
+
+    # -- taking --------------------------------------------------------------------------------------------------------
+
+    async def take(self) -> None:
+        """Take tasks as long as there is room for them."""
+        board = self._board
+        patience = Patience(board.settings, board.store.clock.monotonic, "taking activities")
+        while True:
+            try:
+                count = 0 if board.stopping else self._slots.room(self._plain)
+                queues = self._wanted()
+                if count <= 0:
+                    await self._room.wait()
+                elif not queues:
+                    await board.store.clock.sleep(board.settings.activity_keep_ms / 1000)
+                else:
+                    await self._open(queues)
+                    block_ms = board.settings.read_block_ms
+                    self._receive(await board.store.take_tasks(queues, board.name, count, block_ms))
+                    patience.rest()
+                    if board.stopping:
+                        await self.give_back_idle()
+            except KeyDamaged as error:
+                self._avoid_damaged(error)
+                await asyncio.sleep(_PAUSE_S)
+            except BORNE as error:
+                patience.bear(error)
+                await asyncio.sleep(_PAUSE_S)
+            except ServerChanged:
+                self._opened.clear()
+                board.check_generation()
+
+    async def _open(self, queues: Sequence[str]) -> None:
+        unopened = [queue for queue in queues if queue not in self._opened]
+        if unopened:
+            await self._board.store.open_queues(unopened)
+            self._opened.update(unopened)
+
+    def _avoid_damaged(self, error: KeyDamaged) -> None:
+        """A queue whose key holds something else is left alone for a while; the others go on."""
+        board = self._board
+        for queue in self._queues:
+            if board.store.key_of_queue(queue) == error.key:
+                if queue not in self._avoided:
+                    logger.critical("queue %r is damaged, nothing is taken from it: %s", queue, error)
+                self._opened.discard(queue)
+                self._avoided[queue] = board.store.clock.monotonic() + _DAMAGED_S
+                return
+        board.face(error)
+
+    def _wanted(self) -> list[str]:
+        """The queues to take from now."""
+        if self._avoided:
+            now = self._board.store.clock.monotonic()
+            self._avoided = {queue: until for queue, until in self._avoided.items() if until > now}
+        return [queue for queue in self._queues if queue not in self._avoided]
+
+    def _receive(self, tasks: Sequence[Taken]) -> None:
+        for taken in tasks:
+            before = self._jobs.get(taken.task_id)
+            if before is not None:  # taken over from this very worker, which was away for too long
+                before.taken = taken
+                continue
+            try:
+                job = Job(taken.task_id, taken.payload)
+            except InvalidInput as error:
+                self._receive_unreadable(taken, error)
+                continue
+            job.taken = taken
+            if self._board.stopping:  # asked for before
+                self._jobs[job.key] = job
+            else:
+                self._begin(job, taken)
+
+    def _receive_unreadable(self, taken: Taken, error: InvalidInput) -> None:
+        """A later version of stead may be able to read it; if nobody is, it fails, so that nobody waits for ever."""
+        if taken.deliveries <= self._board.settings.activity_tries_max:
+            logger.error("task %r of queue %r is left to others: %s", taken.task_id, taken.queue, error)
+            return
+        job = Job.unreadable(taken.task_id)
+        if job is None:
+            logger.error("task %r of queue %r names nobody who waits for it: %s", taken.task_id, taken.queue, error)
+            return
+        job.taken = taken
+        self._fail(job, failed("TaskUnreadable", str(error)))
+
+    def _begin(self, job: Job, taken: Taken) -> None:
+        settings = self._board.settings
+        job.activity = self._find(job.name)
+        if job.activity is None:
+            if self._routes().known(job.name.lower()):
+                self._leave_to_others(job)
+                return
+            self._fail(job, unknown(job.name))
+        elif taken.deliveries > settings.activity_tries_max:
+            logger.error("%s of %s ended %d workers", job.name, job.context.instance_id, taken.deliveries - 1)
+            self._fail(job, poisoned(job.name, taken.deliveries - 1))
+        else:
+            self._jobs[job.key] = job
+            self._slots.add(job)
+
+    def _leave_to_others(self, job: Job) -> None:
+        """Not kept alive, it is taken over by another worker in time; this one must not be the one again."""
+        seconds = 3 * self._board.settings.activity_keep_ms / 1000
+        self._avoided[job.queue] = self._board.store.clock.monotonic() + seconds
+        logger.warning(
+            "activity %r of queue %r is not known to this worker, but to another one: the queue is left to it for %d s",
+            job.name,
+            job.queue,
+            seconds,
+        )
+
+    def _fail(self, job: Job, outcome: Outcome) -> None:
+        job.stage = Stage.ENDED
+        job.outcome = outcome
+        self._jobs[job.key] = job
+        self.complete(job)
+
+    # -- while they run ------------------------------------------------------------------------------------------------
+
+    def adopt(self, job: Job, taken: Taken) -> None:
+        """An own task that runs, or ran, has become a shared one."""
+        job.partition = None
+        job.taken = taken
+        self._jobs[job.key] = job
+        if job.stage is Stage.ENDED:
+            self.complete(job)
+
+    def unwanted(self, key: bytes) -> None:
+        """Nobody wants the result of this task any more, if it is here at all."""
+        job = self._jobs.pop(key, None)
+        if job is not None and job.stage in (Stage.WAITING, Stage.RUNNING):
+            self._slots.drop(job)
+
+    async def keep(self) -> None:
+        """Say what still runs here; take over what nobody says that of."""
+        board = self._board
+        settings = board.settings
+        seconds = min(settings.activity_heartbeat_ms, settings.activity_keep_ms) / 1000
+        patience = Patience(settings, board.store.clock.monotonic, "a heartbeat of activities")
+        while True:
+            try:
+                await self._keep_once()
+                patience.rest()
+            except KeyDamaged as error:
+                self._avoid_damaged(error)
+            except BORNE as error:
+                patience.bear(error)
+                await asyncio.sleep(_PAUSE_S)  # not as long as between two heartbeats: others may take over meanwhile
+                continue
+            except ServerChanged:
+                self._opened.clear()
+                board.check_generation()
+            await board.store.clock.sleep(seconds)
+
+    async def _keep_once(self) -> None:
+        board = self._board
+        taken = [job.taken for job in self._jobs.values() if job.taken is not None]
+        if taken:
+            await self._say_alive(taken)
+        queues = self._wanted()
+        count = 0 if board.stopping else self._slots.room(self._plain)
+        if count > 0 and queues:
+            await self._open(queues)
+            idle_ms = board.settings.activity_keep_ms
+            self._receive(await board.store.retake_tasks(queues, board.name, idle_ms, count))
+
+    async def _say_alive(self, taken: Sequence[Taken]) -> None:
+        store, name = self._board.store, self._board.name
+        try:
+            for key in await store.keep_tasks(name, taken):
+                self.unwanted(key)
+        except KeyDamaged:
+            if len(taken) == 1:
+                return  # it is taken over, should its key stay so
+            for one in taken:
+                await self._say_alive([one])
+
+    # -- what does not end here ----------------------------------------------------------------------------------------
+
+    async def give_back_idle(self) -> None:
+        """The worker ends: let others have what waits here and what was cancelled, at once. What does not get through within
+        `drain_ms` is left to be taken over, if this is not called again."""
+        jobs = [job for job in self._jobs.values() if job.stage in (Stage.WAITING, Stage.DROPPED)]
+        for job in jobs:
+            del self._jobs[job.key]
+            if job.stage is Stage.WAITING:
+                self._slots.drop(job)
+        given = False
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._board.settings.drain_ms / 1000):
+                    await self.give_back([job.taken for job in jobs if job.taken is not None])
+                    given = True
+        finally:
+            if not given:
+                self._jobs.update((job.key, job) for job in jobs)
+
+    async def give_back(self, tasks: Sequence[Taken]) -> None:
+        """Put tasks that were taken back into their queues, however long the store is away."""
+        board = self._board
+        for first in range(0, len(tasks), _GIVEN_MAX):
+            some = tasks[first : first + _GIVEN_MAX]
+            logger.info("%d activities go back into their queues", len(some))
+            try:
+                await self._insist(
+                    lambda: board.store.give_back_tasks(board.name, some),  # noqa: B023 - called at once
+                    "giving back activities",
+                )
+            except KeyDamaged as error:
+                logger.error("activities could not be given back, others take them over in time: %s", error)
+
+    async def _insist(self, step: Callable[[], Awaitable[object]], what: str) -> None:
+        """Carry out a step that can be repeated, however long the store is away, and whatever server comes back: whether
+        it was done before is for the new one to say."""
+        board = self._board
+        while True:
+            try:
+                await board.insist(step, what)
+                return
+            except ServerChanged:
+                board.check_generation()
+
+    # -- results -------------------------------------------------------------------------------------------------------
+
+    def complete(self, job: Job) -> None:
+        """A job has ended: its result goes to the store."""
+        self._results.append(job)
+        self._result.ring()
+
+    async def send_results(self) -> None:
+        """Send results while there are any, many at once."""
+        while True:
+            await self._result.wait()
+            while self._results:
+                jobs = [self._results.popleft() for _ in range(min(_RESULTS_MAX, len(self._results)))]
+                self._sending = len(jobs)
+                try:
+                    await asyncio.gather(*map(self.send, jobs))
+                finally:
+                    self._sending = 0
+
+    async def flush(self, seconds: float) -> None:
+        """Wait until all results are in the store, for at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self.idle:  # noqa: ASYNC110 - once, at the end of a worker
+                    await asyncio.sleep(_FLUSH_S)
+
+    async def send(self, job: Job) -> None:
+        """Put the result into the inbox of the task's partition, however long the store is away."""
+        board = self._board
+        number = self._partition_of(job)
+        message_id = board.draw(_MESSAGE_ID_BYTES)
+        payload = encode_message(job.context.instance_id, "task", job.answer, message_id)
+        taken = job.taken
+        try:
+            await self._insist(
+                lambda: board.store.complete_task(number, job.key, payload, taken), "completing an activity"
+            )
+        except KeyDamaged as error:
+            self._send_later(job, error)
+            return
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
+
+    def _partition_of(self, job: Job) -> int:
+        if job.taken is not None:
+            return job.taken.partition
+        if job.partition is not None:
+            return job.partition.number
+        return partition_of(job.context.instance_id, self._board.store.layout.partitions)
+
+    def _send_later(self, job: Job, error: KeyDamaged) -> None:
+        """Where the result goes nothing can be written now. It is kept here, and the others do not wait for it."""
+        if job.taken is not None and self._board.store.key_of_queue(job.taken.queue) == error.key:
+            job.taken = (
+                None  # the result can go where it is waited for; what is left in the queue nobody wants any more
+            )
+        else:
+            self._board.face(error)
+        asyncio.get_running_loop().call_later(_DAMAGED_S, self.complete, job)
+
+
+def unknown(name: str) -> Outcome:
+    """The failure of an activity that no living worker has."""
+    return failed("ActivityNotFound", f"no worker that is running has an activity named {name!r}")
+
+
+def poisoned(name: str, tries: int) -> Outcome:
+    """The failure of an activity that ends workers."""
+    return failed("PoisonActivity", f"{tries} workers ended while they were running {name!r}; it is not tried again")

@@ -1,0 +1,505 @@
+"""The client of a hub's orchestrations: start, look, wait, raise events, manage, list, purge.
+
+What changes an instance is a message to it: durable when the method returns, carried out when the instance's turn comes. A
+read sees what is committed and waits for nobody. Before a message is sent, the client looks whether the instance exists and
+whether it is finished, so that whoever is wrong about that is told at once; what changes after the look is for the instance
+to judge (it drops what comes after its end).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar, overload
+
+from stead.entities import BacklogFull, CallTimeout, EntityClient, Page, Registry
+from stead.entities.extending import (
+    PAGE_READ_LENGTH,
+    check_instance_id,
+    check_tags,
+    instant_in_ms,
+    message_extras,
+    take_page,
+)
+from stead.orchestrations._definition.orchestration import OMITTED, InputOptional, InstanceId, Orchestration
+from stead.orchestrations._definition.registry import OrchestrationRegistry
+from stead.orchestrations._definition.versions import check_version
+from stead.orchestrations._history.errors import (
+    InstanceExists,
+    InstanceFinished,
+    InstanceRunning,
+    UnknownInstance,
+    UnknownOrchestration,
+)
+from stead.orchestrations._history.events import Event
+from stead.orchestrations._history.messages import (
+    EVENT,
+    FREEING,
+    PURGE,
+    RESUME,
+    REWIND,
+    RUNNING,
+    START,
+    SUSPEND,
+    TERMINATE,
+    WAIT,
+    StartMessage,
+    first_execution_id,
+)
+from stead.orchestrations._history.record import FINISHED, RuntimeStatus, decode_record
+from stead.orchestrations._history.status import OrchestrationStatus
+from stead.transport import InstanceView, InvalidInput, Reuse, Settings, Store
+
+from .queries import Filter, Instances, Look, check_statuses, instance_error
+from .starts import ReusePolicy, Subject, check_reason, check_reuse, event_args, resolve
+
+I = TypeVar("I")  # noqa: E741 - an orchestration's input
+O = TypeVar("O")  # noqa: E741 - and its output
+
+WAIT_LOOK_S_FIRST = 2.0
+"""A waiting client is told; it looks by itself too, this long after it began and then less and less often, because the
+answer may be lost with a server that failed over."""
+
+WAIT_LOOK_S_MAX = 15.0
+
+NOT_FINISHED = "it is not finished; wait again, or look at it (`get_status`, `stead status`)"
+PURGES_AT_ONCE = 100
+BEGUN_MAX = 5_000
+
+
+class OrchestrationClient(EntityClient):
+    """Talks to the entities and orchestrations of one hub. Close it with `aclose`, or use it with `async with`."""
+
+    def __init__(
+        self, store: Store, registry: Registry, settings: Settings, orchestrations: OrchestrationRegistry
+    ) -> None:
+        """A client over an open store, which it does not close."""
+        super().__init__(store, registry, settings)
+        self._orchestrations = orchestrations
+        self._instances = Instances(store, orchestrations)
+        # What this client started last and has not waited for, as a look would see it.
+        self._begun: dict[str, Look] = {}
+
+    # -- starting ------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def start_new(
+        self,
+        orchestration: InputOptional[I, O],
+        input: I = ...,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = "finished",
+    ) -> InstanceId[O]: ...
+
+    @overload
+    async def start_new(
+        self,
+        orchestration: Orchestration[I, O],
+        input: I,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = "finished",
+    ) -> InstanceId[O]: ...
+
+    @overload
+    async def start_new(
+        self,
+        orchestration: str,
+        input: Any = ...,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = "finished",
+    ) -> InstanceId[Any]: ...
+
+    async def start_new(
+        self,
+        orchestration: Any,
+        input: Any = OMITTED,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = "finished",
+    ) -> InstanceId[Any]:
+        """Start an instance of an orchestration and give its ID; the start is durable when this returns.
+
+        `instance_id`: yours (a start is safe to repeat then), else a random one. `at`: not before that instant. `tags`:
+        text by text, shown with the status and inherited by sub-orchestrations. `reuse`: what is done if the ID is
+        taken: "finished" uses it again once that instance is finished and raises `InstanceExists` before, "never" always
+        raises, "always" terminates the old instance.
+
+        Raises `UnknownOrchestration` (by name: if the hub's workers have published names, but not this one) and
+        `InvalidInput` before anything is sent, `PayloadTooLarge`, and what `signal_entity` raises of the store.
+        """
+        subject = resolve(self._orchestrations, orchestration, check_version(version))
+        given = subject.encode(input)  # before anything is awaited
+        if subject.published:
+            await self._check_published(subject.name)
+        definition = subject.definition
+        if instance_id is None:
+            instance_id = definition.instance_id if definition is not None else None
+        return await self._start(
+            subject,
+            given,
+            uuid.uuid4().hex if instance_id is None else check_instance_id(instance_id),
+            None if at is None else instant_in_ms(at),
+            check_tags({**((definition.tags if definition is not None else None) or {}), **(tags or {})}),
+            check_reuse(reuse),
+        )
+
+    async def _start(
+        self,
+        subject: Subject,
+        given: object,
+        instance_id: str,
+        at_ms: int | None,
+        tags: Mapping[str, str] | None,
+        reuse: Reuse,
+    ) -> InstanceId[Any]:
+        version = subject.version or self._settings.default_version or None
+        now_ms = self._store.clock.now_ms()
+        tags = None if tags is None else dict(tags)
+        start = StartMessage(subject.name, version, given, now_ms, at_ms, tags, None, int(reuse))
+        message_id = self._outgoing.next_message_id()
+        payload = self._outgoing.encode(instance_id, START, list(start), None, message_id)
+        partition = self._outgoing.partition(instance_id)
+        sender = await self._roomy_sender()
+        ticket = sender.put_start(partition, payload, instance_id, message_id, reuse)
+        if not await sender.wait_start(partition, ticket):
+            raise InstanceExists(instance_id)
+        begun = self._begun
+        begun.pop(instance_id, None)
+        begun[instance_id] = Look(instance_id, None, start, (), first_execution_id(message_id))
+        if len(begun) > BEGUN_MAX:
+            del begun[next(iter(begun))]
+        return InstanceId(instance_id)
+
+    async def restart(self, instance_id: str, new_instance_id: bool = True) -> InstanceId[Any]:
+        """Start an instance anew, with the name, version, input and tags of this one; gives its ID.
+
+        Under a new ID, or under the same one: then the old one has to be finished (`InstanceExists` otherwise), and its
+        history is dropped. Raises `UnknownInstance`.
+        """
+        look = await self._look(instance_id, events=1)
+        known = look.known
+        subject = Subject(known.name, known.version)
+        new_id = uuid.uuid4().hex if new_instance_id else instance_id
+        return await self._start(subject, look.input, new_id, None, known.tags, Reuse.FINISHED)
+
+    async def _check_published(self, name: str) -> None:
+        if not await self._outgoing.names.knows(f"orchestration/{name.lower()}"):
+            raise UnknownOrchestration(name, self._outgoing.names.known("orchestration"))
+
+    # -- looking -------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def get_status(
+        self, instance_id: InstanceId[O], show_history: bool = ..., show_input: bool = ...
+    ) -> OrchestrationStatus[O] | None: ...
+
+    @overload
+    async def get_status(
+        self, instance_id: str, show_history: bool = ..., show_input: bool = ...
+    ) -> OrchestrationStatus[Any] | None: ...
+
+    async def get_status(
+        self, instance_id: str, show_history: bool = False, show_input: bool = True
+    ) -> OrchestrationStatus[Any] | None:
+        """An instance's status, None if it does not exist. Never waits for the instance.
+
+        The output is checked against the orchestration's type where this program knows the orchestration; otherwise it is
+        plain data. `show_history` reads the whole history as well.
+        """
+        check_instance_id(instance_id)
+        if show_history:
+            look = await self._read(lambda: self._instances.whole(instance_id))
+        else:
+            look = await self._read(lambda: self._instances.look(instance_id, 1 if show_input else 0))
+        if look is None:
+            return None
+        return self._instances.status(
+            look, show_history=show_history, show_input=show_input, strict=isinstance(instance_id, InstanceId)
+        )
+
+    async def read_history(self, instance_id: str) -> list[Event]:
+        """An instance's history as it is stored, for export and replay. Raises `UnknownInstance`."""
+        check_instance_id(instance_id)
+        look = await self._read(lambda: self._instances.whole(instance_id))
+        if look is None:
+            raise UnknownInstance(instance_id)
+        return list(look.events)
+
+    async def list_instances(
+        self,
+        *,
+        statuses: Iterable[RuntimeStatus | str] | None = None,
+        name: Any = None,
+        prefix: str = "",
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        show_input: bool = False,
+        after: str = "",
+    ) -> AsyncIterator[OrchestrationStatus[Any]]:
+        """The instances that match all of what is given, ascending by ID.
+
+        `statuses`: members of `RuntimeStatus` or their names; `name`: an orchestration or its name; `prefix`: of the IDs;
+        `created_from`, `created_to`: both included; `tags`: which it has to have; `after`: only those that come after that
+        ID. What exists throughout is given exactly once; one whose start no worker has taken up yet is Pending.
+        """
+        wanted = Filter.of(statuses, name, created_from, created_to, tags)
+        async for page in self._list_pages(self._store.list_instances, prefix, after):
+            found = self._instances.matching(page, wanted)
+            if show_input and found:
+                found = await self._read(partial(self._instances.with_input, found))
+            for look in found:
+                yield self._instances.status(look, show_input=show_input)
+
+    async def page_instances(
+        self,
+        *,
+        statuses: Iterable[RuntimeStatus | str] | None = None,
+        name: Any = None,
+        prefix: str = "",
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        show_input: bool = False,
+        length: int = 100,
+        after: str = "",
+    ) -> Page[OrchestrationStatus[Any]]:
+        """A page of what `list_instances` gives, for those who cannot keep a listing open. `after`: what the page before
+        said, or the ID of an instance.
+        """
+        wanted = Filter.of(statuses, name, created_from, created_to, tags)
+
+        def choose(target: str, view: InstanceView) -> Look | None:
+            return self._instances.chosen(target, view, wanted)
+
+        pages = self._list_pages(self._store.list_instances, prefix, after, max(length + 1, PAGE_READ_LENGTH))
+        page = await take_page(pages, after, length, choose, self._store.left_out, "instances")
+        looks = page.items
+        if show_input and looks:
+            looks = await self._read(partial(self._instances.with_input, looks))
+        return Page([self._instances.status(look, show_input=show_input) for look in looks], page.after, page.left_out)
+
+    async def count_instances(
+        self,
+        *,
+        statuses: Iterable[RuntimeStatus | str] | None = None,
+        name: Any = None,
+        prefix: str = "",
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> dict[tuple[str, RuntimeStatus], int]:
+        """How many instances there are of each orchestration in each status, of those that `list_instances` gives."""
+        wanted = Filter.of(statuses, name, created_from, created_to, tags)
+        counts: dict[tuple[str, RuntimeStatus], int] = {}
+        async for page in self._list_pages(self._store.list_instances, prefix):
+            for look in self._instances.matching(page, wanted):
+                key = look.known.name, look.status
+                counts[key] = counts.get(key, 0) + 1
+        return counts
+
+    async def _look(self, instance_id: str, events: int = 0) -> Look:
+        """The instance; `UnknownInstance` if there is none."""
+        check_instance_id(instance_id)
+        look = await self._read(lambda: self._instances.look(instance_id, events))
+        if look is None:
+            raise UnknownInstance(instance_id)
+        return look
+
+    # -- waiting -------------------------------------------------------------------------------------------------------
+
+    @overload
+    async def wait_for_completion(
+        self, instance_id: InstanceId[O], timeout: float | None = ...
+    ) -> OrchestrationStatus[O]: ...
+
+    @overload
+    async def wait_for_completion(self, instance_id: str, timeout: float | None = ...) -> OrchestrationStatus[Any]: ...
+
+    async def wait_for_completion(self, instance_id: str, timeout: float | None = 30.0) -> OrchestrationStatus[Any]:
+        """Wait until an instance is finished, however it ends, and give its status.
+
+        Raises `CallTimeout` after `timeout` seconds (None: never; 0: unless it is finished now) and `UnknownInstance` if it
+        does not exist. It goes on over restarts of workers and of the server, and while the server's memory is full.
+        """
+        look = await self._look(instance_id, events=1) if timeout is not None and timeout <= 0 else None
+        scope = asyncio.timeout(timeout)
+        try:
+            async with scope:
+                look = look or self._begun.pop(instance_id, None) or await self._look(instance_id, events=1)
+                if not look.finished:
+                    look = await self._wait(look)
+        except TimeoutError:
+            if timeout is None or not scope.expired():
+                raise
+            raise CallTimeout(f"waiting for instance {instance_id}", timeout, NOT_FINISHED) from None
+        return self._instances.status(look, strict=isinstance(instance_id, InstanceId))
+
+    async def _wait(self, look: Look) -> Look:
+        """The instance once it is finished: it answers, and now and then this looks by itself."""
+        instance_id = look.instance_id
+        begin = partial(self._calls.begin, instance_id, WAIT, patient=True, as_error=instance_error)
+        pending = await begin()
+        try:
+            seconds = WAIT_LOOK_S_FIRST
+            generation = -1
+            while not look.finished:
+                if self._store.generation != generation:
+                    # Another server than the one that took the message may not have it.
+                    generation = self._store.generation
+                    extras = message_extras(reply_to=self._calls.reply_to(pending))
+                    await self._send_call(pending, self._outgoing.encode(instance_id, WAIT, [], extras))
+                if not (await asyncio.wait((pending.future,), timeout=seconds))[0]:
+                    seconds = min(2 * seconds, WAIT_LOOK_S_MAX)
+                elif isinstance(pending.future.exception(), BacklogFull):
+                    # There is no room for the question: look by itself, and ask again after that.
+                    await asyncio.sleep(WAIT_LOOK_S_FIRST)
+                    self._calls.end(pending)
+                    pending, generation = await begin(), -1
+                else:
+                    answer: object = pending.future.result()
+                    if not isinstance(answer, bytes):
+                        raise UnknownInstance(instance_id)
+                    return await self._read(partial(self._instances.answered, look, decode_record(answer)))
+                look = await self._look(instance_id, events=1)
+            return look
+        finally:
+            self._calls.end(pending)
+
+    # -- managing ------------------------------------------------------------------------------------------------------
+
+    async def raise_event(self, instance_id: str, name: str, data: Any = None) -> None:
+        """Send an external event to an instance: durable when it returns.
+
+        An instance that does not wait for it yet keeps it. Names match without regard to case. Raises `UnknownInstance`,
+        `InstanceFinished`, and what `signal_entity` raises of the store.
+        """
+        payload = self._outgoing.encode(check_instance_id(instance_id), EVENT, event_args(name, data), None)
+        look = await self._look(instance_id)
+        if look.finished:
+            raise InstanceFinished(instance_id, look.status)
+        await self._send(instance_id, payload)
+
+    async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
+        """End an instance as it is: its status becomes Terminated, with the reason as its output. `recursive`: its
+        sub-orchestrations too. Activities that run are not waited for. Nothing happens to a finished one.
+
+        Raises `UnknownInstance`.
+        """
+        if not (await self._look(instance_id)).finished:
+            await self._tell(instance_id, TERMINATE, check_reason(reason), recursive)
+
+    async def suspend(self, instance_id: str, reason: str = "") -> None:
+        """Let an instance pause: what arrives is kept, and its code does not run, until `resume`. Nothing happens to a
+        suspended or finished one. Raises `UnknownInstance`.
+        """
+        if not (await self._look(instance_id)).finished:
+            await self._tell(instance_id, SUSPEND, check_reason(reason))
+
+    async def resume(self, instance_id: str, reason: str = "") -> None:
+        """Let a suspended instance go on. Nothing happens to another one. Raises `UnknownInstance`."""
+        if not (await self._look(instance_id)).finished:
+            await self._tell(instance_id, RESUME, check_reason(reason))
+
+    async def rewind(self, instance_id: str, reason: str = "") -> None:
+        """Let a failed instance go on from its last good state: what failed is tried again, what succeeded is kept.
+
+        Returns once it goes on. Raises `UnknownInstance`, `InstanceFinished` if it ended otherwise, `InstanceRunning` if it
+        has not ended, and `CallTimeout` if no worker answers: the instance is rewound when one comes.
+        """
+        look = await self._look(instance_id)
+        if not look.finished:
+            raise InstanceRunning(instance_id, look.status)
+        if look.status is not RuntimeStatus.FAILED:
+            raise InstanceFinished(instance_id, look.status)
+        await self._call_instance(instance_id, REWIND, check_reason(reason))
+
+    async def _tell(self, instance_id: str, operation: str, *args: object) -> None:
+        payload = self._outgoing.encode(instance_id, operation, args, None)
+        await self._send(instance_id, payload, frees=operation in FREEING)
+
+    async def _call_instance(self, instance_id: str, operation: str, *args: object) -> object:
+        """Tell an instance something, and wait for its answer."""
+        pending = await self._calls.begin(instance_id, operation, as_error=instance_error)
+        try:
+            extras = message_extras(reply_to=self._calls.reply_to(pending))
+            payload = self._outgoing.encode(instance_id, operation, args, extras)
+            await self._send_call(pending, payload, frees=operation in FREEING)
+            return await pending.future
+        finally:
+            self._calls.end(pending)
+
+    # -- purging -------------------------------------------------------------------------------------------------------
+
+    async def purge(self, instance_id: str, *, recursive: bool = False) -> bool:
+        """Delete a finished instance with its history; `recursive`: its sub-orchestrations too. Whether something was
+        deleted: False if there is no such instance. Raises `InstanceRunning`, and `CallTimeout` if no worker answers.
+        """
+        check_instance_id(instance_id)
+        look = await self._read(lambda: self._instances.look(instance_id))
+        if look is None:
+            return False
+        if not look.finished:
+            raise InstanceRunning(instance_id, look.status)
+        return await self._purge(instance_id, recursive=recursive)
+
+    async def purge_instances(
+        self,
+        *,
+        statuses: Iterable[RuntimeStatus | str] | None = None,
+        name: Any = None,
+        prefix: str = "",
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        recursive: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Delete the finished instances that match all of what is given (as for `list_instances`); gives how many.
+
+        Without `statuses` those of any end. `progress` is told the number so far after each bundle of them.
+        """
+        wanted = FINISHED if statuses is None else check_statuses(statuses)
+        if not wanted <= FINISHED:
+            running = ", ".join(sorted(status.value for status in wanted - FINISHED))
+            raise InvalidInput(f"statuses {running}", "only finished instances can be purged: terminate them first")
+        chosen = Filter.of(wanted, name, created_from, created_to, tags)
+        count = 0
+        async for page in self._list_pages(self._store.list_instances, prefix):
+            targets = [look.instance_id for look in self._instances.matching(page, chosen)]
+            for first in range(0, len(targets), PURGES_AT_ONCE):
+                bundle = targets[first : first + PURGES_AT_ONCE]
+                count += sum(await asyncio.gather(*(self._purge_quietly(target, recursive) for target in bundle)))
+                if progress is not None:
+                    progress(count)
+        return count
+
+    async def _purge(self, instance_id: str, *, recursive: bool) -> bool:
+        answer = await self._call_instance(instance_id, PURGE, recursive)
+        if answer == RUNNING:
+            raise InstanceRunning(instance_id)
+        return answer is True
+
+    async def _purge_quietly(self, instance_id: str, recursive: bool) -> bool:
+        try:
+            return await self._purge(instance_id, recursive=recursive)
+        except InstanceRunning:
+            return False  # it was started anew meanwhile

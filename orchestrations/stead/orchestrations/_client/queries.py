@@ -1,0 +1,285 @@
+"""What a client reads of instances: one, its history, or all that match. Reads never wait for the instance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from stead.entities import OperationFailed
+from stead.entities.extending import Failure, Message, decode_message, instant_in_ms
+from stead.orchestrations._definition.registry import OrchestrationRegistry
+from stead.orchestrations._history.events import Event, EventType, decode_event
+from stead.orchestrations._history.messages import StartMessage, decode_start, first_execution_id
+from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_record
+from stead.orchestrations._history.status import OrchestrationStatus, status_of, status_of_start
+from stead.transport import (
+    UNREADABLE,
+    InstanceView,
+    InvalidInput,
+    KeyDamaged,
+    Reuse,
+    SteadError,
+    Store,
+    get_logger,
+    partition_of,
+)
+
+_log = get_logger("stead.client")
+
+HISTORY_PAGE_LENGTH = 1_000  # events that are asked for at a time
+SNAPSHOT_TRIES = 5  # how often a history is read anew because the instance began another one meanwhile
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the store has of an instance at one moment: its record, or the start that was accepted and not carried out.
+
+    `events`: the first of its history, as many as were asked for.
+    """
+
+    instance_id: str
+    record: InstanceRecord | None
+    start: StartMessage | None
+    events: Sequence[Event] = ()
+    begins: str | None = None  # the execution that the start will begin
+
+    @property
+    def known(self) -> InstanceRecord | StartMessage:
+        """The one that is there: both say name, version, tags and when it was created."""
+        known = self.start if self.record is None else self.record
+        assert known is not None, "one of the two is there"
+        return known
+
+    @property
+    def status(self) -> RuntimeStatus:
+        return RuntimeStatus.PENDING if self.record is None else self.record.status
+
+    @property
+    def finished(self) -> bool:
+        return self.record is not None and self.record.finished
+
+    @property
+    def input(self) -> Any:
+        """The instance's input, if its first event was read or its start waits."""
+        return input_of(self.events) if self.start is None else self.start.input
+
+
+def input_of(events: Sequence[Event]) -> Any:
+    """The input of an execution, from the first event of its history."""
+    if not events or events[0].type is not EventType.EXECUTION_STARTED:
+        return None
+    return events[0].fields[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which instances are meant."""
+
+    statuses: frozenset[RuntimeStatus] | None = None
+    name: str | None = None  # lower case
+    created_from_ms: float | None = None
+    created_to_ms: float | None = None
+    tags: Mapping[str, str] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        statuses: Iterable[RuntimeStatus | str] | None,
+        name: object,
+        created_from: datetime | None,
+        created_to: datetime | None,
+        tags: Mapping[str, str] | None,
+    ) -> Filter:
+        """What a caller has written. Raises `InvalidInput`."""
+        wanted = name if name is None or isinstance(name, str) else getattr(name, "name", None)
+        if name is not None and not isinstance(wanted, str):
+            raise InvalidInput(f"name {name!r}", "write an orchestration or its name")
+        return cls(
+            None if statuses is None else check_statuses(statuses),
+            None if wanted is None else wanted.lower(),
+            None if created_from is None else instant_in_ms(created_from),
+            None if created_to is None else instant_in_ms(created_to),
+            tags or None,
+        )
+
+    def matches(self, look: Look) -> bool:
+        """Whether an instance is among those that are meant. Both ends of the time are included."""
+        known = look.known
+        if self.statuses is not None and look.status not in self.statuses:
+            return False
+        if self.name is not None and known.name.lower() != self.name:
+            return False
+        if self.created_from_ms is not None and known.created_ms < self.created_from_ms:
+            return False
+        if self.created_to_ms is not None and known.created_ms > self.created_to_ms:
+            return False
+        return not self.tags or self.tags.items() <= (known.tags or {}).items()
+
+
+_STATUSES = {status.value.lower(): status for status in RuntimeStatus}
+
+
+def check_statuses(statuses: Iterable[RuntimeStatus | str]) -> frozenset[RuntimeStatus]:
+    """Statuses of their names, in any case. Raises `InvalidInput` for a name that is none."""
+    names = (statuses,) if isinstance(statuses, str) else statuses
+    found: set[RuntimeStatus] = set()
+    for name in names:
+        status = _STATUSES.get(str(name).lower())
+        if status is None:
+            known = ", ".join(member.value for member in RuntimeStatus)
+            raise InvalidInput(f"status {str(name)[:40]!r}", f"there is no such status; write some of: {known}")
+        found.add(status)
+    return frozenset(found)
+
+
+class Instances:
+    """Reads the instances of a hub."""
+
+    def __init__(self, store: Store, definitions: OrchestrationRegistry) -> None:
+        self._store = store
+        self._definitions = definitions
+
+    async def look(self, instance_id: str, events: int = 0) -> Look | None:
+        """The instance at one moment, with the first events of its history; None if it does not exist.
+
+        One round trip. The start is read before the record: a commit in between moves the one into the other.
+        """
+        store, partition = self._store, partition_of(instance_id, self._store.layout.partitions)
+        return _look_of(instance_id, await store.read_instance(partition, instance_id, events))
+
+    async def whole(self, instance_id: str) -> Look | None:
+        """The instance with all of its history, which fits its record."""
+        look = await self.look(instance_id, HISTORY_PAGE_LENGTH)
+        for _ in range(SNAPSHOT_TRIES):
+            if look is None or look.record is None:
+                return look
+            record, events = look.record, list(look.events)
+            while HISTORY_PAGE_LENGTH <= len(events) < record.history_length:
+                page = await self._log(instance_id, len(events), HISTORY_PAGE_LENGTH)
+                if not page:
+                    break
+                events += page
+            # The log may be longer by now, or another one's: that of the next execution.
+            look = replace(look, events=events[: record.history_length])
+            if execution_of(events) in (record.execution_id, *record.former) and len(events) >= record.history_length:
+                return look
+            look = await self.look(instance_id, HISTORY_PAGE_LENGTH)
+        return look  # it begins one after the other: what there was in between
+
+    async def _log(self, instance_id: str, first: int, count: int) -> list[Event]:
+        partition = partition_of(instance_id, self._store.layout.partitions)
+        return [decode_event(data) for data in await self._store.read_log(partition, instance_id, first, count)]
+
+    async def answered(self, before: Look, record: InstanceRecord) -> Look:
+        """The instance as it answered who waited for it, with its first event: the one of before if it is the same."""
+        if before.start is not None and before.begins == record.execution_id:
+            first = (record.name, record.version, before.start.input, record.execution_id)
+            return replace(
+                before,
+                record=record,
+                start=None,
+                events=[Event(EventType.EXECUTION_STARTED, record.created_ms, 0, first)],
+            )
+        if before.record is None or before.record.execution_id != record.execution_id:
+            return replace(before, record=record, start=None, events=await self._log(before.instance_id, 0, 1))
+        return replace(before, record=record, start=None)
+
+    def matching(self, page: Sequence[tuple[str, InstanceView]], wanted: Filter) -> list[Look]:
+        """Those of a page of a listing that are meant. What cannot be read is left out."""
+        left_out = self._store.left_out
+        looks: list[Look] = []
+        for target, view in page:
+            try:
+                look = self.chosen(target, view, wanted)
+            except (*UNREADABLE, SteadError) as error:
+                left_out.note("instances", target, error)
+                continue
+            left_out.readable("instances", target)
+            if look is not None:
+                looks.append(look)
+        return looks
+
+    def chosen(self, target: str, view: InstanceView, wanted: Filter) -> Look | None:
+        """An instance of a listing if it is meant. Raises what comes of one that cannot be read."""
+        look = _look_of(target, view)
+        return look if look is not None and wanted.matches(look) else None
+
+    async def with_input(self, looks: Sequence[Look]) -> list[Look]:
+        """The same with their first events, which are read all at once."""
+        return await asyncio.gather(*map(self._with_first, looks))
+
+    async def _with_first(self, look: Look) -> Look:
+        """With its first event, if that can be read."""
+        try:
+            return replace(look, events=await self._log(look.instance_id, 0, 1))
+        except (*UNREADABLE, KeyDamaged) as error:
+            self._store.left_out.note("histories", look.instance_id, error)
+            return look
+
+    def status(
+        self, look: Look, *, show_history: bool = False, show_input: bool = True, strict: bool = False
+    ) -> OrchestrationStatus[Any]:
+        """The status of what was read. `strict`: an output that is not of the orchestration's type raises `InvalidInput`;
+        otherwise it is given as plain data.
+        """
+        if look.start is not None:
+            start = look.start if show_input else look.start._replace(input=None)
+            status = status_of_start(look.instance_id, start)
+            return replace(status, history=[]) if show_history else status
+        assert look.record is not None
+        return status_of(
+            look.instance_id,
+            look.record,
+            first=look.events[0] if show_input and look.events else None,
+            events=look.events if show_history else None,
+            output=self._output(look.instance_id, look.record, strict=strict),
+        )
+
+    def _output(self, instance_id: str, record: InstanceRecord, *, strict: bool) -> Any:
+        if record.status is not RuntimeStatus.COMPLETED:
+            return None
+        definition = self._definitions.orchestration(record.name, record.version)
+        if definition is None:
+            return None
+        try:
+            return definition.decode_output(record.output)
+        except InvalidInput as error:
+            if strict:
+                raise
+            _log.info("the output of %s is given as it was stored: %s", instance_id, error)
+            return None
+
+
+def instance_error(failure: Failure, target: str, operation_name: str) -> SteadError:
+    """The error that a caller gets when an instance's worker could not carry out what it was asked for."""
+    return OperationFailed(
+        target, operation_name, failure.type, failure.message, failure.traceback, failure.cause or None
+    )
+
+
+def execution_of(events: Sequence[Event]) -> str | None:
+    """The ID of the execution that began a history."""
+    return events[0].fields[3] if events and events[0].type is EventType.EXECUTION_STARTED else None
+
+
+def _look_of(instance_id: str, view: InstanceView) -> Look | None:
+    """What the store has of an instance, decoded; None if that is nothing."""
+    record = None if view.record is None else decode_record(view.record)
+    start = None if view.start is None else decode_message(view.start)
+    if start is not None and _counts(start, record):
+        return Look(instance_id, None, decode_start(start.args), (), first_execution_id(start.message_id))
+    if record is None:
+        return None
+    return Look(instance_id, record, None, [decode_event(data) for data in view.log])
+
+
+def _counts(start: Message, record: InstanceRecord | None) -> bool:
+    """Whether a start that waits will become the instance: not one that has become it, or will be refused."""
+    if record is None:
+        return True
+    if record.start_id == start.message_id:
+        return False
+    return record.finished or decode_start(start.args).reuse == Reuse.ALWAYS

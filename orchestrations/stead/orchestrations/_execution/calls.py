@@ -1,0 +1,222 @@
+"""What an orchestrator waits for: a `DurableTask` for each kind of command, which knows what to do with its answer.
+
+A call that may be tried again is one task with several scheduled events, one after the other: an attempt, the timer of the
+wait, the next attempt. All of it happens when the answers come in, without any code of the orchestrator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from stead.entities import OperationFailed
+from stead.orchestrations._definition.retry import RetryPolicy
+from stead.orchestrations._history.errors import ActivityFailed, SubOrchestrationFailed
+from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.failures import FailureDetails
+
+from .durable_task import DurableTask
+
+if TYPE_CHECKING:
+    from .execution import Execution
+
+_TIMER_FIRED = EventType.TIMER_FIRED
+_TASK_SCHEDULED = EventType.TASK_SCHEDULED
+_SUCCESSES = frozenset(
+    {
+        EventType.TASK_COMPLETED,
+        EventType.SUB_ORCHESTRATION_COMPLETED,
+        EventType.ENTITY_COMPLETED,
+        EventType.LOCK_GRANTED,
+    }
+)
+
+
+class Call(DurableTask[Any]):
+    """A task that waits for the answer to a scheduled event."""
+
+    __slots__ = ("core", "decode", "event")
+
+    event: Event  # the scheduled event whose answer is awaited; set when it is scheduled
+
+    def __init__(self, core: Execution, decode: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(core.loop)
+        self.core = core
+        self.decode = decode
+
+    def answer(self, event: Event) -> None:
+        """The answer has come."""
+        if event.type in _SUCCESSES:
+            self.succeed(event.fields[0] if event.fields else None)
+        elif event.type is _TIMER_FIRED:
+            self.set_result(None)
+        else:
+            self.set_exception(self.failed(event.fields[0]))
+
+    def succeed(self, value: Any) -> None:
+        """It went well. A result that is not of the declared type is the error of whoever awaits it."""
+        if self.decode is not None:
+            try:
+                value = self.decode(value)
+            except Exception as error:  # noqa: BLE001 - validators may raise anything
+                self.set_exception(error)
+                return
+        self.set_result(value)
+
+    def failed(self, failure: dict[str, Any]) -> Exception:
+        """The error for a failure."""
+        raise NotImplementedError
+
+    def _given_up(self) -> None:
+        self.core.abandon(self.event.task_id)
+
+
+class EntityCall(Call):
+    """A call of an entity's operation."""
+
+    __slots__ = ("explain", "over")
+
+    def __init__(
+        self,
+        core: Execution,
+        decode: Callable[[Any], Any] | None,
+        explain: Callable[[dict[str, Any]], Exception],
+        over: Callable[[], None],
+    ) -> None:
+        super().__init__(core, decode)
+        self.explain = explain
+        self.over = over  # tells the critical section that the entity may be called again
+
+    def answer(self, event: Event) -> None:
+        self.over()
+        super().answer(event)
+
+    def failed(self, failure: dict[str, Any]) -> Exception:
+        return self.explain(failure)
+
+    def _given_up(self) -> None:
+        self.over()
+        super()._given_up()
+
+
+class RetriedCall(Call):
+    """A call that is tried again by its policy."""
+
+    __slots__ = ("attempt", "first_ms", "name", "retry")
+
+    def __init__(
+        self, core: Execution, name: str, decode: Callable[[Any], Any] | None, retry: RetryPolicy | None
+    ) -> None:
+        super().__init__(core, decode)
+        self.name = name
+        self.retry = retry
+        self.attempt = 1
+        self.first_ms = core.now_ms
+
+    def schedule(self) -> None:
+        """Schedule the attempt."""
+        raise NotImplementedError
+
+    def answer(self, event: Event) -> None:
+        kind = event.type
+        if kind in _SUCCESSES:
+            self.succeed(event.fields[0])
+        elif kind is _TIMER_FIRED:
+            self.attempt += 1
+            self.schedule()
+        elif self.retry is None:
+            self.set_exception(self.failed(event.fields[0]))
+        else:
+            self._try_again(event, self.retry)
+
+    def _try_again(self, event: Event, retry: RetryPolicy) -> None:
+        core = self.core
+        try:
+            failure = FailureDetails.from_map(event.fields[0])
+            delay_ms = retry.next_delay_ms(self.attempt, self.first_ms, core.now_ms, failure)
+        except Exception as error:  # noqa: BLE001 - the policy's `handle` is the user's
+            self.set_exception(error)
+            return
+        if delay_ms is None:
+            super().answer(event)
+        else:
+            core.schedule(EventType.TIMER_CREATED, (core.now_ms + delay_ms, f"retry of {self.name}"), self)
+
+
+class ActivityCall(RetriedCall):
+    """A call of an activity."""
+
+    __slots__ = ("args", "kwargs", "queue", "tags")
+
+    args: list[Any]
+    kwargs: dict[str, Any] | None
+    queue: str
+    tags: dict[str, str] | None
+
+    def schedule(self) -> None:
+        event = self.core.schedule(
+            _TASK_SCHEDULED, (self.name, self.args, self.kwargs, self.queue, self.tags, self.attempt), self
+        )
+        if self.retry is not None:
+            self.args, self.kwargs = event.fields[1:3]  # as they are stored: the next attempt gets the very same
+
+    def failed(self, failure: dict[str, Any]) -> Exception:
+        return ActivityFailed.of(self.name, FailureDetails.from_map(failure))
+
+
+class SubOrchestrationCall(RetriedCall):
+    """A call of a sub-orchestration. Each attempt is an instance of its own, unless the caller named one."""
+
+    __slots__ = ("input", "instance_id", "tags", "version")
+
+    version: str | None
+    instance_id: str | None
+    input: Any
+    tags: dict[str, str] | None
+
+    def schedule(self) -> None:
+        core = self.core
+        instance_id = self.instance_id or core.child_id()
+        event = core.schedule(
+            EventType.SUB_ORCHESTRATION_CREATED,
+            (self.name, self.version, instance_id, self.input, self.tags, self.attempt),
+            self,
+        )
+        self.input = event.fields[3]  # as it is stored: the next attempt gets the very same
+
+    def failed(self, failure: dict[str, Any]) -> Exception:
+        return SubOrchestrationFailed.of(self.name, self.event.fields[2], FailureDetails.from_map(failure))
+
+
+class ComposedTask(DurableTask[Any]):
+    """The result of a coroutine of ours that makes several calls."""
+
+    __slots__ = ("_first", "_inner")
+
+    def __init__(self, core: Execution, first: Call, coroutine: Any) -> None:
+        super().__init__(core.loop)
+        self._first = first  # was scheduled before the coroutine has begun
+        self._inner = core.loop.create_task(coroutine)
+        self._inner.add_done_callback(self._finish)
+
+    def _finish(self, inner: Any) -> None:
+        error = None if inner.cancelled() else inner.exception()
+        if self.done():
+            return
+        if inner.cancelled():
+            super().cancel()
+        elif error is not None:
+            self.set_exception(error)
+        else:
+            self.set_result(inner.result())
+
+    def _given_up(self) -> None:
+        self._first.cancel()
+        self._inner.cancel()
+
+
+def operation_failed(entity_id: object, operation_name: str, failure: dict[str, Any]) -> Exception:
+    """The error for the failure of an entity's operation."""
+    details = FailureDetails.from_map(failure)
+    cause = None if details.cause is None else str(details.cause)
+    return OperationFailed(entity_id, operation_name, details.error_type, details.message, details.traceback, cause)

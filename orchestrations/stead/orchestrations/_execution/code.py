@@ -1,0 +1,47 @@
+"""What an execution has to do with: an orchestration's definition, and what waits for answers."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from stead.orchestrations._history.events import Event
+
+if TYPE_CHECKING:
+    from .context import OrchestrationContext
+
+
+class Code(Protocol):
+    """What an execution needs of an orchestration's definition."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str | None: ...
+
+    def start(self, context: OrchestrationContext, input: object) -> Coroutine[Any, Any, object]: ...
+
+    def encode_input(self, value: Any) -> object: ...
+
+    def encode_output(self, value: Any) -> object: ...
+
+
+class Waiting(Protocol):
+    """Something that waits for the answer to a scheduled event."""
+
+    event: Event
+
+    def answer(self, event: Event) -> None: ...
+
+
+class Unanswered:
+    """What nobody waits for any more, after the end."""
+
+    __slots__ = ("event",)
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+
+    def answer(self, event: Event) -> None:
+        """Nothing: the code has ended."""

@@ -1,0 +1,465 @@
+"""What an orchestrator sees of the world: `OrchestrationContext`. Everything that it offers is the same in a replay."""
+
+from __future__ import annotations
+
+import logging
+import random
+import uuid
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+
+from typing_extensions import TypeForm
+
+from stead.entities import EntityId
+from stead.entities.extending import SignalsLater, check_instance_id, check_tags, delay_in_ms, instant_in_ms
+from stead.orchestrations._definition.orchestration import OMITTED, InstanceId
+from stead.orchestrations._definition.retry import RetryPolicy
+from stead.orchestrations._definition.versions import check_version
+from stead.orchestrations._history.data import check_event_name, event_reader, plain
+from stead.orchestrations._history.events import EventType
+from stead.transport import InvalidInput, pack_exact, unpack
+
+from .call_http import HttpRequest, HttpResponse, begin_http
+from .calls import ActivityCall, Call, EntityCall, SubOrchestrationCall, operation_failed
+from .durable_task import DurableTask
+from .sections import EntityLocks
+
+if TYPE_CHECKING:
+    from stead.entities import Entity
+    from stead.orchestrations._definition.orchestration import Activity, InputOptional, Orchestration
+
+    from .execution import Execution
+    from .resolver import ActivityForm, OrchestrationForm
+
+P = ParamSpec("P")
+R = TypeVar("R")
+I = TypeVar("I")  # noqa: E741 - an orchestration's input
+O = TypeVar("O")  # noqa: E741 - and its output
+T = TypeVar("T")
+E = TypeVar("E", bound="Entity")
+
+_logger = logging.getLogger("stead.orchestration")
+
+_NAMESPACE = uuid.UUID("9e952958-5e33-4daf-827f-2fa12937b875")  # that of Durable Functions
+
+
+class OrchestrationContext:
+    """What an orchestrator sees besides its input. Valid while the orchestrator runs, and for nobody else.
+
+    Every `call_…`, `wait_…` and `create_timer` schedules at the call and returns a `DurableTask`: await it, cancel it, or
+    give it to `asyncio.gather`, `wait`, `wait_for`, `as_completed`. Used from outside it raises `ContextEnded`.
+    """
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core: Execution) -> None:
+        self._core = core
+
+    # -- what it is ----------------------------------------------------------------------------------------------------
+
+    @property
+    def instance_id(self) -> str:
+        """The instance's ID."""
+        return self._core.instance_id
+
+    @property
+    def parent_instance_id(self) -> str | None:
+        """The ID of the orchestration that called this one as a sub-orchestration; None for any other."""
+        parent = self._core.parent
+        return None if parent is None else str(parent[0])
+
+    @property
+    def name(self) -> str:
+        """The orchestration's name."""
+        return self._core.name
+
+    @property
+    def version(self) -> str | None:
+        """The version that the instance was started with. It stays, whatever code runs it."""
+        return self._core.version
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that the instance was started with."""
+        return dict(self._core.tags or {})
+
+    @property
+    def now(self) -> datetime:
+        """The orchestration's time, in UTC: that of the latest event."""
+        return datetime.fromtimestamp(self._core.now_ms / 1000, UTC)
+
+    @property
+    def is_replaying(self) -> bool:
+        """The code does again what it has done before: guard what is neither logged nor an activity by it."""
+        return self._core.replaying
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger that names the instance in each line (`stead.orchestration`), and is silent in a replay."""
+        return _ReplaySilentLogger(_logger, self._core)
+
+    def new_uuid(self) -> uuid.UUID:
+        """A UUID that nobody else draws, the same in a replay."""
+        self._core.check()
+        return uuid.uuid5(_NAMESPACE, self._core.next_uuid_name())
+
+    @property
+    def random(self) -> random.Random:
+        """Random numbers that are the same in a replay."""
+        return self._core.random
+
+    def patched(self, name: str) -> bool:
+        """Guard a change of the code under running instances: `if context.patched("fees"): new way; else: old way`.
+
+        True for an instance that comes here for the first time with the changed code, which its history then says; in a
+        replay, true only if its history says so. An execution sticks to its answer.
+        """
+        return self._core.patched(name)
+
+    # -- activities and orchestrations ---------------------------------------------------------------------------------
+
+    @overload
+    def call_activity(self, activity: Activity[P, R], /, *args: P.args, **kwargs: P.kwargs) -> DurableTask[R]: ...
+
+    @overload
+    def call_activity(self, activity: str, /, *args: Any, **kwargs: Any) -> DurableTask[Any]: ...
+
+    def call_activity(self, activity: Any, /, *args: Any, **kwargs: Any) -> DurableTask[Any]:
+        """Have an activity done, at least once: `(request_approval, expense)`, or by name `("request_approval", expense)`.
+
+        Raises `InvalidInput` for arguments that it does not take. Awaiting it raises `ActivityFailed` if it failed for
+        good, by its retry policy (`activity.with_options(retry=…)`).
+        """
+        core = self._core
+        form: ActivityForm | None = core.types.activity(activity) if isinstance(activity, str) else activity
+        if form is None:
+            call = ActivityCall(core, str.__str__(activity), None, None)  # (the text alone, of whatever kind of text)
+            call.args = list(args)
+            call.kwargs = kwargs or None
+            call.queue = ""
+            call.tags = None
+        else:
+            _check_form(form, "encode_arguments", "an activity")
+            call = ActivityCall(core, form.name, form.decode_result, form.retry)
+            call.args, call.kwargs = form.encode_arguments(args, kwargs)
+            call.queue = form.queue
+            call.tags = dict(form.tags) if form.tags else None
+        call.schedule()
+        return call
+
+    @overload
+    def call_sub_orchestrator(self, orchestration: InputOptional[I, O], input: I = ..., /) -> DurableTask[O]: ...
+
+    @overload
+    def call_sub_orchestrator(self, orchestration: Orchestration[I, O], input: I, /) -> DurableTask[O]: ...
+
+    @overload
+    def call_sub_orchestrator(self, orchestration: str, input: Any = None, /) -> DurableTask[Any]: ...
+
+    def call_sub_orchestrator(self, orchestration: Any, input: Any = OMITTED, /) -> DurableTask[Any]:
+        """Run an orchestration, and wait for its output. Retry policy, version, tags and instance ID come from
+        `orchestration.with_options(…)`; without an ID it gets one of its own.
+
+        Awaiting it raises `SubOrchestrationFailed` if it failed for good, or was terminated.
+        """
+        core = self._core
+        core.check()
+        core.critical.check_sub_orchestration()
+        form: OrchestrationForm | None = (
+            core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
+        )
+        if form is None:
+            call = SubOrchestrationCall(core, str.__str__(orchestration), None, None)
+            call.version = call.instance_id = call.tags = None
+            call.input = None if input is OMITTED else input
+        else:
+            _check_form(form, "encode_input", "an orchestration")
+            call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
+            call.version = form.version or None
+            call.instance_id = form.instance_id
+            call.tags = dict(form.tags) if form.tags else None
+            call.input = form.encode_input(input)
+        if call.instance_id is not None:
+            self._check_child(call.instance_id)
+        call.schedule()
+        return call
+
+    @overload
+    def start_new(
+        self,
+        orchestration: InputOptional[I, O],
+        input: I = ...,
+        /,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> InstanceId[O]: ...
+
+    @overload
+    def start_new(
+        self,
+        orchestration: Orchestration[I, O],
+        input: I,
+        /,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> InstanceId[O]: ...
+
+    @overload
+    def start_new(
+        self,
+        orchestration: str,
+        input: Any = None,
+        /,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> InstanceId[Any]: ...
+
+    def start_new(
+        self,
+        orchestration: Any,
+        input: Any = OMITTED,
+        /,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> InstanceId[Any]:
+        """Start an orchestration for which nobody waits: its instance ID. An ID that is in use starts nothing."""
+        core = self._core
+        core.check()
+        form: OrchestrationForm | None = (
+            core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
+        )
+        if form is None:
+            name = str.__str__(orchestration)
+            data = None if input is OMITTED else input
+        else:
+            _check_form(form, "encode_input", "an orchestration")
+            name, data = form.name, form.encode_input(input)
+            version = version or form.version or None
+            tags = tags or form.tags
+            instance_id = instance_id or form.instance_id
+        if instance_id is not None:
+            self._check_child(instance_id)
+        at_ms = None if at is None else instant_in_ms(at)
+        event = core.schedule(
+            EventType.ORCHESTRATION_STARTED,
+            (name, check_version(version), instance_id or core.child_id(), data, at_ms, check_tags(tags)),
+        )
+        return InstanceId(event.fields[2])
+
+    def _check_child(self, instance_id: str) -> None:
+        check_instance_id(instance_id)
+        if instance_id == self._core.instance_id:
+            raise InvalidInput(
+                f"instance ID {instance_id!r}", "it is this instance's own; another one needs another ID"
+            )
+
+    def continue_as_new(
+        self, input: Any = OMITTED, preserve_unprocessed_events: bool = True, *, version: str | None = None
+    ) -> None:
+        """Begin anew with this input and an empty history once the function returns; what it returns is then ignored.
+
+        External events of which the code could not know yet are kept for the next execution, unless told otherwise. Whatever
+        else is under way is dropped. `version`: that of the next execution, if it is to be another one.
+        """
+        core = self._core
+        core.check()
+        if core.dead:
+            return
+        following = plain(core.code.encode_input(input), core.settings.payload_bytes_max, "input of continue_as_new")
+        core.continued = (following, check_version(version), preserve_unprocessed_events)
+
+    # -- entities ------------------------------------------------------------------------------------------------------
+
+    @overload
+    def call_entity(
+        self,
+        operation: Callable[Concatenate[E, P], Coroutine[Any, Any, R]],
+        key: str,
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> DurableTask[R]: ...
+
+    @overload
+    def call_entity(
+        self, operation: Callable[Concatenate[E, P], R], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> DurableTask[R]: ...
+
+    @overload
+    def call_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> DurableTask[Any]: ...
+
+    def call_entity(self, operation: Any, key: Any, /, *args: Any, **kwargs: Any) -> DurableTask[Any]:
+        """Call an entity's operation: `(Station.mean, "oslo")`, or by name `(EntityId("Station", "oslo"), "mean")`.
+
+        Awaiting it raises `OperationFailed` if the operation raised something, `UnknownEntity` or `UnknownOperation`.
+        """
+        core = self._core
+        core.check()
+        call = core.types.resolve(operation, key, args, kwargs)
+        over = core.critical.begin_call(call.target)
+        known = call.operation
+        task = EntityCall(
+            core,
+            None if known is None else known.decode_result,
+            lambda failure: operation_failed(call.target, call.operation_name, failure),
+            over,
+        )
+        fields = (call.target, call.operation_name, list(call.args), call.kwargs or None, core.critical.lock)
+        try:
+            core.schedule(EventType.ENTITY_CALLED, fields, task)
+        except InvalidInput:
+            over()
+            raise
+        return task
+
+    @overload
+    def signal_entity(
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    @overload
+    def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
+
+    def signal_entity(self, operation: Any, key: Any, /, *args: Any, **kwargs: Any) -> None:
+        """Send a signal to an entity, without waiting for it."""
+        self._signal(operation, key, args, kwargs, None, None)
+
+    def after(self, delay: timedelta) -> SignalsLater:
+        """A sender of signals that arrive after a delay. None or less means at once."""
+        return SignalsLater(self._signal, None, delay_in_ms(delay))
+
+    def at(self, time: datetime) -> SignalsLater:
+        """A sender of signals that arrive at a time. A time that has passed means at once."""
+        return SignalsLater(self._signal, instant_in_ms(time), None)
+
+    def _signal(
+        self,
+        operation: Any,
+        key: Any,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        due_ms: int | None,
+        delay_ms: int | None,
+    ) -> None:
+        core = self._core
+        core.check()
+        call = core.types.resolve(operation, key, args, kwargs)
+        core.critical.check_signal(call.target)
+        core.schedule(
+            EventType.ENTITY_SIGNALED,
+            (call.target, call.operation_name, list(call.args), call.kwargs or None, due_ms, delay_ms),
+        )
+
+    def lock_entities(self, *entity_ids: EntityId) -> EntityLocks:
+        """A critical section: `async with context.lock_entities(a, b): …`. Inside, nobody else's operations run on these
+        entities, for as long as it takes; only they may be called, and they may not be signalled.
+
+        Raises `CriticalSectionError` within another section, `ValueError` without entities.
+        """
+        return EntityLocks(self._core, entity_ids)
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the orchestration is in a critical section."""
+        return self._core.critical.granted
+
+    # -- time and events -----------------------------------------------------------------------------------------------
+
+    def create_timer(self, due: datetime | timedelta) -> DurableTask[None]:
+        """A timer that fires at a time, or after a while; one of the past fires at once."""
+        core = self._core
+        fire_at_ms = core.now_ms + delay_in_ms(due) if isinstance(due, timedelta) else instant_in_ms(due)
+        timer = Call(core)
+        core.schedule(EventType.TIMER_CREATED, (fire_at_ms, ""), timer)
+        return timer
+
+    @overload
+    def wait_for_external_event(self, name: str) -> DurableTask[Any]: ...
+
+    @overload
+    def wait_for_external_event(self, name: str, form: TypeForm[T]) -> DurableTask[T]: ...
+
+    def wait_for_external_event(self, name: str, form: Any = Any) -> DurableTask[Any]:
+        """Wait for an event that somebody raises for this instance (`client.raise_event`, `context.send_event`).
+
+        Names are compared without regard to case. Events that nobody waits for yet are kept in their order; the first who
+        waits gets the first. Awaiting it raises `InvalidInput` if the event's data is not of the type.
+        """
+        check_event_name(name)
+        return self._core.wait_for_event(name, None if form is Any else event_reader(name, form))
+
+    def send_event(self, instance_id: str, name: str, data: Any = None) -> None:
+        """Raise an event for another instance. One that there is not gets nothing, and nobody is told."""
+        self._core.schedule(EventType.EVENT_SENT, (check_instance_id(instance_id), check_event_name(name), data))
+
+    def set_custom_status(self, value: Any) -> None:
+        """Show something in the instance's status: any data that can be stored, up to `custom_status_bytes_max`.
+
+        None clears it. Raises `InvalidInput` for what is too large.
+        """
+        core = self._core
+        core.check()
+        if core.dead:
+            return
+        packed = pack_exact(value)
+        limit = core.settings.custom_status_bytes_max
+        if len(packed) > limit:
+            raise InvalidInput("custom status", f"it has {len(packed):,} bytes, and {limit:,} may be")
+        core.custom_status = unpack(packed)
+        core.custom_status_set = True
+
+    def call_http(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: str | bytes | None = None,
+        timeout: timedelta | None = None,
+        poll: bool = True,
+        poll_interval: timedelta = timedelta(seconds=30),
+        retry: RetryPolicy | None = None,
+    ) -> DurableTask[HttpResponse]:
+        """Make an HTTP request, as an activity. Any status is an answer: only a request that gets none raises
+        `ActivityFailed`, after `retry`.
+
+        A 202 with a `Location` is asked about there until it is something else, after its `Retry-After` (else
+        `poll_interval`), by durable timers; `poll=False` gives the 202. `timeout` is that of one request.
+        """
+        request = HttpRequest(method, url, dict(headers or {}), body, timeout, poll, poll_interval, retry)
+        return begin_http(self._core, request)
+
+
+class _ReplaySilentLogger(logging.LoggerAdapter[logging.Logger]):
+    """Puts the instance's ID before each message, and says nothing that was said before."""
+
+    def __init__(self, logger: logging.Logger, core: Execution) -> None:
+        super().__init__(logger, {"instance_id": core.instance_id, "orchestration": core.name})
+        self._core = core
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's name
+        core = self._core
+        return not (core.replaying or core.dead) and super().isEnabledFor(level)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        extra = dict(self.extra or {})
+        kwargs["extra"] = {**extra, **(kwargs.get("extra") or {})}
+        return f"{extra['instance_id']}: {msg}", kwargs
+
+
+def _check_form(form: Any, method: str, what: str) -> None:
+    if not hasattr(form, method):
+        raise InvalidInput(f"{form!r}", f"it is not {what}; name what @app.{what.split()[1]} gave, or its name as text")

@@ -1,0 +1,67 @@
+"""`DurableTask`: what a command of an orchestrator gives. An `asyncio.Future` whose result comes from the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from contextvars import Context
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from stead.entities import ContextEnded
+
+if TYPE_CHECKING:
+    from .loop import DeterministicLoop
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant: nobody but the execution sets a result
+    """The result to come of an activity, a sub-orchestration, an entity's operation, a timer or an external event.
+
+    It was scheduled when it was made. Await it, `cancel()` it, or give it to `asyncio.gather`, `wait`, `wait_for`,
+    `as_completed`. It belongs to the orchestration that made it: nobody else may await it, and nobody may once that
+    orchestration has ended.
+    """
+
+    __slots__ = ("_home", "_number", "awaited")
+
+    def __init__(self, loop: DeterministicLoop) -> None:
+        loop.last_number = self._number = loop.last_number + 1  # hashed by it: sets have the same order in a replay
+        self._home = loop
+        self.awaited = False  # somebody has looked at it, or waits for it
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __await__(self) -> Generator[Any, None, R_co]:
+        if self._home.thread != get_ident():
+            raise _elsewhere("awaited")
+        return super().__await__()
+
+    def add_done_callback(self, fn: Callable[[Self], object], /, *, context: Context | None = None) -> None:
+        """As of every future. Whoever awaits it comes here too."""
+        self.awaited = True
+        super().add_done_callback(fn, context=context)
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Give it up: whoever awaits it gets `CancelledError`. A timer is unset, an activity that runs is told to end,
+        an answer that comes all the same is dropped. False if it was done already.
+        """
+        if self._home.thread != get_ident() and not super().done():
+            raise _elsewhere("cancelled")
+        if not super().cancel(msg):
+            return False
+        self._given_up()
+        return True
+
+    def _given_up(self) -> None:
+        """It was cancelled."""
+
+
+def _elsewhere(what: str) -> ContextEnded:
+    return ContextEnded(
+        f"a DurableTask was {what} outside the orchestration that made it, or after its end: "
+        "pass results between orchestrations by events (context.send_event) or as a sub-orchestration's output"
+    )

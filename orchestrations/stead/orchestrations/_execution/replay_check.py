@@ -1,0 +1,142 @@
+"""Would the present code do what a history says? Runs the code through it, and sends and writes nothing.
+
+What counts as a difference: another thing scheduled under a number than the log says, something of the log that the code
+does not ask for, and another end. What the code asks for beyond the log's last event is none: the instance may have
+stopped in the middle of a turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stead.entities import Registry
+from stead.entities.extending import resolve
+from stead.orchestrations._definition.registry import OrchestrationRegistry
+from stead.orchestrations._history.errors import UnknownOrchestration
+from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.export import History
+from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.record import STATUSES, RuntimeStatus
+from stead.transport import InvalidInput, Settings
+
+from .execution import Execution
+from .outcome import Completed, ContinuedAsNew, Failed, Outcome
+from .resolver import ActivityForm, EntityOperation, OrchestrationForm
+from .stored_form import same_stored
+
+_ENDS = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_TERMINATED})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a replay found. `error` is None if the code does what the history says."""
+
+    name: str
+    version: str | None
+    events: int
+    error: str | None
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {"name": self.name, "version": self.version, "events": self.events, "error": self.error}
+
+
+def check_replay(
+    history: History, orchestrations: OrchestrationRegistry, entities: Registry, settings: Settings
+) -> Verdict:
+    """Replay a history against the code that would run such an instance.
+
+    Raises `InvalidInput` for a history without a beginning, `UnknownOrchestration` if nothing here may run it.
+    """
+    started = first_event(history)
+    name, version = started.fields[:2]
+    code = orchestrations.orchestration(name, version)
+    if code is None:
+        raise UnknownOrchestration(name, orchestrations.orchestration_names(), version)
+    # What comes after the end was kept for a rewinding: the code has not seen it.
+    at = max((at for at, event in enumerate(history.events) if event.type in _ENDS), default=len(history.events))
+    events, end = history.events[:at], history.events[at] if at < len(history.events) else None
+    execution = Execution(history.instance_id, code, events, settings, _Known(orchestrations, entities))
+    try:
+        error = _difference(execution, end)
+    finally:
+        execution.close()
+    return Verdict(name, version, len(history.events), error)
+
+
+class _Known:
+    """What an execution asks of the app."""
+
+    def __init__(self, orchestrations: OrchestrationRegistry, entities: Registry) -> None:
+        self._orchestrations = orchestrations
+        self._entities = entities
+
+    def activity(self, name: str) -> ActivityForm | None:
+        return self._orchestrations.activity(name)
+
+    def orchestration(self, name: str) -> OrchestrationForm | None:
+        return self._orchestrations.find(name)
+
+    def resolve(
+        self, operation: Any, key: object, args: Sequence[object], kwargs: Mapping[str, object]
+    ) -> EntityOperation:
+        return resolve(self._entities, operation, key, args, kwargs)
+
+
+def first_event(history: History) -> Event:
+    """The event with which a history begins: it says name and version. Raises `InvalidInput` if there is none."""
+    if not history.events or history.events[0].type is not EventType.EXECUTION_STARTED:
+        raise InvalidInput(
+            f"history of {history.instance_id}", "it does not begin with ExecutionStarted: there is nothing to replay"
+        )
+    return history.events[0]
+
+
+def _difference(execution: Execution, end: Event | None) -> str | None:
+    outcome = execution.outcome
+    if isinstance(outcome, Failed) and execution.diverged:
+        return outcome.failure.message
+    if end is not None and end.type is EventType.EXECUTION_COMPLETED:
+        return _other_end(execution, outcome, end)
+    if outcome is not None and end is None:
+        return f"the code ends here ({_shown(outcome)}), and the history says that it waits"
+    return None
+
+
+def _other_end(execution: Execution, outcome: Outcome | None, end: Event) -> str | None:
+    number: int = end.fields[0]
+    result, failure = (*end.fields[1:], None, None)[:2]
+    recorded = STATUSES[number]
+    if recorded not in (RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.CONTINUED_AS_NEW):
+        return None
+    said = f"the history says that it ended as {recorded.value}"
+    if outcome is None:
+        waits = ", ".join(sorted({event.type.name for event in execution.pending.values()})) or "an event"
+        return f"{said}, and the code goes on: it waits for {waits}"
+    if _status(outcome) is not recorded:
+        return f"{said}, and the code ends otherwise: {_shown(outcome)}"
+    if isinstance(outcome, Completed) and not same_stored(outcome.result, result):
+        return f"{said} with {result!r}, and the code gives {outcome.result!r}"
+    if isinstance(outcome, Failed) and failure is not None:
+        before = FailureDetails.from_map(failure)
+        if before.error_type != outcome.failure.error_type:
+            return f"{said} with {before.error_type}, and the code fails with {outcome.failure}"
+    return None
+
+
+def _status(outcome: Outcome) -> RuntimeStatus:
+    if isinstance(outcome, Completed):
+        return RuntimeStatus.COMPLETED
+    return RuntimeStatus.FAILED if isinstance(outcome, Failed) else RuntimeStatus.CONTINUED_AS_NEW
+
+
+def _shown(outcome: Outcome) -> str:
+    match outcome:
+        case Completed(result):
+            return f"it completes with {result!r}"
+        case Failed(failure):
+            return f"it fails with {failure}"
+        case ContinuedAsNew():
+            return "it continues as new"

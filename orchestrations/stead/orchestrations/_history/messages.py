@@ -1,0 +1,129 @@
+"""The operations of instances: what their messages are called, and what their arguments are.
+
+    start      name, version or None, input, created_ms, at_ms or None, tags or None, parent or None, reuse
+    event      name, data, (of a client's text) whether it is encoded twice
+    terminate  reason, recursive, ID of the parent that says it
+    suspend    reason                           resume     reason
+    rewind     reason: a call is answered with whether it was rewound
+    purge      recursive, ID of the parent that says it: answered with True, False (there is no such instance) or "running"
+    wait       (none): answered with the bytes of the record once the instance is finished; "unknown" if there is none
+    task       execution ID, task ID, whether it went well, value or failure map: an answer to something scheduled
+    timer      execution ID, task ID, fire_at_ms: a timer is due (task 0: the time of a scheduled start has come)
+    purge-due  execution ID: a finished instance has been kept long enough
+    go-on      (none): a turn did not fit into its commit; sent by the instance to itself, so that its next owner goes on
+
+`parent` is [instance, execution ID, task ID] of who waits for the result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from stead.entities.extending import TaskAddress, encode_message
+from stead.transport import InvalidInput, Reuse
+
+START: Final = "start"
+EVENT: Final = "event"
+TERMINATE: Final = "terminate"
+SUSPEND: Final = "suspend"
+RESUME: Final = "resume"
+REWIND: Final = "rewind"
+PURGE: Final = "purge"
+WAIT: Final = "wait"
+TASK: Final = "task"
+TIMER: Final = "timer"
+PURGE_DUE: Final = "purge-due"
+GO_ON: Final = "go-on"
+
+FREEING: Final = frozenset({PURGE, TERMINATE})
+"""They free memory, or end what fills it: a server whose memory is full takes them."""
+
+RUNNING: Final = "running"  # the answer to a purge of an instance that is not finished
+UNKNOWN: Final = "unknown"  # the answer of an instance that does not exist
+
+REUSE_REWIND: Final = 3
+"""What a parent that was rewound does with a child that had failed: let it go on, or start it if it is not there. A
+value of `StartMessage.reuse` beyond those of `Reuse`, which clients use."""
+
+_REUSES = frozenset({*map(int, Reuse), REUSE_REWIND})
+
+
+class StartMessage(NamedTuple):
+    """The arguments of a start."""
+
+    name: str
+    version: str | None
+    input: Any
+    created_ms: int
+    at_ms: int | None = None
+    tags: dict[str, str] | None = None
+    parent: TaskAddress | None = None
+    reuse: int = int(Reuse.FINISHED)
+
+
+def encode_start(instance_id: str, start: StartMessage, message_id: bytes) -> bytes:
+    """The envelope of a start. Raises `InvalidInput` if the input cannot be stored."""
+    parent = start.parent
+    args = list(start)
+    args[6] = None if parent is None else [parent.instance, parent.execution_id, parent.task_id]
+    return encode_message(instance_id, START, args, message_id)
+
+
+def first_execution_id(message_id: bytes) -> str:
+    """The ID of the execution that a start begins: whoever sent the start knows it, and a start that is carried out again
+    after a crash begins the same one."""
+    return hashlib.blake2b(message_id, digest_size=16).hexdigest()
+
+
+def decode_start(args: Sequence[Any]) -> StartMessage:
+    """The arguments of a start's envelope. Raises `InvalidInput` for what is none."""
+    if 4 <= len(args) <= 8:
+        start = StartMessage(*args)
+        parent = start.parent
+        if (
+            type(start.name) is str
+            and _optional(start.version, str)
+            and type(start.created_ms) is int
+            and _optional(start.at_ms, int)
+            and _optional(start.tags, dict)
+            and (parent is None or _is_address(parent))
+            and start.reuse in _REUSES
+        ):
+            return start if parent is None else start._replace(parent=TaskAddress(*parent))
+    raise InvalidInput("start", "its arguments are not those of a start")
+
+
+def _optional(value: object, kind: type) -> bool:
+    return value is None or type(value) is kind
+
+
+def _is_address(parts: Sequence[Any]) -> bool:
+    return len(parts) == 3 and type(parts[0]) is str and type(parts[1]) is str and type(parts[2]) is int
+
+
+class Answer(NamedTuple):
+    """The arguments of a `task` message."""
+
+    execution_id: str
+    task_id: int
+    ok: bool
+    value: Any
+
+
+def decode_answer(args: Sequence[Any]) -> Answer:
+    """The arguments of a `task` message. Raises `InvalidInput` for what is none."""
+    if len(args) != 4 or type(args[0]) is not str or type(args[1]) is not int:
+        raise InvalidInput("task", "its arguments are not those of an answer")
+    if not args[2] and not isinstance(args[3], Mapping):
+        raise InvalidInput("task", "an answer that is no success has to say what went wrong")
+    return Answer(*args)
+
+
+def timer_id(instance_id: str, execution_id: str, task_id: int | str) -> bytes:
+    """The ID of a timer of an instance, and of an activity's task: the same form, in stores of their own."""
+    return f"{instance_id}|{execution_id}|{task_id}".encode()
+
+
+task_key = timer_id

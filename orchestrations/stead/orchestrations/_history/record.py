@@ -1,0 +1,160 @@
+"""An instance's record: its status row, rewritten with every commit that changes the instance.
+
+Its bytes begin with the number of the status, as one byte, so that a script of the store can see whether the instance is
+finished; the rest is a msgpack array of the other fields, in the order of `_FIELDS`, led by the record's version. A new
+field goes to the end; what an older worker wrote is read with the field's default. (An entity's record begins with another
+byte: it is an array.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from stead.entities.extending import TaskAddress, UnknownEnvelope
+from stead.transport import InvalidInput, pack_envelope, unpack
+
+RECORD_VERSION = 1
+
+
+class RuntimeStatus(StrEnum):
+    """How far an instance has come. Completed, Failed, Canceled and Terminated are final."""
+
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    CONTINUED_AS_NEW = "ContinuedAsNew"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    TERMINATED = "Terminated"
+    PENDING = "Pending"  # accepted, but its code has not begun: it is scheduled for later, or no worker knows it
+    SUSPENDED = "Suspended"
+
+
+# The numbers are stored. They are those of Durable Functions.
+STATUS_NUMBERS: Mapping[RuntimeStatus, int] = {
+    RuntimeStatus.RUNNING: 0,
+    RuntimeStatus.COMPLETED: 1,
+    RuntimeStatus.CONTINUED_AS_NEW: 2,
+    RuntimeStatus.FAILED: 3,
+    RuntimeStatus.CANCELED: 4,
+    RuntimeStatus.TERMINATED: 5,
+    RuntimeStatus.PENDING: 6,
+    RuntimeStatus.SUSPENDED: 7,
+}
+STATUSES: Mapping[int, RuntimeStatus] = {number: status for status, number in STATUS_NUMBERS.items()}
+FINISHED = frozenset({RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.CANCELED, RuntimeStatus.TERMINATED})
+
+
+def status_of(number: object) -> RuntimeStatus:
+    """The status of a number, as histories hold it. Raises `InvalidInput` for one that is none."""
+    status = STATUSES.get(number) if isinstance(number, int) else None
+    if status is None:
+        raise InvalidInput(f"status {number!r}", "this version of stead knows no such status")
+    return status
+
+
+@dataclass(slots=True)
+class InstanceRecord:
+    """What the store knows of an instance besides its history. Times are milliseconds since the epoch."""
+
+    status: RuntimeStatus
+    name: str
+    version: str | None
+    execution_id: str
+    created_ms: int
+    updated_ms: int
+    start_id: bytes = b""  # the message ID of the start that made it
+    finished_ms: int | None = None
+    scheduled_ms: int | None = None  # it was not to begin before
+    begun: bool = True  # its code has run
+    custom_status: Any = None
+    output: Any = None  # of a terminated one: the reason
+    failure: dict[str, Any] | None = None  # `FailureDetails.as_map`
+    reason: str = ""  # given when it was suspended, terminated or rewound last
+    tags: dict[str, str] | None = None
+    parent: TaskAddress | None = None  # who waits for its result
+    waiters: list[list[Any]] = field(default_factory=list[list[Any]])  # [group, client, call ID] of waiting clients
+    history_length: int = 0
+    former: list[str] = field(
+        default_factory=list[str]
+    )  # IDs of executions before it was rewound: answers may name them
+    unseen: int = 0  # events at the end of the history to which the code has not come
+
+    @property
+    def finished(self) -> bool:
+        return self.status in FINISHED
+
+
+def encode_record(record: InstanceRecord) -> bytes:
+    """The bytes of a record. Raises `InvalidInput` if one of its values cannot be stored."""
+    parent = record.parent
+    fields = (
+        RECORD_VERSION,
+        record.name,
+        record.version,
+        record.execution_id,
+        record.created_ms,
+        record.updated_ms,
+        record.start_id,
+        record.finished_ms,
+        record.scheduled_ms,
+        record.begun,
+        record.custom_status,
+        record.output,
+        record.failure,
+        record.reason,
+        record.tags,
+        None if parent is None else [parent.instance, parent.execution_id, parent.task_id],
+        record.waiters,
+        record.history_length,
+        record.former,
+        record.unseen,
+    )
+    return bytes((STATUS_NUMBERS[record.status],)) + pack_envelope(fields)
+
+
+def decode_record(data: bytes) -> InstanceRecord:
+    """The record of its bytes. Raises `UnknownEnvelope` for one of a newer stead, `InvalidInput` for what is none."""
+    status = STATUSES.get(data[0]) if data else None
+    if status is None:
+        raise InvalidInput("record", "it is not that of an instance")
+    fields = _array(unpack(data[1:]))
+    if len(fields) < 6:
+        raise InvalidInput("record", "it is not that of an instance")
+    if fields[0] != RECORD_VERSION:
+        raise UnknownEnvelope(fields[0])
+    record = InstanceRecord(status, *fields[1:20])
+    if not _is_sound(record):
+        raise InvalidInput("record", "its fields are not those of an instance")
+    if record.parent is not None:
+        record.parent = TaskAddress(*record.parent)
+    return record
+
+
+_LATEST_MS = 253_402_300_799_999  # the last instant that can be shown: the end of the year 9999
+
+
+def _is_sound(record: InstanceRecord) -> bool:
+    """Whether the fields are of the types that they have to be of."""
+    parent: Any = record.parent
+    times = (record.created_ms, record.updated_ms, record.finished_ms or 0, record.scheduled_ms or 0)
+    return (
+        all(type(text) is str for text in (record.name, record.version or "", record.execution_id, record.reason))
+        and all(type(time) is int and 0 <= time <= _LATEST_MS for time in times)
+        and type(record.start_id) is bytes
+        and isinstance(record.failure, (dict, type(None)))
+        and isinstance(record.tags, (dict, type(None)))
+        and (parent is None or (type(parent) is list and len(parent) == 3))
+        and type(record.waiters) is list
+        and type(record.former) is list
+        and type(record.history_length) is int
+    )
+
+
+def _array(value: Any) -> list[Any]:
+    parts: list[Any] = []
+    if isinstance(value, list):
+        parts += value
+    return parts

@@ -1,0 +1,106 @@
+"""An instance's status as a client's user sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from .events import Event, EventType, HistoryEvent
+from .failures import FailureDetails
+from .messages import StartMessage
+from .record import FINISHED, InstanceRecord, RuntimeStatus
+from .waits import Wait, waits_of
+
+O_co = TypeVar("O_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class OrchestrationStatus(Generic[O_co]):
+    """What is committed of an instance. Times are in UTC.
+
+    `output` is the result of a Completed instance (checked against its type where the program knows the orchestration,
+    otherwise plain data), the reason of a Terminated one, else None; `failure` says why a Failed one failed. `input` and
+    `history` are there if they were asked for; with the history comes `waiting_for`, what an unfinished instance waits for.
+    """
+
+    name: str
+    instance_id: str
+    runtime_status: RuntimeStatus
+    input: Any
+    output: O_co | None
+    custom_status: Any
+    created_time: datetime
+    last_updated_time: datetime
+    version: str | None = None
+    tags: dict[str, str] | None = None
+    failure: FailureDetails | None = None
+    history: list[HistoryEvent] | None = None
+    parent_instance_id: str | None = None
+    scheduled_time: datetime | None = None
+    waiting_for: list[Wait] | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is Completed, Failed, Canceled or Terminated."""
+        return self.runtime_status in FINISHED
+
+
+def status_of(
+    instance_id: str,
+    record: InstanceRecord,
+    *,
+    input: Any = None,
+    first: Event | None = None,
+    events: Sequence[Event] | None = None,
+    output: Any = None,
+) -> OrchestrationStatus[Any]:
+    """The status of a record. `first` is the history's first event (it has the input) and `events` all of them, if they
+    are to be shown; `output` the result in the orchestration's own type, if it is known."""
+    if first is None and events:
+        first = events[0]
+    if first is not None and first.type is EventType.EXECUTION_STARTED:
+        given = first.fields[2]
+    else:
+        given = input
+    return OrchestrationStatus(
+        record.name,
+        instance_id,
+        record.status,
+        given,
+        record.output if output is None else output,
+        record.custom_status,
+        _time(record.created_ms),
+        _time(record.updated_ms),
+        record.version,
+        record.tags,
+        None if record.failure is None else FailureDetails.from_map(record.failure),
+        None if events is None else [HistoryEvent.of(event) for event in events],
+        None if record.parent is None else record.parent.instance,
+        None if record.scheduled_ms is None else _time(record.scheduled_ms),
+        None if events is None else [] if record.finished else waits_of(events),
+    )
+
+
+def status_of_start(instance_id: str, start: StartMessage) -> OrchestrationStatus[Any]:
+    """The status of an instance whose start was accepted, and no worker has taken up yet: Pending."""
+    created = _time(start.created_ms)
+    return OrchestrationStatus(
+        start.name,
+        instance_id,
+        RuntimeStatus.PENDING,
+        start.input,
+        None,
+        None,
+        created,
+        created,
+        start.version,
+        start.tags,
+        parent_instance_id=None if start.parent is None else start.parent.instance,
+        scheduled_time=None if start.at_ms is None else _time(start.at_ms),
+    )
+
+
+def _time(instant_ms: int) -> datetime:
+    return datetime.fromtimestamp(instant_ms / 1000, UTC)

@@ -1,0 +1,268 @@
+"""What happens to an instance from outside: answers, timers, external events, and what people do to it.
+
+Each function takes the turn and a message's arguments. A message that comes too late, or is about something else than what
+is there, is dropped: it is counted, and neither logged in the history nor an error (HAZARDS 15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from stead.entities.extending import Pending
+from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.messages import RUNNING, UNKNOWN, Answer, decode_answer, task_key
+from stead.orchestrations._history.record import RuntimeStatus
+from stead.transport import InvalidInput, get_logger
+
+from .beginning import schedule_beginning
+from .children import is_meant
+from .driving import happen, wake
+from .ending import end, purge, tell, terminate
+from .rewinding import rewind
+from .turn import Turn
+
+logger = get_logger("stead.worker")
+
+WAITERS_MAX = 1_000
+"""Waiting clients that an instance remembers. The oldest go first; a client looks by itself too, now and then."""
+
+KEPT_FACTOR = 2
+"""What comes for a failed instance is kept up to so many times `history_length_max`."""
+
+# What answers a scheduled event: if it went well, and if not.
+_ANSWERS = {
+    EventType.TASK_SCHEDULED: (EventType.TASK_COMPLETED, EventType.TASK_FAILED),
+    EventType.SUB_ORCHESTRATION_CREATED: (
+        EventType.SUB_ORCHESTRATION_COMPLETED,
+        EventType.SUB_ORCHESTRATION_FAILED,
+    ),
+    EventType.ENTITY_CALLED: (EventType.ENTITY_COMPLETED, EventType.ENTITY_FAILED),
+    EventType.LOCK_REQUESTED: (EventType.LOCK_GRANTED, None),
+}
+# Their answers come however long it takes, also after a rewinding.
+_ANSWERED_ONCE = (EventType.SUB_ORCHESTRATION_CREATED, EventType.ENTITY_CALLED)
+
+
+class Counts:
+    """How many messages were dropped because they came too late."""
+
+    dropped = 0
+
+
+def drop(turn: Turn, what: str) -> None:
+    """A message is of no use."""
+    Counts.dropped += 1
+    logger.debug("%s: %s came too late, or for nothing: dropped", turn.target, what)
+
+
+def keep(turn: Turn, event: Event | None, what: str) -> None:
+    """Something has come to an instance that has ended. One that failed keeps what nobody can be asked for again (None:
+    it is not of that kind), should it be rewound: it may be the very thing that woke code which cannot be replayed."""
+    record = turn.body.record
+    failed = record is not None and record.status is RuntimeStatus.FAILED
+    if failed and event is not None and turn.record.history_length < KEPT_FACTOR * turn.settings.history_length_max:
+        turn.log(event)
+    else:
+        drop(turn, what)
+
+
+# -- answers and timers ------------------------------------------------------------------------------------------------
+
+
+def on_task(turn: Turn, pending: Pending) -> None:
+    """An activity, a sub-orchestration, an entity or a lock has answered."""
+    answer = decode_answer(pending.message.args)
+    record = turn.body.record
+    if record is None:
+        drop(turn, "an answer")
+        return
+    scheduled = turn.body.ledger.open.get(answer.task_id)
+    expected = not record.finished
+    if expected:
+        wake(turn)
+    if turn.running:
+        scheduled = turn.body.ledger.open.get(answer.task_id)
+    if scheduled is None or scheduled.type not in _ANSWERS or not _is_of(turn, answer, scheduled):
+        drop(turn, "an answer")
+        return
+    ok_type, failed_type = _ANSWERS[scheduled.type]
+    kind = ok_type if answer.ok else failed_type
+    if record.finished:
+        # What is called off can be asked for again, but not if it has answered before the instance was found to fail.
+        lasting = scheduled.type in _ANSWERED_ONCE or (expected and scheduled.type is EventType.TASK_SCHEDULED)
+        late = None if kind is None or not lasting else Event(kind, turn.now_ms, answer.task_id, (answer.value,))
+        keep(turn, late, "an answer")
+    elif kind is None:
+        # A lock that cannot be had: one of the entities cannot be.
+        end(turn, RuntimeStatus.FAILED, failure=FailureDetails.from_map(answer.value))
+    else:
+        _answered(turn, answer.task_id, kind, () if kind is EventType.LOCK_GRANTED else (answer.value,))
+
+
+def _is_of(turn: Turn, answer: Answer, scheduled: Event) -> bool:
+    record = turn.record
+    if answer.execution_id == record.execution_id:
+        return True
+    if scheduled.type not in _ANSWERED_ONCE or answer.execution_id not in record.former:
+        return False
+    return record.former.index(answer.execution_id) >= turn.body.ledger.rewindings_before(answer.task_id)
+
+
+def _answered(turn: Turn, task_id: int, kind: EventType, fields: tuple[Any, ...]) -> None:
+    if kind is EventType.TASK_COMPLETED or kind is EventType.TASK_FAILED:
+        turn.effects.drop_task(task_key(turn.target, turn.record.execution_id, task_id))
+    execution = turn.body.execution
+    if execution is not None and not execution.accepts(task_id, kind):
+        drop(turn, "an answer")
+        return
+    happen(turn, Event(kind, turn.now_ms, task_id, fields))
+
+
+def on_timer(turn: Turn, pending: Pending) -> None:
+    """A timer is due; number 0 begins a scheduled instance."""
+    args: Sequence[Any] = pending.message.args
+    if len(args) != 3 or type(args[1]) is not int or type(args[2]) is not int:
+        raise InvalidInput("timer", "its arguments are not those of a timer")
+    execution_id, task_id, fire_at_ms = args
+    scheduled = turn.body.ledger.open.get(task_id)
+    expected = turn.running
+    if expected:
+        wake(turn, due=task_id == 0 and execution_id == turn.record.execution_id)
+    if turn.running:
+        scheduled = turn.body.ledger.open.get(task_id)
+    if not expected or execution_id != turn.record.execution_id:
+        drop(turn, "a timer")
+    elif scheduled is None or scheduled.type is not EventType.TIMER_CREATED:
+        if task_id:
+            drop(turn, "a timer")
+    elif turn.running:
+        _answered(turn, task_id, EventType.TIMER_FIRED, (fire_at_ms,))
+    else:
+        keep(turn, Event(EventType.TIMER_FIRED, turn.now_ms, task_id, (fire_at_ms,)), "a timer")
+
+
+def on_event(turn: Turn, pending: Pending) -> None:
+    """An external event."""
+    args = pending.message.args
+    if not 2 <= len(args) <= 3 or type(args[0]) is not str or (len(args) == 3 and type(args[1]) is not str):
+        raise InvalidInput("event", "its arguments are not those of an event")
+    event = Event(EventType.EVENT_RAISED, turn.now_ms, 0, tuple(args))
+    if turn.running:
+        wake(turn)
+    if turn.running:
+        happen(turn, event)
+    else:
+        keep(turn, event, "an external event")
+
+
+# -- what people do ----------------------------------------------------------------------------------------------------
+
+
+def on_terminate(turn: Turn, pending: Pending) -> None:
+    """End it as it is."""
+    args = pending.message.args
+    if turn.running and is_meant(turn, args, 2):
+        terminate(turn, _reason(args), recursive=len(args) > 1 and bool(args[1]))
+    else:
+        drop(turn, "a termination")
+
+
+def on_suspend(turn: Turn, pending: Pending) -> None:
+    """Let its code pause."""
+    expected = turn.running
+    reason = _reason(pending.message.args)
+    event = Event(EventType.EXECUTION_SUSPENDED, turn.now_ms, 0, (reason,))
+    if expected:
+        wake(turn)
+    if not expected or turn.record.status is RuntimeStatus.SUSPENDED:
+        drop(turn, "a suspension")
+    elif not turn.running:
+        keep(turn, event, "a suspension")
+    else:
+        record = turn.record
+        record.status = RuntimeStatus.SUSPENDED
+        record.reason = reason
+        happen(turn, event)
+
+
+def on_resume(turn: Turn, pending: Pending) -> None:
+    """Let its code go on."""
+    record = turn.body.record
+    if record is None or record.status is not RuntimeStatus.SUSPENDED:
+        drop(turn, "a resumption")
+        return
+    reason = _reason(pending.message.args)
+    event = Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (reason,))
+    if record.begun:
+        wake(turn)
+        if not turn.running:
+            keep(turn, event, "a resumption")
+            return
+    record.status = RuntimeStatus.RUNNING if record.begun else RuntimeStatus.PENDING
+    record.reason = reason
+    happen(turn, event)
+    if turn.running and not record.begun and not wake(turn) and record.scheduled_ms is not None:
+        # Its timer may have fired meanwhile.
+        schedule_beginning(turn, record.scheduled_ms)
+
+
+def on_rewind(turn: Turn, pending: Pending) -> None:
+    """Let a failed instance go on."""
+    record, address = turn.body.record, pending.message.reply_to
+    failed = record is not None and record.status is RuntimeStatus.FAILED
+    if failed:
+        rewind(turn, _reason(pending.message.args))
+    else:
+        drop(turn, "a rewinding")
+    if address is not None:
+        turn.effects.reply(turn.effects.answer(address, failed))
+
+
+def on_purge(turn: Turn, pending: Pending) -> None:
+    """Delete it, if it is finished."""
+    args, address = pending.message.args, pending.message.reply_to
+    answer: object = turn.body.record is not None
+    if turn.running:
+        answer = RUNNING
+    elif answer and is_meant(turn, args, 1):
+        purge(turn, recursive=bool(args and args[0]))
+    if address is not None:
+        turn.effects.reply(turn.effects.answer(address, answer))
+
+
+def on_purge_due(turn: Turn, pending: Pending) -> None:
+    """It has been kept long enough."""
+    args: Sequence[Any] = pending.message.args
+    record = turn.body.record
+    if record is not None and record.finished and list(args) == [record.execution_id]:
+        purge(turn, recursive=False)
+    else:
+        drop(turn, "a purge that was due")
+
+
+def on_wait(turn: Turn, pending: Pending) -> None:
+    """A client waits for its end."""
+    address = pending.message.reply_to
+    if address is None:
+        raise InvalidInput("wait", "nobody waits for the answer")
+    record = turn.body.record
+    if record is None:
+        turn.effects.reply(turn.effects.answer(address, UNKNOWN))
+    elif record.finished:
+        tell(turn, address.group, address.client, address.call_id)
+    elif list(address) not in record.waiters:
+        record.waiters = [*record.waiters[1 - WAITERS_MAX :], list(address)]
+        turn.changed()
+
+
+def on_go_on(turn: Turn, pending: Pending) -> None:
+    """A turn goes on that did not fit into its commit: it has, before this message's turn came, or does without it."""
+    turn.body.asked = False
+    if turn.running and not turn.body.deferred:
+        wake(turn)
+
+
+def _reason(args: Sequence[Any]) -> str:
+    return args[0] if args and isinstance(args[0], str) else ""

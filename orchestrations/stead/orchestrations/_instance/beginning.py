@@ -1,0 +1,109 @@
+"""The beginning of an execution: the record and the first events of its history. Its code is not run here."""
+
+from __future__ import annotations
+
+from stead.orchestrations._execution.external_events import event_fields
+from stead.orchestrations._execution.outcome import ContinuedAsNew
+from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.messages import TIMER, StartMessage, first_execution_id, timer_id
+from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus
+from stead.transport import PayloadTooLarge, pack
+
+from .children import former_children
+from .issuing import cancel_all
+from .turn import Turn
+
+
+def begin(turn: Turn, message: StartMessage, message_id: bytes) -> None:
+    """Make the instance that a start asks for, in place of what was there: Pending, until its code runs.
+
+    A scheduled one gets a timer that begins it. Raises `InvalidInput` if its input cannot be stored.
+    """
+    execution_id = first_execution_id(message_id)
+    version = message.version or turn.settings.default_version or None
+    at_ms = message.at_ms if message.at_ms is not None and message.at_ms > turn.now_ms else None
+    parent = message.parent
+    tags = None if message.tags is None else dict(message.tags)
+    event = Event(
+        EventType.EXECUTION_STARTED,
+        turn.now_ms,
+        0,
+        (
+            *(
+                message.name,
+                version,
+                message.input,
+                execution_id,
+                None if parent is None else list(parent),
+                tags,
+                at_ms,
+            ),
+            *former_children(turn.body.ledger),
+        ),
+    )
+    body = turn.body
+    body.drop_code()
+    body.deferred = False
+    body.record = InstanceRecord(
+        RuntimeStatus.PENDING,
+        message.name,
+        version,
+        execution_id,
+        message.created_ms,
+        turn.now_ms,
+        message_id,
+        scheduled_ms=at_ms,
+        begun=False,
+        tags=tags,
+        parent=parent,
+    )
+    turn.begin_log()
+    turn.log(event)
+    if at_ms is not None:
+        schedule_beginning(turn, at_ms)
+
+
+def schedule_beginning(turn: Turn, at_ms: int) -> None:
+    """Have the instance begun at a time."""
+    execution_id = turn.record.execution_id
+    turn.effects.set_timer(timer_id(turn.target, execution_id, 0), at_ms, turn.target, TIMER, [execution_id, 0, at_ms])
+
+
+def continue_as_new(turn: Turn, outcome: ContinuedAsNew) -> None:
+    """Begin the next execution of an instance: a history of its own, with the events that the last one left.
+
+    What the last one has under way is called off, and its locks are given back. Raises `InvalidInput` if the input cannot
+    be stored, and `PayloadTooLarge`: then nothing has changed.
+    """
+    body, record = turn.body, turn.record
+    length = len(pack(outcome.input))
+    if length > turn.settings.payload_bytes_max:
+        raise PayloadTooLarge("input of continue_as_new", length, turn.settings.payload_bytes_max)
+    cancel_all(turn)
+    body.drop_code()
+    parent = record.parent
+    former = former_children(body.ledger)
+    record.execution_id = turn.new_id()
+    record.version = outcome.version or record.version
+    record.scheduled_ms = None
+    record.former = []
+    turn.begin_log()
+    turn.log(
+        Event(
+            EventType.EXECUTION_STARTED,
+            turn.now_ms,
+            0,
+            (
+                record.name,
+                record.version,
+                outcome.input,
+                record.execution_id,
+                None if parent is None else list(parent),
+                record.tags,
+                None,
+                *former,
+            ),
+        )
+    )
+    for name, data in outcome.events:
+        turn.log(Event(EventType.EVENT_RAISED, turn.now_ms, 0, event_fields(name, data)))

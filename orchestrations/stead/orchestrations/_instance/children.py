@@ -1,0 +1,67 @@
+"""The instances that an instance has started as sub-orchestrations, over all of its executions: their IDs, and what is done
+to all of them. An execution begins with an empty history; what is left of the children of those before it stands in the event
+that begins it (`EXECUTION_STARTED`, `EXECUTION_REWOUND`), so that nothing is done twice for it, and nothing forgotten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stead.orchestrations._history.ledger import Ledger
+from stead.orchestrations._history.messages import PURGE, TERMINATE
+
+from .issuing import send_small
+
+if TYPE_CHECKING:
+    from .turn import Turn
+
+FORMER_CHILDREN_MAX = 1_000
+"""Children of former executions that an instance remembers, the latest ones: the list is written at each beginning."""
+
+PARENT_LENGTH_MAX = 120
+"""A longer instance ID is cut and hashed in those of its children: they would grow from level to level else."""
+
+_SHOWN_LENGTH = 64
+
+
+def child_id(parent_id: str, execution_id: str, number: int) -> str:
+    """The ID of the instance that an execution schedules under a number: the same in a replay, and of bounded length."""
+    if len(parent_id) > PARENT_LENGTH_MAX:
+        digest = hashlib.blake2b(parent_id.encode("utf-8", "replace"), digest_size=16).hexdigest()
+        parent_id = f"{parent_id[:_SHOWN_LENGTH]}~{digest}"
+    return f"{parent_id}:{execution_id[:8]}:{number:04x}"
+
+
+def former_children(ledger: Ledger, still: Ledger | None = None) -> tuple[Any, ...]:
+    """The fields of an event that says which children there were: all of them, and those that may still run. Nothing if
+    there were none. `still`: a ledger that knows of some of them by itself."""
+    known = frozenset[str]() if still is None else frozenset(still.children)
+    every = [each for each in _distinct(ledger.children) if each not in known]
+    running = [each for each in _distinct(ledger.running) if each not in known]
+    return (every[-FORMER_CHILDREN_MAX:], running[-FORMER_CHILDREN_MAX:]) if every else ()
+
+
+def terminate_children(turn: Turn, children: Iterable[str], reason: str) -> None:
+    """End those of them that still run, and theirs."""
+    for child in _distinct(children):
+        send_small(turn, child, TERMINATE, [reason, True, turn.target])
+
+
+def purge_children(turn: Turn, children: Iterable[str]) -> None:
+    """Delete those of them that have ended, and theirs."""
+    for child in _distinct(children):
+        send_small(turn, child, PURGE, [True, turn.target])
+
+
+def is_meant(turn: Turn, args: Sequence[Any], at: int) -> bool:
+    """Whether a message is about this instance: one that came from a parent is not if the ID is somebody else's by now."""
+    if len(args) <= at or args[at] is None:
+        return True
+    parent = turn.record.parent
+    return parent is not None and parent.instance == args[at]
+
+
+def _distinct(children: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(children))

@@ -1,0 +1,138 @@
+"""The end of an instance, whatever brings it about. One commit holds all of it:
+
+the last event and the final record, the releases of all locks, the cancelled timers and tasks, the answer to the parent, the
+answers to clients that wait, and the timer that purges it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stead.entities.extending import TaskAddress, encode_reply
+from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.messages import PURGE_DUE, timer_id
+from stead.orchestrations._history.record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus
+from stead.transport import Reply, SteadError, pack
+
+from .children import purge_children, terminate_children
+from .issuing import cancel_all
+from .turn import Turn
+
+TERMINATED = "stead.orchestrations.Terminated"
+"""The error type that the parent of a terminated instance sees."""
+
+MESSAGE_LENGTH_SHORT = 200
+MARGIN = 1_024  # bytes that a message needs besides what it carries
+
+
+def end(
+    turn: Turn, status: RuntimeStatus, *, output: Any = None, failure: FailureDetails | None = None, ran_out: int = 0
+) -> None:
+    """End an instance that is not finished. `output`: its result, or the reason of its termination. `ran_out`: the number of
+    the timer by which it failed."""
+    body, record = turn.body, turn.record
+    details = None if failure is None else _fitting(turn, failure).as_map()
+    waits = body.blocked or (
+        # Loaded anew, it does not know what the store says.
+        body.execution is None and turn.surroundings.find_code(record.name, record.version) is None
+    )
+    body.drop_code()
+    body.deferred = False
+    cancel_all(turn)
+    if not record.begun and record.scheduled_ms is not None:
+        turn.effects.cancel_timer(timer_id(turn.target, record.execution_id, 0))
+    turn.log(Event(EventType.EXECUTION_COMPLETED, turn.now_ms, 0, (STATUS_NUMBERS[status], output, details, ran_out)))
+    record.status = status
+    record.output = output
+    record.failure = details
+    record.finished_ms = turn.now_ms
+    if waits:
+        body.blocked = False
+        turn.effects.unblock(turn.target)
+    waiters, record.waiters = record.waiters, []
+    turn.changed()
+    if record.parent is not None:
+        answer_parent(turn, record.parent)
+    for group, client, call_id in waiters:
+        tell(turn, group, client, call_id)
+    keep_ms = turn.settings.instances_keep_ms
+    if keep_ms:
+        key = timer_id(turn.target, record.execution_id, "purge")
+        turn.effects.set_timer(key, turn.now_ms + keep_ms, turn.target, PURGE_DUE, [record.execution_id])
+    if status is not RuntimeStatus.FAILED:
+        turn.flush()
+        forget_history(turn)
+
+
+def fail(turn: Turn, error: BaseException) -> None:
+    """End an instance with an error that stead has found."""
+    end(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error))
+
+
+def terminate(turn: Turn, reason: str, *, recursive: bool) -> None:
+    """End an instance from outside."""
+    children = list(turn.body.ledger.running) if recursive else []
+    turn.log(Event(EventType.EXECUTION_TERMINATED, turn.now_ms, 0, (reason, recursive)))
+    turn.record.reason = reason
+    end(turn, RuntimeStatus.TERMINATED, output=reason)
+    terminate_children(turn, children, reason)
+
+
+def forget_history(turn: Turn) -> None:
+    """A finished instance that cannot be rewound keeps in memory only what purging it needs."""
+    body = turn.body
+    body.log = []
+    body.events = None
+    body.ledger.open = {}
+
+
+def answer_parent(turn: Turn, parent: TaskAddress) -> None:
+    """Tell the instance that waits for this one how it has ended."""
+    record, effects = turn.record, turn.effects
+    ok = record.status is RuntimeStatus.COMPLETED
+    try:
+        effects.answer_task(parent, ok, record.output if ok else failure_of(record).as_map())
+    except SteadError as error:
+        details = FailureDetails.of(error).final() if ok else _short(failure_of(record))
+        effects.answer_task(parent, False, _short(details).as_map())
+
+
+def failure_of(record: InstanceRecord) -> FailureDetails:
+    """Why an instance that did not complete has ended."""
+    if record.failure is not None:
+        return FailureDetails.from_map(record.failure)
+    return FailureDetails(TERMINATED, str(record.output or ""), non_retriable=True)
+
+
+def tell(turn: Turn, group: int, client: str, call_id: int) -> None:
+    """Tell a waiting client how the instance has ended."""
+    turn.effects.reply(Reply(group, client, encode_reply(call_id, turn.packed_record())))
+
+
+def purge(turn: Turn, *, recursive: bool) -> None:
+    """Delete a finished instance."""
+    body, record = turn.body, turn.record
+    if turn.settings.instances_keep_ms:
+        turn.effects.cancel_timer(timer_id(turn.target, record.execution_id, "purge"))
+    children = body.ledger.children
+    body.record = None
+    turn.begin_log()
+    turn.flush()
+    if recursive:
+        purge_children(turn, children)
+
+
+def _fitting(turn: Turn, failure: FailureDetails) -> FailureDetails:
+    """A failure's details, cut down to what may be stored: an error may say anything."""
+    if len(pack(failure.as_map())) + MARGIN > turn.settings.payload_bytes_max:
+        return _short(failure)
+    return failure
+
+
+def _short(failure: FailureDetails) -> FailureDetails:
+    return FailureDetails(
+        failure.error_type[:MESSAGE_LENGTH_SHORT],
+        failure.message[:MESSAGE_LENGTH_SHORT],
+        non_retriable=failure.non_retriable,
+    )

@@ -1,0 +1,157 @@
+"""What a scheduled event of the history brings about: a task, a timer, a message. And how it is called off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stead.entities.extending import LOCK, RELEASE, TaskAddress, encode_message, message_extras
+from stead.orchestrations._activities.job import encode_task
+from stead.orchestrations._history.errors import ActivityNotFound
+from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.ledger import Lock
+from stead.orchestrations._history.messages import EVENT, TIMER, StartMessage, encode_start, task_key, timer_id
+from stead.transport import PayloadTooLarge, Reuse, Task
+
+from .turn import Turn
+
+ENVELOPE_BYTES = 8_192
+"""What the message for a scheduled event has beyond what it carries, at most: IDs and addresses. What it carries was checked
+where the code asked for it, so that the code could catch it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It cannot be carried out: this is its answer."""
+
+    answer: EventType
+    failure: FailureDetails
+
+
+def issue(turn: Turn, event: Event, *, reuse: int = int(Reuse.FINISHED)) -> Refused | None:
+    """Bring about what a scheduled event says; what is returned says why that is not possible.
+
+    `reuse`: what is done if a sub-orchestration's instance exists. Raises `PayloadTooLarge` and `InvalidInput`.
+    """
+    match event.type:
+        case EventType.TASK_SCHEDULED:
+            return _schedule_task(turn, event)
+        case EventType.TIMER_CREATED:
+            record = turn.record
+            fire_at_ms: int = event.fields[0]
+            args = [record.execution_id, event.task_id, fire_at_ms]
+            key = timer_id(turn.target, record.execution_id, event.task_id)
+            turn.effects.set_timer(key, fire_at_ms, turn.target, TIMER, args)
+        case EventType.SUB_ORCHESTRATION_CREATED:
+            name, version, instance_id, plain, tags, _ = event.fields
+            parent = _address(turn, event)
+            start(turn, instance_id, StartMessage(name, version, plain, turn.now_ms, None, tags, parent, reuse))
+        case EventType.ORCHESTRATION_STARTED:
+            name, version, instance_id, plain, at_ms, tags = event.fields
+            start(turn, instance_id, StartMessage(name, version, plain, turn.now_ms, at_ms, tags))
+        case EventType.EVENT_SENT:
+            instance_id, name, data = event.fields
+            send(turn, instance_id, EVENT, [name, data], message_extras(sender=turn.target))
+        case EventType.ENTITY_SIGNALED:
+            entity_id, operation, args, kwargs, due_ms, delay_ms = event.fields
+            extras = message_extras(kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms, sender=turn.target)
+            send(turn, entity_id, operation, args, extras)
+        case EventType.ENTITY_CALLED:
+            entity_id, operation, args, kwargs, lock = event.fields
+            extras = message_extras(kwargs=kwargs, task=_address(turn, event), lock=lock, sender=turn.target)
+            send(turn, entity_id, operation, args, extras)
+        case EventType.LOCK_REQUESTED:
+            lock, targets = event.fields
+            extras = message_extras(task=_address(turn, event), sender=turn.target)
+            send(turn, targets[0], LOCK, [lock, list(targets), 0], extras)
+        case EventType.UNLOCK_SENT:
+            lock, targets, granted = event.fields
+            release(turn, Lock(lock, event.task_id, list(targets), granted))
+        case _:  # a patch
+            pass
+    return None
+
+
+def _address(turn: Turn, event: Event) -> TaskAddress:
+    return TaskAddress(turn.target, turn.record.execution_id, event.task_id)
+
+
+def _schedule_task(turn: Turn, event: Event) -> Refused | None:
+    name, args, kwargs, queue, tags, attempt = event.fields
+    canonical = name.lower()
+    place = turn.surroundings.route(canonical, queue)
+    if place == "unknown":
+        return Refused(EventType.TASK_FAILED, FailureDetails.of(ActivityNotFound(name)))
+    execution_id = turn.record.execution_id
+    payload = encode_task(canonical, args, kwargs, (turn.target, execution_id, event.task_id), attempt, queue, tags)
+    task_id = task_key(turn.target, execution_id, event.task_id)
+    turn.effects.schedule_task(turn.activation, Task(task_id, queue, place == "shared", payload))
+    return None
+
+
+def start(turn: Turn, instance_id: str, message: StartMessage) -> None:
+    """Start another instance. Raises `PayloadTooLarge` and `InvalidInput`."""
+    effects = turn.effects
+    message_id = effects.next_message_id()
+    envelope = encode_start(instance_id, message, message_id)
+    _check(turn, instance_id, envelope)
+    effects.send_start(instance_id, envelope, message_id)
+
+
+def send(
+    turn: Turn, target: str, operation: str, args: Sequence[Any], extras: Mapping[str, object] | None = None
+) -> None:
+    """A message to an instance or an entity. Raises `PayloadTooLarge` and `InvalidInput`."""
+    values = args if isinstance(args, list) else list(args)
+    envelope = encode_message(target, operation, values, turn.effects.next_message_id(), extras)
+    _check(turn, target, envelope)
+    turn.effects.send(target, envelope)
+
+
+def send_small(
+    turn: Turn, target: str, operation: str, args: list[Any], extras: Mapping[str, object] | None = None
+) -> None:
+    """A message of stead's own, which nothing may keep back."""
+    turn.effects.send(target, encode_message(target, operation, args, turn.effects.next_message_id(), extras))
+
+
+def _check(turn: Turn, target: str, envelope: bytes) -> None:
+    if len(envelope) > turn.settings.payload_bytes_max + ENVELOPE_BYTES:
+        raise PayloadTooLarge(f"the message to {target}", len(envelope), turn.settings.payload_bytes_max)
+
+
+def release(turn: Turn, lock: Lock) -> None:
+    """Give locks back: each directly if they were granted, else along the path of the request (HAZARDS 12)."""
+    extras = message_extras(sender=turn.target)
+    if not lock.granted:
+        send_small(turn, lock.targets[0], RELEASE, [lock.lock, lock.targets, 0, False], extras)
+        return
+    for position, target in enumerate(lock.targets):
+        send_small(turn, target, RELEASE, [lock.lock, lock.targets, position, True], extras)
+
+
+def cancel(turn: Turn, task_id: int) -> None:
+    """Nobody waits for its answer any more. What other instances and entities do cannot be called off."""
+    ledger = turn.body.ledger
+    event = ledger.open.get(task_id)
+    if event is None:
+        return
+    key = task_key(turn.target, turn.record.execution_id, task_id)
+    if event.type is EventType.TIMER_CREATED:
+        del ledger.open[task_id]
+        turn.effects.cancel_timer(key)
+    elif event.type is EventType.TASK_SCHEDULED:
+        del ledger.open[task_id]
+        turn.effects.drop_task(key)
+
+
+def cancel_all(turn: Turn) -> None:
+    """Call off everything that is open, and give back the locks that are held or on their way to be."""
+    ledger = turn.body.ledger
+    for task_id in list(ledger.open):
+        cancel(turn, task_id)
+    for lock in ledger.locks:
+        release(turn, lock)
+    ledger.locks = []

@@ -1,0 +1,248 @@
+"""The kind of orchestrations: how an instance's messages become turns.
+
+    message ── event(s) into the history ── code ── scheduled events into the history, tasks, timers, messages
+
+1. Each message is applied, and the code run until it waits, before the next one is: the outcome does not depend on how
+   messages were batched.
+2. The history is the truth. The code is a cache: it stays in memory while the activation does, and is replayed otherwise.
+   An instance whose code is not registered here takes its events all the same, and can be managed.
+3. Nothing that the user's code raises or does comes out of here, and nothing of the code runs when an activation is dropped
+   (HAZARDS 13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+from stead.entities.extending import Blocked, Failure, Pending, UnknownEnvelope, held_reports
+from stead.orchestrations._history import messages as _messages
+from stead.orchestrations._history.events import decode_event
+from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.messages import decode_start
+from stead.orchestrations._history.record import RuntimeStatus, decode_record
+from stead.transport import InvalidInput, Settings, get_logger
+from stead.transport.describing import text_of
+
+from . import answers as _lifecycle
+from .beginning import begin
+from .driving import drive, settle, wake
+from .ending import end
+from .issuing import send_small
+from .starting import on_start
+from .turn import Body, Route, Surroundings, Turn, packed_record
+
+if TYPE_CHECKING:
+    from stead.entities.extending import Activation, Effects
+    from stead.orchestrations._definition.registry import OrchestrationRegistry
+    from stead.orchestrations._execution.resolver import TypeResolver
+
+logger = get_logger("stead.worker")
+
+_HANDLERS: dict[str, Callable[[Turn, Pending], None]] = {
+    _messages.START: on_start,
+    _messages.EVENT: _lifecycle.on_event,
+    _messages.TASK: _lifecycle.on_task,
+    _messages.TIMER: _lifecycle.on_timer,
+    _messages.TERMINATE: _lifecycle.on_terminate,
+    _messages.SUSPEND: _lifecycle.on_suspend,
+    _messages.RESUME: _lifecycle.on_resume,
+    _messages.REWIND: _lifecycle.on_rewind,
+    _messages.PURGE: _lifecycle.on_purge,
+    _messages.PURGE_DUE: _lifecycle.on_purge_due,
+    _messages.WAIT: _lifecycle.on_wait,
+    _messages.GO_ON: _lifecycle.on_go_on,
+}
+
+
+class OrchestrationKind:
+    """See the module's head. Implements `Kind`."""
+
+    def __init__(
+        self,
+        registry: OrchestrationRegistry,
+        settings: Settings,
+        now_ms: Callable[[], int],
+        route: Route,
+        types: TypeResolver,
+    ) -> None:
+        """The kind of one worker. `route` says where an activity (by its canonical name and queue) is carried out; `types`
+        is what the code's calls look names up in."""
+        self._surroundings = Surroundings(settings, registry.orchestration, registry.knows, route, types)
+        self._now_ms = now_ms
+        self._replay_every_turn = settings.replay_every_turn
+        self._slow_s = settings.slow_operation_ms / 1000
+
+    @property
+    def dropped(self) -> int:
+        """How many messages of this process came too late, or for nothing."""
+        return _lifecycle.Counts.dropped
+
+    def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
+        if record is None:
+            return Body(None, (), ())
+        try:
+            decoded = decode_record(record)
+            if decoded.finished and decoded.status is not RuntimeStatus.FAILED and not _has_children(log):
+                return Body(decoded, (), ())
+            body = Body(decoded, log, [decode_event(data) for data in log])
+        except (InvalidInput, UnknownEnvelope) as error:
+            raise Blocked(str(error)) from error
+        except Exception as error:
+            raise Blocked(f"its history could not be read: {type(error).__name__}: {error}") from error
+        if decoded.finished and decoded.status is not RuntimeStatus.FAILED:
+            body.log = []
+            body.events = None
+            body.ledger.open = {}
+        return body
+
+    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+        body = cast("Body", activation.body)
+        turn = Turn(self._surroundings, activation, body, effects)
+        if activation.more:
+            activation.more = False
+            if not body.has_work:  # the tenure has begun, and the store says that the instance waits for code
+                body.blocked = True
+            self._go_on(turn)
+            if effects.one_turn:
+                self._settle(turn)
+                return None
+        express, mailbox = activation.express, activation.mailbox
+        now_ms = self._now_ms
+        elapsed, slow = effects.elapsed, self._slow_s
+        began = elapsed()
+        while (queue := express or mailbox) and not (body.has_work and not self._caught_up(turn)):
+            pending = queue[0]
+            effects.running = pending
+            turn.now_ms = now_ms()
+            self._take(turn, pending)
+            queue.popleft()
+            effects.consume(activation, pending)
+            if self._replay_every_turn and not body.has_work:
+                body.drop_code()
+            ended = elapsed()
+            if ended - began > slow:
+                _report_slow(turn, ended, ended - began)
+            began = ended
+            if effects.one_turn or turn.crowded:
+                break
+        self._settle(turn)
+        return None
+
+    def _caught_up(self, turn: Turn) -> bool:
+        """Finish what a turn left, before the next message; false if there is no room for it yet.
+
+        Between two executions there is nothing to finish: what goes on as new without end could not be terminated else.
+        """
+        if turn.body.deferred:
+            return True
+        if turn.crowded:
+            return False
+        self._go_on(turn)
+        return not turn.body.has_work
+
+    def _settle(self, turn: Turn) -> None:
+        """The run is over: what it changed goes to the effects."""
+        settle(turn)
+        turn.flush()
+        body = turn.body
+        if body.has_work:
+            turn.activation.more = True
+            if not body.asked:  # should this be another worker's business then, this message takes it there
+                body.asked = True
+                send_small(turn, turn.target, _messages.GO_ON, [])
+
+    def _take(self, turn: Turn, pending: Pending) -> None:
+        handler = _HANDLERS.get(pending.message.operation)
+        if handler is None:
+            name = pending.message.operation
+            failure = Failure("unknown_operation", "UnknownOperation", f"instances have no operation {name!r}")
+            turn.effects.fail(pending, failure)
+            return
+        self._handle(turn, pending, handler)
+
+    def _go_on(self, turn: Turn) -> None:
+        """Do what is to be done without a message."""
+        try:
+            _go_on(turn)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
+            _break_down(turn, error)
+
+    def _handle(self, turn: Turn, pending: Pending, handler: Callable[[Turn, Pending], None]) -> None:
+        try:
+            handler(turn, pending)
+        except InvalidInput as error:  # the message is not what its operation takes
+            turn.effects.fail(pending, Failure("invalid_input", "InvalidInput", text_of(error)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
+            _break_down(turn, error)
+
+    def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
+        raise AssertionError("an instance has no asynchronous turns")
+
+    def record(self, activation: Activation, now_ms: int) -> bytes | None:
+        body = cast("Body", activation.body)
+        return None if body.record is None else packed_record(body)
+
+    def forget(self, activation: Activation) -> None:
+        body = activation.body
+        if isinstance(body, Body):
+            body.drop_code()
+
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+        """A message has ended its workers too often (HAZARDS 20), and is not run any more: the instance fails, with all
+        that belongs to that. Who removes the message calls this, and records the dead letter."""
+        turn = Turn(self._surroundings, activation, cast("Body", activation.body), effects)
+        turn.body.drop_code()
+        message = pending.message
+        if message.operation == _messages.START:
+            effects.started(activation.target, message.message_id)
+            try:
+                if not turn.running:
+                    begin(turn, decode_start(message.args), message.message_id)
+            except InvalidInput:
+                return
+        if message.reply_to is not None:
+            effects.fail(pending, failure)
+        if turn.running:
+            details = FailureDetails(failure.type, failure.message, non_retriable=True)
+            end(turn, RuntimeStatus.FAILED, failure=details)
+        turn.flush()
+
+
+def _has_children(log: Sequence[bytes]) -> bool:
+    """Whether a history may hold sub-orchestrations: told from the second byte of an event, its type's number; and what it
+    says of those before it from the length of the array that the event is, in the first byte."""
+    return any(data[1] == _CHILD or (data[1] in _BEGINNINGS and data[0] >= _BEGINNINGS[data[1]]) for data in log)
+
+
+_CHILD = 9  # EventType.SUB_ORCHESTRATION_CREATED
+_BEGINNINGS = {0: 0x9C, 5: 0x97}  # EXECUTION_STARTED, EXECUTION_REWOUND: arrays of 12 and 7 elements
+
+
+def _report_slow(turn: Turn, at_s: float, seconds: float) -> None:
+    name = turn.record.name if turn.body.record is not None else "(unknown)"
+    advice = "do slow work in activities, and keep histories short by continue_as_new"
+    held_reports.report(turn.target, f"a turn of orchestration {name}", at_s, seconds, advice)
+
+
+def _go_on(turn: Turn) -> None:
+    body = turn.body
+    if not turn.running:
+        if body.blocked:
+            body.blocked = False
+            turn.effects.unblock(turn.target)
+    elif body.execution is not None:
+        drive(turn)
+    else:
+        wake(turn)
+
+
+def _break_down(turn: Turn, error: BaseException) -> None:
+    """A turn failed in stead itself. Others go on, and this instance can be seen to have failed."""
+    logger.error("%s: a turn failed in stead itself, and the instance with it", turn.target, exc_info=error)
+    if turn.running:
+        end(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error))

@@ -1,0 +1,195 @@
+"""A turn of an instance: what one run of its kind has at hand, and how events get into the history.
+
+What a turn logs is collected and given to the effects at its end, together with the record. Nothing here knows what a
+message means: see `_lifecycle`, `_starting`, `_ending`, `_rewinding`; what the code of an orchestrator wants is carried out
+in `_driving`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from stead.orchestrations._history.events import Event, decode_event, encode_event
+from stead.orchestrations._history.ledger import Ledger
+from stead.orchestrations._history.record import InstanceRecord, encode_record
+from stead.transport import Settings
+
+if TYPE_CHECKING:
+    from stead.entities.extending import Activation, Effects
+    from stead.orchestrations._execution.code import Code
+    from stead.orchestrations._execution.execution import Execution
+    from stead.orchestrations._execution.resolver import TypeResolver
+
+Route = Callable[[str, str], Literal["own", "shared", "unknown"]]
+FindCode = Callable[[str, "str | None"], "Code | None"]
+
+_FLUSH_LENGTH = 250  # events that a turn collects before the effects count them
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the turns of a worker's instances need of the worker."""
+
+    settings: Settings
+    find_code: FindCode  # by name and version; None if it is not served here
+    knows_name: Callable[[str], bool]  # whether any version is
+    route: Route  # where an activity (by its canonical name and queue) is carried out
+    types: TypeResolver
+
+
+class Body:
+    """What a worker keeps of an instance: its record and history as they are stored, and its code while it waits.
+
+    A body without a record is that of an instance that does not exist.
+    """
+
+    __slots__ = (
+        "actions", "asked", "blocked", "deferred", "events", "execution", "ledger", "log", "packed", "record", "to_feed"
+    )  # fmt: skip
+
+    def __init__(self, record: InstanceRecord | None, log: Sequence[bytes], events: Sequence[Event]) -> None:
+        self.record = record
+        self.log: list[bytes] = list(log)
+        self.ledger = Ledger(events)
+        self.events: Sequence[Event] | None = events or None  # the decoded log, until the code has been run through it
+        self.packed: bytes | None = None  # the record's bytes, if it did not change since
+        self.execution: Execution | None = None
+        self.actions: deque[Event] = deque()  # what the code wants and is not logged yet
+        self.to_feed: deque[tuple[int, Event]] = (
+            deque()
+        )  # logged, with their places there, but the code has not seen them
+        self.blocked = False  # the store says that it waits for code
+        self.deferred = False  # its code has to be run although no event came
+        self.asked = False  # to go on, by a message that has not come yet
+
+    @property
+    def has_work(self) -> bool:
+        """Whether it has to go on without a message."""
+        return bool(self.actions or self.to_feed or self.deferred)
+
+    def history(self) -> list[Event]:
+        """The events of the history so far."""
+        events = self.events
+        if events is None or len(events) != len(self.log):
+            return [decode_event(data) for data in self.log]
+        return list(events)
+
+    def drop_code(self) -> None:
+        """Forget the code; a replay brings it back."""
+        execution, self.execution = self.execution, None
+        self.actions.clear()
+        self.to_feed.clear()
+        if execution is not None:
+            execution.close()
+
+
+class Turn:
+    """See the module. One object serves all messages of a run."""
+
+    __slots__ = (
+        "_appended", "_changed", "_reset", "activation", "body", "effects", "now_ms", "surroundings", "target"
+    )  # fmt: skip
+
+    def __init__(self, surroundings: Surroundings, activation: Activation, body: Body, effects: Effects) -> None:
+        self.surroundings = surroundings
+        self.activation = activation
+        self.target = activation.target
+        self.body = body
+        self.effects = effects
+        self.now_ms = effects.now_ms
+        self._appended: list[bytes] = []
+        self._reset = False
+        self._changed = False
+
+    @property
+    def settings(self) -> Settings:
+        return self.surroundings.settings
+
+    @property
+    def record(self) -> InstanceRecord:
+        """The record of an instance that exists."""
+        record = self.body.record
+        assert record is not None, "only what is done to an instance that exists asks for its record"
+        return record
+
+    @property
+    def running(self) -> bool:
+        """Whether the instance exists and is not finished."""
+        record = self.body.record
+        return record is not None and not record.finished
+
+    @property
+    def crowded(self) -> bool:
+        """Whether what is left has to wait for another commit or another slice of time."""
+        effects = self.effects
+        return effects.full or effects.elapsed() >= effects.stop_at
+
+    def new_id(self) -> str:
+        """An ID that no other execution has, nor its first eight characters another one of this instance."""
+        return hashlib.blake2b(self.effects.next_message_id(), digest_size=16).hexdigest()
+
+    # -- the history ---------------------------------------------------------------------------------------------------
+
+    def log(self, event: Event) -> None:
+        """Add an event to the history. Raises `InvalidInput` if one of its values cannot be stored: then nothing is."""
+        self.add(event, encode_event(event))
+
+    def add(self, event: Event, data: bytes) -> None:
+        """Add an event, of which these are the bytes, to the history."""
+        body = self.body
+        body.log.append(data)
+        body.ledger.apply(event)
+        self.record.history_length += 1
+        self._appended.append(data)
+        if len(self._appended) >= _FLUSH_LENGTH:
+            self.flush()
+
+    def begin_log(self) -> None:
+        """Drop the whole history."""
+        body = self.body
+        body.log = []
+        body.events = None
+        body.ledger = Ledger()
+        if body.record is not None:
+            body.record.history_length = 0
+            body.record.unseen = 0
+        self._appended = []
+        self._reset = True
+
+    def changed(self) -> None:
+        """The record has changed."""
+        self._changed = True
+
+    def flush(self) -> None:
+        """Give what was collected to the effects."""
+        appended = self._appended
+        if not (appended or self._changed or self._reset):
+            return
+        body = self.body
+        body.packed = None
+        if body.record is not None:
+            body.record.updated_ms = self.now_ms
+        if appended or self._reset:
+            self.effects.append(self.activation, appended, self._reset)
+            self._appended = []
+            self._reset = False
+        else:
+            self.effects.changed(self.activation)
+        self._changed = False
+
+    def packed_record(self) -> bytes:
+        """The record's bytes as they will be stored."""
+        self.flush()
+        return packed_record(self.body)
+
+
+def packed_record(body: Body) -> bytes:
+    """The bytes of a body's record: made once, however often they are asked for."""
+    if body.packed is None:
+        assert body.record is not None, "it exists"
+        body.packed = encode_record(body.record)
+    return body.packed

@@ -1,0 +1,377 @@
+"""The vocabulary of the transport: frozen records that cross the seam between workers, clients and a store.
+
+Everything that a store writes is one of these values, built by code that does no I/O. Names ending in `_ms` are
+milliseconds; instants are the server's time since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from .errors import KeyDamaged
+
+# A stream ID as the server writes it, b"1763692800000-0". Ordered by `stream_order`, never as bytes.
+StreamId = bytes
+
+# One entry of an inbox as it comes off the wire: [stream ID, [b"m", envelope]].
+Entry = Sequence[Any]
+
+
+def stream_order(stream_id: StreamId) -> tuple[int, int]:
+    """The sort key of a stream ID: its milliseconds and its sequence number."""
+    milliseconds, _, sequence = stream_id.partition(b"-")
+    return int(milliseconds), int(sequence or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class HubLayout:
+    """What is fixed when a hub is made, and obeyed by everyone who joins it."""
+
+    name: str
+    hub_id: str  # random: a hub made anew under the same name is another hub
+    partitions: int
+    slot_groups: int
+    mode: Literal["direct", "relay"]
+    format: int
+    created_ms: int
+
+
+# -- producers ---------------------------------------------------------------------------------------------------------
+
+
+class Reuse(IntEnum):
+    """What a client's start of an instance does when its ID is taken. The numbers are written into scripts."""
+
+    FINISHED = 0  # an ID whose instance is finished is used again; one that is not refuses the start
+    NEVER = 1  # an ID that exists refuses the start
+    ALWAYS = 2  # an instance that is not finished is terminated and replaced
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A message of a batch that starts an instance: it is reserved in the same step, or refused (HAZARDS 14)."""
+
+    position: int  # of the message in the batch's payloads
+    target: str
+    message_id: bytes
+    reuse: Reuse
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages for one partition, chained to the batch before by sequence numbers (HAZARDS 3)."""
+
+    partition: int
+    session: str  # a random session, or "source:NAME" for signals that are accepted once
+    incarnation: int  # of a source's producer; 0 for a session
+    previous: int  # the last sequence number before this batch
+    last: int  # the sequence number of the batch's last message
+    payloads: Sequence[bytes]
+    backlog_max: int  # messages that may wait in the partition
+    keep_ms: int  # how long the session's record outlives its last use
+    starts: Sequence[Start] = ()
+    freeing: bool = False  # its messages are small and free memory: accepted although the server's memory is full
+
+
+class Verdict(Enum):
+    """What the store did with a batch."""
+
+    ACCEPTED = "accepted"  # written now
+    DUPLICATE = "duplicate"  # written before: the answer had been lost
+    GAP = "gap"  # the record is neither `previous` nor at `last` or beyond: nothing written
+    BACKLOG = "backlog"  # the partition holds too many: nothing written
+    FULL = "full"  # the server is out of memory: nothing written
+    SUPERSEDED = "superseded"  # another incarnation of the source was opened: nothing written
+    DAMAGED = "damaged"  # a key of the partition holds something else (`damage` says what): nothing written
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueResult:
+    """The verdict on a batch, with the sequence number that the store has (`GAP`) or the backlog (`BACKLOG`)."""
+
+    verdict: Verdict
+    detail: int = 0
+    refused: frozenset[int] = frozenset()  # positions of starts whose IDs are taken: accepted batch, not written
+    damage: KeyDamaged | None = None
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseView:
+    """A partition's lease as anyone may see it. A free partition has an empty token."""
+
+    partition: int
+    token: bytes
+    owner: str
+    epoch: int
+    expires_ms: int
+    free_since_ms: int  # when it was released; 0 if never held or held now
+    quarantined: bool
+    damage: str = ""  # why it cannot be read, if that is so
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The marker of careful mode: which message of which target ran when the owner died, and how often it was tried."""
+
+    target: str
+    stream_id: StreamId
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acquired:
+    """What the new owner of a partition needs to go on where the last one stopped."""
+
+    partition: int
+    token: bytes
+    epoch: int
+    commit_id: bytes  # of the last commit: the next one names it as `previous`
+    now_ms: int
+    next_due_ms: int | None  # of the earliest timer
+    parked: dict[str, StreamId]  # target -> the stream ID of its first parked message
+    blocked: dict[str, str]  # target -> why its messages wait
+    unclean: int  # how often in a row an owner ended without releasing
+    suspect_until: StreamId  # messages up to here were there when an owner died
+    running: Running | None
+
+
+def has_log(target: str) -> bool:
+    """Whether a target is an instance: it has a log, which an entity has not."""
+    return not target.startswith("@")
+
+
+class DamagedLog(list[bytes]):
+    """Stands for the log of an instance whose key holds something else."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class Loaded(NamedTuple):
+    """What the store has of a target."""
+
+    record: bytes | None
+    log: Sequence[bytes]
+
+
+class InstanceView(NamedTuple):
+    """What anyone may see of an instance at one moment."""
+
+    start: bytes | None  # the start message that was accepted and not carried out yet
+    record: bytes | None
+    log: Sequence[bytes] = ()  # as many events from the first on as were asked for
+
+
+# -- commits -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A message that is to enter this partition's inbox at `due_ms`. `timer_id` is unique in the partition."""
+
+    timer_id: bytes
+    due_ms: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LogWrite:
+    """Events for the log of an instance: appended, after the whole log was dropped if `reset`."""
+
+    target: str
+    events: Sequence[bytes]
+    reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An activity to be carried out: kept in its partition until a commit names it in `dropped`.
+
+    A task that is not shared belongs to the partition's owner, who runs it once the commit is in the store. A shared one
+    also enters the queue's stream, from which any worker that serves the queue takes it.
+    """
+
+    task_id: bytes  # unique in the hub: "instance|execution|number"
+    queue: str
+    shared: bool
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A shared task that this worker has taken, and has to keep alive until it is completed."""
+
+    queue: str
+    entry: StreamId  # in the queue's stream
+    partition: int
+    task_id: bytes
+    payload: bytes
+    deliveries: int  # how often it was delivered, this one included
+
+
+@dataclass(frozen=True, slots=True)
+class SentStart:
+    """A start that a turn sends: the message and the reservation of the ID are written in one step (HAZARDS 14)."""
+
+    partition: int
+    target: str
+    message_id: bytes
+    payload: bytes
+    place: int = 0  # how many of the commit's `sends` were sent before it: a receiver gets them in that order
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer for a client: appended to the client's reply stream in slot group `group`."""
+
+    group: int
+    client: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unpark:
+    """Messages of a target that were carried out from its park, and whether the park is now empty."""
+
+    target: str
+    stream_ids: Sequence[StreamId]
+    drained: bool
+
+
+@dataclass(slots=True)
+class Commit:
+    """Everything that a partition's turns since the last commit changed: written in one step or not at all.
+
+    Invariant: `consumed` and `unparked` name exactly the messages whose effects are in this commit.
+    """
+
+    partition: int
+    token: bytes
+    previous: bytes
+    commit_id: bytes
+    consumed: list[StreamId] = field(default_factory=list[StreamId])
+    states: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])  # target, record
+    created: list[str] = field(default_factory=list[str])  # targets that enter the index
+    deleted: list[str] = field(default_factory=list[str])  # targets whose record and index entry go
+    timers: list[Timer] = field(default_factory=list[Timer])
+    cancelled: list[bytes] = field(default_factory=list[bytes])  # timer IDs
+    sends: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])  # partition, envelope
+    replies: list[Reply] = field(default_factory=list[Reply])
+    dead: list[bytes] = field(default_factory=list[bytes])  # dead letters, packed by the entities layer
+    unparked: list[Unpark] = field(default_factory=list[Unpark])
+    blocked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # target, reason
+    unblocked: list[str] = field(default_factory=list[str])
+    logs: list[LogWrite] = field(default_factory=list[LogWrite])
+    tasks: list[Task] = field(default_factory=list[Task])
+    dropped: list[bytes] = field(default_factory=list[bytes])  # IDs of tasks whose result is recorded or not wanted
+    starts: list[SentStart] = field(default_factory=list[SentStart])
+    # Reservations that end with this commit, if they are still those of that message: target, message ID.
+    started: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
+    suspect_passed: bool = False  # the owner is past `suspect_until`: forget the unclean ends and the marker
+    clear_running: bool = False  # careful mode: the marked turn has ended
+
+
+def in_order(
+    sends: Sequence[tuple[int, bytes]], starts: Sequence[SentStart]
+) -> Iterator[tuple[int, bytes, SentStart | None]]:
+    """A commit's messages in the order in which they were sent: receiver, payload, and the start if it is one."""
+    waiting = deque(sorted(starts, key=lambda start: start.place))  # those of one place stay in their order
+    for place, (partition, payload) in enumerate(sends):
+        while waiting and waiting[0].place <= place:
+            start = waiting.popleft()
+            yield start.partition, start.payload, start
+        yield partition, payload, None
+    for start in waiting:
+        yield start.partition, start.payload, start
+
+
+def doubtful(commit: Commit) -> list[str]:
+    """Instances of the partition that this commit may end, or leave with nothing but a start that waits."""
+    if not (commit.deleted or commit.started):
+        return []
+    written = {target for target, _ in commit.states}
+    deleted = [target for target in commit.deleted if has_log(target)]
+    return [*deleted, *(target for target, _ in commit.started if target not in written)]
+
+
+class CommitVerdict(Enum):
+    """What the store did with a commit."""
+
+    APPLIED = "applied"
+    ALREADY = "already"  # this very commit was applied before: the answer had been lost
+    FENCED = "fenced"  # the lease or the history is another's: nothing was written
+    TORN = "torn"  # an earlier commit was applied in part: the partition is quarantined
+
+
+# -- workers, names, dead letters --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """A worker that is alive: `info` is what it wrote with its last heartbeat (msgpack data)."""
+
+    worker: str
+    beat_ms: int
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that could not be carried out: `letter` is what the worker recorded (msgpack data)."""
+
+    partition: int
+    stream_id: StreamId
+    letter: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionInfo:
+    """What `stead info` shows of one partition."""
+
+    lease: LeaseView
+    backlog: int  # messages in the inbox
+    parked: int  # messages in the parks of its targets
+    parked_targets: int
+    blocked: dict[str, str]
+    entities: int
+    timers: int
+    dead: int
+    dead_trimmed: int
+    instances: int = 0
+    tasks: int = 0  # activities whose results are not recorded yet
+    damage: str = ""  # what of it holds something else, if anything does: what is said of that is nothing
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What the server says of itself: it decides what the promise is."""
+
+    version: str
+    run_id: str
+    maxmemory_policy: str
+    appendonly: bool | None  # None where it is not known
+    appendfsync: str  # "always", "everysec", "no", or "" where it is not known: many managed services do not tell
+    cluster: bool
+    replicas: int
+    used_memory_bytes: int
+
+    @property
+    def durable(self) -> Literal["always", "everysec", "no", "unknown"]:
+        """What survives a crash of the server: everything acknowledged, all but a second of it, or nothing certain. What
+        the server does not tell is not known, and may be any of these."""
+        if self.appendonly is False or self.appendfsync == "no":
+            return "no"
+        if self.appendonly is None or self.appendfsync not in ("always", "everysec"):
+            return "unknown"
+        return "always" if self.appendfsync == "always" else "everysec"

@@ -1,0 +1,294 @@
+"""The seam: what a hub's store must do for the layers above, whatever it is made of.
+
+Two implementations: `RedisStore` (Redis or Valkey; each atomic step is one script) and `MemoryStore` (the same steps on
+dictionaries, with a clock that tests can move). One contract suite, `tests/contract/`, runs over both.
+
+Rules for every method:
+
+1. It either carries out the whole step and answers, or raises `ConnectionLost` (the step may have been carried out), or
+   raises `ServerChanged` before writing anything (`StoreClosed` once it was closed). It never tries again by itself: the
+   callers do, with the same bytes, because only they know what makes a second try harmless.
+   A key that holds something else than it should is `KeyDamaged`, with nothing written for the partition that it names;
+   in lists, what cannot be read is left out (`left_out`).
+2. A step that needs the lease names its token; with another token in the store nothing is written.
+3. `generation` counts the servers seen: it grows when the server's run ID changes. A worker that sees it grow drops
+   every activation and acquires anew (HAZARDS 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from .clock import Clock
+from .left_out import LeftOut
+from .records import (
+    Acquired,
+    Batch,
+    Commit,
+    CommitVerdict,
+    DeadLetter,
+    EnqueueResult,
+    Entry,
+    HubLayout,
+    InstanceView,
+    LeaseView,
+    Loaded,
+    PartitionInfo,
+    Running,
+    ServerFacts,
+    StreamId,
+    Taken,
+    WorkerView,
+)
+
+
+class Renewer(Protocol):
+    """Prolongs leases, blocking, from a thread that the event loop cannot stall (HAZARDS 18)."""
+
+    def renew(self, leases: Mapping[int, bytes], lease_ms: int) -> set[int]:
+        """Prolong leases; gives the partitions that are no longer held with these tokens.
+
+        Raises `ConnectionLost` where trying again may help, `ServerUnsuitable` where the server refuses, or answers what
+        nobody expects.
+        """
+        ...
+
+    def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
+        """Record what a stuck worker was running, before the process ends. Raises as `renew` does."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Store(Protocol):
+    """A task hub in a store."""
+
+    @property
+    def layout(self) -> HubLayout: ...
+
+    @property
+    def clock(self) -> Clock:
+        """The hub's time: the server's, as far as this process knows it."""
+        ...
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def facts(self) -> ServerFacts: ...
+
+    @property
+    def left_out(self) -> LeftOut:
+        """What of the hub's lists could not be read."""
+        ...
+
+    def key_of_replies(self, group: int, client: str) -> bytes:
+        """The name of a client's reply stream in the store, as `KeyDamaged` has it."""
+        ...
+
+    def key_of_queue(self, queue: str) -> bytes:
+        """The name of a queue of activities in the store, as `KeyDamaged` has it."""
+        ...
+
+    async def close(self) -> None: ...
+
+    # -- producers and clients -----------------------------------------------------------------------------------------
+
+    async def enqueue(self, batches: Sequence[Batch]) -> list[EnqueueResult]:
+        """Put batches into inboxes, one atomic step a batch, in order. At most one call at a time per session."""
+        ...
+
+    async def open_source(self, partition: int, source: str, incarnation: int, keep_ms: int) -> int:
+        """Become the producer of a source for a partition; gives the last sequence number accepted (-1: none).
+
+        A lower incarnation than the recorded one raises `SourceSuperseded`.
+        """
+        ...
+
+    async def read_replies(
+        self, group: int, client: str, after: StreamId, block_ms: int
+    ) -> Sequence[tuple[StreamId, bytes]]:
+        """Wait up to `block_ms` for answers after `after` (b"0" at first). One call at a time."""
+        ...
+
+    async def trim_replies(self, group: int, client: str, through: StreamId) -> None:
+        """Forget the answers up to and including `through`."""
+        ...
+
+    async def drop_replies(self, group: int, client: str) -> None:
+        """Forget the client's reply stream."""
+        ...
+
+    async def read_records(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
+        """The committed records of targets, by a connection that clients may share."""
+        ...
+
+    def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
+        """Pages of (target, record) of targets that have one and begin with `prefix`, ascending over the whole hub by the
+        bytes of their UTF-8 form; only those that come after `after`. What is there throughout is given exactly once."""
+        ...
+
+    def list_instances(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, InstanceView]]]:
+        """As `list_targets`, for instances: targets that do not begin with "@" and have a record or a start that waits.
+        One that passes from the second to the first meanwhile is there throughout."""
+        ...
+
+    async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
+        """Events of an instance's committed log, from the `first` (0) on, at most `count`."""
+        ...
+
+    async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
+        """An instance with the first of its events, at one moment as far as it matters: what a commit in between moves from
+        the start to the record is in one of them."""
+        ...
+
+    # -- workers: registry ---------------------------------------------------------------------------------------------
+
+    async def heartbeat(self, worker: str, info: Mapping[str, Any], ttl_ms: int) -> tuple[int, list[WorkerView]]:
+        """Say that a worker lives; gives the server's time and all workers heard of within their `ttl_ms`, by name."""
+        ...
+
+    async def leave(self, worker: str) -> None: ...
+
+    async def workers(self) -> list[WorkerView]: ...
+
+    async def publish(self, names: Mapping[str, Mapping[str, Any]], ttl_ms: int) -> None:
+        """Publish kinds (canonical name -> description). They are forgotten `ttl_ms` after they were last published."""
+        ...
+
+    async def published(self) -> dict[str, dict[str, Any]]: ...
+
+    # -- workers: leases -----------------------------------------------------------------------------------------------
+
+    async def read_leases(self) -> tuple[int, list[LeaseView]]:
+        """The server's time and the lease of every partition, in order."""
+        ...
+
+    async def acquire(
+        self, partition: int, worker: str, token: bytes, expected: bytes, lease_ms: int
+    ) -> Acquired | None:
+        """Take a partition whose lease token is `expected` (b"": it is free). None if it is another's by now.
+
+        Whether `expected` may be taken over is the caller's decision (HAZARDS 19); the swap is atomic. An `expected`
+        that was not released counts as an unclean end, unless its owner has said that it lives since the lease ran out,
+        or is `worker` itself: then it has lost the lease, and nothing else. A partition left in the middle of a commit
+        is quarantined: raises `TornCommit`.
+        """
+        ...
+
+    def renewer(self) -> Renewer:
+        """A way to prolong leases from a thread of its own, by a connection of its own."""
+        ...
+
+    async def release(self, partition: int, token: bytes) -> bool:
+        """Give a partition back cleanly: anyone may take it at once. False if it was not held with this token."""
+        ...
+
+    # -- workers: messages ---------------------------------------------------------------------------------------------
+
+    async def read_inboxes(
+        self, positions: Mapping[int, StreamId], count: int, block_ms: int
+    ) -> list[tuple[int, Sequence[Entry]]]:
+        """Entries after the given positions (b"0" for the start), at most `count` a partition; waits up to `block_ms`
+        when there are none. One call at a time."""
+        ...
+
+    async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[Loaded]]:
+        """The records of targets by partition, for the owner; with the logs of those that have one (instances: targets
+        that do not begin with "@")."""
+        ...
+
+    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+        """Apply commits of different partitions, in one round trip, each atomic. Raises `ServerChanged`, with nothing
+        sent, if `generation` is not the store's."""
+        ...
+
+    async def park(self, partition: int, token: bytes, target: str, stream_ids: Sequence[StreamId]) -> bool:
+        """Move messages of a target from the inbox to its park, under their stream IDs, ascending (HAZARDS 11).
+        Entries that are gone are passed over. False if the lease is another's."""
+        ...
+
+    async def read_park(self, partition: int, target: str, after: StreamId, count: int) -> Sequence[Entry]:
+        """A target's parked messages after a stream ID, oldest first."""
+        ...
+
+    async def fire_timers(self, partition: int, token: bytes, limit: int) -> tuple[int, int | None] | None:
+        """Move at most `limit` due timers into the inbox: how many, and when the next is due. None: not the owner."""
+        ...
+
+    async def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
+        """Careful mode: record what is about to run (HAZARDS 20). False if the lease is another's."""
+        ...
+
+    # -- workers: activities -------------------------------------------------------------------------------------------
+
+    async def tasks(self, partition: int, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """A page of the partition's own (not shared) tasks, (task ID, payload), and where to read on (b"" at first and
+        after the last). What is there throughout is given at least once."""
+        ...
+
+    async def mark_task(self, partition: int, token: bytes, task_id: bytes) -> int | None:
+        """Count one more try of a task that is suspected of ending workers; gives the tries so far, this one included,
+        0 if the task is gone. None: the lease is another's."""
+        ...
+
+    async def share_tasks(
+        self, partition: int, token: bytes, worker: str, tasks: Sequence[tuple[bytes, str]]
+    ) -> list[StreamId] | None:
+        """Make own tasks (task ID, queue) shared ones that this worker has taken, as when a partition is given back while
+        they run. Gives each one's entry, b"" for one that is gone or that another worker has by now. None: the lease is
+        another's. Sent again, it gives the same."""
+        ...
+
+    async def open_queues(self, queues: Sequence[str]) -> None:
+        """Get ready to take tasks from these queues. May be repeated."""
+        ...
+
+    async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
+        """Take at most `count` shared tasks, waiting up to `block_ms` when there are none. One call at a time. Tasks that
+        nobody wants any more are forgotten on the way.
+
+        Nothing is taken while it waits, so that a wait may be cancelled. What was taken by a call whose answer got lost
+        is for `retake_tasks`."""
+        ...
+
+    async def retake_tasks(self, queues: Sequence[str], worker: str, idle_ms: int, count: int) -> list[Taken]:
+        """Take over shared tasks of workers that have not kept them alive for `idle_ms`; this worker's own ones too."""
+        ...
+
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
+        """Say that these still run; gives the IDs of those that nobody wants any more (they are let go of), or that
+        another worker has."""
+        ...
+
+    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+        """Put tasks that this worker has taken back into their queues, as when it ends gracefully: they wait there again,
+        after the others, and that it had taken them does not count. Gives how many; not those that nobody wants any more
+        (they are let go of), or that another worker has. Sent again, it does nothing."""
+        ...
+
+    async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
+        """Put a task's result into its partition's inbox, if the task is still wanted and has no result yet, and let go
+        of what was taken; in one step. False if the result was not wanted. Sent again, it does no harm."""
+        ...
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    async def dead_letters(self, partition: int, after: StreamId, count: int) -> list[DeadLetter]: ...
+
+    async def last_dead_letter(self, partition: int) -> StreamId:
+        """The ID of the youngest dead letter, b"0-0" if there is none."""
+        ...
+
+    async def drop_dead_letter(self, partition: int, stream_id: StreamId) -> bool: ...
+
+    async def resend_dead_letter(self, letter: DeadLetter, destination: int, payload: bytes) -> bool:
+        """Put `payload` into the inbox of `destination` and drop the letter, in one step. False if it is gone."""
+        ...
+
+    async def info(self) -> list[PartitionInfo]:
+        """What the hub holds, partition by partition. For people: it costs some commands a partition."""
+        ...
+
+    async def refresh_facts(self) -> ServerFacts: ...

@@ -1,0 +1,197 @@
+"""What the parts of `MemoryStore` share: the hub's data, how calls are made on it, and what tests may do to it."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from stead.transport._contract.clock import Clock, ServerClock
+from stead.transport._contract.errors import ConnectionLost, ServerChanged
+from stead.transport._contract.layout import FORMAT
+from stead.transport._contract.left_out import LeftOut
+from stead.transport._contract.records import HubLayout, ServerFacts
+from stead.transport._contract.settings import Settings
+
+from .faults import Faults
+from .instances import has_work
+from .state import HubState, PartitionState
+from .waiting import Topic, Waiters, pause
+
+_T = TypeVar("_T")
+
+
+class MemoryBase:
+    """A server in this process."""
+
+    def __init__(self, hub: str, settings: Settings, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._clock: Clock = clock if clock is not None else ServerClock()
+        layout = HubLayout(
+            name=hub,
+            hub_id=secrets.token_hex(8),
+            partitions=settings.partitions,
+            slot_groups=min(settings.slot_groups, settings.partitions),
+            mode="direct",
+            format=FORMAT,
+            created_ms=self._clock.now_ms(),
+        )
+        self._layout = layout
+        self._state = HubState(layout, [PartitionState() for _ in range(layout.partitions)])
+        self._lock = threading.RLock()
+        self._waiters = Waiters(self._clock, self._lock)
+        self._run_id = secrets.token_hex(20)
+        self._generation = 1
+        self.left_out = LeftOut()
+        self.faults = Faults()
+        """What is to go wrong."""
+
+    @property
+    def layout(self) -> HubLayout:
+        return self._layout
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    @property
+    def generation(self) -> int:
+        return self._generation
+
+    @property
+    def facts(self) -> ServerFacts:
+        return ServerFacts(
+            version="memory",
+            run_id=self._run_id,
+            maxmemory_policy="noeviction",
+            appendonly=False,
+            appendfsync="",
+            cluster=False,
+            replicas=0,
+            used_memory_bytes=0,
+        )
+
+    def key_of_replies(self, group: int, client: str) -> bytes:
+        """There are no keys here; the name is as good as one."""
+        return f"reply:{group}:{client}".encode()
+
+    def key_of_queue(self, queue: str) -> bytes:
+        """There are no keys here; the name is as good as one."""
+        return f"queue:{queue}".encode()
+
+    async def close(self) -> None:
+        """Nothing: others in this process may still use the hub, and its data ends with the process."""
+
+    # -- for tests -----------------------------------------------------------------------------------------------------
+
+    def is_idle(self) -> bool:
+        """No message waits, but for those of blocked targets, no timer is due, and no activity is to be carried out, but for
+        those of queues that nobody serves."""
+        now_ms = self._clock.now_ms()
+        with self._lock:
+            return not any(
+                state.inbox
+                or (state.timers and state.timers.order[0][0] <= now_ms)
+                or any(target not in state.blocked for target in state.parks)
+                for state in self._state.partitions
+            ) and not has_work(self._state)
+
+    def next_due_ms(self) -> int | None:
+        """When the hub's earliest timer is due."""
+        with self._lock:
+            dues = [state.timers.next_due_ms for state in self._state.partitions]
+        return min((due_ms for due_ms in dues if due_ms is not None), default=None)
+
+    def snapshot(self) -> HubState:
+        """The hub as it is now, to be given to `restore`."""
+        with self._lock:
+            return copy.deepcopy(self._state)
+
+    def restart(self) -> None:
+        """The server restarts with all its data: it has a new run ID, and whoever waits loses the connection."""
+        with self._lock:
+            self._run_id = secrets.token_hex(20)
+            self._generation += 1
+            self._waiters.fail(ConnectionLost("the server restarts"))
+
+    def restore(self, snapshot: HubState) -> None:
+        """Fail over to a replica that lagged: what was written since the snapshot is lost (HAZARDS 1, 2)."""
+        with self._lock:
+            self._state = copy.deepcopy(snapshot)
+            self.restart()
+
+    def expire_leases(self, *partitions: int) -> None:
+        """Leases (of all partitions, if none is given) run out now."""
+        with self._lock:
+            for partition in partitions or range(self._layout.partitions):
+                lease = self._state.partitions[partition].lease
+                if lease.token:
+                    lease.expires_ms = self._clock.now_ms() - 1
+
+    def tear(self, partition: int) -> None:
+        """The partition looks as if a commit had stopped in the middle (HAZARDS 4)."""
+        with self._lock:
+            self._state.partitions[partition].applying = secrets.token_bytes(16)
+
+    # -- how calls are made --------------------------------------------------------------------------------------------
+
+    async def _call(self, method: str, step: Callable[[], _T]) -> _T:
+        """One step of the server, with what is to go wrong. Suspends, as a request over a network does."""
+        fault = self.faults.take(method)
+        await pause(self._clock, fault.delay_seconds if fault is not None else 0.0)
+        if fault is not None and (fault.refused or fault.parts == 0):
+            raise ConnectionLost(f"{method} was refused")
+        with self._lock:
+            answer = step()
+        if fault is not None and fault.lost:
+            raise ConnectionLost(f"the answer to {method} was lost")
+        return answer
+
+    async def _pipeline(
+        self, method: str, parts: Sequence[Callable[[], _T]], generation: int | None = None
+    ) -> list[_T]:
+        """Several steps in one request. A connection that is lost meanwhile may have carried some of them."""
+        fault = self.faults.take(method)
+        await pause(self._clock, fault.delay_seconds if fault is not None else 0.0)
+        if fault is not None and fault.refused:
+            raise ConnectionLost(f"{method} was refused")
+        answers: list[_T] = []
+        with self._lock:
+            if generation is not None and generation != self._generation:
+                raise ServerChanged(f"the server is of generation {self._generation}, not {generation}")
+        for part in parts if fault is None else parts[: fault.parts]:
+            with self._lock:
+                answers.append(part())
+        if fault is not None and fault.lost:
+            raise ConnectionLost(f"the answer to {method} was lost")
+        return answers
+
+    async def _read(
+        self, method: str, topics: Sequence[Topic], read: Callable[[], list[_T]], block_ms: int
+    ) -> list[_T]:
+        """A read that waits while there is nothing."""
+        deadline = self._clock.monotonic() + block_ms / 1000
+        found = await self._call(method, read)
+        while not found:
+            seconds = deadline - self._clock.monotonic()
+            if seconds <= 0:
+                break
+            with self._lock:  # between looking and waiting nothing can come
+                found = read()
+                waiter = None if found else self._waiters.enter(topics)
+            if waiter is not None:
+                await waiter.wait(seconds)
+        return found
+
+    def call_blocking(self, method: str, step: Callable[[HubState], _T]) -> _T:
+        """One step from a thread without an event loop. For the renewer."""
+        fault = self.faults.take(method)
+        if fault is not None and fault.refused:
+            raise ConnectionLost(f"{method} was refused")
+        with self._lock:
+            answer = step(self._state)
+        if fault is not None and fault.lost:
+            raise ConnectionLost(f"the answer to {method} was lost")
+        return answer

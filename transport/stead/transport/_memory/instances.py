@@ -1,0 +1,216 @@
+"""The atomic steps of what only instances have, on plain data: logs, reservations, activities and their queues."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stead.transport._contract.records import Batch, Commit, Reuse, StreamId, Taken, doubtful, in_order, stream_order
+
+from .leases import check_whole, outlived, owns
+from .state import Delivery, HubState, KeptTask, Order, PartitionState, format_id
+
+_FINISHED = frozenset({b"\x01", b"\x03", b"\x04", b"\x05"})  # what the record of a finished instance begins with
+
+
+def reserve(hub: HubState, batch: Batch) -> frozenset[int]:
+    """Reserve the instances that a batch starts; gives the positions of starts whose IDs are taken (HAZARDS 14)."""
+    state = hub.partitions[batch.partition]
+    refused: set[int] = set()
+    for start in batch.starts:
+        record = state.records.get(start.target)
+        if start.reuse is Reuse.ALWAYS:
+            free = True
+        elif start.target in state.starts:
+            free = False
+        else:
+            free = record is None or (start.reuse is Reuse.FINISHED and record[:1] in _FINISHED)
+        if free:
+            state.starts[start.target] = (start.message_id, batch.payloads[start.position])
+            hub.add_to_index(batch.partition, start.target)
+        else:
+            refused.add(start.position)
+    return frozenset(refused)
+
+
+def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms: int) -> None:
+    """The part of a commit that instances have."""
+    for log in commit.logs:
+        if log.reset:
+            state.logs.pop(log.target, None)
+        if log.events:
+            state.logs.setdefault(log.target, []).extend(log.events)
+    for task_id in commit.dropped:
+        state.tasks.pop(task_id, None)
+        state.tries.pop(task_id, None)
+    for task in commit.tasks:
+        kept = state.tasks[task.task_id] = KeptTask(task.payload)
+        if task.shared:
+            kept.queue = task.queue
+            kept.entry = hub.queue(task.queue).append(now_ms, commit.partition, task.task_id)
+    for target, message_id in commit.started:
+        if target in state.starts and state.starts[target][0] == message_id:
+            del state.starts[target]
+    for _, _, start in in_order(commit.sends, commit.starts):
+        if start is not None:
+            hub.partitions[start.partition].starts.setdefault(start.target, (start.message_id, start.payload))
+            hub.add_to_index(start.partition, start.target)
+    for target in doubtful(commit):
+        if target in state.starts or target in state.records:
+            hub.add_to_index(commit.partition, target)
+        else:
+            hub.remove_from_index(commit.partition, target)
+
+
+# -- activities --------------------------------------------------------------------------------------------------------
+
+
+def own_tasks(state: PartitionState, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """A page of the tasks that the owner has to carry out, and where to read on."""
+    page = sorted(task_id for task_id in state.tasks if task_id > after)[:count]
+    own = [(task_id, state.tasks[task_id].payload) for task_id in page if state.tasks[task_id].own]
+    return own, page[-1] if len(page) == count else b""
+
+
+def mark_task(partition: int, state: PartitionState, token: bytes, task_id: bytes) -> int | None:
+    """Count one more try of a task that is suspected of ending workers (HAZARDS 20)."""
+    if not owns(state, token):
+        return None
+    check_whole(partition, state)
+    kept = state.tasks.get(task_id)
+    if kept is None or kept.done:
+        return 0
+    state.tries[task_id] = state.tries.get(task_id, 0) + 1
+    return state.tries[task_id]
+
+
+def share_tasks(
+    hub: HubState, partition: int, token: bytes, worker: str, tasks: Sequence[tuple[bytes, str]], now_ms: int
+) -> list[StreamId] | None:
+    """Put own tasks into their queues, as taken by this worker. Sent again, it gives the same."""
+    state = hub.partitions[partition]
+    if not owns(state, token):
+        return None
+    check_whole(partition, state)
+    entries: list[StreamId] = []
+    for task_id, name in tasks:
+        queue = hub.queue(name)
+        kept = state.tasks.get(task_id)
+        entry = b""
+        if kept is not None and kept.own:
+            kept.queue, kept.entry = name, queue.append(now_ms, partition, task_id)
+            queue.taken[kept.entry] = Delivery(worker, now_ms, 1)
+            entry = format_id(kept.entry)
+        elif kept is not None and not kept.done and kept.queue == name:
+            delivery = queue.taken.get(kept.entry)
+            if delivery is not None and delivery.worker == worker:
+                entry = format_id(kept.entry)
+        entries.append(entry)
+    return entries
+
+
+def take_tasks(hub: HubState, queues: Sequence[str], worker: str, count: int, now_ms: int) -> list[Taken]:
+    """Take tasks that wait; those that nobody wants any more are forgotten on the way."""
+    while True:
+        entries: list[tuple[str, Order]] = []
+        for name in queues:
+            queue = hub.queue(name)
+            while len(entries) < count and (orders := queue.stream.after(queue.delivered, 1)):
+                queue.delivered = orders[0]
+                if orders[0] not in queue.taken:  # else it was taken when it came
+                    queue.taken[orders[0]] = Delivery(worker, now_ms, 1 + queue.before.get(orders[0], 0))
+                    entries.append((name, orders[0]))
+        taken = [task for name, order in entries for task in _wanted(hub, name, order)]
+        if taken or not entries:
+            return taken
+
+
+def retake_tasks(
+    hub: HubState, queues: Sequence[str], worker: str, idle_ms: int, count: int, now_ms: int
+) -> list[Taken]:
+    """Take over tasks of workers that have not kept them alive."""
+    entries: list[tuple[str, Order]] = []
+    for name in queues:
+        queue = hub.queue(name)
+        for order, delivery in sorted(queue.taken.items(), key=lambda item: item[0]):
+            if len(entries) < count and now_ms - delivery.kept_ms >= idle_ms:
+                given_up_ms = 0 if delivery.worker == worker else delivery.kept_ms + idle_ms
+                ended = idle_ms == 0 or not outlived(hub.workers, delivery.worker, given_up_ms)
+                queue.taken[order] = Delivery(worker, now_ms, delivery.count + ended)
+                entries.append((name, order))
+    return [task for name, order in entries for task in _wanted(hub, name, order)]
+
+
+def _wanted(hub: HubState, name: str, order: Order) -> list[Taken]:
+    """The task of an entry that was taken; nothing if it is gone, or is elsewhere: then the entry goes too."""
+    queue = hub.queues[name]
+    partition, task_id = queue.tasks[order]
+    if not _is_wanted(hub, partition, task_id, name, order):
+        queue.forget(order)
+        return []
+    payload = hub.partitions[partition].tasks[task_id].payload
+    return [Taken(name, format_id(order), partition, task_id, payload, queue.taken[order].count)]
+
+
+def _is_wanted(hub: HubState, partition: int, task_id: bytes, queue: str, order: Order) -> bool:
+    kept = hub.partitions[partition].tasks.get(task_id)
+    return kept is not None and not kept.done and (kept.queue, kept.entry) == (queue, order)
+
+
+def keep_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: int) -> list[bytes]:
+    """Say that tasks still run; gives those that nobody wants any more or that another worker has."""
+    lost: list[bytes] = []
+    for task in taken:
+        queue = hub.queue(task.queue)
+        order = stream_order(task.entry)
+        delivery = queue.taken.get(order)
+        if not _is_wanted(hub, task.partition, task.task_id, task.queue, order):
+            queue.forget(order)
+            lost.append(task.task_id)
+        elif delivery is None or delivery.worker != worker:
+            lost.append(task.task_id)
+        else:
+            delivery.kept_ms = now_ms
+    return lost
+
+
+def give_back_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: int) -> list[Taken]:
+    """Let tasks wait in their queues again, as if this worker had not taken them; gives those that do."""
+    given: list[Taken] = []
+    for task in taken:
+        queue = hub.queue(task.queue)
+        order = stream_order(task.entry)
+        delivery = queue.taken.get(order)
+        if not _is_wanted(hub, task.partition, task.task_id, task.queue, order):
+            queue.forget(order)
+        elif delivery is not None and delivery.worker == worker:
+            queue.forget(order)
+            kept = hub.partitions[task.partition].tasks[task.task_id]
+            kept.entry = queue.append(now_ms, task.partition, task.task_id, delivery.count - 1)
+            given.append(task)
+    return given
+
+
+def complete_task(
+    hub: HubState, partition: int, task_id: bytes, payload: bytes, taken: Taken | None, now_ms: int
+) -> bool:
+    """Put a task's result into the inbox, if it is still wanted and has none yet, and let go of what was taken."""
+    state = hub.partitions[partition]
+    kept = state.tasks.get(task_id)
+    wanted = kept is not None and not kept.done
+    if kept is not None and wanted:
+        kept.done = True
+        state.inbox.append(now_ms, payload)
+    if taken is not None:
+        hub.queue(taken.queue).forget(stream_order(taken.entry))
+    return wanted
+
+
+def has_work(hub: HubState) -> bool:
+    """Whether an activity is under way, or waits for the partition's owner or in a queue that is served."""
+    if any(kept.own for state in hub.partitions for kept in state.tasks.values()):
+        return True
+    return any(
+        (order in queue.taken or queue.opened) and _is_wanted(hub, partition, task_id, name, order)
+        for name, queue in hub.queues.items()
+        for order, (partition, task_id) in queue.tasks.items()
+    )

@@ -1,0 +1,295 @@
+"""What a hub holds, as plain data: the dictionaries on which `MemoryStore` carries out its steps.
+
+All of it is deep-copiable, so that a test can take a snapshot and later put it back, as a fail-over to a replica that
+lagged would. Nothing here waits or reads a clock.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from stead.transport._contract.records import Entry, HubLayout, Running, StreamId, Timer, stream_order
+
+Order = tuple[int, int]  # a stream ID as numbers: milliseconds, sequence number
+
+_COMPACT_ABOVE = 64  # IDs of deleted entries are swept out when they are more than this and more than half
+
+
+def format_id(order: Order) -> StreamId:
+    """A stream ID as the server writes it."""
+    return b"%d-%d" % order
+
+
+@dataclass(slots=True)
+class Stream:
+    """An append-only log with deletions, as a server's stream: an emptied one keeps its last ID.
+
+    Invariant: `order` is ascending and holds every key of `entries`; what it holds beyond them was deleted.
+    """
+
+    entries: dict[Order, bytes] = field(default_factory=dict[Order, bytes])
+    order: list[Order] = field(default_factory=list[Order])
+    last: Order = (0, 0)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def first(self) -> Order | None:
+        return next(iter(self), None)
+
+    @property
+    def youngest(self) -> bytes:
+        """The ID of the last entry that is there."""
+        return b"%d-%d" % next((order for order in reversed(self.order) if order in self.entries), (0, 0))
+
+    def __iter__(self) -> Iterator[Order]:
+        return (order for order in self.order if order in self.entries)
+
+    def append(self, now_ms: int, payload: bytes) -> Order:
+        """Add an entry under the next ID: the server's time, or one more than the last if time has not moved on."""
+        order = (now_ms, 0) if now_ms > self.last[0] else (self.last[0], self.last[1] + 1)
+        self.insert(order, payload)
+        return order
+
+    def insert(self, order: Order, payload: bytes) -> None:
+        """Add an entry under an ID of the caller's choice; one that is there stays as it is."""
+        if order in self.entries:
+            return
+        if order > self.last:
+            self.order.append(order)
+            self.last = order
+        else:
+            place = bisect_left(self.order, order)
+            if self.order[place : place + 1] != [order]:
+                self.order.insert(place, order)
+        self.entries[order] = payload
+
+    def delete(self, order: Order) -> bytes | None:
+        """Remove an entry; gives what it held, or None if it was not there."""
+        payload = self.entries.pop(order, None)
+        if len(self.order) > _COMPACT_ABOVE + 2 * len(self.entries):
+            self.order = list(self)
+        return payload
+
+    def after(self, position: Order, count: int) -> list[Order]:
+        """The IDs of at most `count` entries after `position`, ascending."""
+        found: list[Order] = []
+        for index in range(bisect_right(self.order, position), len(self.order)):
+            if len(found) >= count:
+                break
+            if self.order[index] in self.entries:
+                found.append(self.order[index])
+        return found
+
+    def read(self, position: StreamId, count: int) -> list[Entry]:
+        """Entries after a stream ID in the form in which a server answers."""
+        orders = self.after(stream_order(position), count)
+        return [[format_id(order), [b"m", self.entries[order]]] for order in orders]
+
+
+@dataclass(slots=True)
+class Timers:
+    """Messages that enter the inbox later, in the order in which they will: by due time, then by timer ID.
+
+    Invariant: `order` is ascending and holds the due time and ID of every key of `by_id`, and nothing else.
+    """
+
+    by_id: dict[bytes, Timer] = field(default_factory=dict[bytes, Timer])
+    order: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
+
+    def __len__(self) -> int:
+        return len(self.by_id)
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """When the earliest is due."""
+        return self.order[0][0] if self.order else None
+
+    def set(self, timer: Timer) -> None:
+        """Add a timer; one with the same ID is replaced."""
+        self.cancel(timer.timer_id)
+        self.by_id[timer.timer_id] = timer
+        insort(self.order, (timer.due_ms, timer.timer_id))
+
+    def cancel(self, timer_id: bytes) -> None:
+        """Remove a timer, if it is there."""
+        timer = self.by_id.pop(timer_id, None)
+        if timer is not None:
+            del self.order[bisect_left(self.order, (timer.due_ms, timer_id))]
+
+    def take_due(self, now_ms: int, limit: int) -> list[bytes]:
+        """Remove at most `limit` timers that are due; gives their messages in order."""
+        count = bisect_left(self.order, (now_ms + 1, b""))
+        taken = self.order[: min(count, limit)]
+        del self.order[: len(taken)]
+        return [self.by_id.pop(timer_id).payload for _, timer_id in taken]
+
+
+@dataclass(slots=True)
+class Session:
+    """How far a session or a source of a producer has come (HAZARDS 3)."""
+
+    last: int
+    incarnation: int
+    expires_ms: int
+    refused: frozenset[int] = frozenset()  # positions of starts in the last batch
+
+
+@dataclass(slots=True)
+class Lease:
+    """Who holds a partition. A free one has an empty token."""
+
+    token: bytes = b""
+    owner: str = ""
+    epoch: int = 0
+    expires_ms: int = 0
+    free_since_ms: int = 0
+
+
+@dataclass(slots=True)
+class KeptTask:
+    """An activity whose result is not recorded yet."""
+
+    payload: bytes
+    queue: str | None = None  # of a shared one
+    entry: Order = (0, 0)  # of a shared one: where it is in the queue
+    done: bool = False  # its result is in the inbox
+
+    @property
+    def own(self) -> bool:
+        """Whether it is for the partition's owner to run."""
+        return self.queue is None and not self.done
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A shared task that a worker has taken."""
+
+    worker: str
+    kept_ms: int  # when it was taken, or the worker last said that it runs
+    count: int  # how often it was taken
+
+
+@dataclass(slots=True)
+class Queue:
+    """The shared tasks of a queue, as a server's stream with a consumer group.
+
+    Invariant: every key of `taken` is at most `delivered`.
+    """
+
+    stream: Stream = field(default_factory=Stream)  # of the partitions and IDs of tasks
+    tasks: dict[Order, tuple[int, bytes]] = field(default_factory=dict[Order, tuple[int, bytes]])
+    delivered: Order = (0, 0)  # everything after it waits to be taken for the first time
+    taken: dict[Order, Delivery] = field(default_factory=dict[Order, Delivery])
+    before: dict[Order, int] = field(default_factory=dict[Order, int])  # of those given back: how often they were taken
+    opened: bool = False  # a worker has said that it takes tasks from it
+
+    def append(self, now_ms: int, partition: int, task_id: bytes, before: int = 0) -> Order:
+        """Let a task wait. `before`: how often it was taken already."""
+        order = self.stream.append(now_ms, b"")
+        self.tasks[order] = (partition, task_id)
+        if before:
+            self.before[order] = before
+        return order
+
+    def forget(self, order: Order) -> None:
+        """A task is completed, or nobody wants it any more."""
+        self.stream.delete(order)
+        self.tasks.pop(order, None)
+        self.taken.pop(order, None)
+        self.before.pop(order, None)
+
+
+@dataclass(slots=True)
+class PartitionState:
+    """Everything of one partition.
+
+    Invariants: `inbox` and `parks` together hold exactly the messages whose effects are not committed yet (see docs/explanation/design.md);
+    `index` holds the targets that have a record or, in `starts`, a reservation.
+    """
+
+    inbox: Stream = field(default_factory=Stream)
+    parks: dict[str, Stream] = field(default_factory=dict[str, Stream])
+    blocked: dict[str, str] = field(default_factory=dict[str, str])
+    records: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    index: set[str] = field(default_factory=set[str])
+    timers: Timers = field(default_factory=Timers)
+    sessions: dict[str, Session] = field(default_factory=dict[str, Session])
+    dead: Stream = field(default_factory=Stream)
+    dead_trimmed: int = 0
+    lease: Lease = field(default_factory=Lease)
+    commit_id: bytes = b""
+    applying: bytes = b""  # a commit that began and did not end: the partition is quarantined (HAZARDS 4)
+    unclean: int = 0
+    suspect_until: Order = (0, 0)
+    running: Running | None = None
+    starts: dict[str, tuple[bytes, bytes]] = field(default_factory=dict[str, tuple[bytes, bytes]])  # ID, envelope
+    tasks: dict[bytes, KeptTask] = field(default_factory=dict[bytes, KeptTask])
+    tries: dict[bytes, int] = field(default_factory=dict[bytes, int])
+    logs: dict[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
+
+
+@dataclass(slots=True)
+class Replies:
+    """The answers that wait for one client."""
+
+    stream: Stream = field(default_factory=Stream)
+    expires_ms: int = 0
+
+
+@dataclass(slots=True)
+class Beat:
+    """What a worker said of itself, and until when it counts as alive."""
+
+    beat_ms: int
+    expires_ms: int
+    info: bytes
+
+
+@dataclass(slots=True)
+class HubState:
+    """Everything of one hub.
+
+    Invariant: `index` is ascending and holds the UTF-8 form and the partition of every member of every partition's
+    `index`.
+    """
+
+    layout: HubLayout
+    partitions: list[PartitionState]
+    index: list[tuple[bytes, int]] = field(default_factory=list[tuple[bytes, int]])
+    replies: dict[tuple[int, str], Replies] = field(default_factory=dict[tuple[int, str], Replies])
+    workers: dict[str, Beat] = field(default_factory=dict[str, Beat])
+    names: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until, description
+    queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
+
+    def add_to_index(self, partition: int, target: str) -> None:
+        members = self.partitions[partition].index
+        if target not in members:
+            members.add(target)
+            insort(self.index, (target.encode(), partition))
+
+    def remove_from_index(self, partition: int, target: str) -> None:
+        members = self.partitions[partition].index
+        if target in members:
+            members.remove(target)
+            del self.index[bisect_left(self.index, (target.encode(), partition))]
+
+    def queue(self, name: str) -> Queue:
+        """A queue; one that is not there is made."""
+        return self.queues.setdefault(name, Queue())
+
+    def page(self, prefix: bytes, after: bytes | None, count: int, *, entities: bool = True) -> list[tuple[str, int]]:
+        """At most `count` indexed targets that begin with `prefix`, after `after`, ascending by their UTF-8 form."""
+        beyond = len(self.partitions)  # above every partition's number
+        start = bisect_left(self.index, (prefix, -1)) if after is None else bisect_right(self.index, (after, beyond))
+        page: list[tuple[str, int]] = []
+        for encoded, partition in islice(self.index, start, None):
+            if len(page) == count or not encoded.startswith(prefix):
+                break
+            if entities or not encoded.startswith(b"@"):
+                page.append((encoded.decode(), partition))
+        return page

@@ -1,0 +1,318 @@
+"""The atomic steps of a hub on plain data: each function is the twin of one script in `lua/`.
+
+They read no clock and do not wait; whoever calls them holds the store's lock, so that each is one step for everyone.
+As in the scripts, everything is checked before the first change (HAZARDS 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from stead.transport._contract.errors import SourceSuperseded
+from stead.transport._contract.records import (
+    Acquired,
+    Batch,
+    Commit,
+    CommitVerdict,
+    EnqueueResult,
+    LeaseView,
+    PartitionInfo,
+    Reply,
+    Running,
+    StreamId,
+    Unpark,
+    Verdict,
+    in_order,
+    stream_order,
+)
+
+from .instances import reserve, write_instances
+from .leases import NOBODY, check_whole, outlived, owns
+from .state import Beat, HubState, Order, PartitionState, Replies, Session, Stream, format_id
+
+_UNKNOWN = Session(-1, 0, 0)  # what the store does not know begins after -1
+
+
+# -- producers ---------------------------------------------------------------------------------------------------------
+
+
+def enqueue(hub: HubState, batch: Batch, now_ms: int) -> EnqueueResult:
+    """Put a batch into the inbox, once however often it is sent, if there is room (HAZARDS 3)."""
+    state = hub.partitions[batch.partition]
+    record = _session(state, batch.session, now_ms)
+    known = record or _UNKNOWN
+    if batch.incarnation < known.incarnation:
+        return EnqueueResult(Verdict.SUPERSEDED, known.incarnation)
+    if record is not None and record.last >= batch.last:
+        record.expires_ms = now_ms + batch.keep_ms
+        # What was refused is remembered of the last batch alone: no other one is sent again by who needs to know.
+        return EnqueueResult(
+            Verdict.DUPLICATE, record.last, record.refused if record.last == batch.last else frozenset()
+        )
+    if known.last != batch.previous:
+        return EnqueueResult(Verdict.GAP, known.last)
+    waiting = len(state.inbox) + _parked(state)
+    if waiting + len(batch.payloads) > batch.backlog_max:
+        return EnqueueResult(Verdict.BACKLOG, waiting)
+    refused = reserve(hub, batch) if batch.starts else frozenset[int]()
+    for position, payload in enumerate(batch.payloads):
+        if position not in refused:
+            state.inbox.append(now_ms, payload)
+    state.sessions[batch.session] = Session(batch.last, batch.incarnation, now_ms + batch.keep_ms, refused)
+    return EnqueueResult(Verdict.ACCEPTED, batch.last, refused)
+
+
+def open_source(state: PartitionState, source: str, incarnation: int, keep_ms: int, now_ms: int) -> int:
+    """Make a producer the one of its source; gives the last number accepted."""
+    session = f"source:{source}"
+    known = _session(state, session, now_ms) or _UNKNOWN
+    if incarnation < known.incarnation:
+        raise SourceSuperseded(source)
+    state.sessions[session] = Session(known.last, incarnation, now_ms + keep_ms, known.refused)
+    return known.last
+
+
+def _session(state: PartitionState, session: str, now_ms: int) -> Session | None:
+    record = state.sessions.get(session)
+    if record is not None:
+        return record if record.expires_ms > now_ms else None
+    for name in [name for name, other in state.sessions.items() if other.expires_ms <= now_ms]:
+        del state.sessions[name]  # a new session comes: a good time to forget those that have ended
+    return None
+
+
+def _parked(state: PartitionState) -> int:
+    return sum(len(park) for park in state.parks.values())
+
+
+# -- leases ------------------------------------------------------------------------------------------------------------
+
+
+def acquire(
+    partition: int,
+    state: PartitionState,
+    worker: str,
+    token: bytes,
+    expected: bytes,
+    lease_ms: int,
+    now_ms: int,
+    workers: Mapping[str, Beat] = NOBODY,
+) -> Acquired | None:
+    """Take a partition whose lease token is the expected one. Sent again, it gives the same.
+
+    A token is drawn anew for each acquisition: one that is there already was put there by this very request, whose
+    answer was lost.
+    """
+    lease = state.lease
+    again = token != b"" and lease.token == token
+    if not again and lease.token != expected:
+        return None
+    check_whole(partition, state)
+    lives = outlived(workers, lease.owner, 0 if lease.owner == worker else lease.expires_ms)
+    lease.token, lease.owner, lease.free_since_ms = token, worker, 0
+    lease.epoch += 0 if again else 1
+    lease.expires_ms = now_ms + lease_ms
+    if expected and not again and lives:  # its owner only lost it
+        take_back_try(state)
+    elif expected and not again:  # its owner did not release it
+        state.unclean += 1
+        state.suspect_until = state.inbox.last
+    return Acquired(
+        partition=partition,
+        token=token,
+        epoch=lease.epoch,
+        commit_id=state.commit_id,
+        now_ms=now_ms,
+        next_due_ms=state.timers.next_due_ms,
+        parked={target: format_id(park.first) for target, park in state.parks.items() if park.first is not None},
+        blocked=dict(state.blocked),
+        unclean=state.unclean,
+        suspect_until=format_id(state.suspect_until),
+        running=state.running,
+    )
+
+
+def release(state: PartitionState, token: bytes, now_ms: int) -> bool:
+    """Give a partition back: it is free, and its last owner ended cleanly."""
+    if not owns(state, token):
+        return False
+    state.lease.token, state.lease.owner = b"", ""
+    state.lease.expires_ms, state.lease.free_since_ms = 0, now_ms
+    take_back_try(state)
+    return True
+
+
+def take_back_try(state: PartitionState) -> None:
+    """Whoever ran what the marker names has not ended on it: that try does not count."""
+    running = state.running
+    if running is not None:
+        state.running = replace(running, tries=running.tries - 1) if running.tries > 1 else None
+
+
+def renew(hub: HubState, leases: Mapping[int, bytes], lease_ms: int, now_ms: int) -> set[int]:
+    """Prolong leases that are still held with the given tokens; gives the partitions of the others."""
+    held = {partition for partition, token in leases.items() if owns(hub.partitions[partition], token)}
+    for partition in held:
+        hub.partitions[partition].lease.expires_ms = now_ms + lease_ms
+    return set(leases) - held
+
+
+def mark_running(state: PartitionState, token: bytes, running: Running) -> bool:
+    """Careful mode: record which message is about to run (HAZARDS 20)."""
+    if not owns(state, token):
+        return False
+    state.running = running
+    return True
+
+
+def lease_view(partition: int, state: PartitionState) -> LeaseView:
+    lease = state.lease
+    return LeaseView(
+        partition=partition,
+        token=lease.token,
+        owner=lease.owner,
+        epoch=lease.epoch,
+        expires_ms=lease.expires_ms,
+        free_since_ms=lease.free_since_ms,
+        quarantined=state.applying != state.commit_id,
+    )
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+
+def park(partition: int, state: PartitionState, token: bytes, target: str, stream_ids: Sequence[StreamId]) -> bool:
+    """Move messages of a target from the inbox to its park, under their own stream IDs (HAZARDS 11)."""
+    if not owns(state, token):
+        return False
+    check_whole(partition, state)
+    for stream_id in stream_ids:
+        order = stream_order(stream_id)
+        payload = state.inbox.delete(order)
+        if payload is not None:
+            state.parks.setdefault(target, Stream()).insert(order, payload)
+    return True
+
+
+def fire_timers(
+    partition: int, state: PartitionState, token: bytes, limit: int, now_ms: int
+) -> tuple[int, int | None] | None:
+    """Move timers that are due into the inbox, the earliest first (HAZARDS 24)."""
+    if not owns(state, token):
+        return None
+    check_whole(partition, state)
+    fired = state.timers.take_due(now_ms, limit)
+    for payload in fired:
+        state.inbox.append(now_ms, payload)
+    return len(fired), state.timers.next_due_ms
+
+
+# -- the commit --------------------------------------------------------------------------------------------------------
+
+
+def commit(hub: HubState, commit: Commit, now_ms: int, dead_letters_max: int, reply_keep_ms: int) -> CommitVerdict:
+    """Write the effects of a partition's turns, fenced by the lease token and the commit before (HAZARDS 1)."""
+    state = hub.partitions[commit.partition]
+    if state.commit_id == commit.commit_id:
+        return CommitVerdict.ALREADY
+    if not owns(state, commit.token):
+        return CommitVerdict.FENCED
+    if state.applying != state.commit_id:
+        return CommitVerdict.TORN
+    if state.commit_id != commit.previous:
+        return CommitVerdict.FENCED
+    for stream_id in commit.consumed:
+        state.inbox.delete(stream_order(stream_id))
+    for unpark in commit.unparked:
+        _unpark(state, unpark)
+    _write_entities(hub, state, commit)
+    for partition, payload, _ in in_order(commit.sends, commit.starts):
+        hub.partitions[partition].inbox.append(now_ms, payload)
+    for reply in commit.replies:
+        _answer(hub, reply, now_ms, reply_keep_ms)
+    for letter in commit.dead:
+        state.dead.append(now_ms, letter)
+    if commit.dead:
+        _trim_dead(state, dead_letters_max)
+    write_instances(hub, state, commit, now_ms)
+    _write_marks(state, commit)
+    state.applying = state.commit_id = commit.commit_id
+    return CommitVerdict.APPLIED
+
+
+def _write_entities(hub: HubState, state: PartitionState, commit: Commit) -> None:
+    for target in commit.deleted:
+        state.records.pop(target, None)
+        hub.remove_from_index(commit.partition, target)
+    state.records.update(commit.states)
+    for target in commit.created:
+        hub.add_to_index(commit.partition, target)
+    for timer_id in commit.cancelled:
+        state.timers.cancel(timer_id)
+    for timer in commit.timers:
+        state.timers.set(timer)
+
+
+def _write_marks(state: PartitionState, commit: Commit) -> None:
+    for target in commit.unblocked:
+        state.blocked.pop(target, None)
+    state.blocked.update(commit.blocked)
+    if commit.suspect_passed:
+        state.unclean, state.suspect_until = 0, (0, 0)
+    if commit.suspect_passed or commit.clear_running:
+        state.running = None
+
+
+def _unpark(state: PartitionState, unpark: Unpark) -> None:
+    """Whether the park is now empty is seen, not believed: a message that is still there is never forgotten."""
+    parked = state.parks.get(unpark.target)
+    if parked is None:
+        return
+    for stream_id in unpark.stream_ids:
+        parked.delete(stream_order(stream_id))
+    if not parked:
+        del state.parks[unpark.target]
+
+
+def _answer(hub: HubState, reply: Reply, now_ms: int, reply_keep_ms: int) -> None:
+    replies = waiting_replies(hub, reply.group, reply.client, now_ms)
+    if replies is None:
+        for address in [address for address, other in hub.replies.items() if other.expires_ms <= now_ms]:
+            del hub.replies[address]
+        replies = hub.replies[reply.group, reply.client] = Replies()
+    replies.stream.append(now_ms, reply.payload)
+    replies.expires_ms = now_ms + reply_keep_ms
+
+
+def _trim_dead(state: PartitionState, dead_letters_max: int) -> None:
+    oldest: list[Order] = list(state.dead)[: max(0, len(state.dead) - dead_letters_max)]
+    for order in oldest:
+        state.dead.delete(order)
+    state.dead_trimmed += len(oldest)
+
+
+def waiting_replies(hub: HubState, group: int, client: str, now_ms: int) -> Replies | None:
+    """The answers that wait for a client, if any were not forgotten."""
+    replies = hub.replies.get((group, client))
+    return replies if replies is not None and replies.expires_ms > now_ms else None
+
+
+# -- people ------------------------------------------------------------------------------------------------------------
+
+
+def partition_info(partition: int, state: PartitionState) -> PartitionInfo:
+    entities = sum(target.startswith("@") for target in state.index)
+    return PartitionInfo(
+        lease=lease_view(partition, state),
+        backlog=len(state.inbox),
+        parked=_parked(state),
+        parked_targets=len(state.parks),
+        blocked=dict(state.blocked),
+        entities=entities,
+        timers=len(state.timers),
+        dead=len(state.dead),
+        dead_trimmed=state.dead_trimmed,
+        instances=len(state.index) - entities,
+        tasks=len(state.tasks),
+    )

@@ -1,0 +1,202 @@
+"""The part of `RedisStore` that carries out activities: tasks of a partition, and queues that all workers share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from stead.transport._contract.errors import KeyDamaged
+from stead.transport._contract.records import StreamId, Taken
+
+from .base import RedisBase, concerning, is_owner
+from .keys import Keys
+from .scripts import COMPLETE, GIVEBACK, KEEP, MARK, OPEN, RETAKE, SHARE, TAKE, command
+
+# A worker that has nothing from a queue and has not asked for so long is forgotten there: names are drawn anew.
+_FORGET_MS = 3_600_000
+
+
+class TaskSide(RedisBase):
+    """Activities."""
+
+    _takes_so_far = 0
+
+    # -- a partition's own ---------------------------------------------------------------------------------------------
+
+    async def tasks(self, partition: int, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """A page of the partition's own (not shared) tasks, (task ID, payload), and where to read on (b"" at first and
+        after the last). What is there throughout is given at least once.
+        """
+        scan = command(b"HSCAN", self._keys.partitions[partition].tasks, after or b"0", b"COUNT", count)
+        with concerning(partition):
+            cursor, flat = await self._loads.one(scan)
+        own = [(task_id, kept[1:]) for task_id, kept in zip(flat[::2], flat[1::2], strict=True) if kept[:1] == b"O"]
+        return own, b"" if cursor == b"0" else cursor
+
+    async def mark_task(self, partition: int, token: bytes, task_id: bytes) -> int | None:
+        """Count one more try of a task that is suspected of ending workers; gives the tries so far, this one included,
+        0 if the task is gone. None: the lease is another's.
+        """
+        keys = self._keys.partitions[partition]
+        with concerning(partition):
+            answer = await self._commits.one(MARK.packed((keys.lease, keys.tasks, keys.tries), token, task_id))
+            return int(answer[1]) if is_owner(partition, answer) else None
+
+    async def share_tasks(
+        self, partition: int, token: bytes, worker: str, tasks: Sequence[tuple[bytes, str]]
+    ) -> list[StreamId] | None:
+        """Make own tasks (task ID, queue) shared ones that this worker has taken, as when a partition is given back while
+        they run. Gives each one's entry, b"" for one that is gone. None: the lease is another's.
+        """
+        keys = self._keys.partitions[partition]
+        names = _Names(keys.lease, keys.tasks)
+        wanted = [(task_id, names.place(self._keys.queue(queue))) for task_id, queue in tasks]
+        with concerning(partition):
+            answer = await self._commits.one(SHARE.packed(names.names, token, worker, str(partition), wanted))
+            if not is_owner(partition, answer):
+                return None
+        entries: list[StreamId] = answer[1]
+        return entries
+
+    # -- shared queues -------------------------------------------------------------------------------------------------
+
+    async def open_queues(self, queues: Sequence[str]) -> None:
+        """Get ready to take tasks from these queues. May be repeated."""
+        if queues:
+            names = [*(self._keys.queue(queue) for queue in queues), self._keys.record]
+            await self._queries.one(OPEN.call(names, _FORGET_MS, self._layout.hub_id))
+
+    async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
+        """Take at most `count` shared tasks, waiting up to `block_ms` when there are none. One call at a time. Tasks that
+        nobody wants any more are forgotten on the way.
+
+        Nothing is taken while this waits, so one that is cancelled then loses nothing.
+        """
+        if not queues or count <= 0:
+            return []
+        # Each queue is the first one in its turn: a full one would starve the others.
+        self._takes_so_far += 1
+        first = self._takes_so_far % len(queues)
+        queues = [*queues[first:], *queues[:first]]
+        keys = [self._keys.queue(queue) for queue in queues]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + block_ms / 1000
+        while True:
+            take = TAKE.packed((*keys, self._keys.record), worker, count, self._layout.hub_id)
+            rows, delivered = await self._takes.one(take)
+            taken = await self._with_payloads(queues, rows)
+            if taken:
+                return taken
+            left_ms = int((deadline - loop.time()) * 1000)
+            if rows:
+                continue  # nobody wants those any more, but there may be others
+            if left_ms <= 0:
+                return []
+            wait = command(b"XREAD", b"COUNT", 1, b"BLOCK", left_ms, b"STREAMS", *keys, *delivered)
+            await self._takes.one(wait, block_ms=left_ms)
+
+    async def retake_tasks(self, queues: Sequence[str], worker: str, idle_ms: int, count: int) -> list[Taken]:
+        """Take over shared tasks of workers that have not kept them alive for `idle_ms`."""
+        if not queues:
+            return []
+        names = [*(self._keys.queue(queue) for queue in queues), self._keys.workers, self._keys.record]
+        retake = RETAKE.packed(names, worker, idle_ms, count, self._layout.hub_id)
+        return await self._with_payloads(queues, await self._queries.one(retake))
+
+    async def _with_payloads(self, queues: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Taken]:
+        """The tasks of entries that were taken. Entries whose tasks are gone, or are elsewhere, are let go of."""
+        stale: list[bytes] = []
+        rows = [row for row in rows if self._names_a_task(queues[int(row[0]) - 1], row, stale)]
+        read = [command(b"HGET", self._keys.partitions[int(row[2])].tasks, row[3]) for row in rows]
+        taken: list[Taken] = []
+        answers = await self._queries.run(read, each=True) if read else ()
+        for (place, entry, partition, task_id, deliveries), kept in zip(rows, answers, strict=True):
+            queue = queues[int(place) - 1]
+            if isinstance(kept, KeyDamaged):
+                self._left_out.note("partitions", str(int(partition)), kept)  # to be taken over when it is mended
+            elif kept is not None and kept.startswith(b"S" + entry + b":"):
+                payload = kept[len(entry) + 2 :]
+                taken.append(Taken(queue, entry, int(partition), task_id, payload, deliveries))
+            else:
+                key = self._keys.queue(queue)
+                stale += (command(b"XACK", key, b"workers", entry), command(b"XDEL", key, entry))
+        if stale:
+            await self._queries.run(stale)
+        return taken
+
+    def _names_a_task(self, queue: str, row: Sequence[Any], stale: list[bytes]) -> bool:
+        """Whether an entry of a queue says whose task it is. Others may know what it is, but it must not go round for ever."""
+        _, entry, partition, _, deliveries = row
+        if partition.isdigit() and len(partition) < 6 and int(partition) < self._layout.partitions:
+            return True
+        self._left_out.note(f"entries of queue {queue!r}", entry.decode(), f"it names partition {partition[:40]!r}")
+        if deliveries > self._settings.activity_tries_max:
+            key = self._keys.queue(queue)
+            stale += (command(b"XACK", key, b"workers", entry), command(b"XDEL", key, entry))
+        return False
+
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
+        """Say that these still run; gives the IDs of those that nobody wants any more, or that another worker has."""
+        if not taken:
+            return []
+        rows = _Rows(self._keys, taken)
+        names = (*rows.names, self._keys.record)
+        keep = KEEP.packed(names, worker, rows.queues, rows.hashes, rows.rows, self._layout.hub_id)
+        lost = await self._queries.one(keep)
+        return [taken[int(place) - 1].task_id for place in lost]
+
+    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+        """Put tasks that this worker has taken back into their queues, as if it had not taken them; gives how many. Sent
+        again, it does nothing.
+        """
+        if not taken:
+            return 0
+        rows = _Rows(self._keys, taken)
+        numbered = [(*row, str(task.partition)) for row, task in zip(rows.rows, taken, strict=True)]
+        names = (*rows.names, self._keys.record)
+        give = GIVEBACK.packed(names, worker, rows.queues, rows.hashes, numbered, self._layout.hub_id)
+        return int(await self._queries.one(give))
+
+    async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
+        """Put a task's result into its partition's inbox, if the task is still wanted and has no result yet, and let go
+        of what was taken; in one step. False if the result was not wanted. Sent again, it does no harm.
+        """
+        keys = self._keys.partitions[partition]
+        names = [keys.tasks, keys.inbox]
+        if taken is not None:
+            names.append(self._keys.queue(taken.queue))
+        entry = taken.entry if taken is not None else b""
+        with concerning(partition):
+            return bool(await self._queries.one(COMPLETE.call(names, task_id, payload, entry)))
+
+
+class _Names:
+    """The keys of a script, each once, and their places, which count from 1."""
+
+    def __init__(self, *names: bytes) -> None:
+        self.names = list(names)
+        self._places: dict[bytes, int] = {}
+
+    def place(self, name: bytes) -> int:
+        place = self._places.get(name)
+        if place is None:
+            self.names.append(name)
+            place = self._places[name] = len(self.names)
+        return place
+
+
+class _Rows:
+    """What was taken, as scripts get it: keys, the places of queues and of tasks among them, and a row for each."""
+
+    def __init__(self, keys: Keys, taken: Sequence[Taken]) -> None:
+        names = _Names()
+        queues: dict[int, None] = {}
+        hashes: dict[int, None] = {}
+        self.rows: list[tuple[int, int, StreamId, bytes]] = []
+        for task in taken:
+            queue = names.place(keys.queue(task.queue))
+            tasks = names.place(keys.partitions[task.partition].tasks)
+            queues[queue] = hashes[tasks] = None
+            self.rows.append((queue, tasks, task.entry, task.task_id))
+        self.names, self.queues, self.hashes = names.names, list(queues), list(hashes)

@@ -1,0 +1,295 @@
+"""The part of `RedisStore` that clients and producers use."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
+
+from stead.transport._contract.errors import KeyDamaged, SourceSuperseded
+from stead.transport._contract.records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
+
+from .answers import ReplyError
+from .base import RedisBase, concerning, of_step
+from .scripts import ENQUEUE, ENQUEUE_FREEING, SOURCE, command
+
+_V = TypeVar("_V")
+_Members: TypeAlias = Sequence[tuple[bytes, int]]  # targets, each with its partition
+
+_VERDICTS = (Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.GAP, Verdict.BACKLOG, Verdict.SUPERSEDED)
+_REPLIES_COUNT = 1000
+
+
+class ClientSide(RedisBase):
+    """Enqueue, replies, reads and listings."""
+
+    async def enqueue(self, batches: Sequence[Batch]) -> list[EnqueueResult]:
+        """Put batches into inboxes, one atomic step a batch, in order. At most one call at a time per session."""
+        commands = [self._enqueue_command(batch) for batch in batches]
+        answers = await self._enqueues.run(commands + self._waits(), may_be_full=True, each=True)
+        self._check_waited(answers)
+        return [_enqueue_result(batch, answer) for batch, answer in zip(batches, answers, strict=True)]
+
+    def _enqueue_command(self, batch: Batch) -> bytes:
+        keys = self._keys.partitions[batch.partition]
+        names: tuple[bytes, ...] = (keys.inbox, keys.session(batch.session), keys.lease)
+        starts: Any = 0
+        if batch.starts:
+            names += (keys.starts, keys.state, keys.index)
+            starts = [(start.position + 1, start.target, start.message_id, int(start.reuse)) for start in batch.starts]
+        script = ENQUEUE_FREEING if batch.freeing else ENQUEUE
+        return script.packed(
+            (*names, self._keys.record),
+            str(batch.incarnation),
+            str(batch.previous),
+            str(batch.last),
+            batch.keep_ms,
+            batch.backlog_max,
+            batch.payloads,
+            starts,
+            self._layout.hub_id,
+        )
+
+    async def open_source(self, partition: int, source: str, incarnation: int, keep_ms: int) -> int:
+        """Become the producer of a source for a partition; gives the last sequence number accepted (-1: none)."""
+        session = self._keys.partitions[partition].session(f"source:{source}")
+        names = (session, self._keys.record)
+        opening = SOURCE.packed(names, str(incarnation), keep_ms, self._layout.hub_id)
+        with concerning(partition):
+            answers = await self._enqueues.run([opening, *self._waits()])
+            self._check_waited(answers)
+            opened, number = answers[0]
+            if not opened:
+                raise SourceSuperseded(source)
+            return int(number)
+
+    async def read_replies(
+        self, group: int, client: str, after: StreamId, block_ms: int
+    ) -> Sequence[tuple[StreamId, bytes]]:
+        """Wait up to `block_ms` for answers after `after` (b"0" at first). One call at a time."""
+        key = self._keys.reply(group, client)
+        wait = (b"BLOCK", block_ms) if block_ms > 0 else ()
+        fitting = self._reply_size.count(_REPLIES_COUNT)
+        read = command(b"XREAD", b"COUNT", fitting, *wait, b"STREAMS", key, after)
+        before = self._replies.received_bytes
+        answer = await self._replies.one(read, block_ms=block_ms)
+        if not answer:  # else there is a hub that answers
+            self._server.check_hub(await self._replies.one(self._whose))
+            return []
+        entries = answer[0][1]
+        self._reply_size.learn(self._replies.received_bytes - before, len(entries))
+        return [(entry[0], entry[1][1]) for entry in entries]
+
+    async def trim_replies(self, group: int, client: str, through: StreamId) -> None:
+        """Forget the answers up to and including `through`."""
+        milliseconds, sequence = stream_order(through)
+        least = b"%d-%d" % (milliseconds, sequence + 1)
+        await self._queries.one(command(b"XTRIM", self._keys.reply(group, client), b"MINID", b"=", least))
+
+    async def drop_replies(self, group: int, client: str) -> None:
+        """Forget the client's reply stream."""
+        await self._queries.one(command(b"UNLINK", self._keys.reply(group, client)))
+
+    async def read_records(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
+        """The committed records of targets, by a connection that clients may share."""
+        if not targets:
+            return []
+        state = self._keys.partitions[partition].state
+        with concerning(partition):
+            (records,) = await self._ask(command(b"HMGET", state, *targets))
+        return cast("list[bytes | None]", records)
+
+    async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
+        """Events of an instance's committed log, from the `first` (0) on, at most `count`."""
+        if count <= 0:
+            return []
+        log = self._keys.partitions[partition].log(target)
+        with concerning(partition):
+            (events,) = await self._ask(command(b"LRANGE", log, first, first + count - 1))
+        return cast("list[bytes]", events)
+
+    async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
+        """An instance with the first of its events: the start is read before the record."""
+        keys = self._keys.partitions[partition]
+        reads = [command(b"HGET", keys.starts, target), command(b"HGET", keys.state, target)]
+        if events:
+            reads.append(command(b"LRANGE", keys.log(target), 0, events - 1))
+        with concerning(partition):
+            start, record, *log = await self._ask(*reads)
+        return InstanceView(_start_message(start), record, log[0] if log else ())
+
+    def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
+        """Pages of (target, record) of targets that have one and begin with `prefix`, ascending over the whole hub by the
+        bytes of their UTF-8 form; only those that come after `after`. What is there throughout is given exactly once.
+        """
+        least = prefix.encode()
+        listing = _Listing(max(least, _next(after)), _end(least), page, self._layout.partitions)
+        return self._list(listing, page, self._records_of)
+
+    async def list_instances(
+        self, prefix: str, page: int, after: str = ""
+    ) -> AsyncIterator[list[tuple[str, InstanceView]]]:
+        """As `list_targets`, for instances: targets that do not begin with "@" and have a record or a start that waits."""
+        least = prefix.encode()
+        ranges = [(least, _end(least))] if prefix else [(b"", b"@"), (b"A", b"")]  # "A" is what comes after "@"
+        if prefix.startswith("@"):
+            return
+        for first, end in ranges:
+            listing = _Listing(max(first, _next(after)), end, page, self._layout.partitions)
+            async for found in self._list(listing, page, self._views_of):
+                yield found
+
+    async def _list(
+        self, listing: _Listing, page: int, read: Callable[[_Members], Awaitable[Sequence[_V | None]]]
+    ) -> AsyncIterator[list[tuple[str, _V]]]:
+        members: list[tuple[bytes, int]] = []
+        while True:
+            wanted = listing.wanted()
+            ranges = [listing.range_command(place, self._keys.partitions[place].index) for place in wanted]
+            for place, piece in zip(wanted, await self._ask(*ranges, each=True) if ranges else (), strict=True):
+                listing.take(place, self._readable(place, piece))
+            members += listing.ready(page - len(members))
+            if len(members) < page and listing.wanted():
+                continue
+            if not members:
+                return
+            values = await read(members)
+            found = [
+                (target, value)
+                for (member, _), value in zip(members, values, strict=True)
+                if value is not None and (target := self._target(member)) is not None
+            ]
+            members = []
+            if found:
+                yield found
+
+    def _readable(self, partition: int, answer: Any) -> Any:
+        """What a partition has for a listing: nothing, if that cannot be read, which leaves it out."""
+        if isinstance(answer, KeyDamaged):
+            self._left_out.note("partitions", str(partition), answer)
+            return ()
+        self._left_out.readable("partitions", str(partition))
+        return answer
+
+    def _target(self, member: bytes) -> str | None:
+        try:
+            return member.decode()
+        except UnicodeDecodeError as error:
+            self._left_out.note("targets", member, error)
+            return None
+
+    async def _records_of(self, members: _Members) -> list[bytes | None]:
+        """The records of targets. One that was deleted meanwhile is None."""
+        by_partition = _by_partition(members)
+        reads = [
+            command(b"HMGET", self._keys.partitions[partition].state, *targets)
+            for partition, targets in by_partition.items()
+        ]
+        answers = await self._ask(*reads, each=True)
+        found = zip(by_partition, answers, strict=True)
+        records = {partition: iter(self._readable(partition, answer)) for partition, answer in found}
+        return [next(records[partition], None) for _, partition in members]
+
+    async def _views_of(self, members: _Members) -> list[InstanceView | None]:
+        """What there is of instances. The starts are read before the records: a commit in between moves the one into the
+        other.
+        """
+        by_partition = _by_partition(members)
+        reads: list[bytes] = []
+        for partition, targets in by_partition.items():
+            keys = self._keys.partitions[partition]
+            reads += (command(b"HMGET", keys.starts, *targets), command(b"HMGET", keys.state, *targets))
+        answers = await self._ask(*reads, each=True)
+        pairs = zip(answers[::2], answers[1::2], strict=True)
+        found = {
+            partition: zip(*(self._readable(partition, piece) for piece in pair), strict=False)
+            for partition, pair in zip(by_partition, pairs, strict=True)
+        }
+        views = (next(found[partition], (None, None)) for _, partition in members)
+        return [
+            None if start is None and record is None else InstanceView(_start_message(start), record)
+            for start, record in views
+        ]
+
+
+def _enqueue_result(batch: Batch, answer: Any) -> EnqueueResult:
+    if isinstance(answer, KeyDamaged):
+        return EnqueueResult(Verdict.DAMAGED, damage=of_step(answer, batch.partition))
+    if isinstance(answer, ReplyError):
+        return EnqueueResult(Verdict.FULL)
+    return _verdict(*answer)
+
+
+def _verdict(verdict: int, detail: bytes, refused: bytes = b"") -> EnqueueResult:
+    places = frozenset(int(place) - 1 for place in refused.split(b",")) if refused else frozenset[int]()
+    return EnqueueResult(_VERDICTS[verdict], int(detail), places)
+
+
+def _start_message(reservation: bytes | None) -> bytes | None:
+    """The message of a reservation: what comes after the length of its ID and its ID."""
+    return None if reservation is None else reservation[1 + (reservation[0] if reservation else 0) :]
+
+
+def _by_partition(members: _Members) -> dict[int, list[bytes]]:
+    targets: dict[int, list[bytes]] = {}
+    for member, partition in members:
+        targets.setdefault(partition, []).append(member)
+    return targets
+
+
+def _end(prefix: bytes) -> bytes:
+    """What bounds all that begin with the prefix: the next text of its length, as no UTF-8 text ends with byte 255."""
+    return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else b""
+
+
+def _next(after: str) -> bytes:
+    """What comes next after a text, in the order of bytes; nothing is left out after an empty one."""
+    return after.encode() + b"\0" if after else b""
+
+
+class _Listing:
+    """Merges the indexes of all partitions into one ascending order, reading each a piece at a time. Does no I/O.
+
+    Invariant: every partition either has members in the heap, or is at its end, or is wanted next.
+    """
+
+    def __init__(self, first: bytes, end: bytes, page: int, partitions: int) -> None:
+        """Lists from `first` on to what comes before `end`; an empty `end` is none."""
+        self._least = b"[" + first if first else b"-"
+        self._most = b"(" + end if end else b"+"
+        self._piece = max(8, 2 * page // partitions)
+        self._after: dict[int, bytes] = {}  # the last member read of a partition
+        self._in_heap = [0] * partitions
+        self._ended = [False] * partitions
+        self._heap: list[tuple[bytes, int]] = []
+
+    def wanted(self) -> list[int]:
+        """The partitions to read on."""
+        return [place for place, count in enumerate(self._in_heap) if count == 0 and not self._ended[place]]
+
+    def range_command(self, partition: int, index: bytes) -> bytes:
+        """The command that reads a partition on."""
+        after = self._after.get(partition)
+        least = b"(" + after if after is not None else self._least
+        return command(b"ZRANGE", index, least, self._most, b"BYLEX", b"LIMIT", 0, self._piece)
+
+    def take(self, partition: int, members: Sequence[bytes]) -> None:
+        """What a partition's command gave."""
+        if len(members) < self._piece:
+            self._ended[partition] = True
+        if members:
+            self._after[partition] = members[-1]
+            self._in_heap[partition] += len(members)
+        for member in members:
+            heapq.heappush(self._heap, (member, partition))
+
+    def ready(self, page: int) -> list[tuple[bytes, int]]:
+        """At most `page` members (and their partitions) in order, as far as no partition has to be read on first."""
+        members: list[tuple[bytes, int]] = []
+        while self._heap and len(members) < page:
+            member, partition = heapq.heappop(self._heap)
+            members.append((member, partition))
+            self._in_heap[partition] -= 1
+            if self._in_heap[partition] == 0 and not self._ended[partition]:
+                break
+        return members

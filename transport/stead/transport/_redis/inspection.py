@@ -1,0 +1,186 @@
+"""The part of `RedisStore` that concerns the whole hub: workers and names, dead letters, what people look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from stead.transport._contract.codec import pack, unpack
+from stead.transport._contract.errors import KeyDamaged
+from stead.transport._contract.left_out import UNREADABLE, LeftOut
+from stead.transport._contract.records import DeadLetter, PartitionInfo, ServerFacts, StreamId, WorkerView
+
+from .base import RedisBase, concerning
+from .scripts import HEARTBEAT, LEAVE, LIVING, PUBLISH, RESEND, command
+from .server import read_facts
+from .workers import lease_view, read_lease_command
+
+
+class PeopleSide(RedisBase):
+    """The registry of workers and names, dead letters and information."""
+
+    # -- workers and names ---------------------------------------------------------------------------------------------
+
+    async def heartbeat(self, worker: str, info: Mapping[str, Any], ttl_ms: int) -> tuple[int, list[WorkerView]]:
+        """Say that a worker lives; gives the server's time and all workers heard of within their `ttl_ms`, by name."""
+        names = (self._keys.workers, self._keys.beats, self._keys.record)
+        beat = HEARTBEAT.call(names, worker, pack(dict(info)), ttl_ms, self._layout.hub_id)
+        now_ms, living = await self._queries.one(beat)
+        self._server.clock.correct(int(now_ms))
+        return int(now_ms), _worker_views(living, self._left_out)
+
+    async def leave(self, worker: str) -> None:
+        """Forget a worker."""
+        await self._queries.one(LEAVE.call((self._keys.workers, self._keys.beats), worker))
+
+    async def workers(self) -> list[WorkerView]:
+        """All workers heard of within their time."""
+        (living,) = await self._ask(LIVING.call((self._keys.workers, self._keys.beats)))
+        return _worker_views(living, self._left_out)
+
+    async def publish(self, names: Mapping[str, Mapping[str, Any]], ttl_ms: int) -> None:
+        """Publish kinds (canonical name -> description). They are forgotten `ttl_ms` after they were last published."""
+        if not names:
+            return
+        flat: list[str | bytes] = []
+        for name, description in names.items():
+            flat += (name, pack(dict(description)))
+        keys = (self._keys.names, self._keys.names_until, self._keys.record)
+        await self._queries.one(PUBLISH.packed(keys, ttl_ms, flat, self._layout.hub_id))
+
+    async def published(self) -> dict[str, dict[str, Any]]:
+        """The kinds that were published and are not forgotten."""
+        (flat,) = await self._ask(LIVING.call((self._keys.names, self._keys.names_until)))
+        found: dict[str, dict[str, Any]] = {}
+        for name, value in zip(flat[::2], flat[1::2], strict=True):
+            try:
+                found[name.decode()] = _map(unpack(value))
+            except UNREADABLE as error:
+                self._left_out.note("names", _text(name), error)
+            else:
+                self._left_out.readable("names", _text(name))
+        self._left_out.only("names", set(map(_text, flat[::2])))
+        return found
+
+    # -- dead letters --------------------------------------------------------------------------------------------------
+
+    async def dead_letters(self, partition: int, after: StreamId, count: int) -> list[DeadLetter]:
+        """Dead letters after a stream ID (b"0" for the start), oldest first."""
+        dead = self._keys.partitions[partition].dead
+        with concerning(partition):
+            (entries,) = await self._ask(command(b"XRANGE", dead, b"(" + after, b"+", b"COUNT", count))
+        return [DeadLetter(partition, entry[0], entry[1][1]) for entry in entries]
+
+    async def last_dead_letter(self, partition: int) -> StreamId:
+        """The ID of the youngest dead letter, b"0-0" if there is none."""
+        with concerning(partition):
+            (entries,) = await self._ask(
+                command(b"XREVRANGE", self._keys.partitions[partition].dead, b"+", b"-", b"COUNT", 1)
+            )
+        return entries[0][0] if entries else b"0-0"
+
+    async def drop_dead_letter(self, partition: int, stream_id: StreamId) -> bool:
+        """Forget a dead letter. False if it was gone."""
+        return bool(await self._queries.one(command(b"XDEL", self._keys.partitions[partition].dead, stream_id)))
+
+    async def resend_dead_letter(self, letter: DeadLetter, destination: int, payload: bytes) -> bool:
+        """Put `payload` into the inbox of `destination` and drop the letter, in one step. False if it is gone."""
+        names = (self._keys.partitions[letter.partition].dead, self._keys.partitions[destination].inbox)
+        return bool(await self._queries.one(RESEND.call(names, letter.stream_id, payload)))
+
+    # -- information ---------------------------------------------------------------------------------------------------
+
+    async def info(self) -> list[PartitionInfo]:
+        """What the hub holds, partition by partition. For people: it costs some commands a partition."""
+        commands: list[bytes] = []
+        for keys in self._keys.partitions:
+            commands += (
+                read_lease_command(keys.lease),
+                command(b"HMGET", keys.lease, "parked", "trimmed"),
+                command(b"XLEN", keys.inbox),
+                command(b"HLEN", keys.parked),
+                command(b"HGETALL", keys.blocked),
+                command(b"ZCARD", keys.index),
+                command(b"ZLEXCOUNT", keys.index, b"[@", b"(A"),  # "A" is what comes after "@"
+                command(b"ZCARD", keys.timers),
+                command(b"XLEN", keys.dead),
+                command(b"HLEN", keys.tasks),
+                *(command(b"HLEN", key) for key in (keys.state, keys.payloads, keys.starts, keys.tries)),
+            )
+        answers = await self._ask(*commands, each=True)
+        each = len(commands) // self._layout.partitions
+        found = [
+            _partition_info(partition, answers[partition * each : (partition + 1) * each])
+            for partition in range(self._layout.partitions)
+        ]
+        for partition, about in enumerate(found):
+            if about.damage:
+                self._left_out.note("partitions", str(partition), about.damage)
+            else:
+                self._left_out.readable("partitions", str(partition))
+        return found
+
+    async def refresh_facts(self) -> ServerFacts:
+        """Ask the server anew what it says of itself."""
+        self._facts = await read_facts(self._queries)
+        return self._facts
+
+
+def _worker_views(flat: list[bytes], left_out: LeftOut) -> list[WorkerView]:
+    """The workers as they have described themselves. One that wrote something else is there, but nobody knows what it does:
+    it is left out."""
+    views: list[WorkerView] = []
+    for name, value in zip(flat[::2], flat[1::2], strict=True):
+        beat_ms, _, info = value.partition(b":")
+        try:
+            views.append(WorkerView(name.decode(), int(beat_ms), _map(unpack(info))))
+        except UNREADABLE as error:
+            left_out.note("workers", _text(name), error)
+        else:
+            left_out.readable("workers", _text(name))
+    left_out.only("workers", set(map(_text, flat[::2])))
+    return sorted(views, key=lambda view: view.worker)
+
+
+def _map(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in cast("dict[object, object]", value)):
+        raise ValueError("it is no map by names")
+    return cast("dict[str, Any]", value)
+
+
+def _text(name: bytes) -> str:
+    """A name to show, whatever it is."""
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
+    """What is known of a partition; of what holds something else, that."""
+    damage = [str(answer) for answer in answers if isinstance(answer, KeyDamaged)]
+    held, counted, backlog, parked_targets, why, targets, entities, timers, dead, tasks, *_ = (
+        (default if isinstance(answer, KeyDamaged) else answer)
+        for answer, default in zip(answers, _NOTHING, strict=True)
+    )
+    lease = lease_view(partition, answers[0] if isinstance(answers[0], KeyDamaged) else held)
+    parked, trimmed = map(_count, counted)
+    return PartitionInfo(
+        lease=lease,
+        backlog=backlog,
+        parked=parked,
+        parked_targets=parked_targets,
+        blocked={_text(name): _text(reason) for name, reason in zip(why[::2], why[1::2], strict=True)},
+        entities=entities,
+        timers=timers,
+        dead=dead,
+        dead_trimmed=trimmed,
+        instances=targets - entities,
+        tasks=tasks,
+        damage="; ".join(damage[:1]) or lease.damage,
+    )
+
+
+# What stands for the answers that `info` could not get, in their order.
+_NOTHING: tuple[Any, ...] = ((None,) * 7, (None, None), 0, 0, (), *(0,) * 9)
+
+
+def _count(number: bytes | None) -> int:
+    return int(number) if number and number.isdigit() else 0

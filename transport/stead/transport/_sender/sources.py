@@ -1,0 +1,77 @@
+"""How a sender becomes the producer of a source, partition by partition: where the source stands is learnt there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from stead.transport._contract.errors import ConnectionLost, ServerChanged, StoreClosed, StoreUnavailable
+from stead.transport._contract.settings import Settings
+from stead.transport._contract.store import Store
+from stead.transport._retry import reason_of, retry_delay
+
+# Partitions of a source that are opened at the same time.
+OPENINGS_MAX = 8
+
+_last_incarnation = 0
+
+
+def next_incarnation(now_ms: int) -> int:
+    """A number for a source's producer, above that of every earlier one of this process and, by time, of others."""
+    global _last_incarnation
+    _last_incarnation = max(_last_incarnation + 1, now_ms)
+    return _last_incarnation
+
+
+class Openings:
+    """The openings of one source that are under way."""
+
+    def __init__(
+        self, store: Store, settings: Settings, source: str, incarnation: int, opened: Callable[[int, int], None]
+    ) -> None:
+        """`opened` is told a partition and the last number that the source has there."""
+        self._store = store
+        self._settings = settings
+        self._source = source
+        self._incarnation = incarnation
+        self._opened = opened
+        self._slots = asyncio.Semaphore(OPENINGS_MAX)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def tasks(self) -> list[asyncio.Task[None]]:
+        """What is to be cancelled when the sender ends."""
+        return list(self._tasks.values())
+
+    async def open(self, partition: int) -> None:
+        """Open the source in a partition, once for all who ask. Raises `SourceSuperseded`, `StoreUnavailable`."""
+        task = self._tasks.get(partition)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._open(partition))
+            self._tasks[partition] = task
+            task.add_done_callback(lambda done: self._ended(partition, done))
+        await asyncio.shield(task)
+
+    def _ended(self, partition: int, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(partition, None)
+        if not task.cancelled():
+            task.exception()  # seen, should nobody wait any more
+
+    async def _open(self, partition: int) -> None:
+        settings = self._settings
+        clock = self._store.clock
+        async with self._slots:
+            tries, since = 0, clock.monotonic()
+            while True:
+                try:
+                    record = await self._store.open_source(
+                        partition, self._source, self._incarnation, settings.source_keep_ms
+                    )
+                    break
+                except StoreClosed as error:
+                    raise StoreUnavailable(reason_of(error), "unknown" if tries else "refused") from error
+                except (ConnectionLost, ServerChanged) as error:
+                    if clock.monotonic() - since >= settings.store_tries_ms / 1000:
+                        raise StoreUnavailable(reason_of(error), "unknown") from error
+                await clock.sleep(retry_delay(tries))
+                tries += 1
+        self._opened(partition, record)
