@@ -44,8 +44,8 @@ demo: $(FLIGHTS)  ## stream a year's 336,776 flights through two workers, kill o
 	@$(RUN) -m examples.flights
 
 # Durable Functions' own clients, from PyPI and npm. Without them their tests fail, and say why; all others go on.
-$(CLIENTS): $(SETUP) tests/df_clients.py
-	@$(RUN) tests/df_clients.py && touch $@ || echo "the tests of Durable Functions' own clients will fail"
+$(CLIENTS): $(SETUP) tests/support/df_clients.py
+	@$(RUN) tests/support/df_clients.py && touch $@ || echo "the tests of Durable Functions' own clients will fail"
 
 test: $(SETUP) $(CLIENTS)  ## run the whole suite
 	@$(RUN) -m pytest $(SPREAD) $(ARGS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from valkey_server import ValkeyServer
+from support.valkey_server import ValkeyServer
 
 TESTS = Path(__file__).parent
 
@@ -21,18 +21,24 @@ settings.register_profile(
 )
 settings.load_profile("stead")
 
+
 # Whose tests start commands, gateways and servers, or run whole worlds: minutes together, so `make quick` leaves them out.
 # What it runs is the core, and orchestrations over it in virtual time.
-LONG = {
-    *("app", "clients", "contract", "gateway", "processes", "simulation", "transport"),
-    *("test_docs.py", "test_examples.py", "test_packaging.py"),
-}
+LONG = [
+    TESTS / place
+    for place in (
+        *("app", "contract", "gateway", "processes", "simulation"),
+        *("entities/client", "orchestrations/client", "transport/embedded", "transport/redis"),
+        *("transport/sender/test_starts.py", "transport/test_urls.py"),
+        *("house/test_docs.py", "house/test_examples.py", "house/test_packaging.py"),
+    )
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what takes minutes together."""
     for item in items:
-        if item.path.is_relative_to(TESTS) and item.path.relative_to(TESTS).parts[0] in LONG:
+        if any(item.path.is_relative_to(place) for place in LONG):
             item.add_marker(pytest.mark.slow)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from user_folder import WEATHER, Stead, WorkerThread
+from support.user_folder import WEATHER, Stead, WorkerThread
 
 _numbers = itertools.count()
 

@@ -8,7 +8,7 @@ import pytest
 
 from stead.transport import Settings, Store
 from stead.transport._redis.store import RedisStore
-from store_twins import SETTINGS, MemoryTwin, RedisTwin, Twin
+from support.store_twins import SETTINGS, MemoryTwin, RedisTwin, Twin
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from redis_steps import commit, payloads, put, read, take
 from stead.transport import (
     Acquired,
     Commit,
@@ -20,7 +19,8 @@ from stead.transport import (
     Timer,
     Unpark,
 )
-from store_twins import Twin
+from support.redis_steps import commit, payloads, put, read, take
+from support.store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from redis_steps import commit, payloads, take
 from stead.entities import DeadLetters
 from stead.entities._message.envelope import Failure, encode_letter, encode_message
 from stead.transport import DeadLetter, Store
+from support.redis_steps import commit, payloads, take
 
 pytestmark = pytest.mark.anyio
 

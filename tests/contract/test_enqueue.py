@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from redis_steps import batch, commit, payloads, put, take
 from stead.transport import Batch, EnqueueResult, SourceSuperseded, Store, Verdict
-from store_twins import Twin
+from support.redis_steps import batch, commit, payloads, put, take
+from support.store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 

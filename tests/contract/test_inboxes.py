@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from redis_steps import batch, commit, put, read, take
 from stead.transport import Entry, Store, stream_order
-from store_twins import Twin, soon
+from support.redis_steps import batch, commit, put, read, take
+from support.store_twins import Twin, soon
 
 pytestmark = pytest.mark.anyio
 

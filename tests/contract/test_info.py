@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from redis_steps import batch, commit, put, take
 from stead.transport import Store, Timer
+from support.redis_steps import batch, commit, put, take
 
 pytestmark = pytest.mark.anyio
 

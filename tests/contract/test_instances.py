@@ -7,8 +7,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from redis_steps import commit, payloads, put, reservations, take
 from stead.transport import Acquired, Commit, CommitVerdict, InstanceView, LogWrite, SentStart, Store
+from support.redis_steps import commit, payloads, put, reservations, take
 
 pytestmark = pytest.mark.anyio
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from redis_steps import LEASE_MS, commit, put, take
 from stead.transport import LeaseView, Running, Store, TornCommit, stream_order
-from store_twins import Twin
+from support.redis_steps import LEASE_MS, commit, put, take
+from support.store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from redis_steps import commit, take
 from stead.transport import Store, partition_of
+from support.redis_steps import commit, take
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from redis_steps import batch, commit, take
 from stead.transport import (
     Acquired,
     Commit,
@@ -21,6 +20,7 @@ from stead.transport import (
     Verdict,
     partition_of,
 )
+from support.redis_steps import batch, commit, take
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from redis_steps import batch, commit, payloads, put, read, take
 from stead.transport import (
     CommitVerdict,
     ConnectionLost,
@@ -25,7 +24,8 @@ from stead.transport import (
     Timer,
     Verdict,
 )
-from store_twins import SETTINGS, MemoryTwin, soon
+from support.redis_steps import batch, commit, payloads, put, read, take
+from support.store_twins import SETTINGS, MemoryTwin, soon
 
 pytestmark = pytest.mark.anyio
 

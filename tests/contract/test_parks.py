@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from redis_steps import commit, payloads, put, read, take
 from stead.transport import Entry, Store, Unpark
+from support.redis_steps import commit, payloads, put, read, take
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stead.transport import Store
-from store_twins import Twin
+from support.store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from redis_steps import commit, take
 from stead.transport import Acquired, Reply, Store
-from store_twins import REPLY_KEEP_MS, Twin, soon
+from support.redis_steps import commit, take
+from support.store_twins import REPLY_KEEP_MS, Twin, soon
 
 pytestmark = pytest.mark.anyio
 

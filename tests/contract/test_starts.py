@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from redis_steps import batch, commit, payloads, reservations, take
 from stead.transport import Batch, CommitVerdict, EnqueueResult, Reuse, SentStart, Start, Store, Verdict
-from store_twins import Twin
+from support.redis_steps import batch, commit, payloads, reservations, take
+from support.store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 

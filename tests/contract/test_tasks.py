@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from redis_steps import commit, payloads, take
 from stead.transport import CommitVerdict, Store, StreamId, Taken, Task, TornCommit
-from store_twins import Twin, soon
+from support.redis_steps import commit, payloads, take
+from support.store_twins import Twin, soon
 
 pytestmark = pytest.mark.anyio
 

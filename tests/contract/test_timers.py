@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from redis_steps import commit, payloads, take
 from stead.transport import Acquired, Store, Timer
-from store_twins import Twin
+from support.redis_steps import commit, payloads, take
+from support.store_twins import Twin
 
 pytestmark = pytest.mark.anyio
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 
 from stead.transport import Settings
 from stead.transport._redis.store import RedisStore
-from store_twins import MemoryTwin
-from twin_steps import PARTITIONS, STEPS, Side, Step
-from valkey_server import ValkeyServer
+from support.store_twins import MemoryTwin
+from support.twin_steps import PARTITIONS, STEPS, Side, Step
+from support.valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway_app import make_app
-from gateway_tools import Served, serve
-from valkey_server import ValkeyServer
+from support.gateway_app import make_app
+from support.gateway_tools import Served, serve
+from support.valkey_server import ValkeyServer
 
 KEYS = {"read-key": ["read"], "signal-key": ["read", "signal"], "manage-key": ["read", "signal", "manage"]}
 

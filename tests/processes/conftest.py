@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from valkey_server import ValkeyServer
-from worker_processes import WorkerProcess
+from support.valkey_server import ValkeyServer
+from support.worker_processes import WorkerProcess
 
 SETTINGS = {"lease_ms": 1_500, "heartbeat_ms": 300, "worker_keep_ms": 1_500}
 

@@ -23,7 +23,7 @@ from stead.orchestrations import OrchestrationContext
 from stead.transport import KeyDamaged, SteadError, StoreUnavailable, pack, partition_of
 from stead.transport._redis.keys import Keys, PartitionKeys
 from stead.transport._redis.store import RedisStore
-from valkey_server import ValkeyServer
+from support.valkey_server import ValkeyServer
 
 PARTITIONS = 3
 NAMES = [field.name for field in dataclasses.fields(PartitionKeys) if field.name != "prefix"]

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from counting_app import app
-from valkey_server import ValkeyServer
-from worker_processes import Load, WorkerProcess, all_move, epochs, exact, shared_out
+from support.counting_app import app
+from support.valkey_server import ValkeyServer
+from support.worker_processes import Load, WorkerProcess, all_move, epochs, exact, shared_out
 
 pytestmark = pytest.mark.slow
 

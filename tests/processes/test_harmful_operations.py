@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from counting_app import Hazard, app
 from stead.entities import DeadLetters
-from valkey_server import ValkeyServer
-from worker_processes import Load, WorkerProcess, all_move, eventually, exact, shared_out
+from support.counting_app import Hazard, app
+from support.valkey_server import ValkeyServer
+from support.worker_processes import Load, WorkerProcess, all_move, eventually, exact, shared_out
 
 STUCK_EXIT_STATUS = 70  # EX_SOFTWARE
 

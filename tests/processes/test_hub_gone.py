@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import pytest
 
-from counting_app import Tally, app
 from stead.app import App, Settings
 from stead.entities import Entity, HubMismatch, Worker
 from stead.orchestrations import OrchestrationContext
-from valkey_server import ValkeyServer
-from worker_processes import WorkerProcess, eventually
+from support.counting_app import Tally, app
+from support.valkey_server import ValkeyServer
+from support.worker_processes import WorkerProcess, eventually
 
 pytestmark = pytest.mark.slow
 

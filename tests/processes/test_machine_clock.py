@@ -11,7 +11,7 @@ import pytest
 from stead.app import App, Settings
 from stead.entities import Entity
 from stead.orchestrations import OrchestrationContext
-from valkey_server import ValkeyServer
+from support.valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrating_app import CITIES, WIDTH, Account, Ends, app, fan_out, hello, patient, poisoned, transfer
 from stead.app import Client
 from stead.orchestrations import RuntimeStatus
-from valkey_server import ValkeyServer
-from worker_processes import WorkerProcess, eventually, shared_out
+from support.orchestrating_app import CITIES, WIDTH, Account, Ends, app, fan_out, hello, patient, poisoned, transfer
+from support.valkey_server import ValkeyServer
+from support.worker_processes import WorkerProcess, eventually, shared_out
 
 pytestmark = pytest.mark.slow
 

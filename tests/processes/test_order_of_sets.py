@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from set_app import NAMES, app, over_a_set
 from stead.orchestrations import OrchestrationStatus, RuntimeStatus
-from valkey_server import ValkeyServer
-from worker_processes import WorkerProcess, eventually, shared_out
+from support.set_app import NAMES, app, over_a_set
+from support.valkey_server import ValkeyServer
+from support.worker_processes import WorkerProcess, eventually, shared_out
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ import pytest
 
 from stead.app import App, Client, Settings
 from stead.entities import DeadLetters, Entity, ServerUnsuitable, Worker
-from valkey_server import ValkeyServer
-from worker_processes import eventually
+from support.valkey_server import ValkeyServer
+from support.worker_processes import eventually
 
 pytestmark = pytest.mark.anyio
 

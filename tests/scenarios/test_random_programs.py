@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from fresh_seeds import fresh_seeds
 from stead.app import App
 from stead.app.testing import TestHub
 from stead.entities import Entity, EntityId
 from stead.orchestrations import ActivityFailed, InstanceFinished, OrchestrationContext, RetryPolicy, RuntimeStatus
+from support.fresh_seeds import fresh_seeds
 
 app = App("programs")
 

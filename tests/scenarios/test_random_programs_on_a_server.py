@@ -19,7 +19,7 @@ from stead.app.testing import TestHub
 from stead.entities import Worker
 from stead.orchestrations import InstanceFinished, Orchestrations
 from stead.transport import Settings, open_store
-from valkey_server import ValkeyServer
+from support.valkey_server import ValkeyServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

@@ -11,7 +11,7 @@ from simulation.world import make_settings
 from stead.transport import ConnectionLost, ManualClock, MemoryStore, ServerChanged, Store, partition_of
 from stead.transport._redis.keys import Keys
 from stead.transport._redis.store import RedisStore
-from valkey_server import ValkeyServer
+from support.valkey_server import ValkeyServer
 
 
 async def settle() -> None:

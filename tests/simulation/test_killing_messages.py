@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dying_worker import die
 from stead.entities import ClassEntityType, DeadLetters, Entity, EntityClient, Registry, Worker
 from stead.transport import ManualClock, MemoryStore, Settings, partition_of
+from support.dying_worker import die
 
 PARTITIONS = 4
 KEYS = [f"key-{number}" for number in range(12)]

@@ -17,11 +17,11 @@ from hypothesis import settings, stateful
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from fresh_seeds import fresh_seeds
 from simulation.driver import run
 from simulation.surroundings import MemorySurroundings, ServerSurroundings
 from simulation.world import PARTITIONS, WORKERS, Surroundings, World
-from valkey_server import ValkeyServer
+from support.fresh_seeds import fresh_seeds
+from support.valkey_server import ValkeyServer
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from fresh_seeds import fresh_seeds
 from simulation.whole import WholeWorld
 from stead.app import App, Client
 from stead.entities import Entity, EntityId, Worker
 from stead.orchestrations import OrchestrationContext, Orchestrations, RuntimeStatus
 from stead.transport import ManualClock
+from support.fresh_seeds import fresh_seeds
 
 ACCOUNTS = 5
 

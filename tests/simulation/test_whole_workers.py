@@ -10,10 +10,10 @@ from itertools import chain
 
 import pytest
 
-from fresh_seeds import fresh_seeds
 from simulation.whole import WholeWorld
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry
 from stead.transport import ManualClock
+from support.fresh_seeds import fresh_seeds
 
 KEYS = 12
 

@@ -11,9 +11,9 @@ import random
 from collections.abc import Coroutine
 from typing import Any
 
-from dying_worker import die
 from stead.entities import Registry, Worker
 from stead.transport import Fault, ManualClock, MemoryStore, Settings
+from support.dying_worker import die
 
 WORKERS = 3
 QUIET_MS = 600_000  # of virtual time, within which everything has to be done once nothing goes wrong any more

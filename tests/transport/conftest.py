@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from embedded_tools import end_embedded
 from stead.transport import Settings
 from stead.transport._redis.store import RedisStore
-from valkey_server import ValkeyServer
+from support.embedded_tools import end_embedded
+from support.valkey_server import ValkeyServer
 
 
 @pytest.fixture

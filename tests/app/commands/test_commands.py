@@ -1,0 +1,164 @@
+"""The commands for entities and the hub, with a worker running, as people and as machines read them."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from stead.entities import EntityId
+from support.user_folder import Stead, WorkerThread, eventually
+
+pytestmark = pytest.mark.usefixtures("worker")
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_a_signal_is_accepted_and_its_effect_can_be_read(stead: Stead) -> None:
+    done = stead("signal", "Station", "oslo", "record", "-3.5", "--kw", "note=cold")
+    assert (done.status, done.out, done.err) == (0, "", "accepted: record for @station@oslo\n")
+    assert stead("call", "station", "oslo", "MEAN").out == "-3.5\n"
+    state = stead("state", "STATION", "oslo")
+    assert json.loads(state.out) == {"count": 1, "total": -3.5, "notes": {"cold": "cold"}}
+    assert lines(stead("state", "station", "oslo", "--json").out) == [
+        {"entity_id": "@station@oslo", "name": "Station", "key": "oslo", "state": json.loads(state.out)}
+    ]
+
+
+def test_results_are_printed_as_they_are(stead: Stead) -> None:
+    assert stead("call", "Station", "x", "label", "two words").out == "two words\n"
+    assert stead("call", "Station", "x", "mean").out == ""
+    assert stead("call", "Station", "x", "photo").out == "_wA=\n"
+    assert lines(stead("call", "Station", "x", "mean", "--json").out) == [
+        {"entity_id": "@station@x", "operation": "mean", "result": None}
+    ]
+
+
+def test_a_number_is_text_where_the_operation_wants_text(stead: Stead) -> None:
+    assert stead("call", "Station", "x", "label", "007").out == "007\n"
+    assert stead("call", "Station", "x", "label", "7").out == "7\n"
+    assert stead("call", "Station", "x", "label", "--kw", "text=true").out == "true\n"
+    assert stead("call", "Station", "x", "label", "--", "--json").out == "--json\n"
+
+
+def test_the_function_form_takes_json(stead: Stead) -> None:
+    assert stead("call", "Switch", "light", "set", "false").out == "false\n"
+    assert stead("state", "Switch", "light").out == "false\n"
+
+
+def test_scheduled_signals_arrive_later(stead: Stead) -> None:
+    assert stead("signal", "Station", "a", "record", "1", "--after", "50ms").status == 0
+    assert stead("signal", "Station", "a", "record", "2", "--at", "2020-01-01T00:00:00Z").status == 0
+    eventually(lambda: '"count": 2' in stead("state", "Station", "a").out)
+
+
+def test_failures_are_one_line_and_status_1(stead: Stead) -> None:
+    for arguments, said in [
+        (
+            ("call", "Station", "x", "fail"),
+            "operation 'fail' of @station@x raised ValueError: no \N{REPLACEMENT CHARACTER}[31mway",
+        ),
+        (("call", "Station", "x", "recrd"), "has no operation 'recrd'; it has: block, delete, fail, label"),
+        (("signal", "Station", "x", "record", "warm"), "argument 'celsius' of Station.record"),
+        (("signal", "Station", "x", "record"), "celsius"),
+        (("signal", "Ship", "x", "sail"), "no entity named"),
+        (("state", "Station", "nowhere"), "@station@nowhere has no state; `stead entities"),
+        (("state", "Ship", "x"), "no entity named"),
+        (("entities", "Ship"), "no entity named"),
+        (("signal", "St@tion", "x", "record", "1"), "entity name 'St@tion'"),
+        (("signal", "Station", "x\ny", "record", "1"), "control characters"),
+        (("call", "Station", "x", "nap", "0.5", "--timeout", "50ms"), f"see `stead info {stead.reference}`"),
+    ]:
+        done = stead(*arguments)
+        assert (done.status, done.out) == (1, ""), arguments
+        assert done.err.startswith("error: "), done.err
+        assert done.err.count("\n") == 1, done.err
+        assert said in done.err
+
+
+def test_failures_are_objects_for_machines(stead: Stead) -> None:
+    done = stead("call", "Station", "x", "fail", "--json")
+    assert done.status == 1
+    assert json.loads(done.err)["error"]["type"] == "OperationFailed"
+
+
+def test_a_traceback_is_shown_on_demand(stead: Stead) -> None:
+    assert "Traceback" in stead("call", "Station", "x", "fail", "--debug").err
+
+
+def test_entities_are_listed_with_a_prefix_and_a_limit(stead: Stead) -> None:
+    for key in ("oslo", "ostrava", "paris", ""):
+        assert stead("call", "Station", key, "record", "1").status == 0
+    found = lines(stead("entities", "Station", "--json").out)
+    assert [line["key"] for line in found] == ["", "oslo", "ostrava", "paris"]
+    assert [line["key"] for line in lines(stead("entities", "Station", "--prefix", "os", "--json").out)] == [
+        "oslo",
+        "ostrava",
+    ]
+    listed = stead("entities", "station", "--limit", "2")
+    assert "oslo" in listed.out
+    assert "paris" not in listed.out
+    assert '""' in listed.out
+    assert listed.err == "the first 2 Station entities; --limit shows more\n"
+    assert stead("entities", "Station", "--prefix", "z").err == "no Station entities with keys that begin with 'z'\n"
+
+
+def test_kinds_are_counted(stead: Stead) -> None:
+    stead("call", "Station", "oslo", "record", "1")
+    found = {line["name"]: line for line in lines(stead("entities", "--json").out)}
+    assert (found["Station"]["entities"], found["Switch"]["entities"]) == (1, 0)
+    assert "Station" in stead("entities").out
+
+
+def test_info_shows_the_hub(stead: Stead, worker: WorkerThread) -> None:
+    stead("call", "Station", "oslo", "record", "1")
+    shown = stead("info", "--partitions").out
+    for text in ("weather", "4 partitions", "survives any crash", worker.worker.name, "record", "Switch"):
+        assert text in shown
+    assert all(len(line.rstrip()) <= 80 for line in shown.splitlines())
+    data = json.loads(stead("info", "--json").out)
+    assert data["hub"]["partitions"] == len(data["partitions"]) == 4
+    assert {partition["owner"] for partition in data["partitions"]} == {worker.worker.name}
+    assert data["total"]["entities"] == 1
+    assert datetime.fromisoformat(data["time"]).timestamp() * 1000 == data["time_ms"]
+    assert all(datetime.fromisoformat(worker["last_beat_time"]).tzinfo for worker in data["workers"])
+    assert datetime.fromisoformat(data["hub"]["created_time"]).timestamp() * 1000 == data["hub"]["created_ms"]
+    assert data["server"]["durable"] == "always"
+    assert set(data["names"]) == {"station", "switch"}
+
+
+def test_dead_letters_are_listed_shown_sent_again_and_dropped(stead: Stead) -> None:
+    assert stead("dead-letters").err == "no dead letters\n"
+    stead("signal", "Station", "oslo", "fail")
+    eventually(lambda: stead("dead-letters", "--json").out)
+    (letter,) = lines(stead("dead-letters", "--json").out)
+    assert (letter["entity_id"], letter["operation"], letter["error_type"]) == ("@station@oslo", "fail", "ValueError")
+    assert "ValueError: no" in stead("dead-letters").out
+    assert "def fail" not in stead("dead-letters", "show", letter["id"]).err
+    assert "raise ValueError" in stead("dead-letters", "show", letter["id"]).out
+    assert "dead letters; see them" in stead("info").out
+    assert stead("dead-letters", "resend", letter["id"]).err == "1 sent again\n"
+    eventually(lambda: stead("dead-letters", "--json").out)
+    (again,) = lines(stead("dead-letters", "list", "--json").out)
+    assert again["id"] != letter["id"]
+    assert (
+        stead("dead-letters", "drop", letter["id"]).err == f"error: there is no dead letter {letter['id']} (any more)\n"
+    )
+    assert stead("dead-letters", "drop", "--all").err == "1 dropped\n"
+    assert stead("dead-letters", "show", "nonsense").status == 1
+
+
+def test_a_fresh_hub_without_workers_takes_signals_and_says_so(stead: Stead, worker: WorkerThread) -> None:
+    worker.end()
+    assert stead("signal", "Station", "oslo", "record", "1").status == 0
+    shown = stead("info").out
+    assert f"no worker is running; 1 messages wait; start one: stead worker {stead.reference}" in " ".join(
+        shown.split()
+    )
+    done = stead("call", "Station", "oslo", "mean", "--timeout", "50ms")
+    assert (done.status, "no answer within 0.05 s" in done.err) == (1, True)
+    assert str(EntityId("Station", "oslo")) in done.err

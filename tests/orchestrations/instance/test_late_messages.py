@@ -1,0 +1,89 @@
+"""What comes twice, too early, or for another execution."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from orchestrations.instance.test_kind import MODES
+from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.events import EventType
+from support.instance_driver import START_MS, begin, done, only, result_of
+from support.kind_bench import KindHub
+
+Make = Callable[..., KindHub]
+
+
+@pytest.fixture(params=MODES, ids=["batched", "single", "forgetful", "replay"])
+def make(request: pytest.FixtureRequest) -> Make:
+    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
+
+
+async def sleeps_twice(context: OrchestrationContext, round_: int | None) -> int:
+    event, timer = context.wait_for_external_event("next"), context.create_timer(timedelta(hours=1))
+    done, _ = await asyncio.wait([event, timer], return_when="FIRST_COMPLETED")
+    if event in done:
+        context.continue_as_new((round_ or 0) + 1)
+    return round_ or 0
+
+
+@pytest.mark.hazard(15)
+def test_a_timer_of_another_execution_with_the_same_number_is_dropped(make: Make) -> None:
+    hub = make(sleeps_twice)
+    hub.start("sleeps_twice")
+    hub.run()
+    before, due_ms = hub.record().execution_id, next(iter(hub.timers.values())).due_ms
+    hub.send("one", "event", "next", None)
+    hub.run()
+    assert hub.record().execution_id != before
+    hub.send("one", "timer", before, 1, due_ms)  # it had fired, and was on its way
+    hub.run()
+    assert (hub.status(), hub.names()) == ("Running", ["ExecutionStarted", "TimerCreated"])
+    hub.advance(3_600_000)
+    assert hub.output() == 1
+
+
+async def works(context: OrchestrationContext) -> list[object]:
+    return [await context.call_activity("work"), await context.wait_for_external_event("go")]
+
+
+@pytest.mark.hazard(15)
+@pytest.mark.parametrize("between", ["nothing", "an eviction", "the code is gone"])
+def test_the_same_result_twice_is_logged_once(make: Make, between: str) -> None:
+    hub = make(works)
+    hub.activities["work"] = lambda: None
+    hub.run_tasks = False
+    hub.start("works")
+    hub.run()
+    execution_id = hub.record().execution_id
+    hub.send("one", "task", execution_id, 1, True, "first")
+    hub.run()
+    if between == "the code is gone":
+        hub.registry.codes.clear()
+    if between != "nothing":
+        hub.crash()
+    hub.send("one", "task", execution_id, 1, True, "second")
+    hub.run()
+    assert hub.names().count("TaskCompleted") == 1
+    hub.register(works)
+    hub.crash()
+    hub.send("one", "event", "go", 1)
+    hub.run()
+    assert hub.output() == ["first", 1]
+
+
+@pytest.mark.hazard(16)
+def test_a_timer_that_fires_early_leaves_the_time_at_which_it_was_due() -> None:
+    async def flow(context: OrchestrationContext) -> list[float]:
+        await context.create_timer(timedelta(seconds=60))
+        return [context.now.timestamp() * 1000, asyncio.get_running_loop().time() * 1000]
+
+    execution = begin(flow)
+    timer = only(execution)
+    fired = done(timer)
+    assert fired.type is EventType.TIMER_FIRED
+    execution.feed(fired._replace(at_ms=START_MS + 59_990))
+    assert result_of(execution) == [START_MS + 60_000, START_MS + 60_000]

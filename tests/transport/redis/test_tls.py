@@ -1,0 +1,112 @@
+"""A URL that says TLS of a port that does not speak it, and the contrary: named at once, and not tried for 20 seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from stead.transport import ServerUnsuitable, Settings, StoreUnavailable, open_store
+from stead.transport._redis.tls import speaks_plain, speaks_tls
+from support.valkey_server import ValkeyServer
+
+PEM = Path(__file__).with_name("tls_for_tests.pem")  # a key and a certificate that nobody trusts
+SETTINGS = Settings(partitions=1, store_tries_ms=600_000, connect_ms=60_000)
+
+
+@asynccontextmanager
+async def listening(answer: bytes | None, *, tls: bool) -> AsyncGenerator[int]:
+    """A port: whoever says something there gets the answer, or with None nothing, for as long as the block takes."""
+    context: ssl.SSLContext | None = None
+    if tls:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(PEM)
+    streams: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        streams.append(writer)
+        while await reader.read(65_536):
+            if answer is not None:
+                writer.write(answer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: None
+    )  # handshakes that fail, said by asyncio
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for writer in streams:
+            writer.close()
+
+
+async def test_tls_to_a_real_server_that_does_not_speak_it(server: ValkeyServer) -> None:
+    async with _forwarded(server) as port:
+        with pytest.raises(ServerUnsuitable, match=rf"127\.0\.0\.1:{port} does not speak TLS .*redis://"):
+            await open_store(f"rediss://127.0.0.1:{port}", "hub", SETTINGS)
+
+
+async def test_tls_to_a_server_that_wants_a_password() -> None:
+    async with listening(b"-NOAUTH Authentication required.\r\n", tls=False) as port:
+        with pytest.raises(ServerUnsuitable, match="does not speak TLS"):
+            await open_store(f"rediss://:secret@127.0.0.1:{port}", "hub", SETTINGS)
+
+
+async def test_no_tls_to_a_server_that_speaks_it() -> None:
+    async with listening(b"+PONG\r\n", tls=True) as port:
+        with pytest.raises(ServerUnsuitable, match=rf"127\.0\.0\.1:{port} speaks TLS: .*rediss://"):
+            await open_store(f"redis://127.0.0.1:{port}", "hub", SETTINGS)
+
+
+async def test_a_certificate_that_nobody_trusts_is_another_fault() -> None:
+    async with listening(b"+PONG\r\n", tls=True) as port:
+        with pytest.raises(ServerUnsuitable, match="certificate"):
+            await open_store(f"rediss://127.0.0.1:{port}", "hub", SETTINGS)
+
+
+async def test_a_port_where_nobody_listens_is_still_tried() -> None:
+    async with listening(b"", tls=False) as port:
+        pass
+    for scheme in ("redis", "rediss"):
+        with pytest.raises(StoreUnavailable):
+            await open_store(f"{scheme}://127.0.0.1:{port}", "hub", Settings(partitions=1, store_tries_ms=100))
+
+
+@pytest.mark.parametrize("tls", [True, False])
+async def test_what_a_port_speaks(tls: bool) -> None:
+    async with listening(b"+PONG\r\n", tls=tls) as port:
+        assert await speaks_tls("127.0.0.1", port) is tls
+        assert await speaks_plain("127.0.0.1", port) is not tls
+
+
+@asynccontextmanager
+async def _forwarded(server: ValkeyServer) -> AsyncGenerator[int]:
+    """A port of this machine that leads to the server's socket."""
+    streams: list[asyncio.StreamWriter] = []
+    pumps: list[asyncio.Task[None]] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_unix_connection(server.url.removeprefix("unix://"))
+        streams.extend((writer, inner_writer))
+        pumps.extend((asyncio.create_task(pump(reader, inner_writer)), asyncio.create_task(pump(inner_reader, writer))))
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield listener.sockets[0].getsockname()[1]
+    finally:
+        listener.close()
+        for task in pumps:
+            task.cancel()
+        await asyncio.gather(*pumps, return_exceptions=True)
+        for writer in streams:
+            writer.close()
