@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import re
 import threading
 
-from stead.transport._contract.careful_logger import get_logger
-from stead.transport._contract.errors import ConnectionLost, InvalidInput, StoreUnavailable
-from stead.transport._contract.layout import check_layout
+from stead.transport._contract.layout import check_hub_name, check_layout
 from stead.transport._contract.settings import Settings
 from stead.transport._contract.store import Store
 from stead.transport._memory.store import MemoryStore
-from stead.transport._redis.store import RedisStore
-from stead.transport._retry import retry_delay
-from stead.transport._urls import StoreUrl, parse_url
-
-_log = get_logger("stead.transport")
-
-_HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,44}")
+from stead.transport._redis.store import connect
+from stead.transport._urls import parse_url
 
 _memory_hubs: dict[str, MemoryStore] = {}
 _memory_lock = threading.Lock()
@@ -42,35 +33,6 @@ async def open_store(url: str | None, hub: str, settings: Settings) -> Store:
 
         return await open_embedded(where.folder, hub, settings)
     return await connect(where, hub, settings)
-
-
-def check_hub_name(hub: str) -> None:
-    """Raise `InvalidInput` unless it may be a task hub's name."""
-    if not isinstance(hub, str) or not _HUB_NAME.fullmatch(hub):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidInput(
-            f"task hub name {hub!r}", 'it is a letter, then letters, digits and "-"; 3 to 45 characters in all'
-        )
-
-
-async def connect(where: StoreUrl, hub: str, settings: Settings, kind: type[RedisStore] = RedisStore) -> RedisStore:
-    """Join a hub on a server, which may need a moment to come up."""
-    clock = asyncio.get_running_loop()
-    deadline = clock.time() + settings.store_tries_ms / 1000
-    tries = 0
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await kind.open(where.url, hub, settings)
-        except (ConnectionLost, TimeoutError) as error:
-            reason = str(error) or "no answer in time"
-            delay = retry_delay(tries)
-            if clock.time() + delay >= deadline:
-                raise StoreUnavailable(f"{where}: {reason}", "refused") from None
-            if tries == 0:
-                seconds = deadline - clock.time()
-                _log.warning("%s: %s; trying for %.0f s (STEAD_STORE_TRIES_MS)", where, reason, seconds)
-            tries += 1
-            await asyncio.sleep(delay)
 
 
 def _memory_hub(hub: str, settings: Settings) -> MemoryStore:

@@ -1,15 +1,26 @@
-"""Whether this program can work with a hub as it was made, wherever the hub is."""
+"""What a hub may be called, and whether this program can work with one as it was made, wherever it is."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from .errors import HubMismatch
+from .errors import HubMismatch, InvalidInput
 from .records import HubLayout
 from .settings import Settings
 
 FORMAT = 1  # of the keys and values in the store, as this version writes them
 FORMATS = frozenset({1})  # those that this version can work with
+
+_HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,44}")
+
+
+def check_hub_name(hub: str) -> None:
+    """Raise `InvalidInput` unless it may be a task hub's name."""
+    if not isinstance(hub, str) or not _HUB_NAME.fullmatch(hub):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInput(
+            f"task hub name {hub!r}", 'it is a letter, then letters, digits and "-"; 3 to 45 characters in all'
+        )
 
 
 def check_layout(layout: HubLayout, settings: Settings) -> None:

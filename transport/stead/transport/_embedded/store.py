@@ -6,8 +6,7 @@ import asyncio
 from pathlib import Path
 
 from stead.transport._contract.settings import Settings
-from stead.transport._open import connect
-from stead.transport._redis.store import RedisStore
+from stead.transport._redis.store import RedisStore, connect
 from stead.transport._urls import StoreUrl
 
 from .server import EmbeddedServer
