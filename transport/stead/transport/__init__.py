@@ -14,6 +14,7 @@ from stead.transport._contract.codec import (
     unpack,
     unpack_envelope,
 )
+from stead.transport._contract.commit import Commit, CommitVerdict, LogWrite, Reply, SentStart, Task, Timer, Unpark
 from stead.transport._contract.depth import DEPTH_MAX, PLAIN, deep_one
 from stead.transport._contract.errors import (
     AcknowledgedLost,
@@ -36,8 +37,6 @@ from stead.transport._contract.left_out import UNREADABLE, LeftOut
 from stead.transport._contract.records import (
     Acquired,
     Batch,
-    Commit,
-    CommitVerdict,
     DamagedLog,
     DeadLetter,
     EnqueueResult,
@@ -46,19 +45,13 @@ from stead.transport._contract.records import (
     InstanceView,
     LeaseView,
     Loaded,
-    LogWrite,
     PartitionInfo,
-    Reply,
     Reuse,
     Running,
-    SentStart,
     ServerFacts,
     Start,
     StreamId,
     Taken,
-    Task,
-    Timer,
-    Unpark,
     Verdict,
     WorkerView,
     stream_order,

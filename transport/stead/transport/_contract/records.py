@@ -6,9 +6,8 @@ milliseconds; instants are the server's time since the epoch.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -173,39 +172,7 @@ class InstanceView(NamedTuple):
     log: Sequence[bytes] = ()  # as many events from the first on as were asked for
 
 
-# -- commits -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Timer:
-    """A message that is to enter this partition's inbox at `due_ms`. `timer_id` is unique in the partition."""
-
-    timer_id: bytes
-    due_ms: int
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class LogWrite:
-    """Events for the log of an instance: appended, after the whole log was dropped if `reset`."""
-
-    target: str
-    events: Sequence[bytes]
-    reset: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """An activity to be carried out: kept in its partition until a commit names it in `dropped`.
-
-    A task that is not shared belongs to the partition's owner, who runs it once the commit is in the store. A shared one
-    also enters the queue's stream, from which any worker that serves the queue takes it.
-    """
-
-    task_id: bytes  # unique in the hub: "instance|execution|number"
-    queue: str
-    shared: bool
-    payload: bytes
+# -- activities ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,100 +185,6 @@ class Taken:
     task_id: bytes
     payload: bytes
     deliveries: int  # how often it was delivered, this one included
-
-
-@dataclass(frozen=True, slots=True)
-class SentStart:
-    """A start that a turn sends: the message and the reservation of the ID are written in one step (HAZARDS 14)."""
-
-    partition: int
-    target: str
-    message_id: bytes
-    payload: bytes
-    place: int = 0  # how many of the commit's `sends` were sent before it: a receiver gets them in that order
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An answer for a client: appended to the client's reply stream in slot group `group`."""
-
-    group: int
-    client: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Unpark:
-    """Messages of a target that were carried out from its park, and whether the park is now empty."""
-
-    target: str
-    stream_ids: Sequence[StreamId]
-    drained: bool
-
-
-@dataclass(slots=True)
-class Commit:
-    """Everything that a partition's turns since the last commit changed: written in one step or not at all.
-
-    Invariant: `consumed` and `unparked` name exactly the messages whose effects are in this commit.
-    """
-
-    partition: int
-    token: bytes
-    previous: bytes
-    commit_id: bytes
-    consumed: list[StreamId] = field(default_factory=list[StreamId])
-    states: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])  # target, record
-    created: list[str] = field(default_factory=list[str])  # targets that enter the index
-    deleted: list[str] = field(default_factory=list[str])  # targets whose record and index entry go
-    timers: list[Timer] = field(default_factory=list[Timer])
-    cancelled: list[bytes] = field(default_factory=list[bytes])  # timer IDs
-    sends: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])  # partition, envelope
-    replies: list[Reply] = field(default_factory=list[Reply])
-    dead: list[bytes] = field(default_factory=list[bytes])  # dead letters, packed by the entities layer
-    unparked: list[Unpark] = field(default_factory=list[Unpark])
-    blocked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # target, reason
-    unblocked: list[str] = field(default_factory=list[str])
-    logs: list[LogWrite] = field(default_factory=list[LogWrite])
-    tasks: list[Task] = field(default_factory=list[Task])
-    dropped: list[bytes] = field(default_factory=list[bytes])  # IDs of tasks whose result is recorded or not wanted
-    starts: list[SentStart] = field(default_factory=list[SentStart])
-    # Reservations that end with this commit, if they are still those of that message: target, message ID.
-    started: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
-    suspect_passed: bool = False  # the owner is past `suspect_until`: forget the unclean ends and the marker
-    clear_running: bool = False  # careful mode: the marked turn has ended
-
-
-def in_order(
-    sends: Sequence[tuple[int, bytes]], starts: Sequence[SentStart]
-) -> Iterator[tuple[int, bytes, SentStart | None]]:
-    """A commit's messages in the order in which they were sent: receiver, payload, and the start if it is one."""
-    waiting = deque(sorted(starts, key=lambda start: start.place))  # those of one place stay in their order
-    for place, (partition, payload) in enumerate(sends):
-        while waiting and waiting[0].place <= place:
-            start = waiting.popleft()
-            yield start.partition, start.payload, start
-        yield partition, payload, None
-    for start in waiting:
-        yield start.partition, start.payload, start
-
-
-def doubtful(commit: Commit) -> list[str]:
-    """Instances of the partition that this commit may end, or leave with nothing but a start that waits."""
-    if not (commit.deleted or commit.started):
-        return []
-    written = {target for target, _ in commit.states}
-    deleted = [target for target in commit.deleted if has_log(target)]
-    return [*deleted, *(target for target, _ in commit.started if target not in written)]
-
-
-class CommitVerdict(Enum):
-    """What the store did with a commit."""
-
-    APPLIED = "applied"
-    ALREADY = "already"  # this very commit was applied before: the answer had been lost
-    FENCED = "fenced"  # the lease or the history is another's: nothing was written
-    TORN = "torn"  # an earlier commit was applied in part: the partition is quarantined
 
 
 # -- workers, names, dead letters --------------------------------------------------------------------------------------

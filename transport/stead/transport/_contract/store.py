@@ -21,12 +21,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from .clock import Clock
+from .commit import Commit, CommitVerdict
 from .left_out import LeftOut
 from .records import (
     Acquired,
     Batch,
-    Commit,
-    CommitVerdict,
     DeadLetter,
     EnqueueResult,
     Entry,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stead.transport._contract.records import Batch, Commit, Reuse, StreamId, Taken, doubtful, in_order, stream_order
+from stead.transport._contract.commit import Commit, doubtful, in_order
+from stead.transport._contract.records import Batch, Reuse, StreamId, Taken, stream_order
 
-from .leases import check_whole, outlived, owns
-from .state import Delivery, HubState, KeptTask, Order, PartitionState, format_id
+from .state import Delivery, HubState, KeptTask, Order, PartitionState, check_whole, format_id, outlived, owns
 
 _FINISHED = frozenset({b"\x01", b"\x03", b"\x04", b"\x05"})  # what the record of a finished instance begins with
 

@@ -7,11 +7,14 @@ lagged would. Nothing here waits or reads a clock.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from types import MappingProxyType
 
-from stead.transport._contract.records import Entry, HubLayout, Running, StreamId, Timer, stream_order
+from stead.transport._contract.commit import Timer
+from stead.transport._contract.errors import TornCommit
+from stead.transport._contract.records import Entry, HubLayout, Running, StreamId, stream_order
 
 Order = tuple[int, int]  # a stream ID as numbers: milliseconds, sequence number
 
@@ -293,3 +296,26 @@ class HubState:
             if entities or not encoded.startswith(b"@"):
                 page.append((encoded.decode(), partition))
         return page
+
+
+# -- what every step of a partition's owner looks at first ----------------------------------------------------------------
+
+NOBODY: Mapping[str, Beat] = MappingProxyType({})
+
+
+def owns(state: PartitionState, token: bytes) -> bool:
+    """Whether the lease is this token's."""
+    return token != b"" and state.lease.token == token
+
+
+def check_whole(partition: int, state: PartitionState) -> None:
+    """Raise `TornCommit` for a partition that was left in the middle of a commit."""
+    if state.applying != state.commit_id:
+        raise TornCommit(partition, state.applying.hex())
+
+
+def outlived(workers: Mapping[str, Beat], worker: str, given_up_ms: int) -> bool:
+    """Whether a worker has said that it lives after the moment at which it was given up on: then it did not end on what it
+    was running."""
+    beat = workers.get(worker)
+    return beat is not None and beat.beat_ms > given_up_ms

@@ -9,27 +9,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from stead.transport._contract.commit import Commit, CommitVerdict, Reply, Unpark, in_order
 from stead.transport._contract.errors import SourceSuperseded
 from stead.transport._contract.records import (
     Acquired,
     Batch,
-    Commit,
-    CommitVerdict,
     EnqueueResult,
     LeaseView,
     PartitionInfo,
-    Reply,
     Running,
     StreamId,
-    Unpark,
     Verdict,
-    in_order,
     stream_order,
 )
 
 from .instances import reserve, write_instances
-from .leases import NOBODY, check_whole, outlived, owns
-from .state import Beat, HubState, Order, PartitionState, Replies, Session, Stream, format_id
+from .state import (
+    NOBODY,
+    Beat,
+    HubState,
+    Order,
+    PartitionState,
+    Replies,
+    Session,
+    Stream,
+    check_whole,
+    format_id,
+    outlived,
+    owns,
+)
 
 _UNKNOWN = Session(-1, 0, 0)  # what the store does not know begins after -1
 

@@ -14,11 +14,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from stead.transport._contract.codec import pack, unpack
+from stead.transport._contract.commit import Commit, CommitVerdict
 from stead.transport._contract.records import (
     Acquired,
     Batch,
-    Commit,
-    CommitVerdict,
     DeadLetter,
     EnqueueResult,
     Entry,
@@ -37,7 +36,7 @@ from stead.transport._contract.records import (
 
 from . import steps
 from .activities import MemoryTasks
-from .renewer import MemoryRenewer
+from .base import MemoryBase
 from .state import Beat, format_id
 
 _V = TypeVar("_V")
@@ -373,3 +372,24 @@ class MemoryStore(MemoryTasks):
     async def refresh_facts(self) -> ServerFacts:
         """What the server says of itself."""
         return await self._call("refresh_facts", lambda: self.facts)
+
+
+class MemoryRenewer:
+    """The `Renewer` in memory: prolongs leases, from any thread."""
+
+    def __init__(self, store: MemoryBase) -> None:
+        self._store = store
+
+    def renew(self, leases: Mapping[int, bytes], lease_ms: int) -> set[int]:
+        """Prolong leases; gives the partitions that are no longer held with these tokens."""
+        now_ms = self._store.clock.now_ms()
+        return self._store.call_blocking("renew", lambda hub: steps.renew(hub, leases, lease_ms, now_ms))
+
+    def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
+        """Record what a stuck worker was running, before the process ends."""
+        return self._store.call_blocking(
+            "renewer.mark_running", lambda hub: steps.mark_running(hub.partitions[partition], token, running)
+        )
+
+    def close(self) -> None:
+        """Nothing to close."""

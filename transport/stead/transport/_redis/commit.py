@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any, TypeVar
 
-from stead.transport._contract.records import Commit, doubtful, in_order
+from stead.transport._contract.commit import Commit, doubtful, in_order
 
 from .keys import Keys
 from .scripts import COMMIT

@@ -6,20 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stead.transport._contract.commit import Commit, CommitVerdict
 from stead.transport._contract.errors import ConnectionLost, KeyDamaged, SteadError
 from stead.transport._contract.left_out import UNREADABLE
-from stead.transport._contract.records import (
-    Acquired,
-    Commit,
-    CommitVerdict,
-    DamagedLog,
-    Entry,
-    LeaseView,
-    Loaded,
-    Running,
-    StreamId,
-    has_log,
-)
+from stead.transport._contract.records import Acquired, DamagedLog, Entry, LeaseView, Loaded, Running, StreamId, has_log
 
 from .base import RedisBase, check_id, concerning, is_owner, of_step, padded, unreadable
 from .commit import pack_commit
