@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stead.orchestrations._definition.orchestration import make_activity
+from stead.orchestrations._definition.activity import make_activity
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._extension import Orchestrations
 from stead.transport import Settings

@@ -12,7 +12,7 @@ from typing import Any
 
 from stead.entities import Registry
 from stead.entities._definition.addressing import resolve
-from stead.orchestrations._definition.orchestration import OMITTED
+from stead.orchestrations._definition.input import OMITTED
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome

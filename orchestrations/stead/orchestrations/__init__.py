@@ -13,26 +13,22 @@ from stead.entities import (
 )
 from stead.orchestrations._activities.job import ActivityContext, activity_context
 from stead.orchestrations._client.client import OrchestrationClient
-from stead.orchestrations._definition.determinism import check_determinism
-from stead.orchestrations._definition.orchestration import (
-    OMITTED,
+from stead.orchestrations._definition.activity import (
     Activity,
     ActivityDecorator,
     AsyncActivity,
-    FunctionWithDefault,
-    InputOptional,
-    InstanceId,
-    Orchestration,
-    OrchestrationDecorator,
     PlainActivity,
     make_activity,
-    make_orchestration,
 )
+from stead.orchestrations._definition.determinism import check_determinism
+from stead.orchestrations._definition.input import OMITTED, InstanceId
+from stead.orchestrations._definition.orchestration import InputOptional, Orchestration, make_orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._definition.versions import compare_versions
 from stead.orchestrations._execution.call_http import HttpResponse
 from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._execution.decorators import FunctionWithDefault, OrchestrationDecorator
 from stead.orchestrations._execution.durable_task import DurableTask
 from stead.orchestrations._execution.unsupported import StuckOrchestration, UnsupportedInOrchestrator
 from stead.orchestrations._extension import Orchestrations

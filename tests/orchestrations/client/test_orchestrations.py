@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from stead.entities import CallTimeout, InvalidInput, PayloadTooLarge, Registry
 from stead.entities.extending import Message, decode_message
 from stead.orchestrations._client.client import OrchestrationClient
-from stead.orchestrations._definition.orchestration import InputOptional, InstanceId, Orchestration
+from stead.orchestrations._definition.input import InstanceId
+from stead.orchestrations._definition.orchestration import InputOptional, Orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.errors import (

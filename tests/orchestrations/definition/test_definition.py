@@ -20,7 +20,7 @@ from stead.orchestrations import (
     make_activity,
     make_orchestration,
 )
-from stead.orchestrations._definition.orchestration import OMITTED
+from stead.orchestrations._definition.input import OMITTED
 
 app = App("definitions")
 CONTEXT = cast("OrchestrationContext", None)  # none of these functions looks at it

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityId, OperationFailed, Registry
-from stead.orchestrations._definition.orchestration import make_activity, make_orchestration
+from stead.orchestrations._definition.activity import make_activity
+from stead.orchestrations._definition.orchestration import make_orchestration
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._execution.call_http import HttpResponse, headers_for
 from stead.orchestrations._execution.context import OrchestrationContext

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stead.entities import EntityId
-from stead.orchestrations._definition.orchestration import make_activity
+from stead.orchestrations._definition.activity import make_activity
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import Execution

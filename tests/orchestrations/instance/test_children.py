@@ -11,8 +11,8 @@ import pytest
 from orchestrations.instance.test_kind import MODES
 from stead.entities.extending import check_instance_id
 from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.ids import child_id
 from stead.orchestrations._instance import children as _children
-from stead.orchestrations._instance.children import child_id
 from stead.transport import Reuse
 from support.instance_driver import begin, only
 from support.kind_bench import KindHub

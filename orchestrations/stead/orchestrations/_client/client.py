@@ -24,7 +24,8 @@ from stead.entities.extending import (
     message_extras,
     take_page,
 )
-from stead.orchestrations._definition.orchestration import OMITTED, InputOptional, InstanceId, Orchestration
+from stead.orchestrations._definition.input import OMITTED, InstanceId
+from stead.orchestrations._definition.orchestration import InputOptional, Orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._definition.versions import check_version
 from stead.orchestrations._history.errors import (
@@ -35,6 +36,7 @@ from stead.orchestrations._history.errors import (
     UnknownOrchestration,
 )
 from stead.orchestrations._history.events import Event
+from stead.orchestrations._history.ids import first_execution_id
 from stead.orchestrations._history.messages import (
     EVENT,
     FREEING,
@@ -47,7 +49,6 @@ from stead.orchestrations._history.messages import (
     TERMINATE,
     WAIT,
     StartMessage,
-    first_execution_id,
 )
 from stead.orchestrations._history.record import FINISHED, RuntimeStatus, decode_record
 from stead.orchestrations._history.status import OrchestrationStatus

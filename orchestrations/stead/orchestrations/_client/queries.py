@@ -12,7 +12,8 @@ from stead.entities import OperationFailed
 from stead.entities.extending import Failure, Message, decode_message, instant_in_ms
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._history.events import Event, EventType, decode_event
-from stead.orchestrations._history.messages import StartMessage, decode_start, first_execution_id
+from stead.orchestrations._history.ids import first_execution_id
+from stead.orchestrations._history.messages import StartMessage, decode_start
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_record
 from stead.orchestrations._history.status import OrchestrationStatus, status_of, status_of_start
 from stead.transport import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from stead.entities.extending import ClientText
-from stead.orchestrations._definition.orchestration import OMITTED, Orchestration
+from stead.orchestrations._definition.input import OMITTED
+from stead.orchestrations._definition.orchestration import Orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
-from stead.orchestrations._execution.external_events import event_fields
-from stead.orchestrations._history.data import plain
+from stead.orchestrations._history.data import check_event_name, event_fields, plain
 from stead.orchestrations._history.errors import UnknownOrchestration
 from stead.transport import InvalidInput, Reuse
 
@@ -16,7 +16,6 @@ ReusePolicy: TypeAlias = Literal["finished", "never", "always"]
 
 _REUSES: dict[str, Reuse] = {"finished": Reuse.FINISHED, "never": Reuse.NEVER, "always": Reuse.ALWAYS}
 NAME_LENGTH_MAX = 256
-EVENT_NAME_LENGTH_MAX = 256
 REASON_LENGTH_MAX = 4_000
 
 
@@ -66,13 +65,6 @@ def check_reuse(reuse: str) -> Reuse:
     if found is None:
         raise InvalidInput(f"reuse={reuse!r}", 'write "finished", "never" or "always"')
     return found
-
-
-def check_event_name(name: str) -> str:
-    """An event's name, if it can be one. Raises `InvalidInput` otherwise."""
-    if not isinstance(name, str) or not 0 < len(name) <= EVENT_NAME_LENGTH_MAX or not name.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidInput(f"event {str(name)[:40]!r}", "its name has 1 to 256 printable characters")
-    return name
 
 
 def event_args(name: str, data: object) -> tuple[object, ...]:

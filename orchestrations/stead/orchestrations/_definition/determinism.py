@@ -28,6 +28,7 @@ from typing import Any, Literal, NamedTuple, cast
 
 from stead.orchestrations._history.errors import NonDeterminismWarning, NotDeterministic
 
+from .activity import Activity
 from .determinism_calls import (
     CALLABLE,
     CLOCK,
@@ -44,7 +45,6 @@ from .determinism_calls import (
 )
 from .determinism_globals import GlobalsReader
 from .determinism_sets import SetReader
-from .orchestration import Activity
 
 FUNCTIONS_MAX = 200  # that are followed from one orchestrator
 

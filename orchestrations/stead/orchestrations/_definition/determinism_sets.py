@@ -21,7 +21,8 @@ from typing import Any, Final, cast
 
 import typing_extensions
 
-from .orchestration import Activity, Orchestration
+from .activity import Activity
+from .orchestration import Orchestration
 
 _SET_TYPES: Final = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)
 _BUILT_IN_SETS: Final = (set, frozenset)

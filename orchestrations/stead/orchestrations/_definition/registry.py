@@ -8,7 +8,8 @@ from typing import Any
 from stead.entities import InvalidDefinition
 from stead.transport import Settings
 
-from .orchestration import Activity, Orchestration
+from .activity import Activity
+from .orchestration import Orchestration
 from .versions import Key, choose, version_key
 
 

@@ -16,8 +16,18 @@ from stead.entities.extending import Value, canonical_name, describe_errors, hin
 from stead.transport import InvalidInput
 
 
+class Decorated:
+    """What a decorator made of a function: it has a name, as given and in the form in which names are compared."""
+
+    __name__: str
+    name: str
+    canonical: str
+
+
 def check_function(kind: str, function: object) -> types.FunctionType:
     """A function of a module, or one within another function. Raises `InvalidDefinition` for everything else."""
+    if isinstance(function, Decorated):
+        raise InvalidDefinition(f"{kind} {function.name}", "it has been decorated already")
     if isinstance(function, (staticmethod, classmethod)) or inspect.ismethod(function):
         name = getattr(cast("Any", function), "__qualname__", "")
         raise InvalidDefinition(f"{kind} {name}", _NO_METHODS)

@@ -19,7 +19,7 @@ from stead.transport import InvalidInput
 from .calls import ActivityCall, Call, ComposedTask
 
 if TYPE_CHECKING:
-    from .execution import Execution
+    from .commands import Commands
 
 ACTIVITY = "stead.http"
 
@@ -54,7 +54,7 @@ class HttpRequest:
     retry: RetryPolicy | None
 
 
-def begin_http(core: Execution, request: HttpRequest) -> ComposedTask:
+def begin_http(core: Commands, request: HttpRequest) -> ComposedTask:
     """Schedule a request. Raises `InvalidInput` for one that cannot be made."""
     if not (isinstance(request.method, str) and request.method.isascii() and request.method.isalpha()):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput(f"HTTP method {request.method!r}", 'a method is a word such as "GET" or "POST"')
@@ -65,7 +65,7 @@ def begin_http(core: Execution, request: HttpRequest) -> ComposedTask:
     return ComposedTask(core, first, _until_done(core, request, first))
 
 
-async def _until_done(core: Execution, request: HttpRequest, first: ActivityCall) -> HttpResponse:
+async def _until_done(core: Commands, request: HttpRequest, first: ActivityCall) -> HttpResponse:
     response: HttpResponse = await first
     url, headers = request.url, request.headers
     while request.poll and response.status == _ACCEPTED and "location" in response.headers:
@@ -83,7 +83,7 @@ async def _until_done(core: Execution, request: HttpRequest, first: ActivityCall
 
 
 def _send(
-    core: Execution, request: HttpRequest, method: str, url: str, headers: dict[str, str], body: str | bytes | None
+    core: Commands, request: HttpRequest, method: str, url: str, headers: dict[str, str], body: str | bytes | None
 ) -> ActivityCall:
     call = ActivityCall(core, ACTIVITY, _response, request.retry)
     seconds = None if request.timeout is None else request.timeout.total_seconds()

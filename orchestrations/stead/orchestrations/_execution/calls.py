@@ -18,7 +18,7 @@ from stead.orchestrations._history.failures import FailureDetails
 from .durable_task import DurableTask
 
 if TYPE_CHECKING:
-    from .execution import Execution
+    from .commands import Commands
 
 _TIMER_FIRED = EventType.TIMER_FIRED
 _TASK_SCHEDULED = EventType.TASK_SCHEDULED
@@ -39,7 +39,7 @@ class Call(DurableTask[Any]):
 
     event: Event  # the scheduled event whose answer is awaited; set when it is scheduled
 
-    def __init__(self, core: Execution, decode: Callable[[Any], Any] | None = None) -> None:
+    def __init__(self, core: Commands, decode: Callable[[Any], Any] | None = None) -> None:
         super().__init__(core.loop)
         self.core = core
         self.decode = decode
@@ -78,7 +78,7 @@ class EntityCall(Call):
 
     def __init__(
         self,
-        core: Execution,
+        core: Commands,
         decode: Callable[[Any], Any] | None,
         explain: Callable[[dict[str, Any]], Exception],
         over: Callable[[], None],
@@ -105,7 +105,7 @@ class RetriedCall(Call):
     __slots__ = ("attempt", "first_ms", "name", "retry")
 
     def __init__(
-        self, core: Execution, name: str, decode: Callable[[Any], Any] | None, retry: RetryPolicy | None
+        self, core: Commands, name: str, decode: Callable[[Any], Any] | None, retry: RetryPolicy | None
     ) -> None:
         super().__init__(core, decode)
         self.name = name
@@ -193,7 +193,7 @@ class ComposedTask(DurableTask[Any]):
 
     __slots__ = ("_first", "_inner")
 
-    def __init__(self, core: Execution, first: Call, coroutine: Any) -> None:
+    def __init__(self, core: Commands, first: Call, coroutine: Any) -> None:
         super().__init__(core.loop)
         self._first = first  # was scheduled before the coroutine has begun
         self._inner = core.loop.create_task(coroutine)

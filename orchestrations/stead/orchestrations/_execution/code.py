@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from stead.orchestrations._history.events import Event
-
-if TYPE_CHECKING:
-    from .context import OrchestrationContext
 
 
 class Code(Protocol):
@@ -20,7 +17,9 @@ class Code(Protocol):
     @property
     def version(self) -> str | None: ...
 
-    def start(self, context: OrchestrationContext, input: object) -> Coroutine[Any, Any, object]: ...
+    def start(self, context: Any, input: object) -> Coroutine[Any, Any, object]:
+        """The coroutine of the code. `context`: an `OrchestrationContext`, which imports this module."""
+        ...
 
     def encode_input(self, value: Any) -> object: ...
 

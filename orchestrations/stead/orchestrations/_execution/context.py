@@ -13,23 +13,25 @@ from typing_extensions import TypeForm
 
 from stead.entities import EntityId
 from stead.entities.extending import SignalsLater, check_instance_id, check_tags, delay_in_ms, instant_in_ms
-from stead.orchestrations._definition.orchestration import OMITTED, InstanceId
+from stead.orchestrations._definition.input import OMITTED, InstanceId
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._definition.versions import check_version
-from stead.orchestrations._history.data import check_event_name, event_reader, plain
+from stead.orchestrations._history.data import check_event_name, plain
 from stead.orchestrations._history.events import EventType
 from stead.transport import InvalidInput, pack_exact, unpack
 
 from .call_http import HttpRequest, HttpResponse, begin_http
 from .calls import ActivityCall, Call, EntityCall, SubOrchestrationCall, operation_failed
 from .durable_task import DurableTask
-from .sections import EntityLocks
+from .event_wait import event_reader
+from .locking import EntityLocks
 
 if TYPE_CHECKING:
     from stead.entities import Entity
-    from stead.orchestrations._definition.orchestration import Activity, InputOptional, Orchestration
+    from stead.orchestrations._definition.activity import Activity
+    from stead.orchestrations._definition.orchestration import InputOptional, Orchestration
 
-    from .execution import Execution
+    from .commands import Commands
     from .resolver import ActivityForm, OrchestrationForm
 
 P = ParamSpec("P")
@@ -53,7 +55,7 @@ class OrchestrationContext:
 
     __slots__ = ("_core",)
 
-    def __init__(self, core: Execution) -> None:
+    def __init__(self, core: Commands) -> None:
         self._core = core
 
     # -- what it is ----------------------------------------------------------------------------------------------------
@@ -446,7 +448,7 @@ class OrchestrationContext:
 class _ReplaySilentLogger(logging.LoggerAdapter[logging.Logger]):
     """Puts the instance's ID before each message, and says nothing that was said before."""
 
-    def __init__(self, logger: logging.Logger, core: Execution) -> None:
+    def __init__(self, logger: logging.Logger, core: Commands) -> None:
         super().__init__(logger, {"instance_id": core.instance_id, "orchestration": core.name})
         self._core = core
 

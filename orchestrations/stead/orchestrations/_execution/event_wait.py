@@ -16,12 +16,13 @@ from collections.abc import Callable, Generator, Mapping
 from types import BuiltinFunctionType, FrameType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from stead.entities.extending import ClientText, reader_of_text
+from stead.entities.extending import ClientText, Value, reader_of_text, value_of
+from stead.orchestrations._definition.signature import decoded
 
 from .durable_task import DurableTask
 
 if TYPE_CHECKING:
-    from .execution import Execution
+    from .commands import Commands
 
 _TELLS = "_wait"  # what is at work in `asyncio.wait`, which tells its caller which futures are done
 
@@ -31,7 +32,7 @@ class EventWait(DurableTask[Any]):
 
     __slots__ = ("_unknown", "core", "decode", "name", "order")
 
-    def __init__(self, core: Execution, name: str, decode: Callable[[Any], Any] | None) -> None:
+    def __init__(self, core: Commands, name: str, decode: Callable[[Any], Any] | None) -> None:
         super().__init__(core.loop)
         self.core = core
         self.name = name
@@ -129,3 +130,21 @@ def _is_of_asyncio(callback: object) -> bool:
         return isinstance(callback.__self__, asyncio.Task)
     function = callback.__func__ if isinstance(callback, MethodType) else callback
     return isinstance(function, FunctionType) and _within_asyncio(function.__globals__)
+
+
+def event_reader(name: str, form: Any) -> Callable[[Any], Any]:
+    """What validates an event's data as a type, as an input of that type would be. It raises `InvalidInput`.
+
+    Raises `InvalidDefinition` for a type whose values cannot be sent.
+    """
+    what = f"event {name!r}"
+    try:
+        how = _value(form)
+    except TypeError:  # a form that cannot be hashed
+        how = value_of(form, what)
+    return lambda value: decoded(value, how, what)
+
+
+@functools.lru_cache(maxsize=1024)
+def _value(form: Any) -> Value:
+    return value_of(form, f"an event of type {form!r}")

@@ -28,18 +28,18 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from stead.entities import ContextEnded
-from stead.orchestrations._history.data import plain
+from stead.orchestrations._history.data import event_data, plain
 from stead.orchestrations._history.errors import NonDeterminismError
 from stead.orchestrations._history.events import ASKED, SCHEDULED, Event, EventType
 from stead.orchestrations._history.failures import FailureDetails
-from stead.orchestrations._instance.children import child_id
+from stead.orchestrations._history.first_runs import as_seen
+from stead.orchestrations._history.ids import child_id
 from stead.transport import PayloadTooLarge, Settings, get_logger, unpack
 
 from .code import Code, Unanswered, Waiting
 from .context import OrchestrationContext
 from .event_wait import EventWait
-from .external_events import Mailbox, event_data
-from .first_runs import as_seen
+from .external_events import Mailbox
 from .loop import DurableHandle, new_loop
 from .ordering import NumberedTask
 from .outcome import (

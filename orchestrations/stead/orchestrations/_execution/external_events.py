@@ -8,25 +8,17 @@ from __future__ import annotations
 
 import string
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from stead.entities.extending import ClientText
-
-if TYPE_CHECKING:
-    from .event_wait import EventWait
+from typing import Any, NamedTuple, Protocol
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-def event_fields(name: str, data: Any) -> tuple[Any, ...]:
-    """An event as messages and histories have it: name, data, and for a client's text whether all of it is encoded twice."""
-    return (name, str(data), data.twice) if isinstance(data, ClientText) else (name, data)
+class Waiter(Protocol):
+    """Somebody who waits for an event."""
 
+    name: str
 
-def event_data(fields: Sequence[Any]) -> Any:
-    """The data of an event with such fields."""
-    return fields[1] if len(fields) == 2 else ClientText.of(fields[1], twice=fields[2])
+    def deliver(self, order: int, data: Any, /) -> None: ...
 
 
 class Raised(NamedTuple):
@@ -44,7 +36,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._buffered: dict[str, deque[Raised]] = {}
-        self._waiting: dict[str, dict[EventWait, None]] = {}  # in the order in which they came
+        self._waiting: dict[str, dict[Waiter, None]] = {}  # in the order in which they came
         self._delivered: dict[int, Raised] = {}  # of which the code cannot know yet
         self._count = 0
         self.waits = 0
@@ -62,7 +54,7 @@ class Mailbox:
         else:
             self._buffered.setdefault(key, deque()).append(event)
 
-    def wait(self, wait: EventWait) -> None:
+    def wait(self, wait: Waiter) -> None:
         """Somebody waits for an event: it gets the oldest that was kept, or stands in line."""
         key = wait.name.translate(_LOWER)
         kept = self._buffered.get(key)
@@ -75,7 +67,7 @@ class Mailbox:
             del self._buffered[key]
         self._deliver(wait, event)
 
-    def give_up(self, wait: EventWait) -> None:
+    def give_up(self, wait: Waiter) -> None:
         """Somebody waits no longer."""
         self._forget(wait.name.translate(_LOWER), wait)
 
@@ -89,11 +81,11 @@ class Mailbox:
         events.extend(self._delivered.values())
         return [(event.name, event.data) for event in sorted(events, key=lambda event: event.order)]
 
-    def _deliver(self, wait: EventWait, event: Raised) -> None:
+    def _deliver(self, wait: Waiter, event: Raised) -> None:
         self._delivered[event.order] = event
         wait.deliver(event.order, event.data)
 
-    def _forget(self, key: str, wait: EventWait) -> None:
+    def _forget(self, key: str, wait: Waiter) -> None:
         waiting = self._waiting[key]
         del waiting[wait]
         if not waiting:

@@ -22,7 +22,7 @@ from threading import get_ident
 from types import AsyncGeneratorType
 from typing import Any, NoReturn, Protocol, TypeVarTuple, cast
 
-from .ordering import NumberedFuture, NumberedTask, coroutines_to_complete, in_order
+from .ordering import Home, NumberedFuture, NumberedTask, coroutines_to_complete, in_order
 from .unsupported import (
     IN_AN_ACTIVITY,
     Halted,
@@ -92,7 +92,7 @@ class DurableHandle(asyncio.TimerHandle):
         cast("Any", self)._loop.fire(self)
 
 
-class DeterministicLoop(asyncio.AbstractEventLoop):
+class DeterministicLoop(Home):
     """See the module. `seed` spreads the numbers of different executions, and is the same in each replay of one."""
 
     def __init__(self, host: Host, seed: int) -> None:

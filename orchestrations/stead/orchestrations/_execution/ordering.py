@@ -16,17 +16,25 @@ from asyncio import tasks
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from types import CodeType, FrameType, MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from .unsupported import IN_AN_ACTIVITY, UnsupportedInOrchestrator
-
-if TYPE_CHECKING:
-    from .loop import DeterministicLoop
 
 T = TypeVar("T")
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DEPTH = 6  # frames between `as_completed` and `create_task`, over all versions of Python
+
+
+class Home(asyncio.AbstractEventLoop):
+    """What a task needs of the loop that it lives in."""
+
+    woken: list[tuple[int, asyncio.Handle]]
+    """What became ready by cancellations of the callback that runs, with the tasks' numbers."""
+
+    def ready(self) -> deque[asyncio.Handle]:
+        """What runs in this turn."""
+        raise NotImplementedError
 
 
 class NumberedTask(asyncio.Task[T]):
@@ -38,7 +46,7 @@ class NumberedTask(asyncio.Task[T]):
         self,
         number: int,
         coro: Coroutine[Any, Any, T],
-        loop: DeterministicLoop,
+        loop: Home,
         name: str | None,
         context: contextvars.Context | None,
         others: Mapping[str, Any] = _NOTHING,
@@ -75,7 +83,7 @@ class NumberedFuture(asyncio.Future[T]):
 
     __slots__ = ("number",)
 
-    def __init__(self, number: int, loop: DeterministicLoop) -> None:
+    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         self.number = number
         super().__init__(loop=loop)
 

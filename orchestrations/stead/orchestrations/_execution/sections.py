@@ -1,27 +1,13 @@
-"""Critical sections: what an orchestrator may do with entities while it holds their locks, and what it sends for them.
+"""Critical sections: what an orchestrator may do with entities while it holds their locks.
 
-    async with context.lock_entities(EntityId("Account", "a"), EntityId("Account", "b")): …
-
-The locks are taken in the order of the entities' IDs, one after the other, so that sections cannot wait for each other in a
-circle. The messages of the errors are those of Durable Functions.
+The messages of the errors are those of Durable Functions. How the locks are taken: `locking`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from types import TracebackType
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from stead.entities import EntityId
 from stead.orchestrations._history.errors import CriticalSectionError
-from stead.orchestrations._history.events import Event, EventType
-from stead.transport import InvalidInput
-
-from .calls import Call
-from .unsupported import Halted
-
-if TYPE_CHECKING:
-    from .execution import Execution
 
 
 class CriticalSections:
@@ -85,66 +71,3 @@ class CriticalSections:
 
 def _nothing() -> None:
     pass
-
-
-class LockCall(Call):
-    """The wait for the locks."""
-
-    __slots__ = ()
-
-    def answer(self, event: Event) -> None:
-        self.core.critical.granted = True
-        super().answer(event)
-
-    def _given_up(self) -> None:
-        self.core.leave_open(self.event.task_id)  # the release says it
-
-
-class EntityLocks:
-    """An asynchronous context manager: inside, nobody else's operations run on the entities."""
-
-    __slots__ = ("_core", "_event", "_targets")
-
-    def __init__(self, core: Execution, entity_ids: Iterable[EntityId]) -> None:
-        targets: set[str] = set()
-        for entity_id in entity_ids:
-            if not isinstance(entity_id, EntityId):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise InvalidInput(f"entity {entity_id!r}", 'name it by its ID, EntityId("Account", "a")')
-            targets.add(str(entity_id))
-        if not targets:
-            raise ValueError("lock_entities needs at least one entity")
-        self._core = core
-        self._targets = tuple(sorted(targets))
-        self._event: Event | None = None
-
-    async def __aenter__(self) -> None:
-        core = self._core
-        core.check()
-        core.critical.check_enter()
-        call = LockCall(core)
-        lock = f"{core.execution_id}.{core.last_id + 1}".encode()
-        self._event = core.schedule(EventType.LOCK_REQUESTED, (lock, list(self._targets)), call)
-        core.critical.enter(self._event.fields[0], self._targets)
-        try:
-            await call
-        except Halted:  # the code is being dropped: locks are given back by whoever ends the instance
-            core.critical.leave()
-            raise
-        except BaseException:
-            self._release()
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._release()
-
-    def _release(self) -> None:
-        core = self._core
-        event = self._event
-        core.check()
-        if event is None or core.critical.lock != event.fields[0]:
-            return
-        granted = core.critical.granted
-        core.critical.leave()
-        core.schedule(EventType.UNLOCK_SENT, (event.fields[0], list(self._targets), granted))

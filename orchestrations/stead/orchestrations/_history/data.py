@@ -1,14 +1,12 @@
-"""What the code of an orchestrator gives and gets, as plain data and back."""
+"""What people and the code of orchestrators give, as messages and histories have it: plain data, and external events."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
-from stead.entities.extending import Value, value_of
-from stead.orchestrations._definition.signature import decoded
+from stead.entities.extending import ClientText
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
 _EVENT_NAME_LENGTH_MAX = 256
@@ -28,23 +26,15 @@ def plain(value: Any, bytes_max: float = math.inf, what: str = "data") -> Any:
 def check_event_name(name: str) -> str:
     """An event's name, if it can be one. Raises `InvalidInput` otherwise."""
     if not isinstance(name, str) or not 0 < len(name) <= _EVENT_NAME_LENGTH_MAX or not name.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidInput(f"event name {cast('object', name)!r}", "a name has 1 to 256 printable characters")
+        raise InvalidInput(f"event {str(name)[:40]!r}", "its name has 1 to 256 printable characters")
     return name
 
 
-def event_reader(name: str, form: Any) -> Callable[[Any], Any]:
-    """What validates an event's data as a type, as an input of that type would be. It raises `InvalidInput`.
-
-    Raises `InvalidDefinition` for a type whose values cannot be sent.
-    """
-    what = f"event {name!r}"
-    try:
-        how = _value(form)
-    except TypeError:  # a form that cannot be hashed
-        how = value_of(form, what)
-    return lambda value: decoded(value, how, what)
+def event_fields(name: str, data: Any) -> tuple[Any, ...]:
+    """An event as messages and histories have it: name, data, and for a client's text whether all of it is encoded twice."""
+    return (name, str(data), data.twice) if isinstance(data, ClientText) else (name, data)
 
 
-@lru_cache(maxsize=1024)
-def _value(form: Any) -> Value:
-    return value_of(form, f"an event of type {form!r}")
+def event_data(fields: Sequence[Any]) -> Any:
+    """The data of an event with such fields."""
+    return fields[1] if len(fields) == 2 else ClientText.of(fields[1], twice=fields[2])

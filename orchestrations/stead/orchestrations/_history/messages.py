@@ -17,7 +17,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -71,12 +70,6 @@ def encode_start(instance_id: str, start: StartMessage, message_id: bytes) -> by
     return encode_message(instance_id, START, args, message_id)
 
 
-def first_execution_id(message_id: bytes) -> str:
-    """The ID of the execution that a start begins: whoever sent the start knows it, and a start that is carried out again
-    after a crash begins the same one."""
-    return hashlib.blake2b(message_id, digest_size=16).hexdigest()
-
-
 def decode_start(args: Sequence[Any]) -> StartMessage:
     """The arguments of a start's envelope. Raises `InvalidInput` for what is none."""
     if 4 <= len(args) <= 8:
@@ -119,11 +112,3 @@ def decode_answer(args: Sequence[Any]) -> Answer:
     if not args[2] and not isinstance(args[3], Mapping):
         raise InvalidInput("task", "an answer that is no success has to say what went wrong")
     return Answer(*args)
-
-
-def timer_id(instance_id: str, execution_id: str, task_id: int | str) -> bytes:
-    """The ID of a timer of an instance, and of an activity's task: the same form, in stores of their own."""
-    return f"{instance_id}|{execution_id}|{task_id}".encode()
-
-
-task_key = timer_id

@@ -12,7 +12,8 @@ from typing import Any
 from stead.entities.extending import Pending
 from stead.orchestrations._history.events import Event, EventType
 from stead.orchestrations._history.failures import FailureDetails
-from stead.orchestrations._history.messages import RUNNING, UNKNOWN, Answer, decode_answer, task_key
+from stead.orchestrations._history.ids import task_key
+from stead.orchestrations._history.messages import RUNNING, UNKNOWN, Answer, decode_answer
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput, get_logger
 

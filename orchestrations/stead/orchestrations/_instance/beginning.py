@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from stead.orchestrations._execution.external_events import event_fields
 from stead.orchestrations._execution.outcome import ContinuedAsNew
+from stead.orchestrations._history.data import event_fields
 from stead.orchestrations._history.events import Event, EventType
-from stead.orchestrations._history.messages import TIMER, StartMessage, first_execution_id, timer_id
+from stead.orchestrations._history.ids import first_execution_id, timer_id
+from stead.orchestrations._history.messages import TIMER, StartMessage
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus
 from stead.transport import PayloadTooLarge, pack
 

@@ -5,7 +5,6 @@ that begins it (`EXECUTION_STARTED`, `EXECUTION_REWOUND`), so that nothing is do
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,19 +18,6 @@ if TYPE_CHECKING:
 
 FORMER_CHILDREN_MAX = 1_000
 """Children of former executions that an instance remembers, the latest ones: the list is written at each beginning."""
-
-PARENT_LENGTH_MAX = 120
-"""A longer instance ID is cut and hashed in those of its children: they would grow from level to level else."""
-
-_SHOWN_LENGTH = 64
-
-
-def child_id(parent_id: str, execution_id: str, number: int) -> str:
-    """The ID of the instance that an execution schedules under a number: the same in a replay, and of bounded length."""
-    if len(parent_id) > PARENT_LENGTH_MAX:
-        digest = hashlib.blake2b(parent_id.encode("utf-8", "replace"), digest_size=16).hexdigest()
-        parent_id = f"{parent_id[:_SHOWN_LENGTH]}~{digest}"
-    return f"{parent_id}:{execution_id[:8]}:{number:04x}"
 
 
 def former_children(ledger: Ledger, still: Ledger | None = None) -> tuple[Any, ...]:

@@ -7,10 +7,9 @@ numbers, so that a replay continues from wherever it stopped (HAZARDS 17).
 from __future__ import annotations
 
 from stead.orchestrations._execution.execution import Execution
-from stead.orchestrations._execution.first_runs import come_to_unseen
 from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew, Failed
 from stead.orchestrations._history.errors import HistoryTooLong
-from stead.orchestrations._history.events import Event, encode_event
+from stead.orchestrations._history.events import Event, EventType, encode_event
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
@@ -21,6 +20,9 @@ from .issuing import ENVELOPE_BYTES, Refused, cancel, issue
 from .turn import Turn
 
 logger = get_logger("stead.worker")
+
+LATE_MS = 1_000
+"""Events that are older than this when the code comes to them get the time of then. What is younger is on time."""
 
 
 def wake(turn: Turn, *, due: bool = False) -> bool:
@@ -45,7 +47,7 @@ def wake(turn: Turn, *, due: bool = False) -> bool:
     if body.blocked:
         body.blocked = False
         turn.effects.unblock(turn.target)
-    history, seen = come_to_unseen(turn)
+    history, seen = _come_to_unseen(turn)
     body.execution = Execution(turn.target, code, history, turn.settings, turn.surroundings.types, seen)
     body.events = None
     # To what this code did otherwise than the history says, mended code will come anew.
@@ -57,6 +59,23 @@ def wake(turn: Turn, *, due: bool = False) -> bool:
         turn.changed()
     drive(turn)
     return turn.body.execution is not None  # unless it has ended at once
+
+
+def _come_to_unseen(turn: Turn) -> tuple[list[Event], int]:
+    """The code is about to be run through the history: the history, and how many of its events the code has seen."""
+    record = turn.record
+    history = turn.body.history()
+    seen = len(history) - record.unseen if record.begun else 0
+    if seen < len(history):
+        oldest = history[seen]
+        at_ms = oldest.at_ms
+        if oldest.type is EventType.EXECUTION_STARTED and len(oldest.fields) > 6:
+            at_ms = max(at_ms, oldest.fields[6] or 0)  # it was not to begin before
+        if turn.now_ms - at_ms > LATE_MS:
+            late = Event(EventType.ORCHESTRATOR_STARTED, turn.now_ms, 0, (len(history) - seen,))
+            turn.log(late)
+            history.append(late)
+    return history, seen
 
 
 def settle(turn: Turn) -> None:

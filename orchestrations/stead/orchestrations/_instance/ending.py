@@ -11,7 +11,8 @@ from typing import Any
 from stead.entities.extending import TaskAddress, encode_reply
 from stead.orchestrations._history.events import Event, EventType
 from stead.orchestrations._history.failures import FailureDetails
-from stead.orchestrations._history.messages import PURGE_DUE, timer_id
+from stead.orchestrations._history.ids import timer_id
+from stead.orchestrations._history.messages import PURGE_DUE
 from stead.orchestrations._history.record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus
 from stead.transport import Reply, SteadError, pack
 

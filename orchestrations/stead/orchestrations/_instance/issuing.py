@@ -11,8 +11,9 @@ from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._history.errors import ActivityNotFound
 from stead.orchestrations._history.events import Event, EventType
 from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.ids import task_key, timer_id
 from stead.orchestrations._history.ledger import Lock
-from stead.orchestrations._history.messages import EVENT, TIMER, StartMessage, encode_start, task_key, timer_id
+from stead.orchestrations._history.messages import EVENT, TIMER, StartMessage, encode_start
 from stead.transport import PayloadTooLarge, Reuse, Task
 
 from .turn import Turn

@@ -20,10 +20,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
-from stead.orchestrations._execution.first_runs import seen_before
 from stead.orchestrations._history.events import SCHEDULED, Event, EventType, encode_event
+from stead.orchestrations._history.first_runs import seen_before
+from stead.orchestrations._history.ids import timer_id
 from stead.orchestrations._history.ledger import Ledger
-from stead.orchestrations._history.messages import REUSE_REWIND, timer_id
+from stead.orchestrations._history.messages import REUSE_REWIND
 from stead.orchestrations._history.record import RuntimeStatus
 
 from .children import former_children

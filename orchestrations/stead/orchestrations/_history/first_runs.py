@@ -9,32 +9,8 @@ find the timers of its first hour over.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from stead.orchestrations._history.events import Event, EventType
-
-if TYPE_CHECKING:
-    from stead.orchestrations._instance.turn import Turn
-
-LATE_MS = 1_000
-"""Events that are older than this when the code comes to them get the time of then. What is younger is on time."""
-
-
-def come_to_unseen(turn: Turn) -> tuple[list[Event], int]:
-    """The code is about to be run through the history: the history, and how many of its events the code has seen."""
-    record = turn.record
-    history = turn.body.history()
-    seen = len(history) - record.unseen if record.begun else 0
-    if seen < len(history):
-        oldest = history[seen]
-        at_ms = oldest.at_ms
-        if oldest.type is EventType.EXECUTION_STARTED and len(oldest.fields) > 6:
-            at_ms = max(at_ms, oldest.fields[6] or 0)  # it was not to begin before
-        if turn.now_ms - at_ms > LATE_MS:
-            late = Event(EventType.ORCHESTRATOR_STARTED, turn.now_ms, 0, (len(history) - seen,))
-            turn.log(late)
-            history.append(late)
-    return history, seen
+from .events import Event, EventType
 
 
 def as_seen(history: Sequence[Event]) -> Sequence[Event]:

@@ -1,0 +1,143 @@
+"""What `@app.activity` makes of a function: `Activity[P, R]`.
+
+It has its function's parameters, a `ParamSpec`. Its options come from `with_options`, never with a call. Arguments are checked
+twice: where they are given, so that a mistake is the caller's error, and where they arrive, because the sender may be older
+than the code here.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
+
+from stead.entities.extending import Parameters, check_tags, encoded, value_of, with_own_defaults
+from stead.transport import InvalidInput
+
+from .retry import check_retry
+from .signature import Decorated, awaited_type, check_function, decoded, hints_of, is_async, name_of, with_self
+
+if TYPE_CHECKING:
+    from .retry import RetryPolicy
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+QUEUE_LENGTH_MAX = 100
+
+
+class Activity(Decorated, Generic[P, R_co]):
+    """A function that does the work of orchestrations: it may do what it likes, and runs at least once for each call.
+
+    `@app.activity` makes one. Called itself, it is the function: `await request_approval(expense)` in a test.
+    """
+
+    def __init__(
+        self,
+        function: Callable[P, object],
+        name: str | None = None,
+        *,
+        retry: RetryPolicy | None = None,
+        queue: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Raises `InvalidDefinition` for a function that cannot be one, `InvalidInput` for a bad name or option."""
+        found = check_function("activity", function)
+        self.name, self.canonical = name_of("activity", found, name)
+        self.function = cast("Callable[P, object]", with_own_defaults(found))
+        self.retry = check_retry(retry)
+        self.queue = _check_queue(queue)
+        self.tags: Mapping[str, str] | None = check_tags(tags)
+        what = f"activity {self.name}"
+        hints = hints_of(found, what)
+        result = hints.get("return", Any)
+        self.is_async = is_async(found, result)
+        self._parameters = Parameters(with_self(found), hints, what)
+        self._result = value_of(awaited_type(result), f"the result of {what}")
+        self._result_name = f"the result of {what}"
+        functools.update_wrapper(cast("Any", self), found, updated=())
+
+    def __repr__(self) -> str:
+        return f"<activity {self.name}>"
+
+    def with_options(
+        self, *, retry: RetryPolicy | None = None, queue: str | None = None, tags: Mapping[str, str] | None = None
+    ) -> Self:
+        """The same activity, called with other options: what is given replaces what the decorator said.
+
+        `retry`: when it is tried again; `queue`: only workers that serve it run it; `tags`: text by text, seen in the
+        history and by the activity. Raises `InvalidInput`.
+        """
+        changed = copy.copy(self)
+        changed.retry = self.retry if retry is None else check_retry(retry)
+        changed.queue = self.queue if queue is None else _check_queue(queue)
+        changed.tags = self.tags if tags is None else check_tags(tags)
+        return changed
+
+    def encode_arguments(
+        self, args: Sequence[object], kwargs: Mapping[str, object] | None
+    ) -> tuple[list[object], dict[str, object] | None]:
+        """Arguments, checked and as plain data. Raises `InvalidInput` that names the one that is wrong."""
+        return self._parameters.encode(args, kwargs)
+
+    def prepare(self, args: Sequence[object], kwargs: Mapping[str, object] | None) -> Callable[[], Any]:
+        """The function with its arguments of plain data, ready to be called. Raises `InvalidInput`."""
+        bound, named = self._parameters.bind(args, kwargs)
+        return functools.partial(cast("Callable[..., Any]", self.function), *bound, **named)
+
+    def encode_result(self, value: object) -> Any:
+        """A result as plain data. Raises `InvalidInput` if it is not what the annotation says."""
+        return encoded(value, self._result, self._result_name)
+
+    def decode_result(self, value: object) -> Any:
+        """A result of plain data, of the annotated type. Raises `InvalidInput` if it does not fit."""
+        return decoded(value, self._result, self._result_name)
+
+
+class AsyncActivity(Activity[P, R_co]):
+    """An activity that is an `async def`."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        return cast("Coroutine[Any, Any, R_co]", self.function(*args, **kwargs))
+
+
+class PlainActivity(Activity[P, R_co]):
+    """An activity that is a `def`: it runs in a thread."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        return cast("R_co", self.function(*args, **kwargs))
+
+
+class ActivityDecorator(Protocol):
+    """What `@app.activity(…)` with options gives."""
+
+    @overload
+    def __call__(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # first match counts
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncActivity[P, R]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> PlainActivity[P, R]: ...
+
+
+def make_activity(
+    function: Callable[..., Any],
+    name: str | None = None,
+    *,
+    retry: RetryPolicy | None = None,
+    queue: str = "",
+    tags: Mapping[str, str] | None = None,
+) -> Activity[..., Any]:
+    """The activity that a function is. Raises like `Activity`."""
+    if inspect.iscoroutinefunction(function):
+        return AsyncActivity[..., Any](function, name, retry=retry, queue=queue, tags=tags)
+    return PlainActivity[..., Any](function, name, retry=retry, queue=queue, tags=tags)
+
+
+def _check_queue(queue: str) -> str:
+    if not isinstance(queue, str) or len(queue) > QUEUE_LENGTH_MAX or not queue.isprintable():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidInput(f"queue {queue!r}", f"a queue's name has at most {QUEUE_LENGTH_MAX} printable characters")
+    return queue
