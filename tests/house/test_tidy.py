@@ -38,6 +38,7 @@ PURE = [
 _EXECUTION = "orchestrations/stead/orchestrations/_execution"
 IMPURE_ALLOWED = {
     # An event loop of our own, its futures and tasks: nothing of it waits, and chance comes from seeds.
+    f"{_EXECUTION}/commands.py": {"random"},
     f"{_EXECUTION}/context.py": {"random"},
     f"{_EXECUTION}/durable_task.py": {"asyncio"},
     f"{_EXECUTION}/event_wait.py": {"asyncio"},
