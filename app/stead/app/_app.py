@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
 from stead.app._hub.client import Connecting
+from stead.app._hub.definitions import Definitions
 from stead.app._hub.environment import settings_from_environment
 from stead.app._hub.worker_run import WorkerRun
 from stead.app._sync.client import SyncClient
@@ -60,6 +61,9 @@ class App:
 
     def __repr__(self) -> str:
         return f"App({self.name!r})"
+
+    def _definitions(self) -> Definitions:
+        return Definitions(self.name, self.settings, self.registry, self.orchestrations)
 
     @overload
     def entity(self, cls: type[E], /) -> type[E]: ...
@@ -195,11 +199,11 @@ class App:
 
     def connect(self, url: str | None = None) -> Connecting:
         """A client: `async with app.connect() as client:`. Without `url`: $STEAD_URL, else `embedded://./.stead`."""
-        return Connecting(self, url)
+        return Connecting(self._definitions(), url)
 
     def connect_sync(self, url: str | None = None) -> SyncClient:
         """The same client without `await`, for Django, Flask and scripts; may be used from many threads."""
-        return SyncClient(self, url)
+        return SyncClient(self._definitions(), url)
 
     def worker(
         self, url: str | None = None, *, name: str | None = None, queues: Sequence[str] | None = None
@@ -211,4 +215,4 @@ class App:
         `queues`: the queues from which it takes activities; without it the default one ("") and those that the app's
         activities name.
         """
-        return WorkerRun(self, url, name, queues)
+        return WorkerRun(self._definitions(), url, name, queues)

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from stead.gateway._asgi import ROUTES
+from stead.gateway._asgi import ROUTES, asgi
 from stead.gateway._http.access import Grant, Keys, KeysRefused
-from stead.gateway._http.app import Gateway, asgi
+from stead.gateway._http.app import Gateway
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.serving import CannotListen, addresses_of, bind, check_exposure, serving
 from stead.gateway._http.settings import HttpSettings

@@ -1,14 +1,20 @@
-"""All routes of all surfaces. The OpenAPI document's own module imports this when it is asked, not before."""
+"""`asgi`: the application of a hub, with all routes of all surfaces."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from stead.gateway._durable_functions import client_binding as _df_client_binding
 from stead.gateway._durable_functions import entities as _df_entities
 from stead.gateway._durable_functions import instances as _df_instances
-from stead.gateway._durable_functions import starting as _df_orchestrations
+from stead.gateway._durable_functions import starting as _df_starting
+from stead.gateway._http.access import Keys
+from stead.gateway._http.app import AppLike, Gateway
+from stead.gateway._http.hub import Hub
 from stead.gateway._http.routes import Route
-from stead.gateway._openapi import document as _openapi
+from stead.gateway._http.settings import HttpSettings
 from stead.gateway._openapi import page as _openapi_page
-from stead.gateway._v1 import durable_functions_client as _v1_df_client
+from stead.gateway._openapi.document import document_route
 from stead.gateway._v1 import entities as _v1_entities
 from stead.gateway._v1 import events as _v1_events
 from stead.gateway._v1 import hub as _v1_hub
@@ -22,11 +28,31 @@ ROUTES: list[Route] = [
     *_v1_instances.ROUTES,
     *_v1_events.ROUTES,
     *_v1_hub.ROUTES,
-    *_v1_df_client.ROUTES,
-    *_openapi.ROUTES,
+    *_df_client_binding.ROUTES,
+    document_route(lambda: ROUTES),
     *_openapi_page.ROUTES,
-    *_df_orchestrations.ROUTES,
+    *_df_starting.ROUTES,
     *_df_instances.ROUTES,
     *_df_entities.ROUTES,
-    *_df_orchestrations.QUICK_STARTS,
+    *_df_starting.QUICK_STARTS,
 ]
+
+
+def asgi(
+    app: AppLike | Hub,
+    url: str | None = None,
+    *,
+    keys: Keys | None = None,
+    settings: HttpSettings | None = None,
+    hosts: Iterable[str] | None = None,
+) -> Gateway:
+    """An ASGI application for the hub of an app, to be served or mounted: `Mount("/hub", stead.gateway.asgi(app))`.
+
+    It opens a client when it starts (the lifespan), or with the first request where nobody tells it that it starts; `aclose`
+    closes that. `url`: the store, else $STEAD_URL and so on, as for `app.connect`. `keys`: else those in $STEAD_HTTP_KEYS;
+    without any, only clients on this machine are answered, and with `hosts` only those that call it by one of these names
+    or as localhost. Raises `KeysRefused`.
+    """
+    keys = Keys.load() if keys is None else keys
+    names = None if hosts is None else frozenset(name.lower() for name in hosts)
+    return Gateway(app, url, keys, HttpSettings() if settings is None else settings, names, ROUTES)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stead.app import App, Client
+from stead.app._hub.definitions import Definitions
 from stead.app._sync.portal import LoopThread
 from stead.app.testing import TestHub
 from stead.entities import CallTimeout, Entity, EntityId, WrongEventLoop
@@ -150,7 +151,8 @@ def test_a_client_that_outlived_its_loop() -> None:
 
 def test_a_synchronous_client_closes_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """As at the end of the interpreter, from Python 3.12 on, after a host name was looked up in a thread."""
-    thread = LoopThread(make_app(), "memory://")
+    app = make_app()
+    thread = LoopThread(Definitions(app.name, app.settings, app.registry, app.orchestrations), "memory://")
 
     async def look_up() -> None:
         await asyncio.get_running_loop().run_in_executor(None, lambda: None)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from stead.app import App
+from stead.app._hub.definitions import Definitions
 from stead.app._sync.portal import Portal
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry
 from stead.entities._client import calls
@@ -78,7 +79,8 @@ def test_what_ends_a_process_is_raised_where_it_was_asked_for_and_ends_no_other_
     async def stay(_: Any) -> int:
         return 1
 
-    portal = Portal(App("portal"), "memory://")
+    app = App("portal")
+    portal = Portal(Definitions(app.name, app.settings, app.registry, app.orchestrations), "memory://")
     try:
         thread = portal.open()
         with pytest.raises(kind, match="of a validator"):

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
 
-from stead.app._console.faults import INTERRUPTED, WRONG_USAGE
+from stead.app._console.faults import WRONG_USAGE
 from stead.app._console.logs import start_logging
 from stead.app._console.request import Request
+from stead.app._hub.worker_run import INTERRUPTED
 
 from .dev_http import DevHttp
 from .processes import Child, describe_exit

@@ -17,9 +17,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from stead.app._console.faults import FAILED, INTERRUPTED, WRONG_USAGE
+from stead.app._console.faults import FAILED, WRONG_USAGE
 from stead.app._console.logs import CHILD_VARIABLE
 from stead.app._hub.hash_seed import give_hash_seed
+from stead.app._hub.worker_run import INTERRUPTED
 
 BACK_OFF_SECONDS = 0.5  # before a dead child is replaced; doubled while its replacements die young
 BACK_OFF_SECONDS_MAX = 30.0

@@ -11,11 +11,12 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from stead.app._app import App
-from stead.app._console.faults import INTERRUPTED, Fault
+from stead.app._console.faults import Fault
 from stead.app._console.loading import load_app
 from stead.app._console.logs import start_logging
 from stead.app._console.loops import fast_loop
 from stead.app._console.request import Request
+from stead.app._hub.worker_run import INTERRUPTED
 from stead.gateway import (
     CannotListen,
     Gateway,

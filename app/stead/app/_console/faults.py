@@ -7,7 +7,6 @@ from stead.transport import ConnectionLost, SteadError, StoreUnavailable
 
 FAILED = 1
 WRONG_USAGE = 2
-INTERRUPTED = 130
 
 
 class Fault(Exception):

@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 from stead.app._app import App
 from stead.app._hub.client import Client, Connecting
+from stead.app._hub.definitions import Definitions
 from stead.app._hub.environment import find_in_environment
+from stead.app._hub.worker_run import INTERRUPTED
 from stead.entities import OperationFailed
 from stead.orchestrations import NonDeterminismWarning
 from stead.transport import Settings
 
-from .faults import FAILED, INTERRUPTED, Fault, explain
+from .faults import FAILED, Fault, explain
 from .interrupts import interruptible
 from .loading import load_app
 from .logs import start_logging
@@ -40,7 +42,9 @@ class Request:
         """Do `work` with a client of the app; gives the exit status."""
 
         async def connected(app: App) -> int:
-            async with Connecting(app, self.url, settings and settings(app)) as client:
+            chosen = app.settings if settings is None else settings(app)
+            of = Definitions(app.name, chosen, app.registry, app.orchestrations)
+            async with Connecting(of, self.url) as client:
                 return await work(app, client)
 
         start_logging(logging.WARNING, as_json=self.as_json, debug=self.debug)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stead.orchestrations import OrchestrationClient
-from stead.transport import Settings, Store, open_store, parse_url
+from stead.transport import Store, open_store, parse_url
 
+from .definitions import Definitions
 from .info import gather_info
-
-if TYPE_CHECKING:
-    from stead.app._app import App
 
 
 class Client(OrchestrationClient):
@@ -45,15 +43,15 @@ class Connecting:
     to you (`await client.aclose()`), for frameworks with a start-up and a shutdown hook.
     """
 
-    def __init__(self, app: App, url: str | None, settings: Settings | None = None) -> None:
-        self._app = app
+    def __init__(self, definitions: Definitions, url: str | None) -> None:
+        self._definitions = definitions
         self._url = url
-        self._settings = app.settings if settings is None else settings
         self._client: Client | None = None
 
     async def _open(self) -> Client:
-        store = await open_store(self._url, self._app.name, self._settings)
-        client = Client(store, self._app.registry, self._settings, self._app.orchestrations)
+        of = self._definitions
+        store = await open_store(self._url, of.name, of.settings)
+        client = Client(store, of.registry, of.settings, of.orchestrations)
         client.url = parse_url(self._url).public
         return client
 

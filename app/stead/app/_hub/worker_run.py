@@ -9,21 +9,20 @@ import signal
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from stead.app._console.faults import INTERRUPTED
 from stead.entities import Worker
 from stead.orchestrations import Orchestrations
 from stead.transport import Store, open_store, parse_url, see_through
 
+from .definitions import Definitions
 from .hash_seed import has_hash_seed
 from .info import promise_of
 
-if TYPE_CHECKING:
-    from stead.app._app import App
-
 _log = logging.getLogger("stead.app")
 
+INTERRUPTED = 130
+"""The exit status of a process that ctrl-c has ended, as shells have it."""
 TELL_SECONDS = 0.5  # how often to look whether the number of partitions has changed
 
 
@@ -36,8 +35,10 @@ class WorkerRun:
     what it is doing and hands its partitions over. A second SIGINT ends the process at once.
     """
 
-    def __init__(self, app: App, url: str | None, name: str | None, queues: Sequence[str] | None = None) -> None:
-        self._app = app
+    def __init__(
+        self, definitions: Definitions, url: str | None, name: str | None, queues: Sequence[str] | None = None
+    ) -> None:
+        self._definitions = definitions
         self._url = url
         self._name = name
         self._queues = queues
@@ -100,11 +101,11 @@ class WorkerRun:
     async def _make(self) -> Worker:
         if self._worker is not None:
             raise RuntimeError("this worker is running already; make another one with app.worker()")
-        app = self._app
-        store = await open_store(self._url, app.name, app.settings)
+        of = self._definitions
+        store = await open_store(self._url, of.name, of.settings)
         self._partitions = store.layout.partitions
-        extensions = [Orchestrations(app.orchestrations, app.settings, entities=app.registry, queues=self._queues)]
-        self._store, self._worker = store, Worker(store, app.registry, app.settings, self._name, extensions)
+        extensions = [Orchestrations(of.orchestrations, of.settings, entities=of.registry, queues=self._queues)]
+        self._store, self._worker = store, Worker(store, of.registry, of.settings, self._name, extensions)
         return self._worker
 
     async def _let_go(self) -> None:
@@ -126,11 +127,12 @@ class WorkerRun:
     def _greet(self, worker: Worker) -> None:
         store = self._store
         assert store is not None
-        known = {*self._app.registry.names(), *self._app.orchestrations.orchestration_names()}
+        of = self._definitions
+        known = {*of.registry.names(), *of.orchestrations.orchestration_names()}
         names = ", ".join(sorted(known)) or "no entities or orchestrations"
         url = parse_url(self._url).public
-        _log.info("worker %s of hub %s at %s serves %s", worker.name, self._app.name, url, names)
-        if self._app.orchestrations.orchestration_names() and not has_hash_seed():
+        _log.info("worker %s of hub %s at %s serves %s", worker.name, of.name, url, names)
+        if of.orchestrations.orchestration_names() and not has_hash_seed():
             _log.info("PYTHONHASHSEED is not set: give all workers the same number, so that sets have one order in all")
         level = logging.INFO if store.facts.durable == "always" else logging.WARNING
         _log.log(level, "server version %s: %s", store.facts.version, promise_of(store.facts, url))

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
+from stead.app._hub.definitions import Definitions
 from stead.entities import Entity, EntityId
 from stead.transport import InvalidInput
 
@@ -16,7 +17,6 @@ from .portal import Portal
 from .producer import SyncProducer, SyncSourceProducer
 
 if TYPE_CHECKING:
-    from stead.app._app import App
     from stead.app._hub.client import Client
 
 P = ParamSpec("P")
@@ -34,9 +34,9 @@ class SyncClient(SyncOrchestrations):
     client:` connects at once), and is closed by `close`, by the end of the `with` block, or with the interpreter.
     """
 
-    def __init__(self, app: App, url: str | None = None) -> None:
-        self._app = app
-        self._portal = Portal(app, url)
+    def __init__(self, definitions: Definitions, url: str | None = None) -> None:
+        self._call_seconds = definitions.settings.call_timeout_ms / 1000
+        self._portal = Portal(definitions, url)
         self._seconds: float | None = None  # the deadline of each request, None: the default
 
     def __enter__(self) -> Self:
@@ -55,8 +55,8 @@ class SyncClient(SyncOrchestrations):
     def with_timeout(self, seconds: float | timedelta) -> Self:
         """The same client with a deadline: each of its requests raises `CallTimeout` after so many seconds.
 
-        Producers wait for as long as it takes. It takes the place of the `asyncio.timeout` that one writes around the asynchronous client, and of the default
-        for calls (`STEAD_CALL_TIMEOUT_MS`):
+        Producers wait for as long as it takes. It takes the place of the `asyncio.timeout` that one writes around the
+        asynchronous client, and of the default for calls (`STEAD_CALL_TIMEOUT_MS`):
 
             mean = client.with_timeout(5).call_entity(Station.mean, "oslo")
         """
@@ -94,7 +94,7 @@ class SyncClient(SyncOrchestrations):
     def call_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
     def call_entity(self, operation: Any, key: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call an operation and wait for its result; what it raised is raised here as `OperationFailed`."""
-        seconds = self._app.settings.call_timeout_ms / 1000 if self._seconds is None else self._seconds
+        seconds = self._call_seconds if self._seconds is None else self._seconds
         return self._portal.run(lambda client: client.call_entity(operation, key, *args, **kwargs), seconds)
 
     @overload

@@ -17,14 +17,13 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from stead.app._hub.client import Client, Connecting
+from stead.app._hub.definitions import Definitions
 from stead.entities import CallTimeout
 from stead.transport import SteadError
-
-if TYPE_CHECKING:
-    from stead.app._app import App
 
 T = TypeVar("T")
 
@@ -51,8 +50,8 @@ class _LastLoop(asyncio.SelectorEventLoop):
 class LoopThread:
     """One client and the thread in which it lives."""
 
-    def __init__(self, app: App, url: str | None) -> None:
-        self._app = app
+    def __init__(self, definitions: Definitions, url: str | None) -> None:
+        self._definitions = definitions
         self._url = url
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Client]] = Future()
         self._stop: asyncio.Event | None = None
@@ -82,8 +81,8 @@ class LoopThread:
     async def _live(self) -> None:
         self._stop = asyncio.Event()
         # The sync client has a deadline of its own for every call, which may be longer than the settings'.
-        settings = self._app.settings.model_copy(update={"call_timeout_ms": NO_TIMEOUT_MS})
-        async with Connecting(self._app, self._url, settings) as client:
+        settings = self._definitions.settings.model_copy(update={"call_timeout_ms": NO_TIMEOUT_MS})
+        async with Connecting(replace(self._definitions, settings=settings), self._url) as client:
             self._ready.set_result((asyncio.get_running_loop(), client))
             await self._stop.wait()
 
@@ -91,8 +90,8 @@ class LoopThread:
 class Portal:
     """Carries work to a client's thread, for any number of other threads."""
 
-    def __init__(self, app: App, url: str | None) -> None:
-        self._app = app
+    def __init__(self, definitions: Definitions, url: str | None) -> None:
+        self._definitions = definitions
         self._url = url
         self._lock = threading.Lock()
         self._thread: LoopThread | None = None
@@ -108,7 +107,7 @@ class Portal:
             if self._closed:
                 raise ClientClosed
             if self._thread is None:
-                self._thread = LoopThread(self._app, self._url)
+                self._thread = LoopThread(self._definitions, self._url)
             return self._thread
 
     def run(self, work: Callable[[Client], Awaitable[T]], seconds: float | None = None) -> T:

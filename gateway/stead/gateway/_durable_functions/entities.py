@@ -14,12 +14,13 @@ from typing_extensions import TypedDict
 
 from stead.entities import EntityId, EntityStatus
 from stead.entities.extending import ClientText, known_operation, takes_anything
+from stead.gateway._http.access import Right
 from stead.gateway._http.body import media_type, parse_json, read_body
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, ticks
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import Answer, Handler, Operation, Parameter, Right, Route
+from stead.gateway._http.routes import Answer, Handler, Operation, Parameter, Route
 
 from .clients import first_accepted, text_of
 from .payloads import (

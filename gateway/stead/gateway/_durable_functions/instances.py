@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stead.entities import CallTimeout
+from stead.gateway._http.access import Right
 from stead.gateway._http.body import INVALID_JSON, MISSING, ONLY_JSON, media_type, read_json
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import Answer, Handler, Operation, Parameter, Right, Route
+from stead.gateway._http.routes import Answer, Handler, Operation, Parameter, Route
 from stead.orchestrations import InstanceFinished, InstanceRunning, RuntimeStatus, UnknownInstance
 
 from .clients import may_mean_nothing, reads_history, text_of

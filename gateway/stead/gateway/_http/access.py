@@ -21,16 +21,16 @@ from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeGuard, cast, get_args
+from typing import Any, Literal, TypeGuard, cast, get_args
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
 from .errors import HttpError
-from .routes import Right
 
 VARIABLE = "STEAD_HTTP_KEYS"
 
+Right = Literal["read", "signal", "manage"]
 RIGHTS: tuple[Right, ...] = get_args(Right)
 _LETTERS: dict[str, Right] = {"r": "read", "s": "signal", "m": "manage"}
 _TOKEN = "i1"  # noqa: S105 - how a token begins

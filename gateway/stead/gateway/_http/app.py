@@ -20,7 +20,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from stead.gateway._asgi import ROUTES
 from stead.orchestrations import OrchestrationClient
 from stead.transport import HubMismatch, Store, get_logger
 
@@ -29,8 +28,6 @@ from .errors import HttpError, error_response
 from .hub import Hub
 from .routes import API_V1, Route, Routes, path_segments
 from .settings import HttpSettings
-
-__all__ = ["Gateway", "Hub", "asgi"]
 
 _log = get_logger("stead.gateway")
 
@@ -52,28 +49,8 @@ class AppLike(Protocol):
     def connect(self, url: str | None = None) -> AbstractAsyncContextManager[Any]: ...
 
 
-def asgi(
-    app: AppLike | Hub,
-    url: str | None = None,
-    *,
-    keys: Keys | None = None,
-    settings: HttpSettings | None = None,
-    hosts: Iterable[str] | None = None,
-) -> Gateway:
-    """An ASGI application for the hub of an app, to be served or mounted: `Mount("/hub", stead.gateway.asgi(app))`.
-
-    It opens a client when it starts (the lifespan), or with the first request where nobody tells it that it starts; `aclose`
-    closes that. `url`: the store, else $STEAD_URL and so on, as for `app.connect`. `keys`: else those in $STEAD_HTTP_KEYS;
-    without any, only clients on this machine are answered, and with `hosts` only those that call it by one of these names
-    or as localhost. Raises `KeysRefused`.
-    """
-    keys = Keys.load() if keys is None else keys
-    names = None if hosts is None else frozenset(name.lower() for name in hosts)
-    return Gateway(app, url, keys, HttpSettings() if settings is None else settings, names)
-
-
 class Gateway:
-    """The ASGI application of one hub. Made by `asgi`."""
+    """The ASGI application of one hub. Made by `stead.gateway.asgi`."""
 
     def __init__(
         self,
@@ -81,8 +58,8 @@ class Gateway:
         url: str | None,
         keys: Keys,
         settings: HttpSettings,
-        hosts: frozenset[str] | None = None,
-        routes: Iterable[Route] = ROUTES,
+        hosts: frozenset[str] | None,
+        routes: Iterable[Route],
     ) -> None:
         """`hosts`: the only names by which clients may call it, where the address is known and no keys are."""
         self._app = app

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .access import Right
 from .errors import HttpError
 
 if TYPE_CHECKING:
     from .hub import Hub
 
-Right = Literal["read", "signal", "manage"]
 Handler = Callable[[Request, "Hub"], Awaitable[Response]]
 
 API_V1 = "/api/v1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from pydantic import TypeAdapter
@@ -215,25 +215,16 @@ def _parameter(parameter: Parameter, place: str) -> dict[str, Any]:
     return found
 
 
-@functools.cache
-def _whole() -> dict[str, Any]:
-    from stead.gateway._asgi import ROUTES as EVERY_ROUTE
+def document_route(routes: Callable[[], Iterable[Route]]) -> Route:
+    """The route that answers with the document of what `routes` gives when it is first asked; it may be one of them."""
 
-    return document(EVERY_ROUTE)
+    @functools.cache
+    def whole() -> dict[str, Any]:
+        return document(routes())
 
+    async def get_document(request: Request, hub: Hub) -> Response:
+        Query(request).done()
+        return json_response({**whole(), "servers": [{"url": hub.base_url(request)}]})
 
-async def get_document(request: Request, hub: Hub) -> Response:
-    """The document of this server."""
-    Query(request).done()
-    return json_response({**_whole(), "servers": [{"url": hub.base_url(request)}]})
-
-
-ROUTES: list[Route] = [
-    Route(
-        "GET",
-        "/openapi.json",
-        get_document,
-        None,
-        Operation("getOpenApi", "This document", "Description", answers={200: Answer("OpenAPI 3.1", {})}),
-    )
-]
+    operation = Operation("getOpenApi", "This document", "Description", answers={200: Answer("OpenAPI 3.1", {})})
+    return Route("GET", "/openapi.json", get_document, None, operation)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stead.gateway._http.routes import API_V1, Answer, Handler, Operation, Parameter, Right, Route
+from stead.gateway._http.access import Right
+from stead.gateway._http.routes import API_V1, Answer, Handler, Operation, Parameter, Route
 
 from .common import CONTINUATION, INSTANCE_PATHS, LIMIT, NOT_FOUND, SINCE, WAIT_MS
 from .models import (

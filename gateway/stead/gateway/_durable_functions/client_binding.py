@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from stead.gateway._durable_functions.payloads import BASE, CONNECTION, ManagementPayload, common_query, management_uris
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import API_V1, Answer, Operation, Route
+
+from .payloads import BASE, CONNECTION, ManagementPayload, common_query, management_uris
 
 INSTANCE_ID = "INSTANCEID"
 """Stands for an instance's ID in the management URIs: clients put theirs in its place."""
