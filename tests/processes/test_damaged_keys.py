@@ -86,7 +86,7 @@ def in_partition(number: int, prefix: str, form: str = "{}") -> str:
 
 
 KEYS = [in_partition(number, "k", "@probe@{}") for number in range(PARTITIONS)]
-INSTANCES = 0
+instances_begun = 0
 
 
 class Hub:
@@ -109,9 +109,9 @@ class Hub:
 
     async def run(self, number: int) -> Any:
         """An orchestration in a partition."""
-        global INSTANCES
-        INSTANCES += 1
-        instance_id = in_partition(number, f"i{INSTANCES}-")
+        global instances_begun
+        instances_begun += 1
+        instance_id = in_partition(number, f"i{instances_begun}-")
         await self.client.start_new(sums, instance_id=instance_id)
         return (await self.client.wait_for_completion(instance_id, timeout=20)).output
 
@@ -144,7 +144,7 @@ class Hub:
             lambda: client.signal_entity(probe, "tell", other.key),
             lambda: client.signal_entity(other, "tell", probe.key),
             lambda: client.after(timedelta(milliseconds=10)).signal_entity(probe, "count"),
-            lambda: client.start_new(sums, instance_id=in_partition(number, f"x{INSTANCES}-")),
+            lambda: client.start_new(sums, instance_id=in_partition(number, f"x{instances_begun}-")),
             lambda: client.read_entity(probe),
         ]
         for attempt in tries:

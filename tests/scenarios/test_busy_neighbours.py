@@ -6,6 +6,8 @@ how fast the machine is. Whole workers, over a hub in memory.
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from stead.app import App
@@ -55,7 +57,7 @@ async def looks_for_calls(app: App, clock: Clock, start: object, input: object) 
     """The looks at the clock that each of some calls took, the median of them first."""
     async with app.worker("memory://"), app.connect("memory://") as client:
         await client.call_entity(Quiet.add, "warm")
-        instance = await client.start_new(start, input)  # type: ignore[call-overload]
+        instance = cast("str", await client.start_new(start, input))  # type: ignore[call-overload]
         while (await client.get_status(instance)).runtime_status.value == "Pending":  # type: ignore[union-attr]
             await client.call_entity(Quiet.add, "warm")
         looks: list[int] = []

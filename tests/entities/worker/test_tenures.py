@@ -47,7 +47,11 @@ async def test_an_acquisition_that_is_answered_after_another_part_saw_a_new_serv
     store.restart()
     board.check_generation()  # as the reader does when its own call tells it so
     entered: list[bytes] = []
-    board.held = lambda partition: entered.append(partition.token)
+
+    def held(partition: Partition) -> None:
+        entered.append(partition.token)
+
+    board.held = held
     _, (view,) = await store.read_leases()
     store.go_on.set()
     await starting
@@ -81,8 +85,14 @@ async def test_a_verdict_for_a_tenure_that_ended_grants_nothing(ended: bool) -> 
     (partition,) = board.partitions.values()
     granted: list[Partition] = []
     unwanted: list[Partition] = []
-    board.granted = lambda partition, tasks: granted.append(partition)
-    board.unwanted = lambda partition, task_ids: unwanted.append(partition)
+
+    def grant(partition: Partition, tasks: object) -> None:
+        granted.append(partition)
+
+    def unwant(partition: Partition, task_ids: object) -> None:
+        unwanted.append(partition)
+
+    board.granted, board.unwanted = grant, unwant
     commit = partition.next_commit()
     commit.tasks.append(Task(b"1", "", shared=False, payload=b"payload"))
     commit.dropped.append(b"2")

@@ -6,25 +6,29 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
+import trustme
 
 from stead.transport import ServerUnsuitable, Settings, StoreUnavailable, open_store
 from stead.transport._redis.tls import speaks_plain, speaks_tls
 from support.valkey_server import ValkeyServer
 
-PEM = Path(__file__).with_name("tls_for_tests.pem")  # a key and a certificate that nobody trusts
 SETTINGS = Settings(partitions=1, store_tries_ms=600_000, connect_ms=60_000)
+
+
+def untrusted() -> ssl.SSLContext:
+    """Speaks TLS, with a certificate that nobody trusts."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.tempfile() as pem:
+        context.load_cert_chain(pem)
+    return context
 
 
 @asynccontextmanager
 async def listening(answer: bytes | None, *, tls: bool) -> AsyncGenerator[int]:
     """A port: whoever says something there gets the answer, or with None nothing, for as long as the block takes."""
-    context: ssl.SSLContext | None = None
-    if tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(PEM)
+    context = untrusted() if tls else None
     streams: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -304,8 +304,8 @@ class Record(NamedTuple):
 
 def decode_record(record: bytes) -> Record:
     """An entity's record. Raises `UnknownEnvelope` for a newer one, `InvalidInput` for what is none."""
-    parts = unpack(record)
-    if type(parts) is not list or len(parts) < 3 or type(parts[0]) is not int:
+    parts: list[Any] = unpack(record)
+    if type(parts) is not list or len(parts) < 3 or type(parts[0]) is not int:  # pyright: ignore[reportUnnecessaryComparison]
         raise InvalidInput("record", "it is not that of an entity")
     if parts[0] != RECORD_VERSION:
         raise UnknownEnvelope(parts[0])

@@ -138,13 +138,12 @@ class Job:
                 "task", f"it is not a task that this version of stead can read (it reads {TASK_VERSION})"
             )
         _, name, args, kwargs, instance_id, execution_id, task_id, attempt, queue, tags = parts[:10]
-        texts, numbers = (name, instance_id, execution_id, queue), (task_id, attempt)
+        texts, numbers, maps = (name, instance_id, execution_id, queue), (task_id, attempt), (kwargs, tags)
         if not (
             all(isinstance(text, str) for text in texts)
             and all(isinstance(number, int) for number in numbers)
             and isinstance(args, (list, tuple))
-            and isinstance(kwargs, (dict, type(None)))
-            and isinstance(tags, (dict, type(None)))
+            and all(isinstance(part, (dict, type(None))) for part in maps)
         ):
             raise InvalidInput("task", "its parts are not what they have to be")
         self.key = key

@@ -178,8 +178,9 @@ _TYPES = {int(event_type): event_type for event_type in EventType}
 
 def decode_event(data: bytes) -> Event:
     """The event of its bytes. Raises `InvalidInput` for what is none, or was written by a newer stead."""
-    parts = unpack(data)
-    if type(parts) is not list or len(parts) < 3 or not all(type(part) is int for part in parts[:3]):
+    parts: list[Any] = unpack(data)
+    is_list = type(parts) is list  # pyright: ignore[reportUnnecessaryComparison]
+    if not is_list or len(parts) < 3 or not all(type(part) is int for part in parts[:3]):
         raise InvalidInput("history", "an entry of it is no event")
     event_type = _TYPES.get(parts[0])
     if event_type is EventType.EXECUTION_STARTED and len(parts) < 7:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from stead.entities.extending import TaskAddress, UnknownEnvelope
 from stead.transport import InvalidInput, pack_envelope, unpack
@@ -138,14 +138,13 @@ _LATEST_MS = 253_402_300_799_999  # the last instant that can be shown: the end 
 
 def _is_sound(record: InstanceRecord) -> bool:
     """Whether the fields are of the types that they have to be of."""
-    parent: Any = record.parent
+    parent = cast("list[Any] | None", record.parent)  # so it is stored
     times = (record.created_ms, record.updated_ms, record.finished_ms or 0, record.scheduled_ms or 0)
     return (
         all(type(text) is str for text in (record.name, record.version or "", record.execution_id, record.reason))
         and all(type(time) is int and 0 <= time <= _LATEST_MS for time in times)
         and type(record.start_id) is bytes
-        and isinstance(record.failure, (dict, type(None)))
-        and isinstance(record.tags, (dict, type(None)))
+        and all(type(part) in (dict, type(None)) for part in (record.failure, record.tags))
         and (parent is None or (type(parent) is list and len(parent) == 3))
         and type(record.waiters) is list
         and type(record.former) is list

@@ -21,7 +21,7 @@ import threading
 import zlib
 import zoneinfo
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -186,7 +186,7 @@ _nesting = _Nesting()
 
 
 @contextmanager
-def _one_deeper() -> Iterator[None]:
+def _one_deeper() -> Generator[None]:
     """Around what is inside an extension: the stack of the process is what would be used up."""
     if _nesting.depth >= DEPTH_MAX:
         raise ValueError(_TOO_DEEP)

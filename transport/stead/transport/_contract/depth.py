@@ -34,9 +34,10 @@ _SEQUENCES = (list, tuple, set, frozenset, deque)
 
 def is_deep(data: bytes, value: object, most: int) -> bool:
     """Whether a value, of which these are the bytes, has more levels than that."""
-    if len(data) <= most or type(value) in PLAIN:
+    kind = type(value)
+    if len(data) <= most or kind in PLAIN:
         return False
-    if type(value) is dict and PLAIN.issuperset(map(type, cast("dict[object, object]", value).values())):
+    if kind is dict and PLAIN.issuperset(map(type, cast("dict[object, object]", value).values())):
         return False
     return len(data) - len(data.translate(None, _HEADS)) > most and is_deeper(value, most)
 
