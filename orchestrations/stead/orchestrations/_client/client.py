@@ -1,7 +1,7 @@
-"""The client of a hub's orchestrations: start, look, wait, raise events, manage, list, purge.
+"""The client of a hub's orchestrations: start, wait, raise events, manage, purge, and what `reading` can.
 
-What changes an instance is a message to it: durable when the method returns, carried out when the instance's turn comes. A
-read sees what is committed and waits for nobody. Before a message is sent, the client looks whether the instance exists and
+What changes an instance is a message to it: durable when the method returns, carried out when the instance's turn comes.
+Before a message is sent, the client looks whether the instance exists and
 whether it is finished, so that whoever is wrong about that is told at once; what changes after the look is for the instance
 to judge (it drops what comes after its end).
 """
@@ -10,20 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from stead.entities import BacklogFull, CallTimeout, EntityClient, Page, Registry
-from stead.entities.extending import (
-    PAGE_READ_LENGTH,
-    check_instance_id,
-    check_tags,
-    instant_in_ms,
-    message_extras,
-    take_page,
-)
+from stead.entities import BacklogFull, CallTimeout, Registry
+from stead.entities.extending import check_instance_id, check_tags, instant_in_ms, message_extras
 from stead.orchestrations._definition.input import OMITTED, InstanceId
 from stead.orchestrations._definition.orchestration import InputOptional, Orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
@@ -35,7 +28,6 @@ from stead.orchestrations._history.errors import (
     UnknownInstance,
     UnknownOrchestration,
 )
-from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.ids import first_execution_id
 from stead.orchestrations._history.messages import (
     EVENT,
@@ -52,9 +44,10 @@ from stead.orchestrations._history.messages import (
 )
 from stead.orchestrations._history.record import FINISHED, RuntimeStatus, decode_record
 from stead.orchestrations._history.status import OrchestrationStatus
-from stead.transport import InstanceView, InvalidInput, Reuse, Settings, Store
+from stead.transport import InvalidInput, Reuse, Settings, Store
 
-from .queries import Filter, Instances, Look, check_statuses, instance_error
+from .queries import Filter, Look, check_statuses, instance_error
+from .reading import InstanceReader
 from .starts import ReusePolicy, Subject, check_reason, check_reuse, event_args, resolve
 
 I = TypeVar("I")  # noqa: E741 - an orchestration's input
@@ -71,16 +64,15 @@ PURGES_AT_ONCE = 100
 BEGUN_MAX = 5_000
 
 
-class OrchestrationClient(EntityClient):
+class OrchestrationClient(InstanceReader):
     """Talks to the entities and orchestrations of one hub. Close it with `aclose`, or use it with `async with`."""
 
     def __init__(
         self, store: Store, registry: Registry, settings: Settings, orchestrations: OrchestrationRegistry
     ) -> None:
         """A client over an open store, which it does not close."""
-        super().__init__(store, registry, settings)
+        super().__init__(store, registry, settings, orchestrations)
         self._orchestrations = orchestrations
-        self._instances = Instances(store, orchestrations)
         # What this client started last and has not waited for, as a look would see it.
         self._begun: dict[str, Look] = {}
 
@@ -204,126 +196,6 @@ class OrchestrationClient(EntityClient):
     async def _check_published(self, name: str) -> None:
         if not await self._outgoing.names.knows(f"orchestration/{name.lower()}"):
             raise UnknownOrchestration(name, self._outgoing.names.known("orchestration"))
-
-    # -- looking -------------------------------------------------------------------------------------------------------
-
-    @overload
-    async def get_status(
-        self, instance_id: InstanceId[O], show_history: bool = ..., show_input: bool = ...
-    ) -> OrchestrationStatus[O] | None: ...
-
-    @overload
-    async def get_status(
-        self, instance_id: str, show_history: bool = ..., show_input: bool = ...
-    ) -> OrchestrationStatus[Any] | None: ...
-
-    async def get_status(
-        self, instance_id: str, show_history: bool = False, show_input: bool = True
-    ) -> OrchestrationStatus[Any] | None:
-        """An instance's status, None if it does not exist. Never waits for the instance.
-
-        The output is checked against the orchestration's type where this program knows the orchestration; otherwise it is
-        plain data. `show_history` reads the whole history as well.
-        """
-        check_instance_id(instance_id)
-        if show_history:
-            look = await self._read(lambda: self._instances.whole(instance_id))
-        else:
-            look = await self._read(lambda: self._instances.look(instance_id, 1 if show_input else 0))
-        if look is None:
-            return None
-        return self._instances.status(
-            look, show_history=show_history, show_input=show_input, strict=isinstance(instance_id, InstanceId)
-        )
-
-    async def read_history(self, instance_id: str) -> list[Event]:
-        """An instance's history as it is stored, for export and replay. Raises `UnknownInstance`."""
-        check_instance_id(instance_id)
-        look = await self._read(lambda: self._instances.whole(instance_id))
-        if look is None:
-            raise UnknownInstance(instance_id)
-        return list(look.events)
-
-    async def list_instances(
-        self,
-        *,
-        statuses: Iterable[RuntimeStatus | str] | None = None,
-        name: Any = None,
-        prefix: str = "",
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
-        tags: Mapping[str, str] | None = None,
-        show_input: bool = False,
-        after: str = "",
-    ) -> AsyncIterator[OrchestrationStatus[Any]]:
-        """The instances that match all of what is given, ascending by ID.
-
-        `statuses`: members of `RuntimeStatus` or their names; `name`: an orchestration or its name; `prefix`: of the IDs;
-        `created_from`, `created_to`: both included; `tags`: which it has to have; `after`: only those that come after that
-        ID. What exists throughout is given exactly once; one whose start no worker has taken up yet is Pending.
-        """
-        wanted = Filter.of(statuses, name, created_from, created_to, tags)
-        async for page in self._list_pages(self._store.list_instances, prefix, after):
-            found = self._instances.matching(page, wanted)
-            if show_input and found:
-                found = await self._read(partial(self._instances.with_input, found))
-            for look in found:
-                yield self._instances.status(look, show_input=show_input)
-
-    async def page_instances(
-        self,
-        *,
-        statuses: Iterable[RuntimeStatus | str] | None = None,
-        name: Any = None,
-        prefix: str = "",
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
-        tags: Mapping[str, str] | None = None,
-        show_input: bool = False,
-        length: int = 100,
-        after: str = "",
-    ) -> Page[OrchestrationStatus[Any]]:
-        """A page of what `list_instances` gives, for those who cannot keep a listing open. `after`: what the page before
-        said, or the ID of an instance.
-        """
-        wanted = Filter.of(statuses, name, created_from, created_to, tags)
-
-        def choose(target: str, view: InstanceView) -> Look | None:
-            return self._instances.chosen(target, view, wanted)
-
-        pages = self._list_pages(self._store.list_instances, prefix, after, max(length + 1, PAGE_READ_LENGTH))
-        page = await take_page(pages, after, length, choose, self._store.left_out, "instances")
-        looks = page.items
-        if show_input and looks:
-            looks = await self._read(partial(self._instances.with_input, looks))
-        return Page([self._instances.status(look, show_input=show_input) for look in looks], page.after, page.left_out)
-
-    async def count_instances(
-        self,
-        *,
-        statuses: Iterable[RuntimeStatus | str] | None = None,
-        name: Any = None,
-        prefix: str = "",
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> dict[tuple[str, RuntimeStatus], int]:
-        """How many instances there are of each orchestration in each status, of those that `list_instances` gives."""
-        wanted = Filter.of(statuses, name, created_from, created_to, tags)
-        counts: dict[tuple[str, RuntimeStatus], int] = {}
-        async for page in self._list_pages(self._store.list_instances, prefix):
-            for look in self._instances.matching(page, wanted):
-                key = look.known.name, look.status
-                counts[key] = counts.get(key, 0) + 1
-        return counts
-
-    async def _look(self, instance_id: str, events: int = 0) -> Look:
-        """The instance; `UnknownInstance` if there is none."""
-        check_instance_id(instance_id)
-        look = await self._read(lambda: self._instances.look(instance_id, events))
-        if look is None:
-            raise UnknownInstance(instance_id)
-        return look
 
     # -- waiting -------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
-"""What happens to an instance from outside: answers, timers, external events, and what people do to it.
+"""What happens to an instance from outside: answers, timers, external events. What people do to it: `managing`.
 
 Each function takes the turn and a message's arguments. A message that comes too late, or is about something else than what
-is there, is dropped: it is counted, and neither logged in the history nor an error (HAZARDS 15).
+is there, is dropped: it is neither logged in the history nor an error (HAZARDS 15).
 """
 
 from __future__ import annotations
@@ -13,21 +13,15 @@ from stead.entities.extending import Pending
 from stead.orchestrations._history.events import Event, EventType
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key
-from stead.orchestrations._history.messages import RUNNING, UNKNOWN, Answer, decode_answer
+from stead.orchestrations._history.messages import Answer, decode_answer
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput, get_logger
 
-from .beginning import schedule_beginning
-from .children import is_meant
 from .driving import happen, wake
-from .ending import end, purge, tell, terminate
-from .rewinding import rewind
+from .ending import end
 from .turn import Turn
 
 logger = get_logger("stead.worker")
-
-WAITERS_MAX = 1_000
-"""Waiting clients that an instance remembers. The oldest go first; a client looks by itself too, now and then."""
 
 KEPT_FACTOR = 2
 """What comes for a failed instance is kept up to so many times `history_length_max`."""
@@ -46,15 +40,8 @@ _ANSWERS = {
 _ANSWERED_ONCE = (EventType.SUB_ORCHESTRATION_CREATED, EventType.ENTITY_CALLED)
 
 
-class Counts:
-    """How many messages were dropped because they came too late."""
-
-    dropped = 0
-
-
 def drop(turn: Turn, what: str) -> None:
     """A message is of no use."""
-    Counts.dropped += 1
     logger.debug("%s: %s came too late, or for nothing: dropped", turn.target, what)
 
 
@@ -67,9 +54,6 @@ def keep(turn: Turn, event: Event | None, what: str) -> None:
         turn.log(event)
     else:
         drop(turn, what)
-
-
-# -- answers and timers ------------------------------------------------------------------------------------------------
 
 
 def on_task(turn: Turn, pending: Pending) -> None:
@@ -158,112 +142,8 @@ def on_event(turn: Turn, pending: Pending) -> None:
         keep(turn, event, "an external event")
 
 
-# -- what people do ----------------------------------------------------------------------------------------------------
-
-
-def on_terminate(turn: Turn, pending: Pending) -> None:
-    """End it as it is."""
-    args = pending.message.args
-    if turn.running and is_meant(turn, args, 2):
-        terminate(turn, _reason(args), recursive=len(args) > 1 and bool(args[1]))
-    else:
-        drop(turn, "a termination")
-
-
-def on_suspend(turn: Turn, pending: Pending) -> None:
-    """Let its code pause."""
-    expected = turn.running
-    reason = _reason(pending.message.args)
-    event = Event(EventType.EXECUTION_SUSPENDED, turn.now_ms, 0, (reason,))
-    if expected:
-        wake(turn)
-    if not expected or turn.record.status is RuntimeStatus.SUSPENDED:
-        drop(turn, "a suspension")
-    elif not turn.running:
-        keep(turn, event, "a suspension")
-    else:
-        record = turn.record
-        record.status = RuntimeStatus.SUSPENDED
-        record.reason = reason
-        happen(turn, event)
-
-
-def on_resume(turn: Turn, pending: Pending) -> None:
-    """Let its code go on."""
-    record = turn.body.record
-    if record is None or record.status is not RuntimeStatus.SUSPENDED:
-        drop(turn, "a resumption")
-        return
-    reason = _reason(pending.message.args)
-    event = Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (reason,))
-    if record.begun:
-        wake(turn)
-        if not turn.running:
-            keep(turn, event, "a resumption")
-            return
-    record.status = RuntimeStatus.RUNNING if record.begun else RuntimeStatus.PENDING
-    record.reason = reason
-    happen(turn, event)
-    if turn.running and not record.begun and not wake(turn) and record.scheduled_ms is not None:
-        # Its timer may have fired meanwhile.
-        schedule_beginning(turn, record.scheduled_ms)
-
-
-def on_rewind(turn: Turn, pending: Pending) -> None:
-    """Let a failed instance go on."""
-    record, address = turn.body.record, pending.message.reply_to
-    failed = record is not None and record.status is RuntimeStatus.FAILED
-    if failed:
-        rewind(turn, _reason(pending.message.args))
-    else:
-        drop(turn, "a rewinding")
-    if address is not None:
-        turn.effects.reply(turn.effects.answer(address, failed))
-
-
-def on_purge(turn: Turn, pending: Pending) -> None:
-    """Delete it, if it is finished."""
-    args, address = pending.message.args, pending.message.reply_to
-    answer: object = turn.body.record is not None
-    if turn.running:
-        answer = RUNNING
-    elif answer and is_meant(turn, args, 1):
-        purge(turn, recursive=bool(args and args[0]))
-    if address is not None:
-        turn.effects.reply(turn.effects.answer(address, answer))
-
-
-def on_purge_due(turn: Turn, pending: Pending) -> None:
-    """It has been kept long enough."""
-    args: Sequence[Any] = pending.message.args
-    record = turn.body.record
-    if record is not None and record.finished and list(args) == [record.execution_id]:
-        purge(turn, recursive=False)
-    else:
-        drop(turn, "a purge that was due")
-
-
-def on_wait(turn: Turn, pending: Pending) -> None:
-    """A client waits for its end."""
-    address = pending.message.reply_to
-    if address is None:
-        raise InvalidInput("wait", "nobody waits for the answer")
-    record = turn.body.record
-    if record is None:
-        turn.effects.reply(turn.effects.answer(address, UNKNOWN))
-    elif record.finished:
-        tell(turn, address.group, address.client, address.call_id)
-    elif list(address) not in record.waiters:
-        record.waiters = [*record.waiters[1 - WAITERS_MAX :], list(address)]
-        turn.changed()
-
-
 def on_go_on(turn: Turn, pending: Pending) -> None:
     """A turn goes on that did not fit into its commit: it has, before this message's turn came, or does without it."""
     turn.body.asked = False
     if turn.running and not turn.body.deferred:
         wake(turn)
-
-
-def _reason(args: Sequence[Any]) -> str:
-    return args[0] if args and isinstance(args[0], str) else ""

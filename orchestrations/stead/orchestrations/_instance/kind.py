@@ -24,7 +24,7 @@ from stead.orchestrations._history.record import RuntimeStatus, decode_record
 from stead.transport import InvalidInput, Settings, get_logger
 from stead.transport.describing import text_of
 
-from . import answers as _lifecycle
+from . import answers, managing
 from .beginning import begin
 from .driving import drive, settle, wake
 from .ending import end
@@ -41,17 +41,17 @@ logger = get_logger("stead.worker")
 
 _HANDLERS: dict[str, Callable[[Turn, Pending], None]] = {
     _messages.START: on_start,
-    _messages.EVENT: _lifecycle.on_event,
-    _messages.TASK: _lifecycle.on_task,
-    _messages.TIMER: _lifecycle.on_timer,
-    _messages.TERMINATE: _lifecycle.on_terminate,
-    _messages.SUSPEND: _lifecycle.on_suspend,
-    _messages.RESUME: _lifecycle.on_resume,
-    _messages.REWIND: _lifecycle.on_rewind,
-    _messages.PURGE: _lifecycle.on_purge,
-    _messages.PURGE_DUE: _lifecycle.on_purge_due,
-    _messages.WAIT: _lifecycle.on_wait,
-    _messages.GO_ON: _lifecycle.on_go_on,
+    _messages.EVENT: answers.on_event,
+    _messages.TASK: answers.on_task,
+    _messages.TIMER: answers.on_timer,
+    _messages.TERMINATE: managing.on_terminate,
+    _messages.SUSPEND: managing.on_suspend,
+    _messages.RESUME: managing.on_resume,
+    _messages.REWIND: managing.on_rewind,
+    _messages.PURGE: managing.on_purge,
+    _messages.PURGE_DUE: managing.on_purge_due,
+    _messages.WAIT: managing.on_wait,
+    _messages.GO_ON: answers.on_go_on,
 }
 
 
@@ -72,11 +72,6 @@ class OrchestrationKind:
         self._now_ms = now_ms
         self._replay_every_turn = settings.replay_every_turn
         self._slow_s = settings.slow_operation_ms / 1000
-
-    @property
-    def dropped(self) -> int:
-        """How many messages of this process came too late, or for nothing."""
-        return _lifecycle.Counts.dropped
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         if record is None:

@@ -1,8 +1,7 @@
 """A turn of an instance: what one run of its kind has at hand, and how events get into the history.
 
 What a turn logs is collected and given to the effects at its end, together with the record. Nothing here knows what a
-message means: see `_lifecycle`, `_starting`, `_ending`, `_rewinding`; what the code of an orchestrator wants is carried out
-in `_driving`.
+message means: see `starting`, `answers`, `managing`; what the code of an orchestrator wants is carried out in `driving`.
 """
 
 from __future__ import annotations
