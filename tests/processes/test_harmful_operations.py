@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from stead.entities import DeadLetters
-from support.counting_app import Hazard, app
+from support.counting_app import DEADLY, Hazard, app
 from support.valkey_server import ValkeyServer
 from support.worker_processes import Load, WorkerProcess, all_move, eventually, exact, shared_out
 
@@ -69,6 +70,37 @@ async def test_a_message_that_kills_its_workers_becomes_a_dead_letter(
         # Two ends may be anything; from then on each is known to be this message's.
         assert died == [3] * len(died)
         assert len(deaths.read_text().split()) == len(died) <= 2 + letter.tries
+
+
+@pytest.mark.hazard(20)
+async def test_a_message_that_kills_whoever_decodes_it_becomes_a_dead_letter_as_it_is(
+    own_server: ValkeyServer, start_worker: StartWorker
+) -> None:
+    async with app.connect(own_server.url) as client:
+        start = partial(start_worker, app="decoding_app:app", lease_ms=600, heartbeat_ms=100)
+        async with supervised(2, start) as workers:
+            await shared_out(client, *workers)
+            async with Load(client, 10) as load:
+                await all_move(client)
+                await client.signal_entity(Hazard.survive, "one")
+                await client.signal_entity(Hazard.survive, DEADLY)
+                await client.signal_entity(Hazard.survive, "one")
+
+                async def buried() -> bool:
+                    return any(partition.dead for partition in await client.store.info())
+
+                await eventually(buried, "a dead letter")
+                await all_move(client)
+            await exact(client, load.sent)
+        (letter,) = [message async for message in DeadLetters(client.store).all()]
+        assert (letter.target, letter.failure.kind, DEADLY.encode() in letter.envelope) == ("", "poison", True)
+        assert letter.tries == app.settings.poison_tries_max
+        hazard = await client.read_entity(Hazard, "one")
+        assert hazard is not None
+        assert hazard.survived == 2
+        died = [worker.status for worker in workers if worker.status is not None]
+        assert died == [3] * len(died)
+        assert len(died) <= 2 + letter.tries
 
 
 @pytest.mark.hazard(18)

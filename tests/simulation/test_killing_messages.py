@@ -1,4 +1,5 @@
-"""A message that ends every process that runs it, in virtual time: it is found, its neighbours run, and no death too many.
+"""A message that ends every process that runs or decodes it, in virtual time: it is found, its neighbours run, and no
+death too many.
 
 What a real process makes of it is in `processes/test_harmful_operations.py`; here no clock is watched but the test's own.
 """
@@ -13,14 +14,20 @@ from collections.abc import Iterator
 import pytest
 
 from stead.entities import ClassEntityType, DeadLetters, Entity, EntityClient, Registry, Worker
+from stead.entities._client import dead_letters
+from stead.entities._message.envelope import Message, decode_message
+from stead.entities._partition import intake
+from stead.entities._partition.partition import Partition
 from stead.transport import ManualClock, MemoryStore, Settings, partition_of
 from support.dying_worker import die
 
 PARTITIONS = 4
+DEADLY = b"a payload that a library cannot bear"
 KEYS = [f"key-{number}" for number in range(12)]
 LIMIT_MS = 600_000  # of virtual time
 
 dying: dict[str, asyncio.Event] = {}
+held_up: set[str] = set()
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +46,13 @@ class Patient(Entity):
     def add(self) -> None:
         self.count += 1
 
+    def take(self, payload: bytes) -> None:
+        self.count += 1
+
+    async def hold(self) -> None:
+        if held_up:
+            await asyncio.Event().wait()
+
     async def kill(self) -> None:
         dying[self.context.entity_id.key].set()
         await asyncio.Event().wait()  # the process ends here
@@ -49,7 +63,12 @@ class Ward:
 
     def __init__(self) -> None:
         self.settings = Settings(
-            partitions=PARTITIONS, slot_groups=1, lease_ms=1_000, heartbeat_ms=200, worker_keep_ms=2_000
+            partitions=PARTITIONS,
+            slot_groups=1,
+            lease_ms=1_000,
+            heartbeat_ms=200,
+            worker_keep_ms=2_000,
+            mailbox_length_max=20,
         )
         self.clock = ManualClock()
         self.store = MemoryStore("hub", self.settings, self.clock)
@@ -58,6 +77,7 @@ class Ward:
         self.client = EntityClient(self.store, self.registry, self.settings)
         self.workers: list[Worker] = []
         self.deaths: Counter[str] = Counter()
+        self.decoding: list[Worker] = []  # those that have just died of decoding something
 
     async def open(self) -> None:
         for _ in range(2):
@@ -77,6 +97,9 @@ class Ward:
             if event.is_set():
                 event.clear()
                 await self.bury(key)
+        while self.decoding:
+            self.deaths["decoding"] += 1
+            await self.end(self.decoding.pop())
         self.clock.advance_to(self.clock.now_ms() + 100)
 
     async def bury(self, key: str) -> None:
@@ -86,11 +109,25 @@ class Ward:
             board = worker._board
             assert board is not None
             if any(target in partition.activations and partition.busy for partition in board.partitions.values()):
-                self.workers.remove(worker)
-                await die(worker)
                 self.deaths[key] += 1
-                await self.replace()
+                await self.end(worker)
                 return
+
+    async def end(self, worker: Worker) -> None:
+        """It ends as its process does, and another one is started."""
+        self.workers.remove(worker)
+        await die(worker)
+        await self.replace()
+
+    def decode(self, envelope: bytes) -> Message:
+        """What no process survives, for one payload: the task in which it happens goes no further, and nobody hears of it."""
+        if DEADLY in envelope:
+            (worker,) = [worker for worker in self.workers if asyncio.current_task() in tasks_of(worker)]
+            if worker not in self.decoding:
+                worker._ended = True
+                self.decoding.append(worker)
+            raise asyncio.CancelledError
+        return decode_message(envelope)
 
     async def until(self, letters: int) -> None:
         end_ms = self.clock.now_ms() + LIMIT_MS
@@ -154,6 +191,74 @@ async def test_those_that_live_elsewhere_go_on_meanwhile() -> None:
             await ward.step()
     await ward.until(1)
     await ward.close()
+
+
+@pytest.mark.hazard(20)
+@pytest.mark.parametrize("victims", [KEYS[:1], KEYS[:3], [KEYS[0]] * 2])
+async def test_what_kills_while_it_is_decoded_becomes_a_dead_letter_that_nobody_decodes(
+    victims: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying.clear()
+    ward = Ward()
+    monkeypatch.setattr(intake, "decode_message", ward.decode)
+    monkeypatch.setattr(dead_letters, "decode_message", ward.decode)
+    await ward.open()
+    for key in KEYS:
+        await ward.client.signal_entity(Patient.take, key, b"what")
+    for key in victims:
+        await ward.client.signal_entity(Patient.take, key, DEADLY)
+    for key in KEYS:
+        await ward.client.signal_entity(Patient.take, key, b"ever")
+    await ward.until(len(victims))
+    letters = [letter async for letter in DeadLetters(ward.store).all()]
+    assert [(letter.target, letter.failure.kind) for letter in letters] == [("", "poison")] * len(victims)
+    assert {letter.tries for letter in letters} == {ward.settings.poison_tries_max}
+    assert all(DEADLY in letter.envelope for letter in letters)
+    assert sum(ward.deaths.values()) <= (2 + ward.settings.poison_tries_max) * len(victims)
+    counts = {entity_id.key: patient.count async for entity_id, patient in ward.client.list_entities(Patient)}
+    assert counts == dict.fromkeys(KEYS, 2)
+    assert not any(partition.suspects.careful for partition in held(ward))
+    await ward.close()
+
+
+@pytest.mark.hazard(20)
+async def test_so_does_one_that_is_decoded_when_it_comes_out_of_a_park(monkeypatch: pytest.MonkeyPatch) -> None:
+    dying.clear()
+    ward = Ward()
+    await ward.open()
+    held_up.add("one")
+    await ward.client.signal_entity(Patient.hold, "one")
+    for _ in range(30):
+        await ward.client.signal_entity(Patient.take, "one", b"what")
+    await ward.client.signal_entity(Patient.take, "one", DEADLY)
+    for _ in range(30):
+        await ward.client.signal_entity(Patient.take, "one", b"ever")
+    while sum(partition.parked for partition in await ward.store.info()) < 40:
+        await ward.step()
+    held_up.clear()
+    monkeypatch.setattr(intake, "decode_message", ward.decode)
+    monkeypatch.setattr(dead_letters, "decode_message", ward.decode)
+    (owner,) = [worker for worker in ward.workers if worker.busy]
+    await ward.end(owner)
+    await ward.until(1)
+    (letter,) = [letter async for letter in DeadLetters(ward.store).all()]
+    assert (letter.failure.kind, DEADLY in letter.envelope) == ("poison", True)
+    assert sum(ward.deaths.values()) <= 2 + ward.settings.poison_tries_max
+    patient = await ward.client.read_entity(Patient, "one")
+    assert patient is not None
+    assert patient.count == 60
+    assert not any(partition.suspects.careful for partition in held(ward))
+    await ward.close()
+
+
+def tasks_of(worker: Worker) -> set[asyncio.Task[None]]:
+    turns = worker._turns
+    return {*worker._tasks, *(turns._tasks if turns is not None else ())}
+
+
+def held(ward: Ward) -> list[Partition]:
+    boards = [worker._board for worker in ward.workers]
+    return [partition for board in boards if board is not None for partition in board.partitions.values()]
 
 
 def home(key: str) -> int:

@@ -9,6 +9,9 @@ from pathlib import Path
 from stead.app import App, Settings
 from stead.entities import Entity
 
+DEADLY = "what-a-library-cannot-bear"
+"""A key that ends whoever decodes it, in workers of `decoding_app`."""
+
 app = App("counting", settings=Settings(partitions=8, slot_groups=2))
 
 

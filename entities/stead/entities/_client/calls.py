@@ -86,6 +86,7 @@ class Calls:
             self._timed[call.call_id] = call
             if self._sweeper is None:
                 self._sweeper = loop.create_task(self._sweep(), name="stead call deadlines")
+                self._sweeper.add_done_callback(self._sweeper_ended)
         return call
 
     async def _take_slot(self, target: str, operation_name: str) -> None:
@@ -149,6 +150,14 @@ class Calls:
             self._end_all(StoreUnavailable(f"deadlines cannot be kept: {text_of_error(error)}", "unknown"))
         finally:
             self._sweeper = None
+
+    def _sweeper_ended(self, sweeper: asyncio.Task[None]) -> None:
+        """Somebody's code cancelled it: what it would have ended at its deadline ends now."""
+        if not sweeper.cancelled() or self._closed:
+            return
+        if self._sweeper is sweeper:  # it had not begun
+            self._sweeper = None
+        self._end_all(StoreUnavailable("its deadline was cancelled by other code of this process", "unknown"))
 
     async def _sweep_until_none(self) -> None:
         clock = self._clock

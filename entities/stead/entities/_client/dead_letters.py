@@ -23,7 +23,7 @@ _PAGE = 200
 class DeadMessage:
     """A message that could not be carried out.
 
-    `target` is empty if the message itself cannot be read; then `failure` says so. `letter_id` names it in the hub.
+    `target` is empty if the message itself cannot be read, or if decoding it ended its workers; then `failure` says so. `letter_id` names it in the hub.
     """
 
     letter: DeadLetter
@@ -144,6 +144,8 @@ class DeadLetters:
 def read_letter(letter: DeadLetter) -> DeadMessage:
     """The message that a dead letter carries."""
     read = decode_letter(letter.letter)
+    if read.sealed:
+        return _made(letter, read, "", "", (), {}, None)
     try:
         message = decode_message(read.envelope)
     except (InvalidInput, UnknownEnvelope):

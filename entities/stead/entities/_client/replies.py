@@ -73,6 +73,7 @@ class ReplyReader:
         """Read from now on. To be called before a call is sent; calling it again changes nothing."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="stead replies")
+            self._task.add_done_callback(self._ended)
 
     async def aclose(self) -> None:
         """Stop reading and let the store forget the stream."""
@@ -93,6 +94,12 @@ class ReplyReader:
             _log.exception("the reader of answers ended")
             self._task = None  # the next call begins anew
             self._gone(StoreUnavailable(f"answers cannot be read: {text_of_error(error)}", "unknown"))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Somebody's code cancelled it (`aclose` has let go of it by then): the same holds."""
+        if task.cancelled() and task is self._task:
+            self._task = None
+            self._gone(StoreUnavailable("the reader of answers was cancelled by other code of this process", "unknown"))
 
     async def _read_for_ever(self) -> None:
         store = self._store

@@ -314,11 +314,23 @@ def decode_record(record: bytes) -> Record:
     return Record(parts[1], parts[2], parts[3] if len(parts) > 3 else None)
 
 
-def encode_letter(envelope: bytes, failure: Failure, stream_id: StreamId, died_ms: int, tries: int) -> bytes:
-    """The bytes of a dead letter: the message as it was, why it could not be carried out, and when."""
-    return pack(
-        {"envelope": envelope, "failure": failure.as_map(), "stream_id": stream_id, "died_ms": died_ms, "tries": tries}
-    )
+def encode_letter(
+    envelope: bytes, failure: Failure, stream_id: StreamId, died_ms: int, tries: int, *, decoded: bool = True
+) -> bytes:
+    """The bytes of a dead letter: the message as it was, why it could not be carried out, and when.
+
+    One that is not `decoded` ended whoever began to decode it: it says so, and is never decoded again.
+    """
+    letter: dict[str, object] = {
+        "envelope": envelope,
+        "failure": failure.as_map(),
+        "stream_id": stream_id,
+        "died_ms": died_ms,
+        "tries": tries,
+    }
+    if not decoded:
+        letter["sealed"] = True
+    return pack(letter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +342,7 @@ class Letter:
     stream_id: StreamId
     died_ms: int
     tries: int
+    sealed: bool = False  # decoding its message ended workers: not to be tried
 
 
 def decode_letter(letter: bytes) -> Letter:
@@ -337,7 +350,12 @@ def decode_letter(letter: bytes) -> Letter:
     parts = cast("dict[str, Any]", unpack(letter))
     try:
         read = Letter(
-            parts["envelope"], _failure(parts["failure"]), parts["stream_id"], parts["died_ms"], parts.get("tries", 1)
+            parts["envelope"],
+            _failure(parts["failure"]),
+            parts["stream_id"],
+            parts["died_ms"],
+            parts.get("tries", 1),
+            parts.get("sealed") is True,
         )
         if type(read.envelope) is not bytes or type(read.died_ms) is not int:
             raise TypeError("its parts are not what they have to be")

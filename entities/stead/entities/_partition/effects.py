@@ -219,9 +219,11 @@ class Effects:
         if not self.refuse(pending, failure) and pending.envelope:
             self.bury(pending.envelope, failure, pending.stream_id)
 
-    def bury(self, envelope: bytes, failure: Failure, stream_id: StreamId, tries: int = 1) -> None:
-        """Record a dead letter."""
-        letter = encode_letter(envelope, failure, stream_id, self._now_ms(), tries)
+    def bury(
+        self, envelope: bytes, failure: Failure, stream_id: StreamId, tries: int = 1, *, decoded: bool = True
+    ) -> None:
+        """Record a dead letter; nobody decodes its message any more if nobody has yet (`decoded`)."""
+        letter = encode_letter(envelope, failure, stream_id, self._now_ms(), tries, decoded=decoded)
         self._dead.append(letter)
         self._bytes += len(letter) + _OVERHEAD_BYTES
 

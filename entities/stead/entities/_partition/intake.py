@@ -59,6 +59,8 @@ class Intake:
         self._blocked_before = dict(acquired.blocked)
         self._ready: deque[Activation] = deque()
         self._to_load: list[Activation] = []
+        # Read, and not looked into, in careful mode: what is of the inbox comes after `position`, the rest is from parks.
+        self._undecoded: deque[tuple[Activation | None, Entry]] = deque()
         self._unloadable: dict[Activation, None] = {}  # blocked, because what is stored of them cannot be read
         self.parking = Parking()
         self.effects = Effects(
@@ -310,10 +312,8 @@ class Intake:
                 self._unloadable.pop(activation, None)
                 break
             except InvalidInput as error:  # whoever parked it could read it
-                message = Message(activation.target, "", (), b"", None, None, None, None, None)
                 self.effects.bury(envelope, _unreadable(error), stream_id)
-                self._take_from_park(activation, park, Pending(stream_id, envelope, message, True))
-                self.effects.consume(activation, activation.mailbox.pop())
+                self._consume_parked(activation, park, stream_id, envelope)
                 continue
             self._take_from_park(activation, park, Pending(stream_id, envelope, message, True))
         activation.heard_ms = self._environment.now_ms()
@@ -327,6 +327,51 @@ class Intake:
         if activation.mailbox:
             self.runnable += len(activation.mailbox)
             self._queue(activation)
+
+    def _consume_parked(self, activation: Activation, park: Park, stream_id: StreamId, envelope: bytes) -> None:
+        """A parked message that never reaches the mailbox has been dealt with."""
+        message = Message(activation.target, "", (), b"", None, None, None, None, None)
+        self._take_from_park(activation, park, Pending(stream_id, envelope, message, True))
+        self.effects.consume(activation, activation.mailbox.pop())
+
+    # -- careful mode: each message under suspicion is marked before it is decoded (HAZARDS 20) ------------------------
+
+    def put_aside(self, entries: Sequence[Entry], activation: Activation | None = None) -> None:
+        """What was read of the inbox, or of an activation's park: instead of `receive` or `refilled`, in careful mode."""
+        self._undecoded.extend((activation, entry) for entry in entries)
+
+    @property
+    def holds_undecoded(self) -> bool:
+        """Whether something was read that `decode_next` has to decode. Reading on waits for that."""
+        return bool(self._undecoded)
+
+    def next_undecoded(self) -> StreamId | None:
+        """The message to decode next, or to bury if it has killed its workers too often; None if there is none now."""
+        if self.gone or self.effects.full or not self._undecoded:
+            return None
+        stream_id: StreamId = self._undecoded[0][1][0]
+        return stream_id
+
+    def decode_next(self) -> None:
+        """Decode what `next_undecoded` named."""
+        activation, entry = self._undecoded.popleft()
+        if activation is None:
+            self.receive((entry,), caught_up=False)
+        else:
+            self.refilled(activation, (entry,), 1)
+
+    def bury_undecoded(self, failure: Failure, tries: int) -> None:
+        """Instead of decoding what `next_undecoded` named: it becomes a dead letter as it is."""
+        activation, (stream_id, fields) = self._undecoded.popleft()
+        self.effects.bury(fields[1], failure, stream_id, tries, decoded=False)
+        if activation is None:
+            self.effects.consume_entry(stream_id)
+            self.position = stream_id
+            self.suspects.scanned(stream_id, caught_up=False)
+        else:
+            assert activation.park is not None, "a park was read"
+            self._consume_parked(activation, activation.park, stream_id, fields[1])
+            self.refilled(activation, (), 0)
 
     def _take_from_park(self, activation: Activation, park: Park, pending: Pending) -> None:
         activation.mailbox.append(pending)

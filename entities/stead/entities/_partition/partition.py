@@ -198,6 +198,16 @@ class Partition(Intake):
 
     # -- careful mode (HAZARDS 20) -------------------------------------------------------------------------------------
 
+    @property
+    def wants_decoding(self) -> bool:
+        """In careful mode: whether `next_undecoded` may be asked for. What it names is to be marked before it is decoded,
+        which would write over the marker of a turn that runs, or has not been committed."""
+        return self.holds_undecoded and self.settled and not self.draining and not self.gone
+
+    def decoded(self) -> None:
+        """What was marked for it has been decoded: no death is to be blamed on it."""
+        self.effects.clear_running = True
+
     def next_careful(self) -> tuple[Activation, Pending | None] | None:
         """In careful mode: the one turn to take next. Its marker has to be in the store before `take_careful`, unless it
         is a turn without a message from the store.
@@ -240,7 +250,7 @@ class Partition(Intake):
 
     def settle_suspects(self) -> None:
         """Leave careful mode, or forget an unclean end, once every message from before it has been dealt with."""
-        if not self.suspects.active or self._busy:
+        if not self.suspects.active or self._busy or self.holds_undecoded:
             return
         if self.suspects.passed and not self._to_load and not self.parking.unread(self.suspects.until):
             self.suspects.settle()

@@ -2,13 +2,16 @@
 
 There is no list of deliveries to count. Instead an acquisition says how often in a row an owner ended without releasing
 the partition (`unclean`), and up to which entry the inbox was filled then. From the second time on, or when a marker
-was left, the owner is careful: one turn at a time, with a marker in the store before each. A message on whose marker
-workers died `poison_tries_max` times becomes a dead letter. Passing the suspect entries ends all that.
+was left, the owner is careful: one message is decoded, or takes its turn, at a time, with a marker in the store before each. A message
+on whose marker workers died `poison_tries_max` times becomes a dead letter. Passing the suspect entries ends all that.
 """
 
 from __future__ import annotations
 
 from stead.transport import Acquired, Running, StreamId, stream_order
+
+UNDECODED = "!undecoded"
+"""What a marker names in place of a target, while a message is decoded: nobody knows yet whom it is for."""
 
 _CAREFUL_FROM = 2  # unclean ends in a row; the first may be anything (a deployment, a machine)
 
@@ -23,6 +26,10 @@ class Suspects:
         self.careful = acquired.unclean >= _CAREFUL_FROM or acquired.running is not None
         self._scanned = False
         self._waiting = 0  # suspect messages in mailboxes
+
+    def includes(self, stream_id: StreamId) -> bool:
+        """Whether a message was there when an owner died."""
+        return self.active and stream_order(stream_id) <= self.until
 
     def heard(self, stream_id: StreamId) -> None:
         """A message has entered a mailbox."""

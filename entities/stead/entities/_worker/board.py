@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stead.transport import (
@@ -28,6 +29,7 @@ from stead.transport import (
 )
 
 from .hooks import AsyncHook, Hook
+from .parts import ended_early
 from .patience import BORNE, Patience
 from .quarantine import Quarantine
 
@@ -215,14 +217,17 @@ class Board:
         if self.batch_flies:
             self.overtaking.ring()
 
-    def watch(self, task: asyncio.Task[Any]) -> None:
-        """Let the worker end if a task of it fails: whoever waits for what it was to do would wait for ever."""
-        task.add_done_callback(self._ended)
+    def watch(self, task: asyncio.Task[Any], partition: Partition) -> None:
+        """Let the worker end if a task of a partition fails, or is cancelled by others while the partition goes on:
+        whoever waits for what it was to do would wait for ever."""
+        task.add_done_callback(partial(self._ended, partition))
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self.fail(error)
+    def _ended(self, partition: Partition, task: asyncio.Task[Any]) -> None:
+        if task.cancelled():
+            if not (partition.gone or partition.draining):
+                self.fail(ended_early(task))
+        elif task.exception() is not None:
+            self.fail(ended_early(task))
 
     # -- the store -----------------------------------------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ class InboxReader:
         self._overfull = [p for p in self._overfull if p.effects.overfull and not p.gone]
         if self._overfull:
             return {}
-        partitions = [p for p in self._board.partitions.values() if not p.draining]
+        partitions = [p for p in self._board.partitions.values() if not (p.draining or p.holds_undecoded)]
         if sum(p.runnable for p in partitions) > self._ahead_max:
             return {}
         return {p.number: p for p in partitions}
@@ -95,7 +95,10 @@ class InboxReader:
         for number, entries in results:
             partition = reading.pop(number)
             if not (partition.gone or partition.draining):
-                partition.receive(entries, caught_up=False)
+                if partition.suspects.careful:
+                    partition.put_aside(entries)
+                else:
+                    partition.receive(entries, caught_up=False)
                 heard.append(partition)
             if board.elapsed() - began > _SLICE_S:  # a large read: the others may have something to do meanwhile
                 await asyncio.sleep(0)

@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from stead.transport import Running, Settings, Store, StreamId, get_logger
 
+from .parts import ended_early
 from .patience import BORNE, Patience
 
 logger = get_logger("stead.worker")
@@ -88,7 +89,12 @@ class ThreadKeeper:
 
     def start(self) -> None:
         self._ticker = asyncio.create_task(self._tick(), name="stead-lease-ticker")
+        self._ticker.add_done_callback(self._ticker_ended)
         self._thread.start()
+
+    def _ticker_ended(self, ticker: asyncio.Task[None]) -> None:
+        if not self._stop.is_set():  # else a worker that is well would be taken for one that is stuck
+            self._failed(ended_early(ticker))
 
     def halt(self) -> None:
         """Renew nothing from now on."""
@@ -107,6 +113,12 @@ class ThreadKeeper:
             await asyncio.sleep(pause)
 
     def _run(self) -> None:
+        try:
+            self._keep()
+        except BaseException as error:  # noqa: BLE001 - a thread's last word: leases that nobody renews are not held
+            self._tell(self._failed, error)
+
+    def _keep(self) -> None:
         """Renew, and watch the event loop, until told to stop: whatever goes wrong, this thread does not end by itself."""
         pause = usual = self._settings.lease_ms / 3000
         patience = Patience(self._settings, time.monotonic, "renewing leases")
@@ -184,6 +196,7 @@ class TaskKeeper:
         self._lost = lost
         self._leases: dict[int, bytes] = {}
         self._task: asyncio.Task[None] | None = None
+        self._halted = False
 
     def hold(self, partition: int, token: bytes) -> None:
         self._leases[partition] = token
@@ -193,9 +206,15 @@ class TaskKeeper:
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="stead-lease-keeper")
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not self._halted:
+            self._failed(ended_early(task))
 
     def halt(self) -> None:
         """Renew nothing from now on."""
+        self._halted = True
         if self._task is not None:
             self._task.cancel()
 

@@ -230,13 +230,16 @@ class Membership:
             task = asyncio.create_task(self._release(partition), name=f"stead-release {partition.number}")
             self._releases[partition] = task
             task.add_done_callback(lambda _: self._releases.pop(partition, None))
-            self._board.watch(task)
+            self._board.watch(task, partition)
 
     async def release_all(self) -> None:
         """Give every partition back, and leave the hub."""
         for partition in list(self._board.partitions.values()):
             self._release_soon(partition)
         await asyncio.gather(*self._releases.values(), return_exceptions=True)
+        for partition in list(self._board.partitions.values()):  # somebody's code cancelled what was to give it back
+            self._board.unsure[partition.number] = partition.token
+            self._board.drop(partition, "the worker ends")
         try:
             await self._let_go_of_unsure()
             await self._board.store.leave(self._board.name)
@@ -262,6 +265,9 @@ class Membership:
                 "partition %d was not released: %s; it will be, or its lease will expire", partition.number, error
             )
             self._board.unsure[partition.number] = partition.token
+        except asyncio.CancelledError:  # by somebody's code: nothing of it may be held for ever
+            self._board.unsure[partition.number] = partition.token
+            raise
         finally:
             del board.settled[partition]
             board.drop(partition, "it was given back")

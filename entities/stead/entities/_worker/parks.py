@@ -81,7 +81,7 @@ class Parker:
         board = self._board
         # The store gives as many as it is asked for, so large messages have to be fewer (HAZARDS 22).
         room = int(board.settings.read_bytes_max / self._entry_bytes)
-        count = min(_REFILL_MAX, max(_REFILL_MIN, room))
+        count = 1 if partition.suspects.careful else min(_REFILL_MAX, max(_REFILL_MIN, room))
         entries = await board.insist(
             lambda: board.store.read_park(partition.number, activation.target, after, count), "reading a park"
         )
@@ -89,7 +89,10 @@ class Parker:
             return
         if entries:
             self._entry_bytes = max(1.0, sum(len(fields[1]) for _, fields in entries) / len(entries))
-        partition.refilled(activation, entries, count)
+        if entries and partition.suspects.careful:
+            partition.put_aside(entries, activation)
+        else:
+            partition.refilled(activation, entries, count)
         board.turn(partition)
         if partition.wants_commit:
             board.commit(partition)

@@ -13,9 +13,10 @@ from functools import partial
 from stead.entities._message.envelope import Failure
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition, Started
+from stead.entities._partition.suspects import UNDECODED
 from stead.entities._turns.entity_kind import OperationTimeout
 from stead.entities._turns.held import held_reports, watched
-from stead.transport import HubMismatch, KeyDamaged, ServerChanged, get_logger
+from stead.transport import HubMismatch, KeyDamaged, Running, ServerChanged, StreamId, get_logger
 from stead.transport.describing import is_a
 
 from .board import Bell, Board
@@ -24,6 +25,7 @@ from .rota import Rota
 logger = get_logger("stead.worker")
 
 _SLICE_S = 0.02
+_DECODED_AT_ONCE = 32  # messages that are marked and decoded before another partition may go on carefully
 _BLOCKING = "await what it waits for, with an asynchronous library or `asyncio.to_thread`"
 
 
@@ -116,6 +118,8 @@ class TurnRunner:
         start.close()
         if not task.cancelled():
             task.exception()  # of what ends the process, which the event loop has raised as well
+        elif not (start.partition.gone or start.partition.draining):  # by somebody's code, before it began
+            self._settle(start, None, asyncio.CancelledError())
 
     async def _await(self, start: Started) -> None:
         result: object = None
@@ -131,6 +135,9 @@ class TurnRunner:
             self._broke(start.partition, interrupt)
         except BaseException as raised:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
             error = raised
+        self._settle(start, result, error)
+
+    def _settle(self, start: Started, result: object, error: BaseException | None) -> None:
         try:
             self._finish(start.partition, start.activation, result, error)
         except BaseException as broken:  # noqa: BLE001 - else the entity would be busy for ever
@@ -180,7 +187,7 @@ class TurnRunner:
             task = asyncio.create_task(self._go_carefully(partition, bell), name=f"stead-careful {partition.number}")
             self._tasks[task] = partition
             task.add_done_callback(self._tasks.pop)
-            self._board.watch(task)
+            self._board.watch(task, partition)
         bell.ring()
 
     async def _go_carefully(self, partition: Partition, bell: Bell) -> None:
@@ -208,10 +215,12 @@ class TurnRunner:
             self.wake(partition)
 
     async def _one_marked_turn(self, partition: Partition) -> bool:
-        """One turn and its commit, with no other marker of this process in the store: a death must not be blamed on
+        """One turn and its commit (or some messages that are decoded), with no other marker of this process in the store: a death must not be blamed on
         the messages of other partitions. Asynchronous operations are not waited for; they may wait for one another."""
         async with self._marking:
-            if partition.gone or not await self._one_careful_turn(partition):
+            if partition.gone:
+                return False
+            if not (await self._decode_carefully(partition) or await self._one_careful_turn(partition)):
                 return False
             bell = self._board.marked[partition] = Bell()
             try:
@@ -221,6 +230,48 @@ class TurnRunner:
                 del self._board.marked[partition]
         self._board.reading.ring()  # there may be room to read on
         return True
+
+    async def _decode_carefully(self, partition: Partition) -> bool:
+        """Mark and decode what was read, one message after the other; false if there is nothing to decode now."""
+        board = self._board
+        if not partition.wants_decoding:
+            return False
+        for _ in range(_DECODED_AT_ONCE):
+            stream_id = None if partition.draining else partition.next_undecoded()
+            if stream_id is None:
+                break
+            if partition.suspects.includes(stream_id):
+                running = partition.suspects.marker_for(UNDECODED, stream_id)
+                if running.tries > board.settings.poison_tries_max:
+                    self._bury_undecoded(partition, stream_id, running.tries - 1)
+                    break  # to be committed before the next marker replaces this one
+                if not await self._mark(partition, running) or partition.gone:
+                    return False
+            partition.decode_next()
+        partition.decoded()
+        self._after(partition)
+        board.interrupt_read()  # what was decoded is to be loaded, and the reading of this partition goes on
+        return True
+
+    def _bury_undecoded(self, partition: Partition, stream_id: StreamId, tries: int) -> None:
+        said = f"{tries} workers ended while they were decoding this message"
+        partition.bury_undecoded(Failure("poison", "PoisonMessage", said), tries)
+        logger.error(
+            "partition %d: message %s ended %d workers while they were decoding it, and is a dead letter now",
+            partition.number,
+            stream_id.decode(),
+            tries,
+        )
+
+    async def _mark(self, partition: Partition, running: Running) -> bool:
+        """Write down what is about to run; false if the partition is another's."""
+        board = self._board
+        held = await board.insist(
+            lambda: board.store.mark_running(partition.number, partition.token, running), "marking a message"
+        )
+        if not held:
+            board.drop(partition, "its lease is no longer this worker's")
+        return held
 
     async def _one_careful_turn(self, partition: Partition) -> bool:
         """Mark and take one turn; false if there is none to take now."""
@@ -235,11 +286,7 @@ class TurnRunner:
                 self._bury(partition, activation, running.tries - 1)
                 self._after(partition)
                 return True
-            held = await board.insist(
-                lambda: board.store.mark_running(partition.number, partition.token, running), "marking a turn"
-            )
-            if not held:
-                board.drop(partition, "its lease is no longer this worker's")
+            if not await self._mark(partition, running):
                 return False
             if partition.gone or partition.next_careful() != turn:
                 return not partition.gone

@@ -45,6 +45,7 @@ from .lease_keeper import LeaseKeeper, TaskKeeper, ThreadKeeper, Turning
 from .loop_errors import mind_errors
 from .membership import Membership
 from .parks import Parker
+from .parts import ended_early
 from .timers import TimerRunner
 from .turn_runner import TurnRunner
 
@@ -253,9 +254,9 @@ class Worker:
         self._tasks.append(task)
 
     def _part_ended(self, task: asyncio.Task[None]) -> None:
-        """A part is there for as long as the worker is: without it, what the worker holds would stand still."""
-        if not task.cancelled():
-            self._end_by_itself(task.exception() or RuntimeError(f"a part of the worker, {task.get_name()}, ended"))
+        """A part is there for as long as the worker is: without it, what the worker holds would stand still. (When the
+        worker itself ends, this does nothing.)"""
+        self._end_by_itself(ended_early(task))
 
     def _end_by_itself(self, error: BaseException) -> None:
         """Something cannot go on, so nothing does: everything is let go at once, and others may have it."""

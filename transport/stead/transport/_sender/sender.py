@@ -275,17 +275,19 @@ class Sender:
         lane.busy = True
         self._busy[lane.partition] = lane
         if self._flusher is None:
-            self._flusher = asyncio.get_running_loop().create_task(self._run(), name="stead sender")
+            self._flusher = asyncio.get_running_loop().create_task(self._send_for_ever(), name="stead sender")
+            self._flusher.add_done_callback(self._flusher_ended)
         elif self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    async def _run(self) -> None:
-        try:
-            await self._send_for_ever()
-        except Exception as error:  # noqa: BLE001 - a task's last word
-            # A bug, here or in the store. Nobody may wait for ever for a task that is gone.
-            _log.exception("the sender ended")
-            self._break(StoreUnavailable(f"the sender ended: {reason_of(error)}", "unknown"))
+    def _flusher_ended(self, flusher: asyncio.Task[None]) -> None:
+        """By a bug, here or in the store, or cancelled by others: nobody may wait for ever for a task that is gone."""
+        error = None if flusher.cancelled() else flusher.exception()
+        if error is not None:
+            _log.error("the sender ended", exc_info=error)
+        if flusher is self._flusher and (error is not None or flusher.cancelled()):  # not closed, and not withdrawn
+            reason = "its task was cancelled by other code of this process" if error is None else reason_of(error)
+            self._break(StoreUnavailable(f"the sender ended: {reason}", "unknown"))
 
     async def _send_for_ever(self) -> None:
         clock = self._store.clock
