@@ -46,7 +46,7 @@ IMPURE_ALLOWED = {
     f"{_EXECUTION}/ordering.py": {"asyncio"},
     # They name what they warn of, or what users' code may raise.
     "orchestrations/stead/orchestrations/_definition/determinism.py": {"os", "random"},
-    "entities/stead/entities/_turns/entity_kind.py": {"asyncio"},
+    "entities/stead/entities/_message/failures.py": {"asyncio"},
     # The clock that everything else is given, and in which loop something lives.
     "transport/stead/transport/_contract/clock.py": {"asyncio", "time"},
     "transport/stead/transport/_contract/home.py": {"asyncio"},

@@ -18,7 +18,7 @@ from simulation.model import Model
 from stead.entities import Registry
 from stead.entities._message.envelope import Failure
 from stead.entities._partition.activation import Blocked, Kind
-from stead.entities._partition.effects import Unstorable
+from stead.entities._partition.building import Unstorable
 from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Commit, CommitVerdict, ConnectionLost, ServerChanged, Settings, Store

@@ -18,6 +18,7 @@ from stead.entities import (
     EntityType,
     Registry,
 )
+from stead.entities._turns.cell import cell_of
 from stead.entities._turns.turn import Turn
 
 
@@ -26,7 +27,7 @@ class Bench:
 
     def __init__(self, entity: EntityType, packed: bytes | None = None, **options: Any) -> None:
         self.entity = entity
-        self.cell = entity.cell(packed, **options)
+        self.cell = cell_of(entity, packed, **options)
         self.turn = Turn(EntityId(entity.name, "k"), Registry(), lambda: 0)
 
     def run(self, operation: str, *args: Any, **kwargs: Any) -> Any:

@@ -21,9 +21,11 @@ from stead.entities._message.envelope import (
     encode_record,
     message_extras,
 )
-from stead.entities._partition.activation import Activation, Blocked, Kind, Pending
+from stead.entities._partition.activation import Activation, Blocked, Kind
+from stead.entities._partition.building import build_commit
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Environment, Partition, Started
+from stead.entities._partition.pending import Pending
 from stead.transport import Commit, CommitVerdict, Entry, HubLayout, Loaded, Settings, StreamId, pack, unpack
 from stead.transport._memory import steps
 from stead.transport._memory.state import HubState, PartitionState, format_id
@@ -268,3 +270,20 @@ class Bench:
             assert steps.mark_running(self.store, partition.token, running)
         started += partition.take_careful()
         return 1
+
+
+class _Anyone(dict[str, Activation]):
+    """Activations by target: one that nobody made is made when it is asked for."""
+
+    def __missing__(self, target: str) -> Activation:
+        made = self[target] = Activation(target)
+        made.kind = ListKind()
+        made.body = [1]
+        return made
+
+
+def built(effects: Effects, *activations: Activation, commit: Commit | None = None) -> tuple[Commit, list[Activation]]:
+    """A commit of effects, and what it writes; activations whose state does not matter need not be given."""
+    commit = commit or Commit(0, b"token", b"", b"id")
+    known = _Anyone({activation.target: activation for activation in activations})
+    return commit, build_commit(commit, effects, known, effects.now_ms)

@@ -31,6 +31,7 @@ from stead.orchestrations._history.messages import StartMessage, encode_start
 from stead.orchestrations._history.record import InstanceRecord, decode_record
 from stead.orchestrations._instance.kind import OrchestrationKind
 from stead.transport import Commit, Reuse, Settings, Timer
+from support.core_bench import built
 from support.instance_driver import START_MS, PlainCode, make_types
 
 CALLER = ReplyAddress(0, "client", 1)
@@ -185,10 +186,14 @@ class KindHub:
                     continue
                 activation.mailbox.append(Pending(stream_id, envelope, message, False))
 
+    def build(self) -> Commit:
+        """A commit of what there is, which is not applied."""
+        return built(self.effects, *self.activations.values())[0]
+
     def commit(self) -> None:
         if self.effects.empty:
             return
-        commit, _ = self.effects.build(0, b"", b"", b"")
+        commit = self.build()
         self.commits.append(commit)
         self._apply(commit)
         if self.forgetful:

@@ -6,6 +6,7 @@ from stead.entities._client.client import EntityClient, ScheduledSignals
 from stead.entities._client.dead_letters import DeadLetters, DeadMessage
 from stead.entities._client.listing import EntityStatus, Page
 from stead.entities._client.producer import Producer, SourceProducer
+from stead.entities._definition.context import EntityContext
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
 from stead.entities._definition.registry import Registry
@@ -19,7 +20,6 @@ from stead.entities._message.errors import (
     UnknownOperation,
 )
 from stead.entities._message.ids import EntityId
-from stead.entities._turns.turn import EntityContext
 from stead.entities._worker.worker import Worker
 from stead.transport import (
     AcknowledgedLost,

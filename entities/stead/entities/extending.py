@@ -42,13 +42,15 @@ from stead.entities._message.envelope import (
     encode_reply,
     message_extras,
 )
+from stead.entities._message.failures import OperationTimeout, failure_of
 from stead.entities._message.ids import canonical_name, check_instance_id, check_key
 from stead.entities._message.starts import check_tags
 from stead.entities._message.times import delay_in_ms, instant_in_ms
-from stead.entities._partition.activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
+from stead.entities._partition.activation import Activation, Blocked, Kind, Locked, Park, Phase
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Environment, Partition, Started
-from stead.entities._turns.entity_kind import EntityKind, OperationTimeout, failure_of
+from stead.entities._partition.pending import Pending
+from stead.entities._turns.entity_kind import EntityKind
 from stead.entities._turns.held import held_reports, watched
 from stead.entities._worker.board import Bell, Board
 from stead.entities._worker.extension import Extension

@@ -24,6 +24,7 @@ from stead.entities import (
     Registry,
     UnknownOperation,
 )
+from stead.entities._turns.cell import cell_of
 from stead.transport import pack
 
 T = TypeVar("T")
@@ -330,7 +331,7 @@ def test_a_stored_state_is_read() -> None:
 @pytest.mark.parametrize("state", [{"total": "x"}, {"gone": 1}, {"total": None}])
 def test_a_state_that_is_not_valid_any_more_is_refused(state: dict[str, Any]) -> None:
     with pytest.raises(InvalidState, match=r"the stored state of Old .* `migrate"):
-        ClassEntityType(Old).cell(stored(**state))
+        cell_of(ClassEntityType(Old), stored(**state))
 
 
 def test_migrate_upgrades_a_state_that_is_not_valid_any_more() -> None:

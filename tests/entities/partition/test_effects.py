@@ -16,10 +16,12 @@ from stead.entities._message.envelope import (
     encode_message,
     message_extras,
 )
-from stead.entities._partition.activation import Activation, Pending
-from stead.entities._partition.effects import Effects, Unstorable
-from stead.transport import PayloadTooLarge, Settings, partition_of
-from support.core_bench import Bench, ListKind
+from stead.entities._partition.activation import Activation
+from stead.entities._partition.building import Unstorable
+from stead.entities._partition.effects import Effects
+from stead.entities._partition.pending import Pending
+from stead.transport import Commit, PayloadTooLarge, Settings, partition_of
+from support.core_bench import Bench, ListKind, built
 
 A = "@list@a"
 CALLER = ReplyAddress(3, "client", 7)
@@ -47,12 +49,12 @@ def test_there_is_nothing_to_commit_at_first_and_after_a_commit() -> None:
     assert effects.empty
     effects.consume(activation(), pending())
     assert not effects.empty
-    effects.build(0, b"token", b"", b"first")
+    built(effects)
     assert effects.empty
 
 
 def test_a_commit_names_its_lease_and_the_commit_before_it() -> None:
-    commit, _ = make_effects().build(5, b"token", b"previous", b"id")
+    commit, _ = built(make_effects(), commit=Commit(5, b"token", b"previous", b"id"))
     assert (commit.partition, commit.token, commit.previous, commit.commit_id) == (5, b"token", b"previous", b"id")
 
 
@@ -61,7 +63,7 @@ def test_a_state_is_packed_once_a_commit_however_often_it_changed() -> None:
     changed = activation()
     for _ in range(3):
         effects.changed(changed)
-    commit, written = effects.build(0, b"t", b"", b"1")
+    commit, written = built(effects, changed)
     assert [target for target, _ in commit.states] == [A]
     assert written == [changed]
     assert not changed.dirty
@@ -72,7 +74,7 @@ def test_what_was_made_and_deleted_between_two_commits_was_never_there() -> None
     made = activation()
     made.body = []
     effects.changed(made)
-    commit, _ = effects.build(0, b"t", b"", b"1")
+    commit, _ = built(effects, made)
     assert (commit.states, commit.created, commit.deleted) == ([], [], [])
 
 
@@ -80,12 +82,12 @@ def test_creation_and_deletion_reach_the_index_once_each() -> None:
     effects = make_effects()
     made = activation()
     effects.changed(made)
-    first, _ = effects.build(0, b"t", b"", b"1")
+    first, _ = built(effects, made)
     made.body = []
     effects.changed(made)
-    second, _ = effects.build(0, b"t", b"1", b"2")
+    second, _ = built(effects, made)
     effects.changed(made)
-    third, _ = effects.build(0, b"t", b"2", b"3")
+    third, _ = built(effects, made)
     assert (first.created, first.deleted) == ([A], [])
     assert (second.created, second.deleted, second.states) == ([], [A], [])
     assert (third.created, third.deleted) == ([], [])
@@ -101,7 +103,7 @@ def test_a_state_that_cannot_be_packed_is_said_by_name() -> None:
     broken.kind = Broken()
     effects.changed(broken)
     with pytest.raises(Unstorable) as caught:
-        effects.build(0, b"t", b"", b"1")
+        built(effects, broken)
     assert (caught.value.target, caught.value.reason) == (A, "too large")
 
 
@@ -111,7 +113,7 @@ def test_messages_go_to_the_partitions_of_their_targets_and_have_ids_of_their_ow
     ids = [effects.next_message_id() for _ in targets]
     for target in targets:
         effects.send(target, b"envelope")
-    commit, _ = effects.build(0, b"t", b"", b"1")
+    commit, _ = built(effects)
     assert [partition for partition, _ in commit.sends] == [partition_of(target, 16) for target in targets]
     assert len(set(ids)) == len(ids)
 
@@ -121,7 +123,7 @@ def test_a_failure_goes_to_the_caller_or_to_the_dead_letters() -> None:
     effects.fail(pending(CALLER), FAILURE)
     signal = pending()
     effects.fail(signal, FAILURE)
-    commit, _ = effects.build(0, b"t", b"", b"1")
+    commit, _ = built(effects)
     [reply], [dead] = commit.replies, commit.dead
     assert (reply.group, reply.client) == (3, "client")
     assert decode_reply(reply.payload) == (7, FAILURE, False)
@@ -132,7 +134,7 @@ def test_a_failure_goes_to_the_caller_or_to_the_dead_letters() -> None:
 def test_an_answer_goes_to_the_caller() -> None:
     effects = make_effects()
     effects.reply(effects.answer(CALLER, {"mean": 3.5}))
-    commit, _ = effects.build(0, b"t", b"", b"1")
+    commit, _ = built(effects)
     assert decode_reply(commit.replies[0].payload) == (7, {"mean": 3.5}, True)
 
 
@@ -148,7 +150,7 @@ def test_a_scheduled_signal_comes_back_without_its_delay() -> None:
     extras = message_extras(kwargs={"n": 1}, delay_ms=500, sender="@list@b", reply_to=CALLER)
     message = decode_message(encode_message(A, "add", [1], b"id", extras))
     effects.schedule(b"77-3", message, 1_500)
-    commit, _ = effects.build(0, b"t", b"", b"1")
+    commit, _ = built(effects)
     [timer] = commit.timers
     assert (timer.timer_id, timer.due_ms, commit.consumed) == (b"77-3", 1_500, [b"77-3"])
     assert decode_message(timer.payload) == Message(A, "add", [1], b"id", {"n": 1}, CALLER, None, None, "@list@b")

@@ -14,10 +14,11 @@ from stead.entities._message.envelope import (
     encode_message,
     message_extras,
 )
-from stead.entities._partition.activation import Activation, Pending
+from stead.entities._partition.activation import Activation
 from stead.entities._partition.effects import Effects
+from stead.entities._partition.pending import Pending
 from stead.transport import Commit, InvalidInput, LogWrite, PayloadTooLarge, Settings, Task, partition_of
-from support.core_bench import ListKind
+from support.core_bench import ListKind, built
 
 INSTANCE = "an instance"
 ADDRESS = TaskAddress(INSTANCE, "execution", 3)
@@ -35,7 +36,7 @@ def activation(target: str = INSTANCE) -> Activation:
 
 
 def build(effects: Effects) -> Commit:
-    return effects.build(0, b"token", b"", b"id")[0]
+    return built(effects)[0]
 
 
 def task(number: int) -> Task:
@@ -50,7 +51,7 @@ def test_events_of_several_turns_are_one_write_and_the_record_goes_along() -> No
     instance = activation()
     effects.append(instance, [b"1", b"2"])
     effects.append(instance, [b"3"])
-    commit, written = effects.build(0, b"t", b"", b"1")
+    commit, written = built(effects, instance)
     assert commit.logs == [LogWrite(INSTANCE, [b"1", b"2", b"3"])]
     assert [target for target, _ in commit.states] == [INSTANCE]
     assert written == [instance]

@@ -16,6 +16,7 @@ from stead.entities import (
     InvalidState,
     PayloadTooLarge,
 )
+from stead.entities._turns.cell import cell_of
 from stead.transport import unpack
 from support.activation_bench import PLAIN, RICH, Bench, Colour, Part, Plain, Size, put
 
@@ -49,7 +50,7 @@ def test_setting_what_is_there_creates_nothing() -> None:
 
 
 def test_delete_and_recreate() -> None:
-    bench = Bench(PLAIN, PLAIN.cell(None).packed())
+    bench = Bench(PLAIN, cell_of(PLAIN, None).packed())
     bench.run("update", {"count": 5})
     bench.cell.record()
     bench.run("delete")

@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, computed_field
 
 from stead.entities import ClassEntityType, Entity, FunctionEntityType, InvalidDefinition, InvalidState
+from stead.entities._turns.cell import cell_of
 from stead.transport import pack
 from support.activation_bench import Bench
 
@@ -209,9 +210,9 @@ def test_a_state_in_another_order_or_with_less_is_read() -> None:
     assert repr(bench.run("look")) == "(5, 1.0, [1.0, 2.0])"
     assert Bench(entity, pack({"a": 5, "b": 1.0, "c": []})).run("look") == (5, 1.0, [])
     with pytest.raises(InvalidState):
-        entity.cell(pack([1, 2]))
+        cell_of(entity, pack([1, 2]))
     with pytest.raises(InvalidState):
         entity.read(pack(None))
     for broken in (entity, FunctionEntityType("Any", lambda context: None)):  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
         with pytest.raises(InvalidState, match="cannot be read"):
-            broken.cell(b"\xc1")
+            cell_of(broken, b"\xc1")

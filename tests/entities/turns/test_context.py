@@ -28,6 +28,7 @@ from stead.entities import (
 )
 from stead.entities._definition.addressing import resolve
 from stead.entities._message.envelope import Message, decode_message
+from stead.entities._turns.cell import cell_of
 from stead.entities._turns.turn import Turn
 from stead.transport.describing import qualified_name
 
@@ -103,7 +104,7 @@ class Bench:
 
     def __init__(self) -> None:
         self.entity = ClassEntityType(Station)
-        self.cell = self.entity.cell(None)
+        self.cell = cell_of(self.entity, None)
         self.turn = Turn(EntityId("Station", "oslo"), REGISTRY, lambda: NOW_MS)
         self.turn.draw = lambda: b"id"
 

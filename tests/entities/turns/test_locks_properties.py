@@ -23,10 +23,12 @@ from stead.entities._message.envelope import (
     encode_message,
     message_extras,
 )
-from stead.entities._partition.activation import Activation, Locked, Pending
+from stead.entities._partition.activation import Activation, Locked
 from stead.entities._partition.effects import Effects
+from stead.entities._partition.pending import Pending
 from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Settings
+from support.core_bench import built
 
 
 class Book(Entity):
@@ -100,7 +102,7 @@ class Island:
             return False
         self.effects.one_turn = one
         assert self.kind.run(self.activation, self.effects) is None
-        commit, _ = self.effects.build(0, b"", b"", b"")
+        commit, _ = built(self.effects, self.activation)
         assert not commit.dead
         if commit.states:
             self.record = commit.states[0][1]

@@ -97,7 +97,7 @@ def test_what_was_taken_is_not_purged_with_who_wanted_it(make: Make) -> None:
     hub.start("boss")
     hub._receive()
     hub.kind.run(hub.activation("one"), hub.effects)
-    commit, _ = hub.effects.build(0, b"", b"", b"")
+    commit = hub.build()
     child = commit.starts[0].target
     hub.start("patient", instance_id=child)  # somebody else was faster
     hub.run()
@@ -139,7 +139,7 @@ def test_a_parent_hears_of_a_collision(make: Make) -> None:
     hub.start("patient", instance_id="a:b", parent=address)
     hub._receive()
     hub.kind.run(hub.activation("a:b"), hub.effects)
-    commit, _ = hub.effects.build(0, b"", b"", b"")
+    commit = hub.build()
     ((_, envelope),) = commit.sends
     message = decode_message(envelope)
     assert (message.target, list(message.args)[:3]) == ("one", ["e", 1, False])

@@ -28,15 +28,9 @@ from stead.transport import InvalidInput, pack_exact, unpack
 from .values import check_models
 
 if TYPE_CHECKING:
+    from .class_rules import OperationMark
     from .entity_type import Operation
     from .registry import Registry
-
-
-class OperationMark(NamedTuple):
-    """What an operation's function carries as `__stead_operation__`: its class and its name there."""
-
-    owner: type
-    name: str
 
 
 class Call(NamedTuple):

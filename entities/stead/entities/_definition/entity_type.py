@@ -12,14 +12,13 @@ from pydantic import PydanticUserError, ValidationError
 
 from stead.entities._message.errors import InvalidDefinition, InvalidState, UnknownOperation
 from stead.entities._message.ids import canonical_name, entity_name
-from stead.entities._turns.class_cell import STATE_BYTES_MAX, Cell, ClassCell
-from stead.entities._turns.function_cell import FunctionCell
 from stead.transport import InvalidInput, unpack
 from stead.transport.describing import text_of_error
 
 from .annotations import signature_of
+from .class_rules import check_fields, hints_of
 from .class_state import StateForm
-from .entity import Entity, check_fields, hints_of
+from .entity import Entity
 from .operations import FunctionOperation, Operation
 from .schema import describe_errors
 
@@ -43,14 +42,6 @@ class EntityType(abc.ABC):
         """The operation of a name, without regard to case. Raises `UnknownOperation`."""
 
     @abc.abstractmethod
-    def cell(self, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX) -> Cell:
-        """An activation with a stored state, or a fresh one. Raises `InvalidState` if the state is not valid any more.
-
-        An eager cell packs its state after every operation, however large it is: what cannot be packed is then the
-        failure of the operation that made it so.
-        """
-
-    @abc.abstractmethod
     def read(self, packed: bytes) -> Any:
         """A stored state for a reader. Raises `InvalidState` if it is not valid any more."""
 
@@ -69,7 +60,7 @@ class ClassEntityType(EntityType):
         _check_class(cls, self.name)
         functions = cast("dict[str, FunctionType]", vars(cls)["__stead_operations__"])
         self.operations = MappingProxyType({key: self._operation(key, function) for key, function in functions.items()})
-        self._form = _form_of(cls)
+        self.form = _form_of(cls)
         type.__setattr__(cls, "__stead_name__", self.name)
 
     @property
@@ -92,20 +83,18 @@ class ClassEntityType(EntityType):
             raise UnknownOperation(name, self.name, sorted(known.name for known in self.operations.values()))
         return operation
 
-    def cell(self, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX) -> Cell:
-        return ClassCell(self._form, None if packed is None else self._open(packed), eager, state_bytes_max)
-
     def read(self, packed: bytes) -> Entity:
-        return self._open(packed)[0]
+        return self.open(packed)[0]
 
-    def _open(self, packed: bytes) -> tuple[Entity, bytes]:
+    def open(self, packed: bytes) -> tuple[Entity, bytes]:
+        """A stored state as an instance, with the bytes that the instance has. Raises `InvalidState`."""
         try:
-            return self._form.open(packed)
+            return self.form.open(packed)
         except InvalidInput as error:
             raise InvalidState(f"the stored state of {self.name} cannot be read: {error}") from error
         except ValidationError as error:
             instance = self._migrated(unpack(packed), error)
-            return instance, self._form.pack(instance)
+            return instance, self.form.pack(instance)
 
     def _migrated(self, stored: object, error: ValidationError) -> Entity:
         cls = self._class
@@ -116,7 +105,7 @@ class ClassEntityType(EntityType):
                 f"{reason}; give the class a class method `migrate(cls, old: dict) -> dict`, or the code that it had"
             ) from error
         try:
-            return self._form.load(migrate(stored))
+            return self.form.load(migrate(stored))
         except ValidationError as again:
             raise InvalidState(
                 f"{reason}; and what `migrate` made of it is not either: {describe_errors(again)}"
@@ -179,11 +168,6 @@ class FunctionEntityType(EntityType):
 
     def operation(self, name: str) -> Operation:
         return FunctionOperation(name, self._function, self.name)
-
-    def cell(self, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX) -> Cell:
-        if packed is not None:
-            self.read(packed)
-        return FunctionCell(packed, state_bytes_max)
 
     def read(self, packed: bytes) -> Any:
         try:

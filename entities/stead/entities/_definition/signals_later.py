@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
-from stead.entities._message.ids import EntityId
-
-if TYPE_CHECKING:
-    from .entity import Entity
+from stead.entities._message.ids import EntityClass, EntityId
 
 P = ParamSpec("P")
-E = TypeVar("E", bound="Entity")
+E = TypeVar("E", bound=EntityClass)
 
 Send = Callable[[Any, Any, Sequence[Any], Mapping[str, Any], int | None, int | None], None]
 """Sends an operation, to a key or an ID, with arguments, at a due time or after a delay in milliseconds."""

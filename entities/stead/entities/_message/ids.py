@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from types import FunctionType
+from typing import ClassVar, Protocol
 
 from stead.transport import InvalidInput
-
-if TYPE_CHECKING:
-    from stead.entities._definition.entity import Entity
 
 NAME_LENGTH_MAX = 100
 KEY_LENGTH_MAX = 256
@@ -70,6 +69,12 @@ def check_instance_id(instance_id: str) -> str:
     return instance_id
 
 
+class EntityClass(Protocol):
+    """What derives from `Entity`, as far as addresses know it."""
+
+    __stead_operations__: ClassVar[Mapping[str, FunctionType]]
+
+
 class EntityId:
     """An entity's address: `EntityId("Station", "oslo")` or `EntityId(Station, "oslo")`.
 
@@ -82,7 +87,7 @@ class EntityId:
     name: str
     key: str
 
-    def __init__(self, entity: str | type[Entity], key: str) -> None:
+    def __init__(self, entity: str | type[EntityClass], key: str) -> None:
         if isinstance(entity, str):
             name = entity
         else:

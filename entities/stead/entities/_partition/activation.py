@@ -12,23 +12,16 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from stead.transport import SteadError, StreamId
 
+from .pending import Pending
+
 if TYPE_CHECKING:
-    from stead.entities._message.envelope import Failure, Message
+    from stead.entities._message.envelope import Failure
 
     from .effects import Effects
-
-
-class Pending(NamedTuple):
-    """A message that waits in a mailbox: where it lies in the store (b"" if it was never there), and what it says."""
-
-    stream_id: StreamId
-    envelope: bytes
-    message: Message
-    from_park: bool
 
 
 class Phase(Enum):

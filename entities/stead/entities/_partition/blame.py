@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from stead.entities._message.envelope import Failure
 from stead.transport import stream_order
-from stead.transport.describing import message_of, qualified_name, traceback_of
 
-from .activation import Pending
+from .pending import Pending
 
 _MESSAGES_MAX = 100  # of one target
 
@@ -54,11 +53,6 @@ class Blamed:
             f"its turns fail in stead itself ({failure.type}{said}), which is a bug of stead (please report it); "
             "what it was sent waits"
         )
-
-
-def failure_in_stead(error: BaseException) -> Failure:
-    """What a caller is told of it."""
-    return Failure("operation", qualified_name(type(error)), message_of(error), traceback_of(error))
 
 
 class Blame(dict[str, Blamed]):

@@ -7,7 +7,7 @@ its lease is thrown away together with its effects, so effects of an earlier ten
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from stead.entities._message.envelope import (
     Failure,
@@ -30,23 +30,26 @@ from stead.transport import (
     StreamId,
     Task,
     Timer,
-    Unpark,
     partition_of,
 )
-from stead.transport.describing import text_of
-
-from .activation import Park
 
 if TYPE_CHECKING:
-    from .activation import Activation, Pending
+    from .pending import Pending
     from .suspects import Suspects
 
 # A message's bytes in a commit beyond its payload: its key, its stream ID, msgpack. An estimate for the limit only.
 _OVERHEAD_BYTES = 64
 
 
+class Addressee(Protocol):
+    """Whose turn it was: an activation, as far as its effects know it."""
+
+    target: str
+    dirty: bool  # its state differs from the last one committed
+
+
 class Effects:
-    """Collects the effects of turns for one partition and makes commits of them."""
+    """Collects the effects of turns for one partition; `building` makes commits of them."""
 
     def __init__(
         self, partitions: int, settings: Settings, now_ms: Callable[[], int], elapsed: Callable[[], float], nonce: bytes
@@ -67,9 +70,9 @@ class Effects:
         self._clear()
 
     def _clear(self) -> None:
-        self._dirty: dict[Activation, None] = {}
+        self._dirty: dict[str, None] = {}
         self._consumed: list[StreamId] = []
-        self._unparked: dict[Activation, list[StreamId]] = {}
+        self._unparked: dict[str, list[StreamId]] = {}
         self._unparked_length = 0
         self._timers: dict[bytes, Timer] = {}
         self._cancelled: dict[bytes, None] = {}
@@ -134,30 +137,30 @@ class Effects:
 
     # -- what turns do -------------------------------------------------------------------------------------------------
 
-    def consume(self, activation: Activation, pending: Pending) -> None:
+    def consume(self, activation: Addressee, pending: Pending) -> None:
         """The message has been dealt with: the commit removes it from the inbox or the park, if it is there."""
         if not pending.stream_id:
             return
         if self.suspects is not None:
             self.suspects.done(pending.stream_id)
         if pending.from_park:
-            self._unparked.setdefault(activation, []).append(pending.stream_id)
+            self._unparked.setdefault(activation.target, []).append(pending.stream_id)
             self._unparked_length += 1
         else:
             self._consumed.append(pending.stream_id)
 
-    def drain(self, activation: Activation) -> None:
+    def drain(self, activation: Addressee) -> None:
         """The activation's park turned out to be empty: the commit forgets it."""
-        self._unparked.setdefault(activation, [])
+        self._unparked.setdefault(activation.target, [])
 
     def consume_entry(self, stream_id: StreamId) -> None:
         """An inbox entry that never reached a mailbox has been dealt with."""
         self._consumed.append(stream_id)
 
-    def changed(self, activation: Activation) -> None:
+    def changed(self, activation: Addressee) -> None:
         """The activation's settled state differs from the last one committed."""
         activation.dirty = True
-        self._dirty[activation] = None
+        self._dirty[activation.target] = None
 
     def next_message_id(self) -> bytes:
         self._numbers += 1
@@ -245,7 +248,7 @@ class Effects:
 
     # -- what instances do ---------------------------------------------------------------------------------------------
 
-    def append(self, activation: Activation, events: Sequence[bytes], reset: bool = False) -> None:
+    def append(self, activation: Addressee, events: Sequence[bytes], reset: bool = False) -> None:
         """Add events to the instance's log, after dropping all of it if `reset`. Its record is written too."""
         before = self._logs.get(activation.target)
         if before is None or reset:
@@ -256,7 +259,7 @@ class Effects:
         self._bytes += sum(map(len, events)) + _OVERHEAD_BYTES * (len(events) + reset)
         self.changed(activation)
 
-    def schedule_task(self, activation: Activation, task: Task) -> None:
+    def schedule_task(self, activation: Addressee, task: Task) -> None:
         """An activity of the instance is to be carried out, once the commit is in the store."""
         self._tasks[task.task_id] = task
         self._extra_length += 1
@@ -299,15 +302,13 @@ class Effects:
 
     # -- the commit ----------------------------------------------------------------------------------------------------
 
-    def build(self, partition: int, token: bytes, previous: bytes, commit_id: bytes) -> tuple[Commit, list[Activation]]:
-        """Everything so far as one commit, with the activations whose state or park it changes; begins anew.
+    @property
+    def changed_targets(self) -> list[str]:
+        """Whose state differs from the last one committed."""
+        return list(self._dirty)
 
-        Raises `Unstorable` if a state can not be packed; then nothing has begun anew.
-        """
-        now_ms = self._now_ms()
-        commit = Commit(partition, token, previous, commit_id)
-        for activation in self._dirty:
-            self._add_state(commit, activation, now_ms)
+    def move_into(self, commit: Commit) -> dict[str, list[StreamId]]:
+        """Put everything but states into a commit and begin anew; gives what was taken from which target's park."""
         commit.consumed = self._consumed
         commit.timers = list(self._timers.values())
         commit.cancelled = list(self._cancelled)
@@ -323,47 +324,6 @@ class Effects:
         commit.unblocked = self._unblocked
         commit.suspect_passed = self.suspect_passed
         commit.clear_running = self.clear_running
-        for activation, stream_ids in self._unparked.items():
-            commit.unparked.append(_unpark(activation, stream_ids))
-        for activation in self._dirty:
-            activation.dirty = False
-        written = [*self._dirty, *self._unparked]
+        unparked = self._unparked
         self._clear()
-        return commit, written
-
-    def _add_state(self, commit: Commit, activation: Activation, now_ms: int) -> None:
-        kind = activation.kind
-        assert kind is not None, "only an activation of a known kind takes turns"
-        try:
-            record = kind.record(activation, now_ms)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # serializers are the user's
-            raise Unstorable(activation.target, text_of(error)) from error
-        if record is not None:
-            commit.states.append((activation.target, record))
-            if not activation.stored:
-                commit.created.append(activation.target)
-        elif activation.stored:
-            commit.deleted.append(activation.target)
-        activation.stored = record is not None
-
-
-class Unstorable(Exception):
-    """A settled state could not be packed when the commit was built. Handled by the partition's owner."""
-
-    def __init__(self, target: str, reason: str) -> None:
-        super().__init__(target, reason)
-        self.target = target
-        self.reason = reason
-
-
-def _unpark(activation: Activation, stream_ids: list[StreamId]) -> Unpark:
-    park = activation.park
-    assert park is not None, "a message from a park belongs to an activation with a park"
-    park.outstanding -= len(stream_ids)
-    drained = park.exhausted and park.outstanding == 0
-    if drained:
-        # What overflowed meanwhile goes to another park, once this one is gone from the store.
-        activation.park = Park(park.waiting[0], waiting=park.waiting) if park.waiting else None
-    return Unpark(activation.target, stream_ids, drained)
+        return unparked

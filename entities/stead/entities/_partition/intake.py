@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from stead.entities._message.envelope import Failure, Message, UnknownEnvelope, decode_message
 from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, Settings, StreamId, stream_order
 
-from .activation import Activation, Blocked, Kind, Locked, Park, Pending, Phase
+from .activation import Activation, Blocked, Kind, Locked, Park, Phase
 from .blame import Blame
 from .effects import Effects
 from .parking import Parking, goes_behind
+from .pending import Pending
 from .refusal import Refusal
 from .suspects import Suspects
 

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from stead.transport import StreamId, stream_order
 
-from .activation import Activation, Park, Pending, Phase
+from .activation import Activation, Park, Phase
+from .pending import Pending
 
 _BEGINNING: StreamId = b"0"
 _NEVER: StreamId = b"18446744073709551615-0"  # later than any message

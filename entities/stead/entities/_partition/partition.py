@@ -26,12 +26,14 @@ from types import CoroutineType
 from typing import Any
 
 from stead.entities._message.envelope import Failure
+from stead.entities._message.failures import failure_in_stead
 from stead.transport import Acquired, Commit
 from stead.transport.describing import is_a
 
-from .activation import Activation, Kind, Pending, Phase
-from .blame import failure_in_stead
+from .activation import Activation, Kind, Phase
+from .building import build_commit
 from .intake import Environment, Intake
+from .pending import Pending
 
 __all__ = ["Environment", "Partition", "Started"]
 
@@ -271,7 +273,8 @@ class Partition(Intake):
     def next_commit(self) -> Commit:
         """The commit to send. Raises `Unstorable`; the tenure has to start anew then."""
         assert self._flying is None, "one commit at a time"
-        commit, written = self.effects.build(self.number, self.token, self._commit_id, self._environment.draw(16))
+        commit = Commit(self.number, self.token, self._commit_id, self._environment.draw(16))
+        written = build_commit(commit, self.effects, self.activations, self.effects.now_ms)
         self._flying = commit
         self._flying_activations = frozenset(written)
         if commit.unparked:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from stead.entities._message.envelope import RELEASE, Failure
 
 if TYPE_CHECKING:
-    from .activation import Activation, Pending
+    from .activation import Activation
     from .effects import Effects
+    from .pending import Pending
 
 
 class Refusal:

@@ -15,61 +15,18 @@ from __future__ import annotations
 import operator
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, cast
 
 from stead.entities._definition.class_state import StateForm
+from stead.entities._definition.context import RunningTurn
 from stead.entities._definition.entity import Entity, forget_turn, set_turn
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, pack_native, unpack
 
-if TYPE_CHECKING:
-    from .turn import Turn
+from .turn import Turn
 
 STATE_BYTES_MAX = 1_048_576
 LARGE_BYTES = 4_096  # above this a state is remembered by copying its containers
 SMALL_BYTES = 2_048  # below this it is remembered packed again
-
-
-class Cell(Protocol):
-    """The state of one activation."""
-
-    @property
-    def exists(self) -> bool:
-        """There is a settled state; the state of an entity that does not exist is the fresh one."""
-        ...
-
-    changed: bool  # what is settled differs from what `record` gave last, or was loaded
-
-    def invoke(self, turn: Turn) -> Any:
-        """Run the turn's operation: gives its result, or for an asynchronous one something to await."""
-        ...
-
-    def detach(self) -> None:
-        """An asynchronous operation comes next: give it a state that nothing which was left running can change."""
-        ...
-
-    def disturbed(self) -> bool:
-        """Something else may have run since the last operation. Whether it may have changed the state: see `resume`."""
-        ...
-
-    def resume(self) -> bool:
-        """Look closely. False: something has changed the state since the last operation, and that was undone."""
-        ...
-
-    def settle(self) -> None:
-        """The operation succeeded: keep what it left. Raises if that is not allowed; then roll back."""
-        ...
-
-    def rollback(self) -> None:
-        """The operation failed: back to the last settled state."""
-        ...
-
-    def packed(self) -> bytes | None:
-        """The settled state; None if the entity does not exist."""
-        ...
-
-    def record(self) -> bytes | None:
-        """The settled state, for a commit: what comes after counts as changed."""
-        ...
 
 
 class ClassCell:
@@ -298,7 +255,7 @@ class ClassCell:
     def set_state(self, value: object) -> None:
         raise _fields_are_the_state("set_state")
 
-    def get_input(self, turn: Turn, form: Any) -> Any:
+    def get_input(self, turn: RunningTurn, form: Any) -> Any:
         raise InvalidInput("context.get_input", "it is for entity functions: a method gets its arguments as arguments")
 
 

@@ -14,7 +14,6 @@ This is the hottest code of stead: everything that does not depend on the messag
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
@@ -25,35 +24,23 @@ from stead.entities._message.envelope import (
     LOCK,
     RELEASE,
     Failure,
-    FailureKind,
     decode_record,
     encode_record,
 )
-from stead.entities._message.errors import ArgumentRefused, UnknownOperation
+from stead.entities._message.failures import failure_of
 from stead.entities._message.ids import EntityId
-from stead.entities._partition.activation import Activation, Blocked, Locked, Pending
+from stead.entities._partition.activation import Activation, Blocked, Locked
 from stead.entities._partition.effects import Effects
+from stead.entities._partition.pending import Pending
 from stead.transport import InvalidInput, PayloadTooLarge, SteadError, get_logger
-from stead.transport.describing import (
-    cause_of,
-    is_a,
-    message_of,
-    qualified_name,
-    text_of,
-    text_of_error,
-    traceback_of,
-)
+from stead.transport.describing import is_a, text_of, text_of_error
 
-from .class_cell import Cell
+from .cell import Cell, cell_of
 from .held import held_reports
 from .locks import LockState
 from .turn import Turn
 
 logger = get_logger("stead.worker")
-
-
-class OperationTimeout(TimeoutError):
-    """An asynchronous operation ran longer than `operation_ms_max` and was cancelled."""
 
 
 class TooManyEffects(InvalidInput):
@@ -93,7 +80,7 @@ class EntityKind:
             packed, lock = None, None
             if record is not None:
                 packed, _, lock = decode_record(record)
-            cell = entity_type.cell(packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
+            cell = cell_of(entity_type, packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # validators and `migrate` are the user's
@@ -276,25 +263,6 @@ class EntityKind:
         size = sum(len(send.envelope) for send in turn.sends)
         if size > settings.batch_bytes_max:
             raise PayloadTooLarge(f"signals of operation {turn.operation_name!r}", size, settings.batch_bytes_max)
-
-
-def failure_of(error: BaseException) -> Failure:
-    """What a caller or a reader of dead letters is told about an error: by its type, since its attributes are the user's."""
-    kind: FailureKind = "operation"
-    name = qualified_name(type(error))
-    if is_a(error, UnknownOperation):  # of the entity, or raised by a function entity
-        kind = "unknown_operation"
-    elif is_a(error, ArgumentRefused):
-        kind = "invalid_input"
-        name = qualified_name(InvalidInput)
-    elif is_a(error, OperationTimeout):
-        kind = "time_out"
-        name = "TimeoutError"
-    elif is_a(error, asyncio.CancelledError):
-        name = "asyncio.CancelledError"
-    cause = cause_of(error)
-    cause_text = "" if cause is None else text_of_error(cause)
-    return Failure(kind, name, message_of(error), traceback_of(error), cause_text)
 
 
 def _why_not_loaded(error: BaseException) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
+from stead.entities._definition.context import RunningTurn
 from stead.entities._definition.schema import describe_errors
 from stead.entities._definition.values import check_models
 from stead.entities._message.errors import ArgumentRefused, InvalidState, UnknownOperation
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
-if TYPE_CHECKING:
-    from .turn import Turn
+from .turn import Turn
 
 
 @lru_cache(maxsize=1024)
@@ -134,7 +134,7 @@ class FunctionCell:
         """Delete the state."""
         self._current = None
 
-    def get_input(self, turn: Turn, form: Any) -> Any:
+    def get_input(self, turn: RunningTurn, form: Any) -> Any:
         """The only argument, validated as a type."""
         given = [*turn.args, *(turn.kwargs or {}).values()]
         what = f"the input of {turn.entity_id.name}.{turn.operation_name}"

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stead.entities._message.envelope import Failure
-from stead.entities._partition.effects import Unstorable
+from stead.entities._partition.building import Unstorable
 from stead.entities._partition.partition import Partition
 from stead.transport import Commit, CommitVerdict, KeyDamaged, ServerChanged, TornCommit, get_logger
 

@@ -11,10 +11,10 @@ from collections.abc import Awaitable
 from functools import partial
 
 from stead.entities._message.envelope import Failure
+from stead.entities._message.failures import OperationTimeout
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition, Started
 from stead.entities._partition.suspects import UNDECODED
-from stead.entities._turns.entity_kind import OperationTimeout
 from stead.entities._turns.held import held_reports, watched
 from stead.transport import HubMismatch, KeyDamaged, Running, ServerChanged, StreamId, get_logger
 from stead.transport.describing import is_a

@@ -1,0 +1,234 @@
+"""What an operation sees of the world besides its state: `EntityContext`, made only when an operation asks for it.
+
+It dies with the operation: whoever keeps one gets `ContextEnded`, never another operation's turn. All that it does is done
+by the turn behind it, which is known here by what it can do (`RunningTurn`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+from typing_extensions import TypeForm
+
+from stead.entities._message.errors import ContextEnded
+from stead.entities._message.ids import EntityClass, EntityId
+from stead.entities._message.starts import Startable
+from stead.entities._message.times import delay_in_ms, instant_in_ms
+
+from .signals_later import SignalsLater
+
+P = ParamSpec("P")
+T = TypeVar("T")
+E = TypeVar("E", bound=EntityClass)
+
+_logger = logging.getLogger("stead.entity")
+
+
+class StateAccess(Protocol):
+    """What a context can do with the state of its entity: the activation's cell."""
+
+    def get_state(self, form: Any, default: Any) -> Any: ...
+
+    def set_state(self, value: object) -> None: ...
+
+    def delete_state(self) -> None: ...
+
+    def get_input(self, turn: RunningTurn, form: Any) -> Any: ...
+
+
+class RunningTurn(Protocol):
+    """One operation, while it runs: what its context asks of it."""
+
+    entity_id: EntityId
+    operation_name: str
+    args: Sequence[object]
+    kwargs: Mapping[str, object] | None
+    is_new: bool
+    state: StateAccess
+    context: EntityContext | None
+
+    def now_ms(self) -> int:
+        """The hub's time."""
+        ...
+
+    def open_context(self) -> EntityContext:
+        """The context of the operation that runs. Raises `ContextEnded` if none does."""
+        ...
+
+    def send(
+        self,
+        operation: Any,
+        key: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        due_ms: int | None = None,
+        delay_ms: int | None = None,
+    ) -> None:
+        """Send a signal, if the operation succeeds."""
+        ...
+
+    def start(
+        self,
+        orchestration: str | Startable,
+        input: object,
+        instance_id: str | None,
+        at: datetime | None,
+        version: str | None,
+        tags: Mapping[str, str] | None,
+    ) -> str:
+        """Start an instance, if the operation succeeds: gives its ID."""
+        ...
+
+
+class EntityContext:
+    """What an operation sees besides its state. Valid until the operation ends."""
+
+    __slots__ = ("_entity_id", "_turn")
+
+    def __init__(self, turn: RunningTurn) -> None:
+        self._turn: RunningTurn | None = turn
+        self._entity_id = turn.entity_id
+
+    def end(self) -> None:
+        """The operation has ended. Called by the worker."""
+        self._turn = None
+
+    def _running(self) -> RunningTurn:
+        turn = self._turn
+        if turn is None:
+            raise ContextEnded(
+                f"the operation of {self._entity_id} to which this context belongs has ended: "
+                "await what you start inside the operation, and do not keep its context"
+            )
+        return turn
+
+    @property
+    def entity_id(self) -> EntityId:
+        """The entity that the operation runs on."""
+        return self._entity_id
+
+    @property
+    def operation_name(self) -> str:
+        """The operation's name, as the sender wrote it."""
+        return self._running().operation_name
+
+    @property
+    def is_new(self) -> bool:
+        """The entity did not exist before this operation."""
+        return self._running().is_new
+
+    @property
+    def now(self) -> datetime:
+        """The hub's time, in UTC."""
+        return datetime.fromtimestamp(self._running().now_ms() / 1000, UTC)
+
+    @property
+    def logger(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger that names the entity in each line (`stead.entity`)."""
+        return _EntityLogger(_logger, {"entity_id": str(self._entity_id), "operation": self._running().operation_name})
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    @overload
+    def signal_entity(
+        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> None: ...
+
+    @overload
+    def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
+
+    def signal_entity(self, operation: Any, key: Any, /, *args: Any, **kwargs: Any) -> None:
+        """Send a signal to an entity, this one included: `(Station.record, "oslo", 3.5)`, or by name
+        `(EntityId("Station", "oslo"), "record", 3.5)`. It leaves when this operation has succeeded.
+        """
+        self._running().send(operation, key, args, kwargs)
+
+    def after(self, delay: timedelta) -> SignalsLater:
+        """A sender of signals that arrive after a delay, counted from their acceptance. None or less means at once."""
+        return SignalsLater(self.send, None, delay_in_ms(delay))
+
+    def at(self, time: datetime) -> SignalsLater:
+        """A sender of signals that arrive at a time. A time that has passed means at once."""
+        return SignalsLater(self.send, instant_in_ms(time), None)
+
+    def send(
+        self,
+        operation: Any,
+        key: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+        due_ms: int | None = None,
+        delay_ms: int | None = None,
+    ) -> None:
+        """Add a message to those of the turn: what `signal_entity` does once its arguments are told apart."""
+        self._running().send(operation, key, args, kwargs, due_ms, delay_ms)
+
+    # -- orchestrations ------------------------------------------------------------------------------------------------
+
+    def start_new(
+        self,
+        orchestration: str | Startable,
+        input: object = None,
+        *,
+        instance_id: str | None = None,
+        at: datetime | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Start an orchestration, by its function or its name, and give the new instance's ID. Nobody waits for it.
+
+        It starts when this operation has succeeded, or at `at`. An `instance_id` whose instance is finished is used again;
+        if it is not finished, the start becomes a dead letter. Raises `InvalidInput`.
+        """
+        return self._running().start(orchestration, input, instance_id, at, version, tags)
+
+    # -- state and input -----------------------------------------------------------------------------------------------
+
+    def delete_state(self) -> None:
+        """Delete the entity's state: unless the operation sets it again, the entity does not exist after it."""
+        self._running().state.delete_state()
+
+    @overload
+    def get_state(self, form: TypeForm[T]) -> T | None: ...
+
+    @overload
+    def get_state(self, form: TypeForm[T], default: T) -> T: ...
+
+    def get_state(self, form: Any, default: Any = None) -> Any:
+        """A copy of a function entity's state, validated as a type; the default if there is none."""
+        return self._running().state.get_state(form, default)
+
+    def set_state(self, value: object) -> None:
+        """Set a function entity's state. It is taken as it is now: changing the value later changes nothing.
+
+        0, "", [] and {} are state; None deletes it.
+        """
+        self._running().state.set_state(value)
+
+    def get_input(self, form: TypeForm[T]) -> T:
+        """The operation's only argument, validated as a type (None if it has none and the type allows that)."""
+        turn = self._running()
+        value: T = turn.state.get_input(turn, form)
+        return value
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The operation's positional arguments, as plain data."""
+        return tuple(self._running().args)
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The operation's keyword arguments, as plain data."""
+        return dict(self._running().kwargs or {})
+
+
+class _EntityLogger(logging.LoggerAdapter[logging.Logger]):
+    """Puts the entity's ID before each message."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        extra = dict(self.extra or {})
+        kwargs["extra"] = {**extra, **(kwargs.get("extra") or {})}
+        return f"{extra['entity_id']} {extra['operation']}: {msg}", kwargs

@@ -1,0 +1,69 @@
+"""Makes a commit of what turns have brought about: the effects, and the states and parks of the activations they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from stead.transport import Commit, StreamId, Unpark
+from stead.transport.describing import text_of
+
+from .activation import Activation, Park
+from .effects import Effects
+
+
+class Unstorable(Exception):
+    """A settled state could not be packed when the commit was built. Handled by the partition's owner."""
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(target, reason)
+        self.target = target
+        self.reason = reason
+
+
+def build_commit(
+    commit: Commit, effects: Effects, activations: Mapping[str, Activation], now_ms: int
+) -> list[Activation]:
+    """Put all effects so far into a new commit; gives the activations whose state or park it changes.
+
+    Raises `Unstorable` if a state can not be packed; then the effects are as they were.
+    """
+    changed = [activations[target] for target in effects.changed_targets]
+    for activation in changed:
+        _add_state(commit, activation, now_ms)
+    for activation in changed:
+        activation.dirty = False
+    written = changed
+    for target, stream_ids in effects.move_into(commit).items():
+        activation = activations[target]
+        commit.unparked.append(_unpark(activation, stream_ids))
+        written.append(activation)
+    return written
+
+
+def _add_state(commit: Commit, activation: Activation, now_ms: int) -> None:
+    kind = activation.kind
+    assert kind is not None, "only an activation of a known kind takes turns"
+    try:
+        record = kind.record(activation, now_ms)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # serializers are the user's
+        raise Unstorable(activation.target, text_of(error)) from error
+    if record is not None:
+        commit.states.append((activation.target, record))
+        if not activation.stored:
+            commit.created.append(activation.target)
+    elif activation.stored:
+        commit.deleted.append(activation.target)
+    activation.stored = record is not None
+
+
+def _unpark(activation: Activation, stream_ids: list[StreamId]) -> Unpark:
+    park = activation.park
+    assert park is not None, "a message from a park belongs to an activation with a park"
+    park.outstanding -= len(stream_ids)
+    drained = park.exhausted and park.outstanding == 0
+    if drained:
+        # What overflowed meanwhile goes to another park, once this one is gone from the store.
+        activation.park = Park(park.waiting[0], waiting=park.waiting) if park.waiting else None
+    return Unpark(activation.target, stream_ids, drained)

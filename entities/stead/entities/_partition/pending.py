@@ -1,0 +1,17 @@
+"""A message on its way through a partition."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stead.entities._message.envelope import Message
+from stead.transport import StreamId
+
+
+class Pending(NamedTuple):
+    """A message that waits in a mailbox: where it lies in the store (b"" if it was never there), and what it says."""
+
+    stream_id: StreamId
+    envelope: bytes
+    message: Message
+    from_park: bool

@@ -1,0 +1,71 @@
+"""What a turn needs of an activation's state, whatever form the entity has, and which cell is for which form."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
+
+from .class_cell import STATE_BYTES_MAX, ClassCell
+from .function_cell import FunctionCell
+from .turn import Turn
+
+
+class Cell(Protocol):
+    """The state of one activation."""
+
+    @property
+    def exists(self) -> bool:
+        """There is a settled state; the state of an entity that does not exist is the fresh one."""
+        ...
+
+    changed: bool  # what is settled differs from what `record` gave last, or was loaded
+
+    def invoke(self, turn: Turn) -> Any:
+        """Run the turn's operation: gives its result, or for an asynchronous one something to await."""
+        ...
+
+    def detach(self) -> None:
+        """An asynchronous operation comes next: give it a state that nothing which was left running can change."""
+        ...
+
+    def disturbed(self) -> bool:
+        """Something else may have run since the last operation. Whether it may have changed the state: see `resume`."""
+        ...
+
+    def resume(self) -> bool:
+        """Look closely. False: something has changed the state since the last operation, and that was undone."""
+        ...
+
+    def settle(self) -> None:
+        """The operation succeeded: keep what it left. Raises if that is not allowed; then roll back."""
+        ...
+
+    def rollback(self) -> None:
+        """The operation failed: back to the last settled state."""
+        ...
+
+    def packed(self) -> bytes | None:
+        """The settled state; None if the entity does not exist."""
+        ...
+
+    def record(self) -> bytes | None:
+        """The settled state, for a commit: what comes after counts as changed."""
+        ...
+
+
+def cell_of(
+    entity_type: EntityType, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX
+) -> Cell:
+    """An activation with a stored state, or a fresh one. Raises `InvalidState` if the state is not valid any more.
+
+    An eager cell packs its state after every operation, however large it is: what cannot be packed is then the failure of
+    the operation that made it so.
+    """
+    if isinstance(entity_type, ClassEntityType):
+        stored = None if packed is None else entity_type.open(packed)
+        return ClassCell(entity_type.form, stored, eager, state_bytes_max)
+    assert isinstance(entity_type, FunctionEntityType), "an entity has one of the two forms"
+    if packed is not None:
+        entity_type.read(packed)
+    return FunctionCell(packed, state_bytes_max)
