@@ -29,16 +29,27 @@ LONG = [
     for place in (
         *("app", "contract", "gateway", "processes", "simulation"),
         *("entities/client", "orchestrations/client", "transport/embedded", "transport/redis"),
-        *("transport/sender/test_starts.py", "transport/test_urls.py"),
+        *("entities/turns/test_hostile.py", "orchestrations/instance/test_hostile.py"),
+        *("entities/turns/test_locks_properties.py", "orchestrations/execution/test_stubborn.py"),
+        *("scenarios/test_arguments.py", "scenarios/test_locks.py", "scenarios/test_work.py"),
+        *("transport/contract/test_depth.py", "transport/sender/test_properties.py", "transport/sender/test_starts.py"),
+        *("transport/test_urls.py", "house/test_patterns.py"),
         *("house/test_docs.py", "house/test_examples.py", "house/test_packaging.py"),
     )
 ]
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """What is not going to run need not be imported, which for all these takes as long as many tests."""
+    left_out = config.getoption("markexpr") == "not slow" and collection_path in LONG
+    return True if left_out else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what takes minutes together."""
+    long = {path for path in {item.path for item in items} if any(path.is_relative_to(place) for place in LONG)}
     for item in items:
-        if any(item.path.is_relative_to(place) for place in LONG):
+        if item.path in long:
             item.add_marker(pytest.mark.slow)
 
 

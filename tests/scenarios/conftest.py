@@ -11,7 +11,7 @@ import pytest
 from stead.app import App
 from stead.app.testing import TestHub
 
-MODES = ("plain", "replay", "small", "kills 1", pytest.param("kills 2", marks=pytest.mark.slow))
+MODES = ("plain", "replay", "small", *(pytest.param(f"kills {seed}", marks=pytest.mark.slow) for seed in (1, 2)))
 
 SMALL = {"activations_max": 2, "batch_length_max": 4, "mailbox_length_max": 3, "read_length_max": 5}
 
