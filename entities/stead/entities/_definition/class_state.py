@@ -206,30 +206,42 @@ class StateForm:
         """Whether a large, plain state is just what is remembered."""
         for field in self.fields or ():
             value, old = data.get(field.name, _MISSING), remembered[field.name]
-            if value is not old and (value is _MISSING or field.same is None or not field.same(value, old)):
+            if value is not old and not (
+                field.copy is not None
+                and type(value) is type(old)
+                and value == old
+                and (field.same is None or field.same(value, old))
+            ):
                 return False
         return len(data) == len(self._checks)
 
-    def check_changed(self, data: dict[str, Any], remembered: Mapping[str, Any]) -> list[tuple[str, Any]]:
-        """Check those fields of a large, plain state that are not what is remembered; gives copies of them."""
+    def check_changed(self, data: dict[str, Any], remembered: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+        """Check those fields of a large, plain state that are not what is remembered. Gives copies of them, and whether one
+        of them is stored in another way for sure: where none is, they may all have been made anew as they were."""
         if len(data) != len(self._checks):
             self._check_fields(data)
-        changed: list[tuple[str, Any]] = []
+        changed: dict[str, Any] = {}
+        for_sure = False
         for field in self.fields or ():
             name = field.name
             value = data.get(name, _MISSING)
             old = remembered[name]
             if value is _MISSING:
                 self._check_fields(data)
-            if value is old or (field.same is not None and field.same(value, old)):
+            if value is old:
                 continue
+            if type(value) is type(old):
+                if value != old:  # which is seen at the first difference: a large value is not walked twice
+                    for_sure = True
+                elif field.copy is not None and (field.same is None or field.same(value, old)):
+                    continue
             if type(value) is not field.kind:
                 value = data[name] = self._checked(field, value)
-            changed.append((name, value if field.copy is None else field.copy(value)))
+            changed[name] = value if field.copy is None else field.copy(value)
         holders = [data[name] for name, _ in self._holders if data[name] is not None]
         if len({*map(id, holders)}) != len(holders):
             data.update(self.copy(data))
-        return changed
+        return changed, for_sure
 
     def _checked(self, field: Field, value: object) -> object:
         """What would be read back of a field's value. Raises `InvalidState` if it is not allowed."""

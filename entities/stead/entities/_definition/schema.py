@@ -22,6 +22,7 @@ import typing_extensions
 from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr, ValidationError
 from pydantic_core import SchemaValidator
 
+from stead.transport import DEPTH_MAX
 from stead.transport.describing import repr_of, text_of, text_of_error
 
 from .schema_exact import (
@@ -35,6 +36,7 @@ from .schema_exact import (
     has_times,
     holding,
     is_native,
+    levels,
     sameness,
 )
 
@@ -61,9 +63,9 @@ class Field:
     check: Callable[[Any], object]  # raises `ValidationError` for a value that the annotation does not allow
     load: Callable[[Any], object]  # the value of what is stored; raises like `check`
     copy: Copier | None  # None: the values are immutable
-    native: bool  # msgpack has types for all of it, so that a value that it packs by itself is exact
+    native: bool  # msgpack has types for all of it, so that a value that it packs by itself is exact; and it is not deep
     exact: Exact  # whether an allowed value is just what would be read back
-    same: Same | None  # for what can be copied: whether a value holds the same objects as an earlier copy of it
+    same: Same | None  # for what can be copied: whether a value that equals an earlier copy of it is stored alike. None: yes
     holders: Holders | None  # for what can be copied: adds all that can change in a value, itself included, to a list
     nests: bool  # in what can change there is more that can
     converts: bool  # what its validator makes of what it allows may be stored in another way
@@ -130,7 +132,7 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
         check,
         load,
         copy,
-        is_native(schema),
+        is_native(schema) and levels(schema) < DEPTH_MAX,  # the state is a level as well
         exactness(schema),
         same,
         holders,

@@ -54,6 +54,12 @@ def is_native(schema: Mapping[str, Any]) -> bool:
     return schema["type"] in _NATIVE and all(map(is_native, _parts(schema)))
 
 
+def levels(schema: Mapping[str, Any]) -> int:
+    """How deep what a schema allows can be nested."""
+    inside = max(map(levels, _parts(schema)), default=0)
+    return inside + (schema["type"] in _CONTAINERS)
+
+
 def can_convert(schema: Mapping[str, Any]) -> bool:
     """Whether what its strict validator makes of a value may be stored in another way: 1 becomes 1.0."""
     return schema["type"] in ("float", "literal") or any(map(can_convert, _parts(schema)))
@@ -130,31 +136,34 @@ def can_nest(schema: Mapping[str, Any]) -> bool:
     return any(map(can_nest, inside)) if schema["type"] == "nullable" else bool(inside)
 
 
-def sameness(schema: Mapping[str, Any]) -> Same:
-    """What tells whether a value has not changed since it was copied: whether it would be stored just as the copy.
+def sameness(schema: Mapping[str, Any]) -> Same | None:
+    """What tells of a value that equals an earlier copy of it whether it has not changed since: whether it would be stored
+    just as the copy. None: what is equal is.
 
     Equality is quick, but 1.50 equals 1.5 and True equals 1: where such values can be, they have to be the same objects.
     """
     kind = schema["type"]
     if _is_immutable(schema):
-        return operator.eq if kind in _TOLD_APART else operator.is_
+        return None if kind in _TOLD_APART else operator.is_
     if kind == "nullable":
-        inner = sameness(schema["schema"])
-        return lambda value, old: value is old or (value is not None and old is not None and inner(value, old))
-    items = sameness(_parts(schema)[-1])
+        return sameness(schema["schema"])
+    part = _parts(schema)[-1]
+    inner = sameness(part)
+    if kind == "set":
+        return None if inner is None else lambda value, old: {*map(id, value)} == {*map(id, old)}
+    items = inner if _is_immutable(part) else _sameness_of_type(inner)
     if kind == "dict":
         return lambda value, old: (
-            type(value) is type(old)
-            and value == old
-            and all(map(operator.is_, value, old))  # in the same order
-            and (items is operator.eq or all(map(items, value.values(), old.values())))
+            all(map(operator.is_, value, old))  # in the same order
+            and (items is None or all(map(items, value.values(), old.values())))
         )
-    if kind == "set":
-        return lambda value, old: (
-            type(value) is type(old) and value == old and (items is operator.eq or {*map(id, value)} == {*map(id, old)})
-        )
+    return None if items is None else lambda value, old: all(map(items, value, old))
+
+
+def _sameness_of_type(inner: Same | None) -> Same:
+    """The same of what can change within a value: what equals it may be of another type."""
     return lambda value, old: (
-        type(value) is type(old) and value == old and (items is operator.eq or all(map(items, value, old)))
+        value is old or (type(value) is type(old) and (inner is None or old is None or inner(value, old)))
     )
 
 

@@ -66,6 +66,7 @@ class Effects:
         self.suspects: Suspects | None = None  # while messages are under suspicion
         self.running: Pending | None = None  # what a turn runs just now; read by the lease keeper's thread
         self.one_turn = False  # careful mode: a kind takes one turn and stops
+        self.going_on = False  # nothing else ran since the last turn of the activation that takes turns now
         self.unknown_kinds: set[str] = set()  # kinds for which messages wait: the partition goes to who knows them
         self._clear()
 

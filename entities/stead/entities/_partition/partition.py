@@ -110,8 +110,11 @@ class Partition(Intake):
         self.unfinished = False
         blame = self._environment.blame
         started: list[Started] = []
+        last: Activation | None = None
         while (activation := self._first_ready()) is not None:
             effects.stop_at = min(stop_at, now + _QUANTUM_S)
+            effects.going_on = activation is last
+            last = activation
             self._ready.popleft()
             activation.queued = False
             counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
@@ -133,6 +136,7 @@ class Partition(Intake):
                 activation.phase = Phase.BUSY
                 self._busy[activation] = None
                 started.append(Started(self, activation, awaitable))
+                last = None
             now = effects.elapsed()
             if activation.more and now >= effects.stop_at:
                 self.unfinished = True

@@ -97,7 +97,7 @@ class ClassCell:
         """Something else may have run since the last operation. Whether it may have changed the state: see `resume`."""
         if self._turn is None:
             return False  # no operation has run
-        if self._left is None and self._form.native:
+        if self._left is None and self._form.native and self._remembered is None:
             return pack_native(self._instance.__dict__) != self._settled
         return True
 
@@ -197,10 +197,10 @@ class ClassCell:
             self._remembered = None
 
     def _settle_large(self, remembered: dict[str, Any]) -> None:
-        changed = self._form.check_changed(cast("Any", self._instance).__dict__, remembered)
+        changed, for_sure = self._form.check_changed(cast("Any", self._instance).__dict__, remembered)
         if self._loose:
             self._settle_deleted(self._form.pack(self._instance))
-        elif all(_written_alike(value, remembered[name]) for name, value in changed):
+        elif not for_sure and all(_written_alike(value, remembered[name]) for name, value in changed.items()):
             remembered.update(changed)
             return
         elif not self.exists:

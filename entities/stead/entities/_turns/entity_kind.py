@@ -111,7 +111,7 @@ class EntityKind:
         find, elapsed = body.operations.get, effects.elapsed
         slow = effects.settings.slow_operation_ms / 1000
         started, stop = elapsed(), False
-        if cell.disturbed() and not self._resume(activation, cell):
+        if not effects.going_on and cell.disturbed() and not self._resume(activation, cell):
             return None
         while queue:
             effects.running = pending = queue[0]

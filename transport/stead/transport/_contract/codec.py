@@ -221,12 +221,14 @@ _extended = _Extended()
 
 
 def pack_native(value: object) -> bytes | None:
-    """`pack_exact` of what msgpack has types for, and of exactly these; None if there is anything else in it."""
+    """`pack_exact` of what msgpack has types for, and of exactly these; None if there is anything else in it.
+
+    Whoever calls it knows by other means that the value is not nested too deep.
+    """
     try:
-        data = _plain(value)
+        return _plain(value)
     except (TypeError, ValueError, OverflowError):
         return None
-    return None if is_deep(data, value, DEPTH_MAX) else data
 
 
 def pack_exact(value: object, depth_max: int = DEPTH_MAX) -> bytes:
