@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from stead.entities._partition.activation import Activation
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Environment, Partition
 from stead.entities._worker.board import Board
-from stead.entities._worker.commits import LIGHT_LENGTH, LIGHT_WEIGHT, Committer
+from stead.entities._worker.commits import HEAVY_WEIGHT, LIGHT_LENGTH, LIGHT_WEIGHT, Committer
 from stead.transport import Settings
 from support.core_bench import Bench
 
@@ -143,3 +144,21 @@ async def test_the_second_lane_wakes_only_while_a_batch_is_under_way(flies: bool
     hub.board.batch_flies = flies
     hub.board.commit(hub.partitions[0])
     assert hub.board.overtaking._event.is_set() is flies
+
+
+@pytest.mark.parametrize(("lengths", "heavy"), [((HEAVY_WEIGHT,), True), ((HEAVY_WEIGHT // 2, HEAVY_WEIGHT // 2), True), ((2, 3), False), ((1,), False)])
+async def test_only_a_heavy_batch_is_overtaken(lengths: tuple[int, ...], heavy: bool) -> None:
+    hub = Hub(*lengths)
+    sent = asyncio.Event()
+    answer = asyncio.Event()
+
+    async def send(batch: Any) -> None:
+        sent.set()
+        await answer.wait()
+
+    hub.committer._send = send  # type: ignore[method-assign]
+    running = asyncio.create_task(hub.committer.run())
+    await sent.wait()
+    assert hub.board.batch_flies is heavy
+    answer.set()
+    running.cancel()

@@ -98,8 +98,8 @@ class Board:
         self.membership = Bell()  # leases should be looked at now
         self.reading = Bell()  # the set of partitions to read, or the room for messages, has changed
         self.committing = Bell()  # rung by `commit`
-        self.overtaking = Bell()  # the same, while a batch of commits is under way
-        self.batch_flies = False
+        self.overtaking = Bell()  # the same, while a batch of commits is under way that is worth overtaking
+        self.batch_flies = False  # there is one
         self.to_commit: dict[Partition, None] = {}
         self.timing = Bell()
         self.parking = Bell()

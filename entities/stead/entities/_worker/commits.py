@@ -5,8 +5,9 @@ batches grow by themselves, and when idle a single message commits at once. A co
 with the same bytes: its ID tells the store whether it was applied already.
 
 What is little does not wait for what is much: a batch has a limit, over all its partitions; the lightest commits come
-first in it; and while it is under way, light ones of other partitions follow it at once. (A partition has one commit in
-flight at most, and commits of different partitions have no order.)
+first in it; and while a heavy one is under way, light ones of other partitions follow it at once. (A partition has one
+commit in flight at most, and commits of different partitions have no order.) Behind a batch that is not heavy they wait, and
+become fewer: many small commits cost everybody more than the wait.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ logger = get_logger("stead.worker")
 
 _ANEW_MAX = 10_000  # targets
 
+HEAVY_WEIGHT = 500
+"""Messages in a batch that is worth overtaking: they take the server some milliseconds."""
 LIGHT_WEIGHT = 16
-"""Messages in a commit that goes at once, though a batch is under way."""
+"""Messages in a commit that goes at once, though a heavy batch is under way."""
 LIGHT_LENGTH = 8
 """How many of those go together: each costs the server more by itself than in a larger one."""
 
@@ -38,6 +41,7 @@ class Committer:
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._weight = 0  # messages in the batch built last
         self._anew: dict[str, None] = {}  # targets that could not be stored before
 
     async def run(self) -> None:
@@ -46,7 +50,7 @@ class Committer:
         while True:
             await board.committing.wait()
             while batch := self._build():
-                board.batch_flies = True
+                board.batch_flies = self._weight >= HEAVY_WEIGHT
                 await self._send(batch)
                 board.batch_flies = False
 
@@ -63,6 +67,7 @@ class Committer:
         waiting = [p for p in board.to_commit if p.wants_commit]
         board.to_commit = {}
         if len(waiting) < 2:
+            self._weight = sum(partition.effects.weight for partition in waiting)
             return self._built(waiting)
         waiting.sort(key=lambda partition: partition.effects.weight)
         room = board.settings.batch_length_max
@@ -73,6 +78,7 @@ class Committer:
             if room <= 0:
                 board.to_commit = dict.fromkeys(waiting[place + 1 :])
                 break
+        self._weight = board.settings.batch_length_max - room
         return self._built(chosen)
 
     def _build_light(self) -> Batch:

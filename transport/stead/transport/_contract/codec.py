@@ -267,7 +267,11 @@ def pack(value: object, depth_max: int = DEPTH_MAX) -> bytes:
 
 def pack_envelope(value: Sequence[object]) -> bytes:
     """The bytes of what stead itself puts around values. Whoever makes it looks at the values themselves (`deep_one`)."""
-    return _packed(list(value))
+    fields = list(value)
+    try:
+        return _plain(fields)  # nearly always
+    except (TypeError, ValueError, OverflowError):
+        return _packed(fields)
 
 
 def _members(data: bytes) -> list[Any]:
