@@ -146,7 +146,10 @@ async def test_the_second_lane_wakes_only_while_a_batch_is_under_way(flies: bool
     assert hub.board.overtaking._event.is_set() is flies
 
 
-@pytest.mark.parametrize(("lengths", "heavy"), [((HEAVY_WEIGHT,), True), ((HEAVY_WEIGHT // 2, HEAVY_WEIGHT // 2), True), ((2, 3), False), ((1,), False)])
+@pytest.mark.parametrize(
+    ("lengths", "heavy"),
+    [((HEAVY_WEIGHT,), True), ((HEAVY_WEIGHT // 2, HEAVY_WEIGHT // 2), True), ((2, 3), False), ((1,), False)],
+)
 async def test_only_a_heavy_batch_is_overtaken(lengths: tuple[int, ...], heavy: bool) -> None:
     hub = Hub(*lengths)
     sent = asyncio.Event()

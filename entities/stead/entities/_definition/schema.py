@@ -63,9 +63,13 @@ class Field:
     check: Callable[[Any], object]  # raises `ValidationError` for a value that the annotation does not allow
     load: Callable[[Any], object]  # the value of what is stored; raises like `check`
     copy: Copier | None  # None: the values are immutable
-    native: bool  # msgpack has types for all of it, so that a value that it packs by itself is exact; and it is not deep
+    native: (
+        bool  # msgpack has types for all of it, so that a value that it packs by itself is exact; and it is not deep
+    )
     exact: Exact  # whether an allowed value is just what would be read back
-    same: Same | None  # for what can be copied: whether a value that equals an earlier copy of it is stored alike. None: yes
+    same: (
+        Same | None
+    )  # for what can be copied: whether a value that equals an earlier copy of it is stored alike. None: yes
     holders: Holders | None  # for what can be copied: adds all that can change in a value, itself included, to a list
     nests: bool  # in what can change there is more that can
     converts: bool  # what its validator makes of what it allows may be stored in another way

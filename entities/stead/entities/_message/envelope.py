@@ -166,7 +166,7 @@ def decode_message(envelope: bytes) -> Message:
     try:
         if parts[0] != MESSAGE_VERSION:
             raise _unknown(parts)
-        target, operation, args, message_id = parts[1:5]
+        _, target, operation, args, message_id = parts if len(parts) == 5 else parts[:5]
         if type(target) is not str or type(operation) is not str or type(args) not in _ARRAYS:
             raise TypeError("target and operation have to be text, and the arguments an array")
         for value in args:  # most are plain: this is on the hot path
@@ -175,7 +175,8 @@ def decode_message(envelope: bytes) -> Message:
         if len(parts) == 5 and operation != RELEASE:
             return Message(target, operation, args, message_id, None, None, None, None, None)
         extras = cast("dict[str, Any]", parts[5] if len(parts) > 5 else {})
-        if deep_one(envelope, (extras,), DEPTH_MAX + 2) is not None:
+        kwargs, sender = extras.get("k"), extras.get("s")  # the others are taken apart, and have to be what they are
+        if (kwargs or sender) and deep_one(envelope, (kwargs, sender), DEPTH_MAX + 1) is not None:
             raise TypeError(f"an argument is nested deeper than {DEPTH_MAX} levels")
         lock = _lock_id(extras.get("l"))
         return Message(
@@ -183,11 +184,11 @@ def decode_message(envelope: bytes) -> Message:
             operation,
             args,
             message_id,
-            extras.get("k"),
+            kwargs,
             _reply_address(extras.get("r")),
             _milliseconds(extras.get("d")),
             _milliseconds(extras.get("t")),
-            extras.get("s"),
+            sender,
             _task_address(extras.get("o")),
             lock,
             lock is not None or operation == RELEASE,
