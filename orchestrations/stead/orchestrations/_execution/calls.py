@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stead.entities import OperationFailed
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._history.errors import ActivityFailed, SubOrchestrationFailed
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import SUCCESSES, Event, EventType
 from stead.orchestrations._history.failures import FailureDetails
 
 from .durable_task import DurableTask
@@ -22,14 +22,7 @@ if TYPE_CHECKING:
 
 _TIMER_FIRED = EventType.TIMER_FIRED
 _TASK_SCHEDULED = EventType.TASK_SCHEDULED
-_SUCCESSES = frozenset(
-    {
-        EventType.TASK_COMPLETED,
-        EventType.SUB_ORCHESTRATION_COMPLETED,
-        EventType.ENTITY_COMPLETED,
-        EventType.LOCK_GRANTED,
-    }
-)
+_SUCCESSES = SUCCESSES - {_TIMER_FIRED}  # they may have a result
 
 
 class Call(DurableTask[Any]):

@@ -10,78 +10,106 @@ must have been cancelled by the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from stead.orchestrations._history.errors import NonDeterminismError
-from stead.orchestrations._history.events import SCHEDULED, Event, EventType
+from stead.orchestrations._history.events import FIELDS, SCHEDULED, Event, EventType
 from stead.transport import InvalidInput, get_logger, pack, unpack
 
 from .stored_form import same_stored, stored_form
 
 log = get_logger("stead.orchestration")
 
-# Which fields say what is meant, and which only with what. Neither: what is generated anew or does not matter.
-_IDENTITY: dict[EventType, tuple[int, ...]] = {
-    EventType.TASK_SCHEDULED: (0,),
-    EventType.SUB_ORCHESTRATION_CREATED: (0,),
-    EventType.TIMER_CREATED: (1,),
-    EventType.EVENT_SENT: (0, 1),
-    EventType.ORCHESTRATION_STARTED: (0,),
-    EventType.ENTITY_SIGNALED: (0, 1),
-    EventType.ENTITY_CALLED: (0, 1),
-    EventType.LOCK_REQUESTED: (1,),
-    EventType.UNLOCK_SENT: (1,),
+
+class _Compared(NamedTuple):
+    """How something that the code schedules is compared with what the log has. Fields by their names."""
+
+    words: str
+    identity: tuple[str, ...]
+    """Which fields say what is meant. Not here nor in `inputs`: what is generated anew or does not matter."""
+    inputs: tuple[str, ...]
+    """Which say only with what."""
+    owned: tuple[tuple[str, ...], ...]
+    """Fields that, taken together, belong to one call: what else has them in the log is meant by it. (Of timers only those
+    that were set at the same moment: there the order may have changed, while a new time elsewhere is a new time.)"""
+    given: tuple[str | None, str]
+    """What users give: the arguments, if there are any, and the rest or the only value. If all of it is scalars, nothing of
+    it can be changed later, and comparing it runs nobody's code: so it is for most calls."""
+
+
+_COMPARED: dict[EventType, _Compared] = {
+    EventType.TASK_SCHEDULED: _Compared(
+        "the activity {name!r}",
+        identity=("name",),
+        inputs=("args", "kwargs"),
+        owned=(("args", "kwargs"), ("args", "kwargs", "queue")),
+        given=("args", "kwargs"),
+    ),
+    EventType.SUB_ORCHESTRATION_CREATED: _Compared(
+        "the sub-orchestration {name!r}",
+        identity=("name",),
+        inputs=("input",),
+        owned=(("input",), ("instance_id",)),
+        given=(None, "input"),
+    ),
+    EventType.TIMER_CREATED: _Compared(
+        "a timer",
+        identity=("purpose",),
+        inputs=("fire_at_ms",),
+        owned=(("fire_at_ms",),),
+        given=(None, "fire_at_ms"),
+    ),
+    EventType.EVENT_SENT: _Compared(
+        "the event {name!r} to {instance_id!r}",
+        identity=("instance_id", "name"),
+        inputs=("input",),
+        owned=(("input",),),
+        given=(None, "input"),
+    ),
+    EventType.ORCHESTRATION_STARTED: _Compared(
+        "the start of the orchestration {name!r}",
+        identity=("name",),
+        inputs=("input", "at_ms"),
+        owned=(("input",), ("instance_id",)),
+        given=(None, "input"),
+    ),
+    EventType.ENTITY_SIGNALED: _Compared(
+        "a signal {operation!r} to the entity {entity_id}",
+        identity=("entity_id", "operation"),
+        inputs=("args", "kwargs", "due_ms", "delay_ms"),
+        owned=(("args", "kwargs"),),
+        given=("args", "kwargs"),
+    ),
+    EventType.ENTITY_CALLED: _Compared(
+        "a call of {operation!r} of the entity {entity_id}",
+        identity=("entity_id", "operation"),
+        inputs=("args", "kwargs"),
+        owned=(("args", "kwargs"),),
+        given=("args", "kwargs"),
+    ),
+    EventType.LOCK_REQUESTED: _Compared(
+        "the lock of {entity_ids}", identity=("entity_ids",), inputs=(), owned=(), given=("entity_ids", "lock")
+    ),
+    EventType.UNLOCK_SENT: _Compared(
+        "the release of {entity_ids}", identity=("entity_ids",), inputs=(), owned=(), given=("entity_ids", "lock")
+    ),
 }
-_INPUTS: dict[EventType, tuple[int, ...]] = {
-    EventType.TASK_SCHEDULED: (1, 2),
-    EventType.SUB_ORCHESTRATION_CREATED: (3,),
-    EventType.TIMER_CREATED: (0,),
-    EventType.EVENT_SENT: (2,),
-    EventType.ORCHESTRATION_STARTED: (3, 4),
-    EventType.ENTITY_SIGNALED: (2, 3, 4, 5),
-    EventType.ENTITY_CALLED: (2, 3),
-    EventType.LOCK_REQUESTED: (),
-    EventType.UNLOCK_SENT: (),
-}
-# Fields that, taken together, belong to one call: what else has them in the log is meant by it. (Of timers only those that
-# were set at the same moment: there the order may have changed, while a new time elsewhere is a new time.)
-_OWNED: dict[EventType, tuple[tuple[int, ...], ...]] = {
-    EventType.TASK_SCHEDULED: ((1, 2), (1, 2, 3)),
-    EventType.SUB_ORCHESTRATION_CREATED: ((3,), (2,)),
-    EventType.TIMER_CREATED: ((0,),),
-    EventType.EVENT_SENT: ((2,),),
-    EventType.ORCHESTRATION_STARTED: ((3,), (2,)),
-    EventType.ENTITY_SIGNALED: ((2, 3),),
-    EventType.ENTITY_CALLED: ((2, 3),),
-    EventType.LOCK_REQUESTED: (),
-    EventType.UNLOCK_SENT: (),
-}
-# What users give: the place of the arguments, if there are any, and that of the rest or of the only value.
-# If all of it is scalars, nothing of it can be changed later, and comparing it runs nobody's code: so it is for most calls.
+
+
+def _places(kind: EventType, names: Iterable[str]) -> tuple[int, ...]:
+    return tuple(map(FIELDS[kind].index, names))
+
+
+# The same as places of fields.
+_IDENTITY = {kind: _places(kind, compared.identity) for kind, compared in _COMPARED.items()}
+_INPUTS = {kind: _places(kind, compared.inputs) for kind, compared in _COMPARED.items()}
+_OWNED = {kind: tuple(_places(kind, group) for group in compared.owned) for kind, compared in _COMPARED.items()}
 GIVEN: dict[EventType, tuple[int | None, int]] = {
-    EventType.TASK_SCHEDULED: (1, 2),
-    EventType.SUB_ORCHESTRATION_CREATED: (None, 3),
-    EventType.TIMER_CREATED: (None, 0),
-    EventType.EVENT_SENT: (None, 2),
-    EventType.ORCHESTRATION_STARTED: (None, 3),
-    EventType.ENTITY_SIGNALED: (2, 3),
-    EventType.ENTITY_CALLED: (2, 3),
-    EventType.LOCK_REQUESTED: (1, 0),
-    EventType.UNLOCK_SENT: (1, 0),
+    kind: (None if args is None else FIELDS[kind].index(args), FIELDS[kind].index(value))
+    for kind, (args, value) in ((kind, compared.given) for kind, compared in _COMPARED.items())
 }
 SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 _SHOWN_LENGTH_MAX = 100
-_WORDS: dict[EventType, str] = {
-    EventType.TASK_SCHEDULED: "the activity {0!r}",
-    EventType.SUB_ORCHESTRATION_CREATED: "the sub-orchestration {0!r}",
-    EventType.TIMER_CREATED: "a timer",
-    EventType.EVENT_SENT: "the event {1!r} to {0!r}",
-    EventType.ORCHESTRATION_STARTED: "the start of the orchestration {0!r}",
-    EventType.ENTITY_SIGNALED: "a signal {1!r} to the entity {0}",
-    EventType.ENTITY_CALLED: "a call of {1!r} of the entity {0}",
-    EventType.LOCK_REQUESTED: "the lock of {1}",
-    EventType.UNLOCK_SENT: "the release of {1}",
-}
 _CAUSE = (
     "Was the orchestrator changed after this instance had started (guard the change by context.patched, or give it a new "
     "version), or does it read a clock, random numbers, files or state that others change?"
@@ -205,7 +233,7 @@ def pack_fields(kind: EventType, fields: tuple[Any, ...]) -> bytes:
 
 def describe(kind: EventType, fields: tuple[Any, ...]) -> str:
     """An event in words."""
-    return _WORDS[kind].format(*fields)
+    return _COMPARED[kind].words.format(**dict(zip(FIELDS[kind], fields, strict=False)))
 
 
 def latest_execution_id(first: str, history: Sequence[Event]) -> str:

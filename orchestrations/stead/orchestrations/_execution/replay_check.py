@@ -15,7 +15,7 @@ from stead.entities import Registry
 from stead.entities.extending import resolve
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._history.errors import UnknownOrchestration
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import ENDS, Event, EventType
 from stead.orchestrations._history.export import History
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.record import STATUSES, RuntimeStatus
@@ -25,8 +25,6 @@ from .execution import Execution
 from .outcome import Completed, ContinuedAsNew, Failed, Outcome
 from .resolver import ActivityForm, EntityOperation, OrchestrationForm
 from .stored_form import same_stored
-
-_ENDS = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_TERMINATED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def check_replay(
     if code is None:
         raise UnknownOrchestration(name, orchestrations.orchestration_names(), version)
     # What comes after the end was kept for a rewinding: the code has not seen it.
-    at = max((at for at, event in enumerate(history.events) if event.type in _ENDS), default=len(history.events))
+    at = max((at for at, event in enumerate(history.events) if event.type in ENDS), default=len(history.events))
     events, end = history.events[:at], history.events[at] if at < len(history.events) else None
     execution = Execution(history.instance_id, code, events, settings, _Known(orchestrations, entities))
     try:

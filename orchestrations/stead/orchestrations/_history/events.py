@@ -11,6 +11,7 @@ have 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
@@ -119,44 +120,44 @@ FIELDS: dict[EventType, tuple[str, ...]] = {
     EventType.ORCHESTRATOR_STARTED: ("events",),
 }
 
-# What the code of an orchestrator brings about, as opposed to what happens to it.
-SCHEDULED = frozenset(
+
+class Answers(NamedTuple):
+    """What answers a scheduled event, with its task ID: if it went well, and if not (None: it cannot fail)."""
+
+    success: EventType
+    failure: EventType | None = None
+    lasting: bool = False  # it comes however long it takes, also after a rewinding
+
+
+# Which event answers which. Whatever asks what belongs to what follows from here.
+ANSWERS: dict[EventType, Answers] = {
+    EventType.TASK_SCHEDULED: Answers(EventType.TASK_COMPLETED, EventType.TASK_FAILED),
+    EventType.SUB_ORCHESTRATION_CREATED: Answers(
+        EventType.SUB_ORCHESTRATION_COMPLETED, EventType.SUB_ORCHESTRATION_FAILED, lasting=True
+    ),
+    EventType.TIMER_CREATED: Answers(EventType.TIMER_FIRED),
+    EventType.ENTITY_CALLED: Answers(EventType.ENTITY_COMPLETED, EventType.ENTITY_FAILED, lasting=True),
+    EventType.LOCK_REQUESTED: Answers(EventType.LOCK_GRANTED),
+}
+_UNANSWERED = frozenset(
     {
-        EventType.TASK_SCHEDULED,
-        EventType.SUB_ORCHESTRATION_CREATED,
-        EventType.TIMER_CREATED,
         EventType.EVENT_SENT,
         EventType.ORCHESTRATION_STARTED,
         EventType.ENTITY_SIGNALED,
-        EventType.ENTITY_CALLED,
-        EventType.LOCK_REQUESTED,
         EventType.UNLOCK_SENT,
         EventType.PATCHED,
     }
 )
+ENDS = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_TERMINATED})
 
 # Scheduled events that are answered by another one with their task ID.
-ANSWERED = frozenset(
-    {
-        EventType.TASK_SCHEDULED,
-        EventType.SUB_ORCHESTRATION_CREATED,
-        EventType.TIMER_CREATED,
-        EventType.ENTITY_CALLED,
-        EventType.LOCK_REQUESTED,
-    }
-)
-
+ANSWERED = frozenset(ANSWERS)
+# What the code of an orchestrator brings about, as opposed to what happens to it.
+SCHEDULED = ANSWERED | _UNANSWERED
+SUCCESSES = frozenset(answers.success for answers in ANSWERS.values())
+FAILURES = frozenset(answers.failure for answers in ANSWERS.values() if answers.failure is not None)
 # What an answer is the answer to.
-ASKED = {
-    EventType.TASK_COMPLETED: EventType.TASK_SCHEDULED,
-    EventType.TASK_FAILED: EventType.TASK_SCHEDULED,
-    EventType.SUB_ORCHESTRATION_COMPLETED: EventType.SUB_ORCHESTRATION_CREATED,
-    EventType.SUB_ORCHESTRATION_FAILED: EventType.SUB_ORCHESTRATION_CREATED,
-    EventType.TIMER_FIRED: EventType.TIMER_CREATED,
-    EventType.ENTITY_COMPLETED: EventType.ENTITY_CALLED,
-    EventType.ENTITY_FAILED: EventType.ENTITY_CALLED,
-    EventType.LOCK_GRANTED: EventType.LOCK_REQUESTED,
-}
+ASKED = {kind: asked for asked, answers in ANSWERS.items() for kind in answers[:2] if kind is not None}
 
 
 class Event(NamedTuple):
@@ -190,6 +191,19 @@ def decode_event(data: bytes) -> Event:
             "history", f"event type {parts[0]!r} is not known to this version of stead, which has to be updated here"
         )
     return Event(event_type, parts[1], parts[2], tuple(parts[3:]))
+
+
+# The first byte of a beginning that tells of the children of those before it: an array of all its fields.
+_WITH_CHILDREN = {
+    int(kind): 0x90 + 3 + len(FIELDS[kind]) for kind in (EventType.EXECUTION_STARTED, EventType.EXECUTION_REWOUND)
+}
+_CHILD = int(EventType.SUB_ORCHESTRATION_CREATED)
+
+
+def may_have_children(log: Iterable[bytes]) -> bool:
+    """Whether a history may hold sub-orchestrations, without decoding it: told from the second byte of an event, its type's
+    number; and what it says of those before it from the length of the array that the event is, in the first byte."""
+    return any(data[1] == _CHILD or (data[1] in _WITH_CHILDREN and data[0] >= _WITH_CHILDREN[data[1]]) for data in log)
 
 
 @dataclass(frozen=True, slots=True)

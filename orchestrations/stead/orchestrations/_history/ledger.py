@@ -9,23 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .events import ANSWERED, Event, EventType
+from .events import ANSWERED, ASKED, FIELDS, Event, EventType
 
-_ANSWERS = frozenset(
-    {
-        EventType.TASK_COMPLETED,
-        EventType.TASK_FAILED,
-        EventType.SUB_ORCHESTRATION_COMPLETED,
-        EventType.SUB_ORCHESTRATION_FAILED,
-        EventType.TIMER_FIRED,
-        EventType.ENTITY_COMPLETED,
-        EventType.ENTITY_FAILED,
-        EventType.LOCK_GRANTED,
-    }
-)
 EXISTS = "InstanceExists"  # the error type of a sub-orchestration whose ID was taken
-_BEGINNINGS = {EventType.EXECUTION_STARTED: 7, EventType.EXECUTION_REWOUND: 2}  # where they tell of former children
-_INTERESTING = ANSWERED | _ANSWERS | {EventType.UNLOCK_SENT, *_BEGINNINGS}
+_BEGINNINGS = {  # where they tell of former children
+    kind: FIELDS[kind].index("children") for kind in (EventType.EXECUTION_STARTED, EventType.EXECUTION_REWOUND)
+}
+_INTERESTING = frozenset({*ANSWERED, *ASKED, EventType.UNLOCK_SENT, *_BEGINNINGS})
 
 
 @dataclass(slots=True)
@@ -58,7 +48,7 @@ class Ledger:
         kind = event.type
         if kind not in _INTERESTING:
             return
-        if kind in _ANSWERS:
+        if kind in ASKED:
             scheduled = self.open.pop(event.task_id, None)
             if scheduled is not None and scheduled.type is EventType.SUB_ORCHESTRATION_CREATED:
                 self.running.remove(scheduled.fields[2])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stead.entities.extending import Pending
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import ANSWERS, Event, EventType
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key
 from stead.orchestrations._history.messages import Answer, decode_answer
@@ -25,19 +25,6 @@ logger = get_logger("stead.worker")
 
 KEPT_FACTOR = 2
 """What comes for a failed instance is kept up to so many times `history_length_max`."""
-
-# What answers a scheduled event: if it went well, and if not.
-_ANSWERS = {
-    EventType.TASK_SCHEDULED: (EventType.TASK_COMPLETED, EventType.TASK_FAILED),
-    EventType.SUB_ORCHESTRATION_CREATED: (
-        EventType.SUB_ORCHESTRATION_COMPLETED,
-        EventType.SUB_ORCHESTRATION_FAILED,
-    ),
-    EventType.ENTITY_CALLED: (EventType.ENTITY_COMPLETED, EventType.ENTITY_FAILED),
-    EventType.LOCK_REQUESTED: (EventType.LOCK_GRANTED, None),
-}
-# Their answers come however long it takes, also after a rewinding.
-_ANSWERED_ONCE = (EventType.SUB_ORCHESTRATION_CREATED, EventType.ENTITY_CALLED)
 
 
 def drop(turn: Turn, what: str) -> None:
@@ -69,14 +56,14 @@ def on_task(turn: Turn, pending: Pending) -> None:
         wake(turn)
     if turn.running:
         scheduled = turn.body.ledger.open.get(answer.task_id)
-    if scheduled is None or scheduled.type not in _ANSWERS or not _is_of(turn, answer, scheduled):
+    if scheduled is None or scheduled.type is EventType.TIMER_CREATED or not _is_of(turn, answer, scheduled):
         drop(turn, "an answer")
         return
-    ok_type, failed_type = _ANSWERS[scheduled.type]
-    kind = ok_type if answer.ok else failed_type
+    answers = ANSWERS[scheduled.type]
+    kind = answers.success if answer.ok else answers.failure
     if record.finished:
         # What is called off can be asked for again, but not if it has answered before the instance was found to fail.
-        lasting = scheduled.type in _ANSWERED_ONCE or (expected and scheduled.type is EventType.TASK_SCHEDULED)
+        lasting = answers.lasting or (expected and scheduled.type is EventType.TASK_SCHEDULED)
         late = None if kind is None or not lasting else Event(kind, turn.now_ms, answer.task_id, (answer.value,))
         keep(turn, late, "an answer")
     elif kind is None:
@@ -90,7 +77,7 @@ def _is_of(turn: Turn, answer: Answer, scheduled: Event) -> bool:
     record = turn.record
     if answer.execution_id == record.execution_id:
         return True
-    if scheduled.type not in _ANSWERED_ONCE or answer.execution_id not in record.former:
+    if not ANSWERS[scheduled.type].lasting or answer.execution_id not in record.former:
         return False
     return record.former.index(answer.execution_id) >= turn.body.ledger.rewindings_before(answer.task_id)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from stead.entities.extending import Blocked, Failure, Pending, UnknownEnvelope, held_reports
 from stead.orchestrations._history import messages as _messages
-from stead.orchestrations._history.events import decode_event
+from stead.orchestrations._history.events import decode_event, may_have_children
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import decode_start
 from stead.orchestrations._history.record import RuntimeStatus, decode_record
@@ -78,7 +78,7 @@ class OrchestrationKind:
             return Body(None, (), ())
         try:
             decoded = decode_record(record)
-            if decoded.finished and decoded.status is not RuntimeStatus.FAILED and not _has_children(log):
+            if decoded.finished and decoded.status is not RuntimeStatus.FAILED and not may_have_children(log):
                 return Body(decoded, (), ())
             body = Body(decoded, log, [decode_event(data) for data in log])
         except (InvalidInput, UnknownEnvelope) as error:
@@ -206,16 +206,6 @@ class OrchestrationKind:
             details = FailureDetails(failure.type, failure.message, non_retriable=True)
             end(turn, RuntimeStatus.FAILED, failure=details)
         turn.flush()
-
-
-def _has_children(log: Sequence[bytes]) -> bool:
-    """Whether a history may hold sub-orchestrations: told from the second byte of an event, its type's number; and what it
-    says of those before it from the length of the array that the event is, in the first byte."""
-    return any(data[1] == _CHILD or (data[1] in _BEGINNINGS and data[0] >= _BEGINNINGS[data[1]]) for data in log)
-
-
-_CHILD = 9  # EventType.SUB_ORCHESTRATION_CREATED
-_BEGINNINGS = {0: 0x9C, 5: 0x97}  # EXECUTION_STARTED, EXECUTION_REWOUND: arrays of 12 and 7 elements
 
 
 def _report_slow(turn: Turn, at_s: float, seconds: float) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, cast
 
-from stead.orchestrations._history.events import SCHEDULED, Event, EventType, encode_event
+from stead.orchestrations._history.events import ENDS, FAILURES, SCHEDULED, Event, EventType, encode_event
 from stead.orchestrations._history.first_runs import seen_before
 from stead.orchestrations._history.ids import timer_id
 from stead.orchestrations._history.ledger import Ledger
@@ -32,8 +32,6 @@ from .driving import happen, wake
 from .issuing import cancel, issue
 from .turn import Turn
 
-FAILURES = frozenset({EventType.TASK_FAILED, EventType.SUB_ORCHESTRATION_FAILED, EventType.ENTITY_FAILED})
-_ENDS = frozenset({EventType.EXECUTION_COMPLETED, EventType.EXECUTION_TERMINATED})
 _FROM_OUTSIDE = frozenset(
     {
         EventType.EVENT_RAISED,
@@ -55,7 +53,7 @@ class Rewound(NamedTuple):
 
 def rewound(history: Sequence[Event], unseen: int = 0) -> Rewound:
     """What is left of the history of a failed instance. `unseen`: how many events before its end the code has not seen."""
-    end = max((at for at, event in enumerate(history) if event.type in _ENDS), default=len(history))
+    end = max((at for at, event in enumerate(history) if event.type in ENDS), default=len(history))
     failure = None
     if end < len(history) and history[end].type is EventType.EXECUTION_COMPLETED:
         failure = history[end].fields[2]
@@ -65,14 +63,14 @@ def rewound(history: Sequence[Event], unseen: int = 0) -> Rewound:
         ran_out = None  # another error is that of what failed, if it names it
     cut = _cut(history[:end], failure) if ran_out is None else ran_out
     cut = _before_sections(history, cut)
-    kept = [event for event in history[:cut] if event.type not in _ENDS]
+    kept = [event for event in history[:cut] if event.type not in ENDS]
     scheduled = {event.task_id for event in kept if event.type in SCHEDULED and event.task_id}
     failed: set[int] = set()
     for event in history[cut:]:
         kind = event.type
         if kind in _FROM_OUTSIDE:
             kept.append(event)
-        elif kind in SCHEDULED or kind in _ENDS or event.task_id not in scheduled or kind is EventType.LOCK_GRANTED:
+        elif kind in SCHEDULED or kind in ENDS or event.task_id not in scheduled or kind is EventType.LOCK_GRANTED:
             continue
         elif kind in FAILURES or (ran_out is not None and event == history[ran_out]):
             failed.add(event.task_id)
