@@ -1,4 +1,4 @@
-"""Parks keep a target's order through everything (HAZARDS 11). The rules' numbers are those in `_parking.py`'s head."""
+"""Parks keep a target's order through everything (HAZARDS 11). The rules' numbers are those in `parking.py`'s head."""
 
 from __future__ import annotations
 

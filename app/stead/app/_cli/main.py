@@ -1,4 +1,4 @@
-"""The command `stead`: it starts, runs a command line and ends. What can be typed is in `_cli_commands`."""
+"""The command `stead`: it starts, runs a command line and ends. What can be typed is in `commands`."""
 
 from __future__ import annotations
 

@@ -33,4 +33,4 @@ def interruptible() -> Generator[None]:
 
 
 def _end(_: int, __: FrameType | None) -> None:
-    os._exit(130)  # `_faults` has a name for it, and takes long to import
+    os._exit(130)  # `_hub/worker_run` has a name for it, and takes long to import

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # not of `typing`: see `_cli`
+TYPE_CHECKING = False  # not of `typing`: see `_cli/main`
 if TYPE_CHECKING:
     from collections.abc import MutableMapping, Sequence
 

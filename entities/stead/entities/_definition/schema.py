@@ -2,7 +2,7 @@
 
 1. A *plain* class holds scalars and containers of scalars only, without validators or serializers of its own. What it
    holds goes to msgpack as it is; each field is checked by its own strict validator, and scalars by their very type.
-2. Any other class is dumped, and checked by loading what was dumped: see `_cells`.
+2. Any other class is dumped, and checked by loading what was dumped: see `_turns/class_cell`.
 3. Types that could not be read back, or that must not be written (secrets), are refused at the definition.
 """
 

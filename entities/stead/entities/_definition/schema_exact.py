@@ -2,7 +2,7 @@
 of it, whether it has changed since it was copied, and what in it can change.
 
 A validator allows more than what is read back: a `defaultdict` where a dict is stored, an `IntEnum` for an int, 1 for 1.0.
-Only such schemas get here as `_schema` can copy: scalars, and containers of them.
+Only such schemas get here as `schema` can copy: scalars, and containers of them.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     inbox ── receive ──▶ mailbox ◀── refilled ── park        Local messages (`deliver_local`) and others that are express
                         express                              pass by both: the message alone says so.
 
-Which messages are under suspicion, and which go to a park, is decided next door (`_suspects`, `_parking`).
+Which messages are under suspicion, and which go to a park, is decided next door (`suspects`, `parking`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
    `rollback` goes back to what was remembered. So what is settled is always valid, and can be read back as it is.
 2. What is remembered of a small state is its packed bytes: they are needed anyway to see whether anything changed. Of a
    large one (some kilobytes) its containers are copied instead, and it is packed once a commit.
-3. A plain class (see `_schema`) is packed as it is and each field is checked strictly. Any other is dumped, packed, and
+3. A plain class (see `_definition/schema`) is packed as it is and each field is checked strictly. Any other is dumped, packed, and
    checked by loading that: what an operation leaves is compared with what would be read back.
 4. The entity exists once a settled state differs from the fresh one, until it is deleted (invariant 7: an empty value is
    state too). That is decided operation by operation, so that it does not depend on how they are batched.

@@ -4,7 +4,7 @@ An operation that succeeds leaves its state settled and its signals and reply am
 nothing: the state is rolled back to the last settled one, its signals are forgotten, its caller gets the error, and if
 it has no caller the message becomes a dead letter. The operations before and after it are untouched.
 
-While an orchestration has locked the entity (see `_locks`), only its calls and the release run.
+While an orchestration has locked the entity (see `locks`), only its calls and the release run.
 
 So everything that can fail comes before the state is settled, and settling it is the last of that. Whatever the user's
 code raises is the failure of its operation, never of the worker; only what ends the process is let through.

@@ -1,7 +1,7 @@
 """The part of a worker that lets partitions take turns, and that runs their asynchronous operations as tasks.
 
 Turns of synchronous operations run inline, from a plain callback: no task and no await per message. A callback runs for
-a slice of time and then lets the event loop read, commit and renew. Whose slice it is, `_rota` says.
+a slice of time and then lets the event loop read, commit and renew. Whose slice it is, `rota` says.
 """
 
 from __future__ import annotations

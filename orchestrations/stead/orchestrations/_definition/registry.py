@@ -52,7 +52,7 @@ class OrchestrationRegistry:
         return self._activities.get(name.lower())
 
     def orchestration(self, name: str, version: str | None = None) -> Orchestration[Any, Any] | None:
-        """The code for an instance of that name and version, by `settings.version_match` (see `_versions`).
+        """The code for an instance of that name and version, by `settings.version_match` (see `versions`).
 
         None if none of what is registered may run it.
         """

@@ -5,7 +5,7 @@
     execution.take_actions()                                               what the code wants: for the log, and to be done
     execution.outcome                                                      None, until the code has ended
 
-The code runs on a loop of its own (`_loop`), so everything that it does is a function of the events, in their order:
+The code runs on a loop of its own (`loop`), so everything that it does is a function of the events, in their order:
 
 1. Every event is applied, and the code run until it waits, before the next one is. However events were batched, the
    outcome is the same.
@@ -159,7 +159,7 @@ class Execution:
         if not (self._cancels or self._patched):  # most of the time
             actions: list[Action] = list(self._actions.values())
         else:
-            # Sorted, because anyio cancels the tasks of a group in the order of addresses (`_ordering`).
+            # Sorted, because anyio cancels the tasks of a group in the order of addresses (`ordering`).
             actions = [*map(CancelTask, sorted(self._cancels)), *self._patched, *self._actions.values()]
             self._cancels = []
             self._patched = []

@@ -1,7 +1,7 @@
 """The event loop that runs one orchestrator: it never blocks, its time is the orchestration's, its timers are durable.
 
 `asyncio` and `anyio` are used unchanged on it. Nothing here depends on where an object lies in memory, as it does where
-asyncio and anyio go through sets (`_ordering`).
+asyncio and anyio go through sets (`ordering`).
 
 The loop is never run by itself. `enter` makes it the running loop of its thread, `run` runs what is ready until nothing
 is, `leave` brings the outer loop back. All that happens in between happens in one turn.

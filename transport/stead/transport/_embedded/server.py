@@ -1,7 +1,7 @@
 """The embedded server: a real Valkey server in a folder, shared by all processes that attach to it.
 
 The first process to attach starts it, later ones find it, and it stops some seconds after the last has gone. How, and
-what keeps two of them apart, is told in `_embedded_supervisor`; this module is the side of the attached process.
+what keeps two of them apart, is told in `supervisor`; this module is the side of the attached process.
 
 What is in the folder: `appendonlydir/` the data; `server.log` and `supervisor.log`; `socket-…`; `address` where the
 server listens; `failure` why the last one was given up; and the four lock files.

@@ -1,6 +1,6 @@
 """One blocking connection to the server, for the thread that renews leases: a pipeline goes out, its answers come back.
 
-The same bytes and the same answers as over `Wire`, so that what an answer means is decided in one place (`_answers`).
+The same bytes and the same answers as over `Wire`, so that what an answer means is decided in one place (`answers`).
 """
 
 from __future__ import annotations

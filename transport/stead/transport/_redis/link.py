@@ -6,7 +6,7 @@
   (HAZARDS 26).
 - Nothing is sent again by itself, but for scripts that the server does not know (it has restarted, or somebody flushed
   them): those are loaded and the same bytes sent again, in order, from the first one refused.
-- Whatever goes wrong on the way is `ConnectionLost`. What the server's errors mean is in `_answers`.
+- Whatever goes wrong on the way is `ConnectionLost`. What the server's errors mean is in `answers`.
 """
 
 from __future__ import annotations

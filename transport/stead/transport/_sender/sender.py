@@ -2,7 +2,7 @@
 
 `put` is a plain call that costs well under a microsecond. A background task, the flusher, sends everything gathered in one
 request of one batch a partition; what arrives meanwhile goes into the next. It starts at once when something is there, so
-a single message waits for nobody. The rules of a partition's batches are in `_sender_chain`; here are the waiting, the
+a single message waits for nobody. The rules of a partition's batches are in `chain`; here are the waiting, the
 trying again and the back-pressure.
 
 Two kinds, by what to do when the store cannot take a block:

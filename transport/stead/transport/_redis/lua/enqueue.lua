@@ -13,7 +13,7 @@
 --       STEADTYPE (nothing written).
 --
 -- Batches of messages that free memory go through a second script, which has all of this and a first line of its own:
--- `flags=allow-oom` (`_scripts.py`). Both write the same session, so a sender's batches of both sorts are one chain.
+-- `flags=allow-oom` (`scripts.py`). Both write the same session, so a sender's batches of both sorts are one chain.
 local b = cmsgpack.unpack(ARGV[1])
 local incarnation, previous, last, keep_ms, backlog_max, payloads = b[1], b[2], b[3], b[4], b[5], b[6]
 local starts = b[7]
