@@ -1,4 +1,4 @@
-"""This server's own API, below `/api/v1`.
+"""The API of this server itself, below `/api/v1`.
 
 In which order to read it: `models` is what requests and answers look like, `common` what the handlers share. Then by noun:
 `entities`, `instances` (handlers; their table is `instance_routes`), `hub` (with dead letters). Streams of events are `events`,
