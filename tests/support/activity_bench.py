@@ -138,9 +138,10 @@ class FakeBoard:
         self.info: dict[str, Any] = {}
         self.delivered: list[tuple[str, list[Any]]] = []
         self.dropped: list[str] = []
-        self.let_go: Callable[[Any], None] = lambda partition: None
+        self.hooks: list[Any] = []
         self.failures: list[BaseException] = []
         self.fail = self.failures.append
+        self.listen = self.hooks.append
         self._numbers = itertools.count()
 
     def draw(self, length: int) -> bytes:
@@ -162,7 +163,8 @@ class FakeBoard:
     def drop(self, partition: FakePartition, reason: str) -> None:
         partition.gone = True
         self.dropped.append(reason)
-        self.let_go(partition)
+        for hooks in self.hooks:
+            hooks.let_go(partition)
 
 
 class ActivityBench:

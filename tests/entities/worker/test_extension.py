@@ -13,6 +13,7 @@ from stead.entities.extending import (
     Effects,
     Environment,
     Failure,
+    Hooks,
     Kind,
     Message,
     Partition,
@@ -87,8 +88,8 @@ class Script:
         self.events.append(("forgotten", []))
 
 
-class Scripts:
-    """The extension. Implements `Extension`."""
+class Scripts(Hooks):
+    """The extension, which listens. Implements `Extension`."""
 
     def __init__(self) -> None:
         self.script = Script()
@@ -103,22 +104,28 @@ class Scripts:
         return {"orchestration/script": {"name": "script"}}
 
     def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        def granted(partition: Partition, tasks: Sequence[Task]) -> None:
-            self.heard += [f"granted {task.task_id.decode()}" for task in tasks]
-            result = Message(INSTANCE, "task", ["e", 3, True, "done"], b"", None, None, None, None, None)
-            board.deliver_local(partition, INSTANCE, result)
-
-        def unwanted(partition: Partition, task_ids: Sequence[bytes]) -> None:
-            self.heard += [f"unwanted {task_id.decode()}" for task_id in task_ids]
-
-        async def giving_back(partition: Partition) -> None:
-            assert partition.draining
-            self.heard.append("giving back")
-
-        board.granted, board.unwanted, board.giving_back = granted, unwanted, giving_back
-        board.held, board.let_go = self.partitions.add, self.partitions.discard
+        self.board = board
+        board.listen(self)
         board.info["queues"] = ["a"]
         return [("script", self.part)]
+
+    def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
+        self.heard += [f"granted {task.task_id.decode()}" for task in tasks]
+        result = Message(INSTANCE, "task", ["e", 3, True, "done"], b"", None, None, None, None, None)
+        self.board.deliver_local(partition, INSTANCE, result)
+
+    def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
+        self.heard += [f"unwanted {task_id.decode()}" for task_id in task_ids]
+
+    async def giving_back(self, partition: Partition) -> None:
+        assert partition.draining
+        self.heard.append("giving back")
+
+    def held(self, partition: Partition) -> None:
+        self.partitions.add(partition)
+
+    def let_go(self, partition: Partition) -> None:
+        self.partitions.discard(partition)
 
     async def part(self) -> None:
         self.ran.set()

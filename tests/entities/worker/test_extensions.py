@@ -15,6 +15,7 @@ from stead.entities.extending import (
     Effects,
     Environment,
     Failure,
+    Hooks,
     Kind,
     Partition,
     Pending,
@@ -28,13 +29,13 @@ pytestmark = pytest.mark.anyio
 SETTINGS = Settings(partitions=2, slot_groups=1, heartbeat_ms=50)
 
 
-class Ear:
+class Ear(Hooks):
     """A kind that notes what its targets hear, and the extension that adds it."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.heard: list[str] = []
-        self.held: set[int] = set()
+        self.holding: set[int] = set()
         self.given_back: list[int] = []
         self.rung = asyncio.Event()
         self.failure: BaseException | None = None  # raised when a tenure ends
@@ -70,19 +71,19 @@ class Ear:
         return {f"ear/{self.prefix}": {"name": self.prefix}}
 
     def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        def held(partition: Partition) -> None:
-            self.held.add(partition.number)
-
-        def let_go(partition: Partition) -> None:
-            self.held.discard(partition.number)
-            if self.failure is not None:
-                raise self.failure
-
-        async def giving_back(partition: Partition) -> None:
-            self.given_back.append(partition.number)
-
-        board.held, board.let_go, board.giving_back = held, let_go, giving_back
+        board.listen(self)
         return []
+
+    def held(self, partition: Partition) -> None:
+        self.holding.add(partition.number)
+
+    def let_go(self, partition: Partition) -> None:
+        self.holding.discard(partition.number)
+        if self.failure is not None:
+            raise self.failure
+
+    async def giving_back(self, partition: Partition) -> None:
+        self.given_back.append(partition.number)
 
 
 class Watcher(Ear):
@@ -103,14 +104,14 @@ async def test_each_kind_gets_its_targets_and_each_hook_is_told() -> None:
     rest, left, longer, watcher = Ear(""), Ear("left:"), Ear("left:er:"), Watcher("left:")
     ears = [rest, left, longer]
     async with Worker(store, Registry(), SETTINGS, extensions=[*ears, watcher]):
-        assert [ear.held for ear in (*ears, watcher)] == [{0, 1}] * 4
+        assert [ear.holding for ear in (*ears, watcher)] == [{0, 1}] * 4
         for target in ("left:a", "left:er:b", "right:c"):
             await send(store, target)
         await asyncio.gather(*[asyncio.wait_for(ear.rung.wait(), 10) for ear in ears])
         assert [ear.heard for ear in ears] == [["right:c"], ["left:a"], ["left:er:b"]]
         assert {"ear/", "ear/left:", "ear/left:er:"} <= set(await store.published())
     assert [sorted(ear.given_back) for ear in (*ears, watcher)] == [[0, 1]] * 4
-    assert [ear.held for ear in (*ears, watcher)] == [set()] * 4
+    assert [ear.holding for ear in (*ears, watcher)] == [set()] * 4
 
 
 async def test_another_extension_beside_orchestrations() -> None:
@@ -121,7 +122,7 @@ async def test_another_extension_beside_orchestrations() -> None:
         await send(store, "ear:a")
         await asyncio.wait_for(ear.rung.wait(), 10)
         assert orchestrations.activities._tenures, "its hooks are told as well"
-        assert ear.held == {0, 1}
+        assert ear.holding == {0, 1}
 
 
 async def test_two_kinds_cannot_have_the_same_targets() -> None:
@@ -141,7 +142,7 @@ async def test_a_hook_that_raises_ends_the_worker_and_the_others_are_told() -> N
     assert board is not None
     board.drop(board.partitions[0], "for the test")
     assert isinstance(worker.failure, ValueError)
-    assert other.held == set(), "all of it was let go"
+    assert other.holding == set(), "all of it was let go"
     assert worker.partitions == frozenset()
     broken.failure = None
     await worker.stop()

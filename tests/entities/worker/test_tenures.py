@@ -10,7 +10,7 @@ import pytest
 from stead.entities import Registry, Worker
 from stead.entities._worker.board import Board
 from stead.entities._worker.commits import Committer
-from stead.entities.extending import Partition
+from stead.entities.extending import Hooks, Partition
 from stead.transport import Acquired, Commit, CommitVerdict, ManualClock, MemoryStore, Settings, Task
 
 SETTINGS = Settings(partitions=1, heartbeat_ms=100)
@@ -48,10 +48,11 @@ async def test_an_acquisition_that_is_answered_after_another_part_saw_a_new_serv
     board.check_generation()  # as the reader does when its own call tells it so
     entered: list[bytes] = []
 
-    def held(partition: Partition) -> None:
-        entered.append(partition.token)
+    class Entries(Hooks):
+        def held(self, partition: Partition) -> None:
+            entered.append(partition.token)
 
-    board.held = held
+    board.listen(Entries())
     _, (view,) = await store.read_leases()
     store.go_on.set()
     await starting
@@ -86,13 +87,14 @@ async def test_a_verdict_for_a_tenure_that_ended_grants_nothing(ended: bool) -> 
     granted: list[Partition] = []
     unwanted: list[Partition] = []
 
-    def grant(partition: Partition, tasks: object) -> None:
-        granted.append(partition)
+    class Tasks(Hooks):
+        def granted(self, partition: Partition, tasks: object) -> None:
+            granted.append(partition)
 
-    def unwant(partition: Partition, task_ids: object) -> None:
-        unwanted.append(partition)
+        def unwanted(self, partition: Partition, task_ids: object) -> None:
+            unwanted.append(partition)
 
-    board.granted, board.unwanted = grant, unwant
+    board.listen(Tasks())
     commit = partition.next_commit()
     commit.tasks.append(Task(b"1", "", shared=False, payload=b"payload"))
     commit.dropped.append(b"2")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,13 +22,12 @@ from stead.transport import (
     ServerUnsuitable,
     Settings,
     Store,
-    Task,
     TornCommit,
     WorkerView,
     get_logger,
 )
 
-from .hooks import AsyncHook, Hook
+from .hooks import Hooks, Listeners
 from .parts import ended_early
 from .patience import BORNE, Patience
 from .quarantine import Quarantine
@@ -75,17 +74,23 @@ class Bell:
             await asyncio.wait((bell, alarm))  # not each: a cancellation that comes just now is this task's own
 
 
+def _raise(error: BaseException) -> None:
+    """Where there is no worker that could end."""
+    raise error
+
+
 class Board:
     """The state that a worker's parts share. Touched from the event loop only."""
 
-    # For extensions' parts: each may listen to each of them, by setting it. Called from the event loop.
-    held = Hook["Partition"]()  # a tenure has begun
-    let_go = Hook["Partition"]()  # it has ended
-    giving_back = AsyncHook["Partition"]()  # a graceful release is under way
-    granted = Hook["Partition", Sequence[Task]]()  # own tasks are in the store now: run them
-    unwanted = Hook["Partition", Sequence[bytes]]()  # tasks were dropped
-
-    def __init__(self, name: str, store: Store, settings: Settings, environment: Environment) -> None:
+    def __init__(
+        self,
+        name: str,
+        store: Store,
+        settings: Settings,
+        environment: Environment,
+        fail: Callable[[BaseException], None] = _raise,
+    ) -> None:
+        """`fail`: a part cannot go on, so that the worker has to end and to let go of all."""
         self.name = name
         self.store = store
         self.settings = settings
@@ -104,7 +109,8 @@ class Board:
         self.timing = Bell()
         self.parking = Bell()
         self.interrupt_read: Callable[[], None] = lambda: None
-        self.fail: Callable[[BaseException], None] = _raise  # a part cannot go on: the worker ends, and lets go of all
+        self.fail = fail
+        self.hooks = Listeners(fail)
         self.turn: Callable[[Partition], None] = lambda partition: None  # the partition may have turns to take
         self.cancel: Callable[[Partition], None] = lambda partition: None  # end its asynchronous operations
         self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
@@ -117,6 +123,10 @@ class Board:
         self._breaks: dict[int, int] = {}  # by partition: how often it was given up for no known reason
         self.stopping = False  # the worker gives everything back, gracefully, and ends
 
+    def listen(self, hooks: Hooks) -> None:
+        """Tell it from now on of what happens to the partitions: for extensions, when their parts are made."""
+        self.hooks.add(hooks)
+
     # -- tenures -------------------------------------------------------------------------------------------------------
 
     def add(self, partition: Partition) -> None:
@@ -128,7 +138,7 @@ class Board:
         self.reading.ring()
         self.timing.ring()
         self.parking.ring()
-        self.held(partition)
+        self.hooks.held(partition)
 
     def drop(self, partition: Partition, reason: str) -> None:
         """A tenure has ended, for whatever reason: throw away everything that it has not committed."""
@@ -142,7 +152,7 @@ class Board:
             del self.partitions[partition.number]
             if self.keeper is not None:
                 self.keeper.let_go(partition.number)
-        self.let_go(partition)
+        self.hooks.let_go(partition)
         self.notify(partition)
         self.membership.ring()
         self.reading.ring()  # its messages may have been those that left no room for more
@@ -261,8 +271,3 @@ class Board:
                 self.check_generation()
                 raise ServerChanged(what)
             return answer
-
-
-def _raise(error: BaseException) -> None:
-    """Until a worker listens."""
-    raise error

@@ -176,9 +176,9 @@ class Committer:
             board.parking.ring()
         board.reading.ring()  # which may have waited for it
         if commit.dropped:
-            board.unwanted(partition, commit.dropped)
+            board.hooks.unwanted(partition, commit.dropped)
         if commit.tasks:
             own = [task for task in commit.tasks if not task.shared]
             if own:
-                board.granted(partition, own)
+                board.hooks.granted(partition, own)
         board.notify(partition)

@@ -28,5 +28,5 @@ class Extension(Protocol):
 
     def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Names and coroutine functions of what runs as long as the worker does. Called once, before the worker joins the
-        hub: the time to set the board's hooks, which several extensions may do."""
+        hub: the time to `board.listen`, for an extension that has `Hooks`."""
         ...

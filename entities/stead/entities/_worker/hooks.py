@@ -1,7 +1,7 @@
-"""What extensions are told of: several of them may hook into each event of a worker's partitions.
+"""What an extension may hook into: what happens to the partitions of its worker.
 
-    board.held = self.held       adds a listener; it replaces none
-    board.held(partition)        tells all of them, in the order in which they came
+    class Mine(Hooks): ...      overrides what it wants to hear of
+    board.listen(mine)          in `Extension.parts`; several may listen, and are told in the order in which they came
 
 A listener does not raise. Should one do so all the same, the others are told first, and then the worker ends: nobody knows
 what that extension holds or has forgotten.
@@ -9,60 +9,65 @@ what that extension holds or has forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Generic, Protocol
+from collections.abc import Callable, Sequence
 
-from typing_extensions import TypeVarTuple, Unpack
-
-Ts = TypeVarTuple("Ts")
+from stead.entities._partition.partition import Partition
+from stead.transport import Task
 
 
-class Failing(Protocol):
-    """Whose hooks these are: it hears of what a listener raised."""
+class Hooks:
+    """Hears, on the event loop, of what happens to a worker's partitions: as much of it as it overrides."""
 
-    @property
-    def fail(self) -> Callable[[BaseException], None]: ...
+    def held(self, partition: Partition) -> None:
+        """A tenure has begun."""
 
+    def let_go(self, partition: Partition) -> None:
+        """It has ended: nothing of it counts any more."""
 
-class Hook(Generic[*Ts]):
-    """An event, as an attribute of its owner's class."""
+    async def giving_back(self, partition: Partition) -> None:
+        """A graceful release is under way, and goes on when this has returned."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+    def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
+        """Own tasks are in the store now: run them."""
 
-    def __get__(self, owner: Failing, kind: type | None = None) -> Callable[[Unpack[Ts]], None]:
-        listeners: list[Callable[[Unpack[Ts]], None]] = vars(owner).get(self._name, [])
-
-        def tell(*args: *Ts) -> None:
-            failure: BaseException | None = None
-            for listener in listeners:
-                try:
-                    listener(*args)
-                except BaseException as error:  # noqa: BLE001 - see the module's head
-                    failure = error
-            if failure is not None:
-                owner.fail(failure)
-
-        return tell
-
-    def __set__(self, owner: Failing, listener: Callable[[Unpack[Ts]], None]) -> None:
-        vars(owner).setdefault(self._name, []).append(listener)
+    def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
+        """Tasks were dropped."""
 
 
-class AsyncHook(Generic[*Ts]):
-    """One whose listeners are waited for, one after the other."""
+class Listeners(Hooks):
+    """All who listen, as one."""
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
+    def __init__(self, fail: Callable[[BaseException], None]) -> None:
+        """`fail` hears of what a listener raised."""
+        self._fail = fail
+        self._all: list[Hooks] = []
 
-    def __get__(self, owner: Failing, kind: type | None = None) -> Callable[[Unpack[Ts]], Awaitable[None]]:
-        listeners: list[Callable[[Unpack[Ts]], Awaitable[None]]] = vars(owner).get(self._name, [])
+    def add(self, hooks: Hooks) -> None:
+        """It hears of all that comes from now on."""
+        self._all.append(hooks)
 
-        async def tell(*args: *Ts) -> None:
-            for listener in listeners:
-                await listener(*args)
+    def held(self, partition: Partition) -> None:
+        self._tell(lambda hooks: hooks.held(partition))
 
-        return tell
+    def let_go(self, partition: Partition) -> None:
+        self._tell(lambda hooks: hooks.let_go(partition))
 
-    def __set__(self, owner: Failing, listener: Callable[[Unpack[Ts]], Awaitable[None]]) -> None:
-        vars(owner).setdefault(self._name, []).append(listener)
+    async def giving_back(self, partition: Partition) -> None:
+        for hooks in self._all:
+            await hooks.giving_back(partition)
+
+    def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
+        self._tell(lambda hooks: hooks.granted(partition, tasks))
+
+    def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
+        self._tell(lambda hooks: hooks.unwanted(partition, task_ids))
+
+    def _tell(self, say: Callable[[Hooks], None]) -> None:
+        failure: BaseException | None = None
+        for hooks in self._all:
+            try:
+                say(hooks)
+            except BaseException as error:  # noqa: BLE001 - see the module's head
+                failure = error
+        if failure is not None:
+            self._fail(failure)

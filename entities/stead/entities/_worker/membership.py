@@ -253,7 +253,7 @@ class Membership:
         board.interrupt_read()
         board.reading.ring()
         try:
-            await board.giving_back(partition)
+            await board.hooks.giving_back(partition)
             if not await self._wait_settled(partition, bell):
                 board.cancel(partition)  # what still runs will run again elsewhere (HAZARDS 9)
                 partition.abandon()

@@ -132,8 +132,7 @@ class Worker:
             pack_each_turn=kind.eager.add,
         )
         others.extend(_kinds_of(self._extensions, environment))
-        self._board = board = Board(self.name, store, settings, environment)
-        board.fail = self._end_by_itself
+        self._board = board = Board(self.name, store, settings, environment, self._end_by_itself)
         self._turns = TurnRunner(board)
         board.keeper = self._make_keeper(board)
         names: dict[str, Mapping[str, Any]] = {t.canonical: t.describe() for t in self._registry.types()}

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stead.entities.extending import Bell, Message
+from stead.entities.extending import Bell, Hooks, Message
 from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Settings, Taken, Task, get_logger
 
 from .job import Job, Outcome, Runnable, Stage, failed
@@ -46,7 +46,7 @@ class Tenure:
         self.seen: set[bytes] | None = None  # while its tasks are read: those that came or went meanwhile
 
 
-class ActivityRunner:
+class ActivityRunner(Hooks):
     """Runs the activities of one worker.
 
     `interceptor`: called with an activity's canonical name before the activity is; an error that it gives is raised
@@ -94,18 +94,14 @@ class ActivityRunner:
     # -- the worker's side ---------------------------------------------------------------------------------------------
 
     def attach(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        """Become part of a worker: set the board's hooks; gives what has to run beside the worker's own parts."""
+        """Become part of a worker: listen to it; gives what has to run beside the worker's own parts."""
         self._board_ = board
         self.slots.interrupted = board.fail
         self._shared = SharedQueues(
             board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain
         )
         self._suspects = Suspects(board, self.slots, self._fail)
-        board.granted = self.granted
-        board.unwanted = self.unwanted
-        board.held = self.held
-        board.let_go = self.let_go
-        board.giving_back = self.giving_back
+        board.listen(self)
         board.info["queues"] = sorted(self.here.queues)
         # They are ended in this order: nothing is taken any more, what runs may end, and its results are sent.
         first = [("activity-take", self._shared.take), ("activities", self.run)]
