@@ -11,7 +11,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import BaseModel, ConfigDict, computed_field
 
-from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, InvalidDefinition, InvalidState
+from stead.entities import (
+    ClassEntityType,
+    Entity,
+    EntityContext,
+    FunctionEntityType,
+    InvalidDefinition,
+    InvalidInput,
+    InvalidState,
+)
 from support.activation_bench import Bench
 
 
@@ -257,3 +265,66 @@ def test_a_function_entity_does_not_store_what_is_computed() -> None:
     bench = Bench(FunctionEntityType("Squares", squares))
     assert [bench.run("add"), bench.run("add"), bench.again().run("add")] == [[], [1], [1, 4]]
     assert bench.state == [{"side": 1}, {"side": 2}]
+
+
+def _nested(levels: int, innermost: Any) -> Any:
+    for _ in range(levels):
+        innermost = [innermost]
+    return innermost
+
+
+@pytest.mark.parametrize(("lists", "allowed"), [(30, True), (31, True), (32, False)])
+def test_a_field_whose_annotation_is_nested_too_deep_is_not_stored(lists: int, allowed: bool) -> None:
+    annotation: Any = int
+    for _ in range(lists):
+        annotation = list[annotation]
+
+    def fill(self: Any) -> None:
+        self.value = _nested(lists, 1)
+
+    space = {"__module__": __name__, "__annotations__": {"value": annotation}, "value": [], "fill": fill}
+    bench = Bench(ClassEntityType(type("Deep", (Entity,), space)))
+    if allowed:
+        bench.run("fill")
+        assert bench.again().state.value == _nested(lists, 1)
+    else:
+        with pytest.raises(InvalidInput):
+            bench.run("fill")
+
+
+def test_a_value_that_is_nested_deeper_than_its_annotation_is_refused() -> None:
+    class Flat(Entity):
+        value: list[int] = []
+
+        def fill(self, levels: int) -> None:
+            self.value = _nested(levels, 1)
+
+    bench = Bench(ClassEntityType(Flat))
+    for levels in (2, 40, 5_000):
+        with pytest.raises(InvalidState, match="value"):
+            bench.run("fill", levels)
+        assert bench.state is None
+
+
+def test_a_list_within_a_large_state_that_became_another_kind_of_list_is_told_of() -> None:
+    class Odd(list[float]):
+        pass
+
+    class Rows(Entity):
+        rows: list[list[float]] = []
+        padding: str = "x" * 5000
+
+        def fill(self) -> None:
+            self.rows = [[1.0], [2.0]]
+
+        def swap(self) -> None:
+            self.rows[1] = Odd(self.rows[1])
+
+        def append(self) -> None:
+            self.rows[1].append(3.0)
+
+    bench = Bench(ClassEntityType(Rows))
+    bench.run("fill")
+    bench.run("swap")
+    bench.run("append")
+    assert bench.again().state.rows == [[1.0], [2.0, 3.0]]

@@ -46,6 +46,30 @@ def test_a_long_mailbox_takes_turns_with_the_others_of_its_partition() -> None:
     assert [value for target, value in bench.kind.ran if target == A] == [*range(1, 401)]
 
 
+def test_an_activation_is_told_whether_anything_else_ran_since_its_last_turn() -> None:
+    bench = TickingBench()
+    bench.put_range(A, 1, 30)
+    partition = bench.acquire()
+    list_run = bench.kind.run
+    told: list[tuple[str, bool]] = []
+
+    def run(activation: Activation, effects: Effects) -> Any:
+        told.append((activation.target, effects.going_on))
+        return list_run(activation, effects)
+
+    bench.kind.run = run  # type: ignore[method-assign]
+    bench.deliver(partition)
+    bench.turn(partition)
+    assert told[:3] == [(A, False), (A, True), (A, True)]  # alone, nothing can have changed what it holds
+    told.clear()
+    bench.put_range(A, 31, 60)
+    bench.put_range(B, 1, 30)
+    bench.deliver(partition)
+    bench.turn(partition)
+    assert [target for target, _ in told[:4]] == [A, B, A, B]
+    assert not any(going_on for _, going_on in told[:4])  # the other's code ran, and may have kept some of it
+
+
 def test_work_that_needs_no_message_ends_its_slice() -> None:
     bench = TickingBench()
     bench.put(A, 1)
