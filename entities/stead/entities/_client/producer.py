@@ -8,6 +8,7 @@ the sender's.
 from __future__ import annotations
 
 import asyncio
+from asyncio import get_running_loop
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar, overload
@@ -162,7 +163,8 @@ class Producer(_Producer):
         It is durable after `flush` or when the block is left. Raises what is wrong with the arguments, and whatever kept
         earlier signals from being written: `StoreUnavailable`, `AcknowledgedLost`.
         """
-        self._home.check()
+        if get_running_loop() is not self._home.loop:
+            self._home.check()
         route = self._known_route(subject, key_or_name)
         if route is None:
             route, payload = await self._first(subject, key_or_name, args, kwargs)
