@@ -5,7 +5,6 @@ So that each of them can be read, and tested, without the execution.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -13,6 +12,7 @@ from stead.orchestrations._history.events import Event, EventType
 from stead.transport import Settings
 
 from .code import Code
+from .drawn import Drawn
 from .durable_task import DurableTask
 from .external_events import Mailbox
 from .loop import DeterministicLoop
@@ -39,6 +39,7 @@ class Commands(Protocol):
     loop: DeterministicLoop
     mailbox: Mailbox
     critical: CriticalSections
+    drawn: Drawn
     custom_status: Any
     custom_status_set: bool
     continued: tuple[Any, str | None, bool] | None  # the next input, its version, whether events are kept for it
@@ -72,13 +73,4 @@ class Commands(Protocol):
 
     def child_id(self) -> str:
         """An ID for the instance that is scheduled next."""
-        ...
-
-    def next_uuid_name(self) -> str:
-        """A name that no other UUID of any instance is made of."""
-        ...
-
-    @property
-    def random(self) -> random.Random:
-        """Random numbers that are the same in a replay."""
         ...

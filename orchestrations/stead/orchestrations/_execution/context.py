@@ -104,12 +104,12 @@ class OrchestrationContext:
     def new_uuid(self) -> uuid.UUID:
         """A UUID that nobody else draws, the same in a replay."""
         self._core.check()
-        return uuid.uuid5(_NAMESPACE, self._core.next_uuid_name())
+        return uuid.uuid5(_NAMESPACE, self._core.drawn.next_uuid_name())
 
     @property
     def random(self) -> random.Random:
         """Random numbers that are the same in a replay."""
-        return self._core.random
+        return self._core.drawn.random
 
     def patched(self, name: str) -> bool:
         """Guard a change of the code under running instances: `if context.patched("fees"): new way; else: old way`.

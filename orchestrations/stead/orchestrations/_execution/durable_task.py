@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from contextvars import Context
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from stead.entities import ContextEnded
 
@@ -24,12 +23,12 @@ class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant:
     orchestration has ended.
     """
 
-    __slots__ = ("_home", "_number", "awaited")
+    __slots__ = ("_home", "_number", "_was_awaited")
 
     def __init__(self, loop: DeterministicLoop) -> None:
         loop.last_number = self._number = loop.last_number + 1  # hashed by it: sets have the same order in a replay
         self._home = loop
-        self.awaited = False  # somebody has looked at it, or waits for it
+        self._was_awaited = False
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:
@@ -40,10 +39,16 @@ class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant:
             raise _elsewhere("awaited")
         return super().__await__()
 
-    def add_done_callback(self, fn: Callable[[Self], object], /, *, context: Context | None = None) -> None:
-        """As of every future. Whoever awaits it comes here too."""
-        self.awaited = True
-        super().add_done_callback(fn, context=context)
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for it, or has waited, by a callback as every future has them. (Asked once, at the end: most
+        of those that are awaited need not note it.)"""
+        return self._was_awaited or bool(cast("Any", self)._callbacks)
+
+    def remove_done_callback(self, fn: Callable[[Self], object], /) -> int:
+        """As of every future: somebody has waited for it, and does so no more."""
+        self._was_awaited = True
+        return super().remove_done_callback(fn)
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Give it up: whoever awaits it gets `CancelledError`. A timer is unset, an activity that runs is told to end,

@@ -20,10 +20,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import hashlib
-import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +37,12 @@ from stead.transport import PayloadTooLarge, Settings, get_logger, unpack
 
 from .code import Code, Unanswered, Waiting
 from .context import OrchestrationContext
+from .drawn import Drawn
 from .event_wait import EventWait
 from .external_events import Mailbox
 from .loop import DurableHandle, new_loop
 from .ordering import NumberedTask
 from .outcome import (
-    CancelTask,
     Completed,
     ContinuedAsNew,
     Failed,
@@ -61,17 +60,19 @@ from .recorded import (
 from .sections import CriticalSections
 from .unawaited import report_unawaited
 from .unsupported import Halted, explained, stuck
+from .wanted import Action, Wanted
 
 if TYPE_CHECKING:
     from .resolver import TypeResolver
 
 log = get_logger("stead.orchestration")
 
-Action = Event | CancelTask
-
 _EVENT_RAISED = EventType.EVENT_RAISED
 _TIMER_FIRED = EventType.TIMER_FIRED
 _TIMER_CREATED = EventType.TIMER_CREATED
+
+REPLAY_STEP = 32
+"""Events of a replay after which it is asked whether it is enough for this time."""
 
 
 class Execution:
@@ -85,11 +86,13 @@ class Execution:
         settings: Settings,
         types: TypeResolver,
         played: int | None = None,
+        stop: Callable[[], bool] | None = None,
     ) -> None:
         """Run the code through a history, whose first event is EXECUTION_STARTED.
 
         `played`: how many of its events the code has seen before (default: all of them). For the others it is not
-        replaying: 0 for an instance that begins.
+        replaying: 0 for an instance that begins. `stop` is asked now and then whether it is enough for this time: then
+        `replay` goes on, until `caught_up`, and nothing else may be done with the execution before.
         """
         history = as_seen(history)
         started = history[0]
@@ -102,7 +105,7 @@ class Execution:
         self.name: str = name
         self.version: str | None = version
         self.input: Any = given
-        self.first_execution_id: str = execution_id  # what random numbers are drawn from: a rewinding keeps them
+        self.drawn = Drawn(instance_id, execution_id)
         self.execution_id: str = latest_execution_id(execution_id, history)
         self.parent: Sequence[Any] | None = parent
         self.tags: dict[str, str] | None = tags
@@ -116,26 +119,26 @@ class Execution:
         self.mailbox = Mailbox()
         self.critical = CriticalSections()
         self.continued: tuple[Any, str | None, bool] | None = None
+        self.wanted = Wanted()
         self._recorded = Recorded(instance_id, history)
         self._patches: dict[str, bool] = {}
         self.last_id = 0
-        self._uuids = 0
-        self._random: random.Random | None = None
         self._open: dict[int, Waiting] = {}
-        self._actions: dict[int, Event] = {}
-        self._patched: list[Event] = []
-        self._cancels: list[int] = []
         self._held: deque[Event] = deque()
         self._held_ids: set[int] = set()
         self._fatal: BaseException | None = None
         self._muted = self._timed_out = False  # it failed by a TimeoutError
         self.ran_out = self._raced = 0  # the timer by which it failed; the last that fired in a race
 
-        self.loop = new_loop(self, _seed(instance_id, execution_id))
+        self.loop = new_loop(self, self.drawn.seed)
         self.loop.now_s = self.now_ms / 1000
         self.context = OrchestrationContext(self)
         self._main: NumberedTask[Any] | None = None
-        self._replay(history, len(history) if played is None else played)
+        self._left: Iterator[Event] = iter(history)
+        self._replayed = 0
+        self.seen = len(history) if played is None else played
+        self.caught_up = False
+        self.replay(stop)
 
     # -- for the worker ------------------------------------------------------------------------------------------------
 
@@ -153,18 +156,8 @@ class Execution:
             self.loop.leave()
 
     def take_actions(self) -> list[Action]:
-        """What the code has asked for since the last time: first what to cancel, then the patches, then the rest, all in
-        the order of their numbers. (Of a turn that is committed in parts, the first two have to be in the first part.)
-        """
-        if not (self._cancels or self._patched):  # most of the time
-            actions: list[Action] = list(self._actions.values())
-        else:
-            # Sorted, because anyio cancels the tasks of a group in the order of addresses (`ordering`).
-            actions = [*map(CancelTask, sorted(self._cancels)), *self._patched, *self._actions.values()]
-            self._cancels = []
-            self._patched = []
-        self._actions = {}
-        return actions
+        """What the code has asked for since the last time: see `Wanted.take`."""
+        return self.wanted.take()
 
     def accepts(self, task_id: int, answer: EventType) -> bool:
         """Whether an answer is waited for (HAZARDS 15). Others are to be dropped, and not logged."""
@@ -191,23 +184,34 @@ class Execution:
 
     # -- events --------------------------------------------------------------------------------------------------------
 
-    def _replay(self, history: Sequence[Event], played: int) -> None:
+    def replay(self, stop: Callable[[], bool] | None = None) -> None:
+        """Go on with the replay, until all of the history is done, or `stop` says that it is enough for this time."""
         self.loop.enter()
         try:
-            self._start()
-            for index in range(1, len(history)):
-                self.replaying = index < played
-                if self.outcome is None:
-                    self._take(history[index])
-                else:
-                    self._after_the_end(history[index])
+            if not self._replayed:
+                self._start()
+                next(self._left)
+                self._replayed = 1
+            while events := tuple(islice(self._left, REPLAY_STEP)):
+                for index, event in enumerate(events, self._replayed):
+                    if event.type in SCHEDULED:  # the code schedules it itself
+                        continue
+                    self.replaying = index < self.seen
+                    if self.outcome is None:
+                        self._take(event)
+                    else:
+                        self._after_the_end(event)
+                self._replayed += len(events)
+                if stop is not None and stop():
+                    return
+            self.caught_up = True
             self.replaying = False
             self._check_replay()
         finally:
             self.loop.leave()
 
     def _check_replay(self) -> None:
-        error = self._recorded.check_end(self._actions, self._actions)
+        error = self._recorded.check_end(self.wanted.events, self.wanted.events)
         outcome = self.outcome
         if error is None or self.diverged:
             return
@@ -217,8 +221,7 @@ class Execution:
             self.outcome = Failed(failure)
         else:
             self._finish(Failed(FailureDetails.of(error)))
-        self._actions = {}
-        self._patched = []
+        self.wanted.drop()
 
     @property
     def diverged(self) -> bool:
@@ -243,8 +246,6 @@ class Execution:
     def _take(self, event: Event) -> None:
         """Apply an event and run the code."""
         kind, at_ms, task_id, fields = event
-        if kind in SCHEDULED:  # in a history: the code schedules it itself
-            return
         if self.suspended and kind is not EventType.EXECUTION_RESUMED:
             self._hold(event)
             return
@@ -364,8 +365,8 @@ class Execution:
         if isinstance(outcome, Completed) and self._open and not self.replaying:
             report_unawaited(self.instance_id, self.name, self._open.values())
         for task_id, waiting in list(self._open.items()):
-            if waiting.event.type is _TIMER_CREATED and task_id in self._actions:
-                del self._actions[task_id], self._open[task_id]
+            if waiting.event.type is _TIMER_CREATED and task_id in self.wanted.events:
+                del self.wanted.events[task_id], self._open[task_id]
         pending: dict[int, Waiting] = {task_id: Unanswered(waiting.event) for task_id, waiting in self._open.items()}
         self._drop()
         self._open = pending
@@ -417,7 +418,7 @@ class Execution:
         return event
 
     def _schedule(self, kind: EventType, task_id: int, fields: tuple[Any, ...], *, flat: bool) -> Event:
-        stored = pack_fields(kind, fields)
+        stored = pack_fields(kind, fields, flat=flat)
         self.last_id = task_id
         event = None
         if self._recorded.left:
@@ -430,17 +431,17 @@ class Execution:
             if len(stored) > self.settings.payload_bytes_max:  # (what is in the log already is not too large)
                 raise PayloadTooLarge(describe(kind, copies), len(stored), self.settings.payload_bytes_max)
             event = Event(kind, self.now_ms, task_id, copies)
-            self._actions[task_id] = event
+            self.wanted.schedule(event, stored)
         return event
 
     def abandon(self, task_id: int) -> None:
         """Nobody waits for an answer any more."""
         if self._open.pop(task_id, None) is None or self.dead:
             return
-        if task_id in self._actions:
-            del self._actions[task_id]
+        if task_id in self.wanted.events:
+            del self.wanted.events[task_id]
         elif not self.replaying:
-            self._cancels.append(task_id)
+            self.wanted.cancels.append(task_id)
 
     def leave_open(self, task_id: int) -> None:
         """Nobody waits for an answer any more, but something else will be said about it."""
@@ -470,24 +471,12 @@ class Execution:
             known = not self.replaying or name in self._recorded.patches
             self._patches[name] = known
             if known and name not in self._recorded.patches:
-                self._patched.append(Event(EventType.PATCHED, self.now_ms, 0, (name,)))
+                self.wanted.patches.append(Event(EventType.PATCHED, self.now_ms, 0, (name,)))
         return known
 
     def child_id(self) -> str:
         """An ID for the instance that is scheduled next."""
         return child_id(self.instance_id, self.execution_id, self.last_id + 1)
-
-    def next_uuid_name(self) -> str:
-        """A name that no other UUID of any instance is made of."""
-        self._uuids += 1
-        return f"{self.instance_id}|{self.first_execution_id}|{self._uuids}"
-
-    @property
-    def random(self) -> random.Random:
-        """Random numbers that are the same in a replay."""
-        if self._random is None:
-            self._random = random.Random(f"{self.instance_id}|{self.first_execution_id}")
-        return self._random
 
     # -- for the loop --------------------------------------------------------------------------------------------------
 
@@ -507,8 +496,3 @@ class Execution:
         if isinstance(error, Halted):
             return
         log.error("%s: %s", self.instance_id, context.get("message"), exc_info=error)
-
-
-def _seed(instance_id: str, execution_id: str) -> int:
-    digest = hashlib.blake2b(f"{instance_id}|{execution_id}".encode("utf-8", "replace"), digest_size=8).digest()
-    return int.from_bytes(digest, "big")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from stead.orchestrations._history.errors import NonDeterminismError
 from stead.orchestrations._history.events import FIELDS, SCHEDULED, Event, EventType
-from stead.transport import InvalidInput, get_logger, pack, unpack
+from stead.transport import InvalidInput, get_logger, pack, pack_envelope, unpack
 
 from .stored_form import same_stored, stored_form
 
@@ -132,15 +132,17 @@ class Recorded:
         self.instance_id = instance_id
         self.left: dict[int, Event] = {}
         self.patches: set[str] = set()
+        left, patched = self.left, EventType.PATCHED
         for event in history:
-            if event.type not in SCHEDULED:
+            kind = event.type
+            if kind not in SCHEDULED:
                 continue
-            if event.type is EventType.PATCHED:
+            if kind is patched:
                 self.patches.add(event.fields[0])
             else:
-                self.left[event.task_id] = event
+                left[event.task_id] = event
         self.last_id = max(self.left, default=0)
-        self._scheduled = [_as_asked(event) for event in self.left.values()]
+        self._scheduled = list(self.left.values())
         self._owners: dict[_Key, Event] | None = None  # whose an input is; made when one has changed
 
     def match(self, kind: EventType, task_id: int, stored: bytes) -> Event | None:
@@ -175,7 +177,7 @@ class Recorded:
         owners = self._owners
         if owners is None:
             owners = self._owners = {}
-            for other in self._scheduled:
+            for other in map(_as_asked, self._scheduled):
                 for group in _OWNED[other.type]:
                     owners.setdefault(_key(other, other.fields, group), other)
         for group in _OWNED[event.type]:
@@ -223,10 +225,11 @@ def _as_asked(event: Event) -> Event:
     return event._replace(fields=(asked_ms, purpose))
 
 
-def pack_fields(kind: EventType, fields: tuple[Any, ...]) -> bytes:
-    """The stored form of what the code asks for. Raises `InvalidInput` that names it if it cannot be stored."""
+def pack_fields(kind: EventType, fields: tuple[Any, ...], *, flat: bool = False) -> bytes:
+    """The stored form of what the code asks for; `flat`: all of it is scalars, which are not nested too deep. Raises
+    `InvalidInput` that names it if it cannot be stored."""
     try:
-        return pack(fields)
+        return pack_envelope(fields) if flat else pack(fields)
     except InvalidInput as error:
         raise InvalidInput(describe(kind, fields), error.reason) from error
 

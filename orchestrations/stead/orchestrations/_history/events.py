@@ -174,6 +174,14 @@ def encode_event(event: Event) -> bytes:
     return pack_envelope((int(event.type), event.at_ms, event.task_id, *event.fields))
 
 
+def event_with(event: Event, fields: bytes) -> bytes:
+    """`encode_event`, where the fields (of which there are at most 12) have been packed already, as a list: in msgpack that is
+    a byte that says how many there are, and then one after the other."""
+    head = pack_envelope((int(event.type), event.at_ms, event.task_id))
+    return b"%c%b%b" % (fields[0] + 3, head[1:], fields[1:])
+
+
+_EXECUTION_STARTED = EventType.EXECUTION_STARTED
 _TYPES = {int(event_type): event_type for event_type in EventType}
 
 
@@ -181,16 +189,19 @@ def decode_event(data: bytes) -> Event:
     """The event of its bytes. Raises `InvalidInput` for what is none, or was written by a newer stead."""
     parts: list[Any] = unpack(data)
     is_list = type(parts) is list  # pyright: ignore[reportUnnecessaryComparison]
-    if not is_list or len(parts) < 3 or not all(type(part) is int for part in parts[:3]):
+    if not is_list or len(parts) < 3:
         raise InvalidInput("history", "an entry of it is no event")
-    event_type = _TYPES.get(parts[0])
-    if event_type is EventType.EXECUTION_STARTED and len(parts) < 7:
+    number, at_ms, task_id = parts[:3]
+    if type(number) is not int or type(at_ms) is not int or type(task_id) is not int:
+        raise InvalidInput("history", "an entry of it is no event")
+    event_type = _TYPES.get(number)
+    if event_type is _EXECUTION_STARTED and len(parts) < 7:
         raise InvalidInput("history", "its beginning is not one of an execution")
     if event_type is None:
         raise InvalidInput(
-            "history", f"event type {parts[0]!r} is not known to this version of stead, which has to be updated here"
+            "history", f"event type {number!r} is not known to this version of stead, which has to be updated here"
         )
-    return Event(event_type, parts[1], parts[2], tuple(parts[3:]))
+    return Event(event_type, at_ms, task_id, tuple(parts[3:]))
 
 
 # The first byte of a beginning that tells of the children of those before it: an array of all its fields.

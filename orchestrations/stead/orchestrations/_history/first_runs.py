@@ -12,10 +12,12 @@ from collections.abc import Sequence
 
 from .events import Event, EventType
 
+_MARK = EventType.ORCHESTRATOR_STARTED
+
 
 def as_seen(history: Sequence[Event]) -> Sequence[Event]:
     """A history in which each event has the time at which the code came to it."""
-    marks = [at for at, event in enumerate(history) if event.type is EventType.ORCHESTRATOR_STARTED]
+    marks = [at for at, event in enumerate(history) if event[0] is _MARK]
     if not marks:
         return history
     events = list(history)

@@ -6,10 +6,13 @@ numbers, so that a replay continues from wherever it stopped (HAZARDS 17).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from stead.orchestrations._execution.code import Code
 from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew, Failed
 from stead.orchestrations._history.errors import HistoryTooLong
-from stead.orchestrations._history.events import Event, EventType, encode_event
+from stead.orchestrations._history.events import Event, EventType
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
@@ -25,10 +28,11 @@ LATE_MS = 1_000
 """Events that are older than this when the code comes to them get the time of then. What is younger is on time."""
 
 
-def wake(turn: Turn, *, due: bool = False) -> bool:
+def wake(turn: Turn, *, due: bool = False, stop: Callable[[], bool] | None = None) -> bool:
     """Have the instance's code run through its history, unless it has been; whether it is there now.
 
-    It is not if no code for the instance is registered here (the instance is blocked then), if the time of a scheduled
+    It is not if `stop` said before the end of a long history that it is enough for this time (what is left is work for the
+    next turn), if no code for the instance is registered here (the instance is blocked then), if the time of a scheduled
     start has not come (`due` says that it has), or if the instance was suspended before it began.
     """
     body, record = turn.body, turn.record
@@ -44,14 +48,17 @@ def wake(turn: Turn, *, due: bool = False) -> bool:
     if code is None:
         _block(turn)
         return False
+    seen = _replay(turn, code, stop)
+    execution = body.replay
+    assert execution is not None, "it was made just now, or before"
+    if not execution.caught_up:
+        return False
     if body.blocked:
         body.blocked = False
         turn.effects.unblock(turn.target)
-    history, seen = _come_to_unseen(turn)
-    body.execution = Execution(turn.target, code, history, turn.settings, turn.surroundings.types, seen)
-    body.events = None
+    body.execution, body.replay = execution, None
     # To what this code did otherwise than the history says, mended code will come anew.
-    _saw(turn, seen if body.execution.diverged else len(history))
+    _saw(turn, seen if execution.diverged else record.history_length)
     if not record.begun or record.status is RuntimeStatus.PENDING:
         record.begun = True
         if record.status is RuntimeStatus.PENDING:
@@ -74,8 +81,30 @@ def _come_to_unseen(turn: Turn) -> tuple[list[Event], int]:
         if turn.now_ms - at_ms > LATE_MS:
             late = Event(EventType.ORCHESTRATOR_STARTED, turn.now_ms, 0, (len(history) - seen,))
             turn.log(late)
+            record.unseen += record.begun  # as long as the code has not come to the end: this may be left in the middle
             history.append(late)
     return history, seen
+
+
+def _replay(turn: Turn, code: Code, stop: Callable[[], bool] | None) -> int:
+    """Begin the replay or go on with it; how many events of the history the code had seen before."""
+    body = turn.body
+    if body.replay is not None:
+        body.replay.replay(stop)
+        return body.replay.seen
+    history, seen = _come_to_unseen(turn)
+    body.replay = Execution(turn.target, code, history, turn.settings, turn.surroundings.types, seen, stop)
+    body.events = None
+    return seen
+
+
+def get_ready(turn: Turn) -> None:
+    """A message comes that will wake the instance's code: replay it, as far as this slice of time goes. No more than that:
+    what came of it is found when the message is there, which may be what brings the bad news."""
+    record = turn.record
+    code = turn.surroundings.find_code(record.name, record.version)
+    if code is not None:
+        _replay(turn, code, turn.out_of_time)
 
 
 def settle(turn: Turn) -> None:
@@ -156,7 +185,8 @@ def drive(turn: Turn) -> None:
 def _carry_out(turn: Turn, action: Event) -> bool:
     """Log a scheduled event and bring about what it says; false if the instance has failed by it."""
     try:
-        data = encode_event(action)
+        assert turn.body.execution is not None, "it has asked for it"
+        data = turn.body.execution.wanted.encode(action)
         if len(data) > turn.settings.payload_bytes_max + ENVELOPE_BYTES:
             raise PayloadTooLarge(f"what number {action.task_id} carries", len(data), turn.settings.payload_bytes_max)
         refused = issue(turn, action)

@@ -26,7 +26,7 @@ from stead.transport.describing import text_of
 
 from . import answers, managing
 from .beginning import begin
-from .driving import drive, settle, wake
+from .driving import drive, get_ready, settle, wake
 from .ending import end
 from .issuing import send_small
 from .starting import on_start
@@ -53,6 +53,10 @@ _HANDLERS: dict[str, Callable[[Turn, Pending], None]] = {
     _messages.WAIT: managing.on_wait,
     _messages.GO_ON: answers.on_go_on,
 }
+
+
+# What wakes the code of an instance that has begun.
+_WAKING = frozenset({_messages.EVENT, _messages.TASK, _messages.TIMER, _messages.SUSPEND, _messages.GO_ON})
 
 
 class OrchestrationKind:
@@ -110,6 +114,8 @@ class OrchestrationKind:
             pending = queue[0]
             effects.running = pending
             turn.now_ms = now_ms()
+            if body.execution is None and not self._is_ready(turn, pending):
+                break
             self._take(turn, pending)
             queue.popleft()
             effects.consume(activation, pending)
@@ -123,6 +129,17 @@ class OrchestrationKind:
                 break
         self._settle(turn)
         return None
+
+    def _is_ready(self, turn: Turn, pending: Pending) -> bool:
+        """Replay the code for a message that will wake it; false if that takes longer than this slice of time."""
+        if _will_wake(turn, pending):
+            try:
+                get_ready(turn)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
+                _break_down(turn, error)
+        return not turn.body.replaying
 
     def _caught_up(self, turn: Turn) -> bool:
         """Finish what a turn left, before the next message; false if there is no room for it yet.
@@ -142,7 +159,10 @@ class OrchestrationKind:
         turn.flush()
         body = turn.body
         if body.has_work:
+            following = turn.activation.next
             turn.activation.more = True
+            if body.replaying and following is not None and _will_wake(turn, following):
+                return  # that message takes it there
             if not body.asked:  # should this be another worker's business then, this message takes it there
                 body.asked = True
                 send_small(turn, turn.target, _messages.GO_ON, [])
@@ -222,8 +242,16 @@ def _go_on(turn: Turn) -> None:
             turn.effects.unblock(turn.target)
     elif body.execution is not None:
         drive(turn)
+    elif (following := turn.activation.next) is not None and _will_wake(turn, following):
+        get_ready(turn)
     else:
-        wake(turn)
+        wake(turn, stop=turn.out_of_time)
+
+
+def _will_wake(turn: Turn, pending: Pending) -> bool:
+    """Whether a message is sure to wake the code of the instance."""
+    body = turn.body
+    return turn.running and turn.record.begun and not body.deferred and pending.message.operation in _WAKING
 
 
 def _break_down(turn: Turn, error: BaseException) -> None:

@@ -47,7 +47,8 @@ class Body:
     """
 
     __slots__ = (
-        "actions", "asked", "blocked", "deferred", "events", "execution", "ledger", "log", "packed", "record", "to_feed"
+        "actions", "asked", "blocked", "deferred", "events", "execution", "ledger", "log", "packed", "record", "replay",
+        "to_feed"
     )  # fmt: skip
 
     def __init__(self, record: InstanceRecord | None, log: Sequence[bytes], events: Sequence[Event]) -> None:
@@ -57,6 +58,7 @@ class Body:
         self.events: Sequence[Event] | None = events or None  # the decoded log, until the code has been run through it
         self.packed: bytes | None = None  # the record's bytes, if it did not change since
         self.execution: Execution | None = None
+        self.replay: Execution | None = None  # what will be its execution, on its way through the history
         self.actions: deque[Event] = deque()  # what the code wants and is not logged yet
         self.to_feed: deque[tuple[int, Event]] = (
             deque()
@@ -68,7 +70,12 @@ class Body:
     @property
     def has_work(self) -> bool:
         """Whether it has to go on without a message."""
-        return bool(self.actions or self.to_feed or self.deferred)
+        return bool(self.actions or self.to_feed or self.deferred) or self.replaying
+
+    @property
+    def replaying(self) -> bool:
+        """Whether its code is on its way through the history. Once it has come to the end, the next message wakes it."""
+        return self.replay is not None and not self.replay.caught_up
 
     def history(self) -> list[Event]:
         """The events of the history so far."""
@@ -79,7 +86,8 @@ class Body:
 
     def drop_code(self) -> None:
         """Forget the code; a replay brings it back."""
-        execution, self.execution = self.execution, None
+        execution, self.execution = self.execution or self.replay, None
+        self.replay = None
         self.actions.clear()
         self.to_feed.clear()
         if execution is not None:
@@ -126,6 +134,11 @@ class Turn:
         """Whether what is left has to wait for another commit or another slice of time."""
         effects = self.effects
         return effects.full or effects.elapsed() >= effects.stop_at
+
+    def out_of_time(self) -> bool:
+        """Whether this slice of time is over. A turn that is taken alone, because of what it may do, has none."""
+        effects = self.effects
+        return effects.elapsed() >= effects.stop_at and not effects.one_turn
 
     def new_id(self) -> str:
         """An ID that no other execution has, nor its first eight characters another one of this instance."""
