@@ -115,7 +115,9 @@ class Execution:
         self.custom_status_set = False
         self.suspended = False
         self.dead = False
-        self.replaying = played is None or played > 0
+        self.seen = len(history) if played is None else played
+        self.replaying = self.seen > 0
+        self._replayed, self.caught_up = 0, False
         self.mailbox = Mailbox()
         self.critical = CriticalSections()
         self.continued: tuple[Any, str | None, bool] | None = None
@@ -135,9 +137,6 @@ class Execution:
         self.context = OrchestrationContext(self)
         self._main: NumberedTask[Any] | None = None
         self._left: Iterator[Event] = iter(history)
-        self._replayed = 0
-        self.seen = len(history) if played is None else played
-        self.caught_up = False
         self.replay(stop)
 
     # -- for the worker ------------------------------------------------------------------------------------------------
