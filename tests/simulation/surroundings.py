@@ -9,6 +9,7 @@ import secrets
 from simulation.ledger import TARGETS
 from simulation.world import make_settings
 from stead.transport import ConnectionLost, ManualClock, MemoryStore, ServerChanged, Store, partition_of
+from stead.transport._memory.well_formed import ill_formed
 from stead.transport._redis.keys import Keys
 from stead.transport._redis.store import RedisStore
 from support.valkey_server import ValkeyServer
@@ -51,6 +52,9 @@ class MemorySurroundings:
 
     async def dump(self) -> object:
         return copy.deepcopy(self._memory._state)
+
+    def check(self) -> None:
+        assert ill_formed(self._memory._state) is None, ill_formed(self._memory._state)
 
 
 class ServerSurroundings:
@@ -95,3 +99,6 @@ class ServerSurroundings:
 
     async def dump(self) -> object:
         return await asyncio.to_thread(self._server.dump)
+
+    def check(self) -> None:
+        """What is on the server is looked at by `waiting` and `dump`."""

@@ -12,7 +12,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from stead.entities import Registry, Worker
+from stead.entities._partition.well_formed import ill_formed
 from stead.transport import Fault, ManualClock, MemoryStore, Settings
+from stead.transport._memory.well_formed import ill_formed as ill_formed_hub
 from support.dying_worker import die
 
 WORKERS = 3
@@ -68,7 +70,17 @@ class WholeWorld:
         await asyncio.sleep(0.0002)  # what insists, what drains and what runs in threads waits for real time
         self.clock.advance_to(self.clock.now_ms() + 100)
 
+    def check(self) -> None:
+        """What workers and the hub hold is well formed, whenever one looks."""
+        fault = ill_formed_hub(self.store._state)
+        assert fault is None, fault
+        for worker in self.workers:
+            for partition in worker._board.partitions.values() if worker._board is not None else ():
+                fault = ill_formed(partition)
+                assert fault is None, fault
+
     async def pass_some_time(self) -> None:
+        self.check()
         for _ in range(self.chance.choice([0, 1, 2, 5, 30])):
             await asyncio.sleep(0)
         if self.chance.random() < 0.4:

@@ -20,6 +20,7 @@ from stead.entities._message.envelope import Failure
 from stead.entities._partition.activation import Blocked, Kind
 from stead.entities._partition.building import Unstorable
 from stead.entities._partition.partition import Environment, Partition, Started
+from stead.entities._partition.well_formed import ill_formed
 from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Commit, CommitVerdict, ConnectionLost, ServerChanged, Settings, Store
 
@@ -380,7 +381,7 @@ class SimWorker:
     def check(self) -> None:
         """What must hold in memory at any time."""
         for partition in self.partitions.values():
-            assert partition.runnable >= 0
+            assert ill_formed(partition) is None, ill_formed(partition)
             for activation in partition.activations.values():
                 heard = sum(not pending.from_park for pending in activation.mailbox)
                 limit = self._settings.mailbox_length_max

@@ -66,6 +66,10 @@ class Surroundings(Protocol):
         """Everything in the store, to compare."""
         ...
 
+    def check(self) -> None:
+        """What is in the store is well formed, as far as that can be seen."""
+        ...
+
 
 class World:
     """See the module's head."""
@@ -281,6 +285,7 @@ class World:
         await self._try(action())
         for worker in self.workers:
             worker.check()
+        self._surroundings.check()
 
     async def _try(self, step: Awaitable[None]) -> None:
         try:

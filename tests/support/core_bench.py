@@ -73,6 +73,7 @@ class ListKind:
 
     def _end(self, activation: Activation, effects: Effects, error: BaseException | None) -> None:
         pending = activation.runs.popleft()
+        activation.current = None
         message = pending.message
         if error is not None or message.operation == "fail":
             effects.fail(pending, Failure("operation", "ValueError", str(error)))

@@ -29,6 +29,7 @@ from stead.orchestrations._history.events import NAMES, Event, decode_event
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import StartMessage, encode_start
 from stead.orchestrations._history.record import InstanceRecord, decode_record
+from stead.orchestrations._history.well_formed import ill_formed
 from stead.orchestrations._instance.kind import OrchestrationKind
 from stead.transport import Commit, Reuse, Settings, Timer
 from support.core_bench import built
@@ -196,11 +197,19 @@ class KindHub:
         commit = self.build()
         self.commits.append(commit)
         self._apply(commit)
+        self.check()
         if self.forgetful:
             for target, activation in list(self.activations.items()):
                 if not (activation.mailbox or activation.express or activation.more):
                     self.kind.forget(activation)
                     del self.activations[target]
+
+    def check(self) -> None:
+        """What is stored of instances is well formed; of those that have been purged nothing is left."""
+        for instance_id, state in self.states.items():
+            fault = ill_formed(decode_record(state), self.history(instance_id))
+            assert fault is None, f"{instance_id}: {fault}"
+        assert all(target in self.states for target, log in self.logs.items() if log), "a history has no record"
 
     def _apply(self, commit: Commit) -> None:
         consumed = set(commit.consumed)

@@ -6,4 +6,5 @@ targets has to be able to do. `intake` brings messages and records in, `partitio
 
 The rest is about bad days: `parking` is where messages wait that are too many, `suspects` are those that may have
 ended a worker, `blame` is for turns that fail in stead itself, `refusal` is the kind of targets that cannot exist.
+`well_formed` says for tests what holds between two steps.
 """

@@ -4,5 +4,5 @@ In which order to read it: `events` is what a history consists of, `record` the 
 `messages` what instances are told. `ids` are those that follow from others, `data` is how what people give is stored. Told
 from a history: `ledger` (what is open in it), `waits` (for what it waits, for people), `first_runs` (when the code came to
 what), `status` (what people see of it), `export` (as JSON and back). `failures` is an error as data, `errors` are those that
-users catch.
+users catch. `well_formed` says for tests what holds between two commits.
 """

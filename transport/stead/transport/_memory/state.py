@@ -181,7 +181,8 @@ class Delivery:
 class Queue:
     """The shared tasks of a queue, as a server's stream with a consumer group.
 
-    Invariant: every key of `taken` is at most `delivered`.
+    Invariant: `tasks` holds every entry of the stream, and every key of `taken` and of `before`. A task that was taken when it
+    came is in `taken` although it is after `delivered`.
     """
 
     stream: Stream = field(default_factory=Stream)  # of the partitions and IDs of tasks
