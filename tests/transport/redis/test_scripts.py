@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from typing import Any, cast, get_args, get_type_hints
 
+import hiredis
+import msgpack
 import pytest
 
-from stead.transport._redis.scripts import ALL, COMMIT, ENQUEUE, ENQUEUE_FREEING, LIVING, RIGHTS, Script
+from stead.transport import Commit, HubLayout, LogWrite, Reply, SentStart, Task, Timer, Unpark
+from stead.transport._redis import commit_signature, signatures
+from stead.transport._redis.commit import pack_commit
+from stead.transport._redis.keys import Keys
+from stead.transport._redis.scripts import (
+    ALL,
+    COMMIT,
+    ENQUEUE,
+    ENQUEUE_FREEING,
+    LIVING,
+    RIGHTS,
+    Script,
+    packed_argument,
+)
+from stead.transport._redis.signature import Nothing, Signature, constants_of, fields_of
+
+KEYS = Keys(HubLayout("hub", "id", 4, 2, "direct", 1, 0))
 
 _FORBIDDEN = re.compile(r"call\('(?:HSET|HDEL|XADD|XDEL|XTRIM|ZADD|ZREM|SET|PEXPIRE|DEL|UNLINK)'")
 
 
-def head(script: Script) -> str:
+def head(script: Script[Any]) -> str:
     return "\n".join(line for line in script.source.splitlines() if line.startswith("--"))
 
 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
-def test_the_head_lists_keys_arguments_answer_and_errors(script: Script) -> None:
-    for word in ("-- KEYS  ", "-- ARGV  ", "-- Gives ", "-- Errors: "):
+def test_the_head_lists_keys_answer_and_errors(script: Script[Any]) -> None:
+    for word in ("-- KEYS  ", "-- Gives ", "-- Errors: "):
         assert word in head(script)
 
 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
-def test_only_enqueue_may_be_refused_when_memory_is_full(script: Script) -> None:
+def test_only_enqueue_may_be_refused_when_memory_is_full(script: Script[Any]) -> None:
     first = script.source.splitlines()[0]
     if script is ENQUEUE:
         assert first == "#!lua"
@@ -42,14 +63,14 @@ def test_what_frees_memory_gets_in_by_the_same_script_with_another_first_line() 
 
 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
-def test_no_inbox_is_ever_deleted_because_it_keeps_the_last_id(script: Script) -> None:
+def test_no_inbox_is_ever_deleted_because_it_keeps_the_last_id(script: Script[Any]) -> None:
     deletions = re.findall(r"call\('(?:DEL|UNLINK|RENAME)'[^)]*\)", script.source)
     assert deletions == (["call('UNLINK', log)"] if script is COMMIT else [])
 
 
 @pytest.mark.hazard(4)
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
-def test_every_key_is_checked_before_the_first_write(script: Script) -> None:
+def test_every_key_is_checked_before_the_first_write(script: Script[Any]) -> None:
     for body in script.source.split("-- KEYS  ")[1:]:  # of each file of which it is made
         writes = [
             match.start() for match in re.finditer(r"(?:call|in_pieces)\('(?:HSET|XADD|ZADD|SET|HDEL|XDEL|ZREM)'", body)
@@ -58,3 +79,230 @@ def test_every_key_is_checked_before_the_first_write(script: Script) -> None:
         if writes:
             assert checks
             assert max(checks) < min(writes)
+
+
+# -- both sides mean the same ------------------------------------------------------------------------------------------
+
+_WORD = re.compile(r"(?<![.\w'])[A-Za-z_]\w*")
+
+
+def own_text(script: Script[Any]) -> str:
+    """A script's own file: its head and its body, without what is put before it."""
+    name = script.name.removesuffix("_freeing")
+    return (files("stead.transport") / "_redis" / "lua" / f"{name}.lua").read_text("utf-8")
+
+
+def words_of(script: Script[Any]) -> set[str]:
+    code = "\n".join(line.partition("--")[0] for line in own_text(script).splitlines())
+    return set(_WORD.findall(re.sub(r"'[^']*'", "''", code)))
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_no_script_counts_its_arguments_or_keys(script: Script[Any]) -> None:
+    assert not re.search(r"ARGV|cmsgpack|KEYS\[\d", own_text(script))
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_a_script_uses_every_argument_and_field_that_it_is_given(script: Script[Any]) -> None:
+    signature = script.signature
+    given = [*fields_of(signature.arguments), *(name for row in signature.rows for name in constants_of(row))]
+    assert len(given) == len(set(given))
+    unused = set(given) - words_of(script)
+    # `keep_tasks` gets the same rows as `give_back_tasks`, which writes entries anew.
+    assert unused == ({"HOLDING_PARTITION"} if script.name == "keep_tasks" else set())
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_a_script_uses_no_name_of_a_field_that_it_is_not_given(script: Script[Any]) -> None:
+    given = {name for row in script.signature.rows for name in constants_of(row)} | {"MORE_KEYS", "KEYS"}
+    assert {word for word in words_of(script) if word.isupper()} <= given
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_no_argument_has_the_name_of_a_key_or_of_what_scripts_share(script: Script[Any]) -> None:
+    arguments = set(fields_of(script.signature.arguments))
+    shared = set(re.findall(r"^local (?:function )?(\w+)", script.source.partition("-- KEYS  ")[0], re.MULTILINE))
+    named = [name for name in shared if f"local function {name}(" in script.source]
+    assert not arguments & (set(script.signature.kinds) - {"record"} | set(named) | {"call", "unpack", "redis"})
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_the_head_names_the_keys_as_the_signature_does_with_their_types(script: Script[Any]) -> None:
+    listed = re.search(r"-- KEYS  (.*?)\n-- Gives", own_text(script), re.DOTALL)
+    assert listed
+    found = dict(re.findall(r"\b\d+ (\w+) \((\w+)", listed[1]))
+    declared = {name: kind for name, kind in script.signature.kinds.items() if name != "record" and kind != "any"}
+    assert {name: found.get(name) for name in declared if script.signature.keys} == (
+        declared if script.signature.keys else {}
+    )
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_a_script_checks_the_types_of_the_keys_that_it_is_given(script: Script[Any]) -> None:
+    text = own_text(script)
+    for name, kind in script.signature.kinds.items():
+        if kind == "any" or (script.name == "commit" and name == "lease"):  # a commit finds out by reading it
+            continue
+        if name == "record" and script.name != "join_hub":
+            assert "check_hub(hub_id)" in text  # which looks at its type too
+            continue
+        listed = re.search(rf"ipairs\({{[^}}]*\b{name}\b[^}}]*}}\) do check\(key, '{kind}'\)", text)
+        assert listed or f"check({name}, '{kind}')" in text
+
+
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_what_a_script_gives_has_as_many_parts_as_its_declared_answer(script: Script[Any]) -> None:
+    given = set(_lengths_of_answers(own_text(script))) - {1}  # {0}: it did nothing
+    answer = script.signature.answer
+    if answer is not None:
+        assert len(fields_of(answer)) in given
+        assert given <= {2, len(fields_of(answer))}  # {-1, commit ID}
+    else:
+        assert given == ({2, 3} if script.name.startswith("enqueue") else set())  # a refused start is told in a third
+
+
+def _lengths_of_answers(text: str) -> Iterator[int]:
+    """Of each table that is returned how many parts it has."""
+    for found in re.finditer(r"\breturn \{", "\n".join(line.partition("--")[0] for line in text.splitlines())):
+        depth, commas = 0, 0
+        for letter in found.string[found.end() - 1 :]:
+            depth += (letter in "({[") - (letter in ")}]")
+            commas += letter == "," and depth == 1
+            if depth == 0:
+                break
+        yield commas + 1
+
+
+def _rows_in(hint: Any) -> Iterator[Any]:
+    if isinstance(hint, type) and issubclass(hint, tuple):
+        yield hint
+        for inner in get_type_hints(cast("Any", hint)).values():
+            yield from _rows_in(inner)
+    for inner in get_args(hint):
+        yield from _rows_in(inner)
+
+
+def test_the_rows_of_arguments_have_names_in_lua() -> None:
+    declared: list[Any] = [
+        value for value in (*vars(signatures).values(), commit_signature.COMMIT) if isinstance(value, Signature)
+    ]
+    for signature in declared:
+        within = set(_rows_in(signature.arguments)) - {signature.arguments}
+        assert within == set(signature.rows)
+
+
+def test_arguments_are_packed_as_a_list_of_their_values() -> None:
+    given = signatures.Enqueue(
+        "0", "-1", "1", 60_000, 10, [b"a", b"b"], [signatures.Starting(1, "@x", b"id", 2)], "hub"
+    )
+    plain = ["0", "-1", "1", 60_000, 10, [b"a", b"b"], [[1, "@x", b"id", 2]], "hub"]
+    assert packed_argument(given) == packed_argument(plain)
+
+
+def test_a_call_with_too_few_keys_is_not_made() -> None:
+    with pytest.raises(AssertionError):
+        LIVING.call([b"only one"], Nothing())
+
+
+def given_to_a_commit(commit: Commit) -> tuple[list[bytes], Any]:
+    """The keys of a commit's command and its arguments, as the server gets them."""
+    reader = hiredis.Reader()
+    reader.feed(pack_commit(KEYS, commit, 101, 102))
+    _, _, count, *words = reader.gets()
+    assert len(words) == int(count) + 1
+    return words[:-1], named(commit_signature.WriteCommit, cast("Any", msgpack).unpackb(words[-1], raw=True))
+
+
+def named(kind: Any, values: Sequence[Any]) -> Any:
+    """What came from the wire, where all texts are bytes, with the names of its parts."""
+    return kind(*values)
+
+
+def test_each_part_of_a_commit_has_the_name_under_which_the_script_knows_it() -> None:
+    commit = Commit(
+        1,
+        b"token",
+        b"previous",
+        b"id",
+        consumed=[b"1-0"],
+        states=[("@a@1", b"record")],
+        created=["@created@1"],
+        deleted=["@deleted@1"],
+        timers=[Timer(b"timer", 5, b"due")],
+        cancelled=[b"cancelled"],
+        sends=[(2, b"first"), (3, b"other"), (2, b"second")],
+        replies=[Reply(0, "client", b"reply")],
+        dead=[b"letter"],
+        unparked=[Unpark("@parked@1", [b"2-0"], True)],
+        blocked=[("@blocked@1", "reason")],
+        unblocked=["@unblocked@1"],
+        suspect_passed=True,
+    )
+    keys, given = given_to_a_commit(commit)
+    own = KEYS.partitions[1]
+    assert keys[: len(commit_signature.COMMIT.kinds)] == [getattr(own, name) for name in commit_signature.COMMIT.kinds]
+    parts = given._asdict()
+    assert [(keys[send[0] - 1], send[1]) for send in parts.pop("sends")] == [
+        (KEYS.partitions[2].inbox, [b"first", b"second"]),
+        (KEYS.partitions[3].inbox, [b"other"]),
+    ]
+    assert [(keys[reply[0] - 1], reply[1]) for reply in parts.pop("replies")] == [(KEYS.reply(0, "client"), [b"reply"])]
+    (unparking,) = (named(commit_signature.Unparking, park) for park in parts.pop("unparked"))
+    assert keys[unparking.park - 1] == own.park("@parked@1")
+    assert unparking[1:] == (b"@parked@1", [b"2-0"])
+    assert parts == {
+        "token": b"token",
+        "previous": b"previous",
+        "commit_id": b"id",
+        "consumed": [b"1-0"],
+        "states": [b"@a@1", b"record"],
+        "created": [b"@created@1"],
+        "deleted": [b"@deleted@1"],
+        "new_timers": [b"timer", b"5", b"due"],
+        "letters": [b"letter"],
+        "now_blocked": [b"@blocked@1", b"reason"],
+        "unblocked": [b"@unblocked@1"],
+        "cancelled": [b"cancelled"],
+        "suspect_passed": 1,
+        "clear_running": 0,
+        "letters_max": 101,
+        "reply_keep_ms": 102,
+        "replies_max": 100_000,
+        "instances": 0,
+    }
+
+
+def test_so_has_each_part_of_what_instances_do() -> None:
+    commit = Commit(
+        1,
+        b"token",
+        b"previous",
+        b"id",
+        deleted=["ended"],
+        logs=[LogWrite("i", [b"event"], reset=True)],
+        tasks=[Task(b"own", "q", False, b"mine"), Task(b"shared", "q", True, b"ours")],
+        dropped=[b"dropped"],
+        sends=[(2, b"before")],
+        starts=[SentStart(2, "child", b"message", b"begin", place=1)],
+        started=[("began", b"its message")],
+    )
+    keys, given = given_to_a_commit(commit)
+    assert given.instances != 0
+    instances = named(commit_signature.Instances, given.instances)
+    own, other = KEYS.partitions[1], KEYS.partitions[2]
+    assert keys[instances.tasks - 1 : instances.tasks + 2] == [own.tasks, own.tries, own.starts]
+    ((log, reset, events),) = instances.logs
+    assert (keys[log - 1], reset, events) == (own.log("i"), 1, [b"event"])
+    mine, ours = (named(commit_signature.NewTask, task) for task in instances.new_tasks)
+    assert mine == (b"own", 0, b"mine")
+    assert (ours.task_id, keys[ours.queue - 1], ours.payload) == (b"shared", KEYS.queue("q"), b"ours")
+    assert instances.dropped == [b"dropped"]
+    (reservation,) = (named(commit_signature.Reservation, new) for new in instances.reservations)
+    assert keys[reservation.starts - 1] == other.starts
+    assert (reservation.target, reservation.message_id) == (b"child", b"message")
+    assert given.sends[reservation.send - 1][1][reservation.place - 1] == b"begin"
+    assert instances.started == [b"began", b"its message"]
+    assert instances.partition == b"1"
+    ((into, members),) = instances.listed
+    assert (keys[into - 1], members) == (other.index, [0, b"child"])
+    assert instances.doubtful == [b"ended", b"began"]

@@ -11,7 +11,32 @@ from stead.transport._contract.records import StreamId, Taken
 
 from .base import RedisBase, concerning, is_owner
 from .keys import Keys
-from .scripts import COMPLETE, GIVEBACK, KEEP, MARK, OPEN, RETAKE, SHARE, TAKE, command
+from .scripts import (
+    COMPLETE_TASK,
+    GIVE_BACK_TASKS,
+    KEEP_TASKS,
+    MARK_TASK,
+    OPEN_QUEUES,
+    RETAKE_TASKS,
+    SHARE_TASKS,
+    TAKE_TASKS,
+    command,
+)
+from .signatures import (
+    CompleteTask,
+    Holding,
+    Holdings,
+    MarkTask,
+    OpenQueues,
+    RetakeTasks,
+    Shared,
+    ShareTasks,
+    Sharing,
+    TakenRow,
+    TakenRows,
+    TakeTasks,
+    Tried,
+)
 
 # A worker that has nothing from a queue and has not asked for so long is forgotten there: names are drawn anew.
 _FORGET_MS = 3_600_000
@@ -40,8 +65,9 @@ class TaskSide(RedisBase):
         """
         keys = self._keys.partitions[partition]
         with concerning(partition):
-            answer = await self._commits.one(MARK.packed((keys.lease, keys.tasks, keys.tries), token, task_id))
-            return int(answer[1]) if is_owner(partition, answer) else None
+            mark = MARK_TASK.call((keys.lease, keys.tasks, keys.tries), MarkTask(token, task_id))
+            answer = await self._commits.one(mark)
+            return int(Tried(*answer).tries) if is_owner(partition, answer) else None
 
     async def share_tasks(
         self, partition: int, token: bytes, worker: str, tasks: Sequence[tuple[bytes, str]]
@@ -51,13 +77,13 @@ class TaskSide(RedisBase):
         """
         keys = self._keys.partitions[partition]
         names = _Names(keys.lease, keys.tasks)
-        wanted = [(task_id, names.place(self._keys.queue(queue))) for task_id, queue in tasks]
+        wanted = [Sharing(task_id, names.place(self._keys.queue(queue))) for task_id, queue in tasks]
         with concerning(partition):
-            answer = await self._commits.one(SHARE.packed(names.names, token, worker, str(partition), wanted))
+            share = SHARE_TASKS.call(names.names, ShareTasks(token, worker, str(partition), wanted))
+            answer = await self._commits.one(share)
             if not is_owner(partition, answer):
                 return None
-        entries: list[StreamId] = answer[1]
-        return entries
+        return Shared(*answer).entries
 
     # -- shared queues -------------------------------------------------------------------------------------------------
 
@@ -65,7 +91,7 @@ class TaskSide(RedisBase):
         """Get ready to take tasks from these queues. May be repeated."""
         if queues:
             names = [*(self._keys.queue(queue) for queue in queues), self._keys.record]
-            await self._queries.one(OPEN.call(names, _FORGET_MS, self._layout.hub_id))
+            await self._queries.one(OPEN_QUEUES.call(names, OpenQueues(_FORGET_MS, self._layout.hub_id)))
 
     async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
         """Take at most `count` shared tasks, waiting up to `block_ms` when there are none. One call at a time. Tasks that
@@ -83,17 +109,17 @@ class TaskSide(RedisBase):
         loop = asyncio.get_running_loop()
         deadline = loop.time() + block_ms / 1000
         while True:
-            take = TAKE.packed((*keys, self._keys.record), worker, count, self._layout.hub_id)
-            rows, delivered = await self._takes.one(take)
-            taken = await self._with_payloads(queues, rows)
+            take = TAKE_TASKS.call((*keys, self._keys.record), TakeTasks(worker, count, self._layout.hub_id))
+            found = TakenRows(*await self._takes.one(take))
+            taken = await self._with_payloads(queues, found.taken)
             if taken:
                 return taken
             left_ms = int((deadline - loop.time()) * 1000)
-            if rows:
+            if found.taken:
                 continue  # nobody wants those any more, but there may be others
             if left_ms <= 0:
                 return []
-            wait = command(b"XREAD", b"COUNT", 1, b"BLOCK", left_ms, b"STREAMS", *keys, *delivered)
+            wait = command(b"XREAD", b"COUNT", 1, b"BLOCK", left_ms, b"STREAMS", *keys, *found.delivered)
             await self._takes.one(wait, block_ms=left_ms)
 
     async def retake_tasks(self, queues: Sequence[str], worker: str, idle_ms: int, count: int) -> list[Taken]:
@@ -101,18 +127,18 @@ class TaskSide(RedisBase):
         if not queues:
             return []
         names = [*(self._keys.queue(queue) for queue in queues), self._keys.workers, self._keys.record]
-        retake = RETAKE.packed(names, worker, idle_ms, count, self._layout.hub_id)
+        retake = RETAKE_TASKS.call(names, RetakeTasks(worker, idle_ms, count, self._layout.hub_id))
         return await self._with_payloads(queues, await self._queries.one(retake))
 
-    async def _with_payloads(self, queues: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Taken]:
+    async def _with_payloads(self, queues: Sequence[str], answer: Sequence[Sequence[Any]]) -> list[Taken]:
         """The tasks of entries that were taken. Entries whose tasks are gone, or are elsewhere, are let go of."""
         stale: list[bytes] = []
-        rows = [row for row in rows if self._names_a_task(queues[int(row[0]) - 1], row, stale)]
-        read = [command(b"HGET", self._keys.partitions[int(row[2])].tasks, row[3]) for row in rows]
+        rows = [row for row in map(TakenRow._make, answer) if self._names_a_task(queues[row.queue - 1], row, stale)]
+        read = [command(b"HGET", self._keys.partitions[int(row.partition)].tasks, row.task_id) for row in rows]
         taken: list[Taken] = []
         answers = await self._queries.run(read, each=True) if read else ()
         for (place, entry, partition, task_id, deliveries), kept in zip(rows, answers, strict=True):
-            queue = queues[int(place) - 1]
+            queue = queues[place - 1]
             if isinstance(kept, KeyDamaged):
                 self._left_out.note("partitions", str(int(partition)), kept)  # to be taken over when it is mended
             elif kept is not None and kept.startswith(b"S" + entry + b":"):
@@ -125,7 +151,7 @@ class TaskSide(RedisBase):
             await self._queries.run(stale)
         return taken
 
-    def _names_a_task(self, queue: str, row: Sequence[Any], stale: list[bytes]) -> bool:
+    def _names_a_task(self, queue: str, row: TakenRow, stale: list[bytes]) -> bool:
         """Whether an entry of a queue says whose task it is. Others may know what it is, but it must not go round for ever."""
         _, entry, partition, _, deliveries = row
         if partition.isdigit() and len(partition) < 6 and int(partition) < self._layout.partitions:
@@ -142,7 +168,7 @@ class TaskSide(RedisBase):
             return []
         rows = _Rows(self._keys, taken)
         names = (*rows.names, self._keys.record)
-        keep = KEEP.packed(names, worker, rows.queues, rows.hashes, rows.rows, self._layout.hub_id)
+        keep = KEEP_TASKS.call(names, Holdings(worker, rows.queues, rows.hashes, rows.rows, self._layout.hub_id))
         lost = await self._queries.one(keep)
         return [taken[int(place) - 1].task_id for place in lost]
 
@@ -153,9 +179,8 @@ class TaskSide(RedisBase):
         if not taken:
             return 0
         rows = _Rows(self._keys, taken)
-        numbered = [(*row, str(task.partition)) for row, task in zip(rows.rows, taken, strict=True)]
         names = (*rows.names, self._keys.record)
-        give = GIVEBACK.packed(names, worker, rows.queues, rows.hashes, numbered, self._layout.hub_id)
+        give = GIVE_BACK_TASKS.call(names, Holdings(worker, rows.queues, rows.hashes, rows.rows, self._layout.hub_id))
         return int(await self._queries.one(give))
 
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
@@ -168,7 +193,7 @@ class TaskSide(RedisBase):
             names.append(self._keys.queue(taken.queue))
         entry = taken.entry if taken is not None else b""
         with concerning(partition):
-            return bool(await self._queries.one(COMPLETE.call(names, task_id, payload, entry)))
+            return bool(await self._queries.one(COMPLETE_TASK.call(names, CompleteTask(task_id, payload, entry))))
 
 
 class _Names:
@@ -193,10 +218,10 @@ class _Rows:
         names = _Names()
         queues: dict[int, None] = {}
         hashes: dict[int, None] = {}
-        self.rows: list[tuple[int, int, StreamId, bytes]] = []
+        self.rows: list[Holding] = []
         for task in taken:
             queue = names.place(keys.queue(task.queue))
             tasks = names.place(keys.partitions[task.partition].tasks)
             queues[queue] = hashes[tasks] = None
-            self.rows.append((queue, tasks, task.entry, task.task_id))
+            self.rows.append(Holding(queue, tasks, task.entry, task.task_id, str(task.partition)))
         self.names, self.queues, self.hashes = names.names, list(queues), list(hashes)

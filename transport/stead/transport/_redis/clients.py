@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeAlias, TypeVar, cast
 
 from stead.transport._contract.errors import KeyDamaged, SourceSuperseded
 from stead.transport._contract.records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
@@ -11,7 +11,8 @@ from stead.transport._contract.records import Batch, EnqueueResult, InstanceView
 from .answers import ReplyError
 from .base import RedisBase, concerning, of_step
 from .listing import Listing, end_of, next_after
-from .scripts import ENQUEUE, ENQUEUE_FREEING, SOURCE, command
+from .scripts import ENQUEUE, ENQUEUE_FREEING, OPEN_SOURCE, command
+from .signatures import Enqueue, Opened, OpenSource, Starting
 
 _V = TypeVar("_V")
 _Members: TypeAlias = Sequence[tuple[bytes, int]]  # targets, each with its partition
@@ -33,35 +34,37 @@ class ClientSide(RedisBase):
     def _enqueue_command(self, batch: Batch) -> bytes:
         keys = self._keys.partitions[batch.partition]
         names: tuple[bytes, ...] = (keys.inbox, keys.session(batch.session), keys.lease)
-        starts: Any = 0
+        starting: Sequence[Starting] | Literal[0] = 0
         if batch.starts:
             names += (keys.starts, keys.state, keys.index)
-            starts = [(start.position + 1, start.target, start.message_id, int(start.reuse)) for start in batch.starts]
+            starting = [
+                Starting(start.position + 1, start.target, start.message_id, int(start.reuse)) for start in batch.starts
+            ]
         script = ENQUEUE_FREEING if batch.freeing else ENQUEUE
-        return script.packed(
-            (*names, self._keys.record),
+        arguments = Enqueue(
             str(batch.incarnation),
             str(batch.previous),
             str(batch.last),
             batch.keep_ms,
             batch.backlog_max,
             batch.payloads,
-            starts,
+            starting,
             self._layout.hub_id,
         )
+        return script.call((*names, self._keys.record), arguments)
 
     async def open_source(self, partition: int, source: str, incarnation: int, keep_ms: int) -> int:
         """Become the producer of a source for a partition; gives the last sequence number accepted (-1: none)."""
         session = self._keys.partitions[partition].session(f"source:{source}")
         names = (session, self._keys.record)
-        opening = SOURCE.packed(names, str(incarnation), keep_ms, self._layout.hub_id)
+        opening = OPEN_SOURCE.call(names, OpenSource(str(incarnation), keep_ms, self._layout.hub_id))
         with concerning(partition):
             answers = await self._enqueues.run([opening, *self._waits()])
             self._check_waited(answers)
-            opened, number = answers[0]
-            if not opened:
+            answer = Opened(*answers[0])
+            if not answer.opened:
                 raise SourceSuperseded(source)
-            return int(number)
+            return int(answer.number)
 
     async def read_replies(
         self, group: int, client: str, after: StreamId, block_ms: int

@@ -11,8 +11,10 @@ from stead.transport._contract.left_out import UNREADABLE, LeftOut
 from stead.transport._contract.records import DeadLetter, PartitionInfo, ServerFacts, StreamId, WorkerView
 
 from .base import RedisBase, concerning
-from .scripts import HEARTBEAT, LEAVE, LIVING, PUBLISH, RESEND, command
+from .scripts import HEARTBEAT, LEAVE, LIVING, PUBLISH, RESEND_DEAD_LETTER, command
 from .server import read_facts
+from .signature import Nothing
+from .signatures import Heard, Heartbeat, Leave, Publish, ResendDeadLetter
 from .workers import lease_view, read_lease_command
 
 
@@ -24,18 +26,19 @@ class PeopleSide(RedisBase):
     async def heartbeat(self, worker: str, info: Mapping[str, Any], ttl_ms: int) -> tuple[int, list[WorkerView]]:
         """Say that a worker lives; gives the server's time and all workers heard of within their `ttl_ms`, by name."""
         names = (self._keys.workers, self._keys.beats, self._keys.record)
-        beat = HEARTBEAT.call(names, worker, pack(dict(info)), ttl_ms, self._layout.hub_id)
-        now_ms, living = await self._queries.one(beat)
-        self._server.clock.correct(int(now_ms))
-        return int(now_ms), _worker_views(living, self._left_out)
+        beat = HEARTBEAT.call(names, Heartbeat(worker, pack(dict(info)), ttl_ms, self._layout.hub_id))
+        heard = Heard(*await self._queries.one(beat))
+        now_ms = int(heard.now_ms)
+        self._server.clock.correct(now_ms)
+        return now_ms, _worker_views(heard.living, self._left_out)
 
     async def leave(self, worker: str) -> None:
         """Forget a worker."""
-        await self._queries.one(LEAVE.call((self._keys.workers, self._keys.beats), worker))
+        await self._queries.one(LEAVE.call((self._keys.workers, self._keys.beats), Leave(worker)))
 
     async def workers(self) -> list[WorkerView]:
         """All workers heard of within their time."""
-        (living,) = await self._ask(LIVING.call((self._keys.workers, self._keys.beats)))
+        (living,) = await self._ask(LIVING.call((self._keys.workers, self._keys.beats), Nothing()))
         return _worker_views(living, self._left_out)
 
     async def publish(self, names: Mapping[str, Mapping[str, Any]], ttl_ms: int) -> None:
@@ -46,11 +49,11 @@ class PeopleSide(RedisBase):
         for name, description in names.items():
             flat += (name, pack(dict(description)))
         keys = (self._keys.names, self._keys.names_until, self._keys.record)
-        await self._queries.one(PUBLISH.packed(keys, ttl_ms, flat, self._layout.hub_id))
+        await self._queries.one(PUBLISH.call(keys, Publish(ttl_ms, flat, self._layout.hub_id)))
 
     async def published(self) -> dict[str, dict[str, Any]]:
         """The kinds that were published and are not forgotten."""
-        (flat,) = await self._ask(LIVING.call((self._keys.names, self._keys.names_until)))
+        (flat,) = await self._ask(LIVING.call((self._keys.names, self._keys.names_until), Nothing()))
         found: dict[str, dict[str, Any]] = {}
         for name, value in zip(flat[::2], flat[1::2], strict=True):
             try:
@@ -86,7 +89,9 @@ class PeopleSide(RedisBase):
     async def resend_dead_letter(self, letter: DeadLetter, destination: int, payload: bytes) -> bool:
         """Put `payload` into the inbox of `destination` and drop the letter, in one step. False if it is gone."""
         names = (self._keys.partitions[letter.partition].dead, self._keys.partitions[destination].inbox)
-        return bool(await self._queries.one(RESEND.call(names, letter.stream_id, payload)))
+        return bool(
+            await self._queries.one(RESEND_DEAD_LETTER.call(names, ResendDeadLetter(letter.stream_id, payload)))
+        )
 
     # -- information ---------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from .answers import ReplyError, fault, unexpected
 from .blocking_wire import BlockingWire
 from .keys import Keys
 from .link import first_unknown_script
-from .scripts import RENEW, RUNNING
+from .scripts import MARK_RUNNING, RENEW
+from .signatures import MarkRunning, Renew
 from .wire import Address
 
 
@@ -55,12 +56,12 @@ class RedisRenewer:
 
     def _renewal(self, partitions: Sequence[int], leases: Mapping[int, bytes], lease_ms: int) -> bytes:
         keys = [self._keys.partitions[number].lease for number in partitions]
-        return RENEW.packed(keys, lease_ms, [leases[number] for number in partitions])
+        return RENEW.call(keys, Renew(lease_ms, [leases[number] for number in partitions]))
 
     def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
         """Record what a stuck worker was running, before the process ends. Raises as `renew` does."""
         lease = self._keys.partitions[partition].lease
-        mark = RUNNING.packed([lease], token, running.target, running.stream_id, str(running.tries))
+        mark = MARK_RUNNING.call([lease], MarkRunning(token, running.target, running.stream_id, str(running.tries)))
         (answer,) = self._run([mark])
         if isinstance(answer, ReplyError):
             raise fault(answer)
@@ -86,7 +87,7 @@ class RedisRenewer:
         replies = wire.exchange(commands)
         refused = first_unknown_script(replies)
         if refused is not None:
-            loaded = wire.exchange([RENEW.load, RUNNING.load])
+            loaded = wire.exchange([RENEW.load, MARK_RUNNING.load])
             replies[refused:] = wire.exchange(commands[refused:])
             replies += [reply for reply in loaded if isinstance(reply, ReplyError)]
         for reply in replies:

@@ -1,6 +1,7 @@
-"""The Lua scripts: each is one file in `lua/`, whose head lists its keys, arguments, answer and errors.
+"""The Lua scripts: each is one file in `lua/`, called as the step is, whose head lists its keys, answer and errors.
 
-`lua/_prelude.lua` is put after the first line of each, and `lua/_queues.lua` too where queues are dealt with. Scripts are
+`lua/_prelude.lua` is put after the first line of each, `lua/_queues.lua` too where queues are dealt with, and then the names
+of its keys and arguments, from its signature. Scripts are
 loaded with SCRIPT LOAD and called by their hash: evaluated ones would be evicted after some hundreds of others (HAZARDS 6).
 """
 
@@ -10,10 +11,14 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any, Generic, cast
 
 import hiredis
 import msgpack
+
+from . import signatures
+from .commit_signature import COMMIT as COMMIT_SIGNATURE
+from .signature import A, Signature
 
 # Both libraries type these loosely.
 _pack_command = cast("Callable[[tuple[bytes | str | int, ...]], bytes]", cast("Any", hiredis).pack_command)
@@ -35,21 +40,23 @@ def packed_argument(value: object) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
-    """One script: its text, and the hash by which it is called."""
+class Script(Generic[A]):
+    """One script: its text, the hash by which it is called, and what it is given."""
 
     name: str
     source: str
     sha: bytes
+    signature: Signature[A]
+    packs: bool
+    keys_min: int
 
-    def call(self, keys: Iterable[bytes], *arguments: bytes | str | int) -> bytes:
+    def call(self, keys: Iterable[bytes], arguments: A) -> bytes:
         """The command that runs the script, as it goes over the wire."""
         keys = tuple(keys)
-        return command(b"EVALSHA", self.sha, len(keys), *keys, *arguments)
-
-    def packed(self, keys: Iterable[bytes], *values: Any) -> bytes:
-        """The same for a script that takes one packed argument."""
-        return self.call(keys, packed_argument(values))
+        assert len(keys) >= self.keys_min
+        if self.packs:
+            return _pack_command((b"EVALSHA", self.sha, len(keys), *keys, packed_argument(arguments)))
+        return _pack_command((b"EVALSHA", self.sha, len(keys), *keys, *arguments))
 
     @property
     def load(self) -> bytes:
@@ -57,71 +64,72 @@ class Script:
         return command(b"SCRIPT", b"LOAD", self.source)
 
 
-def _script(name: str, more: str = "") -> Script:
+def _script(name: str, signature: Signature[A], more: str = "") -> Script[A]:
     first, _, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
-    return _of_source(name, f"{first}\n{_PRELUDE}{more}{rest}")
+    return _of_source(name, f"{first}\n{_PRELUDE}{more}{signature.locals()}{rest}", signature)
 
 
-def _although_full(script: Script) -> Script:
+def _although_full(script: Script[A]) -> Script[A]:
     """The same script, which the server does not refuse when its memory is full."""
     _, _, rest = script.source.partition("\n")
-    return _of_source(f"{script.name}_freeing", f"#!lua flags=allow-oom\n{rest}")
+    return _of_source(f"{script.name}_freeing", f"#!lua flags=allow-oom\n{rest}", script.signature)
 
 
-def _of_source(name: str, source: str) -> Script:
-    return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest().encode())
+def _of_source(name: str, source: str, signature: Signature[A]) -> Script[A]:
+    sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest().encode()
+    return Script(name, source, sha, signature, signature.packed, signature.keys_min)
 
 
-ACQUIRE = _script("acquire")
-COMMIT = _script("commit")
-COMPLETE = _script("complete")
-ENQUEUE = _script("enqueue")
+ACQUIRE = _script("acquire", signatures.ACQUIRE)
+COMMIT = _script("commit", COMMIT_SIGNATURE)
+COMPLETE_TASK = _script("complete_task", signatures.COMPLETE_TASK)
+ENQUEUE = _script("enqueue", signatures.ENQUEUE)
 ENQUEUE_FREEING = _although_full(ENQUEUE)
-FIRE = _script("fire")
-GIVEBACK = _script("giveback", _QUEUES)
-HEARTBEAT = _script("heartbeat")
-HUB = _script("hub")
-KEEP = _script("keep", _QUEUES)
-LEAVE = _script("leave")
-LIVING = _script("living")
-MARK = _script("mark")
-OPEN = _script("open", _QUEUES)
-PARK = _script("park")
-PUBLISH = _script("publish")
-RELEASE = _script("release")
-RENEW = _script("renew")
-RESEND = _script("resend")
-RETAKE = _script("retake", _QUEUES)
-RIGHTS = _script("rights")
-RUNNING = _script("running")
-SHARE = _script("share", _QUEUES)
-SOURCE = _script("source")
-TAKE = _script("take", _QUEUES)
+FIRE_TIMERS = _script("fire_timers", signatures.FIRE_TIMERS)
+GIVE_BACK_TASKS = _script("give_back_tasks", signatures.GIVE_BACK_TASKS, _QUEUES)
+HEARTBEAT = _script("heartbeat", signatures.HEARTBEAT)
+JOIN_HUB = _script("join_hub", signatures.JOIN_HUB)
+KEEP_TASKS = _script("keep_tasks", signatures.KEEP_TASKS, _QUEUES)
+LEAVE = _script("leave", signatures.LEAVE)
+LIVING = _script("living", signatures.LIVING)
+MARK_RUNNING = _script("mark_running", signatures.MARK_RUNNING)
+MARK_TASK = _script("mark_task", signatures.MARK_TASK)
+OPEN_QUEUES = _script("open_queues", signatures.OPEN_QUEUES, _QUEUES)
+OPEN_SOURCE = _script("open_source", signatures.OPEN_SOURCE)
+PARK = _script("park", signatures.PARK)
+PUBLISH = _script("publish", signatures.PUBLISH)
+RELEASE = _script("release", signatures.RELEASE)
+RENEW = _script("renew", signatures.RENEW)
+RESEND_DEAD_LETTER = _script("resend_dead_letter", signatures.RESEND_DEAD_LETTER)
+RETAKE_TASKS = _script("retake_tasks", signatures.RETAKE_TASKS, _QUEUES)
+RIGHTS = _script("rights", signatures.RIGHTS)
+SHARE_TASKS = _script("share_tasks", signatures.SHARE_TASKS, _QUEUES)
+TAKE_TASKS = _script("take_tasks", signatures.TAKE_TASKS, _QUEUES)
 
-ALL = (
+ALL: tuple[Script[Any], ...] = (
     ACQUIRE,
     COMMIT,
-    COMPLETE,
+    COMPLETE_TASK,
     ENQUEUE,
     ENQUEUE_FREEING,
-    FIRE,
-    GIVEBACK,
+    FIRE_TIMERS,
+    GIVE_BACK_TASKS,
     HEARTBEAT,
-    HUB,
-    KEEP,
+    JOIN_HUB,
+    KEEP_TASKS,
     LEAVE,
     LIVING,
-    MARK,
-    OPEN,
+    MARK_RUNNING,
+    MARK_TASK,
+    OPEN_QUEUES,
+    OPEN_SOURCE,
     PARK,
     PUBLISH,
     RELEASE,
     RENEW,
-    RESEND,
-    RETAKE,
+    RESEND_DEAD_LETTER,
+    RETAKE_TASKS,
     RIGHTS,
-    RUNNING,
-    SHARE,
-    SOURCE,
-    TAKE,
+    SHARE_TASKS,
+    TAKE_TASKS,
 )

@@ -13,7 +13,9 @@ from stead.transport._contract.settings import Settings
 
 from .keys import hub_key
 from .link import Link, info_fields
-from .scripts import HUB, RIGHTS, command
+from .scripts import JOIN_HUB, RIGHTS, command
+from .signature import Nothing
+from .signatures import JoinHub
 
 _log = get_logger("stead.transport")
 
@@ -54,7 +56,7 @@ async def check_server(link: Link, facts: ServerFacts, hub: str) -> None:
             f"the server's maxmemory-policy is {facts.maxmemory_policy}: it would throw away entities when memory is "
             "full; set maxmemory-policy noeviction"
         )
-    missing = await link.one(RIGHTS.call([hub_key(hub)]))
+    missing = await link.one(RIGHTS.call([hub_key(hub)], Nothing()))
     if missing:
         names = ", ".join(sorted(name.decode() for name in missing))
         raise ServerUnsuitable(f"this user may not use {names} on {hub_key(hub).decode()}*; give it the right (ACL)")
@@ -81,15 +83,14 @@ def tell_durability(facts: ServerFacts) -> None:
 
 async def join_hub(link: Link, hub: str, settings: Settings) -> HubLayout:
     """The hub's layout: from its record, which is made if there is none (HAZARDS 26)."""
-    make = HUB.packed(
-        [hub_key(hub)],
-        secrets.token_hex(8),
-        str(settings.partitions),
-        str(min(settings.slot_groups, settings.partitions)),
-        "direct",
-        str(FORMAT),
+    made = JoinHub(
+        hub_id=secrets.token_hex(8),
+        partitions=str(settings.partitions),
+        slot_groups=str(min(settings.slot_groups, settings.partitions)),
+        mode="direct",
+        format=str(FORMAT),
     )
-    answer = cast("list[bytes]", await link.one(make))
+    answer = cast("list[bytes]", await link.one(JOIN_HUB.call([hub_key(hub)], made)))
     record = {name.decode(): value.decode() for name, value in zip(answer[::2], answer[1::2], strict=True)}
     try:
         layout = HubLayout(

@@ -14,7 +14,8 @@ from stead.transport._contract.records import Acquired, DamagedLog, Entry, Lease
 from .base import RedisBase, check_id, concerning, is_owner, of_step, padded, unreadable
 from .commit import pack_commit
 from .renewer import RedisRenewer
-from .scripts import ACQUIRE, FIRE, PARK, RELEASE, RUNNING, command
+from .scripts import ACQUIRE, FIRE_TIMERS, MARK_RUNNING, PARK, RELEASE, command
+from .signatures import Acquire, Acquisition, Fired, FireTimers, MarkRunning, Park, Release
 
 _COMMIT_VERDICTS = {
     1: CommitVerdict.APPLIED,
@@ -52,28 +53,27 @@ class WorkerSide(RedisBase):
         names = (keys.lease, keys.inbox, keys.timers, keys.parked, keys.blocked, self._keys.workers)
         # Looked at only, so that nobody takes what would be found broken by its first commit.
         others = (keys.state, keys.payloads, keys.starts, keys.tasks, keys.tries, keys.index, keys.dead)
-        take = ACQUIRE.packed(
-            (*names, *others, self._keys.record), token, expected, worker, lease_ms, self._layout.hub_id
-        )
+        wanted = Acquire(token, expected, worker, lease_ms, self._layout.hub_id)
+        take = ACQUIRE.call((*names, *others, self._keys.record), wanted)
         with concerning(partition):
             answer = await self._commits.one(take)
             return self._acquired(partition, token, answer) if is_owner(partition, answer) else None
 
     def _acquired(self, partition: int, token: bytes, answer: Sequence[Any]) -> Acquired:
-        _, epoch, commit_id, now_ms, due, parked, blocked, unclean, suspect, target, running_id, tries = answer
-        self._server.clock.correct(int(now_ms))
+        got = Acquisition(*answer)
+        self._server.clock.correct(int(got.now_ms))
         return Acquired(
             partition=partition,
             token=token,
-            epoch=epoch,
-            commit_id=commit_id,
-            now_ms=int(now_ms),
-            next_due_ms=_due(due),
-            parked={name.decode(): check_id(first) for name, first in _pairs(parked)},
-            blocked={name.decode(): reason.decode() for name, reason in _pairs(blocked)},
-            unclean=int(unclean),
-            suspect_until=check_id(suspect),
-            running=Running(target.decode(), check_id(running_id), int(tries)) if target else None,
+            epoch=got.epoch,
+            commit_id=got.commit_id,
+            now_ms=int(got.now_ms),
+            next_due_ms=_due(got.due),
+            parked={name.decode(): check_id(first) for name, first in _pairs(got.parked)},
+            blocked={name.decode(): reason.decode() for name, reason in _pairs(got.blocked)},
+            unclean=int(got.unclean),
+            suspect_until=check_id(got.suspect),
+            running=Running(got.target.decode(), check_id(got.running_id), int(got.tries)) if got.target else None,
         )
 
     def renewer(self) -> RedisRenewer:
@@ -84,7 +84,7 @@ class WorkerSide(RedisBase):
         """Give a partition back cleanly: anyone may take it at once. False if it was not held with this token."""
         lease = self._keys.partitions[partition].lease
         with concerning(partition):
-            return bool(await self._commits.one(RELEASE.call([lease], token)))
+            return bool(await self._commits.one(RELEASE.call([lease], Release(token))))
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class WorkerSide(RedisBase):
         names = (keys.lease, keys.inbox, keys.parked, keys.park(target))
         step = self._inbox_size.count(_PARK_LENGTH)
         for first in range(0, len(stream_ids), step):
-            piece = PARK.packed(names, token, target, stream_ids[first : first + step])
+            piece = PARK.call(names, Park(token, target, stream_ids[first : first + step]))
             with concerning(partition):
                 if not is_owner(partition, await self._commits.one(piece)):
                     return False
@@ -189,13 +189,16 @@ class WorkerSide(RedisBase):
         keys = self._keys.partitions[partition]
         names = (keys.lease, keys.inbox, keys.timers, keys.payloads)
         with concerning(partition):
-            answer = await self._commits.one(FIRE.packed(names, token, limit))
-            return (answer[1], _due(answer[2])) if is_owner(partition, answer) else None
+            answer = await self._commits.one(FIRE_TIMERS.call(names, FireTimers(token, limit)))
+            if not is_owner(partition, answer):
+                return None
+            found = Fired(*answer)
+            return found.fired, _due(found.due)
 
     async def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
         """Careful mode: record what is about to run (HAZARDS 20). False if the lease is another's."""
         lease = self._keys.partitions[partition].lease
-        mark = RUNNING.packed([lease], token, running.target, running.stream_id, str(running.tries))
+        mark = MARK_RUNNING.call([lease], MarkRunning(token, running.target, running.stream_id, str(running.tries)))
         with concerning(partition):
             return bool(await self._commits.one(mark))
 

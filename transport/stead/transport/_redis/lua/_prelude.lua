@@ -1,4 +1,4 @@
--- Put after the first line of every script. Lua has no rollback, so a script decodes everything and checks every key and
+-- Put after the first line of every script; behind it come the names of its keys and arguments (`signature.py`). Lua has no rollback, so a script decodes everything and checks every key and
 -- every limit before its first write (HAZARDS 4).
 
 local call = redis.call
@@ -63,6 +63,11 @@ local function first_parked(park)
   if not member then return nil end
   local ms, seq = string.match(member, '^0*(%d+)%-0*(%d+):')
   return ms .. '-' .. seq
+end
+
+-- Whether a lease is held with a token.
+local function is_held(lease, token)
+  return token ~= '' and call('HGET', lease, 'token') == token
 end
 
 -- What a step of a partition's owner begins with: nothing and the last commit's ID if it may go on, else the answer to

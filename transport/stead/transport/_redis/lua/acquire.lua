@@ -5,25 +5,19 @@
 --       6 workers (hash; what else it may be is no harm)   7 state (hash)   8 payloads (hash)   9 starts (hash)
 --       10 tasks (hash)   11 tries (hash)   12 index (zset)   13 dead (stream)   (those from 7 on are only looked at)
 --       14 hub record (hash)
--- ARGV  1 packed: 1 token, 2 expected token ("" for a free partition), 3 owner, 4 lease ms, 5 hub ID
 -- Gives {0} if the token is another; {-1, commit ID} if a commit stopped in the middle (nothing written); else
 --       {1, epoch, commit ID, now ms, due ms of the first timer or "", {target, stream ID, ...} parked,
 --       {target, reason, ...} blocked, unclean ends, suspect until, running target or "", stream ID, tries}.
 -- An owner that did not release the partition has ended uncleanly, unless it was heard of after its lease had run out, or
 -- is the one that asks: it only lost the lease.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
-local a = cmsgpack.unpack(ARGV[1])
-local token, expected, owner, lease_ms = a[1], a[2], a[3], a[4]
-local lease = KEYS[1]
-check_hub(a[5])
+check_hub(hub_id)
 check(lease, 'hash')
-check(KEYS[2], 'stream')
-check(KEYS[3], 'zset')
-check(KEYS[4], 'hash')
-check(KEYS[5], 'hash')
-for i = 7, 11 do check(KEYS[i], 'hash') end
-check(KEYS[12], 'zset')
-check(KEYS[13], 'stream')
+check(inbox, 'stream')
+check(timers, 'zset')
+for _, key in ipairs({parked, blocked, state, payloads, starts, tasks, tries}) do check(key, 'hash') end
+check(index, 'zset')
+check(dead, 'stream')
 for _, field in ipairs({'epoch', 'expires', 'unclean', 'parked', 'trimmed', 'running_tries'}) do
   check_number(lease, field)
 end
@@ -34,16 +28,16 @@ local again = token ~= '' and held[1] == token
 if not again and (held[1] or '') ~= expected then return {0} end
 local commit = held[2] or ''
 if (held[3] or '') ~= commit then return {-1, held[3] or ''} end
-local parked, blocked = call('HGETALL', KEYS[4]), call('HGETALL', KEYS[5])
-local due = call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2] or ''
+local all_parked, all_blocked = call('HGETALL', parked), call('HGETALL', blocked)
+local due = call('ZRANGE', timers, 0, 0, 'WITHSCORES')[2] or ''
 local suspect = nil
 local lost = expected ~= '' and not again  -- its owner did not release it
 -- (What is asked of the owner itself: whether it is a worker that says that it lives.)
-local lives = lost and outlived(KEYS[6], held[4], held[4] == owner and 0 or tonumber(held[5] or '0'))
+local lives = lost and outlived(workers, held[4], held[4] == owner and 0 or tonumber(held[5] or '0'))
 if lost and not lives then
   suspect = '0-0'
-  if call('EXISTS', KEYS[2]) == 1 then
-    local stream = call('XINFO', 'STREAM', KEYS[2])
+  if call('EXISTS', inbox) == 1 then
+    local stream = call('XINFO', 'STREAM', inbox)
     for i = 1, #stream, 2 do
       if stream[i] == 'last-generated-id' then suspect = stream[i + 1] end
     end
@@ -60,5 +54,5 @@ elseif lives then
   take_back_try(lease)
 end
 local mark = call('HMGET', lease, 'unclean', 'suspect', 'running_target', 'running_id', 'running_tries')
-return {1, epoch, commit, text(now), due, parked, blocked, mark[1] or '0', mark[2] or '0-0', mark[3] or '',
+return {1, epoch, commit, text(now), due, all_parked, all_blocked, mark[1] or '0', mark[2] or '0-0', mark[3] or '',
         mark[4] or '', mark[5] or '0'}

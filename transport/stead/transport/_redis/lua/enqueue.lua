@@ -3,9 +3,6 @@
 --
 -- KEYS  1 inbox (stream)   2 session (string "incarnation:last:refused", with a time to live)   3 lease (hash)
 --       and with starts: 4 starts (hash)   5 state (hash)   6 index (zset);   last the hub record (hash)
--- ARGV  1 packed: 1 incarnation, 2 previous, 3 last (decimal texts, -1 for none), 4 keep ms, 5 most messages that may
---       wait, 6 payloads, 7 starts or 0: {place in the payloads, target, message ID, reuse: 0 only if it is finished,
---       1 never, 2 always}, ...   8 hub ID
 -- Gives {verdict, detail}: 0 accepted; 1 duplicate, the last number; 2 gap, the last number; 3 backlog, its length;
 --       4 superseded, the incarnation. The first two with a third: the places of starts that were refused because their
 --       IDs are taken, "3,7" (HAZARDS 14). A refused start is not put into the inbox, but its number counts.
@@ -14,11 +11,7 @@
 --
 -- Batches of messages that free memory go through a second script, which has all of this and a first line of its own:
 -- `flags=allow-oom` (`scripts.py`). Both write the same session, so a sender's batches of both sorts are one chain.
-local b = cmsgpack.unpack(ARGV[1])
-local incarnation, previous, last, keep_ms, backlog_max, payloads = b[1], b[2], b[3], b[4], b[5], b[6]
-local starts = b[7]
-check_hub(b[8])
-local inbox, session, lease = KEYS[1], KEYS[2], KEYS[3]
+check_hub(hub_id)
 
 -- Sequence numbers may be larger than 2^53, so they are compared as text.
 local function below(a, b)
@@ -32,10 +25,10 @@ end
 check(inbox, 'stream')
 check(session, 'string')
 check(lease, 'hash')
-if starts ~= 0 then
-  check(KEYS[4], 'hash')
-  check(KEYS[5], 'hash')
-  check(KEYS[6], 'zset')
+if starting ~= 0 then
+  check(starts, 'hash')
+  check(state, 'hash')
+  check(index, 'zset')
 end
 local record = call('GET', session)
 local known_incarnation, known, refused_then = '0', '-1', ''
@@ -57,18 +50,18 @@ if not parked then check_number(lease, 'parked') end
 local waiting = call('XLEN', inbox) + parked
 if waiting + #payloads > backlog_max then return {3, text(waiting)} end
 
-if starts == 0 then
+if starting == 0 then
   for i = 1, #payloads do call('XADD', inbox, '*', 'm', payloads[i]) end
   call('SET', session, incarnation .. ':' .. last, 'PX', keep_ms)
   return {0, last}
 end
 local refused, reserved, is_refused = {}, {}, {}
-for _, start in ipairs(starts) do
-  local place, target, reuse = start[1], start[2], start[4]
-  local prefix = id_prefix(start[3])
+for _, start in ipairs(starting) do
+  local place, target, reuse = start[STARTING_PLACE], start[STARTING_TARGET], start[STARTING_REUSE]
+  local prefix = id_prefix(start[STARTING_MESSAGE_ID])
   local free = reuse == 2
-  if not free and not reserved[target] and call('HEXISTS', KEYS[4], target) == 0 then
-    local instance = call('HGET', KEYS[5], target)
+  if not free and not reserved[target] and call('HEXISTS', starts, target) == 0 then
+    local instance = call('HGET', state, target)
     -- A record begins with its status: completed, failed, cancelled and terminated ones are finished.
     local status = instance and string.byte(instance) or nil
     free = not instance or (reuse == 0 and (status == 1 or status == 3 or status == 4 or status == 5))
@@ -85,8 +78,8 @@ for i = 1, #payloads do
   if not is_refused[i] then call('XADD', inbox, '*', 'm', payloads[i]) end
 end
 for target, reservation in pairs(reserved) do
-  call('HSET', KEYS[4], target, reservation)
-  call('ZADD', KEYS[6], 0, target)
+  call('HSET', starts, target, reservation)
+  call('ZADD', index, 0, target)
 end
 local places = table.concat(refused, ',')
 call('SET', session, incarnation .. ':' .. last .. ':' .. places, 'PX', keep_ms)

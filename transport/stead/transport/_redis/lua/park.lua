@@ -5,12 +5,8 @@
 -- and the tail of a mailbox is often parked before its head.
 --
 -- KEYS  1 lease (hash)   2 inbox (stream)   3 parked (hash)   4 park (zset)
--- ARGV  1 packed: 1 token, 2 target, 3 stream IDs
 -- Gives {1}, {0} if the lease is another's, {-1, commit ID} if a commit stopped in the middle (nothing written).
 -- Errors: STEADTYPE (nothing written).
-local a = cmsgpack.unpack(ARGV[1])
-local token, target, ids = a[1], a[2], a[3]
-local lease, inbox, parked, park = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 check(lease, 'hash')
 check(inbox, 'stream')
 check(parked, 'hash')
@@ -19,11 +15,11 @@ check_number(lease, 'parked')
 local refusal, commit = fence(lease, token)
 if refusal then return refusal end
 local keys = {}
-for i, id in ipairs(ids) do keys[i] = padded(id) end
+for i, id in ipairs(stream_ids) do keys[i] = padded(id) end
 
 call('HSET', lease, 'applying', 'park')
 local moved = 0
-for i, id in ipairs(ids) do
+for i, id in ipairs(stream_ids) do
   local entry = call('XRANGE', inbox, id, id)[1]
   if entry then
     moved = moved + call('ZADD', park, 0, keys[i] .. ':' .. entry[2][2])

@@ -3,10 +3,8 @@
 -- right that is missing in mid-script would leave a step half done (HAZARDS 4).
 --
 -- KEYS  1 any key of the hub
--- ARGV  none
 -- Gives the names of the commands.
 -- Errors: none.
-local key = KEYS[1]
 local missing = {}
 for _, command in ipairs({
   {'XADD', key, '*', 'm', ''}, {'XDEL', key, '0-0'}, {'XTRIM', key, 'MAXLEN', '1'}, {'XRANGE', key, '-', '+'},

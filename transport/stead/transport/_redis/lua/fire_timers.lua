@@ -2,19 +2,16 @@
 -- Moves timers that are due, by the server's time, into the inbox: the earliest first, at most so many.
 --
 -- KEYS  1 lease (hash)   2 inbox (stream)   3 timers (zset: timer ID by due ms)   4 payloads (hash)
--- ARGV  1 packed: 1 token, 2 most timers
 -- Gives {1, how many, due ms of the next or ""}, {0} if the lease is another's, {-1, commit ID} if a commit stopped in
 --       the middle (nothing written).
 -- Errors: STEADTYPE (nothing written).
-local a = cmsgpack.unpack(ARGV[1])
-local lease, inbox, timers, payloads = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 check(lease, 'hash')
 check(inbox, 'stream')
 check(timers, 'zset')
 check(payloads, 'hash')
-local refusal, commit = fence(lease, a[1])
+local refusal, commit = fence(lease, token)
 if refusal then return refusal end
-local due = call('ZRANGEBYSCORE', timers, '-inf', text(now_ms()), 'LIMIT', 0, a[2])
+local due = call('ZRANGEBYSCORE', timers, '-inf', text(now_ms()), 'LIMIT', 0, limit)
 
 local fired = 0
 if #due > 0 then

@@ -2,15 +2,13 @@
 -- Takes tasks from queues, those of the first queue first. Does not wait: an answer with nothing says from where to wait.
 --
 -- KEYS  the queues (stream), then the hub record (hash)
--- ARGV  1 packed: 1 worker, 2 most tasks, 3 hub ID
 -- Gives {{place in KEYS, entry, partition, task ID, deliveries}, ...}, {the last entry delivered of each queue, ...}.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
-local a = cmsgpack.unpack(ARGV[1])
-local worker, left = a[1], a[2]
-check_hub(a[3])
+check_hub(hub_id)
+local left = limit
 for _, queue in ipairs(KEYS) do check(queue, 'stream') end
 
--- Not XREADGROUP: it would take from their workers the entries that were taken when they came (see `share`).
+-- Not XREADGROUP: it would take from their workers the entries that were taken when they came (see `share_tasks`).
 local taken, delivered = {}, {}
 for place, queue in ipairs(KEYS) do
   open_queue(queue)
@@ -23,7 +21,7 @@ for place, queue in ipairs(KEYS) do
       last = entry[1]
       local fields = entry[2]
       if not (fields[5] == 'w' and taker(queue, last)) then
-        -- One that was given back says how often it was taken before (see `giveback`).
+        -- One that was given back says how often it was taken before (see `give_back_tasks`).
         local deliveries = 1 + (fields[5] == 'n' and tonumber(fields[6]) or 0)
         call('XCLAIM', queue, 'workers', worker, 0, last, 'RETRYCOUNT', deliveries, 'FORCE', 'JUSTID')
         taken[#taken + 1] = {place, last, fields[2], fields[4] or '', deliveries}

@@ -2,14 +2,12 @@
 -- Takes over tasks of workers that have not kept them alive.
 --
 -- KEYS  the queues (stream), then the workers (hash), then the hub record (hash)
--- ARGV  1 packed: 1 worker, 2 ms since a task was last kept alive, 3 most tasks, 4 hub ID
 -- Gives {{place in KEYS, entry, partition, task ID, deliveries}, ...}. A worker that was heard of after it had been given up
 -- on did not end on the task: that delivery does not count. (Taken over at once,
 -- 0 ms, nobody can have been heard of since.)
 -- Errors: STEADHUB, STEADTYPE (nothing written).
-local a = cmsgpack.unpack(ARGV[1])
-local worker, idle_ms, left = a[1], a[2], a[3]
-check_hub(a[4])
+check_hub(hub_id)
+local left = limit
 local workers = table.remove(KEYS)
 local now = now_ms()
 for _, queue in ipairs(KEYS) do check(queue, 'stream') end
