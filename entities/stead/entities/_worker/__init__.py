@@ -2,9 +2,9 @@
 
 In which order to read it: `worker` starts and ends everything, `board` is what its parts share. The parts:
 `membership` takes and gives back partitions (`leases` and `assignment` decide which), `lease_keeper` prolongs their
-leases, `inbox` reads, `turn_runner` gives turns in the order of its `rota`, `commits` writes (`undeliverable` is what
-no commit can hold), `timers` and `parks` fetch what is due or waits. `extension` and `hooks` are how other packages
-take part.
+leases, `inbox` reads (`reading`), `turn_runner` gives turns in the order of its `rota`, `commits` writes
+(`undeliverable` is what no commit can hold), `timers` and `parks` fetch what is due or waits. `extension` and `hooks`
+are how other packages take part.
 
 `patience` says how long a part bears a store that does not answer, `quarantine` which partitions are let alone,
 `said` what the other workers say; `loop_errors` is about errors that nobody else sees, `parts` about parts that

@@ -31,6 +31,7 @@ from .hooks import Hooks, Listeners
 from .parts import ended_early
 from .patience import BORNE, Patience
 from .quarantine import Quarantine
+from .reading import Reading
 
 if TYPE_CHECKING:
     from stead.entities._message.envelope import Message
@@ -108,7 +109,7 @@ class Board:
         self.to_commit: dict[Partition, None] = {}
         self.timing = Bell()
         self.parking = Bell()
-        self.interrupt_read: Callable[[], None] = lambda: None
+        self.inbox_read = Reading()
         self.fail = fail
         self.hooks = Listeners(fail)
         self.turn: Callable[[Partition], None] = lambda partition: None  # the partition may have turns to take
@@ -126,6 +127,10 @@ class Board:
     def listen(self, hooks: Hooks) -> None:
         """Tell it from now on of what happens to the partitions: for extensions, when their parts are made."""
         self.hooks.add(hooks)
+
+    def interrupt_read(self) -> None:
+        """The set of partitions to read has changed: the read begins anew."""
+        self.inbox_read.interrupt()
 
     # -- tenures -------------------------------------------------------------------------------------------------------
 

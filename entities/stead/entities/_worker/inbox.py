@@ -8,11 +8,10 @@ what was received fills the next commit: scheduled signals, which become timers 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition
-from stead.transport import Entry, KeyDamaged, Loaded, ServerChanged, StreamId
+from stead.transport import KeyDamaged, Loaded, ServerChanged, StreamId
 
 from .board import Board
 from .patience import BORNE
@@ -27,18 +26,9 @@ class InboxReader:
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._read: asyncio.Future[list[tuple[int, Sequence[Entry]]]] | None = None
-        self._interrupted = False
         self._streams = 1  # how many partitions had something in the last read
         self._overfull: list[Partition] = []
         self._ahead_max = board.settings.batch_length_max * 2
-        board.interrupt_read = self.interrupt
-
-    def interrupt(self) -> None:
-        """The set of partitions has changed: begin the read anew."""
-        if self._read is not None and not self._read.done():
-            self._interrupted = True
-            self._read.cancel()
 
     async def run(self) -> None:
         board = self._board
@@ -76,18 +66,9 @@ class InboxReader:
         count = min(settings.read_length_max, max(_COUNT_MIN, settings.batch_length_max // self._streams))
         # Parks are read, and suspicions end, only after the inbox was seen to its end: that must not wait for messages.
         block_ms = 0 if any(p.wants_catching_up for p in reading.values()) else settings.read_block_ms
-        self._read = asyncio.ensure_future(board.store.read_inboxes(positions, count, block_ms))
-        try:
-            results = await self._read
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            assert task is not None
-            if self._interrupted and not task.cancelling():  # else the worker ends, perhaps at the same moment
-                self._interrupted = False
-                return
-            raise
-        finally:
-            self._read = None
+        results = await board.inbox_read.run(board.store.read_inboxes(positions, count, block_ms))
+        if results is None:
+            return
         board.check_generation()
         self._streams = max(1, len(results))
         heard: list[Partition] = []
