@@ -31,6 +31,7 @@ class StateForm:
             for field in fields
         ]
         self._kinds = [(field.name, field.kind) for field in fields]
+        self._scalar = all(field.kind is not None for field in fields)
         self._loads = [(field.name, field.kind, field.load) for field in fields]
         self._names = [field.name for field in fields]
         self._copies = [(field.name, field.copy) for field in fields]
@@ -156,7 +157,7 @@ class StateForm:
         if not self.plain:
             return self._check_dumped(instance, cast("bytes", packed))
         data: dict[str, Any] = cast("Any", instance).__dict__
-        if packed is not None and len(data) == len(self._checks):
+        if self._scalar and packed is not None and len(data) == len(self._checks):
             for name, kind in self._kinds:
                 if type(data.get(name, _MISSING)) is not kind:
                     break
