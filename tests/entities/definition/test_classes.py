@@ -7,10 +7,19 @@ from __future__ import annotations
 import pickle
 from collections.abc import Awaitable, Callable
 from functools import cached_property, wraps
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import pytest
-from pydantic import BaseModel, ConfigDict, computed_field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    WrapSerializer,
+    computed_field,
+    field_serializer,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from stead.entities import (
     ClassEntityType,
@@ -24,8 +33,9 @@ from stead.entities import (
     Registry,
     UnknownOperation,
 )
+from stead.entities._definition.class_state import StateForm
 from stead.entities._turns.cell import cell_of
-from stead.transport import pack
+from stead.transport import pack, unpack
 
 T = TypeVar("T")
 
@@ -379,3 +389,57 @@ def test_other_config_is_the_users() -> None:
         x: int = 0
 
     assert ClassEntityType(Lenient).read(stored(x=1, gone=2)) == Lenient(x=1)
+
+
+class OfField(Entity):
+    """A field with a default has a serializer: what is stored is what that makes."""
+
+    at: int = 3
+
+    @field_serializer("at")
+    def _write(self, at: int) -> str:
+        return f"{at}"
+
+
+class OfAnnotation(Entity):
+    """The same in the field's annotation."""
+
+    at: Annotated[int, WrapSerializer(lambda at, write: str(write(at)))] = 3
+
+
+class Inside(BaseModel):
+    """A nested model that has one."""
+
+    at: int = 3
+
+    @model_serializer
+    def _write(self) -> dict[str, str]:
+        return {"at": f"{self.at}"}
+
+
+class OfNested(Entity):
+    """A field with a model that has one."""
+
+    inside: Inside = Inside()
+
+
+@pytest.mark.parametrize(
+    ("cls", "stored"), [(OfField, {"at": "3"}), (OfAnnotation, {"at": "3"}), (OfNested, {"inside": {"at": "3"}})]
+)
+def test_serializers_of_ones_own_decide_what_is_stored(cls: type[Entity], stored: object) -> None:
+    form = StateForm(cls)
+    packed = form.pack(form.fresh())
+    assert unpack(packed) == stored
+    assert form.load(unpack(packed)) == form.fresh()
+
+
+def test_a_serializer_that_cannot_be_read_back_is_refused_at_the_definition() -> None:
+    class Shifted(Entity):
+        at: int = 3
+
+        @field_serializer("*")
+        def _write(self, at: int) -> int:
+            return at + 1000
+
+    with pytest.raises(InvalidDefinition, match="'at'"):
+        ClassEntityType(Shifted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from stead.app import App
 from stead.app.testing import TestHub
-from stead.entities import ClassEntityType, Entity, OperationFailed
+from stead.entities import ClassEntityType, ContextEnded, Entity, EntityClient, OperationFailed, Registry, Worker
+from stead.transport import Commit, CommitVerdict, MemoryStore, Settings
 from support.activation_bench import Bench
 
 KEPT: list[Any] = []
@@ -56,6 +57,24 @@ class Plain(Entity):
     def _spoil(self) -> None:
         self.n = 99
         self.items.append("spoilt")
+
+    async def leave_at_the_end(self) -> list[int]:
+        await go.wait()
+        context, result = self.context, [1]
+
+        async def spoil() -> None:
+            self._spoil()
+            result.append(2)
+            KEPT.append(self)
+            try:
+                context.signal_entity(type(self).add, "z")
+            except ContextEnded as error:
+                KEPT.append(error)
+
+        self.n += 1
+        self.items.append("mine")
+        TASKS.append(asyncio.create_task(later(lambda: TASKS.append(asyncio.create_task(spoil())))))
+        return result
 
     def keep_items(self) -> None:
         self.items.append("mine")
@@ -121,6 +140,53 @@ async def test_a_task_that_goes_on_has_no_effect_and_is_logged(
         assert await hub.client.call_entity(cls.add, "a") == 2
         state: Any = await hub.client.read_entity(cls, "a")
         assert (state.n, state.items) == (2, [])
+
+
+@pytest.mark.invariant(5)
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize("large", [False, True])
+async def test_nor_while_the_operation_waits_for_room_in_a_commit(
+    cls: type[Plain], large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(partitions=1, slot_groups=1, batch_length_max=1)
+    store, registry = MemoryStore("hub", settings), Registry()
+    registry.add(ClassEntityType(cls))
+    room = asyncio.Event()
+    room.set()
+    commit = store.commit
+
+    async def slow(commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+        await room.wait()
+        return await commit(commits, generation)
+
+    monkeypatch.setattr(store, "commit", slow)
+    async with Worker(store, registry, settings) as worker, EntityClient(store, registry, settings) as client:
+        if large:
+            await client.call_entity(cls.grow, "a")
+        call = asyncio.create_task(client.call_entity(cls.leave_at_the_end, "a"))
+        board = worker._board
+        assert board is not None
+        (partition,) = board.partitions.values()
+        async with asyncio.timeout(30):
+            while not partition.busy:
+                await asyncio.sleep(0)
+            room.clear()
+            for key in ("b", "c", "d", "e"):  # one commit is under way, and the next one is full
+                await client.signal_entity(cls.add, key)
+            while not partition.effects.full:
+                await asyncio.sleep(0)
+            go.set()  # it ends, and what it leaves goes on
+            while len(KEPT) < 2:
+                await asyncio.sleep(0)
+            assert partition.busy
+            room.set()
+            assert await call == [1]
+            state: Any = await client.read_entity(cls, "a")
+            assert (state.n, state.items) == (1, ["mine"])
+            while not store.is_idle():
+                await asyncio.sleep(0)
+            assert await client.read_entity(cls, "z") is None
+    assert isinstance(KEPT[1], ContextEnded)
 
 
 @pytest.mark.parametrize("cls", CLASSES)

@@ -117,6 +117,8 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
     if schema["type"] == "default":
         if schema.get("default_factory_takes_data") or schema.get("on_error", "raise") != "raise":
             raise _NotPlain
+        if "serialization" in schema:  # that of the field: `_copier` sees only that of its annotation
+            raise _NotPlain
         schema = schema["schema"]
     copy = _copier(schema, in_union=False)
     kind = _SCALARS.get(schema["type"]) if len(schema) == 1 else None

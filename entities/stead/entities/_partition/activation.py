@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from stead.transport import SteadError, StreamId
 
@@ -165,4 +165,14 @@ class Kind(Protocol):
     def forget(self, activation: Activation) -> None:
         """The activation is dropped from memory: evicted, or its tenure has ended. Must not raise, and nothing of it may
         have an effect any more."""
+        ...
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A kind whose operations may leave something running when they have ended."""
+
+    def hold(self, activation: Activation, result: object) -> object:
+        """An asynchronous operation has ended well, and `finish` comes later: whatever goes on must not change what it left,
+        nor what it gives. Gives that. Raises what the operation has failed with, if that shows now."""
         ...

@@ -30,7 +30,7 @@ from stead.entities._message.failures import failure_in_stead
 from stead.transport import Acquired, Commit
 from stead.transport.describing import is_a
 
-from .activation import Activation, Kind, Phase
+from .activation import Activation, Holding, Kind, Phase
 from .building import build_commit
 from .intake import Environment, Intake
 from .pending import Pending
@@ -178,7 +178,7 @@ class Partition(Intake):
         if self.gone or activation not in self._busy:
             return
         if self.effects.full:
-            self._ended.append((activation, result, error))
+            self._ended.append((activation, *self._held(activation, result, error)))
             return
         del self._busy[activation]
         assert activation.kind is not None, "a busy activation has a kind"
@@ -196,6 +196,20 @@ class Partition(Intake):
             self._stop_suspecting(activation)
         else:
             self._rest(activation, 0)
+
+    def _held(
+        self, activation: Activation, result: object, error: BaseException | None
+    ) -> tuple[object, BaseException | None]:
+        """What has come of an operation that is finished later, whatever it has left running does meanwhile."""
+        kind = activation.kind
+        if error is not None or not isinstance(kind, Holding):
+            return result, error
+        try:
+            return kind.hold(activation, result), None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as late:  # noqa: BLE001 - what the user's code left is the operation's failure
+            return None, late
 
     @property
     def busy(self) -> bool:

@@ -37,6 +37,11 @@ class Cell(Protocol):
         """Look closely. False: something has changed the state since the last operation, and that was undone."""
         ...
 
+    def hold(self) -> None:
+        """The operation succeeded, and is settled later: nothing that it left running can change what it left. Raises like
+        `settle`."""
+        ...
+
     def settle(self) -> None:
         """The operation succeeded: keep what it left. Raises if that is not allowed; then roll back."""
         ...

@@ -125,6 +125,14 @@ class ClassCell:
         # What cannot be packed now may be as it was: its serializers have changed their mind. The operation will tell.
         return packed == self._settled or (packed is None and not form.plain)
 
+    def hold(self) -> None:
+        """The operation succeeded, and is settled later: go on with a copy of what it left."""
+        form, old = self._form, self._instance
+        left, packed = form.check(old, form.pack(old))
+        if left is old:
+            left = form.adopt(form.copy(old.__dict__)) if form.plain else form.load(unpack(packed))
+        self._replace(left, keep_private=True)
+
     def settle(self) -> None:
         """The operation succeeded: keep what it left. Raises if that is not allowed; then roll back."""
         if self._remembered is not None:

@@ -14,6 +14,7 @@ This is the hottest code of stead: everything that does not depend on the messag
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
@@ -171,6 +172,17 @@ class EntityKind:
         else:
             self._fail(activation, body, pending, effects, error)
         queue.popleft()
+
+    def hold(self, activation: Activation, result: object) -> object:
+        body = cast("_Body", activation.body)
+        body.cell.hold()
+        body.turn.close()
+        try:
+            return copy.deepcopy(result)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - whether it can be stored is found out when it is
+            return result
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         body = cast("_Body", activation.body)

@@ -86,6 +86,9 @@ class FunctionCell:
             self._current = None
             return None
 
+    def hold(self) -> None:
+        """The operation succeeded, and is settled later. What it left is bytes, which only its context could change."""
+
     def settle(self) -> None:
         """The operation succeeded: keep what it set. Raises `PayloadTooLarge`; then roll back."""
         current = self._current

@@ -99,6 +99,12 @@ class Turn:
         if self.sends:
             self.sends = []
 
+    def close(self) -> None:
+        """The operation has ended; what it sent is taken later."""
+        sends, self.sends = self.sends, []
+        self.end()
+        self.sends = sends
+
     def send(
         self,
         operation: Any,
