@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from starlette.requests import Request
@@ -50,11 +49,15 @@ class Traffic:
         finally:
             self.running -= 1
 
+    def refuse_if_full(self) -> None:
+        """Raise `HttpError` (429) if nobody else may wait: for what begins to wait only after its status has been sent."""
+        if self.waiting >= self._settings.streams_max:
+            raise too_many("too many requests are waiting", 5)
+
     @contextmanager
     def wait(self) -> Generator[None]:
         """Around what waits within a request (a long poll, a stream of events), which then counts as waiting only."""
-        if self.waiting >= self._settings.streams_max:
-            raise too_many("too many requests are waiting", 5)
+        self.refuse_if_full()
         self.waiting += 1
         self.running -= 1
         try:
@@ -64,23 +67,26 @@ class Traffic:
             self.waiting -= 1
 
 
-@dataclass(frozen=True, slots=True)
 class Hub:
     """One hub, opened, for the routes."""
 
-    client: OrchestrationClient
-    hub_name: str
-    store: Store
-    keys: Keys = field(default_factory=Keys)
-    settings: HttpSettings = field(default_factory=HttpSettings)
-    gather_info: Callable[[], Awaitable[dict[str, Any]]] | None = None
-    traffic: Traffic = field(init=False)
-    letters: DeadLetters = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "traffic", Traffic(self.settings))
-        object.__setattr__(self, "letters", DeadLetters(self.store))
-        object.__setattr__(self, "keys", self.keys.for_hub(self.hub_name))
+    def __init__(
+        self,
+        client: OrchestrationClient,
+        hub_name: str,
+        store: Store,
+        keys: Keys | None = None,
+        settings: HttpSettings | None = None,
+        gather_info: Callable[[], Awaitable[dict[str, Any]]] | None = None,
+    ) -> None:
+        self.client = client
+        self.hub_name = hub_name
+        self.store = store
+        self.keys = (Keys() if keys is None else keys).for_hub(hub_name)
+        self.settings = HttpSettings() if settings is None else settings
+        self.traffic = Traffic(self.settings)
+        self.letters = DeadLetters(store)
+        self.gather_info = gather_info
 
     async def info(self) -> dict[str, Any]:
         """What `stead info --json` shows."""

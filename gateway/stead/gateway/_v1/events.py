@@ -70,10 +70,7 @@ def _interval(request: Request) -> float:
 
 
 def _stream(hub: Hub, events: AsyncIterator[bytes]) -> Response:
-    if hub.traffic.waiting >= hub.settings.streams_max:
-        # Said now, while there is still a status to say it with.
-        with hub.traffic.wait():
-            pass
+    hub.traffic.refuse_if_full()
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(events, media_type=EVENT_STREAM, headers=headers)
 
