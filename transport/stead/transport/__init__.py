@@ -61,7 +61,7 @@ from stead.transport._contract.store import Renewer, Store
 from stead.transport._memory.faults import Fault, Faults
 from stead.transport._memory.store import MemoryStore
 from stead.transport._open import open_store
-from stead.transport._retry import retry_delay
+from stead.transport._retry import Tries, retry_delay
 from stead.transport._sender.sender import Sender
 from stead.transport._urls import StoreUrl, parse_url
 
@@ -121,6 +121,7 @@ __all__ = [
     "Task",
     "Timer",
     "TornCommit",
+    "Tries",
     "Unpark",
     "Verdict",
     "WorkerView",

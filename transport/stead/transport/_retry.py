@@ -5,7 +5,9 @@ from __future__ import annotations
 import random
 from typing import Literal
 
+from stead.transport._contract.clock import Clock
 from stead.transport._contract.errors import SteadError, StoreClosed, StoreUnavailable
+from stead.transport._contract.settings import Settings
 
 # Between tries of a request whose answer did not come, and of a batch for which there was no room.
 RETRY_S_MIN = 0.02
@@ -42,3 +44,31 @@ def told_of_end(error: SteadError, *, sent: bool, doubtful: bool) -> SteadError:
         return error
     outcome: Literal["refused", "unknown"] = "unknown" if doubtful else error.outcome if sent else "refused"
     return error if outcome == error.outcome else StoreUnavailable(error.reason, outcome)
+
+
+class Tries:
+    """How often and for how long a request may be made again. A success starts both anew."""
+
+    def __init__(self, clock: Clock, settings: Settings, *, writes: bool = False) -> None:
+        """`writes`: one whose answer was lost may have been carried out."""
+        self._writes = writes
+        self._clock = clock
+        self._limit_s = settings.store_tries_ms / 1000
+        self._count = 0
+        self._since: float | None = None
+
+    def succeeded(self) -> None:
+        self._count = 0
+        self._since = None
+
+    async def failed(self, error: Exception) -> None:
+        """Wait until the next try; raises `StoreUnavailable` if there have been enough, or the store is closed."""
+        now = self._clock.monotonic()
+        if self._since is None:
+            self._since = now
+        if now - self._since >= self._limit_s or isinstance(error, StoreClosed):
+            unsent = isinstance(error, StoreClosed) and not self._count
+            outcome: Literal["refused", "unknown"] = "unknown" if self._writes and not unsent else "refused"
+            raise StoreUnavailable(reason_of(error), outcome) from error
+        await self._clock.sleep(retry_delay(self._count))
+        self._count += 1

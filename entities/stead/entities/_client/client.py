@@ -29,6 +29,7 @@ from stead.transport import (
     SteadError,
     Store,
     StoreUnavailable,
+    Tries,
     see_through,
     unpack,
 )
@@ -38,7 +39,7 @@ from .listing import PAGE_READ_LENGTH, EntityStatus, Page, entity_status, take_p
 from .no_answer import NoAnswer
 from .outgoing import Outgoing
 from .producer import Producer, SourceProducer, check_source
-from .reads import Tries, read_patiently
+from .reads import read_patiently
 
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")
@@ -339,7 +340,7 @@ class EntityClient:
     ) -> AsyncIterator[list[tuple[str, V]]]:
         """The pages of a listing, from after a target on; after a lost connection it goes on where it was."""
         self._check_open()
-        tries = Tries(self._store, self._settings)
+        tries = Tries(self._store.clock, self._settings)
         most = self._settings.list_page_length
         while True:
             try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from stead.transport._contract.errors import ConnectionLost, ServerChanged, StoreClosed, StoreUnavailable
+from stead.transport._contract.errors import ConnectionLost, ServerChanged
 from stead.transport._contract.settings import Settings
 from stead.transport._contract.store import Store
-from stead.transport._retry import reason_of, retry_delay
+from stead.transport._retry import Tries
 
 # Partitions of a source that are opened at the same time.
 OPENINGS_MAX = 8
@@ -57,21 +57,13 @@ class Openings:
             task.exception()  # seen, should nobody wait any more
 
     async def _open(self, partition: int) -> None:
-        settings = self._settings
-        clock = self._store.clock
+        keep_ms = self._settings.source_keep_ms
         async with self._slots:
-            tries, since = 0, clock.monotonic()
+            tries = Tries(self._store.clock, self._settings, writes=True)
             while True:
                 try:
-                    record = await self._store.open_source(
-                        partition, self._source, self._incarnation, settings.source_keep_ms
-                    )
+                    record = await self._store.open_source(partition, self._source, self._incarnation, keep_ms)
                     break
-                except StoreClosed as error:
-                    raise StoreUnavailable(reason_of(error), "unknown" if tries else "refused") from error
                 except (ConnectionLost, ServerChanged) as error:
-                    if clock.monotonic() - since >= settings.store_tries_ms / 1000:
-                        raise StoreUnavailable(reason_of(error), "unknown") from error
-                await clock.sleep(retry_delay(tries))
-                tries += 1
+                    await tries.failed(error)
         self._opened(partition, record)
