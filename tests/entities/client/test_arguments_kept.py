@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from stead.entities import ClassEntityType, Entity, EntityId, Registry
-from stead.entities._message.envelope import Message, decode_message
+from stead.entities import ClassEntityType, Entity, EntityId, InvalidInput, Registry
+from stead.entities._message.envelope import Message, decode_message, encode_message, message_extras
 from stead.orchestrations._client.client import OrchestrationClient
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.transport import MemoryStore, Settings
@@ -99,3 +99,13 @@ async def test_an_events_data_is_what_was_given(steps: int) -> None:
         page["n"] = 2
         await task
         assert [message.args[1] for message in await received(store, "event")] == [{"n": 1}]
+
+
+def test_an_argument_that_cannot_be_stored_is_named() -> None:
+    half = "half a character: \ud800"
+    with pytest.raises(InvalidInput, match="argument 2 of 'op'"):
+        encode_message("@e@k", "op", ["well", half], b"id")
+    with pytest.raises(InvalidInput, match="argument 'name' of 'op'"):
+        encode_message("@e@k", "op", [], b"id", message_extras(kwargs={"name": half}))
+    with pytest.raises(InvalidInput, match="argument 1 of 'op'"):
+        encode_message("@e@k", "op", [[{"deep": half}]], b"id")

@@ -139,10 +139,14 @@ def encode_message(
     extras: Mapping[str, object] | None = None,
 ) -> bytes:
     """The bytes of a message. Raises `InvalidInput` if an argument cannot be stored."""
-    if extras:
-        payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id, extras))
-    else:
-        payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id))
+    try:
+        if extras:
+            payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id, extras))
+        else:
+            payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id))
+    except InvalidInput as error:
+        _name_unstorable(operation, args, (extras or {}).get("k"))
+        raise error
     for value in args:  # most are plain: this is on the hot path
         if type(value) not in PLAIN:
             deep = deep_one(payload, args, DEPTH_MAX)
@@ -154,6 +158,16 @@ def encode_message(
         if deep is not None:
             raise _too_deep(f"argument {list(kwargs)[deep]!r} of {operation!r}")
     return payload
+
+
+def _name_unstorable(operation: str, args: Sequence[object], kwargs: object) -> None:
+    """Raise `InvalidInput` that names the argument which cannot be stored, such as a text with half a character in it."""
+    named = cast("Mapping[str, object]", kwargs or {})
+    for name, value in (*enumerate(args, start=1), *((repr(name), value) for name, value in named.items())):
+        try:
+            pack_envelope((value,))
+        except InvalidInput as error:
+            raise InvalidInput(f"argument {name} of {operation!r}", error.reason) from error
 
 
 def _too_deep(what: str) -> InvalidInput:
