@@ -102,6 +102,20 @@ def texts(file: Path) -> Iterator[tuple[int, str]]:
                 yield node.lineno, node.value.decode("latin-1")
 
 
+def test_a_room_says_what_is_in_it() -> None:
+    """So that who looks for something reads one docstring and not a folder; a room offers nothing else of its own."""
+    rooms = [path for layer in PACKAGES for path in (REPO / layer / "stead" / layer).glob("_*/__init__.py")]
+    assert len(rooms) > 20
+    unnamed: list[str] = []
+    for room in rooms:
+        tree = ast.parse(room.read_text("utf-8"))
+        assert len(tree.body) == 1, f"{room} is more than a docstring"
+        text = ast.get_docstring(tree) or ""
+        modules = sorted(path.stem for path in room.parent.glob("*.py") if path != room)
+        unnamed += [f"{room.parent.name}/{module}" for module in modules if f"`{module}`" not in text]
+    assert unnamed == []
+
+
 def test_files_are_short() -> None:
     lengths = {name_of(file): len(file.read_text().splitlines()) for file in [*files(), *files(".lua")]}
     assert {name: lines for name, lines in lengths.items() if lines > LONGER.get(name, FILE_LINES_MAX)} == {}
