@@ -116,13 +116,13 @@ async def test_sequence_numbers_may_be_large_and_sparse(store: Store) -> None:
 @pytest.mark.hazard(25)
 async def test_a_session_is_forgotten_some_time_after_its_last_use(twin: Twin) -> None:
     """HAZARDS 3, 25: a session's record has a time to live, and a use, even a doubled one, prolongs it."""
-    short = Batch(0, "short", 0, -1, 0, [b"a"], 100, keep_ms=150)
+    short = Batch(0, "short", 0, -1, 0, [b"a"], 100, keep_ms=150_000)
     assert await verdicts(twin.store, short) == [Verdict.ACCEPTED]
-    await twin.pass_ms(100)
+    await twin.age_ms(100_000)
     assert await verdicts(twin.store, short) == [Verdict.DUPLICATE]
-    await twin.pass_ms(100)
+    await twin.age_ms(100_000)
     assert await verdicts(twin.store, short) == [Verdict.DUPLICATE]
-    await twin.pass_ms(160)
+    await twin.age_ms(160_000)
     assert await verdicts(twin.store, short) == [Verdict.ACCEPTED]
 
 

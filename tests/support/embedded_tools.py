@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -63,9 +64,19 @@ def is_kept(folder: Path) -> bool:
 
 def end_embedded(folder: Path) -> None:
     """Have the folder's server stopped, if there is one, and wait until it is."""
-    if (folder / supervisor.LOCK).exists() and supervisor.is_locked(folder / supervisor.SUPERVISOR_LOCK):
-        os.kill(supervisor_pid(folder), signal.SIGTERM)
-    until(lambda: not is_kept(folder), "the server stops after the test")
+    told: set[int] = set()
+
+    def is_gone() -> bool:
+        """Tells each supervisor once, as soon as it has said who it is: one that is about to end may never do so."""
+        pid: int | None = supervisor.read_json(folder / supervisor.ADDRESS).get("supervisor")
+        lock = folder / supervisor.SUPERVISOR_LOCK
+        if pid is not None and pid not in told and lock.exists() and supervisor.is_locked(lock):
+            told.add(pid)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        return not is_kept(folder)
+
+    until(is_gone, "the server stops after the test")
 
 
 class Attached:

@@ -34,6 +34,10 @@ class Twin(Protocol):
         """Let time pass at the server."""
         ...
 
+    async def age_ms(self, milliseconds: int) -> None:
+        """Let what has a time to live have so much less of it, however fast or slow the machine is."""
+        ...
+
     async def wait_for(self, read: Coroutine[None, None, T]) -> T:
         """Let time pass until a blocking read has ended."""
         ...
@@ -57,6 +61,9 @@ class MemoryTwin:
     async def pass_ms(self, milliseconds: int) -> None:
         """Move the clock."""
         self.clock.advance_to(self.clock.now_ms() + milliseconds)
+
+    async def age_ms(self, milliseconds: int) -> None:
+        await self.pass_ms(milliseconds)
 
     async def wait_for(self, read: Coroutine[None, None, T]) -> T:
         """Move the clock to whatever is waited for."""
@@ -88,6 +95,12 @@ class RedisTwin:
     async def pass_ms(self, milliseconds: int) -> None:
         """The server's clock cannot be moved, so wait: a little longer, because times are cut to milliseconds."""
         await asyncio.sleep((milliseconds + 2) / 1000)
+
+    async def age_ms(self, milliseconds: int) -> None:
+        for key in self.server.run("KEYS", "*"):
+            left_ms = self.server.run("PTTL", key)
+            if left_ms >= 0:
+                self.server.run("PEXPIRE", key, left_ms - milliseconds)
 
     async def wait_for(self, read: Coroutine[None, None, T]) -> T:
         return await read

@@ -96,6 +96,17 @@ async def test_they_are_chosen_by_what_is_asked_for(client: OrchestrationClient,
     assert await ids(client, after="job-1") == ["job-2", "other"]
 
 
+async def test_what_was_made_within_the_millisecond_of_a_time_was_made_then(client: OrchestrationClient) -> None:
+    await client.start_new("tidy", instance_id="a")
+    status = await client.get_status("a")
+    assert status is not None
+    made, within, one_ms = status.created_time, timedelta(microseconds=999), timedelta(milliseconds=1)
+    assert await ids(client, created_from=made + within, created_to=made + within) == ["a"]
+    assert await ids(client, created_from=made, created_to=made) == ["a"]
+    assert await ids(client, created_from=made + one_ms) == []
+    assert await ids(client, created_to=made - timedelta(microseconds=1)) == []
+
+
 async def test_they_are_not_purged(client: OrchestrationClient, worker: ScriptedInstances) -> None:
     for name in ("done", "waiting"):
         await client.start_new("tidy", instance_id=name)

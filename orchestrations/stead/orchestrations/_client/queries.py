@@ -101,8 +101,8 @@ class Filter:
         return cls(
             None if statuses is None else check_statuses(statuses),
             None if wanted is None else wanted.lower(),
-            None if created_from is None else instant_in_ms(created_from),
-            None if created_to is None else instant_in_ms(created_to),
+            None if created_from is None else _since_ms(created_from),
+            None if created_to is None else _since_ms(created_to),
             tags or None,
         )
 
@@ -118,6 +118,11 @@ class Filter:
         if self.created_to_ms is not None and known.created_ms > self.created_to_ms:
             return False
         return not self.tags or self.tags.items() <= (known.tags or {}).items()
+
+
+def _since_ms(time: datetime) -> int:
+    """Cut to milliseconds, as times of creation are: what was made at a time, or within its millisecond, was made then."""
+    return instant_in_ms(time) - (time.microsecond % 1_000 > 0)
 
 
 _STATUSES = {status.value.lower(): status for status in RuntimeStatus}
