@@ -77,3 +77,15 @@ def test_errors_are_made_of_what_the_log_says() -> None:
 )
 def test_some_errors_are_not_tried_again(error: SteadError, final: bool) -> None:
     assert FailureDetails.of(error).non_retriable is final
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_what_fails_by_what_failed_for_good_does_so_too(final: bool) -> None:
+    failure = FailureDetails.of(NonRetriable("stolen") if final else ValueError("busy"))
+    errors = [ActivityFailed.of("pay", failure), SubOrchestrationFailed.of("child", "one:1", failure)]
+    for one in (*errors, pickle.loads(pickle.dumps(errors[0]))):
+        details = FailureDetails.of(one)
+        assert one.details.non_retriable is final
+        assert details.non_retriable is final
+        assert details.cause is not None
+        assert details.cause.non_retriable is final

@@ -32,7 +32,9 @@ class ActivityFailed(FailedElsewhere):
     @classmethod
     def of(cls, name: str, failure: FailureDetails) -> ActivityFailed:
         """The error for what the log says of an activity."""
-        return cls(name, failure.error_type, failure.message, failure.traceback, failure.cause)
+        error = cls(name, failure.error_type, failure.message, failure.traceback, failure.cause)
+        error.non_retriable = failure.non_retriable
+        return error
 
     def __str__(self) -> str:
         said = f": {self.message}" if self.message else ""
@@ -66,7 +68,9 @@ class SubOrchestrationFailed(FailedElsewhere):
     @classmethod
     def of(cls, name: str, instance_id: str, failure: FailureDetails) -> SubOrchestrationFailed:
         """The error for what the log says of a sub-orchestration."""
-        return cls(name, instance_id, failure.error_type, failure.message, failure.traceback, failure.cause)
+        error = cls(name, instance_id, failure.error_type, failure.message, failure.traceback, failure.cause)
+        error.non_retriable = failure.non_retriable
+        return error
 
     def __str__(self) -> str:
         said = f": {self.message}" if self.message else ""

@@ -95,11 +95,13 @@ class FailedElsewhere(SteadError):
     message: str
     traceback: str
     cause: FailureDetails | None
+    non_retriable: bool = False
+    """It failed for good there: what fails by this error does so too, and no retry policy tries it again."""
 
     @property
     def details(self) -> FailureDetails:
         """What was raised there, as data."""
-        return FailureDetails(self.error_type, self.message, self.traceback, self.cause)
+        return FailureDetails(self.error_type, self.message, self.traceback, self.cause, self.non_retriable)
 
 
 class _Describing:
