@@ -282,7 +282,12 @@ def test_a_field_whose_annotation_is_nested_too_deep_is_not_stored(lists: int, a
     def fill(self: Any) -> None:
         self.value = _nested(lists, 1)
 
-    space = {"__module__": __name__, "__annotations__": {"value": annotation}, "value": [], "fill": fill}
+    space: dict[str, Any] = {
+        "__module__": __name__,
+        "__annotations__": {"value": annotation},
+        "value": [],
+        "fill": fill,
+    }
     bench = Bench(ClassEntityType(type("Deep", (Entity,), space)))
     if allowed:
         bench.run("fill")
