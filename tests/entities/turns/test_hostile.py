@@ -30,7 +30,7 @@ from support.hostile import ERRORS, Loose
 
 pytestmark = pytest.mark.anyio
 
-SETTINGS = Settings(partitions=1, slot_groups=1, call_timeout_ms=5_000, drain_ms=200)
+SETTINGS = Settings(partitions=1, slot_groups=1, call_timeout_ms=60_000, drain_ms=200)
 
 make: Callable[[], BaseException] = ValueError  # what operations raise
 moody = False  # whether validators and serializers of a state refuse what they took before

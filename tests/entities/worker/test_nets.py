@@ -22,7 +22,7 @@ from stead.transport import MemoryStore, ServerClock, Settings
 
 pytestmark = pytest.mark.anyio
 
-SETTINGS = Settings(partitions=1, slot_groups=1, call_timeout_ms=5_000, drain_ms=200, lease_ms=1_500)
+SETTINGS = Settings(partitions=1, slot_groups=1, call_timeout_ms=60_000, drain_ms=200, lease_ms=1_500)
 
 
 class Bug(BaseException):
