@@ -35,10 +35,20 @@ async def test_info_counts_everything_partition_by_partition(store: Store) -> No
     assert [place.lease.partition for place in info] == [0, 1, 2, 3]
     place = info[2]
     assert (place.backlog, place.parked, place.parked_targets, place.blocked) == (1, 2, 1, {"@e@k": "why"})
+    assert place.parks == {"@e@k": 2}
     assert (place.entities, place.timers, place.dead, place.dead_trimmed) == (2, 1, 1, 0)
     assert place.lease == (await store.read_leases())[1][2]
     empty = info[0]
     assert (empty.backlog, empty.parked, empty.blocked, empty.entities, empty.timers, empty.dead) == (0, 0, {}, 0, 0, 0)
+
+
+async def test_info_tells_whose_the_parked_messages_are(store: Store) -> None:
+    ids = await put(store, [bytes([number]) for number in range(10)], 1)
+    await take(store, 1)
+    await store.park(1, b"token", "@e@slow", ids[:6])
+    await store.park(1, b"token", "@e@é", ids[6:9])
+    info = await store.info()
+    assert [place.parks for place in info] == [{}, {"@e@slow": 6, "@e@é": 3}, {}, {}]
 
 
 async def test_the_facts_name_the_server(store: Store) -> None:

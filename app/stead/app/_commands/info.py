@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 from stead.app._app import App
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _BLOCKED_MAX = 20  # blocked entities to show
+_PARKS_MAX = 10
 _NAME_LENGTH_MIN = 9  # the random part of a name, which no other has
 
 
@@ -189,6 +191,11 @@ def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
         screen.print(rows)
         if len(blocked) > _BLOCKED_MAX:
             screen.print(f"and {len(blocked) - _BLOCKED_MAX:,} more; --json shows all", style="yellow")
+    if parks := found.parks:
+        rows = table("entity or instance", "parked", numbers=("parked",), title="\nMost parked messages")
+        for target, count in islice(parks.items(), _PARKS_MAX):
+            rows.add_row(target, f"{count:,}")
+        screen.print(rows)
     for partition, why in sorted(found.quarantine.items()):
         screen.print(f"partition {partition} is quarantined: {one_line(why)}", style="red", markup=False)
     for rows_of, count in sorted(found.left_out.items()):

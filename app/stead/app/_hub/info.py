@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TypeVar, cast
 
 from stead.entities.extending import names_in, waiting_in
 from stead.transport import HubLayout, KeyDamaged, PartitionInfo, ServerFacts, Store, WorkerView
+
+PARKS_SHOWN_MAX = 100  # in JSON
 
 T = TypeVar("T")
 
@@ -75,6 +78,12 @@ class HubInfo:
         return {target: why for partition in self.partitions for target, why in sorted(partition.blocked.items())}
 
     @property
+    def parks(self) -> dict[str, int]:
+        """Whose messages are parked, because they are slow, locked or blocked, and how many; the longest first."""
+        found = [each for partition in self.partitions for each in partition.parks.items()]
+        return dict(sorted(found, key=lambda each: (-each[1], each[0])))
+
+    @property
     def unserved(self) -> list[str]:
         """Kinds for which messages wait and which the worker that has them does not know."""
         waiting: set[str] = set()
@@ -136,6 +145,7 @@ class HubInfo:
             "names": self.kinds,
             "total": {**asdict(self.total), "dead_letters_trimmed": self.trimmed},
             "blocked": self.blocked,
+            "parks": dict(islice(self.parks.items(), PARKS_SHOWN_MAX)),
             "unserved": self.unserved,
             "unserved_queues": self.unserved_queues,
             "quarantined": self.quarantined,

@@ -31,6 +31,7 @@ from stead.transport import (
     unpack,
     unpack_envelope,
 )
+from stead.transport.describing import text_of
 
 MESSAGE_VERSION = 1
 REPLY_VERSION = 1
@@ -207,8 +208,11 @@ def decode_message(envelope: bytes) -> Message:
             lock,
             lock is not None or operation == RELEASE,
         )
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise InvalidInput("message", f"it is not an envelope of stead ({error})") from error
+    except (UnknownEnvelope, InvalidInput):
+        raise
+    except Exception as error:
+        # Whatever it is that cannot be read, it is this message's trouble: a dead letter, and not the end of its reader.
+        raise InvalidInput("message", f"it is not an envelope of stead ({text_of(error)})") from error
 
 
 def _reply_address(parts: object) -> ReplyAddress | None:

@@ -7,7 +7,7 @@ milliseconds; instants are the server's time since the epoch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -208,6 +208,10 @@ class DeadLetter:
     letter: bytes
 
 
+PARKS_LOOKED_AT = 100
+"""Of so many targets of a partition `info` tells how many messages are parked. A partition may have very many."""
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionInfo:
     """What `stead info` shows of one partition."""
@@ -224,6 +228,9 @@ class PartitionInfo:
     instances: int = 0
     tasks: int = 0  # activities whose results are not recorded yet
     damage: str = ""  # what of it holds something else, if anything does: what is said of that is nothing
+    parks: dict[str, int] = field(
+        default_factory=dict[str, int]
+    )  # how much is parked of whom: of PARKS_LOOKED_AT at most
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from stead.transport._contract.commit import Commit, CommitVerdict, Reply, Unpark, in_order
 from stead.transport._contract.errors import SourceSuperseded
 from stead.transport._contract.records import (
+    PARKS_LOOKED_AT,
     Acquired,
     Batch,
     EnqueueResult,
@@ -323,4 +325,5 @@ def partition_info(partition: int, state: PartitionState) -> PartitionInfo:
         dead_trimmed=state.dead_trimmed,
         instances=len(state.index) - entities,
         tasks=len(state.tasks),
+        parks={target: len(park) for target, park in islice(state.parks.items(), PARKS_LOOKED_AT)},
     )

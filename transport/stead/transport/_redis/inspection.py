@@ -8,7 +8,14 @@ from typing import Any, cast
 from stead.transport._contract.codec import pack, unpack
 from stead.transport._contract.errors import KeyDamaged
 from stead.transport._contract.left_out import UNREADABLE, LeftOut
-from stead.transport._contract.records import DeadLetter, PartitionInfo, ServerFacts, StreamId, WorkerView
+from stead.transport._contract.records import (
+    PARKS_LOOKED_AT,
+    DeadLetter,
+    PartitionInfo,
+    ServerFacts,
+    StreamId,
+    WorkerView,
+)
 
 from .base import RedisBase, concerning
 from .scripts import HEARTBEAT, LEAVE, LIVING, PUBLISH, RESEND_DEAD_LETTER, command
@@ -118,12 +125,32 @@ class PeopleSide(RedisBase):
             _partition_info(partition, answers[partition * each : (partition + 1) * each])
             for partition in range(self._layout.partitions)
         ]
+        await self._look_into_parks(found)
         for partition, about in enumerate(found):
             if about.damage:
                 self._left_out.note("partitions", str(partition), about.damage)
             else:
                 self._left_out.readable("partitions", str(partition))
         return found
+
+    async def _look_into_parks(self, found: list[PartitionInfo]) -> None:
+        """Tell whose the parked messages are, where there are any: in two more round trips, however many there are."""
+        parking = [partition for partition, about in enumerate(found) if about.parked_targets and not about.damage]
+        if not parking:
+            return
+        count = str(PARKS_LOOKED_AT)
+        scans = [command(b"HSCAN", self._keys.partitions[p].parked, "0", "COUNT", count) for p in parking]
+        places: list[tuple[int, str]] = []
+        for partition, answer in zip(parking, await self._ask(*scans, each=True), strict=True):
+            if not isinstance(answer, KeyDamaged):
+                names = answer[1][: 2 * PARKS_LOOKED_AT : 2]
+                places += ((partition, _text(name)) for name in names)
+        if not places:
+            return
+        lengths = [command(b"ZCARD", self._keys.partitions[p].park(target)) for p, target in places]
+        for (partition, target), length in zip(places, await self._ask(*lengths, each=True), strict=True):
+            if not isinstance(length, KeyDamaged) and length:
+                found[partition].parks[target] = length
 
     async def refresh_facts(self) -> ServerFacts:
         """Ask the server anew what it says of itself."""
