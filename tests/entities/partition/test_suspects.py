@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stead.entities._message.envelope import TaskAddress, decode_message
-from stead.entities._partition.suspects import Suspects
+from stead.entities._partition.suspects import UNDECODED, Suspects
 from stead.transport import Acquired, Running
 from support.core_bench import Bench
 
@@ -219,3 +219,30 @@ def test_a_call_of_an_orchestration_that_kills_is_answered_and_can_be_seen() -> 
     commit = bench.commit(partition)
     assert [decode_message(envelope).args[2] for _, envelope in commit.sends] == [False]
     assert [letter.failure.kind for letter in bench.letters] == ["poison"]
+
+
+def test_a_marker_is_handed_on_by_an_owner_that_did_not_die() -> None:
+    """A release takes back one try: what was found is found again, until the suspect messages are passed."""
+    found = Running("@list@a", b"5-0", 2)
+    suspects = Suspects(acquired(running=found, suspect_until=b"9-0"))
+    handed = suspects.handed_on()
+    assert handed == Running("@list@a", b"5-0", 3)
+    suspects.settle()
+    assert suspects.handed_on() is None
+    assert Suspects(acquired()).handed_on() is None
+
+
+def test_the_turn_that_killed_comes_before_what_it_kept_from_being_decoded() -> None:
+    suspects = Suspects(acquired(running=Running("@list@a", b"5-0", 2), suspect_until=b"9-0"))
+    assert suspects.was_decoded(b"4-0") and suspects.was_decoded(b"5-0") and not suspects.was_decoded(b"6-0")
+    assert not suspects.comes_first(b"6-0")
+    suspects.heard(b"5-0")
+    assert suspects.comes_first(b"6-0") and not suspects.comes_first(b"4-0")
+    suspects.done(b"5-0")
+    assert not suspects.comes_first(b"6-0")
+
+
+def test_who_died_while_decoding_has_decoded_nothing_for_certain() -> None:
+    suspects = Suspects(acquired(running=Running(UNDECODED, b"5-0", 1), suspect_until=b"9-0"))
+    suspects.heard(b"5-0")
+    assert not suspects.was_decoded(b"4-0") and suspects.comes_first(b"6-0")

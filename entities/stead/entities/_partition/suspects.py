@@ -26,6 +26,7 @@ class Suspects:
         self.careful = acquired.unclean >= _CAREFUL_FROM or acquired.running is not None
         self._scanned = False
         self._waiting = 0  # suspect messages in mailboxes
+        self._marked_waits = False  # whether the message on whose turn the last owner died is in a mailbox
 
     def includes(self, stream_id: StreamId) -> bool:
         """Whether a message was there when an owner died."""
@@ -35,16 +36,38 @@ class Suspects:
         """A message has entered a mailbox."""
         if stream_order(stream_id) <= self.until:
             self._waiting += 1
+        if self._marker is not None and self._marker.stream_id == stream_id:
+            self._marked_waits = True
 
     def done(self, stream_id: StreamId) -> None:
         """A message has left its mailbox, for good or to a park."""
         if stream_order(stream_id) <= self.until:
             self._waiting -= 1
+        if self._marker is not None and self._marker.stream_id == stream_id:
+            self._marked_waits = False
 
     def scanned(self, position: StreamId, caught_up: bool) -> None:
         """The inbox has been read up to `position`."""
         if self.active and (caught_up or stream_order(position) >= self.until):
             self._scanned = True
+
+    def handed_on(self) -> Running | None:
+        """The marker to write before a graceful release, which takes back one try, as its owner has not died: so that the
+        next owner finds what this one found, whatever it has marked meanwhile."""
+        marker = self._marker
+        return None if marker is None else Running(marker.target, marker.stream_id, marker.tries + 1)
+
+    def was_decoded(self, stream_id: StreamId) -> bool:
+        """Whether the last owner has survived decoding a message: it died on the turn of one that is not older."""
+        marker = self._marker
+        if marker is None or marker.target == UNDECODED:
+            return False
+        return stream_order(stream_id) <= stream_order(marker.stream_id)
+
+    def comes_first(self, stream_id: StreamId) -> bool:
+        """Whether the turn of the message on which the last owner died comes before a message is decoded. A marker says how
+        many have died of it, and another marker would replace that: whoever takes over next had to count anew, for ever."""
+        return self._marked_waits and not self.was_decoded(stream_id)
 
     @property
     def passed(self) -> bool:

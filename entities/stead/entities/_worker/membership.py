@@ -259,6 +259,8 @@ class Membership:
                 partition.abandon()
                 await self._wait_settled(partition, bell)
             if not partition.gone:
+                if (marker := partition.suspects.handed_on()) is not None:
+                    await board.store.mark_running(partition.number, partition.token, marker)
                 await board.store.release(partition.number, partition.token)
         except (*BORNE, ServerChanged, HubMismatch) as error:
             logger.info(

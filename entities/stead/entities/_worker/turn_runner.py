@@ -236,12 +236,17 @@ class TurnRunner:
         board = self._board
         if not partition.wants_decoding:
             return False
-        for _ in range(_DECODED_AT_ONCE):
+        suspects = partition.suspects
+        for number in range(_DECODED_AT_ONCE):
             stream_id = None if partition.draining else partition.next_undecoded()
             if stream_id is None:
                 break
-            if partition.suspects.includes(stream_id):
-                running = partition.suspects.marker_for(UNDECODED, stream_id)
+            if suspects.comes_first(stream_id) and partition.next_careful() is not None:
+                if number == 0:
+                    return False
+                break
+            if suspects.includes(stream_id) and not suspects.was_decoded(stream_id):
+                running = suspects.marker_for(UNDECODED, stream_id)
                 if running.tries > board.settings.poison_tries_max:
                     self._bury_undecoded(partition, stream_id, running.tries - 1)
                     break  # to be committed before the next marker replaces this one
