@@ -2,8 +2,9 @@
 
 There is no list of deliveries to count. Instead an acquisition says how often in a row an owner ended without releasing
 the partition (`unclean`), and up to which entry the inbox was filled then. From the second time on, or when a marker
-was left, the owner is careful: one message is decoded, or takes its turn, at a time, with a marker in the store before each. A message
-on whose marker workers died `poison_tries_max` times becomes a dead letter. Passing the suspect entries ends all that.
+was left, the owner is careful: one message is decoded, or takes its turn, at a time, with a marker in the store before
+each. A message on whose marker workers died `poison_tries_max` times becomes a dead letter. Passing the suspect entries
+ends all that.
 """
 
 from __future__ import annotations
