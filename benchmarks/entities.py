@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from stead.app import App
+from stead.app import App, Settings
 from stead.entities import Entity
 
 SERIES_LENGTH = 11_000
 """Numbers in a `Series`: 100 kB when packed."""
 
-app = App("benchmarks")
+app = App("benchmarks", settings=Settings(garbage_collection="tuned"))  # as the workers of `stead worker` have it
 
 
 @app.entity

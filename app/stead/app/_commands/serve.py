@@ -16,6 +16,7 @@ from stead.app._console.loading import load_app
 from stead.app._console.logs import start_logging
 from stead.app._console.loops import fast_loop
 from stead.app._console.request import Request
+from stead.app._hub.collection import tune_collection
 from stead.app._hub.worker_run import INTERRUPTED
 from stead.gateway import (
     CannotListen,
@@ -45,8 +46,10 @@ def _serve(request: Request, host: str, port: int, keys_file: str | None) -> int
     sockets = listen(host, port, keys)
 
     async def work() -> None:
+        stopping = _signals()  # before anybody is told that it serves
         async with beside(app, request.url, sockets, keys, host) as gateway:
-            await _told_to_stop(gateway)
+            tune_collection(app.settings, of_command=True)
+            await _told_to_stop(stopping, gateway)
         _log.info("the HTTP API has stopped")
 
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
@@ -92,8 +95,8 @@ async def beside(
         yield gateway
 
 
-async def _told_to_stop(gateway: Gateway) -> None:
-    """Return on SIGTERM or SIGINT; a second SIGINT ends the process. Raises `HubMismatch` when the hub is gone."""
+def _signals() -> asyncio.Event:
+    """What is set on SIGTERM or SIGINT. A second SIGINT ends the process."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 
@@ -106,6 +109,11 @@ async def _told_to_stop(gateway: Gateway) -> None:
 
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, on_signal, signum)
+    return stopping
+
+
+async def _told_to_stop(stopping: asyncio.Event, gateway: Gateway) -> None:
+    """Return when it is set. Raises `HubMismatch` when the hub is gone."""
     told, failed = asyncio.create_task(stopping.wait()), asyncio.create_task(gateway.failure())
     try:
         await asyncio.wait((told, failed), return_when=asyncio.FIRST_COMPLETED)

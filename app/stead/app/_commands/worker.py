@@ -11,6 +11,7 @@ from stead.app._console.loading import load_app
 from stead.app._console.logs import CHILD_VARIABLE, start_logging
 from stead.app._console.loops import fast_loop
 from stead.app._console.request import Request
+from stead.app._hub.collection import tune_collection
 
 from .dev_http import inherited_http
 from .processes import Crew, stop_with_parent
@@ -57,6 +58,7 @@ def _run_one(request: Request, name: str | None, queues: Sequence[str] | None) -
 
     async def work() -> None:
         async with inherited_http(app, request.url):
+            tune_collection(app.settings, of_command=True)
             await app.worker(request.url, name=name, queues=queues).run()
 
     with asyncio.Runner(loop_factory=fast_loop()) as runner:

@@ -15,6 +15,7 @@ from stead.entities import Worker
 from stead.orchestrations import Orchestrations
 from stead.transport import Store, open_store, parse_url, see_through
 
+from .collection import tune_collection
 from .definitions import Definitions
 from .hash_seed import has_hash_seed
 from .info import promise_of
@@ -106,6 +107,7 @@ class WorkerRun:
         self._partitions = store.layout.partitions
         extensions = [Orchestrations(of.orchestrations, of.settings, entities=of.registry, queues=self._queues)]
         self._store, self._worker = store, Worker(store, of.registry, of.settings, self._name, extensions)
+        tune_collection(of.settings, of_command=False)
         return self._worker
 
     async def _let_go(self) -> None:
