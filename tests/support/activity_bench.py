@@ -14,7 +14,7 @@ from stead.entities.extending import Board, Message, Partition, decode_message
 from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._activities.routes import Serving
 from stead.orchestrations._activities.runner import ActivityRunner
-from stead.transport import ConnectionLost, ManualClock, Settings, Taken, Task, WorkerView
+from stead.transport import ConnectionLost, ManualClock, Patience, Settings, Taken, Task, WorkerView
 
 T = TypeVar("T")
 
@@ -153,6 +153,11 @@ class FakeBoard:
                 return await step()
             except ConnectionLost:
                 await asyncio.sleep(0)
+
+    insist_on_any = insist
+
+    def patience(self, what: str) -> Patience:
+        return Patience(self.store.clock, self.settings, what)
 
     def check_generation(self) -> None: ...
 

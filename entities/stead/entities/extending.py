@@ -72,11 +72,9 @@ from stead.entities._turns.held import held_reports, watched
 from stead.entities._worker.board import Bell, Board
 from stead.entities._worker.extension import Extension
 from stead.entities._worker.hooks import Hooks
-from stead.entities._worker.patience import BORNE, Patience
 from stead.entities._worker.said import names_in, waiting_in
 
 __all__ = [
-    "BORNE",
     "LOCK",
     "PAGE_READ_LENGTH",
     "RELEASE",
@@ -102,7 +100,6 @@ __all__ = [
     "Parameters",
     "Park",
     "Partition",
-    "Patience",
     "Pending",
     "Phase",
     "Registry",

@@ -61,17 +61,20 @@ from stead.transport._contract.store import Renewer, Store
 from stead.transport._memory.faults import Fault, Faults
 from stead.transport._memory.store import MemoryStore
 from stead.transport._open import open_store
-from stead.transport._retry import Tries, retry_delay
+from stead.transport._retry import BORNE, UNANSWERED, Backoff, Patience, Tries, until_answered
 from stead.transport._sender.sender import Sender
 from stead.transport._urls import StoreUrl, parse_url
 
 __all__ = [
+    "BORNE",
     "DEPTH_MAX",
     "PLAIN",
+    "UNANSWERED",
     "UNREADABLE",
     "AcknowledgedLost",
     "Acquired",
     "BacklogFull",
+    "Backoff",
     "Batch",
     "CarefulLogger",
     "Clock",
@@ -97,6 +100,7 @@ __all__ = [
     "ManualClock",
     "MemoryStore",
     "PartitionInfo",
+    "Patience",
     "PayloadTooLarge",
     "Renewer",
     "Reply",
@@ -136,9 +140,9 @@ __all__ = [
     "pack_native",
     "parse_url",
     "partition_of",
-    "retry_delay",
     "see_through",
     "stream_order",
     "unpack",
     "unpack_envelope",
+    "until_answered",
 ]

@@ -2,6 +2,6 @@
 
 In which order to read it: `client` is what users have. `outgoing` makes messages, checked by what is registered here
 or `published` by workers. `producer` sends many; `calls` waits for answers, which `replies` reads, and `no_answer`
-finds out why there is none. `listing` and `dead_letters` show what is in the hub, `reads` bears a store that is away
-for a moment, `bulk` is the border for a gateway that takes many signals in one request.
+finds out why there is none. `listing` and `dead_letters` show what is in the hub, `bulk` is the border for a gateway that
+takes many signals in one request.
 """

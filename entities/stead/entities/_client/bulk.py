@@ -14,12 +14,20 @@ from stead.entities._definition.operations import Operation
 from stead.entities._message.envelope import message_extras
 from stead.entities._message.errors import UnknownOperation
 from stead.entities._message.ids import EntityId, canonical_name, check_key
-from stead.transport import BacklogFull, Batch, Sender, SourceSuperseded, StoreUnavailable, Verdict
+from stead.transport import (
+    BacklogFull,
+    Batch,
+    Sender,
+    SourceSuperseded,
+    StoreUnavailable,
+    Tries,
+    Verdict,
+    until_answered,
+)
 
 from .client import EntityClient
 from .outgoing import Outgoing
 from .producer import Producer, SourceProducer, check_source
-from .reads import write_patiently
 
 # Pairs of an entity's name and an operation's that are remembered.
 ROUTES_MAX = 10_000
@@ -124,19 +132,19 @@ async def claim_number(client: EntityClient, source: str, number: int) -> int:
     partition = client._outgoing.partition(check_source(source))  # pyright: ignore[reportPrivateUsage]
     incarnation = store.clock.now_ms()
     keep_ms = settings.session_keep_ms
-    noted, _ = await write_patiently(
-        store, settings, lambda: store.open_source(partition, source, incarnation, keep_ms)
-    )
+    tries = Tries(store.clock, settings, writes=True)
+    noted = await until_answered(lambda: store.open_source(partition, source, incarnation, keep_ms), tries)
     if noted >= 0:
         return noted
     note = Batch(partition, f"source:{source}", incarnation, -1, number, [], 2**31, keep_ms)
-    (result,), lost = await write_patiently(store, settings, lambda: store.enqueue([note]))
+    tries.succeeded()
+    (result,) = await until_answered(lambda: store.enqueue([note]), tries)
     if result.verdict is Verdict.ACCEPTED:
         return number
     if result.verdict in (Verdict.DUPLICATE, Verdict.GAP):
         return result.detail  # somebody else was faster, or this one, before an answer was lost
     if result.verdict is Verdict.SUPERSEDED:
         raise SourceSuperseded(source)
-    if lost:
+    if tries.count:
         raise StoreUnavailable("an answer was lost, and then the server's memory was full", "unknown")
     raise BacklogFull(partition, "the server's memory is full")

@@ -19,12 +19,11 @@ from stead.entities._message.errors import CallTimeout, InvalidState, UnknownEnt
 from stead.entities._message.ids import EntityId, canonical_name, check_key
 from stead.entities._message.times import delay_in_ms, instant_in_ms
 from stead.transport import (
+    UNANSWERED,
     UNREADABLE,
-    ConnectionLost,
     HomeLoop,
     InvalidInput,
     Sender,
-    ServerChanged,
     Settings,
     SteadError,
     Store,
@@ -32,6 +31,7 @@ from stead.transport import (
     Tries,
     see_through,
     unpack,
+    until_answered,
 )
 
 from .calls import Calls, PendingCall
@@ -39,7 +39,6 @@ from .listing import PAGE_READ_LENGTH, EntityStatus, Page, entity_status, take_p
 from .no_answer import NoAnswer
 from .outgoing import Outgoing
 from .producer import Producer, SourceProducer, check_source
-from .reads import read_patiently
 
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")
@@ -329,7 +328,7 @@ class EntityClient:
     async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
         """The answer to a request that changes nothing, made again while there is none (`StoreUnavailable` in the end)."""
         self._check_open()
-        return await read_patiently(self._store, self._settings, request)
+        return await until_answered(request, Tries(self._store.clock, self._settings))
 
     async def _list_pages(
         self,
@@ -349,7 +348,7 @@ class EntityClient:
                     after = page[-1][0]
                     yield page
                 return
-            except (ConnectionLost, ServerChanged) as error:
+            except UNANSWERED as error:
                 await tries.failed(error)
 
     def _kind(self, entity: Any) -> EntityType:

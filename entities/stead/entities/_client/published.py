@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stead.entities._message.errors import UnknownEntity, UnknownOperation
-from stead.transport import KeyDamaged, Settings, Store
-
-from .reads import read_patiently
+from stead.transport import KeyDamaged, Settings, Store, Tries, until_answered
 
 # For how long what was published is believed, and how old it must be to be asked for again because of a missing name.
 KEEP_S = 5.0
@@ -79,7 +77,7 @@ class Names:
             if self._read_at is not None and clock.monotonic() - self._read_at < age_s:
                 return
             try:
-                self._published = await read_patiently(self._store, self._settings, self._store.published)
+                self._published = await until_answered(self._store.published, Tries(clock, self._settings))
             except KeyDamaged as error:  # nobody can say who knows what: messages wait for whoever does
                 self._store.left_out.note("names", "(all)", error)
                 self._published = {}

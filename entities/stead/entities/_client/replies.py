@@ -15,9 +15,9 @@ from collections.abc import Callable
 
 from stead.entities._message.envelope import ReplyAddress
 from stead.transport import (
-    ConnectionLost,
+    UNANSWERED,
+    Backoff,
     HubMismatch,
-    ServerChanged,
     Settings,
     SteadError,
     Store,
@@ -26,7 +26,6 @@ from stead.transport import (
     StreamId,
     end_task,
     get_logger,
-    retry_delay,
 )
 from stead.transport.describing import text_of_error
 
@@ -104,34 +103,19 @@ class ReplyReader:
     async def _read_for_ever(self) -> None:
         store = self._store
         generation = store.generation
-        tries = 0
+        backoff = Backoff(store.clock)
         while True:
             try:
                 # After a failure do not wait at the server before it is known whether it is still the same one.
-                block_ms = 0 if tries else self._settings.read_block_ms
+                block_ms = 0 if backoff.count else self._settings.read_block_ms
                 entries = await store.read_replies(self.group, self.client, self._after, block_ms)
             except StoreClosed:
                 return
-            except (ConnectionLost, ServerChanged) as error:
-                _log.debug("reading replies: %s", error)
-                await store.clock.sleep(retry_delay(tries))
-                tries += 1
-                continue
-            except HubMismatch as error:
-                if not tries:
-                    _log.error("%s", error)
-                self._gone(error)
-                await store.clock.sleep(retry_delay(tries))
-                tries += 1
-                continue
             except Exception as error:  # noqa: BLE001 - without the reader every call to come would time out
-                # The calls end at their deadlines; the reader goes on, for the server may be put right again.
-                if not tries:
-                    _log.warning("reading replies: %s", str(error) or type(error).__name__)
-                await store.clock.sleep(retry_delay(tries))
-                tries += 1
+                self._failed(error, first=not backoff.count)
+                await backoff.pause()
                 continue
-            tries = 0
+            backoff.succeeded()
             for _, payload in entries:
                 try:
                     self._deliver(payload)
@@ -147,6 +131,17 @@ class ReplyReader:
             if store.generation != generation:
                 generation = store.generation
                 self._after = START
+
+    def _failed(self, error: Exception, *, first: bool) -> None:
+        """The calls end at their deadlines; the reader goes on, for the server may be put right again."""
+        if isinstance(error, UNANSWERED):
+            _log.debug("reading replies: %s", error)
+        elif isinstance(error, HubMismatch):
+            if first:
+                _log.error("%s", error)
+            self._gone(error)
+        elif first:
+            _log.warning("reading replies: %s", text_of_error(error))
 
     def _trim(self) -> None:
         """Remove what was read, beside the reading: nobody waits for it."""

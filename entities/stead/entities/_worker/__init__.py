@@ -6,7 +6,7 @@ leases, `inbox` reads (`reading`), `turn_runner` gives turns in the order of its
 (`undeliverable` is what no commit can hold), `timers` and `parks` fetch what is due or waits. `extension` and `hooks`
 are how other packages take part.
 
-`patience` says how long a part bears a store that does not answer, `quarantine` which partitions are let alone,
+`quarantine` says which partitions are let alone,
 `said` what the other workers say; `loop_errors` is about errors that nobody else sees, `parts` about parts that
 something else has ended.
 """

@@ -16,8 +16,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stead.transport import (
+    BORNE,
     Clock,
     KeyDamaged,
+    Patience,
     ServerChanged,
     ServerUnsuitable,
     Settings,
@@ -29,7 +31,6 @@ from stead.transport import (
 
 from .hooks import Hooks, Listeners
 from .parts import ended_early
-from .patience import BORNE, Patience
 from .quarantine import Quarantine
 from .reading import Reading
 
@@ -43,8 +44,8 @@ logger = get_logger("stead.worker")
 
 T = TypeVar("T")
 
-_PAUSE_FIRST_S = 0.02
-_PAUSE_MAX_S = 1.0
+# A part tries again after so long at most: leases run while it waits.
+PART_PAUSE_S_MAX = 0.2
 _BREAKS_MAX = 3
 
 
@@ -247,13 +248,20 @@ class Board:
     # -- the store -----------------------------------------------------------------------------------------------------
 
     def patience(self, what: str) -> Patience:
-        """That of a part or a step which carries out `what`."""
-        return Patience(self.settings, self.store.clock.monotonic, what)
+        """That of a part which carries out `what`."""
+        return Patience(self.store.clock, self.settings, what, PART_PAUSE_S_MAX)
+
+    async def insist_on_any(self, step: Callable[[], Awaitable[T]], what: str) -> T:
+        """`insist`, whatever server comes back: whether the step was done before is for the new one to say."""
+        while True:
+            try:
+                return await self.insist(step, what)
+            except ServerChanged:
+                self.check_generation()
 
     async def insist(self, step: Callable[[], Awaitable[T]], what: str) -> T:
         """Carry out a step that can be repeated, however long the store is away. Raises `ServerChanged`, and what the
         server refuses for too long."""
-        pause = _PAUSE_FIRST_S
         patience: Patience | None = None
         while True:
             generation = self.generation
@@ -263,14 +271,12 @@ class Board:
                 raise
             except BORNE as error:
                 if patience is None:
-                    patience = self.patience(what)
+                    patience = Patience(self.store.clock, self.settings, what)
                 try:
-                    patience.bear(error)
+                    await patience.bear(error)
                 except ServerUnsuitable as refusal:  # whoever asked may have taken out of memory what it asked for
                     self.fail(refusal)
                     raise
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _PAUSE_MAX_S)
                 continue
             if self.store.generation != generation:  # though another part may have seen it already
                 self.check_generation()

@@ -11,13 +11,11 @@ import asyncio
 
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition
-from stead.transport import KeyDamaged, Loaded, ServerChanged, StreamId
+from stead.transport import BORNE, KeyDamaged, Loaded, ServerChanged, StreamId
 
 from .board import Board
-from .patience import BORNE
 
 _COUNT_MIN = 32
-_PAUSE_S = 0.05
 _SLICE_S = 0.005  # how long entries are decoded before the others may do something
 
 
@@ -46,8 +44,7 @@ class InboxReader:
             except (ServerChanged, KeyDamaged) as error:
                 board.face(error)
             except BORNE as error:
-                patience.bear(error)
-                await asyncio.sleep(_PAUSE_S)
+                await patience.bear(error)
 
     def _choose(self) -> dict[int, Partition]:
         """The partitions to read now: none while there is enough to do, or to commit."""

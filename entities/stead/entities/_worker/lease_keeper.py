@@ -16,15 +16,15 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar
 
-from stead.transport import Running, Settings, Store, StreamId, get_logger
+from stead.transport import Patience, Running, Settings, Store, StreamId, get_logger
 
 from .parts import ended_early
-from .patience import BORNE, Patience
 
 logger = get_logger("stead.worker")
 
 T = TypeVar("T")
 
+AGAIN_S = 0.2  # at most between two tries of a renewal
 STUCK_EXIT_STATUS = 70  # EX_SOFTWARE: the process ended itself because an operation held it
 
 
@@ -66,6 +66,7 @@ class ThreadKeeper:
     ) -> None:
         """`lost` and `failed` are called from the event loop: leases are another's, and renewing them will not do."""
         self._settings = settings
+        self._clock = store.clock
         self._renewer = store.renewer()
         self._lost = lost
         self._turning = turning
@@ -121,7 +122,7 @@ class ThreadKeeper:
     def _keep(self) -> None:
         """Renew, and watch the event loop, until told to stop: whatever goes wrong, this thread does not end by itself."""
         pause = usual = self._settings.lease_ms / 3000
-        patience = Patience(self._settings, time.monotonic, "renewing leases")
+        patience = Patience(self._clock, self._settings, "renewing leases", min(AGAIN_S, usual))
         while not self._stop.wait(pause):
             still = time.monotonic() - self._ticked
             if still * 1000 > self._settings.turn_stuck_ms:
@@ -132,12 +133,10 @@ class ThreadKeeper:
                 patience.rest()
                 pause = usual
             except Exception as error:  # noqa: BLE001 - a thread's last word, and the worker's
-                pause = min(0.2, usual)
                 try:
-                    if not isinstance(error, BORNE):
-                        raise
-                    patience.bear(error)
+                    pause = patience.bear_for(error)
                 except Exception as failure:  # noqa: BLE001 - the same
+                    pause = usual
                     self._tell(self._failed, failure)
         self._renewer.close()
 
@@ -222,17 +221,17 @@ class TaskKeeper:
         self.halt()
 
     async def _run(self) -> None:
-        patience = Patience(self._settings, self._clock.monotonic, "renewing leases")
+        pause = usual = self._settings.lease_ms / 3000
+        patience = Patience(self._clock, self._settings, "renewing leases", min(AGAIN_S, usual))
         while True:
-            await self._clock.sleep(self._settings.lease_ms / 3000)
+            await self._clock.sleep(pause)
+            pause = usual
             try:
                 lost = self._renewer.renew(dict(self._leases), self._settings.lease_ms)
                 patience.rest()
             except Exception as error:  # noqa: BLE001 - a task's last word, and the worker's
                 try:
-                    if not isinstance(error, BORNE):
-                        raise
-                    patience.bear(error)
+                    pause = patience.bear_for(error)
                 except Exception as failure:  # noqa: BLE001 - the same
                     self._failed(failure)
                 continue

@@ -14,19 +14,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from stead.entities._partition.partition import Partition
-from stead.transport import HubMismatch, KeyDamaged, LeaseView, ServerChanged, TornCommit, WorkerView, get_logger
+from stead.transport import (
+    BORNE,
+    Backoff,
+    HubMismatch,
+    KeyDamaged,
+    LeaseView,
+    ServerChanged,
+    TornCommit,
+    WorkerView,
+    get_logger,
+)
 
 from .assignment import assign
-from .board import Bell, Board
+from .board import PART_PAUSE_S_MAX, Bell, Board
 from .leases import LeaseWatch, plan_leases
-from .patience import BORNE
 from .said import Said
 
 logger = get_logger("stead.worker")
 
 _REMEMBER_WAITING = 30  # heartbeats for which a partition's wish for another worker is remembered
 _LOADED_AGAIN = 10  # targets of a partition that could not be read and are tried again with each heartbeat
-_TRY_AGAIN_S = 0.2
 
 
 class Membership:
@@ -55,8 +63,7 @@ class Membership:
                 self._board.face(error)
                 await self._pause(self._board.settings.heartbeat_ms / 1000)
             except BORNE as error:
-                patience.bear(error)
-                await self._pause(_TRY_AGAIN_S)
+                await self._pause(patience.bear_for(error))
 
     async def _pause(self, seconds: float) -> None:
         """Until the next heartbeat is due, or leases should be looked at at once."""
@@ -199,6 +206,7 @@ class Membership:
         """Give back, however often it takes, what was dropped all at once, and leave the hub."""
         board = self._board
         self._board.unsure.update(held)
+        backoff = Backoff(board.store.clock, PART_PAUSE_S_MAX)
         while True:
             try:
                 await self._let_go_of_unsure()
@@ -212,7 +220,7 @@ class Membership:
                 pass
             except Exception as error:  # noqa: BLE001 - the worker has ended already: this is a favour to the others
                 logger.debug("leases cannot be given back: %s", error)
-            await asyncio.sleep(_TRY_AGAIN_S)
+            await backoff.pause()
 
     async def _let_go_of_unsure(self) -> None:
         """Free what may be held for this worker without its knowing: the answer was lost, or not waited for."""

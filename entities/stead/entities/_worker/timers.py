@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from stead.entities._partition.partition import Partition
 from stead.transport import KeyDamaged, ServerChanged, get_logger
 
@@ -63,4 +61,4 @@ class TimerRunner:
         else:
             partition.fired(fired[1])
             if not fired[0] and self._is_due(partition):
-                await asyncio.sleep(_EARLY_S)
+                await board.store.clock.sleep(_EARLY_S)

@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stead.entities.extending import BORNE, Bell, Patience, encode_message
-from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Taken, get_logger, partition_of
+from stead.entities.extending import Bell, encode_message
+from stead.transport import BORNE, InvalidInput, KeyDamaged, ServerChanged, Taken, get_logger, partition_of
 
 from .job import Job, Outcome, Runnable, Stage, failed
 from .slots import Slots
@@ -76,7 +76,7 @@ class SharedQueues:
     async def take(self) -> None:
         """Take tasks as long as there is room for them."""
         board = self._board
-        patience = Patience(board.settings, board.store.clock.monotonic, "taking activities")
+        patience = board.patience("taking activities")
         while True:
             try:
                 count = 0 if board.stopping else self._slots.room(self._plain)
@@ -94,10 +94,9 @@ class SharedQueues:
                         await self.give_back_idle()
             except KeyDamaged as error:
                 self._avoid_damaged(error)
-                await asyncio.sleep(_PAUSE_S)
+                await board.store.clock.sleep(_PAUSE_S)
             except BORNE as error:
-                patience.bear(error)
-                await asyncio.sleep(_PAUSE_S)
+                await patience.bear(error)
             except ServerChanged:
                 self._opened.clear()
                 board.check_generation()
@@ -209,7 +208,7 @@ class SharedQueues:
         board = self._board
         settings = board.settings
         seconds = min(settings.activity_heartbeat_ms, settings.activity_keep_ms) / 1000
-        patience = Patience(settings, board.store.clock.monotonic, "a heartbeat of activities")
+        patience = board.patience("a heartbeat of activities")
         while True:
             try:
                 await self._keep_once()
@@ -217,8 +216,7 @@ class SharedQueues:
             except KeyDamaged as error:
                 self._avoid_damaged(error)
             except BORNE as error:
-                patience.bear(error)
-                await asyncio.sleep(_PAUSE_S)  # not as long as between two heartbeats: others may take over meanwhile
+                await patience.bear(error)  # not as long as between two heartbeats: others may take over meanwhile
                 continue
             except ServerChanged:
                 self._opened.clear()
@@ -275,23 +273,12 @@ class SharedQueues:
             some = tasks[first : first + _GIVEN_MAX]
             logger.info("%d activities go back into their queues", len(some))
             try:
-                await self._insist(
+                await board.insist_on_any(
                     lambda: board.store.give_back_tasks(board.name, some),  # noqa: B023 - called at once
                     "giving back activities",
                 )
             except KeyDamaged as error:
                 logger.error("activities could not be given back, others take them over in time: %s", error)
-
-    async def _insist(self, step: Callable[[], Awaitable[object]], what: str) -> None:
-        """Carry out a step that can be repeated, however long the store is away, and whatever server comes back: whether
-        it was done before is for the new one to say."""
-        board = self._board
-        while True:
-            try:
-                await board.insist(step, what)
-                return
-            except ServerChanged:
-                board.check_generation()
 
     # -- results -------------------------------------------------------------------------------------------------------
 
@@ -327,7 +314,7 @@ class SharedQueues:
         payload = encode_message(job.context.instance_id, "task", job.answer, message_id)
         taken = job.taken
         try:
-            await self._insist(
+            await board.insist_on_any(
                 lambda: board.store.complete_task(number, job.key, payload, taken), "completing an activity"
             )
         except KeyDamaged as error:

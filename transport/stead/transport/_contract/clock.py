@@ -7,10 +7,11 @@ real and on virtual time.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 _ELAPSED: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux has it
@@ -28,6 +29,25 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None: ...
+
+
+@contextlib.asynccontextmanager
+async def within(clock: Clock, seconds: float) -> AsyncIterator[None]:
+    """`asyncio.timeout` in the hub's time: what is in the block is cancelled, and raises `TimeoutError`, after so long."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+
+        def ring(alarm: asyncio.Future[None]) -> None:
+            if not alarm.cancelled():
+                limit.reschedule(loop.time())
+
+        alarm = asyncio.ensure_future(clock.sleep(seconds))
+        alarm.add_done_callback(ring)
+        try:
+            yield
+        finally:
+            alarm.remove_done_callback(ring)
+            alarm.cancel()
 
 
 def _elapsed() -> float:

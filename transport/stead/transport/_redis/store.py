@@ -4,12 +4,11 @@ those of clients, of workers, of activities, and of whoever looks at a hub.
 
 from __future__ import annotations
 
-import asyncio
-
 from stead.transport._contract.careful_logger import get_logger
-from stead.transport._contract.errors import ConnectionLost, StoreUnavailable
+from stead.transport._contract.clock import ServerClock, within
+from stead.transport._contract.errors import ConnectionLost
 from stead.transport._contract.settings import Settings
-from stead.transport._retry import retry_delay
+from stead.transport._retry import Tries, reason_of
 from stead.transport._urls import StoreUrl
 
 from .activities import TaskSide
@@ -46,20 +45,15 @@ class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide):
 
 async def connect(where: StoreUrl, hub: str, settings: Settings, kind: type[RedisStore] = RedisStore) -> RedisStore:
     """Join a hub on a server, which may need a moment to come up."""
-    clock = asyncio.get_running_loop()
-    deadline = clock.time() + settings.store_tries_ms / 1000
-    tries = 0
+    clock = ServerClock()  # no server has said yet what time it is
+    tries = Tries(clock, settings, about=f"{where}: ")
+    tries.begin()
     while True:
         try:
-            async with asyncio.timeout_at(deadline):
+            async with within(clock, tries.left_s):
                 return await kind.open(where.url, hub, settings)
         except (ConnectionLost, TimeoutError) as error:
-            reason = str(error) or "no answer in time"
-            delay = retry_delay(tries)
-            if clock.time() + delay >= deadline:
-                raise StoreUnavailable(f"{where}: {reason}", "refused") from None
-            if tries == 0:
-                seconds = deadline - clock.time()
-                _log.warning("%s: %s; trying for %.0f s (STEAD_STORE_TRIES_MS)", where, reason, seconds)
-            tries += 1
-            await asyncio.sleep(delay)
+            if not tries.count and tries.left_s:
+                reason = reason_of(error)
+                _log.warning("%s: %s; trying for %.0f s (STEAD_STORE_TRIES_MS)", where, reason, tries.left_s)
+            await tries.failed(error)

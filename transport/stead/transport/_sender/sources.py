@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from stead.transport._contract.errors import ConnectionLost, ServerChanged
 from stead.transport._contract.settings import Settings
 from stead.transport._contract.store import Store
-from stead.transport._retry import Tries
+from stead.transport._retry import Tries, until_answered
 
 # Partitions of a source that are opened at the same time.
 OPENINGS_MAX = 8
@@ -60,10 +59,7 @@ class Openings:
         keep_ms = self._settings.source_keep_ms
         async with self._slots:
             tries = Tries(self._store.clock, self._settings, writes=True)
-            while True:
-                try:
-                    record = await self._store.open_source(partition, self._source, self._incarnation, keep_ms)
-                    break
-                except (ConnectionLost, ServerChanged) as error:
-                    await tries.failed(error)
+            record = await until_answered(
+                lambda: self._store.open_source(partition, self._source, self._incarnation, keep_ms), tries
+            )
         self._opened(partition, record)
