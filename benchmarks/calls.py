@@ -23,9 +23,14 @@ class Calls:
     """Calls made before."""
 
     @property
+    def count(self) -> int:
+        """How many were measured."""
+        return len(self.latencies_s)
+
+    @property
     def rate(self) -> float:
         """Calls a second."""
-        return len(self.latencies_s) / self.seconds
+        return self.count / self.seconds
 
     def percentile_ms(self, percent: float) -> float:
         """The latency that `percent` of the calls did not exceed."""
@@ -50,4 +55,6 @@ async def repeat_calls(
     gate.ready()
     began = time.perf_counter()
     await asyncio.gather(*(repeat() for _ in range(callers)))
-    return Calls(time.perf_counter() - began, tuple(sorted(latencies)), WARM_UP_CALLS)
+    seconds = time.perf_counter() - began
+    gate.done()
+    return Calls(seconds, tuple(sorted(latencies)), WARM_UP_CALLS)

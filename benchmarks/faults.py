@@ -13,9 +13,10 @@ from stead.entities import EntityId
 from stead.transport import partition_of
 
 from .calls import Calls, repeat_calls
+from .cpu import Cpu
 from .entities import Counter, Sleeper, app
 from .hub import check_total, owners, with_client, workers
-from .parts import Gate, Part
+from .parts import Gate, Part, watch
 from .raw import WrongResult
 from .server import Address
 
@@ -28,12 +29,10 @@ TAKE_OVER_S = 120.0
 # -- slow neighbours ---------------------------------------------------------------------------------------------------
 
 
-def slow_neighbours(address: Address, count: int, naps: int) -> Calls:
+def slow_neighbours(address: Address, count: int, naps: int) -> tuple[Calls, Cpu]:
     """Calls to entities whose partition has one that sleeps a second per operation and has `naps` messages waiting."""
-    with workers(address), Part(call_beside_sleeper, address, count, naps) as caller:
-        caller.wait_ready()
-        caller.start()
-        return caller.result()
+    with workers(address) as parts, Part(call_beside_sleeper, address, count, naps) as caller:
+        return watch(caller, [address.pid], parts, count)
 
 
 def call_beside_sleeper(gate: Gate, address: Address, count: int, naps: int) -> Calls:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import time
 from collections.abc import Callable, Generator
@@ -25,10 +26,11 @@ from stead.gateway import HttpSettings, Keys, asgi, bind, serving
 
 from . import hub
 from .calls import WARM_UP_CALLS, Calls, repeat_calls
+from .cpu import Cpu, Meter
 from .entities import app
 from .orchestrating import work
 from .orchestrations import hello
-from .parts import Gate, Part
+from .parts import Gate, Part, watch
 from .server import Address
 
 INSTANCE = "bench"
@@ -93,15 +95,15 @@ async def _stopped(gate: Gate) -> None:
 
 
 @contextmanager
-def _server(main: Callable[..., None], *arguments: object) -> Generator[int]:
-    """A server process, and the port that it listens at."""
+def _server(main: Callable[..., None], *arguments: object) -> Generator[tuple[int, Part[None]]]:
+    """A server process; the port that it listens at comes first."""
     (sock,) = bind("127.0.0.1", 0)
     with sock:
         arguments = tuple(sock if argument is ... else argument for argument in arguments)
         with Part(main, *arguments) as part:
             part.wait_ready()
             part.start()
-            yield sock.getsockname()[1]
+            yield sock.getsockname()[1], part
             part.stop()
             part.result()
 
@@ -165,11 +167,11 @@ def ask_many(gate: Gate, port: int, requests: list[bytes], count: int, callers: 
     return uvloop.run(measure())
 
 
-def _asked(port: int, requests: list[bytes], count: int, callers: int, status: int) -> Calls:
-    with Part(ask_many, port, requests, count, callers, status) as client:
-        client.wait_ready()
-        client.start()
-        return client.result()
+def _asked(
+    port: int, requests: list[bytes], count: int, status: int, framework: list[Part[None]], store: list[int]
+) -> tuple[Calls, Cpu]:
+    with Part(ask_many, port, requests, count, CONNECTIONS, status) as client:
+        return watch(client, store, framework, count)
 
 
 def _once(port: int, request: bytes) -> Answer:
@@ -186,60 +188,65 @@ def _once(port: int, request: bytes) -> Answer:
 # -- status ------------------------------------------------------------------------------------------------------------
 
 
-def status(address: Address, count: int) -> tuple[Calls, Answer]:
+def status(address: Address, count: int) -> tuple[Calls, Cpu, Answer]:
     """Reads of one instance's status by several connections; the answer, too."""
 
     async def finish(client: Client) -> None:
         await client.start_new(hello, instance_id=INSTANCE)
         await client.wait_for_completion(INSTANCE)
 
-    with hub.workers(address, 1, work), _server(serve_stead, address, ...) as port:
+    with hub.workers(address, 1, work) as parts, _server(serve_stead, address, ...) as (port, server):
         hub.with_client(address, finish)
         answer = _once(port, get(STATUS_PATH))
-        return _asked(port, [get(STATUS_PATH)], count, CONNECTIONS, 200), answer
+        calls, cpu = _asked(port, [get(STATUS_PATH)], count, 200, [*parts, server], [address.pid])
+        return calls, cpu, answer
 
 
-def bare_status(answer: Answer, count: int) -> Calls:
+def bare_status(answer: Answer, count: int) -> tuple[Calls, Cpu]:
     """The same from the framework alone."""
-    with _server(serve_bare, ..., answer) as port:
-        return _asked(port, [get(STATUS_PATH)], count, CONNECTIONS, answer[0])
+    with _server(serve_bare, ..., answer) as (port, server):
+        return _asked(port, [get(STATUS_PATH)], count, answer[0], [server], [])
 
 
 # -- signals -----------------------------------------------------------------------------------------------------------
 
 
-def signals(address: Address, count: int) -> Calls:
+def signals(address: Address, count: int) -> tuple[Calls, Cpu]:
     """Signals one by one, each durable when it is answered, by several connections; all of them must arrive."""
-    with hub.workers(address), _server(serve_stead, address, ...) as port:
-        calls = _asked(port, _signal_requests(), count, CONNECTIONS, 202)
+    with hub.workers(address) as parts, _server(serve_stead, address, ...) as (port, server):
+        calls, cpu = _asked(port, _signal_requests(), count, 202, [*parts, server], [address.pid])
         hub.with_client(address, lambda client: _arrived(client, count + WARM_UP_CALLS))
-        return calls
+        return calls, cpu
 
 
-def bare_signals(count: int) -> Calls:
+def bare_signals(count: int) -> tuple[Calls, Cpu]:
     """The same requests, answered by the framework alone."""
-    with _server(serve_bare, ..., (202, b"", None)) as port:
-        return _asked(port, _signal_requests(), count, CONNECTIONS, 202)
+    with _server(serve_bare, ..., (202, b"", None)) as (port, server):
+        return _asked(port, _signal_requests(), count, 202, [server], [])
 
 
-def bulk(address: Address, count: int) -> tuple[float, Calls, Answer]:
+def bulk(address: Address, count: int) -> tuple[float, Calls, Cpu, Answer]:
     """Signals by bulk requests, one after the other: how many a second until all are in force, and each request's time."""
     requests = _bulk_requests()
-    with hub.workers(address), _server(serve_stead, address, ...) as port:
+    with hub.workers(address) as parts, _server(serve_stead, address, ...) as (port, server):
         answer = _once(port, requests[0])
+        meter = Meter([address.pid], [part.pid for part in (*parts, server)], [os.getpid()])
         began = time.monotonic()
         calls = _bulk_asked(port, requests, count)
         sent = (count + 1) * BULK_LINES
         ended = hub.with_client(address, lambda client: _arrived(client, sent))
-        return count * BULK_LINES / (ended - began), calls, answer
+        messages = count * BULK_LINES
+        return messages / (ended - began), calls, meter.read().each_us(messages), answer
 
 
-def bare_bulk(answer: Answer, count: int) -> tuple[float, Calls]:
+def bare_bulk(answer: Answer, count: int) -> tuple[float, Calls, Cpu]:
     """The same requests, read and answered by the framework alone."""
-    with _server(serve_bare, ..., answer) as port:
+    with _server(serve_bare, ..., answer) as (port, server):
+        meter = Meter([], [server.pid], [os.getpid()])
         began = time.monotonic()
         calls = _bulk_asked(port, _bulk_requests(), count)
-        return count * BULK_LINES / (time.monotonic() - began), calls
+        messages = count * BULK_LINES
+        return messages / (time.monotonic() - began), calls, meter.read().each_us(messages)
 
 
 def _bulk_asked(port: int, requests: list[bytes], count: int) -> Calls:

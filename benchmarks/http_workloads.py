@@ -6,12 +6,17 @@ from collections.abc import Callable
 
 from . import http_api
 from .calls import Calls
+from .cpu import Cpu
 from .measures import Benchmark, Sample
 from .server import Address
 
 
-def _rate(calls: Calls) -> Sample:
-    return Sample(calls.rate, {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (50, 95, 99)})
+def _rate(calls: Calls, cpu: Cpu) -> Sample:
+    return Sample(calls.rate, _percentiles(calls), cpu)
+
+
+def _percentiles(calls: Calls) -> dict[str, float]:
+    return {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (50, 95, 99)}
 
 
 def _count(size: float) -> int:
@@ -27,22 +32,22 @@ _answers: dict[str, http_api.Answer] = {}
 
 
 def _status(address: Address, size: float) -> Sample:
-    calls, _answers["status"] = http_api.status(address, _count(size))
-    return _rate(calls)
+    calls, cpu, _answers["status"] = http_api.status(address, _count(size))
+    return _rate(calls, cpu)
 
 
 def _bare_status(address: Address, size: float) -> Sample:
-    return _rate(http_api.bare_status(_answer("status", address, http_api.status), _count(size)))
+    return _rate(*http_api.bare_status(_answer("status", address, http_api.status), _count(size)))
 
 
 def _bulk(address: Address, size: float) -> Sample:
-    rate, calls, _answers["bulk"] = http_api.bulk(address, _requests(size))
-    return Sample(rate, dict(_rate(calls).details))
+    rate, calls, cpu, _answers["bulk"] = http_api.bulk(address, _requests(size))
+    return Sample(rate, _percentiles(calls), cpu)
 
 
 def _bare_bulk(address: Address, size: float) -> Sample:
-    rate, calls = http_api.bare_bulk(_answer("bulk", address, http_api.bulk), _requests(size))
-    return Sample(rate, dict(_rate(calls).details))
+    rate, calls, cpu = http_api.bare_bulk(_answer("bulk", address, http_api.bulk), _requests(size))
+    return Sample(rate, _percentiles(calls), cpu)
 
 
 def _answer(name: str, address: Address, ask: Callable[[Address, int], tuple[object, ...]]) -> http_api.Answer:
@@ -60,8 +65,8 @@ HTTP = (
         "signals by HTTP over 1,000 entities, one a request, 32 connections (raw: the bare framework)",
         "requests/s",
         "more",
-        lambda address, size: _rate(http_api.signals(address, _count(size))),
-        lambda _, size: _rate(http_api.bare_signals(_count(size))),
+        lambda address, size: _rate(*http_api.signals(address, _count(size))),
+        lambda _, size: _rate(*http_api.bare_signals(_count(size))),
         variant="one by one",
     ),
     Benchmark(

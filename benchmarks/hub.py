@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter as Tally
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TypeVar
 
@@ -19,8 +19,9 @@ from stead.entities import EntityId
 from stead.transport import partition_of
 
 from .calls import Calls, repeat_calls
+from .cpu import Cpu, Meter
 from .entities import SERIES_LENGTH, Counter, Series, app
-from .parts import Gate, Part
+from .parts import Gate, Part, watch
 from .raw import WrongResult
 from .server import Address
 
@@ -79,14 +80,29 @@ async def _shared_out(client: Client, count: int) -> None:
 # -- signals -----------------------------------------------------------------------------------------------------------
 
 
-def signals(address: Address, messages: int, keys: int, processes: int = 1) -> float:
+def signals(address: Address, messages: int, keys: int, processes: int = 1) -> tuple[float, Cpu]:
     """Messages a second, from the first `signal` to the last committed effect. `messages`: a multiple of `keys`."""
-    with workers(address, processes), Part(produce, address, messages, keys) as producer:
-        producer.wait_ready()
-        producer.start()
-        began = producer.result()
-        ended = with_client(address, lambda client: all_counted(client, messages, keys))
-    return messages / (ended - began)
+    with workers(address, processes) as parts, Part(produce, address, messages, keys) as producer:
+        began, ended, cpu = _sent(
+            address, parts, producer, lambda client, meter: all_counted(client, messages, keys, meter)
+        )
+    return messages / (ended - began), cpu.each_us(messages)
+
+
+def _sent(
+    address: Address,
+    parts: Sequence[Part[None]],
+    producer: Part[float],
+    effects: Callable[[Client, Meter], Awaitable[tuple[float, Cpu]]],
+) -> tuple[float, float, Cpu]:
+    """Let a producer go, and wait for the effects of what it sends: when it began, when they were there, what it took."""
+    producer.wait_ready()
+    meter = Meter([address.pid], [part.pid for part in parts], [producer.pid])
+    producer.start()
+    producer.wait_done()
+    ended, cpu = with_client(address, lambda client: effects(client, meter))
+    producer.go_on()
+    return producer.result(), ended, cpu
 
 
 def produce(gate: Gate, address: Address, messages: int, keys: int) -> float:
@@ -103,23 +119,25 @@ def produce(gate: Gate, address: Address, messages: int, keys: int) -> float:
                 for _ in range(messages // keys):
                     for name in names:
                         await signal(add, name, 1)
+            gate.done()
             return began
 
     return uvloop.run(send())
 
 
-async def all_counted(client: Client, messages: int, keys: int) -> float:
-    """Wait until every counter has its share; gives the time. Then check all of them."""
+async def all_counted(client: Client, messages: int, keys: int, meter: Meter) -> tuple[float, Cpu]:
+    """Wait until every counter has its share; gives the time, and what it took. Then check all of them."""
     share = messages // keys
     ended = await _reached(client, dict.fromkeys(_last_of_partitions(client, keys), share))
+    cpu = meter.read()
     until = ended + SETTLE_S
     while (total := await _total(client))[0] < messages and time.monotonic() < until:
         # Rare: a partition's last message was not its last effect.
         await asyncio.sleep(POLL_S)
-        ended = time.monotonic()
+        ended, cpu = time.monotonic(), meter.read()
     if total != (messages, keys):
         raise WrongResult(f"stead: {total[0]} of {messages} messages over {total[1]} of {keys} keys")
-    return ended
+    return ended, cpu
 
 
 def _last_of_partitions(client: Client, keys: int) -> list[str]:
@@ -148,14 +166,13 @@ async def _total(client: Client) -> tuple[int, int]:
 # -- signals to one large state ----------------------------------------------------------------------------------------
 
 
-def series(address: Address, messages: int) -> float:
+def series(address: Address, messages: int) -> tuple[float, Cpu]:
     """Messages a second that each change one number of a large state."""
-    with workers(address), Part(produce_series, address, messages) as producer:
-        producer.wait_ready()
-        producer.start()
-        began = producer.result()
-        ended = with_client(address, lambda client: _series_summed(client, messages))
-    return messages / (ended - began)
+    with workers(address) as parts, Part(produce_series, address, messages) as producer:
+        began, ended, cpu = _sent(
+            address, parts, producer, lambda client, meter: _series_summed(client, messages, meter)
+        )
+    return messages / (ended - began), cpu.each_us(messages)
 
 
 def produce_series(gate: Gate, address: Address, messages: int) -> float:
@@ -169,19 +186,20 @@ def produce_series(gate: Gate, address: Address, messages: int) -> float:
             async with client.producer() as producer:
                 for number in range(messages):
                     await producer.signal(Series.add, "0", number % SERIES_LENGTH, 1.0)
+            gate.done()
             return began
 
     return uvloop.run(send())
 
 
-async def _series_summed(client: Client, messages: int) -> float:
+async def _series_summed(client: Client, messages: int, meter: Meter) -> tuple[float, Cpu]:
     expected = 0.5 * SERIES_LENGTH + messages
     until = time.monotonic() + SETTLE_S
     while True:
         state = await client.read_entity(Series, "0")
         total = sum(state.values) if state is not None else 0.0
         if total == expected:
-            return time.monotonic()
+            return time.monotonic(), meter.read()
         if total > expected or time.monotonic() > until:
             raise WrongResult(f"stead: the series adds up to {total}, not {expected}")
         await asyncio.sleep(4 * POLL_S)
@@ -190,12 +208,10 @@ async def _series_summed(client: Client, messages: int) -> float:
 # -- calls -------------------------------------------------------------------------------------------------------------
 
 
-def calls(address: Address, count: int, callers: int, keys: int) -> Calls:
+def calls(address: Address, count: int, callers: int, keys: int) -> tuple[Calls, Cpu]:
     """`count` calls by `callers` tasks over `keys` entities."""
-    with workers(address), Part(call, address, count, callers, keys) as caller:
-        caller.wait_ready()
-        caller.start()
-        return caller.result()
+    with workers(address) as parts, Part(call, address, count, callers, keys) as caller:
+        return watch(caller, [address.pid], parts, count)
 
 
 def call(gate: Gate, address: Address, count: int, callers: int, keys: int) -> Calls:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .cpu import Cpu
 from .server import Address
 
 
@@ -15,6 +16,8 @@ class Sample:
 
     value: float
     details: Mapping[str, float] = field(default_factory=dict[str, float])
+    cpu: Cpu | None = None
+    """Processor time, in microseconds an operation."""
 
 
 Side = Callable[[Address, float], Sample]

@@ -9,6 +9,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Iterable
+from typing import Concatenate, ParamSpec
 
 import uvloop
 
@@ -16,6 +17,7 @@ from stead.app import Client
 from stead.orchestrations import RuntimeStatus
 
 from .calls import Calls, repeat_calls
+from .cpu import Cpu
 from .entities import app
 from .hub import workers
 from .orchestrations import (
@@ -29,9 +31,11 @@ from .orchestrations import (
     sequence,
     transfer,
 )
-from .parts import Gate, Part
+from .parts import Gate, Part, watch
 from .raw import WrongResult
 from .server import Address
+
+P = ParamSpec("P")
 
 FINISH_S = 300.0
 HELLO = [f"Hello {city}!" for city in CITIES]
@@ -42,12 +46,16 @@ def work(_gate: Gate, address: Address) -> None:
     uvloop.run(app.worker(address.url).run())
 
 
-def _measured(main: Callable[..., Calls], address: Address, *arguments: object) -> Calls:
+def _measured(
+    operations: int,
+    main: Callable[Concatenate[Gate, Address, P], Calls],
+    address: Address,
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> tuple[Calls, Cpu]:
     """What a client process measured, beside one worker process."""
-    with workers(address, 1, work), Part(main, address, *arguments) as client:
-        client.wait_ready()
-        client.start()
-        return client.result()
+    with workers(address, 1, work) as parts, Part(main, address, *args, **kwargs) as client:
+        return watch(client, [address.pid], parts, operations)
 
 
 def _check(status: RuntimeStatus, output: object, expected: object) -> None:
@@ -58,9 +66,9 @@ def _check(status: RuntimeStatus, output: object, expected: object) -> None:
 # -- hello -------------------------------------------------------------------------------------------------------------
 
 
-def hellos(address: Address, count: int, running: int) -> Calls:
+def hellos(address: Address, count: int, running: int) -> tuple[Calls, Cpu]:
     """`count` instances of `hello`, `running` at a time, each from its start until its client has the output."""
-    return _measured(start_hellos, address, count, running)
+    return _measured(count, start_hellos, address, count, running)
 
 
 def start_hellos(gate: Gate, address: Address, count: int, running: int) -> Calls:
@@ -81,9 +89,10 @@ def start_hellos(gate: Gate, address: Address, count: int, running: int) -> Call
 # -- one instance at a time --------------------------------------------------------------------------------------------
 
 
-def steps(address: Address, activities: int, at_once: bool) -> float:
+def steps(address: Address, activities: int, at_once: bool) -> tuple[float, Cpu]:
     """Activities a second of one instance, in sequence or all at once."""
-    return activities / _measured(start_steps, address, activities, at_once).seconds
+    made, cpu = _measured(activities, start_steps, address, activities, at_once)
+    return activities / made.seconds, cpu
 
 
 def start_steps(gate: Gate, address: Address, activities: int, at_once: bool) -> Calls:
@@ -101,7 +110,9 @@ def start_steps(gate: Gate, address: Address, activities: int, at_once: bool) ->
 
             await run(50)
             gate.ready()
-            return Calls(await run(activities), (), 1)
+            seconds = await run(activities)
+            gate.done()
+            return Calls(seconds, (), 1)
 
     return uvloop.run(measure())
 
@@ -109,9 +120,9 @@ def start_steps(gate: Gate, address: Address, activities: int, at_once: bool) ->
 # -- bank --------------------------------------------------------------------------------------------------------------
 
 
-def transfers(address: Address, count: int, accounts: int, running: int) -> Calls:
+def transfers(address: Address, count: int, accounts: int, running: int) -> tuple[Calls, Cpu]:
     """`count` transfers, `running` at a time, each between two of `accounts` that are locked meanwhile."""
-    return _measured(start_transfers, address, count, accounts, running)
+    return _measured(count, start_transfers, address, count, accounts, running)
 
 
 def start_transfers(gate: Gate, address: Address, count: int, accounts: int, running: int) -> Calls:
@@ -142,9 +153,10 @@ def start_transfers(gate: Gate, address: Address, count: int, accounts: int, run
 # -- events ------------------------------------------------------------------------------------------------------------
 
 
-def events(address: Address, each: int, instances: int, raisers: int) -> float:
+def events(address: Address, each: int, instances: int, raisers: int) -> tuple[float, Cpu]:
     """Events a second, from the first `raise_event` until every instance has added up its share."""
-    return each * instances / _measured(raise_events, address, each, instances, raisers).seconds
+    made, cpu = _measured(each * instances, raise_events, address, each, instances, raisers)
+    return each * instances / made.seconds, cpu
 
 
 def raise_events(gate: Gate, address: Address, each: int, instances: int, raisers: int) -> Calls:
@@ -163,7 +175,9 @@ def raise_events(gate: Gate, address: Address, each: int, instances: int, raiser
             began = time.monotonic()
             await asyncio.gather(*(repeat() for _ in range(raisers)))
             await _all_give(client, ids, each)
-            return Calls(time.monotonic() - began, (), 0)
+            seconds = time.monotonic() - began
+            gate.done()
+            return Calls(seconds, (), 0)
 
     return uvloop.run(measure())
 
@@ -177,9 +191,9 @@ async def _all_give(client: Client, ids: Iterable[str], expected: object) -> Non
 # -- timers ------------------------------------------------------------------------------------------------------------
 
 
-def lateness(address: Address, timers: int, seconds: float, each: int) -> Calls:
+def lateness(address: Address, timers: int, seconds: float, each: int) -> tuple[Calls, Cpu]:
     """By how much timers are late that are due within a span of time, `each` of them in one instance."""
-    return _measured(set_timers, address, timers, seconds, each)
+    return _measured(timers, set_timers, address, timers, seconds, each)
 
 
 def set_timers(gate: Gate, address: Address, timers: int, seconds: float, each: int) -> Calls:
@@ -204,6 +218,7 @@ def set_timers(gate: Gate, address: Address, timers: int, seconds: float, each: 
                 if status.output is None or min(status.output) < 0:
                     raise WrongResult(f"stead: {status.runtime_status}, or a timer that fired early")
                 late += [milliseconds / 1000 for milliseconds in status.output]
+            gate.done()
             return Calls(seconds, tuple(sorted(late)), 0)
 
     return uvloop.run(measure())
@@ -214,16 +229,15 @@ def set_timers(gate: Gate, address: Address, timers: int, seconds: float, each: 
 REPLAYS = 5
 
 
-def replays(address: Address, length: int) -> float:
+def replays(address: Address, length: int) -> tuple[float, Cpu]:
     """Events a second: a new worker gets one more event for an instance, reads its history and runs the code again."""
     with workers(address, 1, work), Part(make_histories, address, length) as client:
         client.wait_ready()
         client.start()
         ids = client.result()
-    with workers(address, 1, work), Part(go_on, address, ids, length) as client:
-        client.wait_ready()
-        client.start()
-        return length * len(ids) / client.result()
+    with workers(address, 1, work) as parts, Part(go_on, address, ids, length) as client:
+        seconds, cpu = watch(client, [address.pid], parts, length * len(ids))
+        return length * len(ids) / seconds, cpu
 
 
 def make_histories(gate: Gate, address: Address, length: int) -> list[str]:
@@ -259,6 +273,8 @@ def go_on(gate: Gate, address: Address, ids: list[str], length: int) -> float:
                 await client.raise_event(instance_id, "go", None)
                 status = await client.wait_for_completion(instance_id, timeout=FINISH_S)
                 _check(status.runtime_status, status.output, half * (half - 1))
-            return time.monotonic() - began
+            seconds = time.monotonic() - began
+            gate.done()
+            return seconds
 
     return uvloop.run(measure())

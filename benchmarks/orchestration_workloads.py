@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import orchestrating, raw
 from .calls import Calls
+from .cpu import Cpu
 from .measures import Benchmark, Sample
 
 HELLO = (
@@ -23,18 +24,16 @@ def _count(usual: int, size: float, least: int = 10) -> int:
     return max(least, round(usual * size))
 
 
-def _hello(running: int, usual: int) -> Benchmark:
-    def stead(calls: Calls) -> Sample:
-        return Sample(calls.rate, {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (50, 99)})
-
+def _hello(running: int, usual: int, required: float) -> Benchmark:
     return Benchmark(
         "hello",
         HELLO,
         "orch./s",
         "more",
-        lambda address, size: stead(orchestrating.hellos(address, _count(usual, size, running), running)),
-        lambda address, size: Sample(raw.calls(address, _count(20_000, size), RAW_CALLERS, 1_000).rate),
+        lambda address, size: _rate(*orchestrating.hellos(address, _count(usual, size, running), running)),
+        lambda address, size: _rate(*raw.calls(address, _count(20_000, size), RAW_CALLERS, 1_000)),
         variant=f"x{running}",
+        required=required,
     )
 
 
@@ -43,14 +42,14 @@ HELLO_ONE = Benchmark(
     HELLO,
     "ms",
     "less",
-    lambda address, size: _latency(orchestrating.hellos(address, _count(1_000, size, 50), 1)),
-    lambda address, size: _latency(raw.calls(address, _count(5_000, size, 50), 1, 1)),
+    lambda address, size: _latency(*orchestrating.hellos(address, _count(1_000, size, 50), 1)),
+    lambda address, size: _latency(*raw.calls(address, _count(5_000, size, 50), 1, 1)),
     variant="x1",
 )
 
 
-def _latency(calls: Calls) -> Sample:
-    return Sample(calls.percentile_ms(50), {"p99_ms": calls.percentile_ms(99)})
+def _latency(calls: Calls, cpu: Cpu) -> Sample:
+    return Sample(calls.percentile_ms(50), {"p99_ms": calls.percentile_ms(99)}, cpu)
 
 
 SEQUENCE = Benchmark(
@@ -58,8 +57,8 @@ SEQUENCE = Benchmark(
     "1,000 activities in sequence in one orchestration (raw: calls of one caller)",
     "activities/s",
     "more",
-    lambda address, size: Sample(orchestrating.steps(address, _count(1_000, size), at_once=False)),
-    lambda address, size: Sample(raw.calls(address, _count(5_000, size), 1, 1).rate),
+    lambda address, size: _sent(*orchestrating.steps(address, _count(1_000, size), at_once=False)),
+    lambda address, size: _rate(*raw.calls(address, _count(5_000, size), 1, 1)),
 )
 
 
@@ -69,8 +68,8 @@ def _fan_out(count: int) -> Benchmark:
         "activities at once in one orchestration (raw: messages/s)",
         "activities/s",
         "more",
-        lambda address, size: Sample(orchestrating.steps(address, _count(count, size), at_once=True)),
-        lambda address, size: Sample(raw.signals(address, _count(100, size) * 1_000, 1_000)),
+        lambda address, size: _sent(*orchestrating.steps(address, _count(count, size), at_once=True)),
+        lambda address, size: _sent(*raw.signals(address, _count(100, size) * 1_000, 1_000)),
         variant=f"x{count}",
     )
 
@@ -80,13 +79,18 @@ BANK = Benchmark(
     "transfers between two locked accounts of 100, 32 at once (raw: calls/s)",
     "transfers/s",
     "more",
-    lambda address, size: _rate(orchestrating.transfers(address, _count(3_000, size, 50), 100, 32)),
-    lambda address, size: _rate(raw.calls(address, _count(20_000, size), 32, 100)),
+    lambda address, size: _rate(*orchestrating.transfers(address, _count(3_000, size, 50), 100, 32)),
+    lambda address, size: _rate(*raw.calls(address, _count(20_000, size), 32, 100)),
+    required=0.25,
 )
 
 
-def _rate(calls: Calls) -> Sample:
-    return Sample(calls.rate, {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (50, 99)})
+def _rate(calls: Calls, cpu: Cpu) -> Sample:
+    return Sample(calls.rate, {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (50, 99)}, cpu)
+
+
+def _sent(rate: float, cpu: Cpu) -> Sample:
+    return Sample(rate, cpu=cpu)
 
 
 EVENTS = Benchmark(
@@ -94,8 +98,9 @@ EVENTS = Benchmark(
     "external events to 100 waiting orchestrations, 64 raised at once (raw: messages/s)",
     "events/s",
     "more",
-    lambda address, size: Sample(orchestrating.events(address, _count(200, size, 2), 100, 64)),
-    lambda address, size: Sample(raw.signals(address, _count(100, size) * 1_000, 1_000)),
+    lambda address, size: _sent(*orchestrating.events(address, _count(200, size, 2), 100, 64)),
+    lambda address, size: _sent(*raw.signals(address, _count(100, size) * 1_000, 1_000)),
+    required=0.35,
 )
 
 TIMERS = Benchmark(
@@ -104,14 +109,15 @@ TIMERS = Benchmark(
     "ms",
     "less",
     lambda address, size: _lateness(
-        orchestrating.lateness(address, _count(100_000, size, 1_000), max(1.0, 60 * size), 100)
+        *orchestrating.lateness(address, _count(100_000, size, 1_000), max(1.0, 60 * size), 100)
     ),
     None,
 )
 
 
-def _lateness(calls: Calls) -> Sample:
-    return Sample(calls.percentile_ms(99), {"p50_ms": calls.percentile_ms(50), "max_ms": calls.percentile_ms(100)})
+def _lateness(calls: Calls, cpu: Cpu) -> Sample:
+    details = {"p50_ms": calls.percentile_ms(50), "max_ms": calls.percentile_ms(100)}
+    return Sample(calls.percentile_ms(99), details, cpu)
 
 
 REPLAY = Benchmark(
@@ -119,13 +125,13 @@ REPLAY = Benchmark(
     "a history of 10,000 events is read and replayed by a new worker",
     "events/s",
     "more",
-    lambda address, size: Sample(orchestrating.replays(address, _count(10_000, size, 100) // 2 * 2)),
+    lambda address, size: _sent(*orchestrating.replays(address, _count(10_000, size, 100) // 2 * 2)),
     None,
 )
 
 ORCHESTRATIONS = (
-    _hello(100, 3_000),
-    _hello(1_000, 6_000),
+    _hello(100, 3_000, 0.3),
+    _hello(1_000, 6_000, 0.35),
     HELLO_ONE,
     SEQUENCE,
     _fan_out(1_000),

@@ -1,7 +1,8 @@
 """The processes of a measurement: producers, consumers, callers, workers.
 
-A part prepares (connects, imports), says that it is ready, waits for the start, works, and gives its result. So no
-start-up is measured. Times that cross processes are `time.monotonic()`, which all processes of a machine share.
+A part prepares (connects, imports), says that it is ready, waits for the start, works, says that it is done, and, let
+go on, checks what came of it and gives its result. So neither start-up nor checks are measured. Times that cross processes
+are `time.monotonic()`, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
+
+from .cpu import Cpu, Meter
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,12 +37,19 @@ class Gate:
 
     def ready(self) -> None:
         """Say that everything is prepared and wait for the start."""
-        self._connection.send(("ready", None))
-        self._connection.recv()
+        self._pass("ready")
+
+    def done(self) -> None:
+        """Say that what is measured is over and wait until its processor time has been read."""
+        self._pass("done")
 
     def stopped(self) -> bool:
         """Whether the benchmark asked this part to come to its end."""
         return self._connection.poll()
+
+    def _pass(self, point: str) -> None:
+        self._connection.send((point, None))
+        self._connection.recv()
 
 
 class Part(Generic[R]):
@@ -74,9 +84,22 @@ class Part(Generic[R]):
         """Let it begin."""
         self._connection.send("start")
 
+    def wait_done(self) -> None:
+        """Until it has done what is measured."""
+        self._receive("done")
+
+    def go_on(self) -> None:
+        """Let it check what it did, and give its result."""
+        self._connection.send("go on")
+
     def stop(self) -> None:
         """Ask it to come to its end (see `Gate.stopped`)."""
         self._connection.send("stop")
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return cast("int", self._process.pid)
 
     def result(self) -> R:
         """What the part's function returned; raises `PartFailed` if it raised."""
@@ -84,7 +107,7 @@ class Part(Generic[R]):
 
     def kill(self) -> None:
         """SIGKILL."""
-        os.kill(cast("int", self._process.pid), signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def _receive(self, expected: str) -> object:
         if not self._connection.poll(RESULT_S):
@@ -97,6 +120,17 @@ class Part(Generic[R]):
         if kind != expected:
             raise PartFailed(f"{self.name}: {value}")
         return value
+
+
+def watch(client: Part[R], server: Iterable[int], workers: Iterable[Part[Any]], operations: int) -> tuple[R, Cpu]:
+    """Let a client go, until it is done. Gives its result, and the processor time from its start on, an operation."""
+    client.wait_ready()
+    meter = Meter(server, [worker.pid for worker in workers], [client.pid])
+    client.start()
+    client.wait_done()
+    cpu = meter.read()
+    client.go_on()
+    return client.result(), cpu.each_us(operations)
 
 
 def _run(connection: Connection, function: Callable[..., object], args: Any, kwargs: Any) -> None:

@@ -17,7 +17,8 @@ import msgpack
 import uvloop
 
 from .calls import Calls, repeat_calls
-from .parts import Gate, Part
+from .cpu import Cpu, Meter
+from .parts import Gate, Part, watch
 from .server import Address
 
 READ_LENGTH = 1_000
@@ -36,24 +37,35 @@ class WrongResult(AssertionError):
 # -- signals -----------------------------------------------------------------------------------------------------------
 
 
-def signals(address: Address, messages: int, keys: int, consumers: int = 1) -> float:
+def signals(address: Address, messages: int, keys: int, consumers: int = 1) -> tuple[float, Cpu]:
     """Messages a second, from the first XADD to the last acknowledged effect."""
     with ExitStack() as stack:
         producer = stack.enter_context(Part(produce, address, messages, keys, consumers))
         readers = [
             stack.enter_context(Part(consume, address, index, messages, keys, consumers)) for index in range(consumers)
         ]
-        for part in (*readers, producer):
-            part.wait_ready()
-        for part in (*readers, producer):
-            part.start()
-        began = producer.result()
-        ended = max(reader.result() for reader in readers)
+        began, ended, cpu = _sent(address, producer, readers)
     with address.connect() as client:
         stored = [unpack(value) for value in client.hvals("state")]
     if sum(stored) != messages or len(stored) != keys:
         raise WrongResult(f"raw: {sum(stored)} of {messages} messages over {len(stored)} of {keys} keys")
-    return messages / (ended - began)
+    return messages / (ended - began), cpu.each_us(messages)
+
+
+def _sent(address: Address, producer: Part[float], readers: Sequence[Part[float]]) -> tuple[float, float, Cpu]:
+    """Let a producer and its consumers go: when it began, when the last of them was through, what it took."""
+    parts = (*readers, producer)
+    for part in parts:
+        part.wait_ready()
+    meter = Meter([address.pid], [reader.pid for reader in readers], [producer.pid])
+    for part in parts:
+        part.start()
+    for part in parts:
+        part.wait_done()
+    cpu = meter.read()
+    for part in parts:
+        part.go_on()
+    return producer.result(), max(reader.result() for reader in readers), cpu
 
 
 def produce(gate: Gate, address: Address, messages: int, keys: int, consumers: int) -> float:
@@ -70,6 +82,7 @@ def produce(gate: Gate, address: Address, messages: int, keys: int, consumers: i
         if number % PIPELINE_LENGTH == PIPELINE_LENGTH - 1:
             pipeline.execute()
     pipeline.execute()
+    gate.done()
     return began
 
 
@@ -93,29 +106,26 @@ def consume(gate: Gate, address: Address, index: int, messages: int, keys: int, 
         if ids:
             _commit(client, stream, ids, {key: pack(state[key]) for key in dirty})
         expected -= len(ids)
-    return time.monotonic()
+    ended = time.monotonic()
+    gate.done()
+    return ended
 
 
 # -- signals to one large state ----------------------------------------------------------------------------------------
 
 
-def series(address: Address, messages: int, values: Sequence[float]) -> float:
+def series(address: Address, messages: int, values: Sequence[float]) -> tuple[float, Cpu]:
     """Messages a second that each change one number of a large state."""
     with (
         Part(produce_series, address, messages, len(values)) as producer,
         Part(consume_series, address, messages, list(values)) as consumer,
     ):
-        producer.wait_ready()
-        consumer.wait_ready()
-        consumer.start()
-        producer.start()
-        began = producer.result()
-        ended = consumer.result()
+        began, ended, cpu = _sent(address, producer, [consumer])
     with address.connect() as client:
         stored = unpack(client.hget("state", "Series@0"))
     if sum(stored) != sum(values) + messages:
         raise WrongResult(f"raw: the series adds up to {sum(stored)}, not {sum(values) + messages}")
-    return messages / (ended - began)
+    return messages / (ended - began), cpu.each_us(messages)
 
 
 def produce_series(gate: Gate, address: Address, messages: int, length: int) -> float:
@@ -130,6 +140,7 @@ def produce_series(gate: Gate, address: Address, messages: int, length: int) -> 
         if number % PIPELINE_LENGTH == PIPELINE_LENGTH - 1:
             pipeline.execute()
     pipeline.execute()
+    gate.done()
     return began
 
 
@@ -148,7 +159,9 @@ def consume_series(gate: Gate, address: Address, messages: int, values: list[flo
         if entries:
             _commit(client, "stream-0", [entry_id for entry_id, _ in entries], {"Series@0": pack(values)})
         left -= len(entries)
-    return time.monotonic()
+    ended = time.monotonic()
+    gate.done()
+    return ended
 
 
 def _entries(reply: Any) -> list[tuple[bytes, dict[bytes, bytes]]]:
@@ -167,14 +180,12 @@ def _commit(client: Any, stream: str, ids: Sequence[bytes], values: dict[str, by
 # -- calls -------------------------------------------------------------------------------------------------------------
 
 
-def calls(address: Address, count: int, callers: int, keys: int) -> Calls:
+def calls(address: Address, count: int, callers: int, keys: int) -> tuple[Calls, Cpu]:
     """`count` calls by `callers` tasks over `keys` entities."""
     with Part(answer, address) as answerer, Part(call, address, count, callers, keys) as caller:
         answerer.wait_ready()
         answerer.start()
-        caller.wait_ready()
-        caller.start()
-        return caller.result()
+        return watch(caller, [address.pid], [answerer], count)
 
 
 def answer(gate: Gate, address: Address) -> None:

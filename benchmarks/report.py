@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as distribution_version
 from statistics import median
 from typing import Any
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import server
+from .cpu import Cpu
 from .measures import Benchmark, Sample
 
 
@@ -64,6 +65,23 @@ class Report:
         return Spread.of([ours.value / raw.value for ours, raw in zip(self.stead, self.raw, strict=True)])
 
     @property
+    def stead_cpu(self) -> Cpu | None:
+        """stead's processor time, in microseconds an operation."""
+        return _cpu(self.stead)
+
+    @property
+    def raw_cpu(self) -> Cpu | None:
+        """The raw loop's."""
+        return _cpu(self.raw)
+
+    @property
+    def cpu_ratio_spread(self) -> Spread | None:
+        """stead's processor time divided by the raw loop's in the same run, all processes together."""
+        pairs = [(ours.cpu, raw.cpu) for ours, raw in zip(self.stead, self.raw, strict=True)] if self.raw else []
+        ratios = [ours.total / raw.total for ours, raw in pairs if ours is not None and raw is not None]
+        return Spread.of(ratios) if ratios else None
+
+    @property
     def passed(self) -> bool | None:
         """Whether the ratio is within the bound; None without one."""
         ratio = self.ratio_spread
@@ -87,6 +105,10 @@ class Report:
                 "stead_spread": _extremes(self.stead_spread),
                 "raw_spread": _extremes(self.raw_spread),
                 "ratio_spread": _extremes(self.ratio_spread),
+                "stead_cpu_us": _cpu_parts(self.stead_cpu),
+                "raw_cpu_us": _cpu_parts(self.raw_cpu),
+                "cpu_ratio": _rounded(self.cpu_ratio_spread.median) if self.cpu_ratio_spread else None,
+                "cpu_ratio_spread": _extremes(self.cpu_ratio_spread),
                 "stead_details": _details(self.stead),
                 "raw_details": _details(self.raw),
                 "runs": len(self.stead),
@@ -117,6 +139,8 @@ def table(reports: Sequence[Report]) -> Table:
     result.add_column("unit", no_wrap=True)
     result.add_column("ratio", justify="right", no_wrap=True)
     result.add_column("required", justify="right", no_wrap=True)
+    for heading in ("stead's CPU", "raw CPU"):
+        result.add_column(heading, justify="right", no_wrap=True)
     result.add_column("also", overflow="fold")
     for report in reports:
         result.add_row(
@@ -126,6 +150,8 @@ def table(reports: Sequence[Report]) -> Table:
             report.benchmark.unit,
             f"{report.ratio_spread.median:.2f}" if report.ratio_spread else "-",
             _bound(report),
+            _cpu_shown(report.stead_cpu),
+            _cpu_shown(report.raw_cpu),
             " ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in _details(report.stead).items()),
         )
     return result
@@ -145,6 +171,7 @@ def _caption(reports: Sequence[Report]) -> str:
     fsync = {report.fsync for report in reports}
     return (
         f"median of {'/'.join(map(str, sorted(runs)))} runs, ± half their spread; appendfsync {'/'.join(sorted(fsync))}"
+        "\nCPU: µs an operation of worker + server + client, from the processes' own accounting"
         f"\n{facts}"
     )
 
@@ -154,6 +181,23 @@ def _shown(spread: Spread | None) -> str:
         return "-"
     value = f"{spread.median:,.0f}" if spread.median >= 100 else f"{spread.median:.3g}"
     return f"{value} [dim]±{spread.scaled(spread.median):>3.0%}[/dim]"
+
+
+def _cpu(samples: Sequence[Sample]) -> Cpu | None:
+    several = [sample.cpu for sample in samples if sample.cpu is not None]
+    return Cpu.median_of(several) if several else None
+
+
+def _cpu_parts(cpu: Cpu | None) -> dict[str, float] | None:
+    return None if cpu is None else {name: _rounded(value) for name, value in asdict(cpu).items()}
+
+
+def _cpu_shown(cpu: Cpu | None) -> str:
+    return (
+        "-"
+        if cpu is None
+        else " + ".join(f"{value:,.0f}" if value >= 10 else f"{value:.1f}" for value in asdict(cpu).values())
+    )
 
 
 def _bound(report: Report) -> str:

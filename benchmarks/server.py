@@ -35,6 +35,8 @@ class Address:
     """Where a server listens; other processes get this."""
 
     socket: str
+    pid: int
+    """The server's process."""
 
     @property
     def url(self) -> str:
@@ -59,11 +61,11 @@ class Server:
     def __enter__(self) -> Address:
         # Not below a long working folder: the path of a unix socket ends at about 100 characters.
         self._folder = Path(tempfile.mkdtemp(prefix="stead-bench-"))
-        self._address = Address(str(self._folder / "s"))
         self._log = (self._folder / "log").open("wb")
         self._process = subprocess.Popen(
             [str(binary()), *self._options()], cwd=self._folder, stdout=self._log, stderr=subprocess.STDOUT
         )
+        self._address = Address(self._socket, self._process.pid)
         try:
             self._wait()
         except BaseException:
@@ -85,10 +87,14 @@ class Server:
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def _socket(self) -> str:
+        return str(self._folder / "s")
+
     def _options(self) -> list[str]:
         options = {
             "port": "0",
-            "unixsocket": self._address.socket,
+            "unixsocket": self._socket,
             "dir": str(self._folder),
             "save": "",
             "appendonly": "yes",

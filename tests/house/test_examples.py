@@ -84,6 +84,9 @@ def test_a_benchmark_measures_both_sides(name: str) -> None:
     assert value["stead"] > 0
     assert value["raw"] > 0
     assert value["ratio"] > 0
+    for side in ("stead", "raw"):
+        assert set(value[f"{side}_cpu_us"]) == {"worker", "server", "client"}
+        assert min(value[f"{side}_cpu_us"].values()) > 0
 
 
 def test_an_unknown_benchmark_is_wrong_usage_and_names_the_known_ones() -> None:
