@@ -87,7 +87,16 @@ def test_failures_are_objects_for_machines(stead: Stead) -> None:
 
 
 def test_a_traceback_is_shown_on_demand(stead: Stead) -> None:
-    assert "Traceback" in stead("call", "Station", "x", "fail", "--debug").err
+    assert "Traceback" not in stead("call", "Station", "x", "fail").err
+    shown = stead("call", "Station", "x", "fail", "--debug").err
+    assert "Traceback" in shown and ", in fail" in shown, "the operation's own lines, not only the client's"
+
+
+def test_a_call_that_is_not_answered_says_what_stands_in_its_way(stead: Stead) -> None:
+    naps = stead("call", "Station", "x", "nap", "30", "--timeout", "50ms")
+    assert naps.status == 1
+    assert "calling 'nap' of @station@x: no answer within 0.05 s" in naps.err
+    assert "an operation of it takes long" in naps.err and "whether a worker runs" not in naps.err
 
 
 def test_entities_are_listed_with_a_prefix_and_a_limit(stead: Stead) -> None:

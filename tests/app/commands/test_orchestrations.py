@@ -364,8 +364,10 @@ async def clock(context: OrchestrationContext) -> float:
 def test_a_status_says_what_is_waited_for_and_shows_the_failures_traceback(stead: Stead) -> None:
     instance = start(stead, "approval", '{"amount": 5}')
     eventually(lambda: "Running" in stead("status", instance).out)
-    assert "an external event" in " ".join(stead("status", instance).out.split())
-    assert json.loads(stead("status", instance, "--json").out)["waiting_for"] == []
+    eventually(lambda: "event Approval, since" in " ".join(stead("status", instance).out.split()))
+    (wait,) = json.loads(stead("status", instance, "--json").out)["waiting_for"]
+    assert (wait["kind"], wait["name"], wait["until_time"]) == ("event", "Approval", None)
+    assert "it waits for event Approval, since" in " ".join(stead("history", instance).err.split())
     stead("suspend", instance)
     eventually(lambda: "being resumed" in stead("status", instance).out)
     failed = start(stead, "books", "5000")

@@ -84,6 +84,12 @@ async def test_locked() -> None:
     assert "locked" not in await advice(hub)
 
 
+async def test_an_instance() -> None:
+    hub = Hub()
+    hub.record = bytes((0,)) + b"no record of an entity"
+    assert "takes long" in await NoAnswer(hub, SETTINGS).advice("order-7")
+
+
 async def test_a_backlog_parked_messages_and_a_slow_operation() -> None:
     hub = Hub()
     assert "takes long" in await advice(hub)

@@ -71,10 +71,9 @@ def test_it_manages(client: SyncClient) -> None:
     client.suspend(instance_id, "lunch")
     eventually(lambda: status_of(client, instance_id) is RuntimeStatus.SUSPENDED)
     client.resume(instance_id)
-    with pytest.raises(CallTimeout):
-        client.wait_for_completion(instance_id, timeout=0.05)
-    with pytest.raises(CallTimeout):
-        client.with_timeout(0.05).wait_for_completion(instance_id)
+    for waiting, seconds in ((client, 0.05), (client.with_timeout(0.05), 30), (client.with_timeout(0.05), None)):
+        with pytest.raises(CallTimeout, match=r"waiting for instance .* within 0\.05 s; it is not finished"):
+            waiting.wait_for_completion(instance_id, seconds)
     client.raise_event(instance_id, "go", "gone")
     assert client.wait_for_completion(instance_id).output == "gone"
     other = client.start_new("waits", instance_id="other")
@@ -100,6 +99,25 @@ def test_errors_are_raised_at_the_call(client: SyncClient) -> None:
     client.wait_for_completion("same")
     with pytest.raises(InstanceFinished):
         client.raise_event("same", "go")
+
+
+def test_what_no_worker_answers_ends_and_says_so(server_url: str) -> None:
+    hasty = App("sync-orchestrations", settings=Settings(partitions=4, slot_groups=2, call_timeout_ms=60))
+    thread = WorkerThread(app, server_url)
+    with hasty.connect_sync(server_url) as client:
+        failed = client.start_new("doubled", -1)
+        client.wait_for_completion(failed)
+        thread.end()
+        for calling, name in ((client, "calling 'rewind' of"), (client.with_timeout(0.05), "rewinding")):
+            with pytest.raises(
+                CallTimeout, match=rf"{name} {failed}: no answer .* check before you repeat it: no worker"
+            ):
+                calling.rewind(failed)
+        for calling, name in ((client, "calling 'purge' of"), (client.with_timeout(0.05), "purging")):
+            with pytest.raises(
+                CallTimeout, match=rf"{name} {failed}: no answer .* check before you repeat it: no worker"
+            ):
+                calling.purge(failed)
 
 
 def test_it_lists_and_purges(client: SyncClient) -> None:

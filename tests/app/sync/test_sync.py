@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -185,6 +186,25 @@ def test_the_default_deadline_is_the_settings_and_may_be_made_longer(server_url:
         thread.join(30)
         worker.end()
         assert patient == [1]
+
+
+def test_a_call_that_is_not_answered_says_what_the_asynchronous_client_says(server_url: str) -> None:
+    hasty = App("sync-tests", settings=Settings(partitions=4, slot_groups=2, call_timeout_ms=60))
+    with hasty.connect_sync(server_url) as client:
+        for calling in (client, client.with_timeout(0.05)):
+            with pytest.raises(CallTimeout, match=r"calling 'add' of @counter@nobody.*: no worker is running"):
+                calling.call_entity(EntityId("Counter", "nobody"), "add", 1)
+
+
+def test_a_server_that_says_nothing_is_what_is_named(server_url: str) -> None:
+    with app.connect_sync(server_url) as client:
+        portal = client._portal  # pyright: ignore[reportPrivateUsage]
+
+        async def never(_: object) -> None:
+            await asyncio.Event().wait()
+
+        with pytest.raises(CallTimeout, match=r"the request: no answer within 0\.01 s; the server has not said"):
+            portal.run(never, 0.01)
 
 
 def test_many_threads_share_a_client(client: SyncClient) -> None:

@@ -58,6 +58,7 @@ def test_what_an_operation_raised_is_told_without_its_stack(served: Served) -> N
 def test_a_call_that_takes_too_long(served: Served) -> None:
     answer = operate(served, f"Station/{fresh()}/nap", [2.0], wait="true", timeout_ms=50)
     assert answer.status_code == 504
+    assert "an operation of it takes long" in answer.text, "what the client would say"
 
 
 @pytest.mark.parametrize(

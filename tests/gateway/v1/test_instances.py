@@ -54,6 +54,22 @@ def test_a_start_that_waits(served: Served) -> None:
     assert (answer.status_code, list(answer.json())) == (202, ["instance_id"])
 
 
+def test_what_an_instance_waits_for(served: Served) -> None:
+    instance_id = start(served, "approval")
+
+    def waits() -> list[dict[str, Any]] | None:
+        found = served.http.get(f"{PATH}/{instance_id}", params={"history": "true"}).json()
+        return found.get("waiting_for") or None
+
+    (wait,) = eventually(waits)
+    assert (wait["kind"], wait["name"], wait["until_time"]) == ("event", "approval", None)
+    assert wait["since_time"].endswith("Z")
+    assert "waiting_for" not in served.http.get(f"{PATH}/{instance_id}").json(), "nor the history"
+    served.http.post(f"{PATH}/{instance_id}/events/Approval", json={"data": True})
+    finished(served, instance_id)
+    assert served.http.get(f"{PATH}/{instance_id}", params={"history": "true"}).json()["waiting_for"] == []
+
+
 def test_an_id_is_used_once_at_a_time(served: Served) -> None:
     instance_id = start(served, "approval", instance_id=fresh())
     has_status(served, instance_id, "Running")

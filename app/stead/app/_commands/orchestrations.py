@@ -15,7 +15,7 @@ from stead.app._console.screen import console, next_command, print_json_line, pr
 from stead.app._console.words import parse_argument, parse_duration, parse_instant
 from stead.app._hub.client import Client
 from stead.entities import CallTimeout, InvalidInput
-from stead.orchestrations import HistoryEvent, Orchestration, OrchestrationStatus, RuntimeStatus
+from stead.orchestrations import Orchestration, OrchestrationStatus, RuntimeStatus, UnknownInstance
 from stead.orchestrations.histories import History, export_history
 
 from .entities import print_value
@@ -174,12 +174,14 @@ def wait_command(request: Request, instance_id: str, timeout: str | None) -> int
 
 def history_command(request: Request, instance_id: str) -> int:
     async def work(_: App, client: Client) -> int:
-        events = await client.read_history(instance_id)
         if request.as_json:
-            print_json_line(export_history(History(instance_id, events)))
+            print_json_line(export_history(History(instance_id, await client.read_history(instance_id))))
             return 0
-        if events:
-            print_history([HistoryEvent.of(event) for event in events])
+        status = await client.get_status(instance_id, show_history=True)
+        if status is None:
+            raise UnknownInstance(instance_id)
+        if status.history:
+            print_history(status)
         else:
             print_note("nothing has happened to it yet: no worker has taken up its start")
         return 0

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stead.app._console.faults import Fault, one_line
-from stead.app._console.screen import console, table
+from stead.app._console.screen import console, print_note, table
 from stead.app._console.words import parse_instant, shorten
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus, RuntimeStatus
 from stead.orchestrations.histories import STATUSES
@@ -197,8 +197,9 @@ def instance_row(rows: Table, status: OrchestrationStatus[Any]) -> None:
     )
 
 
-def print_history(events: Sequence[HistoryEvent]) -> None:
-    """What has happened, oldest first. Times are the distance from the beginning."""
+def print_history(status: OrchestrationStatus[Any]) -> None:
+    """What has happened, oldest first, and what is waited for. Times are the distance from the beginning."""
+    events = status.history or []
     rows = table("#", "after", "event", "task", "what", numbers=("#", "after", "task"))
     for place, event in enumerate(events):
         after = event.timestamp - events[0].timestamp
@@ -210,6 +211,8 @@ def print_history(events: Sequence[HistoryEvent]) -> None:
             what_happened(event),
         )
     console().print(rows)
+    for line in _waiting_lines(status):
+        print_note(f"it waits for {line}")
 
 
 # Fields that say little, or that another column says.

@@ -35,7 +35,6 @@ class SyncClient(SyncOrchestrations):
     """
 
     def __init__(self, definitions: Definitions, url: str | None = None) -> None:
-        self._call_seconds = definitions.settings.call_timeout_ms / 1000
         self._portal = Portal(definitions, url)
         self._seconds: float | None = None  # the deadline of each request, None: the default
 
@@ -94,8 +93,10 @@ class SyncClient(SyncOrchestrations):
     def call_entity(self, operation: EntityId, key: str, /, *args: Any, **kwargs: Any) -> Any: ...
     def call_entity(self, operation: Any, key: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call an operation and wait for its result; what it raised is raised here as `OperationFailed`."""
-        seconds = self._call_seconds if self._seconds is None else self._seconds
-        return self._portal.run(lambda client: client.call_entity(operation, key, *args, **kwargs), seconds)
+        seconds = self._seconds
+        if seconds is None:
+            return self._portal.run(lambda client: client.call_entity(operation, key, *args, **kwargs))
+        return self._portal.run(lambda client: client.call_within(seconds, operation, key, *args, **kwargs))
 
     @overload
     def read_entity(self, entity: type[E], key: str, /) -> E | None: ...

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from stead.orchestrations import OMITTED
 
-from .portal import Portal
+from .portal import Asked, Portal
 
 if TYPE_CHECKING:
     from stead.app._hub.client import Client
@@ -122,7 +122,9 @@ class SyncOrchestrations:
 
     def wait_for_completion(self, instance_id: str, timeout: float | None = 30.0) -> OrchestrationStatus[Any]:
         """Wait until an instance is finished, however it ends, and give its status; `CallTimeout` after `timeout`."""
-        return self._portal.run(lambda client: client.wait_for_completion(instance_id, timeout), self._seconds)
+        own = self._seconds
+        seconds = own if timeout is None or (own is not None and own < timeout) else timeout
+        return self._portal.run(lambda client: client.wait_for_completion(instance_id, seconds))
 
     def raise_event(self, instance_id: str, name: str, data: Any = None) -> None:
         """Send an external event to an instance. Durable when it returns."""
@@ -142,11 +144,13 @@ class SyncOrchestrations:
 
     def rewind(self, instance_id: str, reason: str = "") -> None:
         """Let a failed instance try again what failed."""
-        self._portal.run(lambda client: client.rewind(instance_id, reason), self._seconds)
+        asked = Asked(f"rewinding {instance_id}", instance_id)
+        self._portal.run(lambda client: client.rewind(instance_id, reason), self._seconds, asked)
 
     def purge(self, instance_id: str, *, recursive: bool = False) -> bool:
         """Delete a finished instance with its history; whether there was one."""
-        return self._portal.run(lambda client: client.purge(instance_id, recursive=recursive), self._seconds)
+        asked = Asked(f"purging {instance_id}", instance_id)
+        return self._portal.run(lambda client: client.purge(instance_id, recursive=recursive), self._seconds, asked)
 
     def purge_instances(
         self,

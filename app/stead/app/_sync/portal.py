@@ -17,8 +17,7 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from stead.app._hub.client import Client, Connecting
 from stead.app._hub.definitions import Definitions
@@ -29,7 +28,10 @@ T = TypeVar("T")
 
 _log = logging.getLogger("stead.app")
 
-NO_TIMEOUT_MS = 30 * 86_400_000
+NOT_DONE = (
+    "the server has not said that it is done, so it may be done or not; look before you repeat it, and see whether the "
+    "server can be reached (`stead info`)"
+)
 
 
 class ClientClosed(SteadError):
@@ -80,11 +82,19 @@ class LoopThread:
 
     async def _live(self) -> None:
         self._stop = asyncio.Event()
-        # The sync client has a deadline of its own for every call, which may be longer than the settings'.
-        settings = self._definitions.settings.model_copy(update={"call_timeout_ms": NO_TIMEOUT_MS})
-        async with Connecting(replace(self._definitions, settings=settings), self._url) as client:
+        async with Connecting(self._definitions, self._url) as client:
             self._ready.set_result((asyncio.get_running_loop(), client))
             await self._stop.wait()
+
+
+class Asked(NamedTuple):
+    """What a request is called when nobody answers in time, and which target was to answer; "": the server itself."""
+
+    what: str
+    target: str = ""
+
+
+SERVER = Asked("the request")
 
 
 class Portal:
@@ -110,10 +120,10 @@ class Portal:
                 self._thread = LoopThread(self._definitions, self._url)
             return self._thread
 
-    def run(self, work: Callable[[Client], Awaitable[T]], seconds: float | None = None) -> T:
-        """Carry out `work` in the thread and wait for it; `CallTimeout` after `seconds`."""
+    def run(self, work: Callable[[Client], Awaitable[T]], seconds: float | None = None, of: Asked = SERVER) -> T:
+        """Carry out `work` in the thread and wait for it; `CallTimeout` after `seconds`. `of`: who is to answer."""
         thread = self.open()
-        future = asyncio.run_coroutine_threadsafe(_kept(_limited(work, thread.client, seconds)), thread.loop)
+        future = asyncio.run_coroutine_threadsafe(_kept(_limited(work, thread.client, seconds, of)), thread.loop)
         try:
             return future.result()
         except _Leaves as leaves:
@@ -161,7 +171,7 @@ async def _kept(work: Awaitable[T]) -> T:
         raise _Leaves(error) from None
 
 
-async def _limited(work: Callable[[Client], Awaitable[T]], client: Client, seconds: float | None) -> T:
+async def _limited(work: Callable[[Client], Awaitable[T]], client: Client, seconds: float | None, of: Asked) -> T:
     if seconds is None:
         return await work(client)
     scope = asyncio.timeout(seconds)
@@ -171,7 +181,9 @@ async def _limited(work: Callable[[Client], Awaitable[T]], client: Client, secon
     except TimeoutError:
         if not scope.expired():
             raise
-        raise CallTimeout("the request", seconds) from None
+    if not of.target:
+        raise CallTimeout(of.what, seconds, NOT_DONE)
+    raise await client.unanswered(of.what, of.target, seconds)
 
 
 _portals: weakref.WeakSet[Portal] = weakref.WeakSet()

@@ -1,7 +1,7 @@
 """The calls of one client that wait for their answers: matched by call ID, ended by answer, deadline or failure.
 
 Deadlines are those of the hub's clock. All calls have the same time, so they end in the order in which they began, and one
-sleeping task serves them all. A patient call has none: whoever began it ends it.
+sleeping task serves them all. A patient call has none: whoever began it ends it; nor has one with its caller's deadline.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -26,7 +27,7 @@ AsError: TypeAlias = "Callable[[Failure, str, str], SteadError]"  # of an answer
 
 
 class PendingCall:
-    """A call that waits for its answer. `deadline` is None for a patient one."""
+    """A call that waits for its answer. `deadline`: None for a patient one, which has no slot; infinite for its caller's."""
 
     __slots__ = ("as_error", "call_id", "deadline", "future", "operation_name", "target")
 
@@ -67,34 +68,40 @@ class Calls:
         return self._slots.locked()
 
     async def begin(
-        self, target: str, operation_name: str, *, patient: bool = False, as_error: AsError | None = None
+        self,
+        target: str,
+        operation_name: str,
+        *,
+        patient: bool = False,
+        own_deadline: bool = False,
+        as_error: AsError | None = None,
     ) -> PendingCall:
         """Enter a call, before it is sent. Waits for a slot while too many are in flight; a patient one takes none,
-        so that long waits do not hold up calls.
+        so that long waits do not hold up calls. `own_deadline`: whoever began it ends it in time.
         """
         if self._closed:
             raise StoreUnavailable("the client is closed", "refused")
         if not patient:
-            await self._take_slot(target, operation_name)
+            await self._take_slot(target, operation_name, None if own_deadline else self._timeout_s)
         self._reader.start()
         loop = asyncio.get_running_loop()
-        deadline = None if patient else self._clock.monotonic() + self._timeout_s
+        deadline = None if patient else math.inf if own_deadline else self._clock.monotonic() + self._timeout_s
         explain = entity_error if as_error is None else as_error
         call = PendingCall(next(self._ids), target, operation_name, deadline, loop.create_future(), explain)
         self._pending[call.call_id] = call
-        if not patient:
+        if not (patient or own_deadline):
             self._timed[call.call_id] = call
             if self._sweeper is None:
                 self._sweeper = loop.create_task(self._sweep(), name="stead call deadlines")
                 self._sweeper.add_done_callback(self._sweeper_ended)
         return call
 
-    async def _take_slot(self, target: str, operation_name: str) -> None:
+    async def _take_slot(self, target: str, operation_name: str, seconds: float | None) -> None:
         if not self._slots.locked():
             await self._slots.acquire()
             return
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(seconds):
                 await self._slots.acquire()
         except TimeoutError:
             raise CallTimeout(f"calling {operation_name!r} of {target}", self._timeout_s) from None

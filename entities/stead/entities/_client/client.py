@@ -6,11 +6,13 @@ address; its answer comes over the client's reply stream. Many callers at once s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
+from stead.entities._definition.addressing import Call
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import EntityType
 from stead.entities._definition.registry import Registry
@@ -45,6 +47,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 V = TypeVar("V")  # what the store has of a target
+
+NOT_SENT = (
+    "the server has not said whether there is such an operation, so nothing was sent; see whether it can be reached"
+)
 
 
 class EntityClient:
@@ -201,20 +207,43 @@ class EntityClient:
         """
         self._check_open()
         call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+        return await self._answer(call)
+
+    async def _answer(self, call: Call, *, own_deadline: bool = False) -> Any:
+        """Send a call and wait for its answer; `own_deadline`: its caller's."""
         if self._calls.crowded:
             call = call.kept()
-        pending = await self._calls.begin(call.target, call.operation_name)
+        pending = await self._calls.begin(call.target, call.operation_name, own_deadline=own_deadline)
         try:
             extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending))
             payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
             await self._send_call(pending, payload, frees=call.frees)
             value = await pending.future
         except CallTimeout as error:
-            advice = await self._no_answer.advice(call.target)
-            raise CallTimeout(error.what, error.timeout_seconds, advice) from None
+            raise await self.unanswered(error.what, call.target, error.timeout_seconds) from None
         finally:
             self._calls.end(pending)
         return value if call.operation is None else call.operation.decode_result(value)
+
+    async def call_within(self, seconds: float, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> Any:
+        """`call_entity` with a deadline of its caller's own, in place of the settings': then `CallTimeout`."""
+        self._check_open()
+        call: Call | None = None
+        scope = asyncio.timeout(seconds)
+        try:
+            async with scope:
+                call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+                return await self._answer(call, own_deadline=True)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        if call is None:
+            raise CallTimeout(f"calling {key_or_name!r}", seconds, NOT_SENT)
+        raise await self.unanswered(f"calling {call.operation_name!r} of {call.target}", call.target, seconds)
+
+    async def unanswered(self, what: str, target: str, seconds: float) -> CallTimeout:
+        """The error of a call that was not answered in time, with what the store shows of why."""
+        return CallTimeout(what, seconds, await self._no_answer.advice(target))
 
     async def _send_call(self, pending: PendingCall, payload: bytes, *, frees: bool = False) -> None:
         """Send a call that was begun. If it does not get through, its future fails. `frees`: as for `_send`."""

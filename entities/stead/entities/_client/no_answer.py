@@ -39,7 +39,7 @@ class NoAnswer:
                 number = partition_of(target, self._store.layout.partitions)
                 about = partitions[number]
                 (record,) = await self._store.read_records(number, [target])
-                owner = _lock_owner(record)
+                owner = _lock_owner(record) if target.startswith("@") else ""  # else it is an instance
                 reason = self._reason(target, workers, about, owner)
         except (SteadError, TimeoutError, LookupError):
             return ""

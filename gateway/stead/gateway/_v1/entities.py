@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities import CallTimeout, EntityId
+from stead.entities import EntityId
 from stead.gateway._http.body import unless_gone
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
@@ -70,18 +69,13 @@ async def operate(request: Request, hub: Hub) -> Response:
 async def _call(
     request: Request, hub: Hub, entity_id: EntityId, operation: str, arguments: Arguments, timeout_ms: int | None
 ) -> object:
-    calling = hub.client.call_entity(entity_id, operation, *arguments.args, **arguments.kwargs)
+    client = hub.client
+    if timeout_ms is None:
+        calling = client.call_entity(entity_id, operation, *arguments.args, **arguments.kwargs)
+    else:
+        calling = client.call_within(timeout_ms / 1000, entity_id, operation, *arguments.args, **arguments.kwargs)
     with hub.traffic.wait():
-        if timeout_ms is None:
-            return await unless_gone(request, calling)
-        scope = asyncio.timeout(timeout_ms / 1000)
-        try:
-            async with scope:
-                return await unless_gone(request, calling)
-        except TimeoutError:
-            if not scope.expired():
-                raise
-            raise CallTimeout(f"calling {operation!r} of {entity_id}", timeout_ms / 1000) from None
+        return await unless_gone(request, calling)
 
 
 async def get_state(request: Request, hub: Hub) -> Response:

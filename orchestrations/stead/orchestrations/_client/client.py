@@ -317,6 +317,8 @@ class OrchestrationClient(InstanceReader):
             payload = self._outgoing.encode(instance_id, operation, args, extras)
             await self._send_call(pending, payload, frees=operation in FREEING)
             return await pending.future
+        except CallTimeout as error:
+            raise await self.unanswered(error.what, instance_id, error.timeout_seconds) from None
         finally:
             self._calls.end(pending)
 

@@ -6,6 +6,7 @@ HAZARDS 29). Each name has a queue: the first event goes to the first who waits,
 
 from __future__ import annotations
 
+import itertools
 import string
 from collections import deque
 from typing import Any, NamedTuple, Protocol
@@ -74,6 +75,10 @@ class Mailbox:
     def seen(self, order: int) -> None:
         """The code knows of an event: it is processed."""
         self._delivered.pop(order, None)
+
+    def awaited(self, length: int) -> list[str]:
+        """The names of the events that somebody waits for, so many at most, as the first who waits wrote them."""
+        return [next(iter(waiting)).name for waiting in itertools.islice(self._waiting.values(), length)]
 
     def unprocessed(self) -> list[tuple[str, Any]]:
         """The events of which the code could not know, oldest first."""

@@ -81,6 +81,7 @@ class InstanceRecord:
         default_factory=list[str]
     )  # IDs of executions before it was rewound: answers may name them
     unseen: int = 0  # events at the end of the history to which the code has not come
+    awaited: list[list[Any]] = field(default_factory=list[list[Any]])  # [name, since when] of external events
 
     @property
     def finished(self) -> bool:
@@ -111,6 +112,7 @@ def encode_record(record: InstanceRecord) -> bytes:
         record.history_length,
         record.former,
         record.unseen,
+        record.awaited,
     )
     return bytes((STATUS_NUMBERS[record.status],)) + pack_envelope(fields)
 
@@ -125,7 +127,7 @@ def decode_record(data: bytes) -> InstanceRecord:
         raise InvalidInput("record", "it is not that of an instance")
     if fields[0] != RECORD_VERSION:
         raise UnknownEnvelope(fields[0])
-    record = InstanceRecord(status, *fields[1:20])
+    record = InstanceRecord(status, *fields[1:21])
     if not _is_sound(record):
         raise InvalidInput("record", "its fields are not those of an instance")
     if record.parent is not None:
@@ -148,8 +150,14 @@ def _is_sound(record: InstanceRecord) -> bool:
         and (parent is None or (type(parent) is list and len(parent) == 3))
         and type(record.waiters) is list
         and type(record.former) is list
+        and all(map(_is_awaited, record.awaited))
         and type(record.history_length) is int
     )
+
+
+def _is_awaited(event: object) -> bool:
+    parts = _array(event)
+    return len(parts) == 2 and type(parts[0]) is str and type(parts[1]) is int and 0 <= parts[1] <= _LATEST_MS
 
 
 def _array(value: Any) -> list[Any]:

@@ -79,7 +79,7 @@ def status_of(
         None if events is None else [HistoryEvent.of(event) for event in events],
         None if record.parent is None else record.parent.instance,
         None if record.scheduled_ms is None else _time(record.scheduled_ms),
-        None if events is None else [] if record.finished else waits_of(events),
+        None if events is None else [] if record.finished else waits_of(events, record.awaited),
     )
 
 

@@ -1,15 +1,15 @@
-"""What an instance that is not finished waits for, since when and until when: told from its history.
+"""What an instance that is not finished waits for, since when and until when: told from its history and record.
 
-A history does not say what the code has given up since (a timer that was unset, an activity that nobody awaits), nor for
-which external events it waits. So the first is among what is named here until its answer comes, and the second is named
-where nothing else is.
+A history does not say what the code has given up since (a timer that was unset, an activity that nobody awaits): that is
+among what is named here until its answer comes. For which external events it waits is in its record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from .events import Event, EventType
 from .ledger import Ledger
@@ -23,12 +23,17 @@ _KINDS = {
 }
 
 
+AWAITED_LENGTH_MAX = 20
+"""Of so many external events that it waits for a record keeps the names: it is rewritten with every turn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """One thing that an instance waits for. Times are in UTC.
 
-    `kind` is "activity", "sub-orchestration", "timer", "entity" or "lock", and `name` says which: the activity, the child's
-    instance ID, "retry of …" for the pause before another attempt, the entity's ID and operation, the entities to lock.
+    `kind` is "activity", "sub-orchestration", "timer", "entity", "lock" or "event", and `name` says which: the activity, the
+    child's instance ID, "retry of …" for the pause before another attempt, the entity's ID and operation, the entities to
+    lock, the external event (of many the first `AWAITED_LENGTH_MAX`).
     """
 
     kind: str
@@ -40,9 +45,10 @@ class Wait:
         return f"{self.kind} {self.name}".rstrip()
 
 
-def waits_of(events: Iterable[Event]) -> list[Wait]:
-    """What is open at the end of a history, in the order in which it was scheduled."""
-    return [_wait(event) for event in Ledger(events).open.values() if event.type in _KINDS]
+def waits_of(events: Iterable[Event], awaited: Iterable[Sequence[Any]] = ()) -> list[Wait]:
+    """What is open at the end of a history, in the order in which it was scheduled, and which external events are awaited."""
+    waits = [_wait(event) for event in Ledger(events).open.values() if event.type in _KINDS]
+    return [*waits, *(Wait("event", name, _time(since_ms)) for name, since_ms in awaited)]
 
 
 def _wait(event: Event) -> Wait:

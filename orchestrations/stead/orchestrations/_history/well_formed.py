@@ -26,6 +26,8 @@ def _faults(record: InstanceRecord, history: Sequence[Event]) -> Iterator[str]:
         yield f"it is {record.status}, and finished at {record.finished_ms}"
     if record.failure is not None and record.status is not RuntimeStatus.FAILED:
         yield f"it is {record.status}, and has a failure"
+    if record.finished and record.awaited:
+        yield f"it is {record.status}, and waits for events"
     yield from _of_the_ledger(history)
 
 

@@ -88,6 +88,7 @@ def continue_as_new(turn: Turn, outcome: ContinuedAsNew) -> None:
     record.version = outcome.version or record.version
     record.scheduled_ms = None
     record.former = []
+    record.awaited = []
     turn.begin_log()
     turn.log(
         Event(

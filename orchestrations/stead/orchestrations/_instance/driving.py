@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 from stead.orchestrations._execution.code import Code
 from stead.orchestrations._execution.execution import Execution
+from stead.orchestrations._execution.external_events import Mailbox
 from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew, Failed
 from stead.orchestrations._history.errors import HistoryTooLong
 from stead.orchestrations._history.events import Event, EventType
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.record import RuntimeStatus
+from stead.orchestrations._history.waits import AWAITED_LENGTH_MAX
 from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 
 from .beginning import continue_as_new
@@ -108,10 +110,22 @@ def get_ready(turn: Turn) -> None:
 
 
 def settle(turn: Turn) -> None:
-    """The turn is over: how far the code has come goes into the record."""
+    """The turn is over: how far the code has come, and for which events it waits, goes into the record."""
     body = turn.body
     if body.execution is not None:
         _saw(turn, body.to_feed[0][0] if body.to_feed else turn.record.history_length)
+        _awaits(turn, body.execution.mailbox)
+
+
+def _awaits(turn: Turn, mailbox: Mailbox) -> None:
+    record = turn.record
+    if not (mailbox.waits or record.awaited):
+        return
+    since: dict[str, int] = {event[0]: event[1] for event in record.awaited}
+    awaited = [[name, since.get(name, turn.now_ms)] for name in mailbox.awaited(AWAITED_LENGTH_MAX)]
+    if awaited != record.awaited:
+        record.awaited = awaited
+        turn.changed()
 
 
 def _saw(turn: Turn, seen: int) -> None:

@@ -48,6 +48,7 @@ def end(
     record.output = output
     record.failure = details
     record.finished_ms = turn.now_ms
+    record.awaited = []
     if waits:
         body.blocked = False
         turn.effects.unblock(turn.target)

@@ -120,6 +120,7 @@ class OrchestrationKind:
             queue.popleft()
             effects.consume(activation, pending)
             if self._replay_every_turn and not body.has_work:
+                settle(turn)
                 body.drop_code()
             ended = elapsed()
             if ended - began > slow:
