@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from stead.entities.extending import Board, Message, Partition, decode_message
+from stead.entities.extending import Board, Message, Partition, Turns, decode_message
 from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._activities.routes import Serving
 from stead.orchestrations._activities.runner import ActivityRunner
@@ -127,7 +127,7 @@ class FakeStore:
 
 
 class FakeBoard:
-    """A worker's board, with nothing behind it."""
+    """A worker's board and its turns, with nothing behind them."""
 
     def __init__(self, settings: Settings) -> None:
         self.name = "here"
@@ -184,7 +184,7 @@ class ActivityBench:
         self.board = FakeBoard(self.settings)
         self.store = self.board.store
         self.partition = FakePartition()
-        self.parts = self.runner.attach(cast("Board", self.board))
+        self.parts = self.runner.attach(cast("Board", self.board), cast("Turns", self.board))
         self._tasks: list[asyncio.Task[None]] = []
         self._numbers = itertools.count(1)
 

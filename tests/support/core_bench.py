@@ -26,6 +26,7 @@ from stead.entities._partition.building import build_commit
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._partition.pending import Pending
+from stead.entities._partition.slice import Slice
 from stead.transport import Commit, CommitVerdict, Entry, HubLayout, Loaded, Settings, StreamId, pack, unpack
 from stead.transport._memory import steps
 from stead.transport._memory.state import HubState, PartitionState, format_id
@@ -54,17 +55,17 @@ class ListKind:
             raise self.reasons[target]
         return [] if record is None else unpack(decode_record(record).packed_state or b"")
 
-    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+    def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         if activation.more:
             activation.more = False
             self.ran.append((activation.target, "more"))
         while (pending := activation.next) is not None:
-            effects.running = activation.current = pending
+            slice.running = activation.current = pending
             self.ran.append((activation.target, pending.message.args[0]))
             if pending.message.operation == "wait":
                 return Awaited()
             self._end(activation, effects, None)
-            if effects.elapsed() >= effects.stop_at or effects.one_turn or effects.full:
+            if slice.over:
                 break
         return None
 

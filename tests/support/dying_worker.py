@@ -13,8 +13,8 @@ async def die(worker: Worker) -> None:
         task.cancel()
     for task in worker._tasks:
         await end_task(task)
-    board = worker._board
-    assert board is not None and board.keeper is not None
-    await board.keeper.stop()
+    board, keeper = worker._board, worker._keeper
+    assert board is not None and keeper is not None
+    await keeper.stop()
     for partition in list(board.partitions.values()):
         board.drop(partition, "its process has ended")

@@ -19,6 +19,7 @@ from stead.entities.extending import (
     Message,
     Pending,
     ReplyAddress,
+    Slice,
     decode_message,
     decode_reply,
     encode_message,
@@ -98,7 +99,8 @@ class KindHub:
             make_types(),
         )
         self.activations: dict[str, Activation] = {}
-        self.effects = Effects(1, self.settings, lambda: self.now_ms, time.perf_counter, b"nonce%03d" % next(self.ids))
+        self.effects = Effects(1, self.settings, lambda: self.now_ms, b"nonce%03d" % next(self.ids))
+        self.slice = Slice(self.effects, self.settings, time.perf_counter)
         self.seen: set[bytes] = set()
         for target in list(self.blocked):
             self.activation(target).more = True
@@ -163,9 +165,9 @@ class KindHub:
         self._receive()
         ready = [a for a in self.activations.values() if a.mailbox or a.express or a.more]
         for activation in ready:
-            self.effects.one_turn = not self.batched
-            assert self.kind.run(activation, self.effects) is None
-            if not self.batched or self.effects.full:
+            self.slice.one_turn = not self.batched
+            assert self.kind.run(activation, self.effects, self.slice) is None
+            if not self.batched or self.slice.full:
                 self.commit()
         self.commit()
         return bool(ready)

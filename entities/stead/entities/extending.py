@@ -2,22 +2,25 @@
 
 An `Extension` gives a worker a `Kind`, the names that it publishes, and parts that run beside the worker's own.
 
-**What a kind is given.** `activate(target, record, log)`: what is stored. `run(activation, effects)`: the messages that wait,
-`activation.express` before `activation.mailbox`, each a `Pending` with its `Message`; the time is `effects.now_ms`. Nothing
-else: a kind does no I/O and knows no partition, no store and no worker.
+**What a kind is given.** `activate(target, record, log)`: what is stored. `run(activation, effects, slice)`: the messages that
+wait, `activation.express` before `activation.mailbox`, each a `Pending` with its `Message`; the time is `effects.now_ms`. How
+long it may go on says the `Slice`: after each turn a kind looks whether that is `over`, and before each it says which message
+is `running`. Nothing else: a kind does no I/O and knows no partition, no store and no worker.
 
 **What it gives.** Everything goes into `effects`, which is a value until one commit writes all of it. Of messages: `consume`
 (dealt with), `fail` and `refuse` (its sender is told), `reply` and `answer_task`, `send`, `send_start`. Of the target:
 `changed` (then `record` is asked for what to store), `append` to its log, `block` and `unblock`. Of what comes later:
-`set_timer`, `cancel_timer`, `schedule_task`, `drop_task`, and `started` once a start has been dealt with. A kind ends its slice when
-`effects.one_turn`, `effects.full` or `effects.stop_at` says so.
+`set_timer`, `cancel_timer`, `schedule_task`, `drop_task`, and `started` once a start has been dealt with.
 
 **A turn that takes its time.** `run` gives an awaitable: the message stays first in its queue and in the store, the target takes
 no other turn, everything else goes on. Its result or error comes to `finish`, and again one commit writes what comes of it.
+Until then nothing of the turn exists: if the worker dies, the next owner of the partition takes it anew. So it does not matter
+who carries it out: the code of this process, or a program somewhere else that answers when it is done.
 
-**What an extension may hook into.** `Hooks` has a method for each event in the life of a partition; `Board.listen` takes an object
-that overrides some, and any number of those may listen. Of the `Board` an extension's parts may use `name`, `store`, `settings`,
-`draw`, `info`, `workers`, `stopping`, `deliver_local`, `drop`, `face`, `insist`, `fail` and `check_generation`.
+**What an extension may hook into.** `parts(board, turns)` is handed both. `Hooks` has a method for each event in the life of a
+partition; `Board.listen` takes an object that overrides some, and any number of those may listen. `Turns.deliver_local` gives a
+target a message that is in no inbox. Of the `Board` an extension's parts may use `name`, `store`, `settings`, `draw`, `info`,
+`workers`, `stopping`, `listen`, `drop`, `face`, `insist`, `fail` and `check_generation`.
 """
 
 from __future__ import annotations
@@ -67,12 +70,14 @@ from stead.entities._partition.activation import Activation, Blocked, Kind, Lock
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._partition.pending import Pending
+from stead.entities._partition.slice import Slice
 from stead.entities._turns.entity_kind import EntityKind
 from stead.entities._turns.held import held_reports, watched
 from stead.entities._worker.board import Bell, Board
 from stead.entities._worker.extension import Extension
 from stead.entities._worker.hooks import Hooks
 from stead.entities._worker.said import names_in, waiting_in
+from stead.entities._worker.turns import Turns
 
 __all__ = [
     "LOCK",
@@ -105,8 +110,10 @@ __all__ = [
     "Registry",
     "ReplyAddress",
     "SignalsLater",
+    "Slice",
     "Started",
     "TaskAddress",
+    "Turns",
     "UnknownEnvelope",
     "Value",
     "buffer_length",

@@ -17,7 +17,7 @@ from stead.orchestrations._instance.kind import OrchestrationKind
 from stead.transport import Settings
 
 if TYPE_CHECKING:
-    from stead.entities.extending import Board, Environment, Kind
+    from stead.entities.extending import Board, Environment, Kind, Turns
     from stead.orchestrations._definition.registry import OrchestrationRegistry
 
 
@@ -60,9 +60,9 @@ class Orchestrations:
         """What this worker can run."""
         return {**{PREFIX + name: {"name": name, "queue": ""} for name in self._built_in}, **self._registry.published()}
 
-    def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+    def parts(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """What runs beside the worker's own parts."""
-        return [*self.activities.attach(board), ("activity-http", self._http.serve)]
+        return [*self.activities.attach(board, turns), ("activity-http", self._http.serve)]
 
     def _find(self, name: str) -> Runnable | None:
         """The activity of a name. An app may register its own in place of a built-in one."""

@@ -20,6 +20,7 @@ from stead.entities._partition.activation import Activation
 from stead.entities._partition.building import Unstorable
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
+from stead.entities._partition.slice import Slice
 from stead.transport import Commit, PayloadTooLarge, Settings, partition_of
 from support.core_bench import Bench, ListKind, built
 
@@ -29,7 +30,7 @@ FAILURE = Failure("operation", "ValueError", "no")
 
 
 def make_effects(**settings: Any) -> Effects:
-    return Effects(16, Settings(**settings), lambda: 1_000, lambda: 0.0, b"nonce")
+    return Effects(16, Settings(**settings), lambda: 1_000, b"nonce")
 
 
 def pending(reply_to: ReplyAddress | None = None, stream_id: bytes = b"1-0", *, from_park: bool = False) -> Pending:
@@ -197,10 +198,12 @@ def full_by_bytes_of_letters(effects: Effects) -> None:
 )
 def test_a_commit_is_full_by_number_or_by_bytes(fill: object) -> None:
     assert callable(fill)
-    effects = make_effects(batch_length_max=4, batch_bytes_max=3_000)
-    assert not effects.full
+    settings = Settings(batch_length_max=4, batch_bytes_max=3_000)
+    effects = Effects(16, settings, lambda: 1_000, b"nonce")
+    time = Slice(effects, settings, lambda: 0.0)
+    assert not time.full and not time.over
     fill(effects)
-    assert effects.full
+    assert time.full and time.over
 
 
 def test_the_worker_reads_which_message_runs() -> None:
@@ -208,6 +211,6 @@ def test_the_worker_reads_which_message_runs() -> None:
     stream_id = bench.put(A, 1, operation="wait")
     partition = bench.acquire()
     bench.work(partition)
-    running = partition.effects.running
+    running = partition.slice.running
     assert running is not None
     assert running.stream_id == stream_id

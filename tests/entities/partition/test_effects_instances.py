@@ -17,6 +17,7 @@ from stead.entities._message.envelope import (
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
+from stead.entities._partition.slice import Slice
 from stead.transport import Commit, InvalidInput, LogWrite, PayloadTooLarge, Settings, Task, partition_of
 from support.core_bench import ListKind, built
 
@@ -25,7 +26,12 @@ ADDRESS = TaskAddress(INSTANCE, "execution", 3)
 
 
 def make_effects(**settings: Any) -> Effects:
-    return Effects(16, Settings(**settings), lambda: 1_000, lambda: 0.0, b"nonce")
+    return Effects(16, Settings(**settings), lambda: 1_000, b"nonce")
+
+
+def make_slice(**settings: Any) -> tuple[Effects, Slice]:
+    effects = make_effects(**settings)
+    return effects, Slice(effects, Settings(**settings), lambda: 0.0)
 
 
 def activation(target: str = INSTANCE) -> Activation:
@@ -174,10 +180,10 @@ def test_an_envelope_with_a_wrong_address_or_lock_is_refused(extras: dict[str, o
 
 @pytest.mark.parametrize("what", ["events", "tasks", "timers", "dropped", "cancelled", "starts"])
 def test_everything_counts_towards_the_length_of_a_commit(what: str) -> None:
-    effects = make_effects(batch_length_max=5)
+    effects, time = make_slice(batch_length_max=5)
     instance = activation()
     for number in range(5):
-        assert not effects.full
+        assert not time.full
         match what:
             case "events":
                 effects.append(instance, [b"event"])
@@ -192,18 +198,18 @@ def test_everything_counts_towards_the_length_of_a_commit(what: str) -> None:
             case _:
                 effects.send_start(INSTANCE, b"", b"")
         assert not effects.empty
-    assert effects.full
+    assert time.full
     build(effects)
     assert effects.empty
-    assert not effects.full
+    assert not time.full
 
 
 def test_bytes_of_events_and_tasks_count() -> None:
-    effects = make_effects(batch_bytes_max=2_000)
+    effects, time = make_slice(batch_bytes_max=2_000)
     effects.append(activation(), [b"x" * 1_000])
-    assert not effects.full
+    assert not time.full
     effects.schedule_task(activation(), Task(b"1", "", shared=False, payload=b"x" * 1_000))
-    assert effects.full
+    assert time.full
 
 
 def test_what_comes_of_a_local_message_is_committed() -> None:

@@ -8,6 +8,7 @@ from stead.entities._message.envelope import Message, decode_message, encode_mes
 from stead.entities._partition.activation import Activation, Locked, Phase
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Partition
+from stead.entities._partition.slice import Slice
 from support.core_bench import Awaited, Bench
 
 A, B = "@list@a", "@list@b"
@@ -181,10 +182,10 @@ def test_work_without_a_message_is_done_once_a_commit_has_room() -> None:
         def __init__(self) -> None:
             self.left = 3
 
-        def run(self, activation: Activation, effects: Effects) -> None:
+        def run(self, activation: Activation, effects: Effects, slice: Slice) -> None:
             if activation.mailbox:
                 effects.consume(activation, activation.mailbox.popleft())
-            while not effects.full:
+            while not slice.full:
                 self.left -= 1
                 effects.send(B, encode_message(B, "add", [self.left], effects.next_message_id()))
                 effects.send(B, encode_message(B, "add", [self.left], effects.next_message_id()))
@@ -195,7 +196,7 @@ def test_work_without_a_message_is_done_once_a_commit_has_room() -> None:
     chunks = Chunks()
     bench = Bench(batch_length_max=2)
     list_run = bench.kind.run
-    bench.kind.run = lambda a, e: chunks.run(a, e) if a.target == A else list_run(a, e)  # type: ignore[assignment]
+    bench.kind.run = lambda a, e, s: chunks.run(a, e, s) if a.target == A else list_run(a, e, s)  # type: ignore[assignment]
     bench.put(A, 1)
     bench.work(bench.acquire())
     assert bench.state(B) == [2, 2, 1, 1, 0, 0]

@@ -17,6 +17,7 @@ from stead.entities._message.envelope import (
 )
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.effects import Effects
+from stead.entities._partition.slice import Slice
 from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Commit, CommitVerdict, MemoryStore, ServerClock, Settings, pack, unpack
 from support.core_bench import Bench, ListKind
@@ -107,7 +108,7 @@ class Owner(ListKind):
         super().__init__()
         self.answers: list[list[Any]] = []
 
-    def run(self, activation: Activation, effects: Effects) -> None:
+    def run(self, activation: Activation, effects: Effects, slice: Slice) -> None:
         while activation.mailbox:
             pending = activation.mailbox.popleft()
             self.answers.append(list(pending.message.args[2:]))

@@ -26,6 +26,7 @@ from stead.entities._message.envelope import (
 from stead.entities._partition.activation import Activation, Locked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
+from stead.entities._partition.slice import Slice
 from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Settings
 from support.core_bench import built
@@ -58,7 +59,8 @@ class Island:
     def __init__(self, target: str, send: Callable[[str, str, bytes], None]) -> None:
         self.target = target
         self.kind = EntityKind(REGISTRY, lambda: 1_000, 1_000_000)
-        self.effects = Effects(1, SETTINGS, lambda: 1_000, lambda: 0.0, target.encode())
+        self.effects = Effects(1, SETTINGS, lambda: 1_000, target.encode())
+        self.slice = Slice(self.effects, SETTINGS, lambda: 0.0)
         self.record: bytes | None = None
         self.arrived: list[str] = []  # what others than a holder wrote, in the order of its arrival
         self.written: list[tuple[str, bytes | None]] = []  # what was written, and who held the lock then
@@ -100,8 +102,8 @@ class Island:
         """Take one turn or all, and commit."""
         if self.activation.next is None:
             return False
-        self.effects.one_turn = one
-        assert self.kind.run(self.activation, self.effects) is None
+        self.slice.one_turn = one
+        assert self.kind.run(self.activation, self.effects, self.slice) is None
         commit, _ = built(self.effects, self.activation)
         assert not commit.dead
         if commit.states:

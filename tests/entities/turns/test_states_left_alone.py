@@ -173,7 +173,7 @@ async def test_nor_while_the_operation_waits_for_room_in_a_commit(
             room.clear()
             for key in ("b", "c", "d", "e"):  # one commit is under way, and the next one is full
                 await client.signal_entity(cls.add, key)
-            while not partition.effects.full:
+            while not partition.slice.full:
                 await asyncio.sleep(0)
             go.set()  # it ends, and what it leaves goes on
             while len(KEPT) < 2:

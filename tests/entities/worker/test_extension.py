@@ -19,7 +19,9 @@ from stead.entities.extending import (
     Partition,
     Pending,
     ReplyAddress,
+    Slice,
     TaskAddress,
+    Turns,
     encode_message,
     message_extras,
 )
@@ -47,7 +49,7 @@ class Script:
         self.logs.append(log)
         return [] if record is None else unpack(record)
 
-    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+    def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         activation.more = False
         while (pending := activation.next) is not None:
             (activation.express or activation.mailbox).popleft()
@@ -103,8 +105,8 @@ class Scripts(Hooks):
     def names(self) -> Mapping[str, Mapping[str, Any]]:
         return {"orchestration/script": {"name": "script"}}
 
-    def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        self.board = board
+    def parts(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        self.turns = turns
         board.listen(self)
         board.info["queues"] = ["a"]
         return [("script", self.part)]
@@ -112,7 +114,7 @@ class Scripts(Hooks):
     def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
         self.heard += [f"granted {task.task_id.decode()}" for task in tasks]
         result = Message(INSTANCE, "task", ["e", 3, True, "done"], b"", None, None, None, None, None)
-        self.board.deliver_local(partition, INSTANCE, result)
+        self.turns.deliver_local(partition, INSTANCE, result)
 
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
         self.heard += [f"unwanted {task_id.decode()}" for task_id in task_ids]

@@ -19,6 +19,8 @@ from stead.entities.extending import (
     Kind,
     Partition,
     Pending,
+    Slice,
+    Turns,
     encode_message,
 )
 from stead.orchestrations import OrchestrationRegistry, Orchestrations
@@ -43,7 +45,7 @@ class Ear(Hooks):
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         return target
 
-    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+    def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         activation.more = False
         while (pending := activation.next) is not None:
             (activation.express or activation.mailbox).popleft()
@@ -70,7 +72,7 @@ class Ear(Hooks):
     def names(self) -> Mapping[str, Mapping[str, Any]]:
         return {f"ear/{self.prefix}": {"name": self.prefix}}
 
-    def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+    def parts(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         board.listen(self)
         return []
 

@@ -10,8 +10,10 @@ import pytest
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Environment, Partition
+from stead.entities._partition.slice import Slice
 from stead.entities._worker.board import Board
 from stead.entities._worker.commits import HEAVY_WEIGHT, LIGHT_LENGTH, LIGHT_WEIGHT, Committer
+from stead.entities._worker.turn_runner import TurnRunner
 from stead.transport import Settings
 from support.core_bench import Bench
 
@@ -53,9 +55,9 @@ def test_an_activation_is_told_whether_anything_else_ran_since_its_last_turn() -
     list_run = bench.kind.run
     told: list[tuple[str, bool]] = []
 
-    def run(activation: Activation, effects: Effects) -> Any:
-        told.append((activation.target, effects.going_on))
-        return list_run(activation, effects)
+    def run(activation: Activation, effects: Effects, slice: Slice) -> Any:
+        told.append((activation.target, slice.going_on))
+        return list_run(activation, effects, slice)
 
     bench.kind.run = run  # type: ignore[method-assign]
     bench.deliver(partition)
@@ -79,13 +81,13 @@ def test_work_that_needs_no_message_ends_its_slice() -> None:
     bench.deliver(partition)
     list_run, steps = bench.kind.run, 0
 
-    def run(activation: Activation, effects: Effects) -> Any:
+    def run(activation: Activation, effects: Effects, slice: Slice) -> Any:
         nonlocal steps
         if activation.target != A:
-            return list_run(activation, effects)
+            return list_run(activation, effects, slice)
         if activation.mailbox:
-            list_run(activation, effects)
-        while effects.elapsed() < effects.stop_at:
+            list_run(activation, effects, slice)
+        while not slice.late:
             steps += 1
         activation.more = True
         return None
@@ -110,7 +112,7 @@ class Hub:
         self.settings = Settings(**settings)
         self.benches = [Bench(**settings) for _ in lengths]
         self.board = Board("w", Store(), self.settings, environment_of(self.benches[0]))  # type: ignore[arg-type]
-        self.committer = Committer(self.board)
+        self.committer = Committer(self.board, TurnRunner(self.board))
         self.partitions: list[Partition] = []
         for bench, length in zip(self.benches, lengths, strict=True):
             bench.put_range(A, 1, length)

@@ -108,7 +108,9 @@ async def test_a_partition_that_is_lost_does_not_keep_the_others_from_being_read
     await end_task(membership)  # it would take the partition again
     worker._ended = False
     lost, kept = board.partitions.values()
-    board.turn = lambda partition: None  # what is read stays where it is
+    turns = worker._turns
+    assert turns is not None
+    turns.wake = lambda partition: None  # type: ignore[method-assign]  # what is read stays where it is
     await hub.fill()
     async with asyncio.timeout(30):
         while lost.runnable + kept.runnable <= 40:

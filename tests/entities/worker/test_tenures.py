@@ -98,7 +98,8 @@ async def test_a_verdict_for_a_tenure_that_ended_grants_nothing(ended: bool) -> 
     commit = partition.next_commit()
     commit.tasks.append(Task(b"1", "", shared=False, payload=b"payload"))
     commit.dropped.append(b"2")
-    sending = asyncio.create_task(Committer(board)._commit([(partition, commit)]))
+    assert worker._turns is not None
+    sending = asyncio.create_task(Committer(board, worker._turns)._commit([(partition, commit)]))
     await store.asked.wait()
     if ended:
         board.lost({partition.number})

@@ -12,7 +12,18 @@ from typing import Any, cast
 import pytest
 
 from stead.entities import Worker
-from stead.entities.extending import Activation, Board, Effects, Environment, Failure, Pending, Registry, encode_message
+from stead.entities.extending import (
+    Activation,
+    Board,
+    Effects,
+    Environment,
+    Failure,
+    Pending,
+    Registry,
+    Slice,
+    Turns,
+    encode_message,
+)
 from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._activities.routes import PREFIX, Serving
 from stead.orchestrations._activities.runner import ActivityRunner
@@ -43,9 +54,9 @@ class FanOut:
         left, results = cast("tuple[list[int], list[Any]]", unpack(record))
         return Instance(set(left), results)
 
-    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+    def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         for queue in (activation.express, activation.mailbox):
-            while queue and not effects.full:
+            while queue and not slice.full:
                 self._turn(activation, queue[0], effects)
                 effects.consume(activation, queue.popleft())
         return None
@@ -98,8 +109,8 @@ class FanOuts:
     def names(self) -> Mapping[str, Mapping[str, Any]]:
         return {PREFIX + name: {} for name in self.runner.here.names}
 
-    def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        return self.runner.attach(board)
+    def parts(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        return self.runner.attach(board, turns)
 
 
 class Hub:

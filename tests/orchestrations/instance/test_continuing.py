@@ -12,7 +12,7 @@ from support.kind_bench import KindHub
 
 def crowded(hub: KindHub) -> KindHub:
     """Every slice of time is over at once, so that each execution begins in another commit."""
-    hub.effects.stop_at = 0.0
+    hub.slice.stop_at = 0.0
     return hub
 
 

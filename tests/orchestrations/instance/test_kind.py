@@ -98,7 +98,7 @@ def test_a_crash_in_the_middle_of_a_fan_out() -> None:
     hub.start("together", 35)
     hub._receive()
     for _ in range(2):
-        hub.kind.run(hub.activations["one"], hub.effects)
+        hub.kind.run(hub.activations["one"], hub.effects, hub.slice)
         hub.commit()
     assert len(hub.tasks) == 20
     hub.run_tasks = True

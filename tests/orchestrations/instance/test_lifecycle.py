@@ -182,7 +182,7 @@ async def loops(context: OrchestrationContext, number: int) -> int:
 
 def test_an_endless_loop_makes_room_for_others(make: Make) -> None:
     hub = make(loops)
-    hub.effects.stop_at = 0
+    hub.slice.stop_at = 0
     hub.start("loops", 0)
     hub.run()
     assert hub.output() == 30
@@ -192,11 +192,11 @@ def test_an_endless_loop_makes_room_for_others(make: Make) -> None:
 def test_a_worker_dies_while_an_instance_continues_as_new(make: Make) -> None:
     hub = make(loops)
     for _ in range(10):
-        hub.effects.stop_at = 0
+        hub.slice.stop_at = 0
         if not hub.states:
             hub.start("loops", 0)
         hub._receive()
-        hub.kind.run(hub.activation("one"), hub.effects)
+        hub.kind.run(hub.activation("one"), hub.effects, hub.slice)
         hub.commit()
         assert hub.status() == "Running"
         hub.crash()

@@ -38,10 +38,10 @@ class SlicedHub(KindHub):
         super().start_worker()
         self.looks = itertools.count()
         self.sliced = False
-        self.effects.elapsed = lambda: float(next(self.looks))
+        self.slice.elapsed = lambda: float(next(self.looks))
 
     def step(self) -> bool:
-        self.effects.stop_at = float(next(self.looks) + CHECKS + 2) if self.sliced else float("inf")
+        self.slice.stop_at = float(next(self.looks) + CHECKS + 2) if self.sliced else float("inf")
         return super().step()
 
     @property

@@ -96,7 +96,7 @@ def test_what_was_taken_is_not_purged_with_who_wanted_it(make: Make) -> None:
     hub = make(boss, patient)
     hub.start("boss")
     hub._receive()
-    hub.kind.run(hub.activation("one"), hub.effects)
+    hub.kind.run(hub.activation("one"), hub.effects, hub.slice)
     commit = hub.build()
     child = commit.starts[0].target
     hub.start("patient", instance_id=child)  # somebody else was faster
@@ -138,7 +138,7 @@ def test_a_parent_hears_of_a_collision(make: Make) -> None:
     address = TaskAddress("one", "e", 1)
     hub.start("patient", instance_id="a:b", parent=address)
     hub._receive()
-    hub.kind.run(hub.activation("a:b"), hub.effects)
+    hub.kind.run(hub.activation("a:b"), hub.effects, hub.slice)
     commit = hub.build()
     ((_, envelope),) = commit.sends
     message = decode_message(envelope)

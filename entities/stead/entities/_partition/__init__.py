@@ -1,8 +1,9 @@
 """One partition, while a worker holds it: what it has received, who may take turns, what to commit. It does no I/O.
 
 In which order to read it: `pending` is a message on its way, `activation` a target in memory, and what a kind of
-targets has to be able to do. `intake` brings messages and records in, `partition` gives turns and commits out;
-`effects` collects what turns bring about, `building` makes a commit of that.
+targets has to be able to do. `intake` brings messages and records in, `partition` gives turns and commits out. A
+`slice` is the time that it gives for turns, `effects` collects what they bring about, `building` makes a commit of
+that.
 
 The rest is about bad days: `parking` is where messages wait that are too many, `suspects` are those that may have
 ended a worker, `blame` is for turns that fail in stead itself, `refusal` is the kind of targets that cannot exist.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stead.entities._message.envelope import Failure
 
     from .effects import Effects
+    from .slice import Slice
 
 
 class Phase(Enum):
@@ -141,8 +142,8 @@ class Kind(Protocol):
         says so. Raises `Blocked` if the messages have to wait, `InvalidInput` if the target cannot exist."""
         ...
 
-    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
-        """Take turns until there is nothing to do, `effects` says to stop, or an operation is asynchronous.
+    def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
+        """Take turns until there is nothing to do, the slice is over, or an operation is asynchronous.
 
         In the last case its message stays first in its queue and is `activation.current`, and the awaitable is what has
         to be awaited for `finish`.

@@ -51,22 +51,13 @@ class Addressee(Protocol):
 class Effects:
     """Collects the effects of turns for one partition; `building` makes commits of them."""
 
-    def __init__(
-        self, partitions: int, settings: Settings, now_ms: Callable[[], int], elapsed: Callable[[], float], nonce: bytes
-    ) -> None:
+    def __init__(self, partitions: int, settings: Settings, now_ms: Callable[[], int], nonce: bytes) -> None:
         self._partitions = partitions
         self._now_ms = now_ms
         self._nonce = nonce  # random: makes the IDs of outgoing messages unique
         self._numbers = 0
-        self._length_max = settings.batch_length_max
-        self._bytes_max = settings.batch_bytes_max
         self.settings = settings
-        self.elapsed = elapsed  # seconds; for time slices and to find slow operations
-        self.stop_at = float("inf")  # a kind stops taking turns when `elapsed()` has passed this
         self.suspects: Suspects | None = None  # while messages are under suspicion
-        self.running: Pending | None = None  # what a turn runs just now; read by the lease keeper's thread
-        self.one_turn = False  # careful mode: a kind takes one turn and stops
-        self.going_on = False  # nothing else ran since the last turn of the activation that takes turns now
         self.unknown_kinds: set[str] = set()  # kinds for which messages wait: the partition goes to who knows them
         self._clear()
 
@@ -98,25 +89,19 @@ class Effects:
         """The hub's time."""
         return self._now_ms()
 
-    @property
-    def full(self) -> bool:
-        """A commit of this is as large as it may be: no turn may be taken until it is built."""
+    def fill(self, length: int, size_bytes: int) -> bool:
+        """Whether there is so much of one sort in it, or so many bytes in all."""
         return (
-            len(self._consumed) + self._unparked_length >= self._length_max
-            or len(self._sends) >= self._length_max
-            or self._extra_length >= self._length_max
-            or self._bytes >= self._bytes_max
+            len(self._consumed) + self._unparked_length >= length
+            or len(self._sends) >= length
+            or self._extra_length >= length
+            or self._bytes >= size_bytes
         )
 
     @property
     def weight(self) -> int:
         """How much there is to commit, in messages: about what the commit costs the server."""
         return len(self._consumed) + self._unparked_length + len(self._sends) + self._extra_length
-
-    @property
-    def overfull(self) -> bool:
-        """What was received (scheduled signals, above all) has filled it: nothing should be received until it is built."""
-        return len(self._consumed) >= 2 * self._length_max or self._bytes >= 2 * self._bytes_max
 
     @property
     def empty(self) -> bool:

@@ -22,6 +22,7 @@ from .effects import Effects
 from .parking import Parking, goes_behind
 from .pending import Pending
 from .refusal import Refusal
+from .slice import Slice
 from .suspects import Suspects
 
 _BEGINNING: StreamId = b"0"
@@ -64,9 +65,8 @@ class Intake:
         self._undecoded: deque[tuple[Activation | None, Entry]] = deque()
         self._unloadable: dict[Activation, None] = {}  # blocked, because what is stored of them cannot be read
         self.parking = Parking()
-        self.effects = Effects(
-            environment.partitions, environment.settings, environment.now_ms, environment.elapsed, environment.draw(8)
-        )
+        self.effects = Effects(environment.partitions, environment.settings, environment.now_ms, environment.draw(8))
+        self.slice = Slice(self.effects, environment.settings, environment.elapsed)
         self.effects.suspects = self.suspects if self.suspects.active else None
         self.effects.unknown_kinds = self.unknown_kinds
         for target, first in acquired.parked.items():
@@ -348,7 +348,7 @@ class Intake:
 
     def next_undecoded(self) -> StreamId | None:
         """The message to decode next, or to bury if it has killed its workers too often; None if there is none now."""
-        if self.gone or self.effects.full or not self._undecoded:
+        if self.gone or self.slice.full or not self._undecoded:
             return None
         stream_id: StreamId = self._undecoded[0][1][0]
         return stream_id

@@ -86,7 +86,7 @@ class Partition(Intake):
 
         Passes over those that were blocked or emptied since they were queued.
         """
-        if self.draining or self.gone or self.effects.full:
+        if self.draining or self.gone or self.slice.full:
             return None
         while self._ready:
             activation = self._ready[0]
@@ -105,15 +105,15 @@ class Partition(Intake):
         They do so one after the other, each for a quantum of time. One that has work left without a message ends the
         slice with its quantum (`unfinished`): it needs nothing but the processor, and the others wait for messages.
         """
-        effects = self.effects
-        now = effects.elapsed()
+        effects, time = self.effects, self.slice
+        now = time.elapsed()
         self.unfinished = False
         blame = self._environment.blame
         started: list[Started] = []
         last: Activation | None = None
         while (activation := self._first_ready()) is not None:
-            effects.stop_at = min(stop_at, now + _QUANTUM_S)
-            effects.going_on = activation is last
+            time.stop_at = min(stop_at, now + _QUANTUM_S)
+            time.going_on = activation is last
             last = activation
             self._ready.popleft()
             activation.queued = False
@@ -121,9 +121,9 @@ class Partition(Intake):
             kind = activation.kind
             assert kind is not None, "a ready activation has a kind"
             try:
-                awaitable = self._run_warily(activation, kind) if blame else kind.run(activation, effects)
+                awaitable = self._run_warily(activation, kind) if blame else kind.run(activation, effects, time)
             except BaseException as error:
-                self._blame(activation, effects.running, error)
+                self._blame(activation, time.running, error)
                 for start in started:
                     start.close()
                 raise
@@ -137,8 +137,8 @@ class Partition(Intake):
                 self._busy[activation] = None
                 started.append(Started(self, activation, awaitable))
                 last = None
-            now = effects.elapsed()
-            if activation.more and now >= effects.stop_at:
+            now = time.elapsed()
+            if activation.more and now >= time.stop_at:
                 self.unfinished = True
                 break
             if now >= stop_at:
@@ -147,25 +147,25 @@ class Partition(Intake):
 
     def _run_warily(self, activation: Activation, kind: Kind) -> Awaitable[object] | None:
         """If a turn of it failed in stead itself: one turn at a time, until the message that ran then comes, and fails."""
-        effects, blame = self.effects, self._environment.blame
+        effects, time, blame = self.effects, self.slice, self._environment.blame
         blamed = blame.get(activation.target)
         if blamed is None:
-            return kind.run(activation, effects)
+            return kind.run(activation, effects, time)
         pending = activation.next
         if pending is not None and pending.stream_id:
             failure = blamed.failure_of(pending)
             if failure is not None:
-                effects.running = pending
+                time.running = pending
                 (activation.express or activation.mailbox).popleft()
                 self._bury(activation, kind, pending, failure, 1)
                 return None
             if self.settled and blamed.passed(pending):  # and nothing of what came before can be lost any more
                 del blame[activation.target]
-        before, effects.one_turn = effects.one_turn, True
+        before, time.one_turn = time.one_turn, True
         try:
-            return kind.run(activation, effects)
+            return kind.run(activation, effects, time)
         finally:
-            effects.one_turn = before
+            time.one_turn = before
 
     def _blame(self, activation: Activation, pending: Pending | None, error: BaseException) -> None:
         """A turn failed in stead itself, or what ends the process was raised in it."""
@@ -177,7 +177,7 @@ class Partition(Intake):
         """An asynchronous operation has ended. Ignored if the tenure has ended. It waits while a commit is full."""
         if self.gone or activation not in self._busy:
             return
-        if self.effects.full:
+        if self.slice.full:
             self._ended.append((activation, *self._held(activation, result, error)))
             return
         del self._busy[activation]
@@ -242,11 +242,11 @@ class Partition(Intake):
 
     def take_careful(self) -> list[Started]:
         """Take the turn that `next_careful` named."""
-        self.effects.one_turn = True
+        self.slice.one_turn = True
         try:
             started = self.take_turns(float("-inf"))
         finally:
-            self.effects.one_turn = False
+            self.slice.one_turn = False
         self.effects.clear_running = not started  # else it is cleared when the operation has ended
         return started
 
@@ -297,7 +297,7 @@ class Partition(Intake):
         self._flying_activations = frozenset(written)
         if commit.unparked:
             self.parking.flying = self._flying_activations
-        while self._ended and not self.effects.full:
+        while self._ended and not self.slice.full:
             self.finish(*self._ended.popleft())
         return commit
 

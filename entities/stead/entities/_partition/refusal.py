@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .activation import Activation
     from .effects import Effects
     from .pending import Pending
+    from .slice import Slice
 
 
 class Refusal:
@@ -22,14 +23,14 @@ class Refusal:
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         return None
 
-    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+    def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         activation.more = False
         while queue := activation.express or activation.mailbox:
             pending = queue.popleft()
             if pending.message.operation != RELEASE:  # there was nothing to lock, as whoever asked was told
                 effects.fail(pending, self._failure)
             effects.consume(activation, pending)
-            if effects.one_turn or effects.full:
+            if slice.over:
                 break
         return None
 

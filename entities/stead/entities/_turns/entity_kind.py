@@ -33,6 +33,7 @@ from stead.entities._message.ids import EntityId
 from stead.entities._partition.activation import Activation, Blocked, Locked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
+from stead.entities._partition.slice import Slice
 from stead.transport import InvalidInput, PayloadTooLarge, SteadError, get_logger
 from stead.transport.describing import is_a, text_of, text_of_error
 
@@ -92,30 +93,37 @@ class EntityKind:
         body.lock = LockState(lock)
         return body if body.lock.request is None else Locked(body)
 
-    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+    def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body = cast("_Body", activation.body)
         body.turn.draw = effects.next_message_id
         body.turn.payload_bytes_max = effects.settings.payload_bytes_max
         if activation.express:
-            awaitable = self._take(activation, body, activation.express, effects, express=True)
-            if awaitable is not None or activation.express or effects.one_turn or effects.full:
+            awaitable = self._take(activation, body, activation.express, effects, slice, express=True)
+            if awaitable is not None or activation.express or slice.one_turn or slice.full:
                 return awaitable
         if activation.locked or activation.lost is not None:
             return None
-        return self._take(activation, body, activation.mailbox, effects, express=False)
+        return self._take(activation, body, activation.mailbox, effects, slice, express=False)
 
     def _take(
-        self, activation: Activation, body: _Body, queue: deque[Pending], effects: Effects, *, express: bool
+        self,
+        activation: Activation,
+        body: _Body,
+        queue: deque[Pending],
+        effects: Effects,
+        slice: Slice,
+        *,
+        express: bool,
     ) -> Awaitable[object] | None:
         """Take turns on the mailbox or on the express messages."""
         cell, turn = body.cell, body.turn
-        find, elapsed = body.operations.get, effects.elapsed
+        find, elapsed = body.operations.get, slice.elapsed
         slow = effects.settings.slow_operation_ms / 1000
         started, stop = elapsed(), False
-        if not effects.going_on and cell.disturbed() and not self._resume(activation, cell):
+        if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
             return None
         while queue:
-            effects.running = pending = queue[0]
+            slice.running = pending = queue[0]
             message = pending.message
             try:
                 operation = find(message.operation)
@@ -142,7 +150,7 @@ class EntityKind:
             if ended - started > slow:
                 _report_slow(activation.target, body, message.operation, ended, ended - started)
             started = ended
-            if stop or ended >= effects.stop_at or effects.one_turn or effects.full:
+            if stop or ended >= slice.stop_at or slice.one_turn or slice.full:
                 break
         return None
 

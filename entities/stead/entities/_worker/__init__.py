@@ -1,6 +1,7 @@
 """The worker: carries messages in and commits out, for as long as it holds partitions. All that waits is here.
 
-In which order to read it: `worker` starts and ends everything, `board` is what its parts share. The parts:
+In which order to read it: `worker` starts and ends everything, `board` is what its parts share, `turns` what they want of
+the one that gives turns. The parts:
 `membership` takes and gives back partitions (`leases` and `assignment` decide which), `lease_keeper` prolongs their
 leases, `inbox` reads (`reading`), `turn_runner` gives turns in the order of its `rota`, `commits` writes
 (`undeliverable` is what no commit can hold), `timers` and `parks` fetch what is due or waits. `extension` and `hooks`

@@ -2,6 +2,9 @@
 
     membership ──acquire/release──▶ board ◀── reads, turns, commits, timers, parks: one part, one file, one task each
 
+The parts that others need are handed to them when they are made (`turns`); whoever wants to hear when a tenure begins or
+ends listens (`hooks`). The board knows none of them.
+
 A part that finds the lease gone calls `drop`; one that finds another server calls `reset`. Both throw partitions away
 as objects, so that nothing of an earlier tenure can reach a later one.
 """
@@ -35,10 +38,7 @@ from .quarantine import Quarantine
 from .reading import Reading
 
 if TYPE_CHECKING:
-    from stead.entities._message.envelope import Message
     from stead.entities._partition.partition import Environment, Partition
-
-    from .lease_keeper import LeaseKeeper
 
 logger = get_logger("stead.worker")
 
@@ -99,7 +99,6 @@ class Board:
         self.environment = environment
         self.generation = store.generation
         self.partitions: dict[int, Partition] = {}
-        self.keeper: LeaseKeeper | None = None
         self.elapsed = environment.elapsed
         self.draw = os.urandom
         self.membership = Bell()  # leases should be looked at now
@@ -113,8 +112,6 @@ class Board:
         self.inbox_read = Reading()
         self.fail = fail
         self.hooks = Listeners(fail)
-        self.turn: Callable[[Partition], None] = lambda partition: None  # the partition may have turns to take
-        self.cancel: Callable[[Partition], None] = lambda partition: None  # end its asynchronous operations
         self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
         self.marked: dict[Partition, Bell] = {}  # the same for one that goes carefully, and has a marked turn
         self.quarantine = Quarantine()
@@ -126,7 +123,7 @@ class Board:
         self.stopping = False  # the worker gives everything back, gracefully, and ends
 
     def listen(self, hooks: Hooks) -> None:
-        """Tell it from now on of what happens to the partitions: for extensions, when their parts are made."""
+        """Tell it from now on of what happens to the partitions. For who is made with the worker, before it holds any."""
         self.hooks.add(hooks)
 
     def interrupt_read(self) -> None:
@@ -138,8 +135,6 @@ class Board:
     def add(self, partition: Partition) -> None:
         """A tenure has begun."""
         self.partitions[partition.number] = partition
-        if self.keeper is not None:
-            self.keeper.hold(partition.number, partition.token)
         self.interrupt_read()
         self.reading.ring()
         self.timing.ring()
@@ -152,12 +147,9 @@ class Board:
             return
         level = logging.DEBUG if partition.draining else logging.INFO  # given back as planned, or lost
         logger.log(level, "partition %d is let go: %s", partition.number, reason)
-        self.cancel(partition)
         partition.end()
         if self.partitions.get(partition.number) is partition:
             del self.partitions[partition.number]
-            if self.keeper is not None:
-                self.keeper.let_go(partition.number)
         self.hooks.let_go(partition)
         self.notify(partition)
         self.membership.ring()
@@ -217,14 +209,6 @@ class Board:
             bell = bells.get(partition)
             if bell is not None:
                 bell.ring()
-
-    def deliver_local(self, partition: Partition, target: str, message: Message) -> None:
-        """Give a target a message that is in no inbox, and let it run."""
-        partition.deliver_local(target, message)
-        if partition.wants_loading:
-            self.interrupt_read()
-            self.reading.ring()
-        self.turn(partition)
 
     def commit(self, partition: Partition) -> None:
         """The partition has something to commit. (To look at all of them each time would cost more than most commits.)"""

@@ -20,6 +20,7 @@ from stead.entities._partition.partition import Partition
 from stead.transport import Commit, CommitVerdict, KeyDamaged, ServerChanged, TornCommit, get_logger
 
 from .board import Board
+from .turns import Turns
 from .undeliverable import without_damaged
 
 logger = get_logger("stead.worker")
@@ -39,8 +40,9 @@ Batch = list[tuple[Partition, Commit]]
 class Committer:
     """Sends commits while there are any."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, turns: Turns) -> None:
         self._board = board
+        self._turns = turns
         self._weight = 0  # messages in the batch built last
         self._anew: dict[str, None] = {}  # targets that could not be stored before
 
@@ -171,7 +173,7 @@ class Committer:
         if partition.next_due_ms != due_before:
             board.timing.ring()
         if partition.has_turns or partition.suspects.careful:
-            board.turn(partition)
+            self._turns.wake(partition)
         if partition.wants_parking:  # parks that this commit took from had to wait for it
             board.parking.ring()
         board.reading.ring()  # which may have waited for it

@@ -9,6 +9,7 @@ from stead.entities._partition.activation import Kind
 from stead.entities._partition.partition import Environment
 
 from .board import Board
+from .turns import Turns
 
 
 class Extension(Protocol):
@@ -26,7 +27,7 @@ class Extension(Protocol):
         """What the worker publishes besides its entities: names with a "/" in them, with their descriptions."""
         ...
 
-    def parts(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+    def parts(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Names and coroutine functions of what runs as long as the worker does. Called once, before the worker joins the
-        hub: the time to `board.listen`, for an extension that has `Hooks`."""
+        hub: the time to `board.listen`, for an extension that has `Hooks`, and to keep `turns`, for one that delivers."""
         ...

@@ -14,6 +14,7 @@ from stead.entities._partition.partition import Partition
 from stead.transport import BORNE, KeyDamaged, Loaded, ServerChanged, StreamId
 
 from .board import Board
+from .turns import Turns
 
 _COUNT_MIN = 32
 _SLICE_S = 0.005  # how long entries are decoded before the others may do something
@@ -22,8 +23,9 @@ _SLICE_S = 0.005  # how long entries are decoded before the others may do someth
 class InboxReader:
     """Reads inboxes and loads records."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, turns: Turns) -> None:
         self._board = board
+        self._turns = turns
         self._streams = 1  # how many partitions had something in the last read
         self._overfull: list[Partition] = []
         self._ahead_max = board.settings.batch_length_max * 2
@@ -48,7 +50,7 @@ class InboxReader:
 
     def _choose(self) -> dict[int, Partition]:
         """The partitions to read now: none while there is enough to do, or to commit."""
-        self._overfull = [p for p in self._overfull if p.effects.overfull and not p.gone]
+        self._overfull = [p for p in self._overfull if p.slice.overfull and not p.gone]
         if self._overfull:
             return {}
         partitions = [p for p in self._board.partitions.values() if not (p.draining or p.holds_undecoded)]
@@ -87,9 +89,9 @@ class InboxReader:
                 heard.append(partition)
         await self._load(heard)
         for partition in heard:
-            if partition.effects.overfull:
+            if partition.slice.overfull:
                 self._overfull.append(partition)
-            board.turn(partition)
+            self._turns.wake(partition)
             if partition.wants_commit:
                 board.commit(partition)
             if partition.wants_parking:
@@ -98,7 +100,6 @@ class InboxReader:
 
     async def _load(self, partitions: list[Partition]) -> None:
         """Fetch the records of activations that are new in memory."""
-        board = self._board
         wanted: dict[int, tuple[Partition, list[Activation]]] = {}
         for partition in partitions:
             loads = partition.take_loads()
@@ -112,7 +113,7 @@ class InboxReader:
                 continue
             for activation, loaded in zip(loads, found.get(number, ()), strict=True):
                 partition.loaded(activation, loaded)
-            board.turn(partition)
+            self._turns.wake(partition)
 
     async def _found(self, wanted: dict[int, tuple[Partition, list[Activation]]]) -> dict[int, list[Loaded]]:
         """What the store has of those activations; nothing of a partition whose keys hold something else."""

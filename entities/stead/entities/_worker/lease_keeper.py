@@ -16,8 +16,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar
 
+from stead.entities._partition.partition import Partition
 from stead.transport import Patience, Running, Settings, Store, StreamId, get_logger
 
+from .hooks import Hooks
 from .parts import ended_early
 
 logger = get_logger("stead.worker")
@@ -43,13 +45,26 @@ class LeaseKeeper(Protocol):
 
     def hold(self, partition: int, token: bytes) -> None: ...
 
-    def let_go(self, partition: int) -> None: ...
+    def let_go(self, partition: int, token: bytes) -> None: ...
 
     def start(self) -> None: ...
 
     def halt(self) -> None: ...
 
     async def stop(self) -> None: ...
+
+
+class Renewals(Hooks):
+    """Has a keeper renew the leases of a worker's tenures, each for as long as it lasts."""
+
+    def __init__(self, keeper: LeaseKeeper) -> None:
+        self._keeper = keeper
+
+    def held(self, partition: Partition) -> None:
+        self._keeper.hold(partition.number, partition.token)
+
+    def let_go(self, partition: Partition) -> None:
+        self._keeper.let_go(partition.number, partition.token)
 
 
 class ThreadKeeper:
@@ -84,9 +99,10 @@ class ThreadKeeper:
         with self._guard:
             self._leases[partition] = token
 
-    def let_go(self, partition: int) -> None:
+    def let_go(self, partition: int, token: bytes) -> None:
         with self._guard:
-            self._leases.pop(partition, None)
+            if self._leases.get(partition) == token:
+                del self._leases[partition]
 
     def start(self) -> None:
         self._ticker = asyncio.create_task(self._tick(), name="stead-lease-ticker")
@@ -200,8 +216,9 @@ class TaskKeeper:
     def hold(self, partition: int, token: bytes) -> None:
         self._leases[partition] = token
 
-    def let_go(self, partition: int) -> None:
-        self._leases.pop(partition, None)
+    def let_go(self, partition: int, token: bytes) -> None:
+        if self._leases.get(partition) == token:
+            del self._leases[partition]
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name="stead-lease-keeper")

@@ -30,6 +30,7 @@ from .assignment import assign
 from .board import PART_PAUSE_S_MAX, Bell, Board
 from .leases import LeaseWatch, plan_leases
 from .said import Said
+from .turns import Turns
 
 logger = get_logger("stead.worker")
 
@@ -40,8 +41,9 @@ _LOADED_AGAIN = 10  # targets of a partition that could not be read and are trie
 class Membership:
     """Keeps a worker a member of its hub."""
 
-    def __init__(self, board: Board, names: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, board: Board, turns: Turns, names: Mapping[str, Mapping[str, Any]]) -> None:
         self._board = board
+        self._turns = turns
         self._names = names
         self._watch = LeaseWatch(board.settings.lease_ms)
         self._waiting: dict[int, tuple[set[str], int]] = {}  # partition -> kinds, heartbeats left to remember them
@@ -263,7 +265,7 @@ class Membership:
         try:
             await board.hooks.giving_back(partition)
             if not await self._wait_settled(partition, bell):
-                board.cancel(partition)  # what still runs will run again elsewhere (HAZARDS 9)
+                self._turns.cancel(partition)  # what still runs will run again elsewhere (HAZARDS 9)
                 partition.abandon()
                 await self._wait_settled(partition, bell)
             if not partition.gone:

@@ -10,6 +10,7 @@ from stead.entities._partition.partition import Partition
 from stead.transport import KeyDamaged, ServerChanged, StreamId
 
 from .board import Board
+from .turns import Turns
 
 _REFILL_MAX = 1_000  # messages read back at once
 _REFILL_MIN = 16
@@ -19,8 +20,9 @@ _ENTRY_BYTES_GUESS = 65_536  # the size of a parked message before any was seen
 class Parker:
     """Moves messages between inbox, park and mailbox."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, turns: Turns) -> None:
         self._board = board
+        self._turns = turns
         self._entry_bytes: float = _ENTRY_BYTES_GUESS
 
     async def run(self) -> None:
@@ -93,6 +95,6 @@ class Parker:
             partition.put_aside(entries, activation)
         else:
             partition.refilled(activation, entries, count)
-        board.turn(partition)
+        self._turns.wake(partition)
         if partition.wants_commit:
             board.commit(partition)

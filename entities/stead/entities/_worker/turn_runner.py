@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable
 from functools import partial
 
-from stead.entities._message.envelope import Failure
+from stead.entities._message.envelope import Failure, Message
 from stead.entities._message.failures import OperationTimeout
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition, Started
@@ -20,6 +20,7 @@ from stead.transport import HubMismatch, KeyDamaged, Running, ServerChanged, Str
 from stead.transport.describing import is_a
 
 from .board import Bell, Board
+from .hooks import Hooks
 from .rota import Rota
 
 logger = get_logger("stead.worker")
@@ -29,8 +30,8 @@ _DECODED_AT_ONCE = 32  # messages that are marked and decoded before another par
 _BLOCKING = "await what it waits for, with an asynchronous library or `asyncio.to_thread`"
 
 
-class TurnRunner:
-    """Runs turns while there are any."""
+class TurnRunner(Hooks):
+    """Runs turns while there are any. Implements `Turns`, and listens to its board."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
@@ -40,8 +41,7 @@ class TurnRunner:
         self._careful: dict[Partition, Bell] = {}
         self._marking = asyncio.Lock()
         self.turning: Partition | None = None  # read by the lease keeper's thread
-        board.turn = self.wake
-        board.cancel = self.cancel
+        board.listen(self)
 
     @property
     def busy(self) -> bool:
@@ -57,6 +57,17 @@ class TurnRunner:
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
+
+    def deliver_local(self, partition: Partition, target: str, message: Message) -> None:
+        """Give a target a message that is in no inbox, and let it run."""
+        partition.deliver_local(target, message)
+        if partition.wants_loading:
+            self._board.interrupt_read()
+            self._board.reading.ring()
+        self.wake(partition)
+
+    def let_go(self, partition: Partition) -> None:
+        self.cancel(partition)
 
     def _run(self) -> None:
         board = self._board

@@ -41,7 +41,7 @@ from .board import Board
 from .commits import Committer
 from .extension import Extension
 from .inbox import InboxReader
-from .lease_keeper import LeaseKeeper, TaskKeeper, ThreadKeeper, Turning
+from .lease_keeper import LeaseKeeper, Renewals, TaskKeeper, ThreadKeeper, Turning
 from .loop_errors import mind_errors
 from .membership import Membership
 from .parks import Parker
@@ -83,6 +83,7 @@ class Worker:
         self._board: Board | None = None
         self._membership: Membership | None = None
         self._turns: TurnRunner | None = None
+        self._keeper: LeaseKeeper | None = None
 
     @property
     def partitions(self) -> frozenset[int]:
@@ -133,22 +134,22 @@ class Worker:
         )
         others.extend(_kinds_of(self._extensions, environment))
         self._board = board = Board(self.name, store, settings, environment, self._end_by_itself)
-        self._turns = TurnRunner(board)
-        board.keeper = self._make_keeper(board)
+        self._turns = turns = TurnRunner(board)
+        self._keeper = keeper = self._make_keeper(board)
+        board.listen(Renewals(keeper))
         names: dict[str, Mapping[str, Any]] = {t.canonical: t.describe() for t in self._registry.types()}
         for extension in self._extensions:
             names.update(extension.names())
-        parts = [part for extension in self._extensions for part in extension.parts(board)]
-        self._membership = Membership(board, names)
-        reader, parker = InboxReader(board), Parker(board)
-        board.keeper.start()
+        parts = [part for extension in self._extensions for part in extension.parts(board, turns)]
+        self._membership = Membership(board, turns, names)
+        reader, parker, committer = InboxReader(board, turns), Parker(board, turns), Committer(board, turns)
+        keeper.start()
         try:
             with contextlib.suppress(ConnectionLost, ServerChanged):  # its own loop tries again
                 await self._membership.round()
         except BaseException:  # cancelled, perhaps: what it has taken must not be kept for it
             await self.stop()
             raise
-        committer = Committer(board)
         self._spawn("membership", self._membership.run)
         self._spawn("inbox", reader.run)
         self._spawn("commits", committer.run)
@@ -173,7 +174,7 @@ class Worker:
         await see_through(self._stop(board))
 
     async def _stop(self, board: Board) -> None:
-        assert self._membership is not None and board.keeper is not None, "a started worker has all its parts"
+        assert self._membership is not None and self._keeper is not None, "a started worker has all its parts"
         board.stopping = True
         membership, *others = self._tasks or (None,)
         try:
@@ -186,15 +187,15 @@ class Worker:
                 await asyncio.wait((self._giving_up,))
         finally:  # at once, if the event loop itself ends
             self._let_go("the worker ends")
-        await board.keeper.stop()
+        await self._keeper.stop()
 
     def _let_go(self, reason: str) -> None:
         """End every part and hold nothing any more, here and now. What the store has of it stays as it is."""
         board = self._board
-        assert board is not None and board.keeper is not None, "a started worker has all its parts"
+        assert board is not None and self._keeper is not None, "a started worker has all its parts"
         for task in self._tasks:
             task.cancel()
-        board.keeper.halt()
+        self._keeper.halt()
         for partition in list(board.partitions.values()):
             board.drop(partition, reason)
 
@@ -205,13 +206,13 @@ class Worker:
         """
         self._home.check()
         self._stopping.set()
-        board, tasks = self._board, self._tasks
-        if board is None or board.keeper is None or self._ended:
+        board, keeper = self._board, self._keeper
+        if board is None or keeper is None or self._ended:
             return
         self._ended = True
-        for task in tasks:
+        for task in self._tasks:
             await end_task(task)
-        await board.keeper.stop()
+        await keeper.stop()
         held = list(board.partitions.values())
         for partition in held:
             board.drop(partition, "the worker is abandoned")
@@ -241,7 +242,7 @@ class Worker:
         partition = self._turns.turning if self._turns is not None else None
         if partition is None:
             return None
-        pending = partition.effects.running
+        pending = partition.slice.running
         if pending is None or not pending.stream_id:
             return None
         running = partition.suspects.marker_for(pending.message.target, pending.stream_id)

@@ -26,7 +26,7 @@ from .slots import Slots, ended
 from .suspects import Suspects
 
 if TYPE_CHECKING:
-    from stead.entities.extending import Board, Partition
+    from stead.entities.extending import Board, Partition, Turns
     from stead.transport import WorkerView
 
 logger = get_logger("stead.activities")
@@ -62,6 +62,7 @@ class ActivityRunner(Hooks):
         self._settings = settings
         self._plain = plain
         self._board_: Board | None = None
+        self._turns: Turns | None = None
         self._tenures: dict[Partition, Tenure] = {}
         self._routes = Routes(here)
         self._workers: list[WorkerView] | None = None  # those of which `_routes` was made
@@ -93,9 +94,10 @@ class ActivityRunner(Hooks):
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 
-    def attach(self, board: Board) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+    def attach(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """Become part of a worker: listen to it; gives what has to run beside the worker's own parts."""
         self._board_ = board
+        self._turns = turns
         self.slots.interrupted = board.fail
         self._shared = SharedQueues(
             board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain
@@ -378,7 +380,8 @@ class ActivityRunner(Hooks):
         elif not (partition.draining or partition.gone):  # else `giving_back` sends it
             instance = job.context.instance_id
             message = Message(instance, "task", job.answer, b"", None, None, None, None, None)
-            self._board.deliver_local(partition, instance, message)
+            assert self._turns is not None, "it was attached"
+            self._turns.deliver_local(partition, instance, message)
 
 
 def _as_taken(job: Job, entry: bytes, partition: Partition) -> Taken:

@@ -178,7 +178,7 @@ def drive(turn: Turn) -> None:
             else:
                 actions.append(action)
         while actions:
-            if turn.effects.full:
+            if turn.full:
                 return
             if not _carry_out(turn, actions.popleft()):
                 return
@@ -188,7 +188,7 @@ def drive(turn: Turn) -> None:
             if not _conclude(turn, execution):
                 return
         elif body.to_feed:
-            if turn.effects.full:
+            if turn.full:
                 return
             execution.feed(body.to_feed.popleft()[1])
         else:

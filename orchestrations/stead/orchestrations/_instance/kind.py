@@ -33,7 +33,7 @@ from .starting import on_start
 from .turn import Body, Route, Surroundings, Turn, packed_record
 
 if TYPE_CHECKING:
-    from stead.entities.extending import Activation, Effects
+    from stead.entities.extending import Activation, Effects, Slice
     from stead.orchestrations._definition.registry import OrchestrationRegistry
     from stead.orchestrations._execution.resolver import TypeResolver
 
@@ -95,24 +95,24 @@ class OrchestrationKind:
             body.ledger.open = {}
         return body
 
-    def run(self, activation: Activation, effects: Effects) -> Awaitable[object] | None:
+    def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body = cast("Body", activation.body)
-        turn = Turn(self._surroundings, activation, body, effects)
+        turn = Turn(self._surroundings, activation, body, effects, slice)
         if activation.more:
             activation.more = False
             if not body.has_work:  # the tenure has begun, and the store says that the instance waits for code
                 body.blocked = True
             self._go_on(turn)
-            if effects.one_turn:
+            if slice.one_turn:
                 self._settle(turn)
                 return None
         express, mailbox = activation.express, activation.mailbox
         now_ms = self._now_ms
-        elapsed, slow = effects.elapsed, self._slow_s
+        elapsed, slow = slice.elapsed, self._slow_s
         began = elapsed()
         while (queue := express or mailbox) and not (body.has_work and not self._caught_up(turn)):
             pending = queue[0]
-            effects.running = pending
+            slice.running = pending
             turn.now_ms = now_ms()
             if body.execution is None and not self._is_ready(turn, pending):
                 break
@@ -126,7 +126,7 @@ class OrchestrationKind:
             if ended - began > slow:
                 _report_slow(turn, ended, ended - began)
             began = ended
-            if effects.one_turn or turn.crowded:
+            if slice.one_turn or turn.crowded:
                 break
         self._settle(turn)
         return None
@@ -211,7 +211,7 @@ class OrchestrationKind:
     def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
         """A message has ended its workers too often (HAZARDS 20), and is not run any more: the instance fails, with all
         that belongs to that. Who removes the message calls this, and records the dead letter."""
-        turn = Turn(self._surroundings, activation, cast("Body", activation.body), effects)
+        turn = Turn(self._surroundings, activation, cast("Body", activation.body), effects, None)
         turn.body.drop_code()
         message = pending.message
         if message.operation == _messages.START:

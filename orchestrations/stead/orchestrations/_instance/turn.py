@@ -18,7 +18,7 @@ from stead.orchestrations._history.record import InstanceRecord, encode_record
 from stead.transport import Settings
 
 if TYPE_CHECKING:
-    from stead.entities.extending import Activation, Effects
+    from stead.entities.extending import Activation, Effects, Slice
     from stead.orchestrations._execution.code import Code
     from stead.orchestrations._execution.execution import Execution
     from stead.orchestrations._execution.resolver import TypeResolver
@@ -98,15 +98,24 @@ class Turn:
     """See the module. One object serves all messages of a run."""
 
     __slots__ = (
-        "_appended", "_changed", "_reset", "activation", "body", "effects", "now_ms", "surroundings", "target"
+        "_appended", "_changed", "_reset", "activation", "body", "effects", "now_ms", "slice", "surroundings", "target"
     )  # fmt: skip
 
-    def __init__(self, surroundings: Surroundings, activation: Activation, body: Body, effects: Effects) -> None:
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        activation: Activation,
+        body: Body,
+        effects: Effects,
+        slice: Slice | None,
+    ) -> None:
+        """Without a slice for what runs no code: the end of an instance whose message ended its workers."""
         self.surroundings = surroundings
         self.activation = activation
         self.target = activation.target
         self.body = body
         self.effects = effects
+        self.slice = slice
         self.now_ms = effects.now_ms
         self._appended: list[bytes] = []
         self._reset = False
@@ -132,13 +141,18 @@ class Turn:
     @property
     def crowded(self) -> bool:
         """Whether what is left has to wait for another commit or another slice of time."""
-        effects = self.effects
-        return effects.full or effects.elapsed() >= effects.stop_at
+        time = self.slice
+        return time is not None and (time.full or time.late)
+
+    @property
+    def full(self) -> bool:
+        """Whether what is left has to wait for another commit."""
+        return self.slice is not None and self.slice.full
 
     def out_of_time(self) -> bool:
         """Whether this slice of time is over. A turn that is taken alone, because of what it may do, has none."""
-        effects = self.effects
-        return effects.elapsed() >= effects.stop_at and not effects.one_turn
+        time = self.slice
+        return time is not None and time.late and not time.one_turn
 
     def new_id(self) -> str:
         """An ID that no other execution has, nor its first eight characters another one of this instance."""

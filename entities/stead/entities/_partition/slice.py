@@ -1,0 +1,56 @@
+"""A slice of time that an activation is given to take turns: what it is told, and what ends it. It only computes.
+
+A partition has one object for all of its slices. It says nothing of what came of the turns: that is in `effects`, whose
+size ends a slice as the time does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from stead.transport import Settings
+
+if TYPE_CHECKING:
+    from .effects import Effects
+    from .pending import Pending
+
+
+class Slice:
+    """See the module. The partition sets it before each slice; a kind reads it, and sets `running` only."""
+
+    __slots__ = (
+        "_bytes_max", "_effects", "_length_max", "elapsed", "going_on", "one_turn", "running", "stop_at"
+    )  # fmt: skip
+
+    def __init__(self, effects: Effects, settings: Settings, elapsed: Callable[[], float]) -> None:
+        self._effects = effects
+        self._length_max = settings.batch_length_max
+        self._bytes_max = settings.batch_bytes_max
+        self.elapsed = elapsed  # seconds; also to find slow operations
+        self.stop_at = float("inf")  # no turn begins when `elapsed()` has reached this
+        self.one_turn = (
+            False  # one turn, and no more: of messages under suspicion, and of those that fail in stead itself
+        )
+        self.going_on = False  # nothing else ran since the last turn of the same activation
+        self.running: Pending | None = None  # what a turn runs just now, or ran last; read by the lease keeper's thread
+
+    @property
+    def full(self) -> bool:
+        """A commit of the effects is as large as it may be: no turn may be taken until it is built."""
+        return self._effects.fill(self._length_max, self._bytes_max)
+
+    @property
+    def overfull(self) -> bool:
+        """What was received (scheduled signals, above all) has filled it: nothing should be received until it is built."""
+        return self._effects.fill(2 * self._length_max, 2 * self._bytes_max)
+
+    @property
+    def late(self) -> bool:
+        """Its time has passed."""
+        return self.elapsed() >= self.stop_at
+
+    @property
+    def over(self) -> bool:
+        """After a turn: no other one may follow."""
+        return self.one_turn or self.full or self.late
