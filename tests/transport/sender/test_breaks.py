@@ -109,7 +109,7 @@ async def test_a_refusal_is_told_whenever_it_is_asked_for(store: MemoryStore, la
 
 async def settled(sender: Sender) -> None:
     """Nothing is under way any more."""
-    while sender._busy:
+    while sender._outcomes.busy:
         await asyncio.sleep(0)
 
 

@@ -12,15 +12,6 @@ from stead.transport._retry import Tries, until_answered
 # Partitions of a source that are opened at the same time.
 OPENINGS_MAX = 8
 
-_last_incarnation = 0
-
-
-def next_incarnation(now_ms: int) -> int:
-    """A number for a source's producer, above that of every earlier one of this process and, by time, of others."""
-    global _last_incarnation
-    _last_incarnation = max(_last_incarnation + 1, now_ms)
-    return _last_incarnation
-
 
 class Openings:
     """The openings of one source that are under way."""
