@@ -72,7 +72,7 @@ from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._partition.pending import Pending
 from stead.entities._partition.slice import Slice
 from stead.entities._turns.entity_kind import EntityKind
-from stead.entities._turns.held import held_reports, watched
+from stead.entities._turns.held import held_reports
 from stead.entities._worker.board import Bell, Board
 from stead.entities._worker.extension import Extension
 from stead.entities._worker.hooks import Hooks
@@ -149,6 +149,5 @@ __all__ = [
     "takes_anything",
     "value_of",
     "waiting_in",
-    "watched",
     "with_own_defaults",
 ]

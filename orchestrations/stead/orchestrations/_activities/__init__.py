@@ -1,7 +1,7 @@
 """How a worker carries out activities: its own, and those of shared queues. Users' code runs here, and may take its time.
 
 In which order to read it: `job` is one activity from its task to its result, `routes` says where it goes. `runner` has them
-all: `slots` says which run now (`threads` are those of plain functions), `shared_queue` takes, keeps and completes those of
-queues, `suspects` are those that may have ended a worker. `http_activity` is the one behind `context.call_http`, and
-`http_origins` says to whom its headers may go.
+all: `slots` says which run now (on `carriers`, or for plain functions in `threads`), `shared_queue` takes, keeps and
+completes those of queues, `suspects` are those that may have ended a worker. `http_activity` is the one behind
+`context.call_http`, and `http_origins` says to whom its headers may go.
 """

@@ -6,13 +6,11 @@ All of that is the activity's failure; only a `KeyboardInterrupt` is nobody's re
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from stead.entities.extending import held_reports, watched
 from stead.orchestrations._history.failures import FailureDetails
 from stead.transport import (
     InvalidInput,
@@ -35,8 +33,9 @@ TASK_VERSION = 1
 
 logger = get_logger("stead.activities")
 
-_BLOCKING = "make it a plain `def`, which runs in a thread, or await what it waits for"
+_SEQUENCES = (list, tuple)
 _SIMPLE = frozenset({type(None), bool, int, float})  # values that are the same after a trip through the store
+_TEXT_HEAD = 5  # bytes before a text in the store, at most
 
 
 class Runnable(Protocol):
@@ -138,12 +137,12 @@ class Job:
                 "task", f"it is not a task that this version of stead can read (it reads {TASK_VERSION})"
             )
         _, name, args, kwargs, instance_id, execution_id, task_id, attempt, queue, tags = parts[:10]
-        texts, numbers, maps = (name, instance_id, execution_id, queue), (task_id, attempt), (kwargs, tags)
         if not (
-            all(isinstance(text, str) for text in texts)
-            and all(isinstance(number, int) for number in numbers)
-            and isinstance(args, (list, tuple))
-            and all(isinstance(part, (dict, type(None))) for part in maps)
+            type(name) is type(instance_id) is type(execution_id) is type(queue) is str
+            and type(task_id) is type(attempt) is int
+            and type(args) in _SEQUENCES
+            and (kwargs is None or type(kwargs) is dict)
+            and (tags is None or type(tags) is dict)
         ):
             raise InvalidInput("task", "its parts are not what they have to be")
         self.key = key
@@ -153,7 +152,12 @@ class Job:
         self.kwargs: Mapping[str, Any] | None = kwargs
         self.queue: str = queue
         self.context = ActivityContext(
-            name=name, instance_id=instance_id, execution_id=execution_id, task_id=task_id, attempt=attempt, tags=tags
+            name=name,
+            instance_id=instance_id,
+            execution_id=execution_id,
+            task_id=task_id,
+            attempt=attempt,
+            tags=cast("dict[str, str] | None", tags),
         )
         self.activity: Runnable | None = None  # none if this worker does not know it
         self.partition: Partition | None = None  # of an own task
@@ -161,7 +165,7 @@ class Job:
         self.stage = Stage.WAITING
         self.order = 0
         self.begun = False  # the user's code was reached
-        self.task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None  # what carries it now, and is not used by others
         self.outcome: Outcome | None = None
         self.finished: asyncio.Event | None = None  # set when it does not run any more, where somebody waits for that
 
@@ -173,6 +177,11 @@ class Job:
         if not (instance_id and execution_id and number.isdigit() and len(number) < 16):
             return None
         return cls(key, encode_task("(unreadable)", (), None, (instance_id, execution_id, int(number))))
+
+    @property
+    def in_thread(self) -> bool:
+        """Whether it runs in a thread, where nothing can end it."""
+        return self.activity is not None and not self.activity.is_async
 
     @property
     def answer(self) -> list[object]:
@@ -207,37 +216,19 @@ def encode_task(
     return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags))
 
 
-async def perform(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:
-    """Run an asynchronous activity. Everything that it may raise becomes its failure, but `KeyboardInterrupt`."""
-    try:
-        value = await _watched(job, cast("Awaitable[object]", _call(job, intercept)), settings)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
-        return _failure(job, FailureDetails.of(error), settings)
-    return _outcome(job, value, settings)
-
-
-def _watched(job: Job, awaitable: Awaitable[object], settings: Settings) -> Awaitable[object]:
-    def held(at_s: float, seconds: float) -> None:
-        what = f"activity {job.name}, which is `async def`,"
-        held_reports.report(job.context.instance_id, what, at_s, seconds, _BLOCKING)
-
-    return watched(awaitable, time.perf_counter, settings.slow_operation_ms / 1000, held)
-
-
 def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:
     """Run a plain activity, in its thread."""
     try:
-        value = _call(job, intercept)
+        value = call(job, intercept)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
-        return _failure(job, FailureDetails.of(error), settings)
-    return _outcome(job, value, settings)
+        return failure_of(job, error, settings)
+    return outcome_of(job, value, settings)
 
 
-def _call(job: Job, intercept: Callable[[str], BaseException | None] | None) -> object:
+def call(job: Job, intercept: Callable[[str], BaseException | None] | None) -> object:
+    """Call the user's function: its result, or what is to be awaited for it."""
     activity = job.activity
     assert activity is not None, "only what this worker knows is run here"
     _current.set(job.context)
@@ -248,7 +239,7 @@ def _call(job: Job, intercept: Callable[[str], BaseException | None] | None) -> 
     return activity.prepare(job.args, job.kwargs)()
 
 
-def _outcome(job: Job, value: object, settings: Settings) -> Outcome:
+def outcome_of(job: Job, value: object, settings: Settings) -> Outcome:
     """What a result means. One that cannot be stored could not be the next time either, whatever a retry policy says; and
     the work would be done once more for nothing."""
     try:
@@ -263,12 +254,18 @@ def _success(job: Job, value: object, settings: Settings) -> Outcome:
     """A result as it would come back from the store: a replay sees the very same, and nothing is shared with the code."""
     assert job.activity is not None, "it was run"
     plain = job.activity.encode_result(value)
-    if type(plain) in _SIMPLE:
+    kind = cast("type[object]", type(plain))
+    if kind in _SIMPLE or (kind is str and plain.isascii() and len(plain) + _TEXT_HEAD <= settings.payload_bytes_max):
         return Outcome(True, plain)
     packed = pack_exact(plain)
     if len(packed) > settings.payload_bytes_max:
         raise PayloadTooLarge("result", len(packed), settings.payload_bytes_max)
     return Outcome(True, unpack(packed))
+
+
+def failure_of(job: Job, error: BaseException, settings: Settings) -> Outcome:
+    """The failure that an error of the user's code means."""
+    return _failure(job, FailureDetails.of(error), settings)
 
 
 def _failure(job: Job, details: FailureDetails, settings: Settings) -> Outcome:

@@ -1,7 +1,7 @@
 """Which activities run now: asynchronous ones as tasks of the event loop, plain ones in threads, the rest in order.
 
 A slot is given to whichever activity came first among those that may begin: a plain one that waits for a thread does not
-hold up asynchronous ones. One asyncio task an activity, and nothing else: no lock, no future, no timer.
+hold up asynchronous ones. At most one asyncio task an activity, and nothing else: no lock, no future, no timer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 from stead.transport import Settings, get_logger
 
-from .job import Job, Outcome, Stage, failed_in_stead, perform, perform_plain
+from .carriers import Carriers
+from .job import Job, Outcome, Stage, failed_in_stead, perform_plain
 from .threads import Threads
 
 logger = get_logger("stead.activities")
@@ -40,13 +41,29 @@ class Slots:
         self._waiting = {True: 0, False: 0}  # by `is_async`
         self._order = 0
         self._pool = Threads(settings.activity_threads_max)
-        # Each activity begins with a copy of what is set where the worker was made, not of what another activity has set.
-        self._context = contextvars.copy_context()
-        self.intercept: Callable[[str], BaseException | None] | None = None
+        self._context = contextvars.copy_context()  # of which each activity has a copy
+        self._carriers = Carriers(settings, self._leave)
         self.freed: Callable[[], None] = lambda: None  # a slot is free, and nothing here waits for it
-        self.interrupted: Callable[[BaseException], None] = lambda error: None  # what ends the process was raised
         self._given_up: set[Job] = set()  # in threads that do not count any more
         self._unsaid: dict[Job, float] = {}  # when those that run were dropped, until it is said that they go on
+
+    @property
+    def intercept(self) -> Callable[[str], BaseException | None] | None:
+        """See `ActivityRunner.interceptor`."""
+        return self._carriers.intercept
+
+    @intercept.setter
+    def intercept(self, intercept: Callable[[str], BaseException | None] | None) -> None:
+        self._carriers.intercept = intercept
+
+    @property
+    def interrupted(self) -> Callable[[BaseException], None]:
+        """What is told when an activity raises what ends the process."""
+        return self._carriers.interrupted
+
+    @interrupted.setter
+    def interrupted(self, interrupted: Callable[[BaseException], None]) -> None:
+        self._carriers.interrupted = interrupted
 
     # -- how much there is ---------------------------------------------------------------------------------------------
 
@@ -99,7 +116,7 @@ class Slots:
         if job.stage is Stage.RUNNING and job in self._live:
             self._unsaid[job] = asyncio.get_running_loop().time()
             job.drop()
-            if job.task is None:
+            if job.in_thread:
                 self._give_up(job)
             return
         if job.stage is Stage.WAITING and job.order:
@@ -134,7 +151,7 @@ class Slots:
                     "more than that count against STEAD_ACTIVITY_THREADS_MAX)",
                     job.name,
                     job.context.instance_id,
-                    "in its thread" if job.task is None else "and takes no cancellation",
+                    "in its thread" if job.in_thread else "and takes no cancellation",
                     self._threads_max,
                 )
 
@@ -145,7 +162,7 @@ class Slots:
         job.stage = Stage.RUNNING
         self._live.add(job)
         if is_async:
-            job.task = asyncio.create_task(self._run(job), name=job.name, context=self._context.copy())
+            self._carriers.begin(job)
             return
         self._threads += 1
         loop, context = asyncio.get_running_loop(), self._context.copy()
@@ -169,22 +186,6 @@ class Slots:
         return queue[0] if queue else None
 
     # -- running -------------------------------------------------------------------------------------------------------
-
-    async def _run(self, job: Job) -> None:
-        outcome: Outcome | None = None
-        try:
-            if job.stage is Stage.RUNNING:  # else dropped before its first step
-                job.begun = True
-                outcome = await perform(job, self.intercept, self._settings)
-        except KeyboardInterrupt as interrupt:
-            self.interrupted(interrupt)
-            if job.task is not None:
-                job.task.add_done_callback(_seen)
-            raise
-        except BaseException as error:  # noqa: BLE001 - what was forgotten here would be waited for in vain
-            outcome = failed_in_stead(job, error)
-        finally:
-            self._leave(job, outcome)
 
     def _run_in_thread(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
         outcome: Outcome | None = None
@@ -240,7 +241,8 @@ class Slots:
         await self._wait(seconds)
         for job in list(self._live):
             job.drop()
-        tasks = [job.task for job in self._live if job.task is not None]
+        carriers = {job.task or self._carriers.beginning for job in self._live}
+        tasks = [task for task in carriers if task is not None]
         if tasks:
             await asyncio.wait(tasks, timeout=_PATIENCE_S)
         self.abort()
@@ -260,12 +262,6 @@ class Slots:
                 for job in list(self._live):
                     if job.stage is not Stage.DROPPED:
                         await ended(job)
-
-
-def _seen(task: asyncio.Task[None]) -> None:
-    """The event loop raises it as well: there is nothing to say about it once more."""
-    if not task.cancelled():
-        task.exception()
 
 
 async def ended(job: Job) -> None:

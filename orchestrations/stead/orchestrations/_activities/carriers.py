@@ -1,0 +1,233 @@
+"""The tasks of the event loop that carry asynchronous activities: one for all that never wait, one for each that does.
+
+A task costs more than most activities that never wait. So a carrier runs one activity after the other, each in a context of
+its own, until one waits: from its first wait on, that one has the carrier for itself, and another one goes on with the rest.
+An activity sees one and the same task from its first line to its last, as `asyncio.timeout` and the like need it.
+
+An activity that waited when it was run last has a carrier of its own from the beginning: else those that all wait would begin
+one after the other, each an iteration of the loop later than the one before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from time import perf_counter
+from types import CoroutineType
+from typing import Any, cast
+
+from stead.entities.extending import held_reports
+from stead.transport import Settings
+
+from .job import Job, Outcome, Stage, call, failed_in_stead, failure_of, outcome_of
+
+_BLOCKING = "make it a plain `def`, which runs in a thread, or await what it waits for"
+
+
+class Carriers:
+    """See the module."""
+
+    def __init__(self, settings: Settings, leave: Callable[[Job, Outcome | None], None]) -> None:
+        """`leave` is told of each job when it runs no more; without an outcome if it was dropped before it began."""
+        self.intercept: Callable[[str], BaseException | None] | None = None
+        self.interrupted: Callable[[BaseException], None] = lambda error: None  # what ends the process was raised
+        self._settings = settings
+        self._leave = leave
+        # Each activity begins with a copy of what is set where the worker was made, not of what another activity has set.
+        self._context = contextvars.copy_context()
+        self._next: deque[Job] = deque()  # for the carrier that begins next
+        self._beginning: asyncio.Task[None] | None = None
+        self._waited: set[str] = set()  # activities that waited when they were run last, by their canonical names
+
+    def begin(self, job: Job) -> None:
+        """Let an activity begin with the next iteration of the event loop."""
+        assert job.activity is not None, "only what this worker knows is run here"
+        if job.activity.canonical in self._waited:
+            job.task = self._task(self._carry_one(job), job.name)
+            return
+        self._next.append(job)
+        if self._beginning is None:
+            self._beginning = self._task(self._carry(), "activities")
+
+    @property
+    def beginning(self) -> asyncio.Task[None] | None:
+        """What carries those that have not begun yet, and that no job knows."""
+        return self._beginning
+
+    def _task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        return asyncio.create_task(coroutine, name=name, context=self._context.copy())
+
+    async def _carry(self) -> None:
+        """Run what there is, until one waits. (What is added meanwhile is for the next iteration of the loop.)"""
+        task = _current()
+        self._beginning = None
+        jobs = self._next
+        rest: _Rest | None = None
+        try:
+            for _ in range(len(jobs)):
+                rest = self._first_step(jobs.popleft(), task)
+                if rest is not None or task.cancelling():  # a cancellation that one leaves unheard is not for the next
+                    break
+        finally:
+            if jobs and self._beginning is None:
+                self._beginning = self._task(self._carry(), "activities")
+        if rest is not None:
+            task.set_name(rest.job.name)
+            await self._carry_rest(rest, task)
+
+    async def _carry_one(self, job: Job) -> None:
+        task = _current()
+        rest = self._first_step(job, task)
+        if rest is not None:
+            await self._carry_rest(rest, task)
+
+    def _first_step(self, job: Job, task: asyncio.Task[None]) -> _Rest | None:
+        """Run an activity until it ends or waits; what is left of it, if it waits."""
+        outcome: Outcome | None = None
+        try:
+            if job.stage is Stage.RUNNING:  # else dropped before its first step
+                job.begun = True
+                job.task = task
+                context = self._context.copy()
+                came = context.run(_begin, job, context, self.intercept, self._settings)
+                if type(came) is _Rest:
+                    self._waited.add(_name(job))
+                    return came
+                outcome = cast("Outcome", came)
+                self._waited.discard(_name(job))
+        except KeyboardInterrupt as interrupt:
+            self._interrupt(interrupt, task)
+            self._left(job, outcome)
+            raise
+        except BaseException as error:  # noqa: BLE001 - what was forgotten here would be waited for in vain
+            outcome = failed_in_stead(job, error)
+        self._left(job, outcome)
+        return None
+
+    async def _carry_rest(self, rest: _Rest, task: asyncio.Task[None]) -> None:
+        job, run = rest.job, rest.context.run
+        outcome: Outcome | None = None
+        try:
+            try:
+                value = await rest
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
+                outcome = run(failure_of, job, error, self._settings)
+            else:
+                outcome = run(outcome_of, job, value, self._settings)
+        except KeyboardInterrupt as interrupt:
+            self._interrupt(interrupt, task)
+            raise
+        except BaseException as error:  # noqa: BLE001 - as above
+            outcome = failed_in_stead(job, error)
+        finally:
+            self._left(job, outcome)
+
+    def _left(self, job: Job, outcome: Outcome | None) -> None:
+        job.task = None  # which may carry another one now
+        self._leave(job, outcome)
+
+    def _interrupt(self, interrupt: KeyboardInterrupt, task: asyncio.Task[None]) -> None:
+        self.interrupted(interrupt)
+        task.add_done_callback(_seen)
+
+
+class _Rest:
+    """What is left of an activity that waits: to be awaited for its result."""
+
+    __slots__ = ("_coroutine", "_slow_s", "_waits_for", "context", "job")
+
+    def __init__(
+        self,
+        job: Job,
+        context: contextvars.Context,
+        coroutine: Coroutine[Any, Any, object],
+        waits_for: object,
+        slow_s: float,
+    ) -> None:
+        self.job = job
+        self.context = context
+        self._coroutine = coroutine
+        self._waits_for = waits_for
+        self._slow_s = slow_s
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        run, coroutine, waits_for = self.context.run, self._coroutine, self._waits_for
+        while True:
+            error: BaseException | None = None
+            value: Any = None
+            try:
+                value = yield waits_for
+            except GeneratorExit:
+                run(coroutine.close)
+                raise
+            except BaseException as thrown:  # noqa: BLE001 - a cancellation, above all: it is the coroutine's
+                error = thrown
+            began = perf_counter()
+            try:
+                waits_for = run(coroutine.send, value) if error is None else run(coroutine.throw, error)
+            except StopIteration as stop:
+                return stop.value
+            finally:
+                _look(self.job, began, self._slow_s)
+
+
+def _begin(
+    job: Job,
+    context: contextvars.Context,
+    intercept: Callable[[str], BaseException | None] | None,
+    settings: Settings,
+) -> Outcome | _Rest:
+    """The first step of an activity, within its context."""
+    slow_s = settings.slow_operation_ms / 1000
+    try:
+        made: Any = call(job, intercept)
+        coroutine: Any = made
+        if type(made) is not CoroutineType:
+            coroutine = _awaiting(made)
+        began = perf_counter()
+        try:
+            waits_for = coroutine.send(None)
+        except StopIteration as stop:
+            value = stop.value
+        else:
+            return _Rest(job, context, coroutine, waits_for, slow_s)
+        finally:
+            _look(job, began, slow_s)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
+        return failure_of(job, error, settings)
+    return outcome_of(job, value, settings)
+
+
+async def _awaiting(awaitable: Awaitable[object]) -> object:
+    return await awaitable
+
+
+def _look(job: Job, began: float, slow_s: float) -> None:
+    """Say it if a step has held the worker."""
+    ended = perf_counter()
+    if ended - began > slow_s:
+        what = f"activity {job.name}, which is `async def`,"
+        held_reports.report(job.context.instance_id, what, ended, ended - began, _BLOCKING)
+
+
+def _name(job: Job) -> str:
+    assert job.activity is not None, "it runs"
+    return job.activity.canonical
+
+
+def _current() -> asyncio.Task[None]:
+    task = asyncio.current_task()
+    assert task is not None, "it runs in one"
+    return task
+
+
+def _seen(task: asyncio.Task[None]) -> None:
+    """The event loop raises it as well: there is nothing to say about it once more."""
+    if not task.cancelled():
+        task.exception()
