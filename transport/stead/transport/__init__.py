@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stead.transport._cancellation import end_task, see_through
 from stead.transport._contract.careful_logger import CarefulLogger, get_logger
-from stead.transport._contract.clock import Clock, ManualClock, ServerClock
+from stead.transport._contract.clock import Clock, ManualClock, ServerClock, within
 from stead.transport._contract.codec import (
     pack,
     pack_envelope,
@@ -145,4 +145,5 @@ __all__ = [
     "unpack",
     "unpack_envelope",
     "until_answered",
+    "within",
 ]

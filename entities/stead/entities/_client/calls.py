@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from stead.entities._message.envelope import Failure, ReplyAddress, decode_reply
 from stead.entities._message.errors import CallTimeout, OperationFailed, UnknownEntity, UnknownOperation
 from stead.entities._message.ids import EntityId
-from stead.transport import HubMismatch, InvalidInput, Settings, SteadError, Store, StoreUnavailable, get_logger
+from stead.transport import HubMismatch, InvalidInput, Settings, SteadError, Store, StoreUnavailable, get_logger, within
 from stead.transport.describing import text_of_error
 
 from .replies import ReplyReader
@@ -101,7 +101,7 @@ class Calls:
             await self._slots.acquire()
             return
         try:
-            async with asyncio.timeout(seconds):
+            async with within(self._clock, seconds):
                 await self._slots.acquire()
         except TimeoutError:
             raise CallTimeout(f"calling {operation_name!r} of {target}", self._timeout_s) from None

@@ -222,7 +222,7 @@ class Membership:
                 pass
             except Exception as error:  # noqa: BLE001 - the worker has ended already: this is a favour to the others
                 logger.debug("leases cannot be given back: %s", error)
-            await backoff.pause()
+            await asyncio.sleep(backoff.failed())
 
     async def _let_go_of_unsure(self) -> None:
         """Free what may be held for this worker without its knowing: the answer was lost, or not waited for."""

@@ -28,7 +28,6 @@ logger = get_logger("stead.activities")
 
 _PAUSE_S = 0.1
 _DAMAGED_S = 1.0  # until a damaged queue is tried again, and a result for a damaged partition is sent again
-_FLUSH_S = 0.005
 _RESULTS_MAX = 100  # that are sent at once
 _GIVEN_MAX = 100  # that go back in one step, which copies their payloads
 _MESSAGE_ID_BYTES = 14
@@ -57,6 +56,8 @@ class SharedQueues:
         self._results: deque[Job] = deque()
         self._sending = 0
         self._result = Bell()
+        self._sent = Bell()
+        self._later: set[asyncio.Task[None]] = set()
         self._room = Bell()
         self._opened: set[str] = set()
         self._avoided: dict[str, float] = {}  # queue -> until when its tasks are left to those who know them
@@ -298,13 +299,14 @@ class SharedQueues:
                     await asyncio.gather(*map(self.send, jobs))
                 finally:
                     self._sending = 0
+                    self._sent.ring()
 
     async def flush(self, seconds: float) -> None:
         """Wait until all results are in the store, for at most so long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not self.idle:  # noqa: ASYNC110 - once, at the end of a worker
-                    await asyncio.sleep(_FLUSH_S)
+                while not self.idle:
+                    await self._sent.wait()
 
     async def send(self, job: Job) -> None:
         """Put the result into the inbox of the task's partition, however long the store is away."""
@@ -338,7 +340,10 @@ class SharedQueues:
             )
         else:
             self._board.face(error)
-        asyncio.get_running_loop().call_later(_DAMAGED_S, self.complete, job)
+        later = asyncio.ensure_future(self._board.store.clock.sleep(_DAMAGED_S))
+        self._later.add(later)
+        later.add_done_callback(self._later.discard)
+        later.add_done_callback(lambda _: self.complete(job))  # somewhat sooner if others have cancelled it
 
 
 def unknown(name: str) -> Outcome:

@@ -32,8 +32,12 @@ class Clock(Protocol):
 
 
 @contextlib.asynccontextmanager
-async def within(clock: Clock, seconds: float) -> AsyncIterator[None]:
-    """`asyncio.timeout` in the hub's time: what is in the block is cancelled, and raises `TimeoutError`, after so long."""
+async def within(clock: Clock, seconds: float | None) -> AsyncIterator[None]:
+    """`asyncio.timeout` in the hub's time: what is in the block is cancelled, and raises `TimeoutError`, after so long
+    (None: never)."""
+    if seconds is None:
+        yield
+        return
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as limit:
 
