@@ -6,13 +6,14 @@ Whole workers. Virtual time stands still: whatever waits for a later time waits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
-from stead.transport import Commit, CommitVerdict, ManualClock, MemoryStore, Settings, end_task
+from stead.transport import Commit, CommitVerdict, Entry, ManualClock, MemoryStore, Settings, StreamId, end_task
 
 SETTINGS = Settings(partitions=2, batch_length_max=20, read_length_max=20, drain_ms=50)
 MESSAGES = 300  # reading pauses from 40 on
@@ -28,12 +29,12 @@ class Counter(Entity):
 class Hub:
     """A hub in memory, and one client."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings = SETTINGS) -> None:
         self.clock = ManualClock()
-        self.store = MemoryStore("hub", SETTINGS, self.clock)
+        self.store = MemoryStore("hub", settings, self.clock)
         self.registry = Registry()
         self.registry.add(ClassEntityType(Counter))
-        self.client = EntityClient(self.store, self.registry, SETTINGS)
+        self.client = EntityClient(self.store, self.registry, settings)
 
     async def fill(self) -> None:
         async with self.client.producer() as producer:
@@ -122,4 +123,69 @@ async def test_a_partition_that_is_lost_does_not_keep_the_others_from_being_read
         while kept.position == before:
             await asyncio.sleep(0)
     await worker.abandon()
+    await hub.client.aclose()
+
+
+async def test_the_commit_of_what_a_small_read_brought_goes_out_before_the_next_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub = Hub()
+    worker = Worker(hub.store, hub.registry, SETTINGS)
+    steps: list[str] = []
+    commit, read_inboxes = hub.store.commit, hub.store.read_inboxes
+
+    async def committing(commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+        steps.append("commit")
+        return await commit(commits, generation)
+
+    async def reading(
+        positions: Mapping[int, StreamId], count: int, block_ms: int
+    ) -> list[tuple[int, Sequence[Entry]]]:
+        steps.append("read")
+        answer = await read_inboxes(positions, count, block_ms)
+        steps.append("something" if answer else "nothing")
+        return answer
+
+    monkeypatch.setattr(hub.store, "commit", committing)
+    monkeypatch.setattr(hub.store, "read_inboxes", reading)
+    async with asyncio.timeout(30):
+        await worker.start()
+        for _ in range(5):
+            await hub.client.call_entity(Counter.add, "one")
+    told = " ".join(step for step in steps if step != "nothing")
+    assert told.count("something commit read") == 5
+    await worker.stop()
+    await hub.client.aclose()
+
+
+class Gate(Entity):
+    open: ClassVar[asyncio.Event]
+    waiting: ClassVar[int] = 0
+
+    async def enter(self) -> None:
+        Gate.waiting += 1
+        await Gate.open.wait()
+
+
+async def test_activations_beyond_the_limit_go_later_if_they_cannot_go_at_once() -> None:
+    """Nothing new comes in between: only that there are too many tells that they should go."""
+    settings = SETTINGS.model_copy(update={"partitions": 1, "activations_max": 4})
+    hub = Hub(settings)
+    hub.registry.add(ClassEntityType(Gate))
+    Gate.open = asyncio.Event()
+    worker = Worker(hub.store, hub.registry, settings)
+    async with asyncio.timeout(30):
+        await worker.start()
+        board = worker._board
+        assert board is not None
+        running = [asyncio.ensure_future(hub.client.call_entity(Gate.enter, f"key-{number}")) for number in range(8)]
+        while Gate.waiting < 8:
+            await asyncio.sleep(0)
+        (partition,) = board.partitions.values()
+        assert len(partition.activations) == 8
+        Gate.open.set()
+        await asyncio.gather(*running)
+        while len(partition.activations) > 4:
+            await hub.client.call_entity(Gate.enter, "key-0")
+    await worker.stop()
     await hub.client.aclose()

@@ -1,23 +1,38 @@
 """The part of a worker that reads: one blocking read over the inboxes of all its partitions, then the records needed.
 
-While the partitions take their turns, the next read is already on its way. Reading pauses while more messages wait in
-memory than the turns can take soon; messages of slow entities do not count, since parks take those. It pauses too while
-what was received fills the next commit: scheduled signals, which become timers without a turn.
+While the partitions take their turns, the next read is already on its way; after one that brought little, it goes out right
+behind their commit. Reading pauses while more messages wait in memory than the turns can take soon; messages of slow entities
+do not count, since parks take those. It pauses too while what was received fills the next commit: scheduled signals, which
+become timers without a turn.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition
-from stead.transport import BORNE, KeyDamaged, Loaded, ServerChanged, StreamId
+from stead.transport import BORNE, Entry, KeyDamaged, Loaded, ServerChanged, StreamId
 
 from .board import Board
 from .turns import Turns
 
 _COUNT_MIN = 32
+_FEW = 100
 _SLICE_S = 0.005  # how long entries are decoded before the others may do something
+
+
+class _Choice:
+    """What to read, and what has to be known of it when the answer is here."""
+
+    __slots__ = ("behind", "partitions", "positions", "unloaded")
+
+    def __init__(self) -> None:
+        self.partitions: dict[int, Partition] = {}
+        self.positions: dict[int, StreamId] = {}
+        self.behind: list[Partition] = []  # of those to read: whose inbox was not yet seen to its end
+        self.unloaded: list[Partition] = []  # read or not: with activations whose records are needed
 
 
 class InboxReader:
@@ -28,6 +43,7 @@ class InboxReader:
         self._turns = turns
         self._streams = 1  # how many partitions had something in the last read
         self._overfull: list[Partition] = []
+        self._grown = False  # there are activations more than when their number was below its limit
         self._ahead_max = board.settings.batch_length_max * 2
 
     async def run(self) -> None:
@@ -35,10 +51,11 @@ class InboxReader:
         patience = board.patience("reading inboxes")
         while True:
             try:
-                while any(partition.wants_loading for partition in board.partitions.values()):
-                    await self._load(list(board.partitions.values()))  # more may be wanted by then, and no read would
-                reading = self._choose()  # be interrupted for it
-                if not reading:
+                reading = self._choose()
+                if reading.unloaded:  # first, since no read would be interrupted for it; more may be wanted by then
+                    await self._load(reading.unloaded)
+                    continue
+                if not reading.positions:
                     await board.reading.wait()
                     continue
                 await self._read_once(reading)
@@ -48,43 +65,42 @@ class InboxReader:
             except BORNE as error:
                 await patience.bear(error)
 
-    def _choose(self) -> dict[int, Partition]:
-        """The partitions to read now: none while there is enough to do, or to commit."""
-        self._overfull = [p for p in self._overfull if p.slice.overfull and not p.gone]
+    def _choose(self) -> _Choice:
+        """What to read now: nothing while there is enough to do, or to commit. One pass, since it is made for each read."""
+        choice = _Choice()
+        partitions, positions, behind = choice.partitions, choice.positions, choice.behind
+        runnable = 0
+        for number, partition in self._board.partitions.items():
+            if partition.wants_loading:
+                choice.unloaded.append(partition)
+            if partition.draining or partition.holds_undecoded:
+                continue
+            runnable += partition.runnable
+            partitions[number] = partition
+            positions[number] = partition.position
+            if not partition.caught_up:
+                behind.append(partition)
         if self._overfull:
-            return {}
-        partitions = [p for p in self._board.partitions.values() if not (p.draining or p.holds_undecoded)]
-        if sum(p.runnable for p in partitions) > self._ahead_max:
-            return {}
-        return {p.number: p for p in partitions}
+            self._overfull = [p for p in self._overfull if p.slice.overfull and not p.gone]
+        if self._overfull or runnable > self._ahead_max:
+            positions.clear()
+        return choice
 
-    async def _read_once(self, reading: dict[int, Partition]) -> None:
+    async def _read_once(self, reading: _Choice) -> None:
         board = self._board
         settings = board.settings
-        positions: dict[int, StreamId] = {number: p.position for number, p in reading.items()}
         count = min(settings.read_length_max, max(_COUNT_MIN, settings.batch_length_max // self._streams))
         # Parks are read, and suspicions end, only after the inbox was seen to its end: that must not wait for messages.
-        block_ms = 0 if any(p.wants_catching_up for p in reading.values()) else settings.read_block_ms
-        results = await board.inbox_read.run(board.store.read_inboxes(positions, count, block_ms))
+        block_ms = 0 if any(p.wants_catching_up for p in reading.behind) else settings.read_block_ms
+        results = await board.inbox_read.run(board.store.read_inboxes(reading.positions, count, block_ms))
         if results is None:
             return
         board.check_generation()
         self._streams = max(1, len(results))
-        heard: list[Partition] = []
-        began = board.elapsed()
-        for number, entries in results:
-            partition = reading.pop(number)
-            if not (partition.gone or partition.draining):
-                if partition.suspects.careful:
-                    partition.put_aside(entries)
-                else:
-                    partition.receive(entries, caught_up=False)
-                heard.append(partition)
-            if board.elapsed() - began > _SLICE_S:  # a large read: the others may have something to do meanwhile
-                await asyncio.sleep(0)
-                began = board.elapsed()
-        for partition in reading.values():
-            if not partition.caught_up and not partition.gone:
+        heard = await self._received(results, reading.partitions)
+        came = {number for number, _ in results}
+        for partition in reading.behind:
+            if partition.number not in came and not partition.gone:
                 partition.receive((), caught_up=True)
                 heard.append(partition)
         await self._load(heard)
@@ -96,7 +112,32 @@ class InboxReader:
                 board.commit(partition)
             if partition.wants_parking:
                 board.parking.ring()
-        self._evict()
+        if self._grown:
+            self._evict()
+        if sum([len(entries) for _, entries in results]) <= _FEW:
+            # Their turns are soon over. So the commit goes out before the next read: whoever waits for it waits for less,
+            # and what comes meanwhile comes with that read.
+            await asyncio.sleep(0)
+
+    async def _received(
+        self, results: list[tuple[int, Sequence[Entry]]], reading: Mapping[int, Partition]
+    ) -> list[Partition]:
+        """Hand what was read to its partitions; gives those that have taken it."""
+        board = self._board
+        heard: list[Partition] = []
+        began = board.elapsed()
+        for number, entries in results:
+            partition = reading[number]
+            if not (partition.gone or partition.draining):
+                if partition.suspects.careful:
+                    partition.put_aside(entries)
+                else:
+                    partition.receive(entries, caught_up=False)
+                heard.append(partition)
+            if board.elapsed() - began > _SLICE_S:  # a large read: the others may have something to do meanwhile
+                await asyncio.sleep(0)
+                began = board.elapsed()
+        return heard
 
     async def _load(self, partitions: list[Partition]) -> None:
         """Fetch the records of activations that are new in memory."""
@@ -107,6 +148,7 @@ class InboxReader:
                 wanted[partition.number] = (partition, loads)
         if not wanted:
             return
+        self._grown = True
         found = await self._found(wanted)
         for number, (partition, loads) in wanted.items():
             if partition.gone:
@@ -134,9 +176,11 @@ class InboxReader:
         limit = self._board.settings.activations_max
         total = sum(len(p.activations) for p in partitions)
         if total <= limit:
+            self._grown = False
             return
         for idle_rounds in (1_000, 300, 100, 30, 10, 3, 1):
             for partition in partitions:
                 total -= partition.evict(idle_rounds)
             if total <= limit * 0.9:
+                self._grown = False
                 return

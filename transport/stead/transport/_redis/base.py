@@ -13,6 +13,7 @@ from stead.transport._contract.left_out import UNREADABLE, LeftOut
 from stead.transport._contract.records import HubLayout, ServerFacts
 from stead.transport._contract.settings import Settings
 
+from .inbox_request import InboxRequest
 from .keys import Keys
 from .link import Link, Server, whose_command
 from .scripts import command
@@ -113,6 +114,7 @@ class RedisBase:
         self._inboxes = Link(server, blocking=True)
         self._replies = Link(server, blocking=True)
         self._takes = Link(server, blocking=True)
+        self._inbox_request = InboxRequest(self._keys.partitions)
         self._inbox_size = ReadSize(settings.read_bytes_max)
         self._reply_size = ReadSize(settings.read_bytes_max)
 

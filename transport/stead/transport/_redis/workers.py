@@ -96,10 +96,8 @@ class WorkerSide(RedisBase):
         """
         if not positions:
             return []
-        wait = (b"BLOCK", block_ms) if block_ms > 0 else ()
-        by_key = {self._keys.partitions[partition].inbox: partition for partition in positions}
-        fitting = self._inbox_size.count(count, len(positions))
-        read = command(b"XREAD", b"COUNT", fitting, *wait, b"STREAMS", *by_key, *positions.values())
+        read = self._inbox_request.pack(positions, self._inbox_size.count(count, len(positions)), block_ms)
+        by_key = self._inbox_request.by_key
         before = self._inboxes.received_bytes
         try:
             answer = await self._inboxes.one(read, block_ms=block_ms)
