@@ -16,7 +16,7 @@ import pytest
 from stead.app import App
 from stead.entities import InvalidInput
 from stead.orchestrations import OrchestrationContext, UnknownOrchestration
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import EventRaised
 from stead.orchestrations.histories import History, check_replay, history_text, import_history
 
 FOLDER = Path(__file__).parent
@@ -125,5 +125,5 @@ def test_golden_files_are_made_to_be_read() -> None:
 
 def test_what_came_after_the_end_is_no_difference() -> None:
     history = read("failed")
-    late = Event(EventType.EVENT_RAISED, history.events[-1].at_ms, 0, ("late", None))
+    late = EventRaised(history.events[-1].at_ms, 0, "late", None)
     assert check(History(history.instance_id, [*history.events, late])) is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from stead.entities import Registry
@@ -17,15 +18,23 @@ from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
 from stead.orchestrations._execution.resolver import Types
-from stead.orchestrations._history.events import ANSWERED, SCHEDULED, Event, EventType, decode_event, encode_event
+from stead.orchestrations._history.event_codec import decode_event, encode_event
+from stead.orchestrations._history.event_table import ANSWERED, SCHEDULED, answer_to
+from stead.orchestrations._history.events import (
+    Event,
+    EventRaised,
+    ExecutionStarted,
+    TaskScheduled,
+    TimerCreated,
+    TimerFired,
+)
 from stead.orchestrations._history.failures import FailureDetails
 from stead.transport import Settings
 
 START_MS = 1_767_225_600_000
 SETTINGS = Settings()
-E = EventType
 Function = Callable[..., Coroutine[Any, Any, Any]]
-Answer = tuple[int, EventType, tuple[Any, ...]] | None  # after how many milliseconds, what
+Answer = tuple[int, type[Event], tuple[Any, ...]] | None  # after how many milliseconds, what
 
 
 class PlainCode:
@@ -59,8 +68,8 @@ TYPES = make_types()
 
 
 def started(input: Any = None, execution_id: str = "0123456789abcdef", **others: Any) -> Event:
-    fields = ("flow", others.get("version"), input, execution_id, others.get("parent"), others.get("tags"), None)
-    return Event(E.EXECUTION_STARTED, others.get("at_ms", START_MS), 0, fields)
+    version, parent, tags = others.get("version"), others.get("parent"), others.get("tags")
+    return ExecutionStarted(others.get("at_ms", START_MS), 0, "flow", version, input, execution_id, parent, tags)
 
 
 def begin(function: Function, input: Any = None, types: Types = TYPES, **others: Any) -> Execution:
@@ -71,35 +80,24 @@ def begin(function: Function, input: Any = None, types: Types = TYPES, **others:
 def done(scheduled: Event, result: Any = None, after_ms: int = 1) -> Event:
     """The answer that all went well."""
     at_ms = scheduled.at_ms + after_ms
-    match scheduled.type:
-        case E.TASK_SCHEDULED:
-            return Event(E.TASK_COMPLETED, at_ms, scheduled.task_id, (result,))
-        case E.SUB_ORCHESTRATION_CREATED:
-            return Event(E.SUB_ORCHESTRATION_COMPLETED, at_ms, scheduled.task_id, (result,))
-        case E.TIMER_CREATED:
-            fire_at_ms = scheduled.fields[0]
-            return Event(E.TIMER_FIRED, max(at_ms, fire_at_ms), scheduled.task_id, (fire_at_ms,))
-        case E.ENTITY_CALLED:
-            return Event(E.ENTITY_COMPLETED, at_ms, scheduled.task_id, (result,))
-        case E.LOCK_REQUESTED:
-            return Event(E.LOCK_GRANTED, at_ms, scheduled.task_id, ())
-        case other:
-            raise AssertionError(f"nothing answers {other}")
+    if isinstance(scheduled, TimerCreated):
+        return TimerFired(max(at_ms, scheduled.fire_at_ms), scheduled.task_id, scheduled.fire_at_ms)
+    return _answer(scheduled, at_ms, True, result)
 
 
 def failed(scheduled: Event, error: BaseException, after_ms: int = 1) -> Event:
     """The answer that it failed."""
-    failure = FailureDetails.of(error).as_map()
-    kinds = {
-        E.TASK_SCHEDULED: E.TASK_FAILED,
-        E.SUB_ORCHESTRATION_CREATED: E.SUB_ORCHESTRATION_FAILED,
-        E.ENTITY_CALLED: E.ENTITY_FAILED,
-    }
-    return Event(kinds[scheduled.type], scheduled.at_ms + after_ms, scheduled.task_id, (failure,))
+    return _answer(scheduled, scheduled.at_ms + after_ms, False, FailureDetails.of(error).as_map())
+
+
+def _answer(scheduled: Event, at_ms: int, ok: bool, value: Any) -> Event:
+    answer = answer_to(scheduled, at_ms, ok, value)
+    assert answer is not None
+    return answer
 
 
 def raised(name: str, data: Any = None, at_ms: int = START_MS) -> Event:
-    return Event(E.EVENT_RAISED, at_ms, 0, (name, data))
+    return EventRaised(at_ms, 0, name, data)
 
 
 def result_of(execution: Execution) -> Any:
@@ -112,12 +110,12 @@ def failure_of(execution: Execution) -> FailureDetails:
     return execution.outcome.failure
 
 
-def scheduled(execution: Execution) -> list[Event]:
+def scheduled(execution: Execution) -> list[Any]:
     """The events among what the code asked for since the last time."""
     return [action for action in execution.take_actions() if isinstance(action, Event)]
 
 
-def only(execution: Execution) -> Event:
+def only(execution: Execution) -> Any:
     """The one event among them."""
     (event,) = scheduled(execution)
     return event
@@ -175,8 +173,8 @@ class Driver:
                 return None
             for event in batch:
                 self.now_ms = max(self.now_ms, event.at_ms)
-                if event.type is E.EVENT_RAISED or execution.accepts(event.task_id, event.type):
-                    stamped = event._replace(at_ms=self.now_ms)
+                if isinstance(event, EventRaised) or execution.accepts(event):
+                    stamped = replace(event, at_ms=self.now_ms)
                     self.log.append(encode_event(stamped))
                     execution.feed(decode_event(self.log[-1]))
             if self.replay_every_turn:
@@ -221,24 +219,24 @@ class Driver:
                 return
 
     def _act(self, event: Event) -> None:
-        if event.type not in ANSWERED:
+        if type(event) not in ANSWERED:
             return
         answer = self.answer(event)
         if answer is None:
-            reply = done(event, f"{event.fields[0]}" if event.type is E.TASK_SCHEDULED else None)
+            reply = done(event, event.name if isinstance(event, TaskScheduled) else None)
         else:
             delay_ms, kind, fields = answer
-            reply = Event(kind, self.now_ms + delay_ms, event.task_id, fields)
+            reply = kind(self.now_ms + delay_ms, event.task_id, *fields)
         heapq.heappush(self.due, (max(reply.at_ms, self.now_ms), next(self.order), reply))
 
     @property
-    def history(self) -> list[Event]:
+    def history(self) -> list[Any]:
         return [decode_event(data) for data in self.log]
 
     @property
-    def wanted(self) -> list[Event]:
+    def wanted(self) -> list[Any]:
         """What the code scheduled."""
-        return [event for event in self.history if event.type in SCHEDULED]
+        return [event for event in self.history if type(event) in SCHEDULED]
 
 
-__all__ = ["ContinuedAsNew", "Driver", "E", "PlainCode", "begin", "done", "failed", "raised", "result_of", "started"]
+__all__ = ["ContinuedAsNew", "Driver", "PlainCode", "begin", "done", "failed", "raised", "result_of", "started"]

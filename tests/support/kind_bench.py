@@ -26,7 +26,8 @@ from stead.entities.extending import (
     message_extras,
 )
 from stead.orchestrations._activities.job import Job
-from stead.orchestrations._history.events import NAMES, Event, decode_event
+from stead.orchestrations._history.event_codec import decode_event
+from stead.orchestrations._history.event_table import name_of
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import StartMessage, encode_start
 from stead.orchestrations._history.record import InstanceRecord, decode_record
@@ -135,11 +136,11 @@ class KindHub:
     def output(self, instance_id: str = "one") -> Any:
         return self.record(instance_id).output
 
-    def history(self, instance_id: str = "one") -> list[Event]:
+    def history(self, instance_id: str = "one") -> list[Any]:
         return [decode_event(data) for data in self.logs.get(instance_id, [])]
 
     def names(self, instance_id: str = "one") -> list[str]:
-        return [NAMES[event.type] for event in self.history(instance_id)]
+        return [name_of(event) for event in self.history(instance_id)]
 
     # -- what a worker does --------------------------------------------------------------------------------------------
 

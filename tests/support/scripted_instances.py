@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from stead.entities.extending import Message, decode_message, encode_reply
-from stead.orchestrations._history.events import Event, EventType, encode_event
+from stead.orchestrations._history.event_codec import encode_event
+from stead.orchestrations._history.events import Event, EventRaised, ExecutionCompleted, ExecutionStarted
 from stead.orchestrations._history.messages import decode_start
 from stead.orchestrations._history.record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus, encode_record
 from stead.transport import (
@@ -110,7 +111,7 @@ class ScriptedInstances:
         elif message.operation == "event" and values[0] == "fail":
             self._finish(commit, target, RuntimeStatus.FAILED, None, now_ms)
         elif message.operation == "event":
-            self._log(commit, target, Event(EventType.EVENT_RAISED, now_ms, 0, (values[0], values[1])))
+            self._log(commit, target, EventRaised(now_ms, 0, values[0], values[1]))
 
     def _start(self, commit: Commit, message: Message, now_ms: int) -> None:
         start = decode_start(message.args)
@@ -126,11 +127,11 @@ class ScriptedInstances:
             message.message_id,
             tags=start.tags,
         )
-        fields = (start.name, start.version, start.input, execution_id, None, start.tags, start.at_ms)
+        fields = start.name, start.version, start.input, execution_id, None, start.tags, start.at_ms
         commit.started.append((target, message.message_id))
         if new:
             commit.created.append(target)
-        self._log(commit, target, Event(EventType.EXECUTION_STARTED, now_ms, 0, fields), reset=True)
+        self._log(commit, target, ExecutionStarted(now_ms, 0, *fields), reset=True)
 
     def _finish(self, commit: Commit, target: str, status: RuntimeStatus, output: Any, now_ms: int) -> None:
         record = self.records[target]
@@ -138,8 +139,7 @@ class ScriptedInstances:
         if status is RuntimeStatus.FAILED:
             record.failure = {"kind": "operation", "type": "ValueError", "message": "no way", "cause": None}
         waiters, record.waiters = record.waiters, []
-        fields = (STATUS_NUMBERS[status], output, record.failure)
-        self._log(commit, target, Event(EventType.EXECUTION_COMPLETED, now_ms, 0, fields))
+        self._log(commit, target, ExecutionCompleted(now_ms, 0, STATUS_NUMBERS[status], output, record.failure))
         for group, client, call_id in waiters:
             if not self.silent:
                 commit.replies.append(Reply(group, client, encode_reply(call_id, encode_record(record))))

@@ -49,11 +49,10 @@ from stead.orchestrations._history.errors import (
     UnknownInstance,
     UnknownOrchestration,
 )
-from stead.orchestrations._history.events import HistoryEvent
 from stead.orchestrations._history.export import History, export_history, history_text, import_history
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.record import RuntimeStatus
-from stead.orchestrations._history.status import OrchestrationStatus
+from stead.orchestrations._history.status import HistoryEvent, OrchestrationStatus
 from stead.orchestrations._history.waits import Wait
 
 __all__ = [

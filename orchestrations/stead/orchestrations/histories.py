@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from stead.orchestrations._execution.replay_check import Verdict, check_replay, first_event
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.event_table import ASKED
+from stead.orchestrations._history.events import Event, SubOrchestrationInstanceCreated, TaskScheduled
 from stead.orchestrations._history.export import History, export_history, history_text, import_history
 from stead.orchestrations._history.record import FINISHED, STATUSES
 
 __all__ = [
+    "ASKED",
     "FINISHED",
     "STATUSES",
     "Event",
-    "EventType",
     "History",
+    "SubOrchestrationInstanceCreated",
+    "TaskScheduled",
     "Verdict",
     "check_replay",
     "export_history",

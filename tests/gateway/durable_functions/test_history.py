@@ -11,7 +11,16 @@ import pytest
 
 from stead.gateway._durable_functions.history import history_events
 from stead.orchestrations import FailureDetails, HistoryEvent
-from stead.orchestrations._history.events import FIELDS, Event, EventType
+from stead.orchestrations._history.event_table import FORM_OF
+from stead.orchestrations._history.events import (
+    Event,
+    ExecutionStarted,
+    ExecutionTerminated,
+    TaskCompleted,
+    TaskScheduled,
+    TimerCreated,
+    TimerFired,
+)
 from support.df_gateway import BASE, Gateway, gateway
 from support.valkey_server import ValkeyServer
 
@@ -118,39 +127,36 @@ LEFT_OUT = {
 }
 
 
-def event(kind: EventType, task_id: int = 0, **fields: Any) -> HistoryEvent:
-    values = [fields.get(name) for name in FIELDS[kind]]
-    return HistoryEvent.of(Event(kind, AT_MS, task_id, tuple(values)))
+def event(cls: type[Event], task_id: int = 0, **fields: Any) -> HistoryEvent:
+    values = [fields.get(name) for name in FORM_OF[cls].names]
+    return HistoryEvent.of(cls(AT_MS, task_id, *values))
 
 
 def shown(*events: HistoryEvent, show_input: bool = True, show_output: bool = True) -> list[dict[str, Any]]:
     return history_events(events, show_input=show_input, show_output=show_output)
 
 
-@pytest.mark.parametrize("kind", list(EventType))
-def test_every_event_can_be_shown(kind: EventType) -> None:
-    failures = {"failure": FAILURE} if "failure" in FIELDS[kind] else {}
+@pytest.mark.parametrize("cls", list(FORM_OF))
+def test_every_event_can_be_shown(cls: type[Event]) -> None:
+    names = FORM_OF[cls].names
+    failures = {"failure": FAILURE} if "failure" in names else {}
     given = {"status": 3, "name": "n", "args": [1], "fire_at_ms": AT_MS, "input": 1, **failures}
     for full in (True, False):
-        (line,) = shown(event(kind, 1, **given), show_input=full, show_output=full)
+        (line,) = shown(event(cls, 1, **given), show_input=full, show_output=full)
         assert next(iter(line)) == "EventType"
         assert line["Timestamp"] == TIME
         assert not LEFT_OUT & set(line)
         assert ("Traceback" in str(line)) is (full and bool(failures))
-        assert ("Input" in line) is (
-            full and bool({"args", "input"} & set(FIELDS[kind]) or kind.name.endswith("TERMINATED"))
-        )
+        assert ("Input" in line) is (full and bool({"args", "input"} & set(names) or cls is ExecutionTerminated))
 
 
 def test_events_of_timers_and_starts() -> None:
     fields = {"fire_at_ms": AT_MS, "purpose": ""}
-    assert shown(event(EventType.TIMER_CREATED, 1, **fields)) == [
-        {"EventType": "TimerCreated", "FireAt": TIME, "Timestamp": TIME}
-    ]
-    assert shown(event(EventType.TIMER_FIRED, 1, fire_at_ms=AT_MS)) == [
+    assert shown(event(TimerCreated, 1, **fields)) == [{"EventType": "TimerCreated", "FireAt": TIME, "Timestamp": TIME}]
+    assert shown(event(TimerFired, 1, fire_at_ms=AT_MS)) == [
         {"EventType": "TimerFired", "FireAt": TIME, "Timestamp": TIME}
     ]
-    assert shown(event(EventType.EXECUTION_STARTED, name="f", input=1, scheduled_ms=AT_MS)) == [
+    assert shown(event(ExecutionStarted, name="f", input=1, scheduled_ms=AT_MS)) == [
         {
             "EventType": "ExecutionStarted",
             "Input": 1,
@@ -162,9 +168,9 @@ def test_events_of_timers_and_starts() -> None:
 
 
 def test_what_is_not_completed_is_shown_as_scheduled() -> None:
-    scheduled = event(EventType.TASK_SCHEDULED, 1, name="f", args=[], attempt=1)
-    other = event(EventType.TASK_SCHEDULED, 2, name="g", args=[1, 2], attempt=1)
-    completed = event(EventType.TASK_COMPLETED, 2, result="r")
+    scheduled = event(TaskScheduled, 1, name="f", args=[], attempt=1)
+    other = event(TaskScheduled, 2, name="g", args=[1, 2], attempt=1)
+    completed = event(TaskCompleted, 2, result="r")
     lines = shown(scheduled, other, completed)
     assert lines == [
         {"EventType": "TaskScheduled", "Name": "f", "Input": None, "Attempt": 1, "Timestamp": TIME},
@@ -177,7 +183,7 @@ def test_what_is_not_completed_is_shown_as_scheduled() -> None:
             "Input": [1, 2],
         },
     ]
-    keywords = event(EventType.TASK_SCHEDULED, 3, name="h", args=[1], kwargs={"a": 2}, attempt=1)
+    keywords = event(TaskScheduled, 3, name="h", args=[1], kwargs={"a": 2}, attempt=1)
     assert shown(keywords)[0]["Input"] == {"args": [1], "kwargs": {"a": 2}}
     # A completion whose beginning is not there, as after a rewind, stands for itself.
     assert shown(completed) == [{"EventType": "TaskCompleted", "Result": "r", "Timestamp": TIME}]

@@ -15,13 +15,14 @@ from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._execution.call_http import HttpResponse, headers_for
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import Execution
+from stead.orchestrations._history.event_table import fields_of
+from stead.orchestrations._history.events import Patched
 from stead.transport import InvalidInput
 from support.instance_driver import (
     SETTINGS,
     START_MS,
     TYPES,
     Driver,
-    E,
     PlainCode,
     begin,
     done,
@@ -107,15 +108,15 @@ async def test_typed_calls() -> None:
 
     execution = begin(flow, types=make_types(double=DOUBLE, child=CHILD))
     (call,) = scheduled(execution)
-    assert call.fields == ("double", [4], None, "gpu", {"t": "1"}, 1)
+    assert fields_of(call) == ("double", [4], None, "gpu", {"t": "1"}, 1)
     execution.feed(done(call, 8))
     (call,) = scheduled(execution)
-    assert call.fields == ("double", [5], None, "", None, 1)
+    assert fields_of(call) == ("double", [5], None, "", None, 1)
     execution.feed(done(call, 10))
     for given in (None, "me"):
         (call,) = scheduled(execution)
-        assert call.fields[:2] == ("child", None)
-        assert call.fields[3] in (given, "nobody")
+        assert (call.name, call.version) == ("child", None)
+        assert call.input in (given, "nobody")
         execution.feed(done(call, "out"))
     assert result_of(execution) == [8, 10, "out", "out"]
 
@@ -140,9 +141,9 @@ async def test_instance_ids_of_children() -> None:
 
     execution = begin(flow)
     first, second, called = scheduled(execution)
-    assert first.fields == ("child", None, "one:01234567:0001", "a", None, None)
-    assert second.fields == ("child", "2", "mine", None, START_MS + 3_600_000, None)
-    assert called.fields == ("child", None, "one:01234567:0003", None, None, 1)
+    assert fields_of(first) == ("child", None, "one:01234567:0001", "a", None, None)
+    assert fields_of(second) == ("child", "2", "mine", None, START_MS + 3_600_000, None)
+    assert fields_of(called) == ("child", None, "one:01234567:0003", None, None, 1)
     execution.feed(done(called))
     assert result_of(execution) == ["one:01234567:0001", "mine"]
 
@@ -158,9 +159,9 @@ async def test_what_is_sent_is_a_copy() -> None:
 
     execution = begin(flow)
     sent, first, second = scheduled(execution)
-    assert sent.fields == ("other", "e", {"n": 1})
-    assert first.fields[1] == [{"n": 1}]
-    assert second.fields[1] == [{"n": 2}]
+    assert fields_of(sent) == ("other", "e", {"n": 1})
+    assert first.args == [{"n": 1}]
+    assert second.args == [{"n": 2}]
     assert execution.custom_status_set and execution.custom_status == {"n": 1}
     execution.close()
 
@@ -197,12 +198,12 @@ async def test_entities_are_called_and_signalled() -> None:
 
     execution = begin(flow, types=make_types(registry))
     *signals, call = scheduled(execution)
-    assert [event.fields for event in signals] == [
+    assert [fields_of(event) for event in signals] == [
         ("@counter@a", "add", [1], None, None, None),
         ("@other@b", "go", [], {"x": 1}, None, 2_000),
         ("@counter@c", "add", [3], None, START_MS, None),
     ]
-    assert call.fields == ("@counter@a", "add", [4], None, None)
+    assert fields_of(call) == ("@counter@a", "add", [4], None, None)
     execution.feed(done(call, 5))
     execution.feed(failed(only(execution), ValueError("no")))
     assert result_of(execution) == [5, "operation 'add' of @counter@a raised ValueError: no"]
@@ -215,10 +216,10 @@ async def test_a_timer_of_the_past_fires_at_once() -> None:
 
     execution = begin(flow)
     (timer,) = scheduled(execution)
-    assert timer.fields == (START_MS - 86_400_000, "")
+    assert fields_of(timer) == (START_MS - 86_400_000, "")
     execution.feed(done(timer))
     (timer,) = scheduled(execution)
-    assert timer.fields == (START_MS + 1, "")
+    assert fields_of(timer) == (START_MS + 1, "")
     execution.feed(done(timer))
     assert result_of(execution) is None
 
@@ -236,14 +237,14 @@ async def test_patched_is_true_from_the_first_time_on() -> None:
 
     fresh = Driver(after, replay_every_turn=True)
     assert fresh.run().result == "newTrue"  # type: ignore[union-attr]
-    assert [event.fields for event in fresh.wanted if event.type is E.PATCHED] == [("fees",)]
+    assert [event.name for event in fresh.wanted if isinstance(event, Patched)] == ["fees"]
     old = begin(before)
     (call,) = scheduled(old)
     old.close()
     replayed = Execution("one", PlainCode(after), [started(), call], SETTINGS, TYPES)
     replayed.feed(done(call))
     (call,) = scheduled(replayed)
-    assert call.fields[0] == "old"
+    assert call.name == "old"
     replayed.feed(done(call, "old"))
     assert result_of(replayed) == "oldFalse"
 
@@ -267,18 +268,21 @@ async def test_http_asks_again_after_a_202() -> None:
 
     execution = begin(flow)
     (call,) = scheduled(execution)
-    assert call.fields[:2] == ("stead.http", ["POST", "https://a.example/jobs", {"Authorization": "k"}, "{}", None])
+    assert (call.name, call.args) == (
+        "stead.http",
+        ["POST", "https://a.example/jobs", {"Authorization": "k"}, "{}", None],
+    )
     execution.feed(done(call, answered(202, Location="/jobs/7", Retry_After="5")))
     (timer,) = scheduled(execution)
-    assert timer.fields == (START_MS + 1 + 5_000, "poll of stead.http")
+    assert fields_of(timer) == (START_MS + 1 + 5_000, "poll of stead.http")
     execution.feed(done(timer))
     (call,) = scheduled(execution)
-    assert call.fields[1] == ["GET", "https://a.example/jobs/7", {"Authorization": "k"}, None, None]
+    assert call.args == ["GET", "https://a.example/jobs/7", {"Authorization": "k"}, None, None]
     execution.feed(done(call, answered(202, Location="https://b.example/x")))
     (timer,) = scheduled(execution)
     execution.feed(done(timer))
     (call,) = scheduled(execution)
-    assert call.fields[1] == ["GET", "https://b.example/x", None, None, None]
+    assert call.args == ["GET", "https://b.example/x", None, None, None]
     execution.feed(done(call, answered(200, '{"n": 1}')))
     assert result_of(execution) == [200, {"n": 1}]
 
@@ -295,7 +299,7 @@ async def test_http_can_be_cancelled_and_told_not_to_ask_again() -> None:
     (call,) = scheduled(execution)
     execution.feed(failed(call, OSError("unreachable")))
     (timer,) = scheduled(execution)
-    assert timer.fields[1] == "retry of stead.http"
+    assert timer.purpose == "retry of stead.http"
     execution.feed(done(timer))
     execution.feed(done(only(execution), answered(202, location="/x")))
     assert result_of(execution) == 202

@@ -12,7 +12,8 @@ import pytest
 
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.outcome import ContinuedAsNew
-from support.instance_driver import E, begin, done, failed, raised, scheduled
+from stead.orchestrations._history.events import TaskScheduled
+from support.instance_driver import begin, done, failed, raised, scheduled
 
 Look = Callable[[OrchestrationContext, Any], Coroutine[Any, Any, None]]
 
@@ -28,8 +29,8 @@ def left(look: Look, *, keep: bool = True, with_error: bool = False, name: str =
     execution = begin(flow)
     execution.feed(raised(name, "no number" if with_error else 1))
     for call in scheduled(execution):
-        if execution.outcome is None and call.type is E.TASK_SCHEDULED:
-            execution.feed(failed(call, ValueError()) if call.fields[0] == "fails" else done(call))
+        if execution.outcome is None and isinstance(call, TaskScheduled):
+            execution.feed(failed(call, ValueError()) if call.name == "fails" else done(call))
     assert isinstance(execution.outcome, ContinuedAsNew), execution.outcome
     return list(execution.outcome.events)
 

@@ -15,13 +15,13 @@ from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew
 from stead.orchestrations._history.errors import ActivityFailed
-from stead.orchestrations._history.events import Event
+from stead.orchestrations._history.event_table import fields_of
+from stead.orchestrations._history.events import Event, ExecutionResumed, ExecutionSuspended, TaskCompleted, TimerFired
 from support.instance_driver import (
     SETTINGS,
     START_MS,
     TYPES,
     Driver,
-    E,
     PlainCode,
     begin,
     done,
@@ -45,7 +45,7 @@ async def test_steps_in_sequence() -> None:
     execution = begin(flow, 1)
     for expected in (1, 2, 4):
         (call,) = scheduled(execution)
-        assert call.fields == ("add", [expected], None, "", None, 1)
+        assert fields_of(call) == ("add", [expected], None, "", None, 1)
         assert execution.pending == {call.task_id: call}
         execution.feed(done(call, expected))
     assert execution.outcome == Completed(8)
@@ -135,7 +135,7 @@ async def test_the_end_leaves_what_is_pending_to_the_worker() -> None:
     activity, timer, awaited = scheduled(execution)
     execution.feed(done(awaited))
     late = scheduled(execution)
-    assert [event.fields[0] for event in late] == ["too late"]  # the timer was never set
+    assert [event.name for event in late] == ["too late"]  # the timer was never set
     assert execution.pending == {1: activity, 2: timer, 5: late[0]}
     execution.feed(done(activity))
     assert execution.outcome == Completed("end")
@@ -151,13 +151,13 @@ async def test_cancelled_tasks_are_told_and_accept_nothing() -> None:
 
     execution = begin(flow)
     (slow,) = scheduled(execution)
-    assert execution.accepts(slow.task_id, E.TASK_COMPLETED)
-    assert not execution.accepts(slow.task_id, E.TIMER_FIRED)
-    assert not execution.accepts(99, E.TASK_COMPLETED)
+    assert execution.accepts(done(slow))
+    assert not execution.accepts(TimerFired(START_MS, slow.task_id, START_MS))
+    assert not execution.accepts(TaskCompleted(START_MS, 99, None))
     execution.feed(raised("stop"))
     cancel, following = execution.take_actions()
     assert cancel == CancelTask(slow.task_id)
-    assert not execution.accepts(slow.task_id, E.TASK_COMPLETED)
+    assert not execution.accepts(done(slow))
     assert isinstance(following, Event)
     execution.feed(done(following, "x"))
     assert result_of(execution) == "x"
@@ -255,11 +255,11 @@ async def test_events_are_held_while_it_is_suspended() -> None:
 
     def suspended_and_resumed() -> list[Event]:
         return [
-            Event(E.EXECUTION_SUSPENDED, START_MS + 1, 0, ("stop",)),
+            ExecutionSuspended(START_MS + 1, 0, "stop"),
             raised("go", 1, START_MS + 2),
-            Event(E.EXECUTION_SUSPENDED, START_MS + 3, 0, ("again",)),
+            ExecutionSuspended(START_MS + 3, 0, "again"),
             done(call, 0, 4),
-            Event(E.EXECUTION_RESUMED, START_MS + 10, 0, ("on",)),
+            ExecutionResumed(START_MS + 10, 0, "on"),
         ]
 
     execution = begin(flow)
@@ -267,7 +267,7 @@ async def test_events_are_held_while_it_is_suspended() -> None:
     for event in suspended_and_resumed()[:-1]:
         execution.feed(event)
     assert execution.suspended and execution.outcome is None
-    assert not execution.accepts(call.task_id, E.TASK_COMPLETED)  # it is there already
+    assert not execution.accepts(done(call))  # it is there already
     assert execution.pending == {}
     execution.feed(suspended_and_resumed()[-1])
     assert result_of(execution) == [0, 1, 10]
@@ -281,10 +281,10 @@ async def test_events_held_behind_a_continue_as_new_are_carried() -> None:
         context.continue_as_new()
 
     execution = begin(flow)
-    execution.feed(Event(E.EXECUTION_SUSPENDED, START_MS, 0, ("",)))
+    execution.feed(ExecutionSuspended(START_MS, 0, ""))
     for n in range(3):
         execution.feed(raised("go", n))
-    execution.feed(Event(E.EXECUTION_RESUMED, START_MS, 0, ("",)))
+    execution.feed(ExecutionResumed(START_MS, 0, ""))
     assert isinstance(execution.outcome, ContinuedAsNew)
     assert execution.outcome.events == [("go", 1), ("go", 2)]
 

@@ -15,8 +15,7 @@ import pytest
 
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.unsupported import UnsupportedInOrchestrator
-from stead.orchestrations._history.events import Event
-from stead.orchestrations._history.events import EventType as E
+from stead.orchestrations._history.events import Event, TaskCompleted, TaskScheduled, TimerCreated
 from support.instance_driver import (
     START_MS,
     Driver,
@@ -40,7 +39,7 @@ async def test_a_sleep_of_72_hours_is_one_timer() -> None:
 
     execution = begin(flow)
     (timer,) = scheduled(execution)
-    assert (timer.type, timer.fields) == (E.TIMER_CREATED, (START_MS + 72 * HOUR_MS, ""))
+    assert timer == TimerCreated(START_MS, 1, START_MS + 72 * HOUR_MS, "")
     execution.feed(done(timer))
     assert result_of(execution) == "2026-01-04T00:00:00+00:00"
 
@@ -71,7 +70,7 @@ async def test_a_deadline_is_a_durable_timer(way: str) -> None:
 
     late = begin(flow)
     (timer,) = scheduled(late)
-    assert timer.fields[0] == START_MS + 5_000
+    assert timer.fire_at_ms == START_MS + 5_000
     late.feed(done(timer))
     assert result_of(late) == "late"
 
@@ -100,9 +99,9 @@ async def test_gather_and_task_groups_run_side_by_side() -> None:
     execution = begin(flow)
     for _ in range(4):
         calls = scheduled(execution)
-        assert [call.fields[1] for call in calls] == [[0], [1], [2]]
+        assert [call.args for call in calls] == [[0], [1], [2]]
         for call in reversed(calls):
-            execution.feed(done(call, call.fields[1][0] * 2))
+            execution.feed(done(call, call.args[0] * 2))
     assert result_of(execution) == [0, 2, 4, 4, 2, 0, 4, 2, 0, 4, 2, 0]
 
 
@@ -323,7 +322,7 @@ async def test_a_group_of_anyio_gives_its_activities_up_in_their_order() -> None
                     group.start_soon(one, n)
 
     def late(event: Event) -> Any:
-        return (9_000, E.TASK_COMPLETED, (None,)) if event.type is E.TASK_SCHEDULED else None
+        return (9_000, TaskCompleted, (None,)) if isinstance(event, TaskScheduled) else None
 
     driver = Driver(flow, answer=late)
     assert driver.run() is not None

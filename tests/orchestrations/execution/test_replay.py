@@ -13,13 +13,13 @@ from stead.entities import EntityId
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.outcome import Completed
-from stead.orchestrations._history.events import Event
+from stead.orchestrations._history.event_table import fields_of, name_of
+from stead.orchestrations._history.events import Event, ExecutionRewound, TaskCompleted, TaskScheduled
 from support.instance_driver import (
     SETTINGS,
     START_MS,
     TYPES,
     Driver,
-    E,
     PlainCode,
     begin,
     done,
@@ -164,7 +164,7 @@ async def test_answers_that_come_too_late_are_no_difference() -> None:
         slow.cancel()
         return await context.call_activity("next")
 
-    slow = Event(E.TASK_SCHEDULED, START_MS, 1, ("slow", [], None, "", None, 1))
+    slow = TaskScheduled(START_MS, 1, "slow", [], None, "", None, 1)
     history = [started(), slow, raised("stop"), done(slow, "late"), done(slow, "later")]
     execution = replay(flow, history, played=2)
     (following,) = scheduled(execution)[-1:]
@@ -183,13 +183,13 @@ async def test_a_rewound_instance_draws_the_same_numbers_and_is_another_executio
     (call,) = scheduled(execution)
     execution.feed(failed(call, ValueError("no")))
     failure_of(execution)
-    rewound = Event(E.EXECUTION_REWOUND, START_MS + 9, 0, ("try again", "fedcba9876543210"))
+    rewound = ExecutionRewound(START_MS + 9, 0, "try again", "fedcba9876543210")
     again = replay(flow, [started(), call, rewound], played=2)
     assert again.execution_id == "fedcba9876543210"
     assert list(again.pending) == [1]
     again.feed(done(call, None))
     (child,) = scheduled(again)
-    assert child.fields[2] == "one:fedcba98:0002"
+    assert child.instance_id == "one:fedcba98:0002"
     again.feed(done(child))
     plain = Driver(flow)
     assert plain.run() == again.outcome
@@ -209,13 +209,13 @@ async def test_every_prefix_of_a_log_replays_to_a_prefix() -> None:
             await context.call_entity(EntityId("A", "b"), "go")
         return "end"
 
-    driver = Driver(flow, answer=lambda event: (1_500, E.TASK_COMPLETED, (1,)) if event.task_id == 4 else None)
+    driver = Driver(flow, answer=lambda event: (1_500, TaskCompleted, (1,)) if event.task_id == 4 else None)
     assert driver.run() is not None
     history = driver.history
-    wanted = [(event.type, event.task_id, event.fields) for event in driver.wanted]
+    wanted = [(name_of(event), event.task_id, fields_of(event)) for event in driver.wanted]
     for length in range(1, len(history) + 1):
         execution = replay(flow, history[:length])
-        had = [event for event in history[:length] if (event.type, event.task_id, event.fields) in wanted]
-        new = [(event.type, event.task_id, event.fields) for event in scheduled(execution)]
+        had = [event for event in history[:length] if (name_of(event), event.task_id, fields_of(event)) in wanted]
+        new = [(name_of(event), event.task_id, fields_of(event)) for event in scheduled(execution)]
         assert new == wanted[len(had) : len(had) + len(new)]
         execution.close()

@@ -20,9 +20,21 @@ from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.outcome import Outcome
-from stead.orchestrations._history.events import Event
+from stead.orchestrations._history.events import (
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    Event,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+)
 from stead.orchestrations._history.failures import FailureDetails
-from support.instance_driver import SETTINGS, TYPES, Driver, E, PlainCode
+from support.instance_driver import SETTINGS, TYPES, Driver, PlainCode
 
 Tree = tuple[Any, ...]
 
@@ -172,19 +184,17 @@ def answers(seed: int) -> Any:
         delay_ms = drawn % 3_000
         fails = drawn // 3_000 % 4 == 0
         failure = FailureDetails("ValueError", f"no {event.task_id}").as_map()
-        match event.type:
-            case E.TASK_SCHEDULED:
-                return (
-                    (delay_ms, E.TASK_FAILED, (failure,)) if fails else (delay_ms, E.TASK_COMPLETED, (event.task_id,))
-                )
-            case E.SUB_ORCHESTRATION_CREATED:
+        match event:
+            case TaskScheduled():
+                return (delay_ms, TaskFailed, (failure,)) if fails else (delay_ms, TaskCompleted, (event.task_id,))
+            case SubOrchestrationInstanceCreated():
                 if fails:
-                    return delay_ms, E.SUB_ORCHESTRATION_FAILED, (failure,)
-                return delay_ms, E.SUB_ORCHESTRATION_COMPLETED, (event.task_id,)
-            case E.ENTITY_CALLED:
-                return delay_ms, E.ENTITY_COMPLETED, (1,)
-            case E.LOCK_REQUESTED:
-                return delay_ms, E.LOCK_GRANTED, ()
+                    return delay_ms, SubOrchestrationInstanceFailed, (failure,)
+                return delay_ms, SubOrchestrationInstanceCompleted, (event.task_id,)
+            case EntityOperationCalled():
+                return delay_ms, EntityOperationCompleted, (1,)
+            case EntityLockRequested():
+                return delay_ms, EntityLockGranted, ()
             case _:
                 return None
 

@@ -13,12 +13,13 @@ from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.outcome import CancelTask
 from stead.orchestrations._history.errors import ActivityFailed, NonRetriable, SubOrchestrationFailed
+from stead.orchestrations._history.event_table import fields_of
+from stead.orchestrations._history.events import TaskCompleted, TaskFailed, TaskScheduled
 from stead.orchestrations._history.failures import FailureDetails
 from stead.transport import InvalidInput
 from support.instance_driver import (
     START_MS,
     Driver,
-    E,
     begin,
     done,
     failed,
@@ -90,12 +91,12 @@ async def test_attempts_and_waits_are_in_the_log() -> None:
     at_ms = START_MS
     for attempt in (1, 2):
         (call,) = scheduled(execution)
-        assert call.fields == ("double", [2], None, "", None, attempt)
+        assert fields_of(call) == ("double", [2], None, "", None, attempt)
         execution.feed(failed(call, ValueError("no")))
         (timer,) = scheduled(execution)
         at_ms += 1 + 1_000
-        assert timer.fields == (at_ms, "retry of double")
-        assert not execution.accepts(call.task_id, E.TASK_COMPLETED)
+        assert fields_of(timer) == (at_ms, "retry of double")
+        assert not execution.accepts(done(call))
         execution.feed(done(timer))
     execution.feed(done(only(execution), 4))
     assert result_of(execution) == 4
@@ -167,11 +168,11 @@ async def test_sub_orchestrations_are_tried_again_as_other_instances() -> None:
     execution.feed(failed(first, ValueError("no")))
     execution.feed(done(only(execution)))
     (second,) = scheduled(execution)
-    assert (first.fields[2], second.fields[2]) == ("one:01234567:0001", "one:01234567:0003")
+    assert (first.instance_id, second.instance_id) == ("one:01234567:0001", "one:01234567:0003")
     execution.feed(done(second, "out"))
     for message in ("no", "never"):
         (call,) = scheduled(execution)
-        assert call.fields[2] == "fixed"
+        assert call.instance_id == "fixed"
         execution.feed(failed(call, ValueError(message)))
         for timer in scheduled(execution):
             execution.feed(done(timer))
@@ -183,9 +184,9 @@ async def test_retries_replay() -> None:
         return await context.call_activity(DOUBLE.with_options(retry=RetryPolicy(5, backoff_coefficient=2)), 2)
 
     def answer(event: Any) -> Any:
-        if event.type is E.TASK_SCHEDULED and event.fields[5] < 4:
-            return 1, E.TASK_FAILED, (FAILURE.as_map(),)
-        return (1, E.TASK_COMPLETED, (4,)) if event.type is E.TASK_SCHEDULED else None
+        if isinstance(event, TaskScheduled) and event.attempt < 4:
+            return 1, TaskFailed, (FAILURE.as_map(),)
+        return (1, TaskCompleted, (4,)) if isinstance(event, TaskScheduled) else None
 
     plain, replayed = Driver(flow, answer=answer), Driver(flow, answer=answer, replay_every_turn=True)
     assert plain.run() == replayed.run() is not None

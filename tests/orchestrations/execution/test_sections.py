@@ -12,9 +12,15 @@ from stead.entities import EntityId
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.sections import CriticalSections
 from stead.orchestrations._history.errors import CriticalSectionError
-from stead.orchestrations._history.events import Event
+from stead.orchestrations._history.event_table import fields_of
+from stead.orchestrations._history.events import (
+    EntityLockRequested,
+    EntityOperationSignaled,
+    EntityUnlockSent,
+    Event,
+)
 from stead.transport import InvalidInput
-from support.instance_driver import Driver, E, begin, done, failure_of, only, raised, result_of, scheduled
+from support.instance_driver import START_MS, Driver, begin, done, failure_of, only, raised, result_of, scheduled
 
 A, B, C = EntityId("Account", "a"), EntityId("Account", "b"), EntityId("Account", "c")
 
@@ -32,18 +38,18 @@ async def test_locks_are_asked_for_in_order_and_given_back() -> None:
     execution = begin(flow)
     (request,) = scheduled(execution)
     lock = b"0123456789abcdef.1"
-    assert (request.type, request.fields) == (E.LOCK_REQUESTED, (lock, ["@account@a", "@account@b"]))
+    assert request == EntityLockRequested(START_MS, 1, lock, ["@account@a", "@account@b"])
     execution.feed(done(request))
     first, second = scheduled(execution)
-    assert first.fields == ("@account@a", "take", [5], None, lock)
-    assert second.fields[4] == lock
+    assert fields_of(first) == ("@account@a", "take", [5], None, lock)
+    assert second.lock == lock
     execution.feed(done(first))
     execution.feed(done(second))
     signal, mail = scheduled(execution)
-    assert signal.type is E.ENTITY_SIGNALED
+    assert isinstance(signal, EntityOperationSignaled)
     execution.feed(done(mail))
     (release,) = scheduled(execution)
-    assert (release.type, release.fields) == (E.UNLOCK_SENT, (lock, ["@account@a", "@account@b"], True))
+    assert (type(release), fields_of(release)) == (EntityUnlockSent, (lock, ["@account@a", "@account@b"], True))
     assert result_of(execution) == [False, True, False]
 
 
@@ -111,7 +117,7 @@ async def test_calls_wait_for_the_lock() -> None:
 
     execution = begin(flow)
     request, release = scheduled(execution)
-    assert release.fields == (request.fields[0], request.fields[1], False)
+    assert fields_of(release) == (request.lock, request.entity_ids, False)
     assert result_of(execution) == "Must await the completion of the lock request prior to calling any entity."
 
 
@@ -140,8 +146,8 @@ async def test_a_lock_that_is_given_up_while_waiting_is_released_along_the_chain
     execution.feed(done(timer))
     actions = execution.take_actions()
     release, call = (action for action in actions if isinstance(action, Event))
-    assert release.fields == (request.fields[0], request.fields[1], False)
-    assert not execution.accepts(request.task_id, E.LOCK_GRANTED)
+    assert fields_of(release) == (request.lock, request.entity_ids, False)
+    assert not execution.accepts(done(request))
     execution.feed(done(call))
     assert result_of(execution) == "late"
 
@@ -154,7 +160,7 @@ async def test_an_error_in_the_section_releases() -> None:
     execution = begin(flow)
     execution.feed(done(only(execution)))
     (release,) = scheduled(execution)
-    assert release.type is E.UNLOCK_SENT
+    assert isinstance(release, EntityUnlockSent)
     assert failure_of(execution).error_type == "LookupError"
 
 

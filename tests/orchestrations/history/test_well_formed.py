@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import (
+    EntityLockGranted,
+    EntityLockRequested,
+    Event,
+    ExecutionStarted,
+    SubOrchestrationInstanceCreated,
+    TaskCompleted,
+    TaskScheduled,
+)
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus
 from stead.orchestrations._history.well_formed import ill_formed
 
 HISTORY = [
-    Event(EventType.EXECUTION_STARTED, 1, 0, ("name", None, None, "x", None, None, None, [], [])),
-    Event(EventType.TASK_SCHEDULED, 1, 1, ("one", [], None, "", None, 1)),
-    Event(EventType.SUB_ORCHESTRATION_CREATED, 1, 2, ("child", None, "child-1", None, None, 1)),
-    Event(EventType.TASK_COMPLETED, 2, 1, (7,)),
-    Event(EventType.LOCK_REQUESTED, 2, 3, (b"lock", ["@a@a"])),
-    Event(EventType.LOCK_GRANTED, 3, 3, ()),
+    ExecutionStarted(1, 0, "name", None, None, "x", None, None, None, [], []),
+    TaskScheduled(1, 1, "one", [], None, "", None, 1),
+    SubOrchestrationInstanceCreated(1, 2, "child", None, "child-1", None, None, 1),
+    TaskCompleted(2, 1, 7),
+    EntityLockRequested(2, 3, b"lock", ["@a@a"]),
+    EntityLockGranted(3, 3),
 ]
 
 
@@ -55,7 +64,7 @@ def answer_what_nobody_asked(record: InstanceRecord, history: list[Event]) -> No
 
 
 def lock_twice(record: InstanceRecord, history: list[Event]) -> None:
-    history.append(history[4]._replace(task_id=4))
+    history.append(replace(history[4], task_id=4))
     record.history_length += 1
 
 

@@ -12,6 +12,7 @@ import pytest
 from orchestrations.instance.test_kind import MODES
 from stead.entities import EntityId
 from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.events import SubOrchestrationInstanceCreated
 from support.kind_bench import KindHub, messages_to
 
 Make = Callable[..., KindHub]
@@ -148,7 +149,9 @@ def test_a_timer(make: Make) -> None:
 def test_the_answer_of_a_child(make: Make) -> None:
     hub = begun(make, awaits_a_child)
     hub.register(child)
-    (instance_id,) = (event.fields[2] for event in hub.history() if event.fields[:1] == ("child",))
+    (instance_id,) = (
+        event.instance_id for event in hub.history() if isinstance(event, SubOrchestrationInstanceCreated)
+    )
     hub.crash().run()
     hub.send(instance_id, "event", "answer", 42)
     assert mended(hub, awaits_a_child).output() == 42

@@ -192,7 +192,7 @@ def test_who_has_taken_a_childs_id_is_left_alone(make: Make) -> None:
 def test_only_so_many_of_former_executions_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_children, "FORMER_CHILDREN_MAX", 3)
     first = continued(KindHub, 5).history()[0]
-    assert first.fields[7:] == (["child 3", "child 2", "child 1"],) * 2
+    assert (first.children, first.running_children) == (["child 3", "child 2", "child 1"],) * 2
 
 
 def test_who_has_no_children_says_nothing_of_them() -> None:
@@ -201,7 +201,7 @@ def test_who_has_no_children_says_nothing_of_them() -> None:
             context.continue_as_new(left - 1)
 
     hub = started(KindHub(again), "again", 1)
-    assert len(hub.history()[0].fields) == 7
+    assert hub.history()[0].children is None
 
 
 # -- IDs ---------------------------------------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_ids_do_not_grow_from_level_to_level() -> None:
         instance_id = check_instance_id(child_id(instance_id, "0123456789abcdef", 1))
         assert len(instance_id) < 140 and instance_id not in seen
         seen.add(instance_id)
-    assert only(begin(calls)).fields[2] == "one:01234567:0001"
+    assert only(begin(calls)).instance_id == "one:01234567:0001"
 
 
 @pytest.mark.parametrize("length", [1, 60, 119, 120])

@@ -51,19 +51,19 @@ def test_what_continues_without_end_can_be_suspended_and_resumed() -> None:
     turns(hub, 5)
     hub.send("one", "suspend", "enough")
     hub.run()
-    before = hub.history()[0].fields[2]
+    before = hub.history()[0].input
     assert hub.status() == "Suspended"
     hub.crash().run()
     crowded(hub).send("one", "resume", "")
     turns(hub, 5)
-    assert hub.status() == "Running" and hub.history()[0].fields[2] > before
+    assert hub.status() == "Running" and hub.history()[0].input > before
 
 
 def test_an_execution_that_another_worker_begins_is_no_replay(caplog: pytest.LogCaptureFixture) -> None:
     hub = crowded(KindHub(endless))
     hub.start("endless", 0)
     turns(hub, 3)
-    waiting = hub.history()[0].fields[2]
+    waiting = hub.history()[0].input
     crowded(hub.crash())
     with caplog.at_level(logging.WARNING):
         turns(hub, 1)

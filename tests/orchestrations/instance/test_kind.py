@@ -232,7 +232,7 @@ def test_children_answer_their_parents(make: Make) -> None:
     hub.start("parent", "breaks", "two")
     hub.run()
     assert hub.output() == []
-    child = hub.history()[1].fields[2]
+    child = hub.history()[1].instance_id
     assert hub.record(child).parent is not None and hub.status(child) == "Completed"
     assert hub.status("two") == "Failed"
 
@@ -381,3 +381,25 @@ def test_a_history_of_a_newer_stead_waits() -> None:
     hub.send("one", "event", "go", 1)
     hub.run()
     assert "event type 250" in hub.blocked["one"] and len(hub.inbox) == 1
+
+
+class DamagedHub(KindHub):
+    """Whose histories need not be well formed."""
+
+    def check(self) -> None: ...
+
+
+@pytest.mark.parametrize("damaged", [(7, 1, 1), (6, 1, 1, "work"), (12, 1, 3, 5), (0, 1, 0, "patient"), (99,)])
+def test_a_damaged_history_blocks_its_instance_and_no_other(damaged: tuple[object, ...]) -> None:
+    hub = DamagedHub(patient)
+    for instance_id in ("one", "two"):
+        hub.start("patient", instance_id=instance_id)
+    hub.run()
+    hub.logs["one"].append(pack(damaged))
+    hub.crash()
+    for instance_id in ("one", "two", "one", "two"):
+        hub.send(instance_id, "event", "go", 1)
+    for _ in range(3):
+        hub.step()
+    assert list(hub.blocked) == ["one"] and "history" in hub.blocked["one"]
+    assert hub.status("two") == "Completed" and hub.status("one") == "Running"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from orchestrations.instance.test_kind import MODES
 from stead.orchestrations._execution.context import OrchestrationContext
-from stead.orchestrations._history.events import EventType
+from stead.orchestrations._history.events import TimerFired
 from support.instance_driver import START_MS, begin, done, only, result_of
 from support.kind_bench import KindHub
 
@@ -84,6 +85,6 @@ def test_a_timer_that_fires_early_leaves_the_time_at_which_it_was_due() -> None:
     execution = begin(flow)
     timer = only(execution)
     fired = done(timer)
-    assert fired.type is EventType.TIMER_FIRED
-    execution.feed(fired._replace(at_ms=START_MS + 59_990))
+    assert isinstance(fired, TimerFired)
+    execution.feed(replace(fired, at_ms=START_MS + 59_990))
     assert result_of(execution) == [START_MS + 60_000, START_MS + 60_000]

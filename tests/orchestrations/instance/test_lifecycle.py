@@ -10,6 +10,7 @@ import pytest
 from orchestrations.instance.test_kind import MODES, breaks, hello, patient
 from stead.entities import EntityId
 from stead.orchestrations._execution.context import OrchestrationContext
+from stead.orchestrations._history.events import SubOrchestrationInstanceCreated
 from support.kind_bench import CALLER, KindHub
 
 Make = Callable[..., KindHub]
@@ -130,7 +131,7 @@ def test_children_are_terminated_as_well_and_only_if_asked(make: Make) -> None:
         hub = make(waiting_parent, patient)
         hub.start("waiting_parent", "patient")
         hub.run()
-        child = hub.history()[1].fields[2]
+        child = hub.history()[1].instance_id
         hub.send("one", "terminate", "enough", recursive)
         hub.run()
         assert hub.status() == "Terminated"
@@ -142,7 +143,7 @@ def test_a_terminated_child_answers(make: Make) -> None:
     hub = make(waiting_parent, patient)
     hub.start("waiting_parent", "patient")
     hub.run()
-    hub.send(hub.history()[1].fields[2], "terminate", "enough", True)
+    hub.send(hub.history()[1].instance_id, "terminate", "enough", True)
     hub.run()
     failure = hub.record().failure
     assert hub.status() == "Failed" and failure is not None
@@ -307,7 +308,7 @@ def test_rewinding_goes_down_into_children_and_starts_those_that_are_gone(make: 
         hub.activities["fragile"] = fragile
         hub.start("parent", ["a", "b", "c"])
         hub.run()
-        child = [event.fields[2] for event in hub.history() if event.type == 9][1]
+        child = [event.instance_id for event in hub.history() if isinstance(event, SubOrchestrationInstanceCreated)][1]
         assert hub.status(child) == "Failed"
         if purged:
             hub.send(child, "purge", False)

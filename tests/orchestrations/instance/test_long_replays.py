@@ -10,7 +10,7 @@ import pytest
 
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import REPLAY_STEP
-from stead.orchestrations._history.events import EventType
+from stead.orchestrations._history.events import Event, EventRaised, ExecutionCompleted, TaskCompleted
 from stead.orchestrations._instance.turn import Body
 from support.kind_bench import KindHub
 
@@ -118,9 +118,9 @@ async def works(context: OrchestrationContext) -> Any:
     return await context.call_activity("last")
 
 
-@pytest.mark.parametrize("news", [EventType.EVENT_RAISED, EventType.TASK_COMPLETED])
-def test_the_message_that_brings_the_bad_news_is_kept(news: EventType) -> None:
-    name = "long" if news is EventType.EVENT_RAISED else "works"
+@pytest.mark.parametrize("news", [EventRaised, TaskCompleted])
+def test_the_message_that_brings_the_bad_news_is_kept(news: type[Event]) -> None:
+    name = "long" if news is EventRaised else "works"
     hub = SlicedHub(long, works)
     hub.activities = {"double": double, "last": lambda: 1}
     hub.start(name)
@@ -131,12 +131,12 @@ def test_the_message_that_brings_the_bad_news_is_kept(news: EventType) -> None:
     hub.register(contradicts, name)
     hub.crash()
     hub.sliced = True
-    if news is EventType.EVENT_RAISED:
+    if news is EventRaised:
         hub.send("one", "event", "go", 1)
     hub.step()
     hub.run()
     assert hub.status() == "Failed"
-    assert [event.type for event in hub.history()[-2:]] == [EventType.EXECUTION_COMPLETED, news]
+    assert [type(event) for event in hub.history()[-2:]] == [ExecutionCompleted, news]
 
 
 def test_nothing_else_that_comes_meanwhile_is_before_its_turn(hub: SlicedHub) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 
 from orchestrations.instance.test_kind import MODES
 from stead.orchestrations._execution.context import OrchestrationContext
-from stead.orchestrations._history.events import Event, EventType, decode_event, encode_event
+from stead.orchestrations._history.event_codec import decode_event, encode_event
+from stead.orchestrations._history.events import Event, ExecutionCompleted
 from support.kind_bench import KindHub
 
 Make = Callable[..., KindHub]
@@ -171,8 +173,8 @@ def test_a_timer_that_was_only_slept_for_is_not_slept_for_again(make: Make) -> N
 def test_a_history_of_before_says_it_by_its_error() -> None:
     hub = timed_out(KindHub, with_timeout)
     before: list[Event] = [decode_event(data) for data in hub.logs["one"]]
-    assert before[-1].type is EventType.EXECUTION_COMPLETED and before[-1].fields[3] == 1
-    before[-1] = before[-1]._replace(fields=before[-1].fields[:3])
+    assert isinstance(before[-1], ExecutionCompleted) and before[-1].ran_out == 1
+    before[-1] = replace(before[-1], ran_out=None)
     hub.logs["one"] = [encode_event(event) for event in before]
     hub.crash().advance(DAY_MS)
     assert rewound(hub).status() == "Running"

@@ -12,15 +12,10 @@ from typing import Any
 
 from stead.gateway._http.json_values import ticks
 from stead.orchestrations import FailureDetails, HistoryEvent
-from stead.orchestrations.histories import STATUSES
+from stead.orchestrations.histories import ASKED, STATUSES, SubOrchestrationInstanceCreated, TaskScheduled
 
-_SCHEDULED = {
-    "TaskCompleted": "TaskScheduled",
-    "TaskFailed": "TaskScheduled",
-    "SubOrchestrationInstanceCompleted": "SubOrchestrationInstanceCreated",
-    "SubOrchestrationInstanceFailed": "SubOrchestrationInstanceCreated",
-}
-_SCHEDULES = frozenset(_SCHEDULED.values())
+_SCHEDULES = frozenset({TaskScheduled.__name__, SubOrchestrationInstanceCreated.__name__})
+_SCHEDULED = {answer.__name__: asked.__name__ for answer, asked in ASKED.items() if asked.__name__ in _SCHEDULES}
 
 # What Durable Functions leaves out as well, or what is of use to workers alone.
 _LEFT_OUT = frozenset(

@@ -11,7 +11,8 @@ from typing import Any
 from stead.entities import OperationFailed
 from stead.entities.extending import Failure, Message, decode_message, instant_in_ms
 from stead.orchestrations._definition.registry import OrchestrationRegistry
-from stead.orchestrations._history.events import Event, EventType, decode_event
+from stead.orchestrations._history.event_codec import decode_event
+from stead.orchestrations._history.events import Event, ExecutionStarted
 from stead.orchestrations._history.ids import first_execution_id
 from stead.orchestrations._history.messages import StartMessage, decode_start
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_record
@@ -70,9 +71,8 @@ class Look:
 
 def input_of(events: Sequence[Event]) -> Any:
     """The input of an execution, from the first event of its history."""
-    if not events or events[0].type is not EventType.EXECUTION_STARTED:
-        return None
-    return events[0].fields[2]
+    first = events[0] if events else None
+    return first.input if isinstance(first, ExecutionStarted) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +182,9 @@ class Instances:
     async def answered(self, before: Look, record: InstanceRecord) -> Look:
         """The instance as it answered who waited for it, with its first event: the one of before if it is the same."""
         if before.start is not None and before.begins == record.execution_id:
-            first = (record.name, record.version, before.start.input, record.execution_id)
-            return replace(
-                before,
-                record=record,
-                start=None,
-                events=[Event(EventType.EXECUTION_STARTED, record.created_ms, 0, first)],
-            )
+            version, given = record.version, before.start.input
+            first = ExecutionStarted(record.created_ms, 0, record.name, version, given, record.execution_id)
+            return replace(before, record=record, start=None, events=[first])
         if before.record is None or before.record.execution_id != record.execution_id:
             return replace(before, record=record, start=None, events=await self._log(before.instance_id, 0, 1))
         return replace(before, record=record, start=None)
@@ -268,7 +264,8 @@ def instance_error(failure: Failure, target: str, operation_name: str) -> SteadE
 
 def execution_of(events: Sequence[Event]) -> str | None:
     """The ID of the execution that began a history."""
-    return events[0].fields[3] if events and events[0].type is EventType.EXECUTION_STARTED else None
+    first = events[0] if events else None
+    return first.execution_id if isinstance(first, ExecutionStarted) else None
 
 
 def _look_of(instance_id: str, view: InstanceView) -> Look | None:

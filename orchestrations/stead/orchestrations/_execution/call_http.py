@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 from stead.entities.extending import delay_in_ms
 from stead.orchestrations._activities.http_origins import origin_of, without_credentials
 from stead.orchestrations._definition.retry import RetryPolicy
-from stead.orchestrations._history.events import EventType
+from stead.orchestrations._history.events import TimerCreated
 from stead.transport import InvalidInput
 
 from .calls import ActivityCall, Call, ComposedTask
@@ -70,8 +70,8 @@ async def _until_done(core: Commands, request: HttpRequest, first: ActivityCall)
     url, headers = request.url, request.headers
     while request.poll and response.status == _ACCEPTED and "location" in response.headers:
         timer = Call(core)
-        delay_ms = _wait_ms(response, request.poll_interval, core.now_ms)
-        core.schedule(EventType.TIMER_CREATED, (core.now_ms + delay_ms, f"poll of {ACTIVITY}"), timer)
+        fire_at_ms = core.now_ms + _wait_ms(response, request.poll_interval, core.now_ms)
+        core.schedule(TimerCreated(core.now_ms, core.last_id + 1, fire_at_ms, f"poll of {ACTIVITY}"), timer)
         await timer
         target = urljoin(url, response.headers["location"])
         if origin_of(target) is None:

@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any
 from stead.entities import OperationFailed
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._history.errors import ActivityFailed, SubOrchestrationFailed
-from stead.orchestrations._history.events import SUCCESSES, Event, EventType
+from stead.orchestrations._history.events import (
+    Event,
+    FailureEvent,
+    ResultEvent,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+    TimerFired,
+)
 from stead.orchestrations._history.failures import FailureDetails
 
 from .durable_task import DurableTask
 
 if TYPE_CHECKING:
     from .commands import Commands
-
-_TIMER_FIRED = EventType.TIMER_FIRED
-_TASK_SCHEDULED = EventType.TASK_SCHEDULED
-_SUCCESSES = SUCCESSES - {_TIMER_FIRED}  # they may have a result
 
 
 class Call(DurableTask[Any]):
@@ -39,12 +43,12 @@ class Call(DurableTask[Any]):
 
     def answer(self, event: Event) -> None:
         """The answer has come."""
-        if event.type in _SUCCESSES:
-            self.succeed(event.fields[0] if event.fields else None)
-        elif event.type is _TIMER_FIRED:
+        if isinstance(event, ResultEvent):
+            self.succeed(event.result)
+        elif isinstance(event, FailureEvent):
+            self.set_exception(self.failed(event.failure))
+        else:  # a timer has fired, or locks are held
             self.set_result(None)
-        else:
-            self.set_exception(self.failed(event.fields[0]))
 
     def succeed(self, value: Any) -> None:
         """It went well. A result that is not of the declared type is the error of whoever awaits it."""
@@ -111,21 +115,18 @@ class RetriedCall(Call):
         raise NotImplementedError
 
     def answer(self, event: Event) -> None:
-        kind = event.type
-        if kind in _SUCCESSES:
-            self.succeed(event.fields[0])
-        elif kind is _TIMER_FIRED:
+        if isinstance(event, TimerFired):
             self.attempt += 1
             self.schedule()
-        elif self.retry is None:
-            self.set_exception(self.failed(event.fields[0]))
-        else:
+        elif isinstance(event, FailureEvent) and self.retry is not None:
             self._try_again(event, self.retry)
+        else:
+            super().answer(event)
 
-    def _try_again(self, event: Event, retry: RetryPolicy) -> None:
+    def _try_again(self, event: FailureEvent, retry: RetryPolicy) -> None:
         core = self.core
         try:
-            failure = FailureDetails.from_map(event.fields[0])
+            failure = FailureDetails.from_map(event.failure)
             delay_ms = retry.next_delay_ms(self.attempt, self.first_ms, core.now_ms, failure)
         except Exception as error:  # noqa: BLE001 - the policy's `handle` is the user's
             self.set_exception(error)
@@ -133,7 +134,8 @@ class RetriedCall(Call):
         if delay_ms is None:
             super().answer(event)
         else:
-            core.schedule(EventType.TIMER_CREATED, (core.now_ms + delay_ms, f"retry of {self.name}"), self)
+            purpose, fire_at_ms = f"retry of {self.name}", core.now_ms + delay_ms
+            core.schedule(TimerCreated(core.now_ms, core.last_id + 1, fire_at_ms, purpose), self)
 
 
 class ActivityCall(RetriedCall):
@@ -147,11 +149,13 @@ class ActivityCall(RetriedCall):
     tags: dict[str, str] | None
 
     def schedule(self) -> None:
-        event = self.core.schedule(
-            _TASK_SCHEDULED, (self.name, self.args, self.kwargs, self.queue, self.tags, self.attempt), self
+        core = self.core
+        now_ms, number = core.now_ms, core.last_id + 1
+        event = core.schedule(
+            TaskScheduled(now_ms, number, self.name, self.args, self.kwargs, self.queue, self.tags, self.attempt), self
         )
         if self.retry is not None:
-            self.args, self.kwargs = event.fields[1:3]  # as they are stored: the next attempt gets the very same
+            self.args, self.kwargs = event.args, event.kwargs  # as they are stored: the next attempt gets the very same
 
     def failed(self, failure: dict[str, Any]) -> Exception:
         return ActivityFailed.of(self.name, FailureDetails.from_map(failure))
@@ -160,25 +164,27 @@ class ActivityCall(RetriedCall):
 class SubOrchestrationCall(RetriedCall):
     """A call of a sub-orchestration. Each attempt is an instance of its own, unless the caller named one."""
 
-    __slots__ = ("input", "instance_id", "tags", "version")
+    __slots__ = ("child_id", "input", "instance_id", "tags", "version")
 
     version: str | None
     instance_id: str | None
+    child_id: str  # of the attempt
     input: Any
     tags: dict[str, str] | None
 
     def schedule(self) -> None:
         core = self.core
         instance_id = self.instance_id or core.child_id()
-        event = core.schedule(
-            EventType.SUB_ORCHESTRATION_CREATED,
-            (self.name, self.version, instance_id, self.input, self.tags, self.attempt),
-            self,
+        now_ms, number = core.now_ms, core.last_id + 1
+        event = SubOrchestrationInstanceCreated(
+            now_ms, number, self.name, self.version, instance_id, self.input, self.tags, self.attempt
         )
-        self.input = event.fields[3]  # as it is stored: the next attempt gets the very same
+        event = core.schedule(event, self)
+        self.child_id = event.instance_id
+        self.input = event.input  # as it is stored: the next attempt gets the very same
 
     def failed(self, failure: dict[str, Any]) -> Exception:
-        return SubOrchestrationFailed.of(self.name, self.event.fields[2], FailureDetails.from_map(failure))
+        return SubOrchestrationFailed.of(self.name, self.child_id, FailureDetails.from_map(failure))
 
 
 class ComposedTask(DurableTask[Any]):

@@ -6,9 +6,9 @@ So that each of them can be read, and tested, without the execution.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import Event
 from stead.transport import Settings
 
 from .code import Code
@@ -18,6 +18,8 @@ from .external_events import Mailbox
 from .loop import DeterministicLoop
 from .resolver import TypeResolver
 from .sections import CriticalSections
+
+E = TypeVar("E", bound=Event)
 
 
 class Commands(Protocol):
@@ -48,8 +50,9 @@ class Commands(Protocol):
         """Refuse a command outside the code's own turns. Raises `ContextEnded`, or `Halted` if the code is dropped."""
         ...
 
-    def schedule(self, kind: EventType, fields: tuple[Any, ...], waiting: Any = None) -> Event:
-        """Schedule something: the event for it, which in a replay is that of the log. `waiting` gets the answer.
+    def schedule(self, event: E, waiting: Any = None) -> E:
+        """Schedule something, at this time and with the number that is next: the event for it, which in a replay is that of
+        the log. `waiting` gets the answer.
 
         Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`, at the code's own line.
         """

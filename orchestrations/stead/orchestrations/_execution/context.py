@@ -17,7 +17,13 @@ from stead.orchestrations._definition.input import OMITTED, InstanceId
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._definition.versions import check_version
 from stead.orchestrations._history.data import check_event_name, plain
-from stead.orchestrations._history.events import EventType
+from stead.orchestrations._history.events import (
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EventSent,
+    OrchestrationInstanceStarted,
+    TimerCreated,
+)
 from stead.transport import InvalidInput, pack_exact, unpack
 
 from .call_http import HttpRequest, HttpResponse, begin_http
@@ -255,11 +261,10 @@ class OrchestrationContext:
         if instance_id is not None:
             self._check_child(instance_id)
         at_ms = None if at is None else instant_in_ms(at)
-        event = core.schedule(
-            EventType.ORCHESTRATION_STARTED,
-            (name, check_version(version), instance_id or core.child_id(), data, at_ms, check_tags(tags)),
-        )
-        return InstanceId(event.fields[2])
+        now_ms, number = core.now_ms, core.last_id + 1
+        version, instance_id = check_version(version), instance_id or core.child_id()
+        event = OrchestrationInstanceStarted(now_ms, number, name, version, instance_id, data, at_ms, check_tags(tags))
+        return InstanceId(core.schedule(event).instance_id)
 
     def _check_child(self, instance_id: str) -> None:
         check_instance_id(instance_id)
@@ -319,9 +324,12 @@ class OrchestrationContext:
             lambda failure: operation_failed(call.target, call.operation_name, failure),
             over,
         )
-        fields = (call.target, call.operation_name, list(call.args), call.kwargs or None, core.critical.lock)
+        now_ms, number, lock = core.now_ms, core.last_id + 1, core.critical.lock
+        name, given = call.operation_name, list(call.args)
         try:
-            core.schedule(EventType.ENTITY_CALLED, fields, task)
+            core.schedule(
+                EntityOperationCalled(now_ms, number, call.target, name, given, call.kwargs or None, lock), task
+            )
         except InvalidInput:
             over()
             raise
@@ -360,10 +368,9 @@ class OrchestrationContext:
         core.check()
         call = core.types.resolve(operation, key, args, kwargs)
         core.critical.check_signal(call.target)
-        core.schedule(
-            EventType.ENTITY_SIGNALED,
-            (call.target, call.operation_name, list(call.args), call.kwargs or None, due_ms, delay_ms),
-        )
+        now_ms, number = core.now_ms, core.last_id + 1
+        name, given, named = call.operation_name, list(call.args), call.kwargs or None
+        core.schedule(EntityOperationSignaled(now_ms, number, call.target, name, given, named, due_ms, delay_ms))
 
     def lock_entities(self, *entity_ids: EntityId) -> EntityLocks:
         """A critical section: `async with context.lock_entities(a, b): …`. Inside, nobody else's operations run on these
@@ -385,7 +392,7 @@ class OrchestrationContext:
         core = self._core
         fire_at_ms = core.now_ms + delay_in_ms(due) if isinstance(due, timedelta) else instant_in_ms(due)
         timer = Call(core)
-        core.schedule(EventType.TIMER_CREATED, (fire_at_ms, ""), timer)
+        core.schedule(TimerCreated(core.now_ms, core.last_id + 1, fire_at_ms, ""), timer)
         return timer
 
     @overload
@@ -405,7 +412,9 @@ class OrchestrationContext:
 
     def send_event(self, instance_id: str, name: str, data: Any = None) -> None:
         """Raise an event for another instance. One that there is not gets nothing, and nobody is told."""
-        self._core.schedule(EventType.EVENT_SENT, (check_instance_id(instance_id), check_event_name(name), data))
+        core = self._core
+        target = check_instance_id(instance_id)
+        core.schedule(EventSent(core.now_ms, core.last_id + 1, target, check_event_name(name), data))
 
     def set_custom_status(self, value: Any) -> None:
         """Show something in the instance's status: any data that can be stored, up to `custom_status_bytes_max`.

@@ -22,18 +22,29 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stead.entities import ContextEnded
 from stead.orchestrations._history.data import event_data, plain
 from stead.orchestrations._history.errors import NonDeterminismError
-from stead.orchestrations._history.events import ASKED, SCHEDULED, Event, EventType
+from stead.orchestrations._history.event_table import ASKED, SCHEDULED
+from stead.orchestrations._history.events import (
+    Event,
+    EventRaised,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    Patched,
+    TimerCreated,
+    TimerFired,
+)
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.first_runs import as_seen
 from stead.orchestrations._history.ids import child_id
-from stead.transport import PayloadTooLarge, Settings, get_logger, unpack
+from stead.transport import PayloadTooLarge, Settings, get_logger
 
 from .code import Code, Unanswered, Waiting
 from .context import OrchestrationContext
@@ -49,14 +60,7 @@ from .outcome import (
     Outcome,
     outcome_of_result,
 )
-from .recorded import (
-    GIVEN,
-    SCALARS,
-    Recorded,
-    describe,
-    latest_execution_id,
-    pack_fields,
-)
+from .recorded import Recorded, as_stored, describe, is_flat, latest_execution_id, pack_fields
 from .sections import CriticalSections
 from .unawaited import report_unawaited
 from .unsupported import Halted, explained, stuck
@@ -67,9 +71,7 @@ if TYPE_CHECKING:
 
 log = get_logger("stead.orchestration")
 
-_EVENT_RAISED = EventType.EVENT_RAISED
-_TIMER_FIRED = EventType.TIMER_FIRED
-_TIMER_CREATED = EventType.TIMER_CREATED
+E = TypeVar("E", bound=Event)
 
 REPLAY_STEP = 32
 """Events of a replay after which it is asked whether it is enough for this time."""
@@ -88,7 +90,7 @@ class Execution:
         played: int | None = None,
         stop: Callable[[], bool] | None = None,
     ) -> None:
-        """Run the code through a history, whose first event is EXECUTION_STARTED.
+        """Run the code through a history, whose first event is ExecutionStarted.
 
         `played`: how many of its events the code has seen before (default: all of them). For the others it is not
         replaying: 0 for an instance that begins. `stop` is asked now and then whether it is enough for this time: then
@@ -96,20 +98,19 @@ class Execution:
         """
         history = as_seen(history)
         started = history[0]
-        fields: tuple[Any, ...] = (*started.fields, None, None, None)  # what an older worker wrote may have fewer
-        name, version, given, execution_id, parent, tags, scheduled_ms = fields[:7]
+        assert isinstance(started, ExecutionStarted), "every history begins so"
         self.instance_id = instance_id
         self.code = code
         self.settings = settings
         self.types = types
-        self.name: str = name
-        self.version: str | None = version
-        self.input: Any = given
-        self.drawn = Drawn(instance_id, execution_id)
-        self.execution_id: str = latest_execution_id(execution_id, history)
-        self.parent: Sequence[Any] | None = parent
-        self.tags: dict[str, str] | None = tags
-        self.now_ms = max(started.at_ms, scheduled_ms or 0)
+        self.name: str = started.name
+        self.version: str | None = started.version
+        self.input: Any = started.input
+        self.drawn = Drawn(instance_id, started.execution_id)
+        self.execution_id: str = latest_execution_id(started.execution_id, history)
+        self.parent: Sequence[Any] | None = started.parent
+        self.tags: dict[str, str] | None = started.tags
+        self.now_ms = max(started.at_ms, started.scheduled_ms or 0)
         self.outcome: Outcome | None = None
         self.custom_status: Any = None
         self.custom_status_set = False
@@ -158,10 +159,12 @@ class Execution:
         """What the code has asked for since the last time: see `Wanted.take`."""
         return self.wanted.take()
 
-    def accepts(self, task_id: int, answer: EventType) -> bool:
+    def accepts(self, answer: Event) -> bool:
         """Whether an answer is waited for (HAZARDS 15). Others are to be dropped, and not logged."""
-        waiting = self._open.get(task_id)
-        return waiting is not None and waiting.event.type is ASKED.get(answer) and task_id not in self._held_ids
+        waiting = self._open.get(answer.task_id)
+        if waiting is None or answer.task_id in self._held_ids:
+            return False
+        return type(waiting.event) is ASKED.get(type(answer))
 
     @property
     def pending(self) -> Mapping[int, Event]:
@@ -193,7 +196,7 @@ class Execution:
                 self._replayed = 1
             while events := tuple(islice(self._left, REPLAY_STEP)):
                 for index, event in enumerate(events, self._replayed):
-                    if event.type in SCHEDULED:  # the code schedules it itself
+                    if type(event) in SCHEDULED:  # the code schedules it itself
                         continue
                     self.replaying = index < self.seen
                     if self.outcome is None:
@@ -244,12 +247,12 @@ class Execution:
 
     def _take(self, event: Event) -> None:
         """Apply an event and run the code."""
-        kind, at_ms, task_id, fields = event
-        if self.suspended and kind is not EventType.EXECUTION_RESUMED:
+        kind, at_ms = type(event), event.at_ms
+        if self.suspended and kind is not ExecutionResumed:
             self._hold(event)
             return
-        if kind is _TIMER_FIRED and fields[0] > at_ms:
-            at_ms = fields[0]
+        if isinstance(event, TimerFired) and event.fire_at_ms > at_ms:
+            at_ms = event.fire_at_ms
         if at_ms > self.now_ms:
             self.now_ms = at_ms
             now_s = at_ms / 1000
@@ -257,13 +260,13 @@ class Execution:
                 self.loop.now_s = now_s
         try:
             if kind in ASKED:
-                self._answer(kind, task_id, event)
-            elif kind is _EVENT_RAISED:
-                self.mailbox.raised(fields[0], event_data(fields))
-            elif kind is EventType.EXECUTION_SUSPENDED:
+                self._answer(event)
+            elif isinstance(event, EventRaised):
+                self.mailbox.raised(event.name, event_data(event))
+            elif kind is ExecutionSuspended:
                 self.suspended = True
                 return
-            elif kind is EventType.EXECUTION_RESUMED:
+            elif kind is ExecutionResumed:
                 self._resume()
                 return
             else:
@@ -275,31 +278,30 @@ class Execution:
         except BaseException as error:  # noqa: BLE001 - user code that runs here: a policy's `handle`, validators
             self._fatal = error
         self._run()
-        if self._raced and isinstance(self.outcome, Failed) and (self._timed_out or self._raced == task_id):
+        if self._raced and isinstance(self.outcome, Failed) and (self._timed_out or self._raced == event.task_id):
             self.ran_out = self._raced
 
-    def _answer(self, kind: EventType, task_id: int, event: Event) -> None:
+    def _answer(self, event: Event) -> None:
+        kind, task_id = type(event), event.task_id
         waiting = self._open.get(task_id)
         if waiting is None:
             if task_id > self.last_id:
                 self.halt(self._recorded.unmatched(event))
             return  # given up meanwhile
-        if waiting.event.type is not ASKED[kind]:
+        asked = waiting.event
+        if type(asked) is not ASKED[kind]:
             self.halt(self._recorded.unmatched(event))
         del self._open[task_id]
-        if (
-            kind is _TIMER_FIRED
-            and (self._open or self.mailbox.waits or self.loop.never)
-            and not waiting.event.fields[1]
-        ):
+        others = self._open or self.mailbox.waits or self.loop.never
+        if isinstance(asked, TimerCreated) and not asked.purpose and others:
             self._raced = task_id
         waiting.answer(event)
 
     def _hold(self, event: Event) -> None:
-        if event.type is EventType.EXECUTION_SUSPENDED:
+        if isinstance(event, ExecutionSuspended):
             return
         self._held.append(event)
-        if event.type in ASKED:
+        if type(event) in ASKED:
             self._held_ids.add(event.task_id)
 
     def _resume(self) -> None:
@@ -316,9 +318,9 @@ class Execution:
 
     def _after_the_end(self, event: Event) -> None:
         outcome = self.outcome
-        if event.type is _EVENT_RAISED and isinstance(outcome, ContinuedAsNew) and self._keeps_events():
+        if isinstance(event, EventRaised) and isinstance(outcome, ContinuedAsNew) and self._keeps_events():
             assert isinstance(outcome.events, list)
-            outcome.events.append((event.fields[0], event_data(event.fields)))
+            outcome.events.append((event.name, event_data(event)))
 
     def _keeps_events(self) -> bool:
         return self.continued is not None and self.continued[2]
@@ -364,7 +366,7 @@ class Execution:
         if isinstance(outcome, Completed) and self._open and not self.replaying:
             report_unawaited(self.instance_id, self.name, self._open.values())
         for task_id, waiting in list(self._open.items()):
-            if waiting.event.type is _TIMER_CREATED and task_id in self.wanted.events:
+            if isinstance(waiting.event, TimerCreated) and task_id in self.wanted.events:
                 del self.wanted.events[task_id], self._open[task_id]
         pending: dict[int, Waiting] = {task_id: Unanswered(waiting.event) for task_id, waiting in self._open.items()}
         self._drop()
@@ -389,47 +391,46 @@ class Execution:
         if self.dead:
             self.loop.refuse()
 
-    def schedule(self, kind: EventType, fields: tuple[Any, ...], waiting: Any = None) -> Event:
-        """Schedule something: the event for it, which in a replay is that of the log. `waiting` gets the answer.
+    def schedule(self, event: E, waiting: Any = None) -> E:
+        """Schedule something, at this time and with the number that is next: the event for it, which in a replay is that of
+        the log. `waiting` gets the answer.
 
         The event has copies of the fields as they are stored: what the code does with its objects later changes nothing.
         Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`, at the code's own line.
         """
         if self.dead or self.loop.thread != get_ident():
             self.check()
-            never = Event(kind, self.now_ms, 0, fields)  # refused too often: something to wait for that does not come
+            event = replace(event, task_id=0)  # refused too often: something to wait for that does not come
             if waiting is not None:
-                waiting.event = never
-            return never
-        recorded = self._recorded
-        task_id = self.last_id + 1
-        args, value = GIVEN[kind]
-        flat = type(fields[value]) in SCALARS and (args is None or SCALARS.issuperset(map(type, fields[args])))
-        event = recorded.left.get(task_id) if flat and recorded.left else None
-        if event is not None and event.type is kind and event.fields == fields:  # most of a replay
+                waiting.event = event
+            return event
+        left = self._recorded.left
+        task_id = event.task_id
+        flat = is_flat(event)
+        found = left.get(task_id) if flat and left else None
+        if found is not None and found == event:  # most of a replay
             self.last_id = task_id
-            del recorded.left[task_id]
+            del left[task_id]
         else:
-            event = self._schedule(kind, task_id, fields, flat=flat)
+            event = self._schedule(event, flat=flat)
         if waiting is not None:
             waiting.event = event
             self._open[task_id] = waiting
         return event
 
-    def _schedule(self, kind: EventType, task_id: int, fields: tuple[Any, ...], *, flat: bool) -> Event:
-        stored = pack_fields(kind, fields, flat=flat)
-        self.last_id = task_id
+    def _schedule(self, asked: E, *, flat: bool) -> E:
+        stored = pack_fields(asked, flat=flat)
+        self.last_id = asked.task_id
         event = None
         if self._recorded.left:
             try:
-                event = self._recorded.match(kind, task_id, stored)
+                event = self._recorded.match(asked, stored)
             except NonDeterminismError as error:
                 self.halt(error)
         if event is None:
-            copies = fields if flat else tuple(unpack(stored))
+            event = asked if flat else as_stored(asked, stored)
             if len(stored) > self.settings.payload_bytes_max:  # (what is in the log already is not too large)
-                raise PayloadTooLarge(describe(kind, copies), len(stored), self.settings.payload_bytes_max)
-            event = Event(kind, self.now_ms, task_id, copies)
+                raise PayloadTooLarge(describe(event), len(stored), self.settings.payload_bytes_max)
             self.wanted.schedule(event, stored)
         return event
 
@@ -470,7 +471,7 @@ class Execution:
             known = not self.replaying or name in self._recorded.patches
             self._patches[name] = known
             if known and name not in self._recorded.patches:
-                self.wanted.patches.append(Event(EventType.PATCHED, self.now_ms, 0, (name,)))
+                self.wanted.patches.append(Patched(self.now_ms, 0, name))
         return known
 
     def child_id(self) -> str:
@@ -481,7 +482,7 @@ class Execution:
 
     def set_timer(self, handle: DurableHandle, fire_at_ms: int) -> None:
         """A timer of asyncio or anyio."""
-        self.schedule(_TIMER_CREATED, (fire_at_ms, ""), handle)
+        self.schedule(TimerCreated(self.now_ms, self.last_id + 1, fire_at_ms, ""), handle)
 
     def cancel_timer(self, handle: DurableHandle) -> None:
         """It was cancelled."""

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from stead.entities import EntityId
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import EntityLockRequested, EntityUnlockSent, Event
 from stead.transport import InvalidInput
 
 from .calls import Call
@@ -49,7 +49,7 @@ class EntityLocks:
             raise ValueError("lock_entities needs at least one entity")
         self._core = core
         self._targets = tuple(sorted(targets))
-        self._event: Event | None = None
+        self._event: EntityLockRequested | None = None
 
     async def __aenter__(self) -> None:
         core = self._core
@@ -57,8 +57,9 @@ class EntityLocks:
         core.critical.check_enter()
         call = LockCall(core)
         lock = f"{core.execution_id}.{core.last_id + 1}".encode()
-        self._event = core.schedule(EventType.LOCK_REQUESTED, (lock, list(self._targets)), call)
-        core.critical.enter(self._event.fields[0], self._targets)
+        request = EntityLockRequested(core.now_ms, core.last_id + 1, lock, list(self._targets))
+        self._event = core.schedule(request, call)
+        core.critical.enter(self._event.lock, self._targets)
         try:
             await call
         except Halted:  # the code is being dropped: locks are given back by whoever ends the instance
@@ -77,8 +78,8 @@ class EntityLocks:
         core = self._core
         event = self._event
         core.check()
-        if event is None or core.critical.lock != event.fields[0]:
+        if event is None or core.critical.lock != event.lock:
             return
         granted = core.critical.granted
         core.critical.leave()
-        core.schedule(EventType.UNLOCK_SENT, (event.fields[0], list(self._targets), granted))
+        core.schedule(EntityUnlockSent(core.now_ms, core.last_id + 1, event.lock, list(self._targets), granted))

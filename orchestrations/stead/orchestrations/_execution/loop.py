@@ -84,7 +84,7 @@ class DurableHandle(asyncio.TimerHandle):
 
     __slots__ = ("event",)
 
-    event: Any  # its TIMER_CREATED; None for one that never fires
+    event: Any  # its `TimerCreated`; None for one that never fires
 
     def answer(self, event: Any) -> None:
         """The timer has fired. Called by the execution."""

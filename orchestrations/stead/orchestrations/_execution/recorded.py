@@ -9,11 +9,27 @@ must have been cancelled by the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from stead.orchestrations._history.errors import NonDeterminismError
-from stead.orchestrations._history.events import FIELDS, SCHEDULED, Event, EventType
+from stead.orchestrations._history.event_table import SCHEDULED, fields_of
+from stead.orchestrations._history.events import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EntityUnlockSent,
+    Event,
+    EventSent,
+    ExecutionRewound,
+    OrchestrationInstanceStarted,
+    Patched,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+)
 from stead.transport import InvalidInput, get_logger, pack, pack_envelope, unpack
 
 from .stored_form import same_stored, stored_form
@@ -37,78 +53,70 @@ class _Compared(NamedTuple):
     it can be changed later, and comparing it runs nobody's code: so it is for most calls."""
 
 
-_COMPARED: dict[EventType, _Compared] = {
-    EventType.TASK_SCHEDULED: _Compared(
-        "the activity {name!r}",
+COMPARED: dict[type[Event], _Compared] = {
+    TaskScheduled: _Compared(
+        "the activity {.name!r}",
         identity=("name",),
         inputs=("args", "kwargs"),
         owned=(("args", "kwargs"), ("args", "kwargs", "queue")),
         given=("args", "kwargs"),
     ),
-    EventType.SUB_ORCHESTRATION_CREATED: _Compared(
-        "the sub-orchestration {name!r}",
+    SubOrchestrationInstanceCreated: _Compared(
+        "the sub-orchestration {.name!r}",
         identity=("name",),
         inputs=("input",),
         owned=(("input",), ("instance_id",)),
         given=(None, "input"),
     ),
-    EventType.TIMER_CREATED: _Compared(
+    TimerCreated: _Compared(
         "a timer",
         identity=("purpose",),
         inputs=("fire_at_ms",),
         owned=(("fire_at_ms",),),
         given=(None, "fire_at_ms"),
     ),
-    EventType.EVENT_SENT: _Compared(
-        "the event {name!r} to {instance_id!r}",
+    EventSent: _Compared(
+        "the event {0.name!r} to {0.instance_id!r}",
         identity=("instance_id", "name"),
         inputs=("input",),
         owned=(("input",),),
         given=(None, "input"),
     ),
-    EventType.ORCHESTRATION_STARTED: _Compared(
-        "the start of the orchestration {name!r}",
+    OrchestrationInstanceStarted: _Compared(
+        "the start of the orchestration {.name!r}",
         identity=("name",),
-        inputs=("input", "at_ms"),
+        inputs=("input", "start_at_ms"),
         owned=(("input",), ("instance_id",)),
         given=(None, "input"),
     ),
-    EventType.ENTITY_SIGNALED: _Compared(
-        "a signal {operation!r} to the entity {entity_id}",
+    EntityOperationSignaled: _Compared(
+        "a signal {0.operation!r} to the entity {0.entity_id}",
         identity=("entity_id", "operation"),
         inputs=("args", "kwargs", "due_ms", "delay_ms"),
         owned=(("args", "kwargs"),),
         given=("args", "kwargs"),
     ),
-    EventType.ENTITY_CALLED: _Compared(
-        "a call of {operation!r} of the entity {entity_id}",
+    EntityOperationCalled: _Compared(
+        "a call of {0.operation!r} of the entity {0.entity_id}",
         identity=("entity_id", "operation"),
         inputs=("args", "kwargs"),
         owned=(("args", "kwargs"),),
         given=("args", "kwargs"),
     ),
-    EventType.LOCK_REQUESTED: _Compared(
-        "the lock of {entity_ids}", identity=("entity_ids",), inputs=(), owned=(), given=("entity_ids", "lock")
+    EntityLockRequested: _Compared(
+        "the lock of {.entity_ids}", identity=("entity_ids",), inputs=(), owned=(), given=("entity_ids", "lock")
     ),
-    EventType.UNLOCK_SENT: _Compared(
-        "the release of {entity_ids}", identity=("entity_ids",), inputs=(), owned=(), given=("entity_ids", "lock")
+    EntityUnlockSent: _Compared(
+        "the release of {.entity_ids}", identity=("entity_ids",), inputs=(), owned=(), given=("entity_ids", "lock")
     ),
 }
 
-
-def _places(kind: EventType, names: Iterable[str]) -> tuple[int, ...]:
-    return tuple(map(FIELDS[kind].index, names))
-
-
-# The same as places of fields.
-_IDENTITY = {kind: _places(kind, compared.identity) for kind, compared in _COMPARED.items()}
-_INPUTS = {kind: _places(kind, compared.inputs) for kind, compared in _COMPARED.items()}
-_OWNED = {kind: tuple(_places(kind, group) for group in compared.owned) for kind, compared in _COMPARED.items()}
-GIVEN: dict[EventType, tuple[int | None, int]] = {
-    kind: (None if args is None else FIELDS[kind].index(args), FIELDS[kind].index(value))
-    for kind, (args, value) in ((kind, compared.given) for kind, compared in _COMPARED.items())
+_Read: TypeAlias = Callable[[Event], Any]
+_GIVEN: dict[type[Event], tuple[_Read | None, _Read]] = {
+    cls: (None if args is None else attrgetter(args), attrgetter(value))
+    for cls, (args, value) in ((cls, compared.given) for cls, compared in COMPARED.items())
 }
-SCALARS = frozenset({type(None), bool, int, float, str, bytes})
+_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 _SHOWN_LENGTH_MAX = 100
 _CAUSE = (
     "Was the orchestrator changed after this instance had started (guard the change by context.patched, or give it a new "
@@ -121,6 +129,7 @@ _ORDER = (
 )
 
 _Key: TypeAlias = tuple[object, ...]
+E = TypeVar("E", bound=Event)
 
 
 class Recorded:
@@ -132,69 +141,67 @@ class Recorded:
         self.instance_id = instance_id
         self.left: dict[int, Event] = {}
         self.patches: set[str] = set()
-        left, patched = self.left, EventType.PATCHED
         for event in history:
-            kind = event.type
-            if kind not in SCHEDULED:
+            if type(event) not in SCHEDULED:
                 continue
-            if kind is patched:
-                self.patches.add(event.fields[0])
+            if isinstance(event, Patched):
+                self.patches.add(event.name)
             else:
-                left[event.task_id] = event
+                self.left[event.task_id] = event
         self.last_id = max(self.left, default=0)
         self._scheduled = list(self.left.values())
         self._owners: dict[_Key, Event] | None = None  # whose an input is; made when one has changed
 
-    def match(self, kind: EventType, task_id: int, stored: bytes) -> Event | None:
-        """The log's event with this number; None if it has none. `stored`: the packed fields of what the code asks for.
+    def match(self, asked: E, stored: bytes) -> E | None:
+        """The log's event with the number of what the code asks for; None if it has none. `stored`: its packed fields.
 
         Raises `NonDeterminismError` if it is another one.
         """
-        found = self.left.pop(task_id, None)
+        found = self.left.pop(asked.task_id, None)
         if found is None:
             return None
-        event = _as_asked(found)
-        if event.type is kind and pack(event.fields) == stored:
+        event, cls = _as_asked(found), type(asked)
+        if isinstance(found, cls) and pack(fields_of(event)) == stored:
             return found
-        fields = tuple(unpack(stored))
-        if event.type is not kind or not _same(event.fields, fields, _IDENTITY[kind]):
+        now = as_stored(asked, stored)
+        if not isinstance(found, cls) or not _same(event, now, COMPARED[cls].identity):
             raise NonDeterminismError(
-                f"instance {self.instance_id!r} cannot be replayed: as number {task_id} its history has "
-                f"{describe(event.type, event.fields)}, but the code now schedules {describe(kind, fields)}. {_CAUSE}"
+                f"instance {self.instance_id!r} cannot be replayed: as number {asked.task_id} its history has "
+                f"{describe(event)}, but the code now schedules {describe(now)}. {_CAUSE}"
             )
-        self._check_owner(event, fields)
-        if not all(same_stored(event.fields[at], fields[at]) for at in _INPUTS[kind]):
+        self._check_owner(event, now)
+        if not all(same_stored(getattr(event, name), getattr(now, name)) for name in COMPARED[cls].inputs):
             log.warning(
                 "%s: in the replay number %d, %s, has another input than in the history, which is kept",
                 self.instance_id,
-                task_id,
-                describe(kind, fields),
+                asked.task_id,
+                describe(now),
             )
         return found
 
-    def _check_owner(self, event: Event, fields: tuple[Any, ...]) -> None:
+    def _check_owner(self, event: Event, now: Event) -> None:
         """Raise `NonDeterminismError` if what the code gives to an event of the log is another event's there."""
         owners = self._owners
         if owners is None:
             owners = self._owners = {}
             for other in map(_as_asked, self._scheduled):
-                for group in _OWNED[other.type]:
-                    owners.setdefault(_key(other, other.fields, group), other)
-        for group in _OWNED[event.type]:
-            key = _key(event, fields, group)
+                for group in COMPARED[type(other)].owned:
+                    owners.setdefault(_key(other, other.at_ms, group), other)
+        for group in COMPARED[type(event)].owned:
+            key = _key(now, event.at_ms, group)
             owner = owners.get(key)
-            if owner is not None and key != _key(event, event.fields, group):
+            if owner is not None and key != _key(event, event.at_ms, group):
                 raise NonDeterminismError(
                     f"instance {self.instance_id!r} cannot be replayed: number {event.task_id} of its history is "
-                    f"{describe(event.type, event.fields)} with {_shown(event, group)}, but the code now schedules it with "
-                    f"{_shown(owner, group)}, which is that of number {owner.task_id}, {describe(owner.type, owner.fields)}: "
+                    f"{describe(event)} with {_shown(event, group)}, but the code now schedules it with "
+                    f"{_shown(owner, group)}, which is that of number {owner.task_id}, {describe(owner)}: "
                     f"results would go to the wrong calls. {_ORDER}"
                 )
 
     def unmatched(self, answer: Event) -> NonDeterminismError:
         """The error for an answer to what the code has not scheduled."""
         event = self.left.get(answer.task_id)
-        what = "something" if event is None else describe(event.type, event.fields)
+        what = "something" if event is None else describe(event)
         return NonDeterminismError(
             f"instance {self.instance_id!r} cannot be replayed: its history has the result of number {answer.task_id}, "
             f"{what}, which the code now has not scheduled at that point. {_CAUSE}"
@@ -205,67 +212,79 @@ class Recorded:
         for event in self.left.values():
             return NonDeterminismError(
                 f"instance {self.instance_id!r} cannot be replayed: as number {event.task_id} its history has "
-                f"{describe(event.type, event.fields)}, but the code now does not schedule it. {_CAUSE}"
+                f"{describe(event)}, but the code now does not schedule it. {_CAUSE}"
             )
         for task_id in new:
             if task_id < self.last_id:
                 event = actions[task_id]
                 return NonDeterminismError(
                     f"instance {self.instance_id!r} cannot be replayed: as number {task_id} the code now schedules "
-                    f"{describe(event.type, event.fields)}, which its history does not have. {_CAUSE}"
+                    f"{describe(event)}, which its history does not have. {_CAUSE}"
                 )
         return None
 
 
 def _as_asked(event: Event) -> Event:
     """An event as the code asked for it: a rewinding may have set its timer anew."""
-    if event.type is not EventType.TIMER_CREATED or len(event.fields) < 3:
+    if not isinstance(event, TimerCreated) or event.asked_ms is None:
         return event
-    _, purpose, asked_ms = event.fields
-    return event._replace(fields=(asked_ms, purpose))
+    return replace(event, fire_at_ms=event.asked_ms, asked_ms=None)
 
 
-def pack_fields(kind: EventType, fields: tuple[Any, ...], *, flat: bool = False) -> bytes:
+def is_flat(event: Event) -> bool:
+    """Whether all that users gave for it is scalars."""
+    args, value = _GIVEN[type(event)]
+    return type(value(event)) in _SCALARS and (args is None or _SCALARS.issuperset(map(type, args(event))))
+
+
+def pack_fields(event: Event, *, flat: bool = False) -> bytes:
     """The stored form of what the code asks for; `flat`: all of it is scalars, which are not nested too deep. Raises
     `InvalidInput` that names it if it cannot be stored."""
     try:
-        return pack_envelope(fields) if flat else pack(fields)
+        return pack_envelope(fields_of(event)) if flat else pack(fields_of(event))
     except InvalidInput as error:
-        raise InvalidInput(describe(kind, fields), error.reason) from error
+        raise InvalidInput(describe(event), error.reason) from error
 
 
-def describe(kind: EventType, fields: tuple[Any, ...]) -> str:
+def as_stored(event: E, packed: bytes) -> E:
+    """The event with copies of its fields, as they were packed."""
+    return type(event)(event.at_ms, event.task_id, *unpack(packed))
+
+
+def describe(event: Event) -> str:
     """An event in words."""
-    return _COMPARED[kind].words.format(**dict(zip(FIELDS[kind], fields, strict=False)))
+    return COMPARED[type(event)].words.format(event)
 
 
 def latest_execution_id(first: str, history: Sequence[Event]) -> str:
     """The ID of the execution that goes on from a history: the last rewinding has drawn it, if there was any."""
     for event in reversed(history):
-        if event.type is EventType.EXECUTION_REWOUND and len(event.fields) > 1 and event.fields[1]:
-            return str(event.fields[1])
+        if isinstance(event, ExecutionRewound) and event.execution_id:
+            return event.execution_id
     return first
 
 
-def _key(event: Event, fields: tuple[Any, ...], group: tuple[int, ...]) -> _Key:
-    names = tuple(_name(fields[at]) for at in _IDENTITY[event.type])
-    moment = event.at_ms if event.type is EventType.TIMER_CREATED else 0
-    return event.type, names, moment, group, *(stored_form(fields[at]) for at in group)
+def _key(event: Event, at_ms: int, group: tuple[str, ...]) -> _Key:
+    """What an input is owned by. `at_ms`: when the log says that it was given."""
+    names = tuple(_name(getattr(event, name)) for name in COMPARED[type(event)].identity)
+    moment = at_ms if isinstance(event, TimerCreated) else 0
+    return type(event), names, moment, group, *(stored_form(getattr(event, name)) for name in group)
 
 
 def _name(value: Any) -> object:
     return value.lower() if isinstance(value, str) else stored_form(value)
 
 
-def _shown(event: Event, group: tuple[int, ...]) -> str:
+def _shown(event: Event, group: tuple[str, ...]) -> str:
     """The input of an event of the log, as far as it is short."""
-    shown = ", ".join(repr(event.fields[at]) for at in group if event.fields[at] is not None)
+    values = (getattr(event, name) for name in group)
+    shown = ", ".join(repr(value) for value in values if value is not None)
     return shown if len(shown) <= _SHOWN_LENGTH_MAX else shown[: _SHOWN_LENGTH_MAX - 3] + "..."
 
 
-def _same(old: tuple[Any, ...], new: tuple[Any, ...], at: tuple[int, ...]) -> bool:
-    for index in at:
-        one, other = old[index], new[index]
+def _same(old: Event, new: Event, names: tuple[str, ...]) -> bool:
+    for name in names:
+        one, other = getattr(old, name), getattr(new, name)
         if one == other:
             continue
         if not isinstance(one, str) or not isinstance(other, str) or one.lower() != other.lower():

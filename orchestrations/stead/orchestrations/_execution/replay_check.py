@@ -15,7 +15,8 @@ from stead.entities import Registry
 from stead.entities.extending import resolve
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._history.errors import UnknownOrchestration
-from stead.orchestrations._history.events import ENDS, Event, EventType
+from stead.orchestrations._history.event_table import ENDS, name_of
+from stead.orchestrations._history.events import Event, ExecutionCompleted, ExecutionStarted
 from stead.orchestrations._history.export import History
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.record import STATUSES, RuntimeStatus
@@ -49,12 +50,12 @@ def check_replay(
     Raises `InvalidInput` for a history without a beginning, `UnknownOrchestration` if nothing here may run it.
     """
     started = first_event(history)
-    name, version = started.fields[:2]
+    name, version = started.name, started.version
     code = orchestrations.orchestration(name, version)
     if code is None:
         raise UnknownOrchestration(name, orchestrations.orchestration_names(), version)
     # What comes after the end was kept for a rewinding: the code has not seen it.
-    at = max((at for at, event in enumerate(history.events) if event.type in ENDS), default=len(history.events))
+    at = max((at for at, event in enumerate(history.events) if type(event) in ENDS), default=len(history.events))
     events, end = history.events[:at], history.events[at] if at < len(history.events) else None
     execution = Execution(history.instance_id, code, events, settings, _Known(orchestrations, entities))
     try:
@@ -83,42 +84,41 @@ class _Known:
         return resolve(self._entities, operation, key, args, kwargs)
 
 
-def first_event(history: History) -> Event:
+def first_event(history: History) -> ExecutionStarted:
     """The event with which a history begins: it says name and version. Raises `InvalidInput` if there is none."""
-    if not history.events or history.events[0].type is not EventType.EXECUTION_STARTED:
+    first = history.events[0] if history.events else None
+    if not isinstance(first, ExecutionStarted):
         raise InvalidInput(
             f"history of {history.instance_id}", "it does not begin with ExecutionStarted: there is nothing to replay"
         )
-    return history.events[0]
+    return first
 
 
 def _difference(execution: Execution, end: Event | None) -> str | None:
     outcome = execution.outcome
     if isinstance(outcome, Failed) and execution.diverged:
         return outcome.failure.message
-    if end is not None and end.type is EventType.EXECUTION_COMPLETED:
+    if isinstance(end, ExecutionCompleted):
         return _other_end(execution, outcome, end)
     if outcome is not None and end is None:
         return f"the code ends here ({_shown(outcome)}), and the history says that it waits"
     return None
 
 
-def _other_end(execution: Execution, outcome: Outcome | None, end: Event) -> str | None:
-    number: int = end.fields[0]
-    result, failure = (*end.fields[1:], None, None)[:2]
-    recorded = STATUSES[number]
+def _other_end(execution: Execution, outcome: Outcome | None, end: ExecutionCompleted) -> str | None:
+    recorded = STATUSES[end.status]
     if recorded not in (RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.CONTINUED_AS_NEW):
         return None
     said = f"the history says that it ended as {recorded.value}"
     if outcome is None:
-        waits = ", ".join(sorted({event.type.name for event in execution.pending.values()})) or "an event"
+        waits = ", ".join(sorted({name_of(event) for event in execution.pending.values()})) or "an event"
         return f"{said}, and the code goes on: it waits for {waits}"
     if _status(outcome) is not recorded:
         return f"{said}, and the code ends otherwise: {_shown(outcome)}"
-    if isinstance(outcome, Completed) and not same_stored(outcome.result, result):
-        return f"{said} with {result!r}, and the code gives {outcome.result!r}"
-    if isinstance(outcome, Failed) and failure is not None:
-        before = FailureDetails.from_map(failure)
+    if isinstance(outcome, Completed) and not same_stored(outcome.result, end.result):
+        return f"{said} with {end.result!r}, and the code gives {outcome.result!r}"
+    if isinstance(outcome, Failed) and end.failure is not None:
+        before = FailureDetails.from_map(end.failure)
         if before.error_type != outcome.failure.error_type:
             return f"{said} with {before.error_type}, and the code fails with {outcome.failure}"
     return None

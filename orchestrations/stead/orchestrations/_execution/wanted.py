@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from stead.orchestrations._history.events import Event, encode_event, event_with
+from stead.orchestrations._history.event_codec import encode_event, event_with
+from stead.orchestrations._history.events import Event
 
 from .outcome import CancelTask
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from stead.entities.extending import ClientText
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
+
+from .events import EventRaised
 
 _EVENT_NAME_LENGTH_MAX = 256
 _IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
@@ -31,10 +32,10 @@ def check_event_name(name: str) -> str:
 
 
 def event_fields(name: str, data: Any) -> tuple[Any, ...]:
-    """An event as messages and histories have it: name, data, and for a client's text whether all of it is encoded twice."""
+    """An external event as messages and histories have it: name, data, and for a client's text whether all of it is encoded twice."""
     return (name, str(data), data.twice) if isinstance(data, ClientText) else (name, data)
 
 
-def event_data(fields: Sequence[Any]) -> Any:
-    """The data of an event with such fields."""
-    return fields[1] if len(fields) == 2 else ClientText.of(fields[1], twice=fields[2])
+def event_data(event: EventRaised) -> Any:
+    """The data of an external event."""
+    return event.input if event.encoded_twice is None else ClientText.of(event.input, twice=event.encoded_twice)

@@ -19,13 +19,12 @@ from typing import Any, NamedTuple, cast
 
 from stead.transport import InvalidInput, pack_exact, unpack
 
-from .events import FIELDS, NAMES, Event, EventType
+from .event_table import BY_NAME, Form, name_of, shown_fields
+from .events import Event
 
 FORMAT = "stead history 1"
 TEXT_LENGTH_MAX = 200  # characters of a packed value that are shown
 PACKED = "$packed"
-
-_TYPES = {name: event_type for event_type, name in NAMES.items()}
 
 
 class History(NamedTuple):
@@ -72,8 +71,8 @@ def import_history(data: object) -> History:
 
 
 def _export_event(event: Event) -> dict[str, Any]:
-    fields = {name: to_json_data(value) for name, value in zip(FIELDS[event.type], event.fields, strict=False)}
-    return {"type": NAMES[event.type], "at_ms": event.at_ms, "task_id": event.task_id, "fields": fields}
+    fields = {name: to_json_data(value) for name, value in shown_fields(event).items()}
+    return {"type": name_of(event), "at_ms": event.at_ms, "task_id": event.task_id, "fields": fields}
 
 
 def _import_event(place: int, data: object) -> Event:
@@ -81,8 +80,8 @@ def _import_event(place: int, data: object) -> Event:
     if not isinstance(data, Mapping):
         raise InvalidInput(what, "an event is an object")
     found = cast("Mapping[str, Any]", data)
-    event_type = _TYPES.get(found.get("type", ""))
-    if event_type is None:
+    form = BY_NAME.get(found.get("type", ""))
+    if form is None:
         raise InvalidInput(
             what, f"type {found.get('type')!r} is not known to this version of stead, which has to be updated here"
         )
@@ -92,19 +91,19 @@ def _import_event(place: int, data: object) -> Event:
     fields = found.get("fields", {})
     if not isinstance(fields, Mapping):
         raise InvalidInput(what, "`fields` is an object")
-    return Event(event_type, at_ms, task_id, _import_fields(what, event_type, cast("Mapping[str, Any]", fields)))
+    return form.cls(at_ms, task_id, *_import_fields(what, form, cast("Mapping[str, Any]", fields)))
 
 
-def _import_fields(what: str, event_type: EventType, found: Mapping[str, Any]) -> tuple[Any, ...]:
+def _import_fields(what: str, form: Form, found: Mapping[str, Any]) -> tuple[Any, ...]:
     """The fields that are there: an event of an older version lacks the last ones."""
-    names = FIELDS[event_type]
-    present = [name for name in names if name in found]
-    if tuple(present) != names[: len(present)]:
-        raise InvalidInput(what, f"{NAMES[event_type]} has the fields {', '.join(names)}; one of them is missing")
+    name, names = form.cls.__name__, form.names
+    present = [each for each in names if each in found]
+    if tuple(present) != names[: len(present)] or len(present) < form.least:
+        raise InvalidInput(what, f"{name} has the fields {', '.join(names)}; one of them is missing")
     strange = sorted(set(found) - set(names))
     if strange:
-        raise InvalidInput(what, f"{NAMES[event_type]} has no field {strange[0]!r}")
-    return tuple(from_json_data(what, found[name]) for name in present)
+        raise InvalidInput(what, f"{name} has no field {strange[0]!r}")
+    return tuple(from_json_data(what, found[each]) for each in present)
 
 
 def to_json_data(value: object) -> Any:

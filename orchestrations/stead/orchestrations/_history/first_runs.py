@@ -9,23 +9,21 @@ find the timers of its first hour over.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from .events import Event, EventType
-
-_MARK = EventType.ORCHESTRATOR_STARTED
+from .events import Event, OrchestratorStarted
 
 
 def as_seen(history: Sequence[Event]) -> Sequence[Event]:
     """A history in which each event has the time at which the code came to it."""
-    marks = [at for at, event in enumerate(history) if event[0] is _MARK]
+    marks = [(at, event) for at, event in enumerate(history) if isinstance(event, OrchestratorStarted)]
     if not marks:
         return history
     events = list(history)
-    for at in marks:
-        mark = events[at]
-        for index in range(max(0, at - mark.fields[0]), at):
+    for at, mark in marks:
+        for index in range(max(0, at - mark.events), at):
             event = events[index]
-            events[index] = event._replace(at_ms=max(event.at_ms, mark.at_ms))
+            events[index] = replace(event, at_ms=max(event.at_ms, mark.at_ms))
     return events
 
 
@@ -33,6 +31,7 @@ def seen_before(history: Sequence[Event], cut: int, seen: int) -> int:
     """How many of a history's events the code has seen, if what comes from `cut` on is forgotten: what it came to late only
     if that is still said."""
     for at in range(cut, len(history)):
-        if history[at].type is EventType.ORCHESTRATOR_STARTED:
-            seen = min(seen, at - history[at].fields[0])
+        mark = history[at]
+        if isinstance(mark, OrchestratorStarted):
+            seen = min(seen, at - mark.events)
     return max(0, min(seen, cut))

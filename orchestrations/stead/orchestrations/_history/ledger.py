@@ -6,16 +6,23 @@ code left (HAZARDS 12).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from .events import ANSWERED, ASKED, FIELDS, Event, EventType
+from .event_table import ANSWERED, ASKED
+from .events import (
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityUnlockSent,
+    Event,
+    ExecutionRewound,
+    ExecutionStarted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+)
 
 EXISTS = "InstanceExists"  # the error type of a sub-orchestration whose ID was taken
-_BEGINNINGS = {  # where they tell of former children
-    kind: FIELDS[kind].index("children") for kind in (EventType.EXECUTION_STARTED, EventType.EXECUTION_REWOUND)
-}
-_INTERESTING = frozenset({*ANSWERED, *ASKED, EventType.UNLOCK_SENT, *_BEGINNINGS})
 
 
 @dataclass(slots=True)
@@ -45,40 +52,44 @@ class Ledger:
 
     def apply(self, event: Event) -> None:
         """One more event of the history."""
-        kind = event.type
-        if kind not in _INTERESTING:
-            return
-        if kind in ASKED:
-            scheduled = self.open.pop(event.task_id, None)
-            if scheduled is not None and scheduled.type is EventType.SUB_ORCHESTRATION_CREATED:
-                self.running.remove(scheduled.fields[2])
-                if kind is EventType.SUB_ORCHESTRATION_FAILED and str(event.fields[0].get("type")).endswith(EXISTS):
-                    self.children.remove(scheduled.fields[2])  # it is somebody else's
-            elif kind is EventType.LOCK_GRANTED:
-                for lock in self.locks:
-                    lock.granted = lock.granted or lock.task_id == event.task_id
-            return
-        if kind is EventType.UNLOCK_SENT:
-            released = event.fields[0]
-            self.locks = [lock for lock in self.locks if lock.lock != released]
-            return
-        if kind in _BEGINNINGS:
-            self._rewindings += kind is EventType.EXECUTION_REWOUND
-            former = event.fields[_BEGINNINGS[kind] :]
-            if former:
-                self.children += former[0]
-                self.running += former[1]
-            return
+        kind = type(event)
+        if kind in ANSWERED:
+            self._ask(event)
+        elif kind in ASKED:
+            self._answer(event)
+        elif isinstance(event, EntityUnlockSent):
+            self.locks = [lock for lock in self.locks if lock.lock != event.lock]
+        elif isinstance(event, (ExecutionStarted, ExecutionRewound)):
+            self._rewindings += kind is ExecutionRewound
+            self.children += event.children or ()
+            self.running += event.running_children or ()
+
+    def _ask(self, event: Event) -> None:
         self.open[event.task_id] = event
         if self._rewindings:
             self._since[event.task_id] = self._rewindings
-        if kind is EventType.LOCK_REQUESTED:
-            self.locks.append(Lock(event.fields[0], event.task_id, list(event.fields[1])))
-        elif kind is EventType.SUB_ORCHESTRATION_CREATED:
-            self.children.append(event.fields[2])
-            self.running.append(event.fields[2])
+        if isinstance(event, EntityLockRequested):
+            self.locks.append(Lock(event.lock, event.task_id, list(event.entity_ids)))
+        elif isinstance(event, SubOrchestrationInstanceCreated):
+            self.children.append(event.instance_id)
+            self.running.append(event.instance_id)
+
+    def _answer(self, event: Event) -> None:
+        scheduled = self.open.pop(event.task_id, None)
+        if isinstance(scheduled, SubOrchestrationInstanceCreated):
+            self.running.remove(scheduled.instance_id)
+            if isinstance(event, SubOrchestrationInstanceFailed) and _is_anothers(event.failure):
+                self.children.remove(scheduled.instance_id)
+        elif isinstance(event, EntityLockGranted):
+            for lock in self.locks:
+                lock.granted = lock.granted or lock.task_id == event.task_id
 
     def rewindings_before(self, task_id: int) -> int:
         """How often the instance had been rewound when this was scheduled. A number that a rewinding has freed is given
         to something else, and what was asked under it before is not about that."""
         return self._since.get(task_id, 0)
+
+
+def _is_anothers(failure: Mapping[str, Any]) -> bool:
+    """Whether a sub-orchestration was not started because somebody else's instance has its ID."""
+    return str(failure.get("type")).endswith(EXISTS)

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from .events import Event, EventType, HistoryEvent
+from .event_table import name_of, shown_fields
+from .events import Event, ExecutionStarted
 from .failures import FailureDetails
 from .messages import StartMessage
 from .record import FINISHED, InstanceRecord, RuntimeStatus
 from .waits import Wait, waits_of
 
 O_co = TypeVar("O_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEvent:
+    """An event of an instance's history as people see it: `event_type` as Durable Functions names it, the time in UTC with
+    milliseconds, the task's number (0 if it belongs to none), and the event's own fields by name.
+    """
+
+    event_type: str
+    timestamp: datetime
+    task_id: int = 0
+    fields: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @classmethod
+    def of(cls, event: Event) -> HistoryEvent:
+        """The public form of an event."""
+        return cls(name_of(event), _time(event.at_ms), event.task_id, shown_fields(event))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +78,7 @@ def status_of(
     are to be shown; `output` the result in the orchestration's own type, if it is known."""
     if first is None and events:
         first = events[0]
-    if first is not None and first.type is EventType.EXECUTION_STARTED:
-        given = first.fields[2]
-    else:
-        given = input
+    given = first.input if isinstance(first, ExecutionStarted) else input
     return OrchestrationStatus(
         record.name,
         instance_id,

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .events import Event, EventType
+from .event_table import ANSWERS
+from .events import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    Event,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+)
 from .ledger import Ledger
-
-_KINDS = {
-    EventType.TASK_SCHEDULED: "activity",
-    EventType.SUB_ORCHESTRATION_CREATED: "sub-orchestration",
-    EventType.TIMER_CREATED: "timer",
-    EventType.ENTITY_CALLED: "entity",
-    EventType.LOCK_REQUESTED: "lock",
-}
 
 
 AWAITED_LENGTH_MAX = 20
@@ -47,25 +47,26 @@ class Wait:
 
 def waits_of(events: Iterable[Event], awaited: Iterable[Sequence[Any]] = ()) -> list[Wait]:
     """What is open at the end of a history, in the order in which it was scheduled, and which external events are awaited."""
-    waits = [_wait(event) for event in Ledger(events).open.values() if event.type in _KINDS]
+    waits = [_wait(event) for event in Ledger(events).open.values()]
     return [*waits, *(Wait("event", name, _time(since_ms)) for name, since_ms in awaited)]
 
 
 def _wait(event: Event) -> Wait:
-    until: datetime | None = None
-    fields = event.fields
-    match event.type:
-        case EventType.TIMER_CREATED:
-            name, until = str(fields[1]), _time(fields[0])
-        case EventType.SUB_ORCHESTRATION_CREATED:
-            name = f"{fields[0]} ({fields[2]})"
-        case EventType.ENTITY_CALLED:
-            name = f"{fields[0]} {fields[1]}"
-        case EventType.LOCK_REQUESTED:
-            name = ", ".join(fields[1])
+    name, until = "", None
+    match event:
+        case TaskScheduled():
+            name = event.name
+        case TimerCreated():
+            name, until = event.purpose, _time(event.fire_at_ms)
+        case SubOrchestrationInstanceCreated():
+            name = f"{event.name} ({event.instance_id})"
+        case EntityOperationCalled():
+            name = f"{event.entity_id} {event.operation}"
+        case EntityLockRequested():
+            name = ", ".join(event.entity_ids)
         case _:
-            name = str(fields[0])
-    return Wait(_KINDS[event.type], name, _time(event.at_ms), until)
+            raise AssertionError(f"nothing waits for the answer to {event}")
+    return Wait(ANSWERS[type(event)].wait, name, _time(event.at_ms), until)
 
 
 def _time(instant_ms: int) -> datetime:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .events import ASKED, Event
+from .event_table import ASKED
+from .events import Event
 from .ledger import Ledger
 from .record import InstanceRecord, RuntimeStatus
 
@@ -35,7 +36,7 @@ def _of_the_ledger(history: Sequence[Event]) -> Iterator[str]:
     """What is open in a history is what its events leave open."""
     ledger = Ledger()
     for place, event in enumerate(history):
-        if event.type in ASKED and event.task_id not in ledger.open:
+        if type(event) in ASKED and event.task_id not in ledger.open:
             yield f"event {place} answers {event.task_id}, which was not asked, or is answered already"
         ledger.apply(event)
     if any(task_id != event.task_id for task_id, event in ledger.open.items()):

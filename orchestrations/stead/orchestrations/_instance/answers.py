@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from stead.entities.extending import Pending
-from stead.orchestrations._history.events import ANSWERS, Event, EventType
+from stead.orchestrations._history.event_table import ANSWERS, answer_to
+from stead.orchestrations._history.events import Event, EventRaised, TaskScheduled, TimerCreated, TimerFired
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key
 from stead.orchestrations._history.messages import Answer, decode_answer
@@ -56,40 +57,38 @@ def on_task(turn: Turn, pending: Pending) -> None:
         wake(turn)
     if turn.running:
         scheduled = turn.body.ledger.open.get(answer.task_id)
-    if scheduled is None or scheduled.type is EventType.TIMER_CREATED or not _is_of(turn, answer, scheduled):
+    if scheduled is None or isinstance(scheduled, TimerCreated) or not _is_of(turn, answer, scheduled):
         drop(turn, "an answer")
         return
-    answers = ANSWERS[scheduled.type]
-    kind = answers.success if answer.ok else answers.failure
+    event = answer_to(scheduled, turn.now_ms, answer.ok, answer.value)
     if record.finished:
         # What is called off can be asked for again, but not if it has answered before the instance was found to fail.
-        lasting = answers.lasting or (expected and scheduled.type is EventType.TASK_SCHEDULED)
-        late = None if kind is None or not lasting else Event(kind, turn.now_ms, answer.task_id, (answer.value,))
-        keep(turn, late, "an answer")
-    elif kind is None:
+        lasting = ANSWERS[type(scheduled)].lasting or (expected and isinstance(scheduled, TaskScheduled))
+        keep(turn, event if lasting else None, "an answer")
+    elif event is None:
         # A lock that cannot be had: one of the entities cannot be.
         end(turn, RuntimeStatus.FAILED, failure=FailureDetails.from_map(answer.value))
     else:
-        _answered(turn, answer.task_id, kind, () if kind is EventType.LOCK_GRANTED else (answer.value,))
+        _answered(turn, scheduled, event)
 
 
 def _is_of(turn: Turn, answer: Answer, scheduled: Event) -> bool:
     record = turn.record
     if answer.execution_id == record.execution_id:
         return True
-    if not ANSWERS[scheduled.type].lasting or answer.execution_id not in record.former:
+    if not ANSWERS[type(scheduled)].lasting or answer.execution_id not in record.former:
         return False
     return record.former.index(answer.execution_id) >= turn.body.ledger.rewindings_before(answer.task_id)
 
 
-def _answered(turn: Turn, task_id: int, kind: EventType, fields: tuple[Any, ...]) -> None:
-    if kind is EventType.TASK_COMPLETED or kind is EventType.TASK_FAILED:
-        turn.effects.drop_task(task_key(turn.target, turn.record.execution_id, task_id))
+def _answered(turn: Turn, scheduled: Event, event: Event) -> None:
+    if isinstance(scheduled, TaskScheduled):
+        turn.effects.drop_task(task_key(turn.target, turn.record.execution_id, event.task_id))
     execution = turn.body.execution
-    if execution is not None and not execution.accepts(task_id, kind):
+    if execution is not None and not execution.accepts(event):
         drop(turn, "an answer")
         return
-    happen(turn, Event(kind, turn.now_ms, task_id, fields))
+    happen(turn, event)
 
 
 def on_timer(turn: Turn, pending: Pending) -> None:
@@ -106,27 +105,32 @@ def on_timer(turn: Turn, pending: Pending) -> None:
         scheduled = turn.body.ledger.open.get(task_id)
     if not expected or execution_id != turn.record.execution_id:
         drop(turn, "a timer")
-    elif scheduled is None or scheduled.type is not EventType.TIMER_CREATED:
+    elif not isinstance(scheduled, TimerCreated):
         if task_id:
             drop(turn, "a timer")
     elif turn.running:
-        _answered(turn, task_id, EventType.TIMER_FIRED, (fire_at_ms,))
+        _answered(turn, scheduled, TimerFired(turn.now_ms, task_id, fire_at_ms))
     else:
-        keep(turn, Event(EventType.TIMER_FIRED, turn.now_ms, task_id, (fire_at_ms,)), "a timer")
+        keep(turn, TimerFired(turn.now_ms, task_id, fire_at_ms), "a timer")
 
 
 def on_event(turn: Turn, pending: Pending) -> None:
     """An external event."""
-    args = pending.message.args
-    if not 2 <= len(args) <= 3 or type(args[0]) is not str or (len(args) == 3 and type(args[1]) is not str):
+    args: Sequence[Any] = pending.message.args
+    if not 2 <= len(args) <= 3 or type(args[0]) is not str or (len(args) == 3 and not _is_text(args)):
         raise InvalidInput("event", "its arguments are not those of an event")
-    event = Event(EventType.EVENT_RAISED, turn.now_ms, 0, tuple(args))
+    event = EventRaised(turn.now_ms, 0, *args)
     if turn.running:
         wake(turn)
     if turn.running:
         happen(turn, event)
     else:
         keep(turn, event, "an external event")
+
+
+def _is_text(args: Sequence[Any]) -> bool:
+    """Whether the arguments of an external event are those of a client's text."""
+    return type(args[1]) is str and type(args[2]) is bool
 
 
 def on_go_on(turn: Turn, pending: Pending) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stead.orchestrations._execution.outcome import ContinuedAsNew
 from stead.orchestrations._history.data import event_fields
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import EventRaised, ExecutionStarted
 from stead.orchestrations._history.ids import first_execution_id, timer_id
 from stead.orchestrations._history.messages import TIMER, StartMessage
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus
@@ -25,22 +25,17 @@ def begin(turn: Turn, message: StartMessage, message_id: bytes) -> None:
     at_ms = message.at_ms if message.at_ms is not None and message.at_ms > turn.now_ms else None
     parent = message.parent
     tags = None if message.tags is None else dict(message.tags)
-    event = Event(
-        EventType.EXECUTION_STARTED,
+    event = ExecutionStarted(
         turn.now_ms,
         0,
-        (
-            *(
-                message.name,
-                version,
-                message.input,
-                execution_id,
-                None if parent is None else list(parent),
-                tags,
-                at_ms,
-            ),
-            *former_children(turn.body.ledger),
-        ),
+        message.name,
+        version,
+        message.input,
+        execution_id,
+        None if parent is None else list(parent),
+        tags,
+        at_ms,
+        *former_children(turn.body.ledger),
     )
     body = turn.body
     body.drop_code()
@@ -91,21 +86,18 @@ def continue_as_new(turn: Turn, outcome: ContinuedAsNew) -> None:
     record.awaited = []
     turn.begin_log()
     turn.log(
-        Event(
-            EventType.EXECUTION_STARTED,
+        ExecutionStarted(
             turn.now_ms,
             0,
-            (
-                record.name,
-                record.version,
-                outcome.input,
-                record.execution_id,
-                None if parent is None else list(parent),
-                record.tags,
-                None,
-                *former,
-            ),
+            record.name,
+            record.version,
+            outcome.input,
+            record.execution_id,
+            None if parent is None else list(parent),
+            record.tags,
+            None,
+            *former,
         )
     )
     for name, data in outcome.events:
-        turn.log(Event(EventType.EVENT_RAISED, turn.now_ms, 0, event_fields(name, data)))
+        turn.log(EventRaised(turn.now_ms, 0, *event_fields(name, data)))

@@ -1,6 +1,6 @@
 """The instances that an instance has started as sub-orchestrations, over all of its executions: their IDs, and what is done
 to all of them. An execution begins with an empty history; what is left of the children of those before it stands in the event
-that begins it (`EXECUTION_STARTED`, `EXECUTION_REWOUND`), so that nothing is done twice for it, and nothing forgotten.
+that begins it (`ExecutionStarted`, `ExecutionRewound`), so that nothing is done twice for it, and nothing forgotten.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ FORMER_CHILDREN_MAX = 1_000
 """Children of former executions that an instance remembers, the latest ones: the list is written at each beginning."""
 
 
-def former_children(ledger: Ledger, still: Ledger | None = None) -> tuple[Any, ...]:
-    """The fields of an event that says which children there were: all of them, and those that may still run. Nothing if
-    there were none. `still`: a ledger that knows of some of them by itself."""
+def former_children(ledger: Ledger, still: Ledger | None = None) -> tuple[list[str] | None, list[str] | None]:
+    """What an event says of the children that there were: all of them, and those that may still run. None if there were
+    none. `still`: a ledger that knows of some of them by itself."""
     known = frozenset[str]() if still is None else frozenset(still.children)
     every = [each for each in _distinct(ledger.children) if each not in known]
     running = [each for each in _distinct(ledger.running) if each not in known]
-    return (every[-FORMER_CHILDREN_MAX:], running[-FORMER_CHILDREN_MAX:]) if every else ()
+    return (every[-FORMER_CHILDREN_MAX:], running[-FORMER_CHILDREN_MAX:]) if every else (None, None)
 
 
 def terminate_children(turn: Turn, children: Iterable[str], reason: str) -> None:

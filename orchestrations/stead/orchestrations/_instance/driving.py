@@ -13,7 +13,7 @@ from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.external_events import Mailbox
 from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew, Failed
 from stead.orchestrations._history.errors import HistoryTooLong
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import Event, ExecutionStarted, FailureEvent, OrchestratorStarted
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.orchestrations._history.waits import AWAITED_LENGTH_MAX
@@ -21,7 +21,7 @@ from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 
 from .beginning import continue_as_new
 from .ending import MARGIN, end, fail
-from .issuing import ENVELOPE_BYTES, Refused, cancel, issue
+from .issuing import ENVELOPE_BYTES, cancel, issue
 from .turn import Turn
 
 logger = get_logger("stead.worker")
@@ -78,10 +78,10 @@ def _come_to_unseen(turn: Turn) -> tuple[list[Event], int]:
     if seen < len(history):
         oldest = history[seen]
         at_ms = oldest.at_ms
-        if oldest.type is EventType.EXECUTION_STARTED and len(oldest.fields) > 6:
-            at_ms = max(at_ms, oldest.fields[6] or 0)  # it was not to begin before
+        if isinstance(oldest, ExecutionStarted):
+            at_ms = max(at_ms, oldest.scheduled_ms or 0)
         if turn.now_ms - at_ms > LATE_MS:
-            late = Event(EventType.ORCHESTRATOR_STARTED, turn.now_ms, 0, (len(history) - seen,))
+            late = OrchestratorStarted(turn.now_ms, 0, len(history) - seen)
             turn.log(late)
             record.unseen += record.begun  # as long as the code has not come to the end: this may be left in the middle
             history.append(late)
@@ -209,15 +209,14 @@ def _carry_out(turn: Turn, action: Event) -> bool:
         return False
     turn.add(action, data)
     if refused is not None:
-        _refuse(turn, action, refused)
+        _refuse(turn, refused)
     return True
 
 
-def _refuse(turn: Turn, action: Event, refused: Refused) -> None:
+def _refuse(turn: Turn, refused: FailureEvent) -> None:
     """It cannot be carried out. The answer is logged at once; the code sees it when everything it wants is logged."""
-    event = Event(refused.answer, turn.now_ms, action.task_id, (refused.failure.as_map(),))
-    turn.log(event)
-    turn.body.to_feed.append((turn.record.history_length - 1, event))
+    turn.log(refused)
+    turn.body.to_feed.append((turn.record.history_length - 1, refused))
 
 
 def _take_custom_status(turn: Turn, value: object) -> bool:

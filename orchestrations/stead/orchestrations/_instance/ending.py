@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from stead.entities.extending import TaskAddress, encode_reply
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import ExecutionCompleted, ExecutionTerminated
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import timer_id
 from stead.orchestrations._history.messages import PURGE_DUE
@@ -43,7 +43,7 @@ def end(
     cancel_all(turn)
     if not record.begun and record.scheduled_ms is not None:
         turn.effects.cancel_timer(timer_id(turn.target, record.execution_id, 0))
-    turn.log(Event(EventType.EXECUTION_COMPLETED, turn.now_ms, 0, (STATUS_NUMBERS[status], output, details, ran_out)))
+    turn.log(ExecutionCompleted(turn.now_ms, 0, STATUS_NUMBERS[status], output, details, ran_out))
     record.status = status
     record.output = output
     record.failure = details
@@ -75,7 +75,7 @@ def fail(turn: Turn, error: BaseException) -> None:
 def terminate(turn: Turn, reason: str, *, recursive: bool) -> None:
     """End an instance from outside."""
     children = list(turn.body.ledger.running) if recursive else []
-    turn.log(Event(EventType.EXECUTION_TERMINATED, turn.now_ms, 0, (reason, recursive)))
+    turn.log(ExecutionTerminated(turn.now_ms, 0, reason, recursive))
     turn.record.reason = reason
     end(turn, RuntimeStatus.TERMINATED, output=reason)
     terminate_children(turn, children, reason)

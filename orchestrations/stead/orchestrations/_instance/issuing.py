@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from stead.entities.extending import LOCK, RELEASE, TaskAddress, encode_message, message_extras
 from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._history.errors import ActivityNotFound
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EntityUnlockSent,
+    Event,
+    EventSent,
+    FailureEvent,
+    OrchestrationInstanceStarted,
+    SubOrchestrationInstanceCreated,
+    TaskFailed,
+    TaskScheduled,
+    TimerCreated,
+)
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key, timer_id
 from stead.orchestrations._history.ledger import Lock
@@ -23,53 +35,38 @@ ENVELOPE_BYTES = 8_192
 where the code asked for it, so that the code could catch it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """It cannot be carried out: this is its answer."""
-
-    answer: EventType
-    failure: FailureDetails
-
-
-def issue(turn: Turn, event: Event, *, reuse: int = int(Reuse.FINISHED)) -> Refused | None:
-    """Bring about what a scheduled event says; what is returned says why that is not possible.
+def issue(turn: Turn, event: Event, *, reuse: int = int(Reuse.FINISHED)) -> FailureEvent | None:
+    """Bring about what a scheduled event says; what is returned is its answer, if that is not possible.
 
     `reuse`: what is done if a sub-orchestration's instance exists. Raises `PayloadTooLarge` and `InvalidInput`.
     """
-    match event.type:
-        case EventType.TASK_SCHEDULED:
+    match event:
+        case TaskScheduled():
             return _schedule_task(turn, event)
-        case EventType.TIMER_CREATED:
+        case TimerCreated():
             record = turn.record
-            fire_at_ms: int = event.fields[0]
-            args = [record.execution_id, event.task_id, fire_at_ms]
+            args = [record.execution_id, event.task_id, event.fire_at_ms]
             key = timer_id(turn.target, record.execution_id, event.task_id)
-            turn.effects.set_timer(key, fire_at_ms, turn.target, TIMER, args)
-        case EventType.SUB_ORCHESTRATION_CREATED:
-            name, version, instance_id, plain, tags, _ = event.fields
+            turn.effects.set_timer(key, event.fire_at_ms, turn.target, TIMER, args)
+        case SubOrchestrationInstanceCreated(name=name, version=version, input=plain, tags=tags):
             parent = _address(turn, event)
-            start(turn, instance_id, StartMessage(name, version, plain, turn.now_ms, None, tags, parent, reuse))
-        case EventType.ORCHESTRATION_STARTED:
-            name, version, instance_id, plain, at_ms, tags = event.fields
-            start(turn, instance_id, StartMessage(name, version, plain, turn.now_ms, at_ms, tags))
-        case EventType.EVENT_SENT:
-            instance_id, name, data = event.fields
-            send(turn, instance_id, EVENT, [name, data], message_extras(sender=turn.target))
-        case EventType.ENTITY_SIGNALED:
-            entity_id, operation, args, kwargs, due_ms, delay_ms = event.fields
+            start(turn, event.instance_id, StartMessage(name, version, plain, turn.now_ms, None, tags, parent, reuse))
+        case OrchestrationInstanceStarted(name=name, version=version, input=plain, tags=tags):
+            message = StartMessage(name, version, plain, turn.now_ms, event.start_at_ms, tags)
+            start(turn, event.instance_id, message)
+        case EventSent():
+            send(turn, event.instance_id, EVENT, [event.name, event.input], message_extras(sender=turn.target))
+        case EntityOperationSignaled(kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms):
             extras = message_extras(kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms, sender=turn.target)
-            send(turn, entity_id, operation, args, extras)
-        case EventType.ENTITY_CALLED:
-            entity_id, operation, args, kwargs, lock = event.fields
+            send(turn, event.entity_id, event.operation, event.args, extras)
+        case EntityOperationCalled(kwargs=kwargs, lock=lock):
             extras = message_extras(kwargs=kwargs, task=_address(turn, event), lock=lock, sender=turn.target)
-            send(turn, entity_id, operation, args, extras)
-        case EventType.LOCK_REQUESTED:
-            lock, targets = event.fields
+            send(turn, event.entity_id, event.operation, event.args, extras)
+        case EntityLockRequested(entity_ids=targets):
             extras = message_extras(task=_address(turn, event), sender=turn.target)
-            send(turn, targets[0], LOCK, [lock, list(targets), 0], extras)
-        case EventType.UNLOCK_SENT:
-            lock, targets, granted = event.fields
-            release(turn, Lock(lock, event.task_id, list(targets), granted))
+            send(turn, targets[0], LOCK, [event.lock, list(targets), 0], extras)
+        case EntityUnlockSent():
+            release(turn, Lock(event.lock, event.task_id, list(event.entity_ids), event.granted))
         case _:  # a patch
             pass
     return None
@@ -79,16 +76,15 @@ def _address(turn: Turn, event: Event) -> TaskAddress:
     return TaskAddress(turn.target, turn.record.execution_id, event.task_id)
 
 
-def _schedule_task(turn: Turn, event: Event) -> Refused | None:
-    name, args, kwargs, queue, tags, attempt = event.fields
-    canonical = name.lower()
+def _schedule_task(turn: Turn, event: TaskScheduled) -> FailureEvent | None:
+    queue, canonical = event.queue, event.name.lower()
     place = turn.surroundings.route(canonical, queue)
     if place == "unknown":
-        return Refused(EventType.TASK_FAILED, FailureDetails.of(ActivityNotFound(name)))
-    execution_id = turn.record.execution_id
-    payload = encode_task(canonical, args, kwargs, (turn.target, execution_id, event.task_id), attempt, queue, tags)
-    task_id = task_key(turn.target, execution_id, event.task_id)
-    turn.effects.schedule_task(turn.activation, Task(task_id, queue, place == "shared", payload))
+        failure = FailureDetails.of(ActivityNotFound(event.name))
+        return TaskFailed(turn.now_ms, event.task_id, failure.as_map())
+    address = turn.target, turn.record.execution_id, event.task_id
+    payload = encode_task(canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags)
+    turn.effects.schedule_task(turn.activation, Task(task_key(*address), queue, place == "shared", payload))
     return None
 
 
@@ -140,10 +136,10 @@ def cancel(turn: Turn, task_id: int) -> None:
     if event is None:
         return
     key = task_key(turn.target, turn.record.execution_id, task_id)
-    if event.type is EventType.TIMER_CREATED:
+    if isinstance(event, TimerCreated):
         del ledger.open[task_id]
         turn.effects.cancel_timer(key)
-    elif event.type is EventType.TASK_SCHEDULED:
+    elif isinstance(event, TaskScheduled):
         del ledger.open[task_id]
         turn.effects.drop_task(key)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, cast
 
 from stead.entities.extending import Blocked, Failure, Pending, UnknownEnvelope, held_reports
 from stead.orchestrations._history import messages as _messages
-from stead.orchestrations._history.events import decode_event, may_have_children
+from stead.orchestrations._history.event_codec import decode_event, may_have_children
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import decode_start
 from stead.orchestrations._history.record import RuntimeStatus, decode_record

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stead.entities.extending import Pending
-from stead.orchestrations._history.events import Event, EventType
+from stead.orchestrations._history.events import ExecutionResumed, ExecutionSuspended
 from stead.orchestrations._history.messages import RUNNING, UNKNOWN
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput
@@ -39,7 +39,7 @@ def on_suspend(turn: Turn, pending: Pending) -> None:
     """Let its code pause."""
     expected = turn.running
     reason = _reason(pending.message.args)
-    event = Event(EventType.EXECUTION_SUSPENDED, turn.now_ms, 0, (reason,))
+    event = ExecutionSuspended(turn.now_ms, 0, reason)
     if expected:
         wake(turn)
     if not expected or turn.record.status is RuntimeStatus.SUSPENDED:
@@ -60,7 +60,7 @@ def on_resume(turn: Turn, pending: Pending) -> None:
         drop(turn, "a resumption")
         return
     reason = _reason(pending.message.args)
-    event = Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (reason,))
+    event = ExecutionResumed(turn.now_ms, 0, reason)
     if record.begun:
         wake(turn)
         if not turn.running:

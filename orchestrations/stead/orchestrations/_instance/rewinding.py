@@ -18,9 +18,25 @@ Locks went with the failure. A section that was entered before the point is ente
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
-from stead.orchestrations._history.events import ENDS, FAILURES, SCHEDULED, Event, EventType, encode_event
+from stead.orchestrations._history.event_codec import encode_event
+from stead.orchestrations._history.event_table import ENDS, FROM_OUTSIDE, SCHEDULED
+from stead.orchestrations._history.events import (
+    EntityLockGranted,
+    EntityLockRequested,
+    EntityOperationCalled,
+    Event,
+    ExecutionCompleted,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionSuspended,
+    FailureEvent,
+    SubOrchestrationInstanceCreated,
+    TimerCreated,
+    TimerFired,
+)
 from stead.orchestrations._history.first_runs import seen_before
 from stead.orchestrations._history.ids import timer_id
 from stead.orchestrations._history.ledger import Ledger
@@ -31,15 +47,6 @@ from .children import former_children
 from .driving import happen, wake
 from .issuing import cancel, issue
 from .turn import Turn
-
-_FROM_OUTSIDE = frozenset(
-    {
-        EventType.EVENT_RAISED,
-        EventType.EXECUTION_SUSPENDED,
-        EventType.EXECUTION_RESUMED,
-        EventType.EXECUTION_REWOUND,
-    }
-)
 
 
 class Rewound(NamedTuple):
@@ -53,48 +60,42 @@ class Rewound(NamedTuple):
 
 def rewound(history: Sequence[Event], unseen: int = 0) -> Rewound:
     """What is left of the history of a failed instance. `unseen`: how many events before its end the code has not seen."""
-    end = max((at for at, event in enumerate(history) if event.type in ENDS), default=len(history))
-    failure = None
-    if end < len(history) and history[end].type is EventType.EXECUTION_COMPLETED:
-        failure = history[end].fields[2]
-    ran_out = _ran_out(history, end)
+    end = max((at for at, event in enumerate(history) if type(event) in ENDS), default=len(history))
+    last = history[end] if end < len(history) else None
+    failure = last.failure if isinstance(last, ExecutionCompleted) else None
+    ran_out = _ran_out(history[:end], last) if isinstance(last, ExecutionCompleted) else None
     timed_out = failure is not None and str(failure.get("type")).endswith("TimeoutError")
     if not timed_out and _named(history[:end], failure) is not None:
         ran_out = None  # another error is that of what failed, if it names it
     cut = _cut(history[:end], failure) if ran_out is None else ran_out
     cut = _before_sections(history, cut)
-    kept = [event for event in history[:cut] if event.type not in ENDS]
-    scheduled = {event.task_id for event in kept if event.type in SCHEDULED and event.task_id}
+    kept = [event for event in history[:cut] if type(event) not in ENDS]
+    scheduled = {event.task_id for event in kept if type(event) in SCHEDULED and event.task_id}
     failed: set[int] = set()
-    for event in history[cut:]:
-        kind = event.type
-        if kind in _FROM_OUTSIDE:
+    for at, event in enumerate(history[cut:], cut):
+        kind = type(event)
+        if kind in FROM_OUTSIDE:
             kept.append(event)
-        elif kind in SCHEDULED or kind in ENDS or event.task_id not in scheduled or kind is EventType.LOCK_GRANTED:
+        elif kind in SCHEDULED or kind in ENDS or event.task_id not in scheduled or kind is EntityLockGranted:
             continue
-        elif kind in FAILURES or (ran_out is not None and event == history[ran_out]):
+        elif isinstance(event, FailureEvent) or at == ran_out:
             failed.add(event.task_id)
         else:
             kept.append(event)
     return Rewound(kept, frozenset(failed), seen_before(history, cut, end - unseen))
 
 
-def _ran_out(history: Sequence[Event], end: int) -> int | None:
-    """Where the timer fired by which the instance failed, if it did by one."""
-    if end == len(history) or history[end].type is not EventType.EXECUTION_COMPLETED:
-        return None
-    _, _, failure, *rest = history[end].fields
-    if rest:
-        number = rest[0]
-    else:  # of an older worker: as it looks
-        own = {
-            event.task_id for event in history[:end] if event.type is EventType.TIMER_CREATED and not event.fields[1]
-        }
-        fired = [event.task_id for event in history[:end] if event.type is EventType.TIMER_FIRED]
-        timed_out = failure is not None and failure.get("type") == "TimeoutError"
+def _ran_out(events: Sequence[Event], end: ExecutionCompleted) -> int | None:
+    """Where the timer fired by which the instance failed, if it did by one. `events`: those before the end."""
+    number = end.ran_out
+    if number is None:  # of an older worker: as it looks
+        own = {event.task_id for event in events if isinstance(event, TimerCreated) and not event.purpose}
+        fired = [event.task_id for event in events if isinstance(event, TimerFired)]
+        timed_out = end.failure is not None and end.failure.get("type") == "TimeoutError"
         number = next((task_id for task_id in reversed(fired) if timed_out and task_id in own), 0)
-    for at in range(end - 1, -1, -1):
-        if number and history[at].type is EventType.TIMER_FIRED and history[at].task_id == number:
+    for at in range(len(events) - 1, -1, -1):
+        event = events[at]
+        if number and isinstance(event, TimerFired) and event.task_id == number:
             return at
     return None
 
@@ -102,17 +103,16 @@ def _ran_out(history: Sequence[Event], end: int) -> int | None:
 def _set_anew(event: Event, failed: frozenset[int], open_: frozenset[int], ended_ms: int, now_ms: int) -> Event:
     """A timer of a history that is rewound. One that ran out gets all of its time again, and one that came due while the
     instance lay failed what it had left: else the instance would fail again at once."""
-    if event.type is not EventType.TIMER_CREATED or event.task_id not in open_:
+    if not isinstance(event, TimerCreated) or event.task_id not in open_:
         return event
-    fire_at_ms, purpose = event.fields[:2]
-    asked_ms = event.fields[2] if len(event.fields) > 2 else fire_at_ms
+    asked_ms = event.fire_at_ms if event.asked_ms is None else event.asked_ms
     if event.task_id in failed:
         left_ms = asked_ms - event.at_ms
-    elif fire_at_ms <= now_ms:
-        left_ms = fire_at_ms - ended_ms
+    elif event.fire_at_ms <= now_ms:
+        left_ms = event.fire_at_ms - ended_ms
     else:
         return event
-    return event._replace(fields=(now_ms + max(0, left_ms), purpose, asked_ms))
+    return replace(event, fire_at_ms=now_ms + max(0, left_ms), asked_ms=asked_ms)
 
 
 def _cut(events: Sequence[Event], failure: dict[str, Any] | None) -> int:
@@ -121,16 +121,16 @@ def _cut(events: Sequence[Event], failure: dict[str, Any] | None) -> int:
     at = len(events) if named is None else named
     if named is None:
         for index in range(len(events) - 1, -1, -1):
-            if events[index].type in SCHEDULED:
+            if type(events[index]) in SCHEDULED:
                 break
-            if events[index].type in FAILURES:
+            if isinstance(events[index], FailureEvent):
                 at = index
                 break
     # Others that failed at about the same time go with it, as long as nothing the code did since is lost by that.
     for index in range(at - 1, -1, -1):
-        if at == len(events) or events[index].type in SCHEDULED:
+        if at == len(events) or type(events[index]) in SCHEDULED:
             break
-        if events[index].type in FAILURES:
+        if isinstance(events[index], FailureEvent):
             at = index
     return at
 
@@ -140,7 +140,7 @@ def _named(events: Sequence[Event], failure: dict[str, Any] | None) -> int | Non
     causes = set(_causes(failure))
     for index in range(len(events) - 1, -1, -1):
         event = events[index]
-        if event.type in FAILURES and _is_among(event.fields[0], causes):
+        if isinstance(event, FailureEvent) and _is_among(event.failure, causes):
             return index
     return None
 
@@ -171,7 +171,7 @@ def _before_sections(history: Sequence[Event], cut: int) -> int:
         grants = [
             at
             for at, event in enumerate(history[:cut])
-            if event.type is EventType.LOCK_GRANTED and any(lock.task_id == event.task_id for lock in held)
+            if isinstance(event, EntityLockGranted) and any(lock.task_id == event.task_id for lock in held)
         ]
         if not grants:
             return cut
@@ -197,9 +197,9 @@ def rewind(turn: Turn, reason: str) -> None:
     for event in events:
         turn.add(event, encode_event(event))
     former = former_children(before, body.ledger)
-    turn.log(Event(EventType.EXECUTION_REWOUND, turn.now_ms, 0, (reason, record.execution_id, *former)))
+    turn.log(ExecutionRewound(turn.now_ms, 0, reason, record.execution_id, *former))
     if _suspended(events):
-        turn.log(Event(EventType.EXECUTION_RESUMED, turn.now_ms, 0, (reason,)))
+        turn.log(ExecutionResumed(turn.now_ms, 0, reason))
     record.begun = True
     record.unseen = record.history_length - seen
     for event in list(body.ledger.open.values()):
@@ -222,20 +222,20 @@ def _call_off_again(turn: Turn) -> None:
 
 def _again(turn: Turn, event: Event, failed: bool) -> None:
     """What was open has to be brought about again; but calls and sub-orchestrations that have not failed still run."""
-    if event.type in (EventType.SUB_ORCHESTRATION_CREATED, EventType.ENTITY_CALLED) and not failed:
+    if isinstance(event, (SubOrchestrationInstanceCreated, EntityOperationCalled)) and not failed:
         return
-    if event.type is EventType.LOCK_REQUESTED and all(lock.task_id != event.task_id for lock in turn.body.ledger.locks):
+    if isinstance(event, EntityLockRequested) and all(lock.task_id != event.task_id for lock in turn.body.ledger.locks):
         return  # it was given up: nobody would release what it locks
     refused = issue(turn, event, reuse=REUSE_REWIND)
     if refused is not None:
-        happen(turn, Event(refused.answer, turn.now_ms, event.task_id, (refused.failure.as_map(),)))
+        happen(turn, refused)
 
 
 def _suspended(events: Sequence[Event]) -> bool:
     suspended = False
     for event in events:
-        if event.type is EventType.EXECUTION_SUSPENDED:
+        if isinstance(event, ExecutionSuspended):
             suspended = True
-        elif event.type is EventType.EXECUTION_RESUMED:
+        elif isinstance(event, ExecutionResumed):
             suspended = False
     return suspended

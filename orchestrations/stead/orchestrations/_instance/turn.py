@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from stead.orchestrations._history.events import Event, decode_event, encode_event
+from stead.orchestrations._history.event_codec import decode_event, encode_event
+from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.ledger import Ledger
 from stead.orchestrations._history.record import InstanceRecord, encode_record
 from stead.transport import Settings

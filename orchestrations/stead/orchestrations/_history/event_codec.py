@@ -1,0 +1,69 @@
+"""Events as they look in the store: an event is one element of the instance's log, `[number, at_ms, task_id, *fields]` in
+msgpack. What the numbers and fields are: `event_table`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from stead.transport import InvalidInput, pack_envelope, unpack
+
+from .event_table import BY_NUMBER, FORM_OF, HEAD, Form, stored_values
+from .events import Event, ExecutionRewound, ExecutionStarted, SubOrchestrationInstanceCreated
+
+_HEAD: Final = len(HEAD)
+
+
+def encode_event(event: Event) -> bytes:
+    """The bytes of an event in the log. Raises `InvalidInput` if one of its values cannot be stored."""
+    return pack_envelope(stored_values(event))
+
+
+def event_with(event: Event, fields: bytes) -> bytes:
+    """`encode_event`, where the fields (of which there are at most 12) have been packed already, as a list: in msgpack that is
+    a byte that says how many there are, and then one after the other."""
+    head = pack_envelope((FORM_OF[type(event)].number, event.at_ms, event.task_id))
+    return b"%c%b%b" % (fields[0] + _HEAD, head[1:], fields[1:])
+
+
+def decode_event(data: bytes) -> Event:
+    """The event of its bytes. Raises `InvalidInput` for what is none, or was written by a newer stead."""
+    parts: list[Any] = unpack(data)
+    is_list = type(parts) is list  # pyright: ignore[reportUnnecessaryComparison]
+    if not is_list or len(parts) < _HEAD:
+        raise InvalidInput("history", "an entry of it is no event")
+    number, at_ms, task_id = parts[:_HEAD]
+    if type(number) is not int or type(at_ms) is not int or type(task_id) is not int:
+        raise InvalidInput("history", "an entry of it is no event")
+    form = BY_NUMBER.get(number)
+    if form is None:
+        raise InvalidInput(
+            "history", f"event type {number!r} is not known to this version of stead, which has to be updated here"
+        )
+    del parts[0]
+    length = len(parts) - (_HEAD - 1)
+    if not form.least <= length <= len(form.names):
+        if length < form.least:
+            raise _short(form, length)
+        del parts[len(form.names) + _HEAD - 1 :]  # of a newer stead: what it has added is of no meaning here
+    return form.cls(*parts)
+
+
+def _short(form: Form, length: int) -> InvalidInput:
+    if form.cls is ExecutionStarted:
+        return InvalidInput("history", "its beginning is not one of an execution")
+    return InvalidInput("history", f"an entry of it, {form.cls.__name__}, lacks `{form.names[length]}`: it is damaged")
+
+
+# The first byte of a beginning that tells of the children of those before it: an array of all its fields.
+_WITH_CHILDREN = {
+    form.number: 0x90 + _HEAD + len(form.names)
+    for form in map(FORM_OF.__getitem__, (ExecutionStarted, ExecutionRewound))
+}
+_CHILD = FORM_OF[SubOrchestrationInstanceCreated].number
+
+
+def may_have_children(log: Iterable[bytes]) -> bool:
+    """Whether a history may hold sub-orchestrations, without decoding it: told from the second byte of an event, its type's
+    number; and what it says of those before it from the length of the array that the event is, in the first byte."""
+    return any(data[1] == _CHILD or (data[1] in _WITH_CHILDREN and data[0] >= _WITH_CHILDREN[data[1]]) for data in log)
