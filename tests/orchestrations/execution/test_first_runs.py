@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -246,7 +247,7 @@ def test_a_record_of_before_has_seen_everything() -> None:
     hub.run()
     data = hub.states["one"]
     before = data[:1] + pack(unpack(data[1:])[:19])
-    assert decode_record(before) == hub.record()
+    assert decode_record(before) == replace(hub.record(), awaited=[])  # which came later still
     record = hub.record()
     record.unseen = 7
     assert decode_record(encode_record(record)).unseen == 7

@@ -22,7 +22,6 @@ from .events import (
 )
 from .ledger import Ledger
 
-
 AWAITED_LENGTH_MAX = 20
 """Of so many external events that it waits for a record keeps the names: it is rewritten with every turn."""
 
