@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from .events import (
@@ -83,12 +84,11 @@ _RENAMED = {"start_at_ms": "at_ms", "asked_ms": "asked"}
 
 def _form(number: int, cls: type[Event], answers: Answers | None = None, *, later: int = 0) -> Form:
     fields = dataclasses.fields(cls)
-    # Written out, as `dataclasses` does it: every event that is logged is read by it, and `attrgetter` takes twice as long.
-    read = ", ".join(f"event.{field.name}" for field in fields)
-    values = eval(f"lambda event: ({number}, {read})")  # noqa: S307 - the names are those of the class
     own = fields[len(HEAD) - 1 :]
     names = tuple(_RENAMED.get(field.name, field.name) for field in own)
     least = sum(field.default is dataclasses.MISSING for field in own)
+    cls.number = number
+    values = attrgetter("number", *(field.name for field in fields))
     return Form(number, cls, answers, names, least, len(own) - later, values)
 
 
@@ -167,8 +167,10 @@ def stored_values(event: Event) -> tuple[Any, ...]:
     """What is stored of an event: number, time, task ID, its own fields."""
     form = FORM_OF[type(event)]
     values = form.values(event)
-    if values[-1] is not None:
-        return values
+    return values if values[-1] is not None else _without_later(form, values)
+
+
+def _without_later(form: Form, values: tuple[Any, ...]) -> tuple[Any, ...]:
     end = len(values)
     while values[end - 1] is None and end > len(HEAD) + form.written:
         end -= 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from typing_extensions import dataclass_transform
 
@@ -31,6 +31,8 @@ def _event(cls: type[C]) -> type[C]:
 class Event:
     """What all events say. Times are milliseconds since the epoch."""
 
+    number: ClassVar[int]
+    """What stands for the class in a log: given to it by `event_table`."""
     at_ms: int
     task_id: int
 
