@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -27,7 +26,7 @@ from stead.orchestrations import (
     make_activity,
     make_orchestration,
 )
-from stead.transport import InvalidInput, Settings
+from stead.transport import Settings, check_hub_name
 
 E = TypeVar("E", bound=Entity)
 F = TypeVar("F", bound=Callable[[EntityContext], object])
@@ -35,8 +34,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 I = TypeVar("I")  # noqa: E741 - it is the input
 O = TypeVar("O")  # noqa: E741 - it is the output
-
-_HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,44}")
 
 
 class App:
@@ -50,10 +47,7 @@ class App:
 
     def __init__(self, name: str, *, settings: Settings | None = None) -> None:
         """`name`: a letter, then letters, digits and "-"; 3 to 45 characters. Without `settings` the environment's."""
-        if not _HUB_NAME.fullmatch(str(name)):
-            raise InvalidInput(
-                f"app name {name!r}", 'a task hub\'s name is a letter, then letters, digits and "-"; 3 to 45 characters'
-            )
+        check_hub_name(name, "app")
         self.name = name
         self.settings = settings_from_environment() if settings is None else settings
         self.registry = Registry()

@@ -27,12 +27,10 @@ from __future__ import annotations
 
 from stead.entities._client.bulk import (
     BulkEncoder,
+    BulkProducer,
     BulkRoute,
-    buffer_length,
     claim_number,
     known_operation,
-    sender_of,
-    short_source,
 )
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
 from stead.entities._definition.addressing import Call, resolve
@@ -88,6 +86,7 @@ __all__ = [
     "Blocked",
     "Board",
     "BulkEncoder",
+    "BulkProducer",
     "BulkRoute",
     "Call",
     "ClientText",
@@ -116,7 +115,6 @@ __all__ = [
     "Turns",
     "UnknownEnvelope",
     "Value",
-    "buffer_length",
     "canonical_name",
     "check_instance_id",
     "check_key",
@@ -142,8 +140,6 @@ __all__ = [
     "names_in",
     "reader_of_text",
     "resolve",
-    "sender_of",
-    "short_source",
     "signature_of",
     "take_page",
     "takes_anything",

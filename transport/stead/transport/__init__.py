@@ -33,6 +33,7 @@ from stead.transport._contract.errors import (
     TornCommit,
 )
 from stead.transport._contract.home import HomeLoop, WrongEventLoop
+from stead.transport._contract.layout import check_hub_name
 from stead.transport._contract.left_out import UNREADABLE, LeftOut
 from stead.transport._contract.records import (
     Acquired,
@@ -130,6 +131,7 @@ __all__ = [
     "Verdict",
     "WorkerView",
     "WrongEventLoop",
+    "check_hub_name",
     "deep_one",
     "end_task",
     "get_logger",

@@ -15,10 +15,13 @@ from stead.entities._message.envelope import message_extras
 from stead.entities._message.errors import UnknownOperation
 from stead.entities._message.ids import EntityId, canonical_name, check_key
 from stead.transport import (
+    AcknowledgedLost,
     BacklogFull,
     Batch,
     Sender,
+    Settings,
     SourceSuperseded,
+    Store,
     StoreUnavailable,
     Tries,
     Verdict,
@@ -27,7 +30,7 @@ from stead.transport import (
 
 from .client import EntityClient
 from .outgoing import Outgoing
-from .producer import Producer, SourceProducer, check_source
+from .producer import BaseProducer, check_source
 
 # Pairs of an entity's name and an operation's that are remembered.
 ROUTES_MAX = 10_000
@@ -70,13 +73,18 @@ class BulkEncoder:
         self._client = client
         self._routes: dict[tuple[str, str], BulkRoute] = {}
 
+    @property
+    def buffer_length(self) -> int:
+        """How many signals a producer of this client takes before it waits for the store."""
+        return _insides(self._client).settings.producer_buffer_length_max
+
     def known(self, entity: str, operation: str) -> BulkRoute | None:
         """The way of a signal like one that was looked up before."""
         return self._routes.get((entity, operation))
 
     async def find(self, entity: str, operation: str) -> BulkRoute:
         """Look an operation up. Raises `UnknownEntity`, `UnknownOperation`, `InvalidInput`, `StoreUnavailable`."""
-        outgoing = self._client._outgoing  # pyright: ignore[reportPrivateUsage] - of the same package
+        outgoing = _insides(self._client).outgoing
         canonical = canonical_name(entity)
         kind = outgoing.registry.get(canonical)
         if kind is None:
@@ -94,32 +102,79 @@ class BulkEncoder:
 
 def known_operation(client: EntityClient, entity_id: EntityId, operation: str) -> Operation | None:
     """An operation of an entity, if this program knows both."""
-    kind = client._outgoing.registry.get(entity_id.canonical_name)  # pyright: ignore[reportPrivateUsage] - of the same package
+    kind = _insides(client).outgoing.registry.get(entity_id.canonical_name)
     try:
         return None if kind is None else kind.operation(operation)
     except UnknownOperation:
         return None
 
 
-def sender_of(producer: Producer | SourceProducer) -> Sender:
-    """What sends a producer's messages."""
-    return producer._sender  # pyright: ignore[reportPrivateUsage] - of the same package
+class BulkProducer(BaseProducer):
+    """Sends what routes have encoded, and tells how far it got. Once an error has come, nothing of it may be put any more.
+
+    `accepted`: how many are in the store. `held`: the store has no room for some, which are tried again.
+    """
+
+    def __init__(self, client: EntityClient, source: str | None = None, *, short: bool = False) -> None:
+        """`source`: what it is the producer of; `short`: one that is remembered as long as a client's session only."""
+        inside = _insides(client)
+        client._check_open()  # pyright: ignore[reportPrivateUsage]
+        settings = inside.settings
+        if short:
+            settings = settings.model_copy(update={"source_keep_ms": settings.session_keep_ms})
+        sender = Sender(inside.store, settings, None if source is None else check_source(source), patient=True)
+        super().__init__(inside.outgoing, sender, inside.producers.discard)
+        inside.producers.add(self)
+
+    @property
+    def accepted(self) -> int:
+        return self._sender.accepted
+
+    @property
+    def held(self) -> bool:
+        return self._sender.held
+
+    def put(self, partition: int, payload: bytes) -> None:
+        """Take a signal. Whoever has put many awaits `room`."""
+        self._sender.put(partition, payload)
+
+    def put_once(self, partition: int, sequence: int, payload: bytes) -> bool:
+        """Take a source's signal unless it is an old one. The partition must have been opened."""
+        return self._sender.put_once(partition, sequence, payload)
+
+    async def open(self, partition: int) -> None:
+        """Become the source's producer for a partition, unless it is. Raises `SourceSuperseded`, `StoreUnavailable`."""
+        if not self._sender.is_open(partition):
+            await self._sender.open(partition)
+
+    async def room(self) -> None:
+        """Wait while the buffer is full; raises what has gone wrong meanwhile."""
+        await self._sender.room()
+
+    async def withdraw(self) -> None:
+        """Let nothing more be written, as soon as there is an answer to what is under way."""
+        await self._sender.withdraw()
+
+    @property
+    def left(self) -> dict[int, int]:
+        """By partition how many of the last signals put are not in the store, as far as is known."""
+        return self._sender.left
+
+    def take_losses(self) -> AcknowledgedLost | None:
+        """What the server has lost, as far as nobody was told: now somebody is."""
+        return self._sender.losses.take()
 
 
-def buffer_length(client: EntityClient) -> int:
-    """How many messages a producer of this client takes before it waits for the store."""
-    return client._settings.producer_buffer_length_max  # pyright: ignore[reportPrivateUsage] - of the same package
+class _Insides(NamedTuple):
+    store: Store
+    settings: Settings
+    outgoing: Outgoing
+    producers: set[BaseProducer]
 
 
-def short_source(client: EntityClient, source: str) -> SourceProducer:
-    """A producer of a source that is remembered as long as a client's session, not as long as a source."""
-    settings = client._settings  # pyright: ignore[reportPrivateUsage] - of the same package
-    short = settings.model_copy(update={"source_keep_ms": settings.session_keep_ms})
-    producers = client._producers  # pyright: ignore[reportPrivateUsage]
-    sender = Sender(client._store, short, check_source(source))  # pyright: ignore[reportPrivateUsage]
-    producer = SourceProducer(client._outgoing, sender, producers.discard)  # pyright: ignore[reportPrivateUsage]
-    producers.add(producer)
-    return producer
+def _insides(client: EntityClient) -> _Insides:
+    """What a client is made of, for this module, which is the client's other half."""
+    return _Insides(client._store, client._settings, client._outgoing, client._producers)  # pyright: ignore[reportPrivateUsage]
 
 
 async def claim_number(client: EntityClient, source: str, number: int) -> int:
@@ -128,8 +183,8 @@ async def claim_number(client: EntityClient, source: str, number: int) -> int:
     Kept as long as a client's session after its last use. Raises `SourceSuperseded` if another one does the same at the
     same time, `StoreUnavailable`, and `InvalidInput` for what is no name.
     """
-    store, settings = client._store, client._settings  # pyright: ignore[reportPrivateUsage] - of the same package
-    partition = client._outgoing.partition(check_source(source))  # pyright: ignore[reportPrivateUsage]
+    store, settings, outgoing, _ = _insides(client)
+    partition = outgoing.partition(check_source(source))
     incarnation = store.clock.now_ms()
     keep_ms = settings.session_keep_ms
     tries = Tries(store.clock, settings, writes=True)

@@ -40,7 +40,7 @@ from .calls import Calls, PendingCall
 from .listing import PAGE_READ_LENGTH, EntityStatus, Page, entity_status, take_page
 from .no_answer import NoAnswer
 from .outgoing import Outgoing
-from .producer import Producer, SourceProducer, check_source
+from .producer import BaseProducer, Producer, SourceProducer, check_source
 
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")
@@ -64,7 +64,7 @@ class EntityClient:
         self._outgoing = Outgoing(store, registry, settings)
         self._sender = Sender(store, settings)
         self._calls = Calls(store, settings)
-        self._producers: set[Producer | SourceProducer] = set()
+        self._producers: set[BaseProducer] = set()
         self._closed = False
         self._home = HomeLoop("this client")
         self._no_answer = NoAnswer(store, settings)

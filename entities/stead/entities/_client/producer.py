@@ -43,8 +43,8 @@ class Route(NamedTuple):
     operation: Operation | None
 
 
-class _Producer:
-    """What both kinds of producer have in common."""
+class BaseProducer:
+    """What all kinds of producers have in common."""
 
     def __init__(self, outgoing: Outgoing, sender: Sender, closed: Callable[[Any], None]) -> None:
         self._outgoing = outgoing
@@ -146,7 +146,7 @@ class _Producer:
         await self._sender.room()
 
 
-class Producer(_Producer):
+class Producer(BaseProducer):
     """Sends signals in order, pipelined: `async with client.producer() as producer`."""
 
     @overload
@@ -186,7 +186,7 @@ class Producer(_Producer):
             await self._breathe()
 
 
-class SourceProducer(_Producer):
+class SourceProducer(BaseProducer):
     """Sends the signals of an at-least-once source, each accepted once: `async with client.producer(source="…")`."""
 
     @overload

@@ -22,12 +22,11 @@ from weakref import WeakKeyDictionary
 
 import pydantic_core
 
-from stead.entities import Producer, SourceProducer
-from stead.entities.extending import BulkEncoder, BulkRoute, buffer_length, instant_in_ms, sender_of
+from stead.entities.extending import BulkEncoder, BulkProducer, BulkRoute, instant_in_ms
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import parse_instant
 from stead.orchestrations import OrchestrationClient
-from stead.transport import AcknowledgedLost, HubMismatch, InvalidInput, Sender, SteadError, StoreUnavailable
+from stead.transport import AcknowledgedLost, HubMismatch, InvalidInput, SteadError, StoreUnavailable
 
 STEP_LENGTH = 256
 """Lines between two looks at the buffer, and two chances for everybody else in the process."""
@@ -48,7 +47,7 @@ _MEMBERS = frozenset({"entity", "key", "operation", "args", "kwargs", "after_ms"
 _PLAIN = frozenset({"entity", "key", "operation", "args"})
 
 # Producers that no request uses now. They belong to their clients, which close them.
-_idle: WeakKeyDictionary[OrchestrationClient, list[Producer]] = WeakKeyDictionary()
+_idle: WeakKeyDictionary[OrchestrationClient, list[BulkProducer]] = WeakKeyDictionary()
 
 
 class HubFull(Exception):
@@ -58,7 +57,7 @@ class HubFull(Exception):
 class _Once(NamedTuple):
     """A signal of a source, ready to be put."""
 
-    sender: Sender
+    producer: BulkProducer
     partition: int
     sequence: int
     payload: bytes
@@ -67,20 +66,18 @@ class _Once(NamedTuple):
 class Ingestion:
     """One bulk request."""
 
-    def __init__(self, hub: Hub, keyed: SourceProducer | None = None) -> None:
+    def __init__(self, hub: Hub, keyed: BulkProducer | None = None) -> None:
         """`keyed`: the producer of the source that stands for the request's Idempotency-Key."""
         self._client = hub.client
         self._limit_bytes = hub.settings.line_bytes_max
         self._encoder = BulkEncoder(hub.client)
         self._unknown: dict[tuple[str, str], str] = {}
         self._keyed = keyed
-        self._plain: Producer | None = None
-        self._sender: Sender | None = None  # that producer's
+        self._plain: BulkProducer | None = None
         self._plain_base = 0  # what the producer's earlier requests have sent
-        self._sources: dict[str, SourceProducer] = {}
-        self._recent: deque[tuple[int, int]] = deque(
-            maxlen=buffer_length(hub.client) + 2 * STEP_LENGTH
-        )  # (line, partition): of plain ones
+        self._sources: dict[str, BulkProducer] = {}
+        self._recent: deque[tuple[int, int]] = deque(maxlen=self._encoder.buffer_length + 2 * STEP_LENGTH)
+        # (line, partition): of plain ones
         self.line = 0
         self.duplicates = 0
         self.refused: list[dict[str, Any]] = []
@@ -109,8 +106,8 @@ class Ingestion:
                         self._refuse(str(error))
             if once:
                 await self._put_once(once)
-            for sender in self._senders():
-                await self._wait(sender, sender.room())
+            for producer in self._producers():
+                await self._wait(producer, producer.room())
             await asyncio.sleep(0)
 
     def _read(self, line: bytes, once: list[_Once]) -> tuple[str, str] | None:
@@ -134,7 +131,7 @@ class Ingestion:
         args: list[Any] = given  # pyright: ignore[reportUnknownVariableType] - of whatever is JSON
         if signal.keys() <= _PLAIN and self._keyed is None:
             partition, payload = route.encode(key, args)
-            (self._sender or self._plain_sender()).put(partition, payload)
+            (self._plain or self._plain_producer()).put(partition, payload)
             self._recent.append((self.line, partition))
             return None
         self._read_rest(signal, route, key, args, once)
@@ -161,11 +158,11 @@ class Ingestion:
             key, args, cast("dict[str, Any] | None", kwargs), delay_ms=delay_ms, due_ms=due_ms
         )
         if source is not None:
-            once.append(_Once(self._source_sender(source), partition, cast("int", sequence), payload))
+            once.append(_Once(self._source_producer(source), partition, cast("int", sequence), payload))
         elif self._keyed is not None:
-            once.append(_Once(sender_of(self._keyed), partition, self.line, payload))
+            once.append(_Once(self._keyed, partition, self.line, payload))
         else:
-            self._plain_sender().put(partition, payload)
+            self._plain_producer().put(partition, payload)
             self._recent.append((self.line, partition))
 
     async def _meet(self, entity: str, operation: str) -> None:
@@ -187,50 +184,45 @@ class Ingestion:
     # -- sending -------------------------------------------------------------------------------------------------------
 
     async def _put_once(self, once: Iterable[_Once]) -> None:
-        closed = {(item.sender, item.partition) for item in once if not item.sender.is_open(item.partition)}
-        if closed:
-            await asyncio.gather(*(sender.open(partition) for sender, partition in closed))
+        where = {(item.producer, item.partition) for item in once}
+        await asyncio.gather(*(producer.open(partition) for producer, partition in where))
         for item in once:
-            if not item.sender.put_once(item.partition, item.sequence, item.payload):
+            if not item.producer.put_once(item.partition, item.sequence, item.payload):
                 self.duplicates += 1
 
-    def _plain_sender(self) -> Sender:
-        if self._plain is None or self._sender is None:
+    def _plain_producer(self) -> BulkProducer:
+        if self._plain is None:
             idle = _idle.get(self._client)
-            self._plain = idle.pop() if idle else self._client.producer()
-            self._sender = sender_of(self._plain)
-            self._plain_base = self._sender.accepted
-        return self._sender
+            self._plain = idle.pop() if idle else BulkProducer(self._client)
+            self._plain_base = self._plain.accepted
+        return self._plain
 
-    def _source_sender(self, source: str) -> Sender:
+    def _source_producer(self, source: str) -> BulkProducer:
         producer = self._sources.get(source)
         if producer is None:
             if len(self._sources) >= SOURCES_MAX:
                 raise ValueError(f"a request has at most {SOURCES_MAX} sources")
-            producer = self._sources[source] = self._client.producer(source=source)
-        return sender_of(producer)
+            producer = self._sources[source] = BulkProducer(self._client, source)
+        return producer
 
-    def _producers(self) -> list[Producer | SourceProducer]:
-        found: list[Producer | SourceProducer] = [*self._sources.values()]
+    def _producers(self) -> list[BulkProducer]:
+        found = [*self._sources.values()]
         if self._plain is not None:
             found.append(self._plain)
         if self._keyed is not None:
             found.append(self._keyed)
         return found
 
-    def _senders(self) -> list[Sender]:
-        return [sender_of(producer) for producer in self._producers()]
-
-    async def _wait(self, sender: Sender, waiting: Coroutine[Any, Any, None]) -> None:
+    async def _wait(self, producer: BulkProducer, waiting: Coroutine[Any, Any, None]) -> None:
         """Wait for room, or until all is written, for as long as the hub takes something."""
         task = asyncio.ensure_future(waiting)
         try:
             while True:
-                before = sender.accepted
+                before = producer.accepted
                 if (await asyncio.wait((task,), timeout=FULL_WAIT_S))[0]:
                     task.result()
                     return
-                if sender.held and sender.accepted == before:
+                if producer.held and producer.accepted == before:
                     raise HubFull
         finally:
             task.cancel()
@@ -239,12 +231,12 @@ class Ingestion:
 
     async def finish(self) -> None:
         """Wait until everything is durable. Raises `HubFull`, and what kept messages from being written."""
-        for sender in self._senders():
-            await self._wait(sender, sender.flush())
+        for producer in self._producers():
+            await self._wait(producer, producer.flush())
 
     def losses(self, error: Exception) -> AcknowledgedLost | None:
         """All that is known to be lost, of whatever producer of this request, when it ends with an error."""
-        found = [lost for sender in self._senders() if (lost := sender.losses.take()) is not None]
+        found = [lost for producer in self._producers() if (lost := producer.take_losses()) is not None]
         if isinstance(error, AcknowledgedLost):
             found.insert(0, error)
         return reduce(AcknowledgedLost.besides, found) if found else None
@@ -256,10 +248,10 @@ class Ingestion:
         """
         try:
             async with asyncio.timeout(WITHDRAW_WAIT_S):
-                await asyncio.gather(*(sender.withdraw() for sender in self._senders()))
+                await asyncio.gather(*(producer.withdraw() for producer in self._producers()))
         except TimeoutError:
             pass  # the store does not answer: what it may still take counts as not accepted
-        return self._ranges({} if self._sender is None else self._sender.left)
+        return self._ranges({} if self._plain is None else self._plain.left)
 
     def _ranges(self, left: dict[int, int]) -> list[list[int]]:
         missing: list[int] = []
@@ -292,7 +284,7 @@ class Ingestion:
     @property
     def accepted(self) -> int:
         """Signals that are in the hub."""
-        return sum(sender.accepted for sender in self._senders()) - self._plain_base
+        return sum(producer.accepted for producer in self._producers()) - self._plain_base
 
     def as_data(self) -> dict[str, Any]:
         """What became of the lines so far."""

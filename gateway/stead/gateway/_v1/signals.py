@@ -11,8 +11,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from stead.entities import SourceProducer
-from stead.entities.extending import claim_number, short_source
+from stead.entities.extending import BulkProducer, claim_number
 from stead.gateway._http.body import chunks, media_type
 from stead.gateway._http.errors import PROBLEM, HttpError, error_response, lost_data, too_many
 from stead.gateway._http.hub import Hub
@@ -126,7 +125,7 @@ async def _discard(body: AsyncIterator[bytes]) -> None:
 # -- Idempotency-Key ---------------------------------------------------------------------------------------------------
 
 
-async def _open_key(request: Request, hub: Hub, body: AsyncIterator[bytes]) -> tuple[bytes, SourceProducer | None]:
+async def _open_key(request: Request, hub: Hub, body: AsyncIterator[bytes]) -> tuple[bytes, BulkProducer | None]:
     """The beginning of the body, and a producer for the request's Idempotency-Key, if it has one.
 
     The key's source remembers the numbers of the lines that were accepted. A second one notes what the body began with, so
@@ -146,7 +145,7 @@ async def _open_key(request: Request, hub: Hub, body: AsyncIterator[bytes]) -> t
     fingerprint = fingerprint_of(beginning)
     if await claim_number(hub.client, name + "/body", fingerprint) != fingerprint:
         raise HttpError(422, "this Idempotency-Key was used with another body; take a new key for each body")
-    return beginning, short_source(hub.client, name)
+    return beginning, BulkProducer(hub.client, name, short=True)
 
 
 def fingerprint_of(beginning: bytes) -> int:

@@ -15,11 +15,11 @@ FORMATS = frozenset({1})  # those that this version can work with
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,44}")
 
 
-def check_hub_name(hub: str) -> None:
-    """Raise `InvalidInput` unless it may be a task hub's name."""
+def check_hub_name(hub: str, what: str = "task hub") -> None:
+    """Raise `InvalidInput` unless it may be a task hub's name. `what`: whose name it is."""
     if not isinstance(hub, str) or not _HUB_NAME.fullmatch(hub):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidInput(
-            f"task hub name {hub!r}", 'it is a letter, then letters, digits and "-"; 3 to 45 characters in all'
+            f"{what} name {hub!r}", 'it is a letter, then letters, digits and "-"; 3 to 45 characters in all'
         )
 
 
