@@ -11,6 +11,7 @@ import pytest
 
 from stead.app import App, Settings
 from stead.entities import Entity
+from stead.orchestrations import ActivityFailed, OrchestrationContext
 
 app = App("cancelled", settings=Settings(partitions=4, slot_groups=1, lease_ms=600_000))
 
@@ -88,3 +89,48 @@ async def test_a_cancelled_block_leaves_nothing_behind(
     async with asyncio.timeout(20), app.worker(server_url) as worker:
         while len(worker.partitions) < 4:  # they are free: the leases are long
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("passes", [0, 1, 3, 10, 40])
+async def test_every_task_of_a_process_is_cancelled_and_nothing_that_was_accepted_is_lost(
+    server_url: str, passes: int
+) -> None:
+    whole = App("cancelled-whole", settings=Settings(partitions=4, slot_groups=1, drain_ms=50, lease_ms=2_000))
+    whole.entity(Counter)
+    hang = True
+    begun = asyncio.Event()
+
+    @whole.activity
+    async def work() -> str:
+        begun.set()
+        while hang:
+            await asyncio.sleep(3_600)
+        return "done"
+
+    @whole.orchestration
+    async def flow(context: OrchestrationContext) -> str:
+        try:
+            first = await context.call_activity(work)
+        except ActivityFailed:  # an activity that is cancelled has failed
+            first = await context.call_activity(work)
+        await context.call_entity(Counter.add, "flow")
+        return first
+
+    before = asyncio.all_tasks()
+    async with asyncio.timeout(60), whole.connect(server_url) as client:
+        with pytest.raises(RuntimeError, match="cancelled, and not by the worker"):
+            async with whole.worker(server_url) as worker:
+                await client.start_new(flow, instance_id="flow")
+                await begun.wait()
+                for _ in range(5):
+                    await client.signal_entity(Counter.add, "signals")
+                for _ in range(passes):
+                    await asyncio.sleep(0)
+                for task in asyncio.all_tasks() - before:
+                    task.cancel()
+                await worker._stopping.wait()
+        hang = False
+        async with whole.worker(server_url):
+            assert (await client.wait_for_completion("flow", timeout=None)).output == "done"
+            assert await client.call_entity(Counter.add, "flow") == 2
+            assert await client.call_entity(Counter.add, "signals") == 6

@@ -17,6 +17,7 @@ from stead.app._testing import driver as module
 from stead.app.testing import TestHub
 from stead.entities import CallTimeout, Entity
 from stead.orchestrations import OrchestrationContext
+from stead.transport import StoreUnavailable
 
 app = App("testing-at-once")
 MINUTE = timedelta(minutes=1)
@@ -324,3 +325,32 @@ async def test_everything_at_once(seed: int, kills: bool) -> None:
         assert done.count(("Completed", 3 * MINUTE)) == 4
         assert hub.now == max([start + 3 * MINUTE, *moments])
         assert moments == sorted(moments)
+
+
+@pytest.mark.parametrize("passes", [0, 1, 2, 5])
+@pytest.mark.parametrize("only", ["stead test pilot", "stead"])
+async def test_nobody_waits_for_a_hub_whose_tasks_other_code_has_cancelled(only: str, passes: int) -> None:
+    async with hub_of() as hub:
+        await hub.client.start_new(waits, instance_id="waits")
+        await hub.run_until_idle()
+        waiting = [
+            asyncio.create_task(hub.client.wait_for_completion("waits", DAY_S)),
+            asyncio.create_task(hub.advance(timedelta(days=3))),
+        ]
+        await asyncio.sleep(0)  # there is a pilot now
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        for task in asyncio.all_tasks():
+            if task.get_name().startswith(only):
+                task.cancel()
+        async with asyncio.timeout(20):
+            for waiter in waiting:
+                with pytest.raises((RuntimeError, StoreUnavailable), match="cancelled"):
+                    await waiter
+            if only == "stead":  # the worker too
+                with pytest.raises(RuntimeError, match="cancelled, and not by the worker"):
+                    await hub.run_until_idle()
+                await hub.restart_worker()
+            await hub.client.raise_event("waits", "Go", "on")
+            assert (await hub.client.wait_for_completion("waits")).output == "on"
+            assert await hub.client.call_entity(Counter.add, "two") == 1

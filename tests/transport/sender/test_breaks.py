@@ -12,7 +12,7 @@ import pytest
 from stead.entities import EntityClient
 from stead.entities._definition.registry import Registry
 from stead.entities.extending import claim_number
-from stead.transport import BacklogFull, MemoryStore, Sender, Settings, SourceSuperseded, StoreUnavailable
+from stead.transport import BacklogFull, ManualClock, MemoryStore, Sender, Settings, SourceSuperseded, StoreUnavailable
 from stead.transport._sender import lane as lanes
 
 pytestmark = pytest.mark.anyio
@@ -178,3 +178,45 @@ async def test_what_was_accepted_in_the_round_that_ends_a_sender_counts(store: M
     finally:
         await sender.aclose()
         await other.aclose()
+
+
+@pytest.mark.parametrize("passes", range(4))
+async def test_an_opening_that_other_code_cancels_is_an_error_and_the_next_one_begins_anew(passes: int) -> None:
+    store = MemoryStore("hub", SETTINGS, ManualClock())
+    store.faults.delay("open_source", 1.0)
+    sender = Sender(store, SETTINGS, "source")
+    before = asyncio.all_tasks()
+    waiting = [asyncio.create_task(sender.open(0)) for _ in range(2)]
+    try:
+        while not (opening := asyncio.all_tasks() - before - {*waiting}):
+            await asyncio.sleep(0)
+        for _ in range(passes):
+            await asyncio.sleep(0)
+        for task in opening:
+            task.cancel()
+        for waiter in waiting:
+            with pytest.raises(StoreUnavailable, match="cancelled: it was closed, or by other code") as caught:
+                await waiter
+            assert caught.value.outcome == "unknown"
+        store.faults.clear()
+        await sender.open(0)
+        assert sender.put_once(0, 1, b"x")
+        await sender.flush()
+    finally:
+        await sender.aclose()
+
+
+async def test_whoever_waits_for_an_opening_is_cancelled_alone() -> None:
+    store = MemoryStore("hub", SETTINGS, clock := ManualClock())
+    store.faults.delay("open_source", 1.0)
+    sender = Sender(store, SETTINGS, "source")
+    first, second = (asyncio.create_task(sender.open(0)) for _ in range(2))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    clock.advance_to(clock.now_ms() + 1_000)
+    await second
+    assert sender.is_open(0)
+    await sender.aclose()

@@ -113,7 +113,7 @@ def _signals() -> asyncio.Event:
 
 
 async def _told_to_stop(stopping: asyncio.Event, gateway: Gateway) -> None:
-    """Return when it is set. Raises `HubMismatch` when the hub is gone."""
+    """Return when it is set. Raises `HubMismatch` when the hub is gone, and `ServerEnded` when nothing serves any more."""
     told, failed = asyncio.create_task(stopping.wait()), asyncio.create_task(gateway.failure())
     try:
         await asyncio.wait((told, failed), return_when=asyncio.FIRST_COMPLETED)

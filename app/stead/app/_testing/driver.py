@@ -241,6 +241,7 @@ class Driver:
         self._changes += 1
         if self._pilot is None:
             self._pilot = asyncio.create_task(self._fly(), name="stead test pilot")
+            self._pilot.add_done_callback(self._landed)
 
     def _remove(self, goal: _Goal) -> None:
         self._goals.pop(goal, None)
@@ -259,12 +260,23 @@ class Driver:
             while self._goals:
                 await self._run_until_idle()
                 self._move_on()
+        except asyncio.CancelledError:
+            raise  # `_landed` says so
         except BaseException as error:
             self._end_goals(error)  # it is theirs to know
             if not isinstance(error, Exception):
                 raise
         finally:
             self._pilot = None
+
+    def _landed(self, pilot: asyncio.Task[None]) -> None:
+        """Nobody may wait for a pilot that somebody's code has cancelled, perhaps before its first step."""
+        if pilot is self._pilot:
+            self._pilot = None
+        if pilot.cancelled():
+            self._end_goals(
+                RuntimeError("what moves this TestHub's time was cancelled by other code of this process (all_tasks?)")
+            )
 
     async def _run_until_idle(self) -> None:
         """Let everything run until nothing moves, or nobody waits any more. Time stands still."""

@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from stead.orchestrations import OrchestrationClient
-from stead.transport import HubMismatch, Store, get_logger
+from stead.transport import SteadError, Store, get_logger
 
 from .access import Keys, check_right
 from .errors import HttpError, error_response
@@ -95,8 +95,13 @@ class Gateway:
                 self._hub = None
                 await connecting.__aexit__(None, None, None)
 
-    async def failure(self) -> HubMismatch:
-        """Wait until a request finds that the hub it was opened for is no longer on the server."""
+    def fail(self, error: SteadError) -> None:
+        """Nothing serves any more: `failure` says so."""
+        if self._hub is not None:
+            self._hub.traffic.fail(error)
+
+    async def failure(self) -> SteadError:
+        """Wait until a request finds that the hub it was opened for is no longer on the server, or nothing serves."""
         traffic = (await self.open()).traffic
         await traffic.failed.wait()
         assert traffic.failure is not None, "it was set before"

@@ -94,6 +94,10 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     working, watching = asyncio.ensure_future(work), asyncio.ensure_future(gone())
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if (
+            not working.done() and watching.cancelled()
+        ):  # by other code: nobody sees the client go, and the work goes on
+            await asyncio.wait((working,))
         if working.done():
             return working.result()
         raise ClientDisconnect

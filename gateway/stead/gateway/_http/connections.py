@@ -37,6 +37,7 @@ class Connections:
         """Those that are sending the headers of a request, and since when."""
         self.rest: OrderedDict[Connection, float] = OrderedDict()
         """Those that were answered before they had sent their whole body, and since when: the rest is dropped."""
+        self._next: asyncio.TimerHandle | None = None
 
     def make_room(self) -> bool:
         """Whether one more connection may stay; closes another one for it where that is possible."""
@@ -63,15 +64,18 @@ class Connections:
                 del waiting[connection]
                 connection.transport.close()
 
-    async def keep_sweeping(self) -> None:
-        """Sweep, until cancelled."""
+    def keep_sweeping(self) -> None:
+        """Sweep now and then, until `stop_sweeping`: by the loop's timers, since a task may be cancelled by anybody."""
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                self.sweep(loop.time())
-            except Exception:  # noqa: BLE001 - the next one may go well, and nobody would see that there is none any more
-                _log.exception("connections could not be looked at")
-            await asyncio.sleep(SWEEP_SECONDS)
+        self._next = loop.call_later(SWEEP_SECONDS, self.keep_sweeping)
+        try:
+            self.sweep(loop.time())
+        except Exception:  # noqa: BLE001 - the next one may go well, and nobody would see that there is none any more
+            _log.exception("connections could not be looked at")
+
+    def stop_sweeping(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
 
 
 class Connection(HttpToolsProtocol):

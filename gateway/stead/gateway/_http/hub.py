@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from stead.entities import DeadLetters
 from stead.orchestrations import OrchestrationClient
-from stead.transport import HubMismatch, Store
+from stead.transport import HubMismatch, SteadError, Store
 
 from .access import EVERYTHING, Grant, Keys
 from .errors import too_many
@@ -28,15 +28,19 @@ class Traffic:
         self.ingesting = 0  # of those that run: bulk requests
         self.stopping = asyncio.Event()
         """Set when the server stops: whoever waits answers with what there is, and streams end."""
-        self.failure: HubMismatch | None = None
-        """The hub is no longer on the server: no request can be carried out any more."""
+        self.failure: SteadError | None = None
+        """The hub is no longer on the server, or nothing serves any more: no request can be carried out."""
         self.failed = asyncio.Event()
 
     def note(self, error: Exception) -> None:
         """What a request ended with."""
         if isinstance(error, HubMismatch):
-            self.failure = error
-            self.failed.set()
+            self.fail(error)
+
+    def fail(self, error: SteadError) -> None:
+        """There will be no requests any more: whoever serves is to end."""
+        self.failure = error
+        self.failed.set()
 
     @contextmanager
     def request(self) -> Generator[None]:

@@ -13,7 +13,8 @@ from typing import Any, cast
 
 import uvicorn
 
-from stead.transport import get_logger
+from stead.transport import SteadError, get_logger
+from stead.transport.describing import text_of_error
 
 from .access import VARIABLE, Keys, KeysRefused
 from .app import Gateway, is_loopback
@@ -79,27 +80,53 @@ def check_exposure(sockets: Sequence[socket.socket], keys: Keys) -> None:
             )
 
 
+class ServerEnded(SteadError):
+    """The HTTP server has ended, though nobody has stopped it."""
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        cancelled = "its task was cancelled by other code of this process: stop it by its signals instead"
+        self.reason = cancelled if error is None else text_of_error(error)
+        super().__init__(self.reason)
+
+    def __str__(self) -> str:
+        return f"the HTTP server has ended: {self.reason}"
+
+
 @asynccontextmanager
 async def serving(gateway: Gateway, sockets: Sequence[socket.socket], settings: HttpSettings) -> AsyncGenerator[Server]:
     """Serve beside the block. At its end running requests may finish (`drain_ms`), then the hub is let go of.
 
-    The hub is connected to first, so that what is wrong with the store is raised here.
+    The hub is connected to first, so that what is wrong with the store is raised here. Raises `ServerEnded` at the end of the
+    block if other code has ended the server (`Gateway.failure` says so at once).
     """
     raise_file_limit()
     await gateway.open()
     connections = Connections(settings, connection_limit(settings))
     server = Server(gateway, connections)
-    sweeping = asyncio.create_task(connections.keep_sweeping(), name="stead-http-sweep")
+    connections.keep_sweeping()
     running = asyncio.create_task(server.serve(list(sockets)), name="stead-http")
     server.task = running
+
+    def ended(_: object) -> None:
+        if not server.should_exit:
+            gateway.fail(ServerEnded(running))
+
+    running.add_done_callback(ended)
     try:
         yield server
     finally:
         server.should_exit = True
         try:
+            if running.cancelled():
+                if server.started:
+                    await server.shutdown(list(sockets))
+                for sock in sockets:  # it may not have come to them
+                    sock.close()
+                raise ServerEnded(running)
             await running
         finally:
-            sweeping.cancel()
+            connections.stop_sweeping()
             await gateway.aclose()
 
 

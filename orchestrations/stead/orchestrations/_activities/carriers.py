@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from time import perf_counter
 from types import CoroutineType
 from typing import Any, cast
@@ -46,10 +46,28 @@ class Carriers:
         assert job.activity is not None, "only what this worker knows is run here"
         if job.activity.canonical in self._waited:
             job.task = self._task(self._carry_one(job), job.name)
+            job.task.add_done_callback(lambda task: self._fail_unbegun([job] if job.task is task else ()))
             return
         self._next.append(job)
         if self._beginning is None:
-            self._beginning = self._task(self._carry(), "activities")
+            self._begin_next()
+
+    def _begin_next(self) -> None:
+        self._beginning = self._task(self._carry(), "activities")
+        self._beginning.add_done_callback(self._carried)
+
+    def _carried(self, task: asyncio.Task[None]) -> None:
+        if task is not self._beginning:
+            return
+        self._beginning = None
+        jobs, self._next = self._next, deque()
+        self._fail_unbegun(jobs)
+
+    def _fail_unbegun(self, jobs: Iterable[Job]) -> None:
+        """Somebody's code has cancelled their task before its first step, so that nothing of it has run: they have failed, as
+        those that are cancelled later do."""
+        for job in jobs:
+            self._left(job, failure_of(job, asyncio.CancelledError(), self._settings))
 
     @property
     def beginning(self) -> asyncio.Task[None] | None:
@@ -72,7 +90,7 @@ class Carriers:
                     break
         finally:
             if jobs and self._beginning is None:
-                self._beginning = self._task(self._carry(), "activities")
+                self._begin_next()
         if rest is not None:
             task.set_name(rest.job.name)
             await self._carry_rest(rest, task)

@@ -75,7 +75,12 @@ class Flusher:
             _log.error("the sender ended", exc_info=error)
         if task is self._task and (error is not None or task.cancelled()):  # not closed, and not stopped
             reason = "its task was cancelled by other code of this process" if error is None else reason_of(error)
-            self._outcomes.end(StoreUnavailable(f"the sender ended: {reason}", "unknown"))
+            told = StoreUnavailable(f"the sender ended: {reason}", "unknown")
+            if error is not None or self._stopped:
+                self._outcomes.end(told)
+            else:
+                self._task = None  # the next message makes another one
+                self._outcomes.interrupted(told)
 
     async def _send_for_ever(self) -> None:
         clock, outcomes = self._store.clock, self._outcomes

@@ -164,6 +164,24 @@ class Outcomes:
         self.busy.clear()
         self._make_room()
 
+    def interrupted(self, error: StoreUnavailable) -> None:
+        """What sends has been cancelled by others: whoever waits is told at once. A patient sender ends, and an impatient one
+        begins anew with the next message."""
+        if self._patient:
+            self.end(error)
+            return
+        for lane in list(self.busy.values()):
+            blocks, sent = list(lane.blocks()), lane.flying
+            if sent is not None:
+                assert lane.chain is not None, "something was sent"
+                lane.chain.abandon()
+                lane.land()
+            lane.drop_unsent()
+            for block in blocks:
+                self._fail(lane, block, told_of_end(error, sent=block is sent, doubtful=block.doubtful))
+            self.settle(lane)
+        self._make_room()
+
     def _fail(self, lane: Lane, block: Block, error: SteadError) -> None:
         self._room.ended(block)
         lane.note_failure(block, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from stead.transport._contract.errors import StoreUnavailable
 from stead.transport._contract.settings import Settings
 from stead.transport._contract.store import Store
 from stead.transport._retry import Tries, until_answered
@@ -39,7 +40,13 @@ class Openings:
             task = asyncio.get_running_loop().create_task(self._open(partition))
             self._tasks[partition] = task
             task.add_done_callback(lambda done: self._ended(partition, done))
-        await asyncio.shield(task)
+        await asyncio.wait((task,))  # not the task itself: a cancellation of whoever waits is not the task's
+        if task.cancelled():
+            reason = (
+                f"opening the source {self._source!r} was cancelled: it was closed, or by other code of this process"
+            )
+            raise StoreUnavailable(reason, "unknown")
+        task.result()
 
     def _ended(self, partition: int, task: asyncio.Task[None]) -> None:
         self._tasks.pop(partition, None)
