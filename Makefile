@@ -17,7 +17,7 @@ CODE := app entities gateway orchestrations transport tests benchmarks examples
 SPREAD ?= -n 3 --dist worksteal
 
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo test quick sim check lint format types mypy pyright layers bench docs clean
+.PHONY: help setup demo test quick sim check lint format types mypy pyright layers bench peers docs clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -79,6 +79,9 @@ format: $(SETUP)  ## order the imports and format the code
 
 bench: $(SETUP)  ## measure stead against the raw loop; one of them: make bench NAME=signals-hot
 	@$(RUN) -m benchmarks $(or $(NAME),all) $(ARGS)
+
+peers: $(SETUP)  ## measure stead beside what one could use instead, from PyPI and npm
+	@$(RUN) -m benchmarks.peers $(ARGS)
 
 $(DOCS): $(SETUP)
 	@$(PIP) install --editable '.[docs]'

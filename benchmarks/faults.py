@@ -16,7 +16,7 @@ from .calls import Calls, repeat_calls
 from .cpu import Cpu
 from .entities import Counter, Sleeper, app
 from .hub import check_total, owners, with_client, workers
-from .parts import Gate, Part, watch
+from .parts import Gate, Part, pids, watch
 from .raw import WrongResult
 from .server import Address
 
@@ -32,7 +32,7 @@ TAKE_OVER_S = 120.0
 def slow_neighbours(address: Address, count: int, naps: int) -> tuple[Calls, Cpu]:
     """Calls to entities whose partition has one that sleeps a second per operation and has `naps` messages waiting."""
     with workers(address) as parts, Part(call_beside_sleeper, address, count, naps) as caller:
-        return watch(caller, [address.pid], parts, count)
+        return watch(caller, [address.pid], pids(parts), count)
 
 
 def call_beside_sleeper(gate: Gate, address: Address, count: int, naps: int) -> Calls:

@@ -1,7 +1,6 @@
 """The HTTP API beside the bare framework: the same requests, answered with the same bytes by an application that does nothing.
 
-Server, worker and client are processes of their own. The client is a plain socket that knows as much HTTP as it needs, so that
-what is measured is the server.
+Server, worker and client are processes of their own.
 """
 
 from __future__ import annotations
@@ -25,12 +24,13 @@ from stead.app import Client
 from stead.gateway import HttpSettings, Keys, asgi, bind, serving
 
 from . import hub
-from .calls import WARM_UP_CALLS, Calls, repeat_calls
+from .calls import WARM_UP_CALLS, Calls
 from .cpu import Cpu, Meter
 from .entities import app
+from .http_client import Answer, Http, ask_many, ask_once, get, post
 from .orchestrating import work
 from .orchestrations import hello
-from .parts import Gate, Part, watch
+from .parts import Gate, Part, pids, watch
 from .server import Address
 
 INSTANCE = "bench"
@@ -40,9 +40,6 @@ BULK_PATH = "/api/v1/signals"
 BULK_LINES = 5_000
 CONNECTIONS = 32
 KEYS = 1_000
-
-Answer = tuple[int, bytes, str | None]
-"""Status, body and content type."""
 
 
 # -- servers -----------------------------------------------------------------------------------------------------------
@@ -108,81 +105,14 @@ def _server(main: Callable[..., None], *arguments: object) -> Generator[tuple[in
             part.result()
 
 
-# -- the client --------------------------------------------------------------------------------------------------------
-
-
-class Http:
-    """Connections that are kept, each for one request at a time."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-
-    async def ask(self, request: bytes) -> Answer:
-        """Send a request and read its answer."""
-        if self._free:
-            reader, writer = self._free.pop()
-        else:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        lines = head.lower().split(b"\r\n")
-        headers = dict(line.split(b": ", 1) for line in lines[1:] if line)
-        body = await reader.readexactly(int(headers.get(b"content-length", b"0")))
-        self._free.append((reader, writer))
-        kind = headers.get(b"content-type")
-        return int(head[9:12]), body, None if kind is None else kind.decode()
-
-    async def aclose(self) -> None:
-        for _, writer in self._free:
-            writer.close()
-
-
-def get(path: str) -> bytes:
-    """A request."""
-    return f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".encode()
-
-
-def post(path: str, body: bytes, kind: str) -> bytes:
-    """A request with a body."""
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def ask_many(gate: Gate, port: int, requests: list[bytes], count: int, callers: int, status: int) -> Calls:
-    """`count` requests over and over, by so many connections; every answer must have the status."""
-
-    async def measure() -> Calls:
-        http = Http(port)
-
-        async def one(number: int) -> None:
-            got, body, _ = await http.ask(requests[number])
-            if got != status:
-                raise RuntimeError(f"answered {got}: {body[:200]!r}")
-
-        calls = await repeat_calls(gate, one, count, callers, len(requests))
-        await http.aclose()
-        return calls
-
-    return uvloop.run(measure())
+# -- asking -------------------------------------------------------------------------------------------------------------
 
 
 def _asked(
     port: int, requests: list[bytes], count: int, status: int, framework: list[Part[None]], store: list[int]
 ) -> tuple[Calls, Cpu]:
     with Part(ask_many, port, requests, count, CONNECTIONS, status) as client:
-        return watch(client, store, framework, count)
-
-
-def _once(port: int, request: bytes) -> Answer:
-    async def ask() -> Answer:
-        http = Http(port)
-        try:
-            return await http.ask(request)
-        finally:
-            await http.aclose()
-
-    return asyncio.run(ask())
+        return watch(client, store, pids(framework), count)
 
 
 # -- status ------------------------------------------------------------------------------------------------------------
@@ -197,7 +127,7 @@ def status(address: Address, count: int) -> tuple[Calls, Cpu, Answer]:
 
     with hub.workers(address, 1, work) as parts, _server(serve_stead, address, ...) as (port, server):
         hub.with_client(address, finish)
-        answer = _once(port, get(STATUS_PATH))
+        answer = ask_once(port, get(STATUS_PATH))
         calls, cpu = _asked(port, [get(STATUS_PATH)], count, 200, [*parts, server], [address.pid])
         return calls, cpu, answer
 
@@ -229,8 +159,8 @@ def bulk(address: Address, count: int) -> tuple[float, Calls, Cpu, Answer]:
     """Signals by bulk requests, one after the other: how many a second until all are in force, and each request's time."""
     requests = _bulk_requests()
     with hub.workers(address) as parts, _server(serve_stead, address, ...) as (port, server):
-        answer = _once(port, requests[0])
-        meter = Meter([address.pid], [part.pid for part in (*parts, server)], [os.getpid()])
+        answer = ask_once(port, requests[0])
+        meter = Meter([address.pid], pids([*parts, server]), [os.getpid()])
         began = time.monotonic()
         calls = _bulk_asked(port, requests, count)
         sent = (count + 1) * BULK_LINES

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from . import http_api
 from .calls import Calls
 from .cpu import Cpu
+from .http_client import Answer
 from .measures import Benchmark, Sample
 from .server import Address
 
@@ -27,7 +28,7 @@ def _requests(size: float) -> int:
     return max(3, round(40 * size))
 
 
-_answers: dict[str, http_api.Answer] = {}
+_answers: dict[str, Answer] = {}
 """What stead answered, for the framework to answer the same."""
 
 
@@ -50,7 +51,7 @@ def _bare_bulk(address: Address, size: float) -> Sample:
     return Sample(rate, _percentiles(calls), cpu)
 
 
-def _answer(name: str, address: Address, ask: Callable[[Address, int], tuple[object, ...]]) -> http_api.Answer:
+def _answer(name: str, address: Address, ask: Callable[[Address, int], tuple[object, ...]]) -> Answer:
     """What stead answers; asked for first if this side comes first."""
     if name not in _answers:
         *_, answer = ask(address, 3)

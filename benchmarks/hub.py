@@ -21,7 +21,7 @@ from stead.transport import partition_of
 from .calls import Calls, repeat_calls
 from .cpu import Cpu, Meter
 from .entities import SERIES_LENGTH, Counter, Series, app
-from .parts import Gate, Part, watch
+from .parts import Gate, Part, pids, watch
 from .raw import WrongResult
 from .server import Address
 
@@ -97,7 +97,7 @@ def _sent(
 ) -> tuple[float, float, Cpu]:
     """Let a producer go, and wait for the effects of what it sends: when it began, when they were there, what it took."""
     producer.wait_ready()
-    meter = Meter([address.pid], [part.pid for part in parts], [producer.pid])
+    meter = Meter([address.pid], pids(parts), [producer.pid])
     producer.start()
     producer.wait_done()
     ended, cpu = with_client(address, lambda client: effects(client, meter))
@@ -211,7 +211,7 @@ async def _series_summed(client: Client, messages: int, meter: Meter) -> tuple[f
 def calls(address: Address, count: int, callers: int, keys: int) -> tuple[Calls, Cpu]:
     """`count` calls by `callers` tasks over `keys` entities."""
     with workers(address) as parts, Part(call, address, count, callers, keys) as caller:
-        return watch(caller, [address.pid], parts, count)
+        return watch(caller, [address.pid], pids(parts), count)
 
 
 def call(gate: Gate, address: Address, count: int, callers: int, keys: int) -> Calls:

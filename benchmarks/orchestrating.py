@@ -31,7 +31,7 @@ from .orchestrations import (
     sequence,
     transfer,
 )
-from .parts import Gate, Part, watch
+from .parts import Gate, Part, pids, watch
 from .raw import WrongResult
 from .server import Address
 
@@ -55,7 +55,7 @@ def _measured(
 ) -> tuple[Calls, Cpu]:
     """What a client process measured, beside one worker process."""
     with workers(address, 1, work) as parts, Part(main, address, *args, **kwargs) as client:
-        return watch(client, [address.pid], parts, operations)
+        return watch(client, [address.pid], pids(parts), operations)
 
 
 def _check(status: RuntimeStatus, output: object, expected: object) -> None:
@@ -236,7 +236,7 @@ def replays(address: Address, length: int) -> tuple[float, Cpu]:
         client.start()
         ids = client.result()
     with workers(address, 1, work) as parts, Part(go_on, address, ids, length) as client:
-        seconds, cpu = watch(client, [address.pid], parts, length * len(ids))
+        seconds, cpu = watch(client, [address.pid], pids(parts), length * len(ids))
         return length * len(ids) / seconds, cpu
 
 

@@ -122,15 +122,26 @@ class Part(Generic[R]):
         return value
 
 
-def watch(client: Part[R], server: Iterable[int], workers: Iterable[Part[Any]], operations: int) -> tuple[R, Cpu]:
+def watch(
+    client: Part[R],
+    server: Iterable[int],
+    workers: Iterable[int],
+    operations: int,
+    seconds: Callable[[int], float] | None = None,
+) -> tuple[R, Cpu]:
     """Let a client go, until it is done. Gives its result, and the processor time from its start on, an operation."""
     client.wait_ready()
-    meter = Meter(server, [worker.pid for worker in workers], [client.pid])
+    meter = Meter(server, workers, [client.pid], seconds)
     client.start()
     client.wait_done()
     cpu = meter.read()
     client.go_on()
     return client.result(), cpu.each_us(operations)
+
+
+def pids(parts: Iterable[Part[Any]]) -> list[int]:
+    """Their processes."""
+    return [part.pid for part in parts]
 
 
 def _run(connection: Connection, function: Callable[..., object], args: Any, kwargs: Any) -> None:

@@ -18,7 +18,7 @@ import uvloop
 
 from .calls import Calls, repeat_calls
 from .cpu import Cpu, Meter
-from .parts import Gate, Part, watch
+from .parts import Gate, Part, pids, watch
 from .server import Address
 
 READ_LENGTH = 1_000
@@ -57,7 +57,7 @@ def _sent(address: Address, producer: Part[float], readers: Sequence[Part[float]
     parts = (*readers, producer)
     for part in parts:
         part.wait_ready()
-    meter = Meter([address.pid], [reader.pid for reader in readers], [producer.pid])
+    meter = Meter([address.pid], pids(readers), [producer.pid])
     for part in parts:
         part.start()
     for part in parts:
@@ -185,7 +185,7 @@ def calls(address: Address, count: int, callers: int, keys: int) -> tuple[Calls,
     with Part(answer, address) as answerer, Part(call, address, count, callers, keys) as caller:
         answerer.wait_ready()
         answerer.start()
-        return watch(caller, [address.pid], [answerer], count)
+        return watch(caller, [address.pid], [answerer.pid], count)
 
 
 def answer(gate: Gate, address: Address) -> None:
