@@ -61,6 +61,23 @@ async def test_a_closed_client_refuses_at_once(store: Store, settings: Settings,
     assert caught.value.outcome == "refused"
 
 
+async def test_a_call_that_waits_for_its_turn_when_the_client_is_closed_was_not_sent(
+    store: Store, settings: Settings
+) -> None:
+    client = client_of(store, settings.model_copy(update={"calls_in_flight_max": 1}))
+    calls = [asyncio.ensure_future(client.call_entity(ENTITY, "add", number)) for number in range(3)]
+    while not client._calls.crowded:
+        await asyncio.sleep(0)
+    async with asyncio.timeout(AT_ONCE_S):
+        await client.aclose()
+        outcomes = [
+            error.outcome
+            for error in await asyncio.gather(*calls, return_exceptions=True)
+            if isinstance(error, StoreUnavailable)
+        ]
+    assert outcomes == ["unknown", "refused", "refused"]
+
+
 async def test_a_closed_client_makes_no_producer(store: Store, settings: Settings) -> None:
     client = client_of(store, settings)
     await client.aclose()

@@ -20,6 +20,7 @@ from stead.transport import HubMismatch, InvalidInput, Settings, SteadError, Sto
 from stead.transport.describing import text_of_error
 
 from .replies import ReplyReader
+from .slots import Slots
 
 _log = get_logger(__name__)
 
@@ -58,14 +59,14 @@ class Calls:
         self._pending: dict[int, PendingCall] = {}
         self._timed: dict[int, PendingCall] = {}  # those with a deadline, in the order of their deadlines
         self._ids = itertools.count(1)
-        self._slots = asyncio.Semaphore(settings.calls_in_flight_max)
+        self._slots = Slots(settings.calls_in_flight_max)
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
 
     @property
     def crowded(self) -> bool:
         """As many calls are in flight as may be: the next one waits."""
-        return self._slots.locked()
+        return self._slots.all_taken
 
     async def begin(
         self,
@@ -81,39 +82,41 @@ class Calls:
         """
         if self._closed:
             raise StoreUnavailable("the client is closed", "refused")
-        if not patient:
-            await self._take_slot(target, operation_name, None if own_deadline else self._timeout_s)
+        if not (patient or self._slots.take()):
+            await self._wait_for_slot(target, operation_name, None if own_deadline else self._timeout_s)
         self._reader.start()
         loop = asyncio.get_running_loop()
         deadline = None if patient else math.inf if own_deadline else self._clock.monotonic() + self._timeout_s
         explain = entity_error if as_error is None else as_error
-        call = PendingCall(next(self._ids), target, operation_name, deadline, loop.create_future(), explain)
-        self._pending[call.call_id] = call
+        call_id = next(self._ids)
+        call = PendingCall(call_id, target, operation_name, deadline, loop.create_future(), explain)
+        self._pending[call_id] = call
         if not (patient or own_deadline):
-            self._timed[call.call_id] = call
+            self._timed[call_id] = call
             if self._sweeper is None:
                 self._sweeper = loop.create_task(self._sweep(), name="stead call deadlines")
                 self._sweeper.add_done_callback(self._sweeper_ended)
         return call
 
-    async def _take_slot(self, target: str, operation_name: str, seconds: float | None) -> None:
-        if not self._slots.locked():
-            await self._slots.acquire()
-            return
+    async def _wait_for_slot(self, target: str, operation_name: str, seconds: float | None) -> None:
         try:
             async with within(self._clock, seconds):
-                await self._slots.acquire()
+                await self._slots.wait()
         except TimeoutError:
             raise CallTimeout(f"calling {operation_name!r} of {target}", self._timeout_s) from None
+        if self._closed:  # meanwhile
+            self._slots.give_back()
+            raise StoreUnavailable("the client is closed", "refused")
 
     def end(self, call: PendingCall) -> None:
         """The call is over, however it ended: nothing of it is kept, and a late answer is dropped."""
         self._pending.pop(call.call_id, None)
-        self._timed.pop(call.call_id, None)
         if call.deadline is not None:
-            self._slots.release()
-        if call.future.done() and not call.future.cancelled():
-            call.future.exception()  # looked at: an answer that nobody awaits any more is nothing to warn about
+            self._timed.pop(call.call_id, None)
+            self._slots.give_back()
+        future = call.future
+        if future.done() and not future.cancelled():
+            future.exception()  # looked at: an answer that nobody awaits any more is nothing to warn about
 
     def reply_to(self, call: PendingCall) -> ReplyAddress:
         return self._reader.address(call.call_id)

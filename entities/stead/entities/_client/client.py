@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
-from stead.entities._definition.addressing import Call
+from stead.entities._definition.addressing import Call, resolve
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import EntityType
 from stead.entities._definition.registry import Registry
@@ -206,7 +206,9 @@ class EntityClient:
         either, the operation may still be carried out. Raises what `signal_entity` raises as well.
         """
         self._check_open()
-        call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+        call = resolve(self._registry, subject, key_or_name, args, kwargs)
+        if call.operation is None:
+            call = await self._outgoing.published(call)
         return await self._answer(call)
 
     async def _answer(self, call: Call, *, own_deadline: bool = False) -> Any:
@@ -217,7 +219,9 @@ class EntityClient:
         try:
             extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending))
             payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
-            await self._send_call(pending, payload, frees=call.frees)
+            if self._sender.crowded:
+                await self._sender.room()
+            self._put_call(pending, payload, frees=call.frees)
             value = await pending.future
         except CallTimeout as error:
             raise await self.unanswered(error.what, call.target, error.timeout_seconds) from None
@@ -247,8 +251,12 @@ class EntityClient:
 
     async def _send_call(self, pending: PendingCall, payload: bytes, *, frees: bool = False) -> None:
         """Send a call that was begun. If it does not get through, its future fails. `frees`: as for `_send`."""
+        await self._roomy_sender()
+        self._put_call(pending, payload, frees=frees)
+
+    def _put_call(self, pending: PendingCall, payload: bytes, *, frees: bool) -> None:
         partition = self._outgoing.partition(pending.target)
-        sender = await self._roomy_sender()
+        sender = self._sender
         put = sender.put_freeing if frees else sender.put
         sender.watch(partition, put(partition, payload), pending.future)
 

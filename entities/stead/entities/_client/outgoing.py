@@ -34,9 +34,12 @@ class Outgoing:
     async def address(self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         """Where a call or signal goes and what it carries, validated as far as this program can tell."""
         call = resolve(self.registry, subject, key_or_name, args, kwargs)
-        if call.operation is None:
-            call = call.kept()
-            await self.names.check(EntityId.parse(call.target).canonical_name, call.operation_name)
+        return call if call.operation is not None else await self.published(call)
+
+    async def published(self, call: Call) -> Call:
+        """A call of which this program does not know the operation, once its name was found among those of the workers."""
+        call = call.kept()
+        await self.names.check(EntityId.parse(call.target).canonical_name, call.operation_name)
         return call
 
     def partition(self, target: str) -> int:
