@@ -115,7 +115,9 @@ class RetriedCall(Call):
         raise NotImplementedError
 
     def answer(self, event: Event) -> None:
-        if isinstance(event, TimerFired):
+        if isinstance(event, ResultEvent):
+            self.succeed(event.result)
+        elif isinstance(event, TimerFired):
             self.attempt += 1
             self.schedule()
         elif isinstance(event, FailureEvent) and self.retry is not None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from stead.orchestrations._history.errors import NonDeterminismError
@@ -48,9 +47,25 @@ class _Compared(NamedTuple):
     owned: tuple[tuple[str, ...], ...]
     """Fields that, taken together, belong to one call: what else has them in the log is meant by it. (Of timers only those
     that were set at the same moment: there the order may have changed, while a new time elsewhere is a new time.)"""
-    given: tuple[str | None, str]
-    """What users give: the arguments, if there are any, and the rest or the only value. If all of it is scalars, nothing of
-    it can be changed later, and comparing it runs nobody's code: so it is for most calls."""
+    is_flat: Callable[[Any], bool]
+    """Whether all that users gave for it is scalars. Nothing of it can be changed later then, and comparing it runs nobody's
+    code: so it is for most calls."""
+
+
+_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
+
+
+def _has_flat_arguments(event: TaskScheduled | EntityOperationSignaled | EntityOperationCalled) -> bool:
+    return event.kwargs is None and _SCALARS.issuperset(map(type, event.args))
+
+
+def _has_flat_input(event: SubOrchestrationInstanceCreated | OrchestrationInstanceStarted | EventSent) -> bool:
+    return type(event.input) in _SCALARS
+
+
+def _is_flat_by_nature(event: TimerCreated | EntityLockRequested | EntityUnlockSent) -> bool:
+    """Users gave it in a form of its own, times and IDs, which has become texts and numbers."""
+    return True
 
 
 COMPARED: dict[type[Event], _Compared] = {
@@ -59,64 +74,58 @@ COMPARED: dict[type[Event], _Compared] = {
         identity=("name",),
         inputs=("args", "kwargs"),
         owned=(("args", "kwargs"), ("args", "kwargs", "queue")),
-        given=("args", "kwargs"),
+        is_flat=_has_flat_arguments,
     ),
     SubOrchestrationInstanceCreated: _Compared(
         "the sub-orchestration {.name!r}",
         identity=("name",),
         inputs=("input",),
         owned=(("input",), ("instance_id",)),
-        given=(None, "input"),
+        is_flat=_has_flat_input,
     ),
     TimerCreated: _Compared(
         "a timer",
         identity=("purpose",),
         inputs=("fire_at_ms",),
         owned=(("fire_at_ms",),),
-        given=(None, "fire_at_ms"),
+        is_flat=_is_flat_by_nature,
     ),
     EventSent: _Compared(
         "the event {0.name!r} to {0.instance_id!r}",
         identity=("instance_id", "name"),
         inputs=("input",),
         owned=(("input",),),
-        given=(None, "input"),
+        is_flat=_has_flat_input,
     ),
     OrchestrationInstanceStarted: _Compared(
         "the start of the orchestration {.name!r}",
         identity=("name",),
         inputs=("input", "start_at_ms"),
         owned=(("input",), ("instance_id",)),
-        given=(None, "input"),
+        is_flat=_has_flat_input,
     ),
     EntityOperationSignaled: _Compared(
         "a signal {0.operation!r} to the entity {0.entity_id}",
         identity=("entity_id", "operation"),
         inputs=("args", "kwargs", "due_ms", "delay_ms"),
         owned=(("args", "kwargs"),),
-        given=("args", "kwargs"),
+        is_flat=_has_flat_arguments,
     ),
     EntityOperationCalled: _Compared(
         "a call of {0.operation!r} of the entity {0.entity_id}",
         identity=("entity_id", "operation"),
         inputs=("args", "kwargs"),
         owned=(("args", "kwargs"),),
-        given=("args", "kwargs"),
+        is_flat=_has_flat_arguments,
     ),
     EntityLockRequested: _Compared(
-        "the lock of {.entity_ids}", identity=("entity_ids",), inputs=(), owned=(), given=("entity_ids", "lock")
+        "the lock of {.entity_ids}", identity=("entity_ids",), inputs=(), owned=(), is_flat=_is_flat_by_nature
     ),
     EntityUnlockSent: _Compared(
-        "the release of {.entity_ids}", identity=("entity_ids",), inputs=(), owned=(), given=("entity_ids", "lock")
+        "the release of {.entity_ids}", identity=("entity_ids",), inputs=(), owned=(), is_flat=_is_flat_by_nature
     ),
 }
 
-_Read: TypeAlias = Callable[[Event], Any]
-_GIVEN: dict[type[Event], tuple[_Read | None, _Read]] = {
-    cls: (None if args is None else attrgetter(args), attrgetter(value))
-    for cls, (args, value) in ((cls, compared.given) for cls, compared in COMPARED.items())
-}
-_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 _SHOWN_LENGTH_MAX = 100
 _CAUSE = (
     "Was the orchestrator changed after this instance had started (guard the change by context.patched, or give it a new "
@@ -141,13 +150,14 @@ class Recorded:
         self.instance_id = instance_id
         self.left: dict[int, Event] = {}
         self.patches: set[str] = set()
+        left = self.left
         for event in history:
             if type(event) not in SCHEDULED:
                 continue
             if isinstance(event, Patched):
                 self.patches.add(event.name)
             else:
-                self.left[event.task_id] = event
+                left[event.task_id] = event
         self.last_id = max(self.left, default=0)
         self._scheduled = list(self.left.values())
         self._owners: dict[_Key, Event] | None = None  # whose an input is; made when one has changed
@@ -233,8 +243,7 @@ def _as_asked(event: Event) -> Event:
 
 def is_flat(event: Event) -> bool:
     """Whether all that users gave for it is scalars."""
-    args, value = _GIVEN[type(event)]
-    return type(value(event)) in _SCALARS and (args is None or _SCALARS.issuperset(map(type, args(event))))
+    return COMPARED[type(event)].is_flat(event)
 
 
 def pack_fields(event: Event, *, flat: bool = False) -> bytes:
