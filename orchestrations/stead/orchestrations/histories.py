@@ -1,12 +1,14 @@
-"""For tools: histories as they are stored, as files, and replayed. Not for applications: it may change with any version."""
+"""For tools: histories as they are stored, as files, and replayed, and statuses as data. Not for applications: it may change with any version."""
 
 from __future__ import annotations
 
+from stead.orchestrations._client.queries import finished_statuses
 from stead.orchestrations._execution.replay_check import Verdict, check_replay, first_event
 from stead.orchestrations._history.event_table import ASKED
 from stead.orchestrations._history.events import Event, SubOrchestrationInstanceCreated, TaskScheduled
 from stead.orchestrations._history.export import History, export_history, history_text, import_history
 from stead.orchestrations._history.record import FINISHED, STATUSES
+from stead.orchestrations._history.status import status_fields
 
 __all__ = [
     "ASKED",
@@ -19,7 +21,9 @@ __all__ = [
     "Verdict",
     "check_replay",
     "export_history",
+    "finished_statuses",
     "first_event",
     "history_text",
     "import_history",
+    "status_fields",
 ]

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
 
 from stead.app._app import App
 from stead.app._console.faults import Fault
 from stead.app._console.request import Request
 from stead.app._console.screen import print_json_line, print_note
 from stead.app._hub.client import Client
-from stead.orchestrations import RuntimeStatus
-from stead.orchestrations.histories import FINISHED
-from stead.transport import InvalidInput
+from stead.orchestrations.histories import finished_statuses
 
 from .views import Selection, wrong_usage
 
@@ -35,10 +32,8 @@ def purge_command(request: Request, instance_id: str, selection: Selection, *, r
 def purge_many_command(request: Request, selection: Selection, *, recursive: bool, yes: bool) -> int:
     async def work(_: App, client: Client) -> int:
         options = selection.options()
-        if options["statuses"] is None:
-            options["statuses"] = sorted(status.value for status in FINISHED)
         with wrong_usage():
-            _check_finished(options["statuses"])
+            options["statuses"] = finished_statuses(options["statuses"])
             count = sum([1 async for _ in client.list_instances(**options)])
         if count and not yes:
             await _ask(count)
@@ -47,16 +42,6 @@ def purge_many_command(request: Request, selection: Selection, *, recursive: boo
         return 0
 
     return request.run(work)
-
-
-def _check_finished(statuses: Sequence[str]) -> None:
-    """Refuse what `purge_instances` refuses, before anything is counted."""
-    wanted = {status.lower() for status in statuses}
-    running = [status.value for status in sorted(set(RuntimeStatus) - FINISHED) if status.value.lower() in wanted]
-    if running:
-        raise InvalidInput(
-            f"statuses {', '.join(running)}", "only finished instances can be purged: terminate them first"
-        )
 
 
 async def _ask(count: int) -> None:

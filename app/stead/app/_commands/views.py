@@ -12,7 +12,7 @@ from stead.app._console.faults import Fault, one_line
 from stead.app._console.screen import console, print_note, table
 from stead.app._console.words import parse_instant, shorten
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus, RuntimeStatus
-from stead.orchestrations.histories import STATUSES
+from stead.orchestrations.histories import STATUSES, status_fields
 from stead.transport import InvalidInput
 
 if TYPE_CHECKING:
@@ -85,25 +85,7 @@ def _instant(option: str, text: str | None) -> datetime | None:
 
 def status_line(status: OrchestrationStatus[Any]) -> dict[str, Any]:
     """An instance as JSON data."""
-    line: dict[str, Any] = {
-        "instance_id": str(status.instance_id),
-        "name": status.name,
-        "version": status.version,
-        "runtime_status": status.runtime_status.value,
-        "input": status.input,
-        "output": status.output,
-        "custom_status": status.custom_status,
-        "created_time": status.created_time,
-        "last_updated_time": status.last_updated_time,
-        "tags": dict(status.tags or {}),
-        "failure": failure_line(status.failure),
-    }
-    if status.waiting_for is not None:
-        line["waiting_for"] = [
-            {"kind": wait.kind, "name": wait.name, "since_time": wait.since, "until_time": wait.until}
-            for wait in status.waiting_for
-        ]
-    return line
+    return status_fields(status, lambda time: time) | {"failure": failure_line(status.failure)}
 
 
 def failure_line(failure: FailureDetails | None) -> dict[str, Any] | None:

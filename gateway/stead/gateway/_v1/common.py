@@ -20,6 +20,7 @@ from stead.gateway._http.json_values import json_response, milliseconds, plain, 
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import Answer, Parameter
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus
+from stead.orchestrations.histories import status_fields
 from stead.transport import InvalidInput, pack
 
 M = TypeVar("M", bound=BaseModel)
@@ -120,35 +121,19 @@ def tagged(request: Request, data: Mapping[str, Any]) -> Response:
 
 def status_data(status: OrchestrationStatus[Any]) -> dict[str, Any]:
     """An instance's status as JSON data."""
-    data: dict[str, Any] = {
-        "instance_id": str(status.instance_id),
-        "name": status.name,
-        "version": status.version,
-        "runtime_status": status.runtime_status.value,
-        "input": status.input,
-        "output": status.output,
-        "custom_status": status.custom_status,
-        "created_time": milliseconds(status.created_time),
-        "last_updated_time": milliseconds(status.last_updated_time),
+    data = status_fields(status, milliseconds)
+    waiting_for = data.pop("waiting_for", None)  # a tag is of what has happened
+    data |= {
         "scheduled_time": None if status.scheduled_time is None else milliseconds(status.scheduled_time),
         "parent_instance_id": status.parent_instance_id,
-        "tags": dict(status.tags or {}),
         "failure": failure_data(status.failure),
     }
     # The input never changes without the times, and may not have been asked for.
     data["etag"] = etag_of({name: value for name, value in data.items() if name != "input"})
     if status.history is not None:
         data["history"] = [event_data(event) for event in status.history]
-    if status.waiting_for is not None:
-        data["waiting_for"] = [
-            {
-                "kind": wait.kind,
-                "name": wait.name,
-                "since_time": milliseconds(wait.since),
-                "until_time": None if wait.until is None else milliseconds(wait.until),
-            }
-            for wait in status.waiting_for
-        ]
+    if waiting_for is not None:
+        data["waiting_for"] = waiting_for
     return data
 
 

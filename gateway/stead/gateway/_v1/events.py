@@ -15,6 +15,7 @@ from stead.gateway._http.json_values import to_json
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import API_V1, Answer, Operation, Parameter, Route
 from stead.orchestrations import UnknownInstance
+from stead.orchestrations.histories import FINISHED
 
 from .common import ENTITY_PATHS, INSTANCE_PATHS, NOT_FOUND, entity_of
 from .entities import state_reader
@@ -23,7 +24,7 @@ from .watching import Read, pause
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT_S = 15.0
-FINISHED = frozenset({"Completed", "Failed", "Canceled", "Terminated"})
+_FINISHED = frozenset(status.value for status in FINISHED)
 
 _INTERVAL = Parameter("interval_ms", "How often to look, at most.", "integer", minimum=50, maximum=60_000, default=250)
 _LAST = Parameter("Last-Event-ID", "What the last event had as its `id`: it is not sent again.")
@@ -35,7 +36,7 @@ async def instance_events(request: Request, hub: Hub) -> Response:
     read = status_reader(hub, str(request.path_params["instance_id"]))
     first = await read()
     last = request.headers.get("last-event-id")
-    if first["runtime_status"] in FINISHED and first["etag"] == last:
+    if first["runtime_status"] in _FINISHED and first["etag"] == last:
         return Response(status_code=204)  # which tells an EventSource not to come back
     return _stream(hub, _events(hub, "status", "gone", read, first, last, interval))
 
@@ -95,7 +96,7 @@ async def _events(
             elif loop.time() - spoken >= HEARTBEAT_S:
                 spoken = loop.time()
                 yield b": still here\n\n"
-            if found.get("runtime_status") in FINISHED or await pause(hub, interval):
+            if found.get("runtime_status") in _FINISHED or await pause(hub, interval):
                 return
             try:
                 found = await read()

@@ -42,11 +42,11 @@ from stead.orchestrations._history.messages import (
     WAIT,
     StartMessage,
 )
-from stead.orchestrations._history.record import FINISHED, RuntimeStatus, decode_record
+from stead.orchestrations._history.record import RuntimeStatus, decode_record
 from stead.orchestrations._history.status import OrchestrationStatus
-from stead.transport import InvalidInput, Reuse, Settings, Store
+from stead.transport import Reuse, Settings, Store
 
-from .queries import Filter, Look, check_statuses, instance_error
+from .queries import Filter, Look, finished_statuses, instance_error
 from .reading import InstanceReader
 from .starts import ReusePolicy, Subject, check_reason, check_reuse, event_args, resolve
 
@@ -352,11 +352,7 @@ class OrchestrationClient(InstanceReader):
 
         Without `statuses` those of any end. `progress` is told the number so far after each bundle of them.
         """
-        wanted = FINISHED if statuses is None else check_statuses(statuses)
-        if not wanted <= FINISHED:
-            running = ", ".join(sorted(status.value for status in wanted - FINISHED))
-            raise InvalidInput(f"statuses {running}", "only finished instances can be purged: terminate them first")
-        chosen = Filter.of(wanted, name, created_from, created_to, tags)
+        chosen = Filter.of(finished_statuses(statuses), name, created_from, created_to, tags)
         count = 0
         async for page in self._list_pages(self._store.list_instances, prefix):
             targets = [look.instance_id for look in self._instances.matching(page, chosen)]

@@ -15,7 +15,7 @@ from stead.orchestrations._history.event_codec import decode_event
 from stead.orchestrations._history.events import Event, ExecutionStarted
 from stead.orchestrations._history.ids import first_execution_id
 from stead.orchestrations._history.messages import StartMessage, decode_start
-from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_record
+from stead.orchestrations._history.record import FINISHED, InstanceRecord, RuntimeStatus, decode_record
 from stead.orchestrations._history.status import OrchestrationStatus, status_of, status_of_start
 from stead.transport import (
     UNREADABLE,
@@ -139,6 +139,15 @@ def check_statuses(statuses: Iterable[RuntimeStatus | str]) -> frozenset[Runtime
             raise InvalidInput(f"status {str(name)[:40]!r}", f"there is no such status; write some of: {known}")
         found.add(status)
     return frozenset(found)
+
+
+def finished_statuses(statuses: Iterable[RuntimeStatus | str] | None) -> frozenset[RuntimeStatus]:
+    """The statuses of what is to be purged; None means of whatever end. Raises `InvalidInput` for others."""
+    wanted = FINISHED if statuses is None else check_statuses(statuses)
+    if not wanted <= FINISHED:
+        running = ", ".join(sorted(status.value for status in wanted - FINISHED))
+        raise InvalidInput(f"statuses {running}", "only finished instances can be purged: terminate them first")
+    return wanted
 
 
 class Instances:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -63,6 +63,37 @@ class OrchestrationStatus(Generic[O_co]):
     def is_finished(self) -> bool:
         """Whether it is Completed, Failed, Canceled or Terminated."""
         return self.runtime_status in FINISHED
+
+
+T = TypeVar("T")
+
+
+def status_fields(status: OrchestrationStatus[Any], instant: Callable[[datetime], T]) -> dict[str, Any]:
+    """What a status says to everyone who may see it, as data under the names of its attributes; `instant` gives a time its
+    form. How much of failures and of the history is shown is for the caller to say.
+    """
+
+    def perhaps(time: datetime | None) -> T | None:
+        return None if time is None else instant(time)
+
+    data: dict[str, Any] = {
+        "instance_id": str(status.instance_id),
+        "name": status.name,
+        "version": status.version,
+        "runtime_status": status.runtime_status.value,
+        "input": status.input,
+        "output": status.output,
+        "custom_status": status.custom_status,
+        "created_time": instant(status.created_time),
+        "last_updated_time": instant(status.last_updated_time),
+        "tags": dict(status.tags or {}),
+    }
+    if status.waiting_for is not None:
+        data["waiting_for"] = [
+            {"kind": wait.kind, "name": wait.name, "since_time": instant(wait.since), "until_time": perhaps(wait.until)}
+            for wait in status.waiting_for
+        ]
+    return data
 
 
 def status_of(
