@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
-from time import perf_counter
 from types import CoroutineType
 from typing import Any, cast
 
@@ -184,7 +184,7 @@ class _Rest:
                 raise
             except BaseException as thrown:  # noqa: BLE001 - a cancellation, above all: it is the coroutine's
                 error = thrown
-            began = perf_counter()
+            began = time.perf_counter()
             try:
                 waits_for = run(coroutine.send, value) if error is None else run(coroutine.throw, error)
             except StopIteration as stop:
@@ -206,7 +206,7 @@ def _begin(
         coroutine: Any = made
         if type(made) is not CoroutineType:
             coroutine = _awaiting(made)
-        began = perf_counter()
+        began = time.perf_counter()
         try:
             waits_for = coroutine.send(None)
         except StopIteration as stop:
@@ -228,7 +228,7 @@ async def _awaiting(awaitable: Awaitable[object]) -> object:
 
 def _look(job: Job, began: float, slow_s: float) -> None:
     """Say it if a step has held the worker."""
-    ended = perf_counter()
+    ended = time.perf_counter()
     if ended - began > slow_s:
         what = f"activity {job.name}, which is `async def`,"
         held_reports.report(job.context.instance_id, what, ended, ended - began, _BLOCKING)
