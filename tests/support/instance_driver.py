@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,9 @@ from stead.entities._definition.addressing import resolve
 from stead.orchestrations._definition.input import OMITTED
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import Execution
-from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew, Failed, Outcome
+from stead.orchestrations._execution.outcome import Completed, ContinuedAsNew, Failed, Outcome
 from stead.orchestrations._execution.resolver import Types
+from stead.orchestrations._execution.wants import UNCHANGED, Wants
 from stead.orchestrations._history.event_codec import decode_event, encode_event
 from stead.orchestrations._history.event_table import ANSWERED, SCHEDULED, answer_to
 from stead.orchestrations._history.events import (
@@ -72,9 +73,57 @@ def started(input: Any = None, execution_id: str = "0123456789abcdef", **others:
     return ExecutionStarted(others.get("at_ms", START_MS), 0, "flow", version, input, execution_id, parent, tags)
 
 
-def begin(function: Function, input: Any = None, types: Types = TYPES, **others: Any) -> Execution:
+class Running:
+    """An execution that has come to the end of its history, and what it has wanted since it was looked at last."""
+
+    def __init__(
+        self,
+        code: PlainCode,
+        history: Sequence[Event],
+        types: Types = TYPES,
+        played: int | None = None,
+        settings: Settings = SETTINGS,
+    ) -> None:
+        self.execution = Execution("one", code, history, settings, types, played)
+        self.called_off: list[int] = []
+        self.custom_status: object = UNCHANGED
+        self.outcome: Outcome | None = None
+        self._asked: list[Event] = []
+        while (wants := self.execution.turn()) is None:
+            pass
+        self._note(wants)
+
+    def feed(self, *events: Event) -> None:
+        """Let new events come, all in one turn."""
+        self._note(self.execution.turn(events))
+
+    def take(self) -> list[Event]:
+        """What the code has asked for since the last time."""
+        asked, self._asked = self._asked, []
+        return asked
+
+    def accepts(self, answer: Event) -> bool:
+        return self.execution.accepts(answer)
+
+    @property
+    def pending(self) -> Mapping[int, Event]:
+        return self.execution.pending
+
+    def close(self) -> None:
+        self.execution.close()
+
+    def _note(self, wants: Wants | None) -> None:
+        assert wants is not None, "only a history is taken in parts"
+        self.called_off += wants.called_off
+        self._asked += [asked.event for asked in wants.asked]
+        if wants.custom_status is not UNCHANGED:
+            self.custom_status = wants.custom_status
+        self.outcome = wants.outcome
+
+
+def begin(function: Function, input: Any = None, types: Types = TYPES, **others: Any) -> Running:
     """A new execution, that waits for its first answers."""
-    return Execution("one", PlainCode(function), [started(input, **others)], SETTINGS, types, played=0)
+    return Running(PlainCode(function), [started(input, **others)], types, played=0)
 
 
 def done(scheduled: Event, result: Any = None, after_ms: int = 1) -> Event:
@@ -100,22 +149,22 @@ def raised(name: str, data: Any = None, at_ms: int = START_MS) -> Event:
     return EventRaised(at_ms, 0, name, data)
 
 
-def result_of(execution: Execution) -> Any:
+def result_of(execution: Running) -> Any:
     assert isinstance(execution.outcome, Completed), execution.outcome
     return execution.outcome.result
 
 
-def failure_of(execution: Execution) -> FailureDetails:
+def failure_of(execution: Running) -> FailureDetails:
     assert isinstance(execution.outcome, Failed), execution.outcome
     return execution.outcome.failure
 
 
-def scheduled(execution: Execution) -> list[Any]:
+def scheduled(execution: Running) -> list[Any]:
     """The events among what the code asked for since the last time."""
-    return [action for action in execution.take_actions() if isinstance(action, Event)]
+    return execution.take()
 
 
-def only(execution: Execution) -> Any:
+def only(execution: Running) -> Any:
     """The one event among them."""
     (event,) = scheduled(execution)
     return event
@@ -152,7 +201,7 @@ class Driver:
         self.cancelled: list[int] = []
         self.kill_at: set[int] = set()  # numbers of commits after which the memory is lost
         self.chunk: int | None = None  # of a turn's scheduled events, how many are committed before it
-        self.execution: Execution | None = None
+        self.execution: Running | None = None
         self.outcome: Outcome | None = None
 
     def raise_event(self, name: str, data: Any = None, after_ms: int = 0) -> None:
@@ -187,22 +236,21 @@ class Driver:
             self.execution.close()
             self.execution = None
 
-    def _loaded(self) -> Execution:
+    def _loaded(self) -> Running:
         if self.execution is None:
             history = [decode_event(data) for data in self.log]
-            self.execution = Execution("one", self.code, history, SETTINGS, self.types, self.played)
+            self.execution = Running(self.code, history, self.types, self.played)
         return self.execution
 
-    def _commit(self, execution: Execution) -> None:
+    def _commit(self, execution: Running) -> None:
         if self.execution is None:
             return
-        actions = execution.take_actions()
-        events = [action for action in actions if isinstance(action, Event)]
-        for action in actions:
-            if isinstance(action, CancelTask):
-                self.cancelled.append(action.task_id)
-                self.due = [entry for entry in self.due if entry[2].task_id != action.task_id]
-                heapq.heapify(self.due)
+        events = execution.take()
+        called_off, execution.called_off = execution.called_off, []
+        for task_id in called_off:
+            self.cancelled.append(task_id)
+            self.due = [entry for entry in self.due if entry[2].task_id != task_id]
+            heapq.heapify(self.due)
         step = self.chunk or max(1, len(events))
         for at in range(0, max(1, len(events)), step):
             part = events[at : at + step]

@@ -14,16 +14,14 @@ from stead.orchestrations._definition.orchestration import make_orchestration
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._execution.call_http import HttpResponse, headers_for
 from stead.orchestrations._execution.context import OrchestrationContext
-from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._history.event_table import fields_of
 from stead.orchestrations._history.events import Patched
 from stead.transport import InvalidInput
 from support.instance_driver import (
-    SETTINGS,
     START_MS,
-    TYPES,
     Driver,
     PlainCode,
+    Running,
     begin,
     done,
     failed,
@@ -162,7 +160,7 @@ async def test_what_is_sent_is_a_copy() -> None:
     assert fields_of(sent) == ("other", "e", {"n": 1})
     assert first.args == [{"n": 1}]
     assert second.args == [{"n": 2}]
-    assert execution.custom_status_set and execution.custom_status == {"n": 1}
+    assert execution.custom_status == {"n": 1}
     execution.close()
 
 
@@ -241,7 +239,7 @@ async def test_patched_is_true_from_the_first_time_on() -> None:
     old = begin(before)
     (call,) = scheduled(old)
     old.close()
-    replayed = Execution("one", PlainCode(after), [started(), call], SETTINGS, TYPES)
+    replayed = Running(PlainCode(after), [started(), call])
     replayed.feed(done(call))
     (call,) = scheduled(replayed)
     assert call.name == "old"

@@ -12,17 +12,15 @@ import pytest
 
 from stead.entities import ContextEnded
 from stead.orchestrations._execution.context import OrchestrationContext
-from stead.orchestrations._execution.execution import Execution
-from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew
+from stead.orchestrations._execution.outcome import Completed, ContinuedAsNew
 from stead.orchestrations._history.errors import ActivityFailed
 from stead.orchestrations._history.event_table import fields_of
 from stead.orchestrations._history.events import Event, ExecutionResumed, ExecutionSuspended, TaskCompleted, TimerFired
 from support.instance_driver import (
-    SETTINGS,
     START_MS,
-    TYPES,
     Driver,
     PlainCode,
+    Running,
     begin,
     done,
     failed,
@@ -155,10 +153,9 @@ async def test_cancelled_tasks_are_told_and_accept_nothing() -> None:
     assert not execution.accepts(TimerFired(START_MS, slow.task_id, START_MS))
     assert not execution.accepts(TaskCompleted(START_MS, 99, None))
     execution.feed(raised("stop"))
-    cancel, following = execution.take_actions()
-    assert cancel == CancelTask(slow.task_id)
+    (following,) = execution.take()
+    assert execution.called_off == [slow.task_id]
     assert not execution.accepts(done(slow))
-    assert isinstance(following, Event)
     execution.feed(done(following, "x"))
     assert result_of(execution) == "x"
 
@@ -266,12 +263,12 @@ async def test_events_are_held_while_it_is_suspended() -> None:
     (call,) = scheduled(execution)
     for event in suspended_and_resumed()[:-1]:
         execution.feed(event)
-    assert execution.suspended and execution.outcome is None
+    assert execution.outcome is None
     assert not execution.accepts(done(call))  # it is there already
     assert execution.pending == {}
     execution.feed(suspended_and_resumed()[-1])
     assert result_of(execution) == [0, 1, 10]
-    replayed = Execution("one", PlainCode(flow), [started(), call, *suspended_and_resumed()], SETTINGS, TYPES)
+    replayed = Running(PlainCode(flow), [started(), call, *suspended_and_resumed()])
     assert result_of(replayed) == [0, 1, 10]
 
 
@@ -356,7 +353,7 @@ async def test_dropping_the_code_sends_nothing(caplog: pytest.LogCaptureFixture)
     assert len(scheduled(execution)) == 3
     execution.close()
     execution.close()
-    assert execution.take_actions() == []
+    assert execution.take() == []
     assert {"generator", "child 1", "child 2", "finally", "deaf"} <= set(traces.seen)
     assert "unstarted ran" not in traces.seen
     seen = len(traces.seen)
@@ -379,7 +376,7 @@ async def test_generators_that_were_left_are_closed_with_the_code() -> None:
     execution = begin(flow)
     assert result_of(execution) is None
     assert traces.seen == ["end", *["generator"] * 200]
-    assert execution.take_actions() == []
+    assert execution.take() == []
 
 
 async def test_an_end_in_the_background_is_the_end_of_all() -> None:
@@ -422,7 +419,7 @@ async def test_the_end_closes_what_runs_in_the_background() -> None:
     execution = begin(flow)
     assert result_of(execution) == "False"
     assert traces.seen == ["closed"]
-    assert execution.take_actions() == []
+    assert execution.take() == []
 
 
 async def test_a_context_is_of_no_use_elsewhere() -> None:

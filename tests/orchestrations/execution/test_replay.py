@@ -11,16 +11,15 @@ import pytest
 
 from stead.entities import EntityId
 from stead.orchestrations._execution.context import OrchestrationContext
-from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.outcome import Completed
 from stead.orchestrations._history.event_table import fields_of, name_of
 from stead.orchestrations._history.events import Event, ExecutionRewound, TaskCompleted, TaskScheduled
 from support.instance_driver import (
-    SETTINGS,
     START_MS,
     TYPES,
     Driver,
     PlainCode,
+    Running,
     begin,
     done,
     failed,
@@ -34,8 +33,8 @@ from support.instance_driver import (
 Flow = Callable[..., Coroutine[Any, Any, Any]]
 
 
-def replay(function: Flow, history: list[Event], played: int | None = None) -> Execution:
-    return Execution("one", PlainCode(function), history, SETTINGS, TYPES, played)
+def replay(function: Flow, history: list[Event], played: int | None = None) -> Running:
+    return Running(PlainCode(function), history, TYPES, played)
 
 
 async def original(context: OrchestrationContext) -> Any:
@@ -64,7 +63,7 @@ def history_of(function: Flow, answers: int) -> list[Event]:
 async def test_a_replay_asks_for_nothing_again() -> None:
     for answers in range(3):
         execution = replay(original, history_of(original, answers))
-        assert execution.take_actions() == []
+        assert execution.take() == []
         assert len(execution.pending) == 1
         execution.close()
     assert replay(original, history_of(original, 3)).outcome == Completed(None)
@@ -115,7 +114,7 @@ async def test_changed_code_fails_with_both_sides_and_the_likely_cause(number: i
     assert failure.error_type.endswith("NonDeterminismError")
     for word in [*words, "'one'", "changed after this instance had started"]:
         assert word in failure.message
-    assert execution.take_actions() == []
+    assert execution.take() == []
     if function is raises:
         assert failure.cause is not None and failure.cause.message == "the true cause"
 
@@ -185,7 +184,6 @@ async def test_a_rewound_instance_draws_the_same_numbers_and_is_another_executio
     failure_of(execution)
     rewound = ExecutionRewound(START_MS + 9, 0, "try again", "fedcba9876543210")
     again = replay(flow, [started(), call, rewound], played=2)
-    assert again.execution_id == "fedcba9876543210"
     assert list(again.pending) == [1]
     again.feed(done(call, None))
     (child,) = scheduled(again)

@@ -18,7 +18,6 @@ from stead.entities import EntityId
 from stead.orchestrations._definition.activity import make_activity
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._execution.context import OrchestrationContext
-from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.outcome import Outcome
 from stead.orchestrations._history.events import (
     EntityLockGranted,
@@ -34,7 +33,7 @@ from stead.orchestrations._history.events import (
     TaskScheduled,
 )
 from stead.orchestrations._history.failures import FailureDetails
-from support.instance_driver import SETTINGS, TYPES, Driver, PlainCode
+from support.instance_driver import Driver, PlainCode, Running
 
 Tree = tuple[Any, ...]
 
@@ -263,10 +262,10 @@ def test_a_prefix_replays_to_a_prefix(tree: Tree, seed: int, data: st.DataObject
     driver = driven(tree, seed)
     history = driver.history
     length = data.draw(st.integers(1, len(history)))
-    execution = Execution("one", PlainCode(driver.code.function), history[:length], SETTINGS, TYPES)
+    execution = Running(PlainCode(driver.code.function), history[:length])
     had = {event.task_id for event in history[:length]}
     wanted = [event for event in driver.wanted if event.task_id not in had]
-    new = [action for action in execution.take_actions() if isinstance(action, Event)]
+    new = execution.take()
     assert new == wanted[: len(new)]
     execution.close()
     driver.kill()

@@ -11,7 +11,6 @@ import pytest
 from orchestrations.execution.test_context import CHILD, DOUBLE
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._execution.context import OrchestrationContext
-from stead.orchestrations._execution.outcome import CancelTask
 from stead.orchestrations._history.errors import ActivityFailed, NonRetriable, SubOrchestrationFailed
 from stead.orchestrations._history.event_table import fields_of
 from stead.orchestrations._history.events import TaskCompleted, TaskFailed, TaskScheduled
@@ -150,7 +149,7 @@ async def test_cancelling_ends_the_wait_or_the_attempt() -> None:
     waiting.feed(failed(only(waiting), ValueError("no")))
     (timer,) = scheduled(waiting)
     waiting.feed(raised("stop"))
-    assert waiting.take_actions()[0] == CancelTask(timer.task_id)
+    assert waiting.called_off == [timer.task_id]
     waiting.close()
 
 

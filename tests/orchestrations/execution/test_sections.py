@@ -17,7 +17,6 @@ from stead.orchestrations._history.events import (
     EntityLockRequested,
     EntityOperationSignaled,
     EntityUnlockSent,
-    Event,
 )
 from stead.transport import InvalidInput
 from support.instance_driver import START_MS, Driver, begin, done, failure_of, only, raised, result_of, scheduled
@@ -144,8 +143,7 @@ async def test_a_lock_that_is_given_up_while_waiting_is_released_along_the_chain
     execution = begin(flow)
     timer, request = scheduled(execution)
     execution.feed(done(timer))
-    actions = execution.take_actions()
-    release, call = (action for action in actions if isinstance(action, Event))
+    release, call = execution.take()
     assert fields_of(release) == (request.lock, request.entity_ids, False)
     assert not execution.accepts(done(request))
     execution.feed(done(call))
@@ -176,7 +174,7 @@ async def test_dropping_the_code_releases_nothing() -> None:
     waiting = begin(flow)
     assert len(scheduled(waiting)) == 1
     waiting.close()
-    assert held.take_actions() == waiting.take_actions() == []
+    assert held.take() == waiting.take() == []
 
 
 async def test_sections_replay() -> None:

@@ -1,79 +1,267 @@
-"""What the context, its calls and its waits may ask of the execution that they belong to: nothing else of it.
+"""What the code of an orchestrator can ask for, and what it has asked for. Its context, calls and waits know nothing else.
 
-So that each of them can be read, and tested, without the execution.
+1. What is scheduled is counted. In a replay the log's event with that number is it; one without a number in the log is new.
+   So a log that holds only a part of what a turn scheduled is continued from there.
+2. What was scheduled and given up within one turn is neither logged nor done. It keeps its number, so that later numbers do
+   not depend on where turns end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import get_ident
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
-from stead.orchestrations._history.events import Event
-from stead.transport import Settings
+from stead.entities import ContextEnded
+from stead.orchestrations._history.data import plain
+from stead.orchestrations._history.errors import NonDeterminismError
+from stead.orchestrations._history.event_codec import encode_event, event_with
+from stead.orchestrations._history.events import Event, ExecutionStarted, Patched, TimerCreated
+from stead.orchestrations._history.ids import child_id
+from stead.transport import InvalidInput, PayloadTooLarge, Settings, get_logger, pack_exact, unpack
 
-from .code import Code
+from .code import Code, Waiting
 from .drawn import Drawn
-from .durable_task import DurableTask
 from .external_events import Mailbox
-from .loop import DeterministicLoop
+from .handles import DurableHandle
+from .loop import new_loop
+from .outcome import Outcome
+from .recorded import Recorded, as_stored, describe, is_flat, latest_execution_id, pack_fields
 from .resolver import TypeResolver
 from .sections import CriticalSections
+from .unsupported import Halted
+from .wants import NOTHING, UNCHANGED, Asked, Wants
+
+log = get_logger("stead.orchestration")
 
 E = TypeVar("E", bound=Event)
 
 
-class Commands(Protocol):
-    """See the module. `_execution.execution.Execution` is one."""
+class Continued(NamedTuple):
+    """What `continue_as_new` was told."""
 
-    instance_id: str
-    execution_id: str
-    name: str
+    input: Any
     version: str | None
-    parent: Sequence[Any] | None
-    tags: dict[str, str] | None
-    code: Code
-    settings: Settings
-    types: TypeResolver
-    now_ms: int
-    replaying: bool
-    dead: bool  # the code is being dropped, or has been: what it asks for is refused
-    last_id: int  # of what was scheduled last
-    loop: DeterministicLoop
-    mailbox: Mailbox
-    critical: CriticalSections
-    drawn: Drawn
-    custom_status: Any
-    custom_status_set: bool
-    continued: tuple[Any, str | None, bool] | None  # the next input, its version, whether events are kept for it
+    keeps_events: bool
+
+
+class Commands:
+    """See the module. One for each execution, which reads what is in it and tells it when the code may ask for nothing more."""
+
+    __slots__ = (
+        "_asked", "_called_off", "_custom_status", "_patched", "_patches", "_recorded", "code", "continued", "critical",
+        "dead", "drawn", "execution_id", "fatal", "instance_id", "last_id", "loop", "mailbox", "muted", "name", "now_ms",
+        "open", "parent", "replaying", "settings", "tags", "types", "version"
+    )  # fmt: skip
+
+    def __init__(
+        self, instance_id: str, code: Code, history: Sequence[Event], settings: Settings, types: TypeResolver
+    ) -> None:
+        started = history[0]
+        assert isinstance(started, ExecutionStarted), "every history begins so"
+        self.instance_id = instance_id
+        self.code = code
+        self.settings = settings
+        self.types = types
+        self.name = started.name
+        self.version = started.version
+        self.parent = started.parent
+        self.tags = started.tags
+        self.drawn = Drawn(instance_id, started.execution_id)
+        self.execution_id = latest_execution_id(started.execution_id, history)
+        self.now_ms = max(started.at_ms, started.scheduled_ms or 0)
+        self.replaying = False
+        self.dead = False  # the code is being dropped, or has been: what it asks for is refused
+        self.muted = False  # nor is anything said of it
+        self.fatal: BaseException | None = None  # what has ended it besides its own code
+        self.last_id = 0  # of what was scheduled last
+        self.open: dict[int, Waiting] = {}  # who waits for which answer
+        self.mailbox = Mailbox()
+        self.critical = CriticalSections()
+        self.continued: Continued | None = None
+        self._recorded = Recorded(instance_id, history)
+        self._patched: dict[str, bool] = {}
+        self._asked: dict[int, Asked] = {}  # since the last turn, by number
+        self._patches: list[Asked] = []
+        self._called_off: list[int] = []
+        self._custom_status: object = UNCHANGED
+        self.loop = new_loop(self, self.drawn.seed)
+        self.loop.now_s = self.now_ms / 1000
+
+    # -- for the context, calls and waits ------------------------------------------------------------------------------
 
     def check(self) -> None:
         """Refuse a command outside the code's own turns. Raises `ContextEnded`, or `Halted` if the code is dropped."""
-        ...
+        if self.loop.thread != get_ident():
+            raise ContextEnded(
+                f"the context of the orchestration {self.instance_id!r} was used outside its code or after its end: "
+                "not by activities, threads or what else it left running"
+            )
+        if self.dead:
+            self.loop.refuse()
 
     def schedule(self, event: E, waiting: Any = None) -> E:
         """Schedule something, at this time and with the number that is next: the event for it, which in a replay is that of
         the log. `waiting` gets the answer.
 
+        The event has copies of the fields as they are stored: what the code does with its objects later changes nothing.
         Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`, at the code's own line.
         """
-        ...
+        if self.dead or self.loop.thread != get_ident():
+            self.check()
+            event = replace(event, task_id=0)  # refused too often: something to wait for that does not come
+            if waiting is not None:
+                waiting.event = event
+            return event
+        task_id = event.task_id
+        flat = is_flat(event)
+        left = self._recorded.left
+        if not left:
+            event = self._ask(event, flat)
+        elif flat and left.get(task_id) == event:  # most of a replay
+            del left[task_id]
+            self.last_id = task_id
+        else:
+            event = self._match(event, flat)
+        if waiting is not None:
+            waiting.event = event
+            self.open[task_id] = waiting
+        return event
+
+    def _ask(self, event: E, flat: bool) -> E:
+        """What is in no log yet. Its number is taken once it is known that it can be stored."""
+        limit = self.settings.payload_bytes_max
+        if flat:
+            try:
+                data = encode_event(event)
+            except InvalidInput as error:
+                raise InvalidInput(describe(event), error.reason) from error
+            size = len(data) if len(data) <= limit else len(pack_fields(event, flat=True))  # (without number and time)
+        else:
+            stored = pack_fields(event)
+            event = as_stored(event, stored)
+            data, size = event_with(event, stored), len(stored)
+        self.last_id = event.task_id
+        if size > limit:
+            raise PayloadTooLarge(describe(event), size, limit)
+        self._asked[event.task_id] = Asked(event, data)
+        return event
+
+    def _match(self, asked: E, flat: bool) -> E:
+        """What may be in the log: it is not too large then, whatever it was replaced by."""
+        stored = pack_fields(asked, flat=flat)
+        self.last_id = asked.task_id
+        try:
+            found = self._recorded.match(asked, stored)
+        except NonDeterminismError as error:
+            self.halt(error)
+        return self._ask(asked, flat) if found is None else found
 
     def abandon(self, task_id: int) -> None:
         """Nobody waits for an answer any more."""
-        ...
+        if self.open.pop(task_id, None) is None or self.dead:
+            return
+        if task_id in self._asked:
+            del self._asked[task_id]
+        elif not self.replaying:
+            self._called_off.append(task_id)
 
     def leave_open(self, task_id: int) -> None:
         """Nobody waits for an answer any more, but something else will be said about it."""
-        ...
-
-    def wait_for_event(self, name: str, decode: Callable[[Any], Any] | None) -> DurableTask[Any]:
-        """Wait for an external event."""
-        ...
+        self.open.pop(task_id, None)
 
     def patched(self, name: str) -> bool:
         """Whether the code goes the way that a patch added; once said, the answer stays."""
-        ...
+        self.check()
+        if self.dead:
+            return False
+        name = plain(name)
+        known = self._patched.get(name)
+        if known is None:
+            known = not self.replaying or name in self._recorded.patches
+            self._patched[name] = known
+            if known and name not in self._recorded.patches:
+                patch = Patched(self.now_ms, 0, name)
+                self._patches.append(Asked(patch, encode_event(patch)))
+        return known
 
     def child_id(self) -> str:
         """An ID for the instance that is scheduled next."""
-        ...
+        return child_id(self.instance_id, self.execution_id, self.last_id + 1)
+
+    def show(self, value: Any) -> None:
+        """Show something as the custom status. Raises `InvalidInput` for what cannot be stored, or is too large."""
+        self.check()
+        if self.dead:
+            return
+        packed, limit = pack_exact(value), self.settings.custom_status_bytes_max
+        if len(packed) > limit:
+            raise InvalidInput("custom status", f"it has {len(packed):,} bytes, and {limit:,} may be")
+        self._custom_status = unpack(packed)
+
+    def continue_as_new(self, input: Any, version: str | None, keeps_events: bool) -> None:
+        """Begin anew once the code returns. Raises like `Code.encode_input`, and `PayloadTooLarge`."""
+        self.check()
+        if self.dead:
+            return
+        limit = self.settings.payload_bytes_max
+        following = plain(self.code.encode_input(input), limit, "input of continue_as_new")
+        self.continued = Continued(following, version, keeps_events)
+
+    # -- for the loop --------------------------------------------------------------------------------------------------
+
+    def set_timer(self, handle: DurableHandle, fire_at_ms: int) -> None:
+        """A timer of asyncio or anyio."""
+        self.schedule(TimerCreated(self.now_ms, self.last_id + 1, fire_at_ms, ""), handle)
+
+    def cancel_timer(self, handle: DurableHandle) -> None:
+        """It was cancelled."""
+        self.abandon(handle.event.task_id)
+
+    def report(self, context: dict[str, Any]) -> None:
+        """What went wrong in the code where nobody waits for it."""
+        if self.muted or self.replaying:
+            return
+        error = context.get("exception")
+        if not isinstance(error, Halted):
+            log.error("%s: %s", self.instance_id, context.get("message"), exc_info=error)
+
+    # -- for the execution ---------------------------------------------------------------------------------------------
+
+    def halt(self, error: BaseException) -> NoReturn:
+        """End the execution at once, with an error. Raises `Halted`."""
+        self.fatal = error
+        self.loop.stopping = True
+        raise Halted
+
+    def mismatch(self, answer: Event) -> NoReturn:
+        """The history has an answer to something else than what the code has asked for. Raises `Halted`."""
+        self.halt(self._recorded.unmatched(answer))
+
+    def unmatched(self) -> NonDeterminismError | None:
+        """After a replay: an error if the code did not come to something of the log, or to something in between."""
+        return self._recorded.check_end([asked.event for asked in self._asked.values()])
+
+    def forget(self, task_id: int) -> bool:
+        """Something that was asked for in this turn is not to be done; whether it was. (It keeps its number.)"""
+        return self._asked.pop(task_id, None) is not None
+
+    def forget_all(self) -> None:
+        """Nothing of what was asked for is to be done, but what is called off is."""
+        self._asked = {}
+        self._patches = []
+
+    def take(self, outcome: Outcome | None) -> Wants:
+        """What the code has asked for since the last time."""
+        asked, status = self._asked, self._custom_status
+        if self._called_off or self._patches or status is not UNCHANGED:
+            # Sorted, because anyio cancels the tasks of a group in the order of addresses (`ordering`).
+            wants = Wants(sorted(self._called_off), [*self._patches, *asked.values()], status, outcome)
+            self._called_off, self._patches, self._custom_status = [], [], UNCHANGED
+        elif asked or outcome is not None:
+            wants = Wants((), [*asked.values()], UNCHANGED, outcome)
+        else:
+            return NOTHING
+        self._asked = {}
+        return wants

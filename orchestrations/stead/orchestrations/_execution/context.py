@@ -16,7 +16,7 @@ from stead.entities.extending import SignalsLater, check_instance_id, check_tags
 from stead.orchestrations._definition.input import OMITTED, InstanceId
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._definition.versions import check_version
-from stead.orchestrations._history.data import check_event_name, plain
+from stead.orchestrations._history.data import check_event_name
 from stead.orchestrations._history.events import (
     EntityOperationCalled,
     EntityOperationSignaled,
@@ -24,12 +24,12 @@ from stead.orchestrations._history.events import (
     OrchestrationInstanceStarted,
     TimerCreated,
 )
-from stead.transport import InvalidInput, pack_exact, unpack
+from stead.transport import InvalidInput
 
 from .call_http import HttpRequest, HttpResponse, begin_http
 from .calls import ActivityCall, Call, EntityCall, SubOrchestrationCall, operation_failed
 from .durable_task import DurableTask
-from .event_wait import event_reader
+from .event_wait import event_reader, wait_for_event
 from .locking import EntityLocks
 
 if TYPE_CHECKING:
@@ -281,12 +281,7 @@ class OrchestrationContext:
         External events of which the code could not know yet are kept for the next execution, unless told otherwise. Whatever
         else is under way is dropped. `version`: that of the next execution, if it is to be another one.
         """
-        core = self._core
-        core.check()
-        if core.dead:
-            return
-        following = plain(core.code.encode_input(input), core.settings.payload_bytes_max, "input of continue_as_new")
-        core.continued = (following, check_version(version), preserve_unprocessed_events)
+        self._core.continue_as_new(input, check_version(version), preserve_unprocessed_events)
 
     # -- entities ------------------------------------------------------------------------------------------------------
 
@@ -408,7 +403,7 @@ class OrchestrationContext:
         waits gets the first. Awaiting it raises `InvalidInput` if the event's data is not of the type.
         """
         check_event_name(name)
-        return self._core.wait_for_event(name, None if form is Any else event_reader(name, form))
+        return wait_for_event(self._core, name, None if form is Any else event_reader(name, form))
 
     def send_event(self, instance_id: str, name: str, data: Any = None) -> None:
         """Raise an event for another instance. One that there is not gets nothing, and nobody is told."""
@@ -421,16 +416,7 @@ class OrchestrationContext:
 
         None clears it. Raises `InvalidInput` for what is too large.
         """
-        core = self._core
-        core.check()
-        if core.dead:
-            return
-        packed = pack_exact(value)
-        limit = core.settings.custom_status_bytes_max
-        if len(packed) > limit:
-            raise InvalidInput("custom status", f"it has {len(packed):,} bytes, and {limit:,} may be")
-        core.custom_status = unpack(packed)
-        core.custom_status_set = True
+        self._core.show(value)
 
     def call_http(
         self,

@@ -132,6 +132,14 @@ def _is_of_asyncio(callback: object) -> bool:
     return isinstance(function, FunctionType) and _within_asyncio(function.__globals__)
 
 
+def wait_for_event(core: Commands, name: str, decode: Callable[[Any], Any] | None) -> EventWait:
+    """Wait for an external event. `decode` reads its data."""
+    core.check()
+    wait = EventWait(core, name, decode)
+    core.mailbox.wait(wait)
+    return wait
+
+
 def event_reader(name: str, form: Any) -> Callable[[Any], Any]:
     """What validates an event's data as a type, as an input of that type would be. It raises `InvalidInput`.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import ctypes
 import inspect
 import math
 import sys
@@ -20,15 +19,13 @@ from collections import deque
 from collections.abc import Callable
 from threading import get_ident
 from types import AsyncGeneratorType
-from typing import Any, NoReturn, Protocol, TypeVarTuple, cast
+from typing import Any, TypeVarTuple, cast
 
+from .closing import ONE_TASK_A_THREAD, bring_back, exhaust, exhaust_generator, set_aside
+from .handles import DurableHandle, Host, ReadyHandle
 from .ordering import Home, NumberedFuture, NumberedTask, coroutines_to_complete, in_order
-from .unsupported import (
-    IN_AN_ACTIVITY,
-    Halted,
-    StuckOrchestration,
-    UnsupportedInOrchestrator,
-)
+from .refused import Refusing
+from .unsupported import Halted, StuckOrchestration, UnsupportedInOrchestrator
 
 Ts = TypeVarTuple("Ts")
 
@@ -41,58 +38,11 @@ NEVER_S = 100 * 366 * 86_400.0
 GENERATORS_MIN = 64
 """Asynchronous generators that are kept before it is asked which of them have ended."""
 
-CLOSINGS_MAX = 1_000
 REFUSALS_MAX = 1_000
-"""How often a coroutine that does not end is told to."""
+"""How often commands of code that is dropped, and does not end, are refused."""
 
 
-class Host(Protocol):
-    """What the loop needs of the execution that it belongs to."""
-
-    dead: bool  # commands are refused: the execution is being dropped
-
-    def set_timer(self, handle: DurableHandle, fire_at_ms: int) -> None: ...
-
-    def cancel_timer(self, handle: DurableHandle) -> None: ...
-
-    def report(self, context: dict[str, Any]) -> None: ...
-
-
-class _ReadyHandle(asyncio.Handle):
-    """A callback that runs in this turn. asyncio's own constructor asks for the debug mode and the like each time."""
-
-    __slots__ = ()
-
-    def __init__(
-        self,
-        callback: Callable[..., object],
-        args: tuple[Any, ...],
-        loop: DeterministicLoop,
-        context: contextvars.Context | None,
-    ) -> None:
-        self._context = contextvars.copy_context() if context is None else context
-        self._callback: Any = callback
-        self._args: Any = args
-        self._loop = loop
-        self._cancelled = False
-        self._source_traceback = None
-        self._repr = None
-
-
-class DurableHandle(asyncio.TimerHandle):
-    """A callback that runs when a durable timer fires."""
-
-    __slots__ = ("event",)
-
-    event: Any  # its `TimerCreated`; None for one that never fires
-
-    def answer(self, event: Any) -> None:
-        """The timer has fired. Called by the execution."""
-        del event
-        cast("Any", self)._loop.fire(self)
-
-
-class DeterministicLoop(Home):
+class DeterministicLoop(Home, Refusing):
     """See the module. `seed` spreads the numbers of different executions, and is the same in each replay of one."""
 
     def __init__(self, host: Host, seed: int) -> None:
@@ -119,7 +69,7 @@ class DeterministicLoop(Home):
         """Make this the running loop of the thread."""
         self.thread = get_ident()
         outer = events._get_running_loop()
-        self._outer = (outer, sys.get_asyncgen_hooks(), _set_aside(outer) if _ONE_TASK_A_THREAD else None)
+        self._outer = (outer, sys.get_asyncgen_hooks(), set_aside(outer) if ONE_TASK_A_THREAD else None)
         events._set_running_loop(self)
         sys.set_asyncgen_hooks(firstiter=cast("Any", self._adopt), finalizer=None)
 
@@ -132,7 +82,7 @@ class DeterministicLoop(Home):
         sys.set_asyncgen_hooks(*hooks)
         events._set_running_loop(outer)
         if task is not None:
-            _bring_back(outer, task)
+            bring_back(outer, task)
 
     def run(self) -> None:
         """Run what is ready, until nothing is or `stopping` is set. Raises what ends a process (`SystemExit`, …)."""
@@ -198,7 +148,7 @@ class DeterministicLoop(Home):
         generators, self._generators = self._generators, []
         for generator in reversed(generators):
             if generator.ag_frame is not None:
-                _exhaust_generator(generator)
+                exhaust_generator(generator)
         self._ready.clear()
         self._tasks.clear()
         self._closed = True
@@ -213,7 +163,7 @@ class DeterministicLoop(Home):
     def _close(self, task: asyncio.Task[Any]) -> None:
         tasks._enter_task(self, task)  # what is entered and left by a task (anyio's scopes) asks for it
         try:
-            _exhaust(task.get_coro())
+            exhaust(task.get_coro())
         finally:
             tasks._leave_task(self, task)
 
@@ -226,7 +176,7 @@ class DeterministicLoop(Home):
     def call_soon(
         self, callback: Callable[[*Ts], object], *args: *Ts, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        handle = _ReadyHandle(callback, args, self, context)
+        handle = ReadyHandle(callback, args, self, context)
         if not self._host.dead:
             self._ready.append(handle)
         return handle
@@ -350,86 +300,8 @@ class DeterministicLoop(Home):
         """Nothing: the generators are closed with the execution."""
 
 
-_ONE_TASK_A_THREAD = sys.version_info >= (3, 14)  # current at a time; before, one for each loop
-
-
-def _set_aside(loop: asyncio.AbstractEventLoop | None) -> Any:
-    """The current task of the outer loop, which is none until `_bring_back`: no other could run."""
-    return None if loop is None else cast("Any", tasks)._swap_current_task(loop, None)
-
-
-def _bring_back(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
-    cast("Any", tasks)._swap_current_task(loop, task)
-
-
-def _exhaust(coroutine: Any) -> None:
-    """Make a coroutine end, however often it waits on its way out. (Not `close`, which gives up at the first wait and
-    leaves what the coroutine itself awaits suspended.)
-    """
-    for _ in range(CLOSINGS_MAX):
-        try:
-            waits_for = coroutine.throw(Halted())
-            if asyncio.isfuture(waits_for):  # as a task does: else it could not be awaited again, but raise at once
-                waits_for._asyncio_future_blocking = False
-        except BaseException:  # noqa: BLE001 - whatever its clean-up raises, it is over
-            return
-    # Kept for ever, because the garbage collector would run its code again, and so would the end of the process: hence a
-    # reference that nothing gives back.
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
-
-
-def _exhaust_generator(generator: AsyncGeneratorType[Any, Any]) -> None:
-    closing: Any = generator.aclose()
-    try:
-        closing.send(None)
-    except BaseException:  # noqa: BLE001 - as above
-        return
-    _exhaust(closing)
-
-
 def new_loop(host: Host, seed: int) -> DeterministicLoop:
     """The loop of an execution."""
     form: Any = DeterministicLoop  # abstract to type checkers, which do not see the methods that are refused
     loop: DeterministicLoop = form(host, seed)
     return loop
-
-
-_A_LOOP_OF_ITS_OWN = "the orchestrator runs on its own loop; start tasks with asyncio.create_task"
-_REFUSED = {
-    **dict.fromkeys(("run_in_executor", "set_default_executor", "shutdown_default_executor"), IN_AN_ACTIVITY),
-    "call_soon_threadsafe": f"no thread may wake an orchestrator; {IN_AN_ACTIVITY}, or raise an event (client.raise_event)",
-    **dict.fromkeys(
-        ("run_forever", "run_until_complete", "stop", "close", "set_task_factory"),
-        _A_LOOP_OF_ITS_OWN,
-    ),
-    **dict.fromkeys(
-        (
-            *(
-                "add_reader",
-                "add_writer",
-                "remove_reader",
-                "remove_writer",
-                "add_signal_handler",
-                "remove_signal_handler",
-            ),
-            *("getaddrinfo", "getnameinfo", "create_connection", "create_server", "create_datagram_endpoint"),
-            *("create_unix_connection", "create_unix_server", "connect_accepted_socket", "sendfile", "start_tls"),
-            *("connect_read_pipe", "connect_write_pipe", "subprocess_exec", "subprocess_shell"),
-            *("sock_accept", "sock_connect", "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into"),
-            *("sock_sendall", "sock_sendto", "sock_sendfile"),
-        ),
-        IN_AN_ACTIVITY,
-    ),
-}
-
-
-def _refusal(name: str, instead: str) -> Callable[..., NoReturn]:
-    def refuse(loop: DeterministicLoop, *args: object, **kwargs: object) -> NoReturn:
-        raise UnsupportedInOrchestrator(f"loop.{name}", instead)
-
-    refuse.__name__ = name
-    return refuse
-
-
-for _name, _instead in _REFUSED.items():
-    setattr(DeterministicLoop, _name, _refusal(_name, _instead))

@@ -1,4 +1,4 @@
-"""What an execution gives its worker besides events: what to cancel, and how it ended."""
+"""How the code of an orchestrator has ended."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ from typing import Any
 
 from stead.orchestrations._history.data import plain
 from stead.orchestrations._history.failures import FailureDetails
-
-
-@dataclass(frozen=True, slots=True)
-class CancelTask:
-    """Nobody waits for the answer to a scheduled event any more: unset the timer, tell the activity to end."""
-
-    task_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +22,10 @@ class Failed:
     """The function raised, or cannot go on."""
 
     failure: FailureDetails
+    ran_out: int = 0
+    """The number of the timer by which it failed, if it did by one."""
+    diverged: bool = False
+    """The code does not do what its history says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,18 +217,17 @@ class Recorded:
             f"{what}, which the code now has not scheduled at that point. {_CAUSE}"
         )
 
-    def check_end(self, new: Iterable[int], actions: dict[int, Event]) -> NonDeterminismError | None:
-        """After the replay: an error if the code did not come to something of the log, or to something in between."""
+    def check_end(self, new: Iterable[Event]) -> NonDeterminismError | None:
+        """After the replay: an error if the code did not come to something of the log, or (`new`) to something in between."""
         for event in self.left.values():
             return NonDeterminismError(
                 f"instance {self.instance_id!r} cannot be replayed: as number {event.task_id} its history has "
                 f"{describe(event)}, but the code now does not schedule it. {_CAUSE}"
             )
-        for task_id in new:
-            if task_id < self.last_id:
-                event = actions[task_id]
+        for event in new:
+            if event.task_id < self.last_id:
                 return NonDeterminismError(
-                    f"instance {self.instance_id!r} cannot be replayed: as number {task_id} the code now schedules "
+                    f"instance {self.instance_id!r} cannot be replayed: as number {event.task_id} the code now schedules "
                     f"{describe(event)}, which its history does not have. {_CAUSE}"
                 )
         return None

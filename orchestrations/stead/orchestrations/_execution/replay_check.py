@@ -59,7 +59,9 @@ def check_replay(
     events, end = history.events[:at], history.events[at] if at < len(history.events) else None
     execution = Execution(history.instance_id, code, events, settings, _Known(orchestrations, entities))
     try:
-        error = _difference(execution, end)
+        while (wants := execution.turn()) is None:
+            pass
+        error = _difference(execution, wants.outcome, end)
     finally:
         execution.close()
     return Verdict(name, version, len(history.events), error)
@@ -94,9 +96,8 @@ def first_event(history: History) -> ExecutionStarted:
     return first
 
 
-def _difference(execution: Execution, end: Event | None) -> str | None:
-    outcome = execution.outcome
-    if isinstance(outcome, Failed) and execution.diverged:
+def _difference(execution: Execution, outcome: Outcome | None, end: Event | None) -> str | None:
+    if isinstance(outcome, Failed) and outcome.diverged:
         return outcome.failure.message
     if isinstance(end, ExecutionCompleted):
         return _other_end(execution, outcome, end)

@@ -135,6 +135,6 @@ def _is_text(args: Sequence[Any]) -> bool:
 
 def on_go_on(turn: Turn, pending: Pending) -> None:
     """A turn goes on that did not fit into its commit: it has, before this message's turn came, or does without it."""
-    turn.body.asked = False
+    turn.body.called = False
     if turn.running and not turn.body.deferred:
         wake(turn)

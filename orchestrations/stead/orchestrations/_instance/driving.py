@@ -6,12 +6,12 @@ numbers, so that a replay continues from wherever it stopped (HAZARDS 17).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stead.orchestrations._execution.code import Code
 from stead.orchestrations._execution.execution import Execution
-from stead.orchestrations._execution.external_events import Mailbox
-from stead.orchestrations._execution.outcome import CancelTask, Completed, ContinuedAsNew, Failed
+from stead.orchestrations._execution.outcome import Completed, ContinuedAsNew, Failed, Outcome
+from stead.orchestrations._execution.wants import UNCHANGED, Asked, Wants
 from stead.orchestrations._history.errors import HistoryTooLong
 from stead.orchestrations._history.events import Event, ExecutionStarted, FailureEvent, OrchestratorStarted
 from stead.orchestrations._history.failures import FailureDetails
@@ -50,23 +50,23 @@ def wake(turn: Turn, *, due: bool = False, stop: Callable[[], bool] | None = Non
     if code is None:
         _block(turn)
         return False
-    seen = _replay(turn, code, stop)
-    execution = body.replay
-    assert execution is not None, "it was made just now, or before"
-    if not execution.caught_up:
+    wants = _replay(turn, code, stop)
+    if wants is None:
         return False
     if body.blocked:
         body.blocked = False
         turn.effects.unblock(turn.target)
-    body.execution, body.replay = execution, None
+    assert body.replay is not None, "it gave what the code wants"
+    body.execution, body.replay, body.replayed = body.replay, None, None
     # To what this code did otherwise than the history says, mended code will come anew.
-    _saw(turn, seen if execution.diverged else record.history_length)
+    diverged = isinstance(wants.outcome, Failed) and wants.outcome.diverged
+    _saw(turn, body.execution.seen if diverged else record.history_length)
     if not record.begun or record.status is RuntimeStatus.PENDING:
         record.begun = True
         if record.status is RuntimeStatus.PENDING:
             record.status = RuntimeStatus.RUNNING
         turn.changed()
-    drive(turn)
+    apply(turn, wants)
     return turn.body.execution is not None  # unless it has ended at once
 
 
@@ -88,16 +88,20 @@ def _come_to_unseen(turn: Turn) -> tuple[list[Event], int]:
     return history, seen
 
 
-def _replay(turn: Turn, code: Code, stop: Callable[[], bool] | None) -> int:
-    """Begin the replay or go on with it; how many events of the history the code had seen before."""
+def _replay(turn: Turn, code: Code, stop: Callable[[], bool] | None) -> Wants | None:
+    """Begin the replay or go on with it: what the code wants once all of the history is done, None if it is not yet."""
     body = turn.body
-    if body.replay is not None:
-        body.replay.replay(stop)
-        return body.replay.seen
-    history, seen = _come_to_unseen(turn)
-    body.replay = Execution(turn.target, code, history, turn.settings, turn.surroundings.types, seen, stop)
-    body.events = None
-    return seen
+    if body.replayed is not None:
+        return body.replayed
+    if body.replay is None:
+        history, seen = _come_to_unseen(turn)
+        body.replay = Execution(turn.target, code, history, turn.settings, turn.surroundings.types, seen)
+        body.events = None
+    while (wants := body.replay.turn()) is None:
+        if stop is not None and stop():
+            return None
+    body.replayed = wants
+    return wants
 
 
 def get_ready(turn: Turn) -> None:
@@ -114,15 +118,14 @@ def settle(turn: Turn) -> None:
     body = turn.body
     if body.execution is not None:
         _saw(turn, body.to_feed[0][0] if body.to_feed else turn.record.history_length)
-        _awaits(turn, body.execution.mailbox)
+        if turn.record.awaited or body.execution.waits_for_events:
+            _awaits(turn, body.execution.awaited(AWAITED_LENGTH_MAX))
 
 
-def _awaits(turn: Turn, mailbox: Mailbox) -> None:
+def _awaits(turn: Turn, names: Sequence[str]) -> None:
     record = turn.record
-    if not (mailbox.waits or record.awaited):
-        return
     since: dict[str, int] = {event[0]: event[1] for event in record.awaited}
-    awaited = [[name, since.get(name, turn.now_ms)] for name in mailbox.awaited(AWAITED_LENGTH_MAX)]
+    awaited = [[name, since.get(name, turn.now_ms)] for name in names]
     if awaited != record.awaited:
         record.awaited = awaited
         turn.changed()
@@ -163,51 +166,58 @@ def happen(turn: Turn, event: Event) -> None:
     elif body.to_feed:  # those come first in the log, so they do for the code: the turn that they belong to goes on
         body.to_feed.append((turn.record.history_length - 1, event))
     else:
-        body.execution.feed(event)
-        drive(turn)
+        apply(turn, body.execution.turn((event,)))
+
+
+def apply(turn: Turn, wants: Wants | None) -> None:
+    """Carry out what the code wants. What does not fit stays in the body, and `drive` takes it up again."""
+    _take_up(turn, wants)
+    drive(turn)
+
+
+def _take_up(turn: Turn, wants: Wants | None) -> None:
+    assert wants is not None, "only a history is taken in parts"
+    for task_id in wants.called_off:
+        cancel(turn, task_id)
+    turn.body.wants = wants
+    turn.body.asked.extend(wants.asked)
 
 
 def drive(turn: Turn) -> None:
-    """Carry out what the code wants. What does not fit stays in the body, and the turn is taken up again."""
+    """Go on with what the code wants, in this order: what it asked for is logged and done, its status shown, its end brought
+    about. Then it sees what could not be done, and may want something else."""
     body = turn.body
-    while (execution := body.execution) is not None:
-        actions = body.actions
-        for action in execution.take_actions():
-            if isinstance(action, CancelTask):
-                cancel(turn, action.task_id)
-            else:
-                actions.append(action)
-        while actions:
-            if turn.full:
+    while (wants := body.wants) is not None:
+        asked = body.asked
+        while asked:
+            if turn.full or not _carry_out(turn, asked.popleft()):
                 return
-            if not _carry_out(turn, actions.popleft()):
-                return
-        if execution.custom_status_set and not _take_custom_status(turn, execution.custom_status):
+        if wants.custom_status is not UNCHANGED and not _take_custom_status(turn, wants.custom_status):
             return
-        if execution.outcome is not None:
-            if not _conclude(turn, execution):
+        if wants.outcome is not None:
+            if not _conclude(turn, wants.outcome):
                 return
-        elif body.to_feed:
-            if turn.full:
-                return
-            execution.feed(body.to_feed.popleft()[1])
+        elif not body.to_feed:
+            body.wants = None
+        elif turn.full:
+            return
         else:
-            break
+            assert body.execution is not None, "its code has asked for it"
+            _take_up(turn, body.execution.turn((body.to_feed.popleft()[1],)))
     _check_length(turn)
 
 
-def _carry_out(turn: Turn, action: Event) -> bool:
+def _carry_out(turn: Turn, asked: Asked) -> bool:
     """Log a scheduled event and bring about what it says; false if the instance has failed by it."""
+    event, data = asked
     try:
-        assert turn.body.execution is not None, "it has asked for it"
-        data = turn.body.execution.wanted.encode(action)
         if len(data) > turn.settings.payload_bytes_max + ENVELOPE_BYTES:
-            raise PayloadTooLarge(f"what number {action.task_id} carries", len(data), turn.settings.payload_bytes_max)
-        refused = issue(turn, action)
+            raise PayloadTooLarge(f"what number {event.task_id} carries", len(data), turn.settings.payload_bytes_max)
+        refused = issue(turn, event)
     except InvalidInput as error:
         fail(turn, error)
         return False
-    turn.add(action, data)
+    turn.add(event, data)
     if refused is not None:
         _refuse(turn, refused)
     return True
@@ -235,9 +245,9 @@ def _take_custom_status(turn: Turn, value: object) -> bool:
     return True
 
 
-def _conclude(turn: Turn, execution: Execution) -> bool:
+def _conclude(turn: Turn, outcome: Outcome) -> bool:
     """The code has ended; true if it goes on as new."""
-    match execution.outcome:
+    match outcome:
         case Completed(result):
             try:
                 length = len(pack(result)) + MARGIN
@@ -247,34 +257,34 @@ def _conclude(turn: Turn, execution: Execution) -> bool:
                 end(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error).final())
             else:
                 end(turn, RuntimeStatus.COMPLETED, output=result)
-        case Failed(failure):
-            end(turn, RuntimeStatus.FAILED, failure=failure, ran_out=execution.ran_out)
-        case ContinuedAsNew() as outcome:
+        case Failed(failure, ran_out):
+            end(turn, RuntimeStatus.FAILED, failure=failure, ran_out=ran_out)
+        case ContinuedAsNew():
             try:
                 continue_as_new(turn, outcome)
             except InvalidInput as error:
                 fail(turn, error)
                 return False
-            if turn.crowded:
-                turn.body.deferred = True
-                turn.record.begun = False  # whoever takes it up runs its code for the first time
-                return False
-            _begin_again(turn)
-            return turn.body.execution is not None
-        case _:
-            raise AssertionError("an execution that has ended has an outcome")
+            if not turn.crowded:
+                return _begin_again(turn)
+            turn.body.deferred = True
+            turn.record.begun = False  # whoever takes it up runs its code for the first time
     return False
 
 
-def _begin_again(turn: Turn) -> None:
-    """The next execution of an instance that continues as new."""
-    record = turn.record
+def _begin_again(turn: Turn) -> bool:
+    """The next execution of an instance that continues as new; false if nothing here may run it."""
+    record, body = turn.record, turn.body
     code = turn.surroundings.find_code(record.name, record.version)
     if code is None:
         record.begun = False
         _block(turn)
-        return
-    turn.body.execution = Execution(turn.target, code, turn.body.history(), turn.settings, turn.surroundings.types, 0)
+        return False
+    body.execution = Execution(turn.target, code, body.history(), turn.settings, turn.surroundings.types, 0)
+    while (wants := body.execution.turn()) is None:
+        pass
+    _take_up(turn, wants)
+    return True
 
 
 def _check_length(turn: Turn) -> None:

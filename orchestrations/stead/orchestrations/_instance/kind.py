@@ -164,8 +164,8 @@ class OrchestrationKind:
             turn.activation.more = True
             if body.replaying and following is not None and _will_wake(turn, following):
                 return  # that message takes it there
-            if not body.asked:  # should this be another worker's business then, this message takes it there
-                body.asked = True
+            if not body.called:  # should this be another worker's business then, this message takes it there
+                body.called = True
                 send_small(turn, turn.target, _messages.GO_ON, [])
 
     def _take(self, turn: Turn, pending: Pending) -> None:

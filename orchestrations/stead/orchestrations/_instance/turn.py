@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stead.orchestrations._execution.code import Code
     from stead.orchestrations._execution.execution import Execution
     from stead.orchestrations._execution.resolver import TypeResolver
+    from stead.orchestrations._execution.wants import Asked, Wants
 
 Route = Callable[[str, str], Literal["own", "shared", "unknown"]]
 FindCode = Callable[[str, "str | None"], "Code | None"]
@@ -48,8 +49,8 @@ class Body:
     """
 
     __slots__ = (
-        "actions", "asked", "blocked", "deferred", "events", "execution", "ledger", "log", "packed", "record", "replay",
-        "to_feed"
+        "asked", "blocked", "called", "deferred", "events", "execution", "ledger", "log", "packed", "record", "replay",
+        "replayed", "to_feed", "wants"
     )  # fmt: skip
 
     def __init__(self, record: InstanceRecord | None, log: Sequence[bytes], events: Sequence[Event]) -> None:
@@ -60,23 +61,25 @@ class Body:
         self.packed: bytes | None = None  # the record's bytes, if it did not change since
         self.execution: Execution | None = None
         self.replay: Execution | None = None  # what will be its execution, on its way through the history
-        self.actions: deque[Event] = deque()  # what the code wants and is not logged yet
+        self.replayed: Wants | None = None  # what that wants, once it has come to the end: the next message wakes it
+        self.wants: Wants | None = None  # what its code wants, until all of it is done
+        self.asked: deque[Asked] = deque()  # what is not logged yet of what that asks for
         self.to_feed: deque[tuple[int, Event]] = (
             deque()
         )  # logged, with their places there, but the code has not seen them
         self.blocked = False  # the store says that it waits for code
         self.deferred = False  # its code has to be run although no event came
-        self.asked = False  # to go on, by a message that has not come yet
+        self.called = False  # to go on, by a message that has not come yet
 
     @property
     def has_work(self) -> bool:
         """Whether it has to go on without a message."""
-        return bool(self.actions or self.to_feed or self.deferred) or self.replaying
+        return self.wants is not None or self.deferred or self.replaying
 
     @property
     def replaying(self) -> bool:
         """Whether its code is on its way through the history. Once it has come to the end, the next message wakes it."""
-        return self.replay is not None and not self.replay.caught_up
+        return self.replay is not None and self.replayed is None
 
     def history(self) -> list[Event]:
         """The events of the history so far."""
@@ -88,8 +91,8 @@ class Body:
     def drop_code(self) -> None:
         """Forget the code; a replay brings it back."""
         execution, self.execution = self.execution or self.replay, None
-        self.replay = None
-        self.actions.clear()
+        self.replay = self.replayed = self.wants = None
+        self.asked.clear()
         self.to_feed.clear()
         if execution is not None:
             execution.close()
