@@ -34,13 +34,16 @@ PURE = [
 _EXECUTION = "orchestrations/stead/orchestrations/_execution"
 IMPURE_ALLOWED = {
     # An event loop of our own, its futures and tasks: nothing of it waits, and chance comes from seeds.
+    f"{_EXECUTION}/closing.py": {"asyncio"},
     f"{_EXECUTION}/context.py": {"random"},
     f"{_EXECUTION}/drawn.py": {"random"},
     f"{_EXECUTION}/durable_task.py": {"asyncio"},
     f"{_EXECUTION}/event_wait.py": {"asyncio"},
     f"{_EXECUTION}/execution.py": {"asyncio"},
+    f"{_EXECUTION}/handles.py": {"asyncio"},
     f"{_EXECUTION}/loop.py": {"asyncio"},
     f"{_EXECUTION}/ordering.py": {"asyncio"},
+    f"{_EXECUTION}/refused.py": {"asyncio"},
     # They name what they warn of, or what users' code may raise.
     "orchestrations/stead/orchestrations/_definition/determinism.py": {"os", "random"},
     "entities/stead/entities/_message/failures.py": {"asyncio"},

@@ -19,16 +19,15 @@ import linecache
 import os
 import pathlib
 import random
-import sys
 import types
-import typing
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 from stead.orchestrations._history.errors import NonDeterminismWarning, NotDeterministic
 
 from .activity import Activity
+from .determinism_bindings import FunctionSource, made_by, names_in
 from .determinism_calls import (
     CALLABLE,
     CLOCK,
@@ -105,13 +104,11 @@ def find_nondeterminism(function: Callable[..., Any]) -> list[Finding]:
 
 # -- reading a function ----------------------------------------------------------------------------------------------------
 
-_Function: typing.TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-
 
 class _Unit(NamedTuple):
     """A function that is read: its syntax, and where its names are looked up."""
 
-    node: _Function
+    node: FunctionSource
     tree: ast.Module
     file: str
     module: str
@@ -175,7 +172,7 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
         self._unit = unit
         self._known = known
         self._globals = {name for node in ast.walk(unit.node) if isinstance(node, ast.Global) for name in node.names}
-        imported, bound = _names_in(unit.node)
+        imported, bound = names_in(unit.node)
         self._bound = (bound | imported.keys()) - self._globals
         self._imported = {name: value for name, value in imported.items() if name not in bound}
 
@@ -191,7 +188,7 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         self._visit_function(node)
 
-    def _visit_function(self, node: _Function) -> None:
+    def _visit_function(self, node: FunctionSource) -> None:
         for default in (*node.args.defaults, *node.args.kw_defaults):
             if default is not None:
                 self.visit(default)
@@ -323,7 +320,7 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
         """A function that its module defines further down: there is only its source yet."""
         if not isinstance(function, ast.Name) or function.id in self._bound or function.id in self._unit.closure:
             return
-        made = [node for node in self._unit.tree.body if function.id in _made_by(node)]
+        made = [node for node in self._unit.tree.body if function.id in made_by(node)]
         node = made[0] if len(made) == 1 else None
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.decorator_list:
             self.called.append(self._unit._replace(node=node, closure={}))
@@ -365,50 +362,3 @@ def _says_new(test: ast.expr) -> bool:
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
         return any(map(_says_new, test.values))
     return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not) and _says_replaying(test.operand)
-
-
-def _names_in(function: _Function) -> tuple[dict[str, Any], set[str]]:
-    """What a function imports, and the names that it or a function within it binds otherwise."""
-    imported: dict[str, Any] = {}
-    bound: set[str] = set()
-    for node in ast.walk(function):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                full = alias.name if alias.asname else alias.name.partition(".")[0]
-                imported[alias.asname or full] = sys.modules.get(full)
-        elif isinstance(node, ast.ImportFrom):
-            module = None if node.level else sys.modules.get(node.module or "")
-            for alias in node.names:
-                found = None if module is None else vars(module).get(alias.name)
-                imported[alias.asname or alias.name] = found
-        elif node is not function:
-            bound.update(_bound_by(node))
-    return imported, bound
-
-
-def _bound_by(node: ast.AST) -> Iterable[str]:
-    """The names that one piece of syntax binds."""
-    match node:
-        case ast.Name(ctx=ast.Store() | ast.Del()):
-            return (node.id,)
-        case ast.arg():
-            return (node.arg,)
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-            return (node.name,)
-        case ast.ExceptHandler() | ast.MatchAs() | ast.MatchStar():
-            return (node.name,) if node.name else ()
-        case ast.MatchMapping():
-            return (node.rest,) if node.rest else ()
-        case _:
-            return ()
-
-
-def _made_by(statement: ast.stmt) -> Iterator[str]:
-    """The names that a statement of a module may bind."""
-    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield statement.name
-        return
-    for node in ast.walk(statement):
-        yield from _bound_by(node)
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)

@@ -10,21 +10,17 @@ from __future__ import annotations
 
 import ast
 import collections
-import collections.abc
 import functools
 import inspect
 import itertools
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final, cast
 
-import typing_extensions
+from .determinism_bindings import added_in, bindings_in, sorted_in
+from .determinism_types import element_of, hint_of, is_set_type, result_of
 
-from .activity import Activity
-from .orchestration import Orchestration
-
-_SET_TYPES: Final = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)
 _BUILT_IN_SETS: Final = (set, frozenset)
 _SET_METHODS: Final = frozenset({"union", "intersection", "difference", "symmetric_difference", "copy"})
 _VIEWS: Final = frozenset({"keys", "values", "items"})
@@ -69,9 +65,9 @@ class SetReader(ast.NodeVisitor):
     """The part of the reader of a function that looks for sets."""
 
     def __init__(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self._bindings = _bindings_in(function)
-        self._added = _added_in(function)
-        self._sorted = _sorted_in(function)
+        self._bindings = bindings_in(function)
+        self._added = added_in(function)
+        self._sorted = sorted_in(function)
         self._harmless: set[int] = set()  # expressions whose order nobody sees
         self._asked: list[str] = []
 
@@ -230,12 +226,12 @@ class SetReader(ast.NodeVisitor):
         if isinstance(found, type):
             tasks = issubclass(found, _BUILT_IN_SETS) and node.args and _holds_tasks(node.args[0])
             return None if tasks else cast("Any", found)
-        return _result_of(found) if isinstance(found, types.FunctionType) else None
+        return result_of(found) if isinstance(found, types.FunctionType) else None
 
     def _type_of_awaited(self, call: ast.Call, depth: int) -> Any:
         function = call.func
         if isinstance(function, ast.Attribute) and function.attr in _WAITED_FOR and call.args:
-            return _result_of(self.resolve_member(call.args[0]))
+            return result_of(self.resolve_member(call.args[0]))
         return self._type_of_call(call, depth)
 
     def resolve_member(self, node: ast.expr) -> object:
@@ -309,122 +305,12 @@ class SetReader(ast.NodeVisitor):
         return origin if isinstance(origin, type) else None
 
 
-# -- types ---------------------------------------------------------------------------------------------------------------
-
-
-def is_set_type(hint: Any) -> bool:
-    """Whether values of a type may be sets; of tasks is meant to be fine."""
-    if isinstance(hint, typing_extensions.TypeAliasType):
-        return is_set_type(hint.__value__)
-    origin = typing.get_origin(hint)
-    if origin is typing.Annotated:
-        return is_set_type(typing.get_args(hint)[0])
-    if origin in (typing.Union, types.UnionType):
-        return any(map(is_set_type, typing.get_args(hint)))
-    if origin is not None:
-        return (
-            isinstance(origin, type) and origin in _SET_TYPES and "Task" not in str(hint) and "Future" not in str(hint)
-        )
-    return isinstance(hint, type) and (issubclass(hint, (set, frozenset)) or hint in _SET_TYPES)
-
-
-def hint_of(owner: Any, name: str) -> Any:
-    """The type of a class's field; None if that is not known."""
-    cls = typing.get_origin(owner) or owner
-    if not isinstance(cls, type):
-        return None
-    try:
-        found = typing.get_type_hints(cls).get(name)
-    except Exception:  # noqa: BLE001 - annotations are the user's, and need not be there at run time
-        return None
-    if found is None:
-        member = inspect.getattr_static(cls, name, None)
-        return _result_of(member.fget) if isinstance(member, property) else None
-    return found
-
-
-def element_of(owner: Any, index: ast.expr | None) -> Any:
-    """The type of the elements of a list or tuple, or of a dictionary's values (with an index) or keys."""
-    arguments = typing.get_args(owner)
-    origin = typing.get_origin(owner)
-    if origin is dict and len(arguments) == 2:
-        return arguments[0 if index is None else 1]
-    return arguments[0] if origin in (list, tuple, collections.abc.Sequence) and arguments else None
-
-
-def _result_of(found: object) -> Any:
-    """The type of what a function, an activity or an orchestration gives, awaited if it has to be."""
-    function = cast("Any", found).function if isinstance(found, (Activity, Orchestration)) else found
-    if not isinstance(function, types.FunctionType):
-        return None
-    try:
-        return typing.get_type_hints(function).get("return")
-    except Exception:  # noqa: BLE001 - annotations are the user's, and need not be there at run time
-        return None
-
-
 # -- syntax --------------------------------------------------------------------------------------------------------------
 
 
 def _is_among(found: object, known: Iterable[object]) -> bool:
     """By identity: comparing could run the user's code."""
     return any(found is one for one in known)
-
-
-def _bindings_in(function: ast.AST) -> dict[str, list[tuple[str, ast.expr | None]]]:
-    """What each local name is bound to: "value" or "element" of an expression, or of an "annotation"; None: who knows."""
-    found: dict[str, list[tuple[str, ast.expr | None]]] = {}
-    known: set[int] = set()
-
-    def bind(target: ast.expr, kind: str, value: ast.expr | None) -> None:
-        if isinstance(target, ast.Name):
-            known.add(id(target))
-            found.setdefault(target.id, []).append((kind, value))
-
-    for node in ast.walk(function):
-        match node:
-            case ast.Assign(targets=targets, value=value):
-                for target in targets:
-                    bind(target, "value", value)
-            case ast.AnnAssign(target=target, annotation=annotation):
-                bind(target, "annotation", annotation)
-            case ast.NamedExpr(target=target, value=value):
-                bind(target, "value", value)
-            case ast.AugAssign(target=ast.Name() as target):
-                known.add(id(target))  # it stays what it was
-            case ast.For(target=target, iter=value) | ast.comprehension(target=target, iter=value):
-                bind(target, "element", value)
-            case ast.arg(arg=name, annotation=annotation):
-                found.setdefault(name, []).append(("annotation", annotation))
-            case _:
-                pass
-    for node in ast.walk(function):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and id(node) not in known:
-            found.setdefault(node.id, []).append(("value", None))
-    return found
-
-
-def _added_in(function: ast.AST) -> dict[str, list[ast.expr]]:
-    """What is added to each name: `names.add(…)`."""
-    found: dict[str, list[ast.expr]] = {}
-    for name, method, arguments in _method_calls(function):
-        if method == "add":
-            found.setdefault(name, []).extend(arguments)
-    return found
-
-
-def _sorted_in(function: ast.AST) -> set[str]:
-    """The names of lists that are sorted in place."""
-    return {name for name, method, _ in _method_calls(function) if method == "sort"}
-
-
-def _method_calls(function: ast.AST) -> Iterator[tuple[str, str, list[ast.expr]]]:
-    for node in ast.walk(function):
-        match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method), args=arguments):
-                yield name, method, arguments
-            case _:
-                pass
 
 
 def _is_view(node: ast.expr) -> bool:

@@ -12,22 +12,19 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 from typing_extensions import TypeForm
 
 from stead.entities import EntityId
-from stead.entities.extending import SignalsLater, check_instance_id, check_tags, delay_in_ms, instant_in_ms
+from stead.entities.extending import SignalsLater, check_instance_id, delay_in_ms, instant_in_ms
 from stead.orchestrations._definition.input import OMITTED, InstanceId
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._definition.versions import check_version
 from stead.orchestrations._history.data import check_event_name
 from stead.orchestrations._history.events import (
-    EntityOperationCalled,
-    EntityOperationSignaled,
     EventSent,
-    OrchestrationInstanceStarted,
     TimerCreated,
 )
-from stead.transport import InvalidInput
 
+from .asking import ask_activity, ask_entity, ask_start, ask_sub_orchestration, send_signal
 from .call_http import HttpRequest, HttpResponse, begin_http
-from .calls import ActivityCall, Call, EntityCall, SubOrchestrationCall, operation_failed
+from .calls import Call
 from .durable_task import DurableTask
 from .event_wait import event_reader, wait_for_event
 from .locking import EntityLocks
@@ -38,7 +35,6 @@ if TYPE_CHECKING:
     from stead.orchestrations._definition.orchestration import InputOptional, Orchestration
 
     from .commands import Commands
-    from .resolver import ActivityForm, OrchestrationForm
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -139,22 +135,7 @@ class OrchestrationContext:
         Raises `InvalidInput` for arguments that it does not take. Awaiting it raises `ActivityFailed` if it failed for
         good, by its retry policy (`activity.with_options(retry=…)`).
         """
-        core = self._core
-        form: ActivityForm | None = core.types.activity(activity) if isinstance(activity, str) else activity
-        if form is None:
-            call = ActivityCall(core, str.__str__(activity), None, None)  # (the text alone, of whatever kind of text)
-            call.args = list(args)
-            call.kwargs = kwargs or None
-            call.queue = ""
-            call.tags = None
-        else:
-            _check_form(form, "encode_arguments", "an activity")
-            call = ActivityCall(core, form.name, form.decode_result, form.retry)
-            call.args, call.kwargs = form.encode_arguments(args, kwargs)
-            call.queue = form.queue
-            call.tags = dict(form.tags) if form.tags else None
-        call.schedule()
-        return call
+        return ask_activity(self._core, activity, args, kwargs)
 
     @overload
     def call_sub_orchestrator(self, orchestration: InputOptional[I, O], input: I = ..., /) -> DurableTask[O]: ...
@@ -171,27 +152,7 @@ class OrchestrationContext:
 
         Awaiting it raises `SubOrchestrationFailed` if it failed for good, or was terminated.
         """
-        core = self._core
-        core.check()
-        core.critical.check_sub_orchestration()
-        form: OrchestrationForm | None = (
-            core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
-        )
-        if form is None:
-            call = SubOrchestrationCall(core, str.__str__(orchestration), None, None)
-            call.version = call.instance_id = call.tags = None
-            call.input = None if input is OMITTED else input
-        else:
-            _check_form(form, "encode_input", "an orchestration")
-            call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
-            call.version = form.version or None
-            call.instance_id = form.instance_id
-            call.tags = dict(form.tags) if form.tags else None
-            call.input = form.encode_input(input)
-        if call.instance_id is not None:
-            self._check_child(call.instance_id)
-        call.schedule()
-        return call
+        return ask_sub_orchestration(self._core, orchestration, input)
 
     @overload
     def start_new(
@@ -244,34 +205,7 @@ class OrchestrationContext:
         tags: Mapping[str, str] | None = None,
     ) -> InstanceId[Any]:
         """Start an orchestration for which nobody waits: its instance ID. An ID that is in use starts nothing."""
-        core = self._core
-        core.check()
-        form: OrchestrationForm | None = (
-            core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
-        )
-        if form is None:
-            name = str.__str__(orchestration)
-            data = None if input is OMITTED else input
-        else:
-            _check_form(form, "encode_input", "an orchestration")
-            name, data = form.name, form.encode_input(input)
-            version = version or form.version or None
-            tags = tags or form.tags
-            instance_id = instance_id or form.instance_id
-        if instance_id is not None:
-            self._check_child(instance_id)
-        at_ms = None if at is None else instant_in_ms(at)
-        now_ms, number = core.now_ms, core.last_id + 1
-        version, instance_id = check_version(version), instance_id or core.child_id()
-        event = OrchestrationInstanceStarted(now_ms, number, name, version, instance_id, data, at_ms, check_tags(tags))
-        return InstanceId(core.schedule(event).instance_id)
-
-    def _check_child(self, instance_id: str) -> None:
-        check_instance_id(instance_id)
-        if instance_id == self._core.instance_id:
-            raise InvalidInput(
-                f"instance ID {instance_id!r}", "it is this instance's own; another one needs another ID"
-            )
+        return ask_start(self._core, orchestration, input, instance_id, at, version, tags)
 
     def continue_as_new(
         self, input: Any = OMITTED, preserve_unprocessed_events: bool = True, *, version: str | None = None
@@ -308,27 +242,7 @@ class OrchestrationContext:
 
         Awaiting it raises `OperationFailed` if the operation raised something, `UnknownEntity` or `UnknownOperation`.
         """
-        core = self._core
-        core.check()
-        call = core.types.resolve(operation, key, args, kwargs)
-        over = core.critical.begin_call(call.target)
-        known = call.operation
-        task = EntityCall(
-            core,
-            None if known is None else known.decode_result,
-            lambda failure: operation_failed(call.target, call.operation_name, failure),
-            over,
-        )
-        now_ms, number, lock = core.now_ms, core.last_id + 1, core.critical.lock
-        name, given = call.operation_name, list(call.args)
-        try:
-            core.schedule(
-                EntityOperationCalled(now_ms, number, call.target, name, given, call.kwargs or None, lock), task
-            )
-        except InvalidInput:
-            over()
-            raise
-        return task
+        return ask_entity(self._core, operation, key, args, kwargs)
 
     @overload
     def signal_entity(
@@ -359,13 +273,7 @@ class OrchestrationContext:
         due_ms: int | None,
         delay_ms: int | None,
     ) -> None:
-        core = self._core
-        core.check()
-        call = core.types.resolve(operation, key, args, kwargs)
-        core.critical.check_signal(call.target)
-        now_ms, number = core.now_ms, core.last_id + 1
-        name, given, named = call.operation_name, list(call.args), call.kwargs or None
-        core.schedule(EntityOperationSignaled(now_ms, number, call.target, name, given, named, due_ms, delay_ms))
+        send_signal(self._core, operation, key, args, kwargs, due_ms, delay_ms)
 
     def lock_entities(self, *entity_ids: EntityId) -> EntityLocks:
         """A critical section: `async with context.lock_entities(a, b): …`. Inside, nobody else's operations run on these
@@ -455,8 +363,3 @@ class _ReplaySilentLogger(logging.LoggerAdapter[logging.Logger]):
         extra = dict(self.extra or {})
         kwargs["extra"] = {**extra, **(kwargs.get("extra") or {})}
         return f"{extra['instance_id']}: {msg}", kwargs
-
-
-def _check_form(form: Any, method: str, what: str) -> None:
-    if not hasattr(form, method):
-        raise InvalidInput(f"{form!r}", f"it is not {what}; name what @app.{what.split()[1]} gave, or its name as text")

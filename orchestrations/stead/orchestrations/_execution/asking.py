@@ -1,0 +1,149 @@
+"""From what the code gives a call to what is scheduled: names looked up, arguments checked, options taken from definitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from stead.entities.extending import check_instance_id, check_tags, instant_in_ms
+from stead.orchestrations._definition.input import OMITTED, InstanceId
+from stead.orchestrations._definition.versions import check_version
+from stead.orchestrations._history.events import (
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    OrchestrationInstanceStarted,
+)
+from stead.transport import InvalidInput
+
+from .calls import ActivityCall, EntityCall, SubOrchestrationCall, operation_failed
+
+if TYPE_CHECKING:
+    from .commands import Commands
+    from .resolver import ActivityForm, OrchestrationForm
+
+
+def ask_activity(core: Commands, activity: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> ActivityCall:
+    """`OrchestrationContext.call_activity`."""
+    form: ActivityForm | None = core.types.activity(activity) if isinstance(activity, str) else activity
+    if form is None:
+        call = ActivityCall(core, str.__str__(activity), None, None)  # (the text alone, of whatever kind of text)
+        call.args = list(args)
+        call.kwargs = kwargs or None
+        call.queue = ""
+        call.tags = None
+    else:
+        _check_form(form, "encode_arguments", "an activity")
+        call = ActivityCall(core, form.name, form.decode_result, form.retry)
+        call.args, call.kwargs = form.encode_arguments(args, kwargs)
+        call.queue = form.queue
+        call.tags = dict(form.tags) if form.tags else None
+    call.schedule()
+    return call
+
+
+def ask_sub_orchestration(core: Commands, orchestration: Any, input: Any) -> SubOrchestrationCall:
+    """`OrchestrationContext.call_sub_orchestrator`."""
+    core.check()
+    core.critical.check_sub_orchestration()
+    form: OrchestrationForm | None = (
+        core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
+    )
+    if form is None:
+        call = SubOrchestrationCall(core, str.__str__(orchestration), None, None)
+        call.version = call.instance_id = call.tags = None
+        call.input = None if input is OMITTED else input
+    else:
+        _check_form(form, "encode_input", "an orchestration")
+        call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
+        call.version = form.version or None
+        call.instance_id = form.instance_id
+        call.tags = dict(form.tags) if form.tags else None
+        call.input = form.encode_input(input)
+    if call.instance_id is not None:
+        _check_child(core, call.instance_id)
+    call.schedule()
+    return call
+
+
+def ask_start(
+    core: Commands,
+    orchestration: Any,
+    input: Any,
+    instance_id: str | None,
+    at: datetime | None,
+    version: str | None,
+    tags: Mapping[str, str] | None,
+) -> InstanceId[Any]:
+    """`OrchestrationContext.start_new`."""
+    core.check()
+    form: OrchestrationForm | None = (
+        core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
+    )
+    if form is None:
+        name = str.__str__(orchestration)
+        data = None if input is OMITTED else input
+    else:
+        _check_form(form, "encode_input", "an orchestration")
+        name, data = form.name, form.encode_input(input)
+        version = version or form.version or None
+        tags = tags or form.tags
+        instance_id = instance_id or form.instance_id
+    if instance_id is not None:
+        _check_child(core, instance_id)
+    at_ms = None if at is None else instant_in_ms(at)
+    now_ms, number = core.now_ms, core.last_id + 1
+    version, instance_id = check_version(version), instance_id or core.child_id()
+    event = OrchestrationInstanceStarted(now_ms, number, name, version, instance_id, data, at_ms, check_tags(tags))
+    return InstanceId(core.schedule(event).instance_id)
+
+
+def ask_entity(core: Commands, operation: Any, key: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> EntityCall:
+    """`OrchestrationContext.call_entity`."""
+    core.check()
+    call = core.types.resolve(operation, key, args, kwargs)
+    over = core.critical.begin_call(call.target)
+    known = call.operation
+    task = EntityCall(
+        core,
+        None if known is None else known.decode_result,
+        lambda failure: operation_failed(call.target, call.operation_name, failure),
+        over,
+    )
+    now_ms, number, lock = core.now_ms, core.last_id + 1, core.critical.lock
+    name, given = call.operation_name, list(call.args)
+    try:
+        core.schedule(EntityOperationCalled(now_ms, number, call.target, name, given, call.kwargs or None, lock), task)
+    except InvalidInput:
+        over()
+        raise
+    return task
+
+
+def send_signal(
+    core: Commands,
+    operation: Any,
+    key: Any,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    due_ms: int | None,
+    delay_ms: int | None,
+) -> None:
+    """A signal to an entity, now or later."""
+    core.check()
+    call = core.types.resolve(operation, key, args, kwargs)
+    core.critical.check_signal(call.target)
+    now_ms, number = core.now_ms, core.last_id + 1
+    name, given, named = call.operation_name, list(call.args), call.kwargs or None
+    core.schedule(EntityOperationSignaled(now_ms, number, call.target, name, given, named, due_ms, delay_ms))
+
+
+def _check_child(core: Commands, instance_id: str) -> None:
+    check_instance_id(instance_id)
+    if instance_id == core.instance_id:
+        raise InvalidInput(f"instance ID {instance_id!r}", "it is this instance's own; another one needs another ID")
+
+
+def _check_form(form: Any, method: str, what: str) -> None:
+    if not hasattr(form, method):
+        raise InvalidInput(f"{form!r}", f"it is not {what}; name what @app.{what.split()[1]} gave, or its name as text")
