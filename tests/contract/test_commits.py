@@ -10,6 +10,7 @@ import pytest
 from stead.transport import (
     Acquired,
     Commit,
+    CommitAnswer,
     CommitVerdict,
     PartitionInfo,
     Reply,
@@ -28,7 +29,7 @@ TARGET = "@station@oslo"
 OTHER = "@station@ås"
 
 
-async def apply(store: Store, *commits: Commit) -> list[CommitVerdict]:
+async def apply(store: Store, *commits: Commit) -> list[CommitAnswer]:
     return await store.commit(commits, store.generation)
 
 
@@ -133,7 +134,8 @@ async def test_a_commit_whose_answer_was_lost_is_known_when_sent_again(store: St
 
 async def test_only_the_last_commit_is_known_so_an_older_one_is_fenced(store: Store) -> None:
     owner = await take(store)
-    await apply(store, commit(owner, b"one"), commit(owner, b"two", b"one"))
+    await apply(store, commit(owner, b"one"))
+    await apply(store, commit(owner, b"two", b"one"))
     before = await everything_in(store)
     assert await apply(store, everything(owner, b"one")) == [CommitVerdict.FENCED]
     assert await everything_in(store) == before
@@ -208,7 +210,8 @@ async def test_messages_to_each_receiver_enter_in_the_order_of_sending(store: St
     """Invariant 4."""
     owner = await take(store)
     sends = [(number % 3, b"%d" % number) for number in range(30)]
-    await apply(store, commit(owner, b"one", sends=sends), commit(owner, b"two", b"one", sends=[(0, b"last")]))
+    await apply(store, commit(owner, b"one", sends=sends))
+    await apply(store, commit(owner, b"two", b"one", sends=[(0, b"last")]))
     assert await payloads(store, 0) == [b"%d" % number for number in range(0, 30, 3)] + [b"last"]
     assert await payloads(store, 1) == [b"%d" % number for number in range(1, 30, 3)]
     assert await payloads(store, 2) == [b"%d" % number for number in range(2, 30, 3)]

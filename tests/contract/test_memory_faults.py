@@ -59,17 +59,27 @@ async def test_a_refused_call_does_nothing(store: MemoryStore) -> None:
 
 
 async def test_a_connection_lost_in_mid_pipeline_carries_a_part_of_it(store: MemoryStore) -> None:
+    batches = [batch([b"x"], partition=partition) for partition in range(3)]
+    store.faults.lose_answers("enqueue", parts=2)
+    with pytest.raises(ConnectionLost):
+        await store.enqueue(batches)
+    assert [await payloads(store, partition) for partition in range(3)] == [[b"x"], [b"x"], []]
+    verdicts = [result.verdict for result in await store.enqueue(batches)]
+    assert verdicts == [Verdict.DUPLICATE, Verdict.DUPLICATE, Verdict.ACCEPTED]
+
+
+@pytest.mark.parametrize(("parts", "arrived"), [(0, False), (1, True)])
+async def test_a_batch_of_commits_arrives_as_a_whole_or_not_at_all(
+    store: MemoryStore, parts: int, arrived: bool
+) -> None:
     owners = [await take(store, partition) for partition in range(3)]
     commits = [commit(owner, b"one", sends=[(owner.partition, b"x")]) for owner in owners]
-    store.faults.lose_answers("commit", parts=2)
+    store.faults.lose_answers("commit", parts=parts)
     with pytest.raises(ConnectionLost):
         await store.commit(commits, store.generation)
-    assert [await payloads(store, partition) for partition in range(3)] == [[b"x"], [b"x"], []]
-    assert await store.commit(commits, store.generation) == [
-        CommitVerdict.ALREADY,
-        CommitVerdict.ALREADY,
-        CommitVerdict.APPLIED,
-    ]
+    assert [await payloads(store, partition) for partition in range(3)] == [[b"x"] if arrived else []] * 3
+    verdict = CommitVerdict.ALREADY if arrived else CommitVerdict.APPLIED
+    assert await store.commit(commits, store.generation) == [verdict] * 3
 
 
 async def test_a_delayed_call_reaches_the_server_late_by_the_hub_s_clock(twin: MemoryTwin) -> None:

@@ -9,7 +9,7 @@ Each check names the invariant of the design that it stands for (docs/explanatio
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from simulation.ledger import entries_of
@@ -96,25 +96,42 @@ class Model:
         self.taken_over += bool(self.tokens.get(acquired.partition))
         self.tokens[acquired.partition] = acquired.token
 
-    def expect(self, commit: Commit) -> CommitVerdict:
-        """What the store has to say to a commit."""
+    def expect(self, commits: Sequence[Commit], *, late: bool = False) -> list[CommitVerdict]:
+        """What the store has to say to a batch; `late`: a copy of it, which may have been overtaken."""
+        verdicts = [self._expect(commit, late) for commit in commits]
+        for place, commit in enumerate(commits):
+            if not commit.component or verdicts[place] is not CommitVerdict.APPLIED:
+                continue
+            others = [v for v, other in zip(verdicts, commits, strict=True) if other.component == commit.component]
+            assert CommitVerdict.ALREADY not in others, "a component is applied as a whole"
+            if CommitVerdict.FENCED in others:
+                verdicts[place] = CommitVerdict.VOID
+        return verdicts
+
+    def _expect(self, commit: Commit, late: bool) -> CommitVerdict:
         if self.commit_ids.get(commit.partition, b"") == commit.commit_id:
             return CommitVerdict.ALREADY
         if self.tokens.get(commit.partition) != commit.token:
             return CommitVerdict.FENCED
-        assert self.commit_ids.get(commit.partition, b"") == commit.previous, "an owner names its last commit"
+        if self.commit_ids.get(commit.partition, b"") != commit.previous:
+            assert late, "an owner names its last commit"
+            return CommitVerdict.FENCED
         return CommitVerdict.APPLIED
 
     # -- commits -------------------------------------------------------------------------------------------------------
 
-    def committed(self, commit: Commit, now_ms: int) -> None:
-        """A commit has been applied: check all that is in it."""
+    def committed(self, commits: Sequence[Commit], now_ms: int) -> None:
+        """Commits have been applied, in one step: check all that is in them."""
+        for commit in commits:
+            self._committed(commit, now_ms)
+
+    def _committed(self, commit: Commit, now_ms: int) -> None:
         self.commit_ids[commit.partition] = commit.commit_id
         assert not commit.deleted, "nobody deletes here"
         self._check_size(commit)
         fresh: dict[str, None] = {}
         created = [target for target, _ in commit.states if target not in self.states]
-        assert commit.created == created, "the index has each target once"
+        assert list(commit.created) == created, "the index has each target once"
         for target, record in commit.states:
             fresh.update(dict.fromkeys(self._grown(target, entries_of(record), now_ms)))
         self._learn_replies(commit, fresh)

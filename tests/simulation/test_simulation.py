@@ -128,17 +128,21 @@ class Simulation(RuleBasedStateMachine):
     def take_turns(self, worker: int, partition: int, all_of_them: bool) -> None:
         self.step(lambda: self.world.take_turns(worker, partition, all_of_them))
 
-    @rule(worker=WORKER, partition=PARTITION)
-    def build(self, worker: int, partition: int) -> None:
-        self.step(lambda: self.world.build(worker, partition))
+    @rule(worker=WORKER, linked=FLAG)
+    def build(self, worker: int, linked: bool) -> None:
+        self.step(lambda: self.world.build(worker, linked))
 
-    @rule(worker=WORKER, partition=PARTITION, lose_answer=FLAG)
-    def send(self, worker: int, partition: int, lose_answer: bool) -> None:
-        self.step(lambda: self.world.send(worker, partition, lose_answer))
+    @rule(worker=WORKER, lose_answer=FLAG)
+    def send(self, worker: int, lose_answer: bool) -> None:
+        self.step(lambda: self.world.send(worker, lose_answer))
 
-    @rule(worker=WORKER, partition=PARTITION)
-    def answer(self, worker: int, partition: int) -> None:
-        self.step(lambda: self.world.answer(worker, partition))
+    @rule(worker=WORKER)
+    def answer(self, worker: int) -> None:
+        self.step(lambda: self.world.answer(worker))
+
+    @rule(worker=WORKER, partition=PARTITION, linked=FLAG, lose_answer=FLAG)
+    def commit_and_lose(self, worker: int, partition: int, linked: bool, lose_answer: bool) -> None:
+        self.step(lambda: self.world.commit_and_lose(worker, partition, linked, lose_answer))
 
     @rule(worker=WORKER, index=SOME)
     def commit_late(self, worker: int, index: int) -> None:

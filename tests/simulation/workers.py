@@ -1,7 +1,7 @@
 """A simulated worker: the real partitions and the real entity kind, with a hand that moves each part one step.
 
-As in the real worker there is one lane for reading and loading, one for parks, one for timers, and one commit in flight
-per partition. A request may be carried out long before its answer is heard, and a commit long after it was built; what
+As in the real worker there is one lane for reading and loading, one for parks, one for timers, and one batch of commits in
+flight. A request may be carried out long before its answer is heard, and a commit long after it was built; what
 else happens meanwhile is the world's choice.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -22,7 +22,7 @@ from stead.entities._partition.building import Unstorable
 from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._partition.well_formed import ill_formed
 from stead.entities._turns.entity_kind import EntityKind
-from stead.transport import Commit, CommitVerdict, ConnectionLost, ServerChanged, Settings, Store
+from stead.transport import Commit, CommitAnswer, CommitVerdict, ConnectionLost, ServerChanged, Settings, Store
 
 T = TypeVar("T")
 
@@ -35,11 +35,11 @@ class Interrupted(Exception):
 
 @dataclass(slots=True)
 class Flight:
-    """A commit between being built and being acknowledged."""
+    """A batch between being built and being acknowledged. It stays as it was built, whoever is lost meanwhile."""
 
-    partition: Partition
-    commit: Commit
-    verdict: CommitVerdict | None = None  # what the store has said; nobody has heard it yet
+    partitions: list[Partition]
+    commits: list[Commit]
+    verdicts: list[CommitAnswer] | None = None  # what the store has said; nobody has heard it yet
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class SimWorker:
         self._settings = settings
         self._registry = registry
         self._draws: Iterator[int] = itertools.count(seed << 64)
-        self.strays: list[Commit] = []  # built by a tenure that has ended, and maybe still on their way
+        self.strays: list[list[Commit]] = []  # batches that may be still on their way, or may arrive once more
         self.ended: list[Ended] = []
         self._tasks: dict[asyncio.Task[None], Partition] = {}
         self.begin()
@@ -72,7 +72,7 @@ class SimWorker:
         """The process starts, knowing nothing."""
         self.generation = self._store.generation
         self.partitions: dict[int, Partition] = {}
-        self.flights: dict[int, Flight] = {}
+        self.flight: Flight | None = None
         self._reading: Callable[[], None] | None = None
         self._parking: list[Callable[[], None]] = []
         self._timing: Callable[[], None] | None = None
@@ -105,6 +105,7 @@ class SimWorker:
         self.generation = self._store.generation
         for partition in list(self.partitions.values()):
             self.drop(partition)
+        self._give_flight_up()
         return True
 
     # -- tenures -------------------------------------------------------------------------------------------------------
@@ -146,19 +147,18 @@ class SimWorker:
         self.drop(partition)
 
     def drop(self, partition: Partition) -> None:
-        """The tenure has ended. Its operations are cancelled, and its commit may still be on its way."""
+        """The tenure has ended. Its operations are cancelled, and its commit may still be on its way: in a batch that is sent
+        again as long as another tenure waits for its answer, and may arrive at any time later."""
         partition.end()
         if self.partitions.get(partition.number) is partition:
             del self.partitions[partition.number]
-            flight = self.flights.pop(partition.number, None)
-            if flight is not None:
-                self.strays.append(flight.commit)
 
     def crash(self) -> None:
         """The process dies, and starts again."""
         for partition in list(self.partitions.values()):
             self._cancel(partition)
             self.drop(partition)
+        self._give_flight_up()
         self.ended = []
         self.begin()
 
@@ -280,46 +280,69 @@ class SimWorker:
 
     # -- commits -------------------------------------------------------------------------------------------------------
 
-    def build(self, number: int) -> None:
-        """Build the next commit of a partition."""
-        partition = self.partitions.get(number)
-        if partition is None or not partition.wants_commit:
+    def build(self, *, linked: bool) -> None:
+        """Build a batch of what all partitions have to commit; `linked`: as one component."""
+        if self.flight is not None:
             return
-        try:
-            self.flights[number] = Flight(partition, partition.next_commit())
-        except Unstorable as error:
-            self._kind.eager.add(error.target)
-            self.drop(partition)
+        flight = Flight([], [])
+        batch_id = self.draw(16)
+        for partition in list(self.partitions.values()):
+            if not partition.wants_commit:
+                continue
+            try:
+                commit = partition.next_commit(batch_id)
+            except Unstorable as error:
+                self._kind.eager.add(error.target)
+                self.drop(partition)
+                continue
+            commit.component = int(linked)
+            flight.partitions.append(partition)
+            flight.commits.append(commit)
+        if flight.commits:
+            self.flight = flight
 
-    async def send(self, number: int, *, lose_answer: bool) -> None:
-        """A commit reaches the store; `answer` brings its verdict, if that is not lost."""
-        flight = self.flights.get(number)
-        if flight is None or flight.verdict is not None:
+    async def send(self, *, lose_answer: bool) -> None:
+        """The batch reaches the store; `answer` brings its verdicts, if they are not lost."""
+        flight = self.flight
+        if flight is None or flight.verdicts is not None:
             return
-        verdict = await self.apply(flight.commit)
-        if not lose_answer:
-            flight.verdict = verdict
-
-    async def apply(self, commit: Commit) -> CommitVerdict:
-        """The store carries out a commit, and says what it has to say."""
-        expected = self._model.expect(commit)
-        [verdict] = await self._ask(self._store.commit([commit], self.generation))
-        assert verdict is expected, f"invariant 6: a commit that should be {expected} is {verdict}"
-        if verdict is CommitVerdict.APPLIED:
-            self._model.committed(commit, self._store.clock.now_ms())
-        return verdict
-
-    def answer(self, number: int) -> None:
-        """The verdict on a commit is heard."""
-        flight = self.flights.get(number)
-        if flight is None or flight.verdict is None:
-            return
-        if flight.verdict in (CommitVerdict.APPLIED, CommitVerdict.ALREADY):
-            del self.flights[number]
-            flight.partition.committed()
+        verdicts = await self.apply(flight.commits)
+        if lose_answer:  # so that it is sent again, while this copy may be still on its way
+            self.strays.append(flight.commits)
         else:
-            assert flight.verdict is CommitVerdict.FENCED
-            self._lost(flight.partition)
+            flight.verdicts = verdicts
+
+    async def apply(self, commits: Sequence[Commit], *, late: bool = False) -> list[CommitAnswer]:
+        """The store carries out a batch, and says what it has to say."""
+        expected = self._model.expect(commits, late=late)
+        verdicts = await self._ask(self._store.commit(commits, self.generation))
+        assert verdicts == expected, f"invariant 6: a batch that should be {expected} is {verdicts}"
+        applied = [each for each, verdict in zip(commits, verdicts, strict=True) if verdict is CommitVerdict.APPLIED]
+        self._model.committed(applied, self._store.clock.now_ms())
+        return verdicts
+
+    def answer(self) -> None:
+        """The verdicts on a batch are heard."""
+        flight = self.flight
+        if flight is None or flight.verdicts is None:
+            return
+        self.flight = None
+        for partition, commit, verdict in zip(flight.partitions, flight.commits, flight.verdicts, strict=True):
+            if partition.gone:
+                continue
+            if verdict in (CommitVerdict.APPLIED, CommitVerdict.ALREADY):
+                partition.committed()
+            elif verdict is CommitVerdict.FENCED:
+                self._lost(partition)
+            else:
+                assert verdict is CommitVerdict.VOID
+                assert commit.component, "only what is linked to others can be void"
+                self.drop(partition)
+
+    def _give_flight_up(self) -> None:
+        if self.flight is not None:
+            self.strays.append(self.flight.commits)
+            self.flight = None
 
     # -- parks and timers ----------------------------------------------------------------------------------------------
 

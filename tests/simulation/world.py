@@ -16,6 +16,7 @@ from simulation.senders import Sender, Source, Stray
 from simulation.workers import Interrupted, SimWorker
 from stead.entities._message.envelope import decode_reply
 from stead.transport import (
+    CommitVerdict,
     ConnectionLost,
     ServerChanged,
     Settings,
@@ -178,34 +179,53 @@ class World:
     async def take_turns(self, worker: int, partition: int, all_of_them: bool) -> None:
         await self.workers[worker].take_turns(partition, all_of_them=all_of_them)
 
-    async def build(self, worker: int, partition: int) -> None:
-        self.workers[worker].build(partition)
+    async def build(self, worker: int, linked: bool) -> None:
+        self.workers[worker].build(linked=linked)
 
-    async def send(self, worker: int, partition: int, lose_answer: bool) -> None:
-        await self.workers[worker].send(partition, lose_answer=lose_answer)
+    async def send(self, worker: int, lose_answer: bool) -> None:
+        await self.workers[worker].send(lose_answer=lose_answer)
 
-    async def answer(self, worker: int, partition: int) -> None:
-        self.workers[worker].answer(partition)
+    async def answer(self, worker: int) -> None:
+        self.workers[worker].answer()
 
-    async def commit(self, worker: int, partition: int) -> None:
-        """A commit from beginning to end."""
-        await self.build(worker, partition)
-        await self.send(worker, partition, False)
-        await self.answer(worker, partition)
+    async def commit(self, worker: int, linked: bool) -> None:
+        """A batch from beginning to end."""
+        await self.build(worker, linked)
+        await self.send(worker, False)
+        await self.answer(worker)
 
     async def commit_late(self, worker: int, index: int) -> None:
-        """The commit of a tenure that ended arrives: it must change nothing, unless nobody has come since."""
+        """A batch that nobody waits for any more arrives, maybe once more: it changes nothing of a partition that was taken
+        or has gone on since, nor of one that is linked to such."""
         strays = self.workers[worker].strays
         if not strays:
             return
-        commit = strays[index % len(strays)]
-        stale = self.model.tokens.get(commit.partition) != commit.token
-        before = await self._surroundings.dump() if stale else None
-        await self.workers[worker].apply(commit)
-        if stale:
+        commits = strays[-1 - index % min(len(strays), 3)]  # younger ones may still meet the tenure that made them
+        nothing = CommitVerdict.APPLIED not in self.model.expect(commits, late=True)
+        before = await self._surroundings.dump() if nothing else None
+        await self.workers[worker].apply(commits, late=True)
+        if nothing:
             assert await self._surroundings.dump() == before, (
                 "invariant 6: a worker without its lease changed something"
             )
+
+    async def commit_and_lose(self, worker: int, partition: int, linked: bool, lose_answer: bool) -> None:
+        """A batch of all partitions, of which one is another's by the time it arrives."""
+        for each in range(PARTITIONS):
+            await self.acquire(worker, each)
+            await self._up_to_turns(worker, each)
+        await self.build(worker, linked)
+        if lose_answer:
+            await self.send(worker, True)
+        await self.acquire((worker + 1) % WORKERS, partition)
+        await self.send(worker, False)
+        await self.answer(worker)
+        for where in range(len(TARGETS)):  # the others go on; and what arrived twice may arrive once more
+            await self.compose(0, 0, where)
+        for each in range(PARTITIONS):
+            await self.enqueue(0, each, False)
+            await self.work(worker, each)
+        await self.commit_late(worker, 0)
 
     async def park(self, worker: int, partition: int, lose_answer: bool) -> None:
         await self.workers[worker].park(partition, lose_answer=lose_answer)
@@ -238,7 +258,7 @@ class World:
         """A worker evicts what it may, and at once needs it again (HAZARDS 8)."""
         await self.take_turns(worker, partition, True)
         if built:
-            await self.build(worker, partition)
+            await self.build(worker, False)
         await self.evict(worker, partition, 0)
         await self.read(worker, partition, 100)
         await self.hear(worker)
@@ -247,17 +267,20 @@ class World:
 
     async def work(self, worker: int, partition: int) -> None:
         """A worker does what it would do if nothing went wrong, for a while."""
+        await self._up_to_turns(worker, partition)
+        await self.commit(worker, False)
+        await self.park(worker, partition, False)
+        await self.refill(worker, partition, 100)
+        for _ in range(len(TARGETS)):
+            await self.heed(worker)
+
+    async def _up_to_turns(self, worker: int, partition: int) -> None:
         await self.read(worker, partition, 100)
         await self.hear(worker)
         await self.load(worker, partition)
         await self.hear(worker)
         await self.take_turns(worker, partition, True)
         await self.finish(worker, 0)
-        await self.commit(worker, partition)
-        await self.park(worker, partition, False)
-        await self.refill(worker, partition, 100)
-        for _ in range(len(TARGETS)):
-            await self.heed(worker)
 
     # -- steps: the server ---------------------------------------------------------------------------------------------
 

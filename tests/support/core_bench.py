@@ -27,8 +27,20 @@ from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._partition.pending import Pending
 from stead.entities._partition.slice import Slice
-from stead.transport import Commit, CommitVerdict, Entry, HubLayout, Loaded, Settings, StreamId, pack, unpack
+from stead.transport import (
+    Commit,
+    CommitAnswer,
+    CommitVerdict,
+    Entry,
+    HubLayout,
+    Loaded,
+    Settings,
+    StreamId,
+    pack,
+    unpack,
+)
 from stead.transport._memory import steps
+from stead.transport._memory.commits import commit as write_commits
 from stead.transport._memory.state import HubState, PartitionState, format_id
 
 LEASE_MS = 10_000
@@ -199,8 +211,9 @@ class Bench:
     def turn(self, partition: Partition) -> list[Started]:
         return partition.take_turns(float("inf"))
 
-    def apply(self, commit: Commit) -> CommitVerdict:
-        return steps.commit(self.hub, commit, self.now_ms, self.settings.dead_letters_max, 1_000)
+    def apply(self, commit: Commit) -> CommitAnswer:
+        [answer] = write_commits(self.hub, [commit], self.now_ms, self.settings.dead_letters_max, 1_000)
+        return answer
 
     def commit(self, partition: Partition) -> Commit:
         """Build the next commit, apply it and say so."""

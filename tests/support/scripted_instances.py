@@ -70,7 +70,7 @@ class ScriptedInstances:
         """One message a commit: simple, and slow enough to be seen in between."""
         self.messages.append(message)
         commit = Commit(partition, self._tokens[partition], self._commit_ids[partition], secrets.token_bytes(16))
-        commit.consumed.append(stream_id)
+        commit.consumed = [*commit.consumed, stream_id]
         self._positions[partition] = stream_id
         self._act(commit, message)
         while True:
@@ -100,8 +100,8 @@ class ScriptedInstances:
             self._answer(commit, message, record.finished or "running")
             if record.finished:
                 del self.records[target]
-                commit.deleted.append(target)
-                commit.logs.append(LogWrite(target, [], reset=True))
+                commit.deleted = [*commit.deleted, target]
+                commit.logs = [*commit.logs, LogWrite(target, [], reset=True)]
         elif message.operation == "rewind":
             self._answer(commit, message, record.status is RuntimeStatus.FAILED)
         elif message.operation == "terminate":
@@ -128,9 +128,9 @@ class ScriptedInstances:
             tags=start.tags,
         )
         fields = start.name, start.version, start.input, execution_id, None, start.tags, start.at_ms
-        commit.started.append((target, message.message_id))
+        commit.started = [*commit.started, (target, message.message_id)]
         if new:
-            commit.created.append(target)
+            commit.created = [*commit.created, target]
         self._log(commit, target, ExecutionStarted(now_ms, 0, *fields), reset=True)
 
     def _finish(self, commit: Commit, target: str, status: RuntimeStatus, output: Any, now_ms: int) -> None:
@@ -142,19 +142,19 @@ class ScriptedInstances:
         self._log(commit, target, ExecutionCompleted(now_ms, 0, STATUS_NUMBERS[status], output, record.failure))
         for group, client, call_id in waiters:
             if not self.silent:
-                commit.replies.append(Reply(group, client, encode_reply(call_id, encode_record(record))))
+                commit.replies = [*commit.replies, Reply(group, client, encode_reply(call_id, encode_record(record)))]
 
     def _log(self, commit: Commit, target: str, event: Event, *, reset: bool = False) -> None:
         record = self.records[target]
         record.history_length = 1 if reset else record.history_length + 1
         record.updated_ms = event.at_ms
-        commit.logs.append(LogWrite(target, [encode_event(event)], reset))
-        commit.states.append((target, encode_record(record)))
+        commit.logs = [*commit.logs, LogWrite(target, [encode_event(event)], reset)]
+        commit.states = [*commit.states, (target, encode_record(record))]
 
     def _answer(self, commit: Commit, message: Message, value: object) -> None:
         if message.reply_to is not None and not self.silent:
             group, client, call_id = message.reply_to
-            commit.replies.append(Reply(group, client, encode_reply(call_id, value)))
+            commit.replies = [*commit.replies, Reply(group, client, encode_reply(call_id, value))]
 
 
 @asynccontextmanager

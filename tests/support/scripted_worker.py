@@ -89,7 +89,7 @@ class ScriptedWorker:
     async def answer(self, address: ReplyAddress, payload: bytes) -> None:
         """Put bytes into a client's reply stream, whatever they are."""
         commit = self._new_commit(0)
-        commit.replies.append(Reply(address.group, address.client, payload))
+        commit.replies = [*commit.replies, Reply(address.group, address.client, payload)]
         await self._commit(commit)
 
     def _new_commit(self, partition: int) -> Commit:
@@ -106,14 +106,14 @@ class ScriptedWorker:
                 payload = (
                     encode_failure(call_id, answer) if isinstance(answer, Failure) else encode_reply(call_id, answer)
                 )
-                commit.replies.append(Reply(group, client, payload))
-            commit.consumed.append(stream_id)
+                commit.replies = [*commit.replies, Reply(group, client, payload)]
+            commit.consumed = [*commit.consumed, stream_id]
             self._positions[partition] = stream_id
         for target, state in self.states.items():
             if self._written.get(target, self.SILENCE) != state and self._partition_of(target) == partition:
-                commit.states.append((target, encode_record(pack(state), self._store.clock.now_ms())))
+                commit.states = [*commit.states, (target, encode_record(pack(state), self._store.clock.now_ms()))]
                 if target not in self._written:
-                    commit.created.append(target)
+                    commit.created = [*commit.created, target]
                 self._written[target] = state
         await self._commit(commit)
 

@@ -46,6 +46,14 @@ class Twin(Protocol):
         """Make a partition look as if a commit had stopped in the middle."""
         ...
 
+    def damage(self, partition: int) -> None:
+        """Another program writes its own to where a partition's inbox is."""
+        ...
+
+    def mend(self, partition: int) -> None:
+        """The partition's inbox is put right."""
+        ...
+
     def full(self) -> AbstractContextManager[None]:
         """The server's memory is full for the length of a block."""
         ...
@@ -78,6 +86,12 @@ class MemoryTwin:
     def tear(self, partition: int) -> None:
         self.store.tear(partition)
 
+    def damage(self, partition: int) -> None:
+        self.store.damage(partition)
+
+    def mend(self, partition: int) -> None:
+        self.store.damage(partition, mended=True)
+
     @contextmanager
     def full(self) -> Generator[None]:
         self.store.faults.full = True
@@ -108,6 +122,18 @@ class RedisTwin:
     def tear(self, partition: int) -> None:
         lease = Keys(self.store.layout).partitions[partition].lease
         self.server.run("HSET", lease, "applying", b"another")
+
+    def damage(self, partition: int) -> None:
+        inbox = Keys(self.store.layout).partitions[partition].inbox
+        if self.server.run("EXISTS", inbox):
+            self.server.run("RENAME", inbox, inbox + b"-kept")
+        self.server.run("SET", inbox, "something else")
+
+    def mend(self, partition: int) -> None:
+        inbox = Keys(self.store.layout).partitions[partition].inbox
+        self.server.run("DEL", inbox)
+        if self.server.run("EXISTS", inbox + b"-kept"):
+            self.server.run("RENAME", inbox + b"-kept", inbox)
 
     @contextmanager
     def full(self) -> Generator[None]:

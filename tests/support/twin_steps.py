@@ -16,6 +16,7 @@ from stead.transport import (
     Acquired,
     Batch,
     Commit,
+    CommitVerdict,
     DeadLetter,
     LogWrite,
     Reply,
@@ -114,7 +115,13 @@ _enqueue = _step(
 )
 _queues = st.lists(st.sampled_from(QUEUES), min_size=1, max_size=1)  # of several each store has another one first
 _workers = st.sampled_from(["w", "v"])
-_commit = _step("commit", place=_places, owner=_likely, chained=_likely, again=_rarely, effects=_effects)
+_member = st.fixed_dictionaries({"owner": _likely, "chained": _likely, "effects": _effects})
+_commit = _step(
+    "commit",
+    members=st.dictionaries(_places, _member, min_size=1, max_size=PARTITIONS),
+    linked=st.sets(_places),
+    again=_rarely,
+)
 _acquire = _step("acquire", place=_places, expected=_likely, again=_rarely)
 _park = _step("park", place=_places, owner=_likely, target=_targets, picks=_picks)
 _fire = _step("fire", place=_places, owner=_likely, limit=st.integers(1, 3))
@@ -181,7 +188,7 @@ class Side:
     seen: list[list[StreamId]] = field(default_factory=lambda: [[] for _ in range(PARTITIONS)])
     tokens: list[bytes] = field(default_factory=lambda: [b""] * PARTITIONS)
     commit_ids: list[bytes] = field(default_factory=lambda: [b""] * PARTITIONS)
-    last_commit: dict[int, Commit] = field(default_factory=dict[int, Commit])
+    last_commits: list[Commit] = field(default_factory=list[Commit])
     numbers: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int])
     last_batch: dict[tuple[int, str], Batch] = field(default_factory=dict[tuple[int, str], Batch])
     drawn: int = 0
@@ -193,7 +200,8 @@ class Side:
             await self.perform(("acquire", {"place": place, "expected": True, "again": False}))
             batch = Batch(place, "begin", 0, -1, 5, [b"%d" % number for number in range(6)], 100, 600_000)
             await self.store.enqueue([batch])
-            await self._commit(place, owner=True, chained=True, again=False, effects=_BEGINNING)
+            member = {"owner": True, "chained": True, "effects": _BEGINNING}
+            await self._commit({place: member}, linked=set(), again=False)
         await self._look()
 
     async def perform(self, step: Step) -> Any:
@@ -294,16 +302,27 @@ class Side:
         finally:
             renewer.close()
 
-    async def _commit(self, place: int, owner: bool, chained: bool, again: bool, effects: dict[str, Any]) -> Any:
-        previous = self.commit_ids[place] if chained else b"lost"
-        commit = Commit(place, self._token(place, owner), previous, self._draw(), **self._effects(place, effects))
-        if again:
-            commit = self.last_commit.get(place, commit)
-        self.last_commit[place] = commit
-        [verdict] = await self.store.commit([commit], self.store.generation)
-        if verdict.value == "applied":
-            self.commit_ids[place] = commit.commit_id
-        return verdict
+    async def _commit(self, members: dict[int, dict[str, Any]], linked: set[int], again: bool) -> Any:
+        batch_id = self._draw()
+        commits = [
+            Commit(
+                place,
+                self._token(place, member["owner"]),
+                self.commit_ids[place] if member["chained"] else b"lost",
+                batch_id,
+                component=int(place in linked),
+                **self._effects(place, member["effects"]),
+            )
+            for place, member in members.items()
+        ]
+        if again and self.last_commits:
+            commits = self.last_commits
+        self.last_commits = commits
+        verdicts = await self.store.commit(commits, self.store.generation)
+        for commit, verdict in zip(commits, verdicts, strict=True):
+            if verdict is CommitVerdict.APPLIED:
+                self.commit_ids[commit.partition] = commit.commit_id
+        return verdicts
 
     def _effects(self, place: int, drawn: dict[str, Any]) -> dict[str, Any]:
         effects = dict(drawn)

@@ -61,7 +61,7 @@ def test_events_of_several_turns_are_one_write_and_the_record_goes_along() -> No
     assert commit.logs == [LogWrite(INSTANCE, [b"1", b"2", b"3"])]
     assert [target for target, _ in commit.states] == [INSTANCE]
     assert written == [instance]
-    assert build(effects).logs == []
+    assert not build(effects).logs
 
 
 def test_a_log_that_begins_anew_forgets_what_was_added_before() -> None:

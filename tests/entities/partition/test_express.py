@@ -65,7 +65,7 @@ def test_a_local_message_runs_and_nothing_of_it_is_consumed() -> None:
     bench.load(partition)
     bench.turn(partition)
     commit = bench.commit(partition)
-    assert (list(commit.consumed), commit.unparked) == ([], [])
+    assert [*commit.consumed, *commit.unparked] == []
     assert bench.state(A) == [1]
     assert partition.settled
 

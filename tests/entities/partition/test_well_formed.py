@@ -67,7 +67,7 @@ def consume_and_keep(partition: Partition) -> None:
 def fly_and_keep(partition: Partition) -> None:
     flying = partition._flying
     assert flying is not None
-    flying.consumed.append(b(partition).mailbox[0].stream_id)
+    flying.consumed = [*flying.consumed, b(partition).mailbox[0].stream_id]
 
 
 def change_the_order(partition: Partition) -> None:

@@ -303,8 +303,8 @@ async def test_readers_see_no_entity_that_is_only_locked() -> None:
     commit = Commit(0, b"token", acquired.commit_id, b"id")
     book = pack({"entries": ["x"]})
     for target, packed in ((A, None), (B, book)):
-        commit.states.append((target, encode_record(packed, 1_000, [b"1", OWNER, []])))
-        commit.created.append(target)
+        commit.states = [*commit.states, (target, encode_record(packed, 1_000, [b"1", OWNER, []]))]
+        commit.created = [*commit.created, target]
     assert await store.commit([commit], store.generation) == [CommitVerdict.APPLIED]
     client = EntityClient(store, REGISTRY, settings)
     assert await client.read_entity(Book, "a") is None

@@ -133,7 +133,7 @@ def test_what_a_failed_operation_sent_and_changed_is_gone(operation: str, word: 
 
 def test_a_failed_operation_alone_leaves_nothing() -> None:
     commit = SenderBench().run(("send_and_raise", "lost"))
-    assert (commit.sends, commit.starts, commit.states, answers(commit)) == ([], [], [], [False])
+    assert ([*commit.sends], [*commit.starts], [*commit.states], answers(commit)) == ([], [], [], [False])
 
 
 def test_what_is_refused_at_its_line_can_be_caught_and_leaves_nothing() -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from stead.app import App
 from stead.app.testing import TestHub
 from stead.entities import ClassEntityType, ContextEnded, Entity, EntityClient, OperationFailed, Registry, Worker
-from stead.transport import Commit, CommitVerdict, MemoryStore, Settings
+from stead.transport import Commit, CommitAnswer, MemoryStore, Settings
 from support.activation_bench import Bench
 
 KEPT: list[Any] = []
@@ -155,7 +155,7 @@ async def test_nor_while_the_operation_waits_for_room_in_a_commit(
     room.set()
     commit = store.commit
 
-    async def slow(commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+    async def slow(commits: Sequence[Commit], generation: int) -> list[CommitAnswer]:
         await room.wait()
         return await commit(commits, generation)
 

@@ -132,11 +132,42 @@ class Store:
     generation = 1
 
 
+@pytest.mark.hazard(37)
 async def test_the_lightest_commits_come_first_and_a_batch_has_a_limit_over_all_partitions() -> None:
     hub = Hub(100, 1, 60, 3, 60, batch_length_max=100)
-    assert hub.weights(hub.committer._build()) == [1, 3, 60, 60]
+    assert hub.weights(hub.committer._build()) == [1, 3, 60]
+    assert hub.weights(hub.committer._build()) == [60]
     assert hub.weights(hub.committer._build()) == [100]
     assert hub.weights(hub.committer._build()) == []
+
+
+@pytest.mark.hazard(37)
+async def test_the_limit_is_one_of_bytes_too() -> None:
+    hub = Hub(1, 2, 3, batch_bytes_max=1_024)
+    for partition in hub.partitions:
+        partition.effects.send(A, b"x" * 400)
+    assert hub.weights(hub.committer._build()) == [1, 2]
+    assert hub.weights(hub.committer._build()) == [3]
+
+
+async def test_what_a_batch_had_no_room_for_is_first_in_the_next() -> None:
+    """Else lighter ones that come all the time would hold up a heavy one for ever."""
+    hub = Hub(2, 100, 1, batch_length_max=100)
+    late = hub.partitions[2]
+    del hub.board.to_commit[late]
+    assert hub.weights(hub.committer._build()) == [2]
+    hub.board.commit(late)
+    assert hub.weights(hub.committer._build()) == [100]
+    assert hub.weights(hub.committer._build()) == [1]
+
+
+@pytest.mark.hazard(38)
+async def test_the_members_of_a_batch_have_one_id_and_no_other_batch_has_it() -> None:
+    hub = Hub(60, 1, 60, batch_length_max=100)
+    batches = [hub.committer._build() for _ in range(2)]
+    ids = [{commit.commit_id for _, commit in batch} for batch in batches]
+    assert [len(each) for each in ids] == [1, 1]
+    assert ids[0] != ids[1]
 
 
 async def test_one_commit_goes_however_heavy_it_is() -> None:

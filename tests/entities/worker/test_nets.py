@@ -110,7 +110,7 @@ async def test_a_target_whose_message_cannot_even_be_refused_waits(monkeypatch: 
 async def test_a_partition_that_breaks_again_and_again_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is known that could be left out."""
 
-    def settle(self: Partition) -> Any:
+    def settle(self: Partition, batch_id: bytes) -> Any:
         raise Bug("everywhere")
 
     with pytest.raises(Bug):

@@ -13,7 +13,7 @@ from typing import ClassVar
 import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
-from stead.transport import Commit, CommitVerdict, Entry, ManualClock, MemoryStore, Settings, StreamId, end_task
+from stead.transport import Commit, CommitAnswer, Entry, ManualClock, MemoryStore, Settings, StreamId, end_task
 
 SETTINGS = Settings(partitions=2, batch_length_max=20, read_length_max=20, drain_ms=50)
 MESSAGES = 300  # reading pauses from 40 on
@@ -77,7 +77,7 @@ async def test_a_flood_of_scheduled_signals_does_not_make_commits_without_end(mo
     sizes: list[int] = []
     commit = hub.store.commit
 
-    async def slow(commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+    async def slow(commits: Sequence[Commit], generation: int) -> list[CommitAnswer]:
         sizes.extend(len(each.consumed) for each in commits)
         for _ in range(100):
             await asyncio.sleep(0)
@@ -134,7 +134,7 @@ async def test_the_commit_of_what_a_small_read_brought_goes_out_before_the_next_
     steps: list[str] = []
     commit, read_inboxes = hub.store.commit, hub.store.read_inboxes
 
-    async def committing(commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+    async def committing(commits: Sequence[Commit], generation: int) -> list[CommitAnswer]:
         steps.append("commit")
         return await commit(commits, generation)
 

@@ -11,7 +11,7 @@ from stead.entities import Registry, Worker
 from stead.entities._worker.board import Board
 from stead.entities._worker.commits import Committer
 from stead.entities.extending import Hooks, Partition
-from stead.transport import Acquired, Commit, CommitVerdict, ManualClock, MemoryStore, Settings, Task
+from stead.transport import Acquired, Commit, CommitAnswer, ManualClock, MemoryStore, Settings, Task
 
 SETTINGS = Settings(partitions=1, heartbeat_ms=100)
 
@@ -68,7 +68,7 @@ class LateVerdict(MemoryStore):
         self.asked = asyncio.Event()
         self.go_on = asyncio.Event()
 
-    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitAnswer]:
         verdicts = await super().commit(commits, generation)
         self.asked.set()
         await self.go_on.wait()
@@ -96,8 +96,8 @@ async def test_a_verdict_for_a_tenure_that_ended_grants_nothing(ended: bool) -> 
 
     board.listen(Tasks())
     commit = partition.next_commit()
-    commit.tasks.append(Task(b"1", "", shared=False, payload=b"payload"))
-    commit.dropped.append(b"2")
+    commit.tasks = [*commit.tasks, Task(b"1", "", shared=False, payload=b"payload")]
+    commit.dropped = [*commit.dropped, b"2"]
     assert worker._turns is not None
     sending = asyncio.create_task(Committer(board, worker._turns)._commit([(partition, commit)]))
     await store.asked.wait()

@@ -13,7 +13,7 @@ import pytest
 
 from stead.transport import Commit, HubLayout, LogWrite, Reply, SentStart, Task, Timer, Unpark
 from stead.transport._redis import commit_signature, signatures
-from stead.transport._redis.commit import pack_commit
+from stead.transport._redis.commit import pack_batch
 from stead.transport._redis.keys import Keys
 from stead.transport._redis.scripts import (
     ALL,
@@ -141,7 +141,7 @@ def test_the_head_names_the_keys_as_the_signature_does_with_their_types(script: 
 def test_a_script_checks_the_types_of_the_keys_that_it_is_given(script: Script[Any]) -> None:
     text = own_text(script)
     for name, kind in script.signature.kinds.items():
-        if kind == "any" or (script.name == "commit" and name == "lease"):  # a commit finds out by reading it
+        if kind == "any":
             continue
         if name == "record" and script.name != "join_hub":
             assert "check_hub(hub_id)" in text  # which looks at its type too
@@ -204,13 +204,13 @@ def test_a_call_with_too_few_keys_is_not_made() -> None:
         LIVING.call([b"only one"], Nothing())
 
 
-def given_to_a_commit(commit: Commit) -> tuple[list[bytes], Any]:
-    """The keys of a commit's command and its arguments, as the server gets them."""
+def given_to_commits(*commits: Commit) -> tuple[list[bytes], Any]:
+    """The keys of a batch's command and its arguments, as the server gets them."""
     reader = hiredis.Reader()
-    reader.feed(pack_commit(KEYS, commit, 101, 102))
+    reader.feed(pack_batch(KEYS, commits, 101, 102))
     _, _, count, *words = reader.gets()
     assert len(words) == int(count) + 1
-    return words[:-1], named(commit_signature.WriteCommit, cast("Any", msgpack).unpackb(words[-1], raw=True))
+    return words[:-1], named(commit_signature.WriteCommits, cast("Any", msgpack).unpackb(words[-1], raw=True))
 
 
 def named(kind: Any, values: Sequence[Any]) -> Any:
@@ -238,38 +238,68 @@ def test_each_part_of_a_commit_has_the_name_under_which_the_script_knows_it() ->
         unblocked=["@unblocked@1"],
         suspect_passed=True,
     )
-    keys, given = given_to_a_commit(commit)
+    keys, given = given_to_commits(commit)
     own = KEYS.partitions[1]
-    assert keys[: len(commit_signature.COMMIT.kinds)] == [getattr(own, name) for name in commit_signature.COMMIT.kinds]
-    parts = given._asdict()
-    assert [(keys[send[0] - 1], send[1]) for send in parts.pop("sends")] == [
-        (KEYS.partitions[2].inbox, [b"first", b"second"]),
-        (KEYS.partitions[3].inbox, [b"other"]),
+    assert (given.batch_id, given.components) == (b"id", 0)
+    assert (given.letters_max, given.reply_keep_ms, given.replies_max) == (101, 102, 100_000)
+    (member,) = (named(commit_signature.Member, each) for each in given.members)
+    assert keys[member.lease - 1 : member.lease + 2] == [own.lease, own.inbox, own.state]
+    assert (member.token, member.previous) == (b"token", b"previous")
+    assert (member.consumed, member.states) == ([b"1-0"], [b"@a@1", b"record"])
+    assert [(keys[stream - 1], messages) for stream, messages in given.receivers] == [
+        (KEYS.partitions[2].inbox, [1, b"first", 1, b"second"]),
+        (KEYS.partitions[3].inbox, [1, b"other"]),
     ]
-    assert [(keys[reply[0] - 1], reply[1]) for reply in parts.pop("replies")] == [(KEYS.reply(0, "client"), [b"reply"])]
+    assert [(keys[stream - 1], messages) for stream, messages in given.replies] == [
+        (KEYS.reply(0, "client"), [1, b"reply"])
+    ]
+    parts = named(commit_signature.More, member.more)._asdict()
+    first = parts.pop("first")
+    names = ("index", "timers", "payloads", "parked", "blocked", "dead")
+    assert keys[first - 1 : first + 5] == [getattr(own, name) for name in names]
     (unparking,) = (named(commit_signature.Unparking, park) for park in parts.pop("unparked"))
     assert keys[unparking.park - 1] == own.park("@parked@1")
     assert unparking[1:] == (b"@parked@1", [b"2-0"])
     assert parts == {
-        "token": b"token",
-        "previous": b"previous",
-        "commit_id": b"id",
-        "consumed": [b"1-0"],
-        "states": [b"@a@1", b"record"],
-        "created": [b"@created@1"],
+        "created": [0, b"@created@1"],
         "deleted": [b"@deleted@1"],
-        "new_timers": [b"timer", b"5", b"due"],
+        "due": [b"5", b"timer"],
+        "timed": [b"timer", b"due"],
         "letters": [b"letter"],
         "now_blocked": [b"@blocked@1", b"reason"],
         "unblocked": [b"@unblocked@1"],
         "cancelled": [b"cancelled"],
         "suspect_passed": 1,
         "clear_running": 0,
-        "letters_max": 101,
-        "reply_keep_ms": 102,
-        "replies_max": 100_000,
         "instances": 0,
     }
+
+
+def test_a_commit_names_no_key_that_it_does_not_need() -> None:
+    commits = [
+        Commit(place, b"token", b"", b"id", consumed=[b"1-0"], states=[("@a@b", b"r")], replies=[Reply(0, "c", b"a")])
+        for place in (0, 3)
+    ]
+    keys, given = given_to_commits(*commits)
+    own = [KEYS.partitions[place] for place in (0, 3)]
+    wanted = [key for each in own for key in (each.lease, each.inbox, each.state)]
+    assert keys == [*wanted, KEYS.reply(0, "c")]
+    assert [member[-1] for member in given.members] == [0, 0]
+    assert given.replies == [[7, [1, b"a", 2, b"a"]]]
+
+
+def test_what_is_sent_to_a_receiver_is_in_the_order_of_the_members() -> None:
+    commits = [
+        Commit(0, b"t", b"", b"id", sends=[(2, b"1")], component=7),
+        Commit(1, b"t", b"", b"id", sends=[(3, b"2"), (2, b"3")]),
+        Commit(2, b"t", b"", b"id", sends=[(2, b"4")], component=7),
+    ]
+    keys, given = given_to_commits(*commits)
+    assert given.components == [[1, 3], [2]]
+    assert [(keys[stream - 1], messages) for stream, messages in given.receivers] == [
+        (KEYS.partitions[2].inbox, [1, b"1", 2, b"3", 3, b"4"]),
+        (KEYS.partitions[3].inbox, [2, b"2"]),
+    ]
 
 
 def test_so_has_each_part_of_what_instances_do() -> None:
@@ -286,9 +316,10 @@ def test_so_has_each_part_of_what_instances_do() -> None:
         starts=[SentStart(2, "child", b"message", b"begin", place=1)],
         started=[("began", b"its message")],
     )
-    keys, given = given_to_a_commit(commit)
-    assert given.instances != 0
-    instances = named(commit_signature.Instances, given.instances)
+    before = Commit(3, b"token", b"previous", b"id", sends=[(2, b"of another")])
+    keys, given = given_to_commits(before, commit)
+    more = named(commit_signature.More, given.members[1][-1])
+    instances = named(commit_signature.Instances, more.instances)
     own, other = KEYS.partitions[1], KEYS.partitions[2]
     assert keys[instances.tasks - 1 : instances.tasks + 2] == [own.tasks, own.tries, own.starts]
     ((log, reset, events),) = instances.logs
@@ -300,7 +331,7 @@ def test_so_has_each_part_of_what_instances_do() -> None:
     (reservation,) = (named(commit_signature.Reservation, new) for new in instances.reservations)
     assert keys[reservation.starts - 1] == other.starts
     assert (reservation.target, reservation.message_id) == (b"child", b"message")
-    assert given.sends[reservation.send - 1][1][reservation.place - 1] == b"begin"
+    assert given.receivers[reservation.receiver - 1][1][reservation.place - 1] == b"begin"
     assert instances.started == [b"began", b"its message"]
     assert instances.partition == b"1"
     ((into, members),) = instances.listed

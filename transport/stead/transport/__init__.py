@@ -14,7 +14,17 @@ from stead.transport._contract.codec import (
     unpack,
     unpack_envelope,
 )
-from stead.transport._contract.commit import Commit, CommitVerdict, LogWrite, Reply, SentStart, Task, Timer, Unpark
+from stead.transport._contract.commit import (
+    Commit,
+    CommitAnswer,
+    CommitVerdict,
+    LogWrite,
+    Reply,
+    SentStart,
+    Task,
+    Timer,
+    Unpark,
+)
 from stead.transport._contract.depth import DEPTH_MAX, PLAIN, deep_one
 from stead.transport._contract.errors import (
     AcknowledgedLost,
@@ -80,6 +90,7 @@ __all__ = [
     "CarefulLogger",
     "Clock",
     "Commit",
+    "CommitAnswer",
     "CommitVerdict",
     "ConnectionLost",
     "DamagedLog",

@@ -28,34 +28,39 @@ def build_commit(
     Raises `Unstorable` if a state can not be packed; then the effects are as they were.
     """
     changed = [activations[target] for target in effects.changed_targets]
+    states: list[tuple[str, bytes]] = []
+    created: list[str] = []
+    deleted: list[str] = []
     for activation in changed:
-        _add_state(commit, activation, now_ms)
+        record = _record(activation, now_ms)
+        if record is not None:
+            states.append((activation.target, record))
+            if not activation.stored:
+                created.append(activation.target)
+        elif activation.stored:
+            deleted.append(activation.target)
+        activation.stored = record is not None
     for activation in changed:
         activation.dirty = False
+    commit.states, commit.created, commit.deleted = states, created, deleted
     written = changed
-    for target, stream_ids in effects.move_into(commit).items():
-        activation = activations[target]
-        commit.unparked.append(_unpark(activation, stream_ids))
-        written.append(activation)
+    unparked = effects.move_into(commit)
+    if unparked:
+        parks = [(activations[target], stream_ids) for target, stream_ids in unparked.items()]
+        commit.unparked = [_unpark(activation, stream_ids) for activation, stream_ids in parks]
+        written += [activation for activation, _ in parks]
     return written
 
 
-def _add_state(commit: Commit, activation: Activation, now_ms: int) -> None:
+def _record(activation: Activation, now_ms: int) -> bytes | None:
     kind = activation.kind
     assert kind is not None, "only an activation of a known kind takes turns"
     try:
-        record = kind.record(activation, now_ms)
+        return kind.record(activation, now_ms)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # serializers are the user's
         raise Unstorable(activation.target, text_of(error)) from error
-    if record is not None:
-        commit.states.append((activation.target, record))
-        if not activation.stored:
-            commit.created.append(activation.target)
-    elif activation.stored:
-        commit.deleted.append(activation.target)
-    activation.stored = record is not None
 
 
 def _unpark(activation: Activation, stream_ids: list[StreamId]) -> Unpark:

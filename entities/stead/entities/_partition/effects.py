@@ -104,6 +104,11 @@ class Effects:
         return len(self._consumed) + self._unparked_length + len(self._sends) + self._extra_length
 
     @property
+    def size_bytes(self) -> int:
+        """About how large a commit of this is, but for the states."""
+        return self._bytes
+
+    @property
     def empty(self) -> bool:
         return not (
             self._consumed
@@ -296,18 +301,20 @@ class Effects:
     def move_into(self, commit: Commit) -> dict[str, list[StreamId]]:
         """Put everything but states into a commit and begin anew; gives what was taken from which target's park."""
         commit.consumed = self._consumed
-        commit.timers = list(self._timers.values())
-        commit.cancelled = list(self._cancelled)
-        commit.logs = [LogWrite(target, events, reset) for target, (events, reset) in self._logs.items()]
-        commit.tasks = list(self._tasks.values())
-        commit.dropped = list(self._dropped)
-        commit.starts = self._starts
-        commit.started = self._started
         commit.sends = self._sends
         commit.replies = self._replies
         commit.dead = self._dead
         commit.blocked = self._blocked
         commit.unblocked = self._unblocked
+        commit.started = self._started
+        if self._timers:
+            commit.timers = list(self._timers.values())
+        if self._extra_length:
+            commit.starts = self._starts
+            commit.cancelled = list(self._cancelled)
+            commit.tasks = list(self._tasks.values())
+            commit.dropped = list(self._dropped)
+            commit.logs = [LogWrite(target, events, reset) for target, (events, reset) in self._logs.items()]
         commit.suspect_passed = self.suspect_passed
         commit.clear_running = self.clear_running
         unparked = self._unparked

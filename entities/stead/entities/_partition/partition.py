@@ -288,10 +288,10 @@ class Partition(Intake):
         """Nothing runs, nothing is in flight and nothing is left to commit."""
         return self._flying is None and not self._busy and self.effects.empty
 
-    def next_commit(self) -> Commit:
-        """The commit to send. Raises `Unstorable`; the tenure has to start anew then."""
+    def next_commit(self, batch_id: bytes | None = None) -> Commit:
+        """The commit to send, in a batch or by itself. Raises `Unstorable`; the tenure has to start anew then."""
         assert self._flying is None, "one commit at a time"
-        commit = Commit(self.number, self.token, self._commit_id, self._environment.draw(16))
+        commit = Commit(self.number, self.token, self._commit_id, batch_id or self._environment.draw(16))
         written = build_commit(commit, self.effects, self.activations, self.effects.now_ms)
         self._flying = commit
         self._flying_activations = frozenset(written)

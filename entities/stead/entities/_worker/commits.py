@@ -1,13 +1,14 @@
 """The part of a worker that commits: whatever turns have finished since the last commit goes into the next one.
 
-One round trip carries the commits of all partitions that have something to commit; each is atomic by itself. Under load
-batches grow by themselves, and when idle a single message commits at once. A commit whose answer was lost is sent again
-with the same bytes: its ID tells the store whether it was applied already.
+One step of the store carries the commits of all partitions that have something to commit, and judges each by itself. Under
+load batches grow by themselves, and when idle a single message commits at once. A batch whose answer was lost is sent again
+as it was, though some of its partitions may have been let go of meanwhile: its ID tells the store what was applied already
+(HAZARDS 33).
 
-What is little does not wait for what is much: a batch has a limit, over all its partitions; the lightest commits come
-first in it; and while a heavy one is under way, light ones of other partitions follow it at once. (A partition has one
-commit in flight at most, and commits of different partitions have no order.) Behind a batch that is not heavy they wait, and
-become fewer: many small commits cost everybody more than the wait.
+What is little does not wait for what is much: a batch has a limit, over all its partitions (HAZARDS 37); the lightest
+commits come first in it, behind those for which the one before had no room; and while a heavy one is under way, light ones
+of other partitions follow it at once. (A partition is in one batch at most, and commits of different partitions have no
+order.) Behind a batch that is not heavy they wait, and become fewer: many small commits cost everybody more than the wait.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from stead.entities._message.envelope import Failure
 from stead.entities._partition.building import Unstorable
 from stead.entities._partition.partition import Partition
-from stead.transport import Commit, CommitVerdict, KeyDamaged, ServerChanged, TornCommit, get_logger
+from stead.transport import Commit, CommitAnswer, CommitVerdict, KeyDamaged, ServerChanged, TornCommit, get_logger
 
 from .board import Board
 from .turns import Turns
@@ -44,6 +45,7 @@ class Committer:
         self._board = board
         self._turns = turns
         self._weight = 0  # messages in the batch built last
+        self._left_over: frozenset[Partition] = frozenset()  # for which it had no room
         self._anew: dict[str, None] = {}  # targets that could not be stored before
 
     async def run(self) -> None:
@@ -70,18 +72,22 @@ class Committer:
         board.to_commit = {}
         if len(waiting) < 2:
             self._weight = sum(partition.effects.weight for partition in waiting)
+            self._left_over = frozenset()
             return self._built(waiting)
-        waiting.sort(key=lambda partition: partition.effects.weight)
-        room = board.settings.batch_length_max
-        chosen: list[Partition] = []
+        left_over = self._left_over
+        waiting.sort(key=lambda partition: (partition not in left_over, partition.effects.weight))
+        settings = board.settings
+        length = size = 0
         for place, partition in enumerate(waiting):
-            chosen.append(partition)
-            room -= partition.effects.weight
-            if room <= 0:
-                board.to_commit = dict.fromkeys(waiting[place + 1 :])
+            length += partition.effects.weight
+            size += partition.effects.size_bytes
+            if place and (length > settings.batch_length_max or size > settings.batch_bytes_max):
+                length -= partition.effects.weight
+                board.to_commit = dict.fromkeys(waiting[place:])
                 break
-        self._weight = board.settings.batch_length_max - room
-        return self._built(chosen)
+        self._left_over = frozenset(board.to_commit)
+        self._weight = length
+        return self._built(waiting[: len(waiting) - len(board.to_commit)])
 
     def _build_light(self) -> Batch:
         board = self._board
@@ -92,9 +98,10 @@ class Committer:
 
     def _built(self, partitions: Sequence[Partition]) -> Batch:
         batch: Batch = []
+        batch_id = self._board.draw(16)
         for partition in partitions:
             try:
-                batch.append((partition, partition.next_commit()))
+                batch.append((partition, partition.next_commit(batch_id)))
             except Unstorable as error:
                 self._begin_anew(partition, error)
             except KeyboardInterrupt:
@@ -106,7 +113,7 @@ class Committer:
     async def _send(self, batch: Batch) -> None:
         try:
             await self._commit(batch)
-        except (ServerChanged, KeyDamaged) as error:
+        except ServerChanged as error:
             self._board.face(error)
 
     def _begin_anew(self, partition: Partition, error: Unstorable) -> None:
@@ -126,43 +133,40 @@ class Committer:
 
     async def _commit(self, batch: Batch) -> None:
         board = self._board
-        verdicts: list[CommitVerdict] = []
-        while batch and not verdicts:
+        while batch:
             commits = [commit for _, commit in batch]
-            try:
-                verdicts = await board.insist(
-                    lambda: board.store.commit(commits, board.generation),  # noqa: B023 - called at once
-                    "committing",
-                )
-            except KeyDamaged as error:
-                batch = self._without(batch, error)
-        for (partition, commit), verdict in zip(batch, verdicts, strict=True):
-            if partition.gone:
-                continue
-            if verdict in (CommitVerdict.APPLIED, CommitVerdict.ALREADY):
-                self._applied(partition, commit)
-            elif verdict is CommitVerdict.FENCED:
-                board.drop(partition, "a commit was refused, since its lease is no longer this worker's")
-            else:
-                board.face(TornCommit(partition.number, commit.previous.hex()))
+            answers = await board.insist(
+                lambda: board.store.commit(commits, board.generation),  # noqa: B023 - called at once
+                "committing",
+            )
+            told = zip(batch, answers, strict=True)
+            batch = [
+                (partition, commit) for (partition, commit), answer in told if self._hear(partition, commit, answer)
+            ]
 
-    def _without(self, batch: Batch, error: KeyDamaged) -> Batch:
-        """What is left to commit when one of these could not be: nothing of it was written.
+    def _hear(self, partition: Partition, commit: Commit, answer: CommitAnswer) -> bool:
+        """What the store has said to a commit; gives whether it is to be sent again, without what cannot be written.
 
-        The others are sent again as they are, whether they were applied or not. If the damage is somebody else's (an inbox
-        that it sends to, a reply stream), the rest of that commit goes on without it.
+        If a key is damaged nothing of the commit was written. If that is somebody else's (an inbox that it sends to, a reply
+        stream), the rest goes on without it. It keeps its ID, so that a copy that is still on its way is known.
         """
-        place = next((i for i, (partition, _) in enumerate(batch) if partition.number == error.step), None)
-        if place is None:
-            raise error
-        partition, commit = batch[place]
-        if not partition.gone and without_damaged(commit, error, self._board.store, self._now_ms()):
-            return batch
-        self._board.face(KeyDamaged(error.reason, partition.number))
-        return [*batch[:place], *batch[place + 1 :]]
-
-    def _now_ms(self) -> int:
-        return self._board.environment.now_ms()
+        board = self._board
+        if partition.gone:
+            return False
+        match answer:
+            case CommitVerdict.APPLIED | CommitVerdict.ALREADY:
+                self._applied(partition, commit)
+            case CommitVerdict.FENCED:
+                board.drop(partition, "a commit was refused, since its lease is no longer this worker's")
+            case CommitVerdict.VOID:
+                board.drop(partition, "a commit that its own was to be written with was refused")
+            case CommitVerdict.TORN:
+                board.face(TornCommit(partition.number, commit.previous.hex()))
+            case KeyDamaged() as error:
+                if without_damaged(commit, error, board.store, board.environment.now_ms()):
+                    return True
+                board.face(KeyDamaged(error.reason, partition.number))
+        return False
 
     def _applied(self, partition: Partition, commit: Commit) -> None:
         board = self._board

@@ -57,6 +57,6 @@ def _without_receiver(commit: Commit, receiver: int, error: KeyDamaged, now_ms: 
         for start in commit.starts
         if start.partition != receiver
     ]
-    commit.dead += [encode_letter(envelope, failure, b"", now_ms, 1) for envelope in lost]
+    commit.dead = [*commit.dead, *(encode_letter(envelope, failure, b"", now_ms, 1) for envelope in lost)]
     logger.error("%d messages of partition %d became dead letters: %s", len(lost), commit.partition, failure.message)
     return True

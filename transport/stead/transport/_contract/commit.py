@@ -1,12 +1,19 @@
-"""A commit and its parts: everything that a partition's turns changed, collected until it is written in one step."""
+"""A commit and its parts: everything that a partition's turns changed, collected until it is written in one step.
+
+Commits of different partitions travel together, as the *members* of a *batch*: one step of the store, which judges each by
+its own lease and history (HAZARDS 31). Members that stand or fall together are a *component*; a member that is not linked
+to others is one by itself.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
 
+from .errors import KeyDamaged
 from .records import StreamId, has_log
 
 
@@ -76,32 +83,36 @@ class Commit:
     """Everything that a partition's turns since the last commit changed: written in one step or not at all.
 
     Invariant: `consumed` and `unparked` name exactly the messages whose effects are in this commit.
+
+    Most commits change two or three of these fields. So all of them are nothing at first, and nobody makes a list for what
+    is not there.
     """
 
     partition: int
     token: bytes
     previous: bytes
-    commit_id: bytes
-    consumed: list[StreamId] = field(default_factory=list[StreamId])
-    states: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])  # target, record
-    created: list[str] = field(default_factory=list[str])  # targets that enter the index
-    deleted: list[str] = field(default_factory=list[str])  # targets whose record and index entry go
-    timers: list[Timer] = field(default_factory=list[Timer])
-    cancelled: list[bytes] = field(default_factory=list[bytes])  # timer IDs
-    sends: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])  # partition, envelope
-    replies: list[Reply] = field(default_factory=list[Reply])
-    dead: list[bytes] = field(default_factory=list[bytes])  # dead letters, packed by the entities layer
-    unparked: list[Unpark] = field(default_factory=list[Unpark])
-    blocked: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])  # target, reason
-    unblocked: list[str] = field(default_factory=list[str])
-    logs: list[LogWrite] = field(default_factory=list[LogWrite])
-    tasks: list[Task] = field(default_factory=list[Task])
-    dropped: list[bytes] = field(default_factory=list[bytes])  # IDs of tasks whose result is recorded or not wanted
-    starts: list[SentStart] = field(default_factory=list[SentStart])
+    commit_id: bytes  # random; all commits of one batch have the same
+    consumed: Sequence[StreamId] = ()
+    states: Sequence[tuple[str, bytes]] = ()  # target, record
+    created: Sequence[str] = ()  # targets that enter the index
+    deleted: Sequence[str] = ()  # targets whose record and index entry go
+    timers: Sequence[Timer] = ()
+    cancelled: Sequence[bytes] = ()  # timer IDs
+    sends: Sequence[tuple[int, bytes]] = ()  # partition, envelope
+    replies: Sequence[Reply] = ()
+    dead: Sequence[bytes] = ()  # dead letters, packed by the entities layer
+    unparked: Sequence[Unpark] = ()
+    blocked: Sequence[tuple[str, str]] = ()  # target, reason
+    unblocked: Sequence[str] = ()
+    logs: Sequence[LogWrite] = ()
+    tasks: Sequence[Task] = ()
+    dropped: Sequence[bytes] = ()  # IDs of tasks whose result is recorded or not wanted
+    starts: Sequence[SentStart] = ()
     # Reservations that end with this commit, if they are still those of that message: target, message ID.
-    started: list[tuple[str, bytes]] = field(default_factory=list[tuple[str, bytes]])
+    started: Sequence[tuple[str, bytes]] = ()
     suspect_passed: bool = False  # the owner is past `suspect_until`: forget the unclean ends and the marker
     clear_running: bool = False  # careful mode: the marked turn has ended
+    component: int = 0  # those of a batch with the same number are applied together or not at all; 0: by itself
 
 
 def in_order(
@@ -127,10 +138,29 @@ def doubtful(commit: Commit) -> list[str]:
     return [*deleted, *(target for target, _ in commit.started if target not in written)]
 
 
+def components_of(commits: Sequence[Commit]) -> list[list[int]]:
+    """The places of a batch's members, component by component."""
+    if not any(commit.component for commit in commits):
+        return [[place] for place in range(len(commits))]
+    linked: dict[int, list[int]] = {}
+    found: list[list[int]] = []
+    for place, commit in enumerate(commits):
+        members = linked.setdefault(commit.component, []) if commit.component else []
+        if not members:
+            found.append(members)
+        members.append(place)
+    return found
+
+
 class CommitVerdict(Enum):
     """What the store did with a commit."""
 
     APPLIED = "applied"
     ALREADY = "already"  # this very commit was applied before: the answer had been lost
     FENCED = "fenced"  # the lease or the history is another's: nothing was written
-    TORN = "torn"  # an earlier commit was applied in part: the partition is quarantined
+    TORN = "torn"  # this commit or an earlier one was applied in part: the partition is quarantined
+    VOID = "void"  # another member of its component could not be applied: nothing was written
+
+
+CommitAnswer: TypeAlias = CommitVerdict | KeyDamaged
+"""What the store says to a commit: the damage, if a key that it touches holds something else; then nothing was written."""

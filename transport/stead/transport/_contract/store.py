@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from .clock import Clock
-from .commit import Commit, CommitVerdict
+from .commit import Commit, CommitAnswer
 from .left_out import LeftOut
 from .records import (
     Acquired,
@@ -95,7 +95,8 @@ class Store(Protocol):
     # -- producers and clients -----------------------------------------------------------------------------------------
 
     async def enqueue(self, batches: Sequence[Batch]) -> list[EnqueueResult]:
-        """Put batches into inboxes, one atomic step a batch, in order. At most one call at a time per session."""
+        """Put batches into inboxes, each as a whole or not at all, those of a session in order; each has a verdict of its own.
+        At most one call at a time per session."""
         ...
 
     async def open_source(self, partition: int, source: str, incarnation: int, keep_ms: int) -> int:
@@ -198,9 +199,12 @@ class Store(Protocol):
         that do not begin with "@")."""
         ...
 
-    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
-        """Apply commits of different partitions, in one round trip, each atomic. Raises `ServerChanged`, with nothing
-        sent, if `generation` is not the store's."""
+    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitAnswer]:
+        """Apply a batch: commits of different partitions, all with the same ID, each judged by itself and written as a whole
+        or not at all. Those of one component are written together or not at all (`components_of`): if one of them cannot
+        be, the others are VOID. Raises `ServerChanged`, with nothing sent, if `generation` is not the store's.
+
+        A batch whose answer was lost is sent again as it is, whatever became of its members meanwhile (HAZARDS 33)."""
         ...
 
     async def park(self, partition: int, token: bytes, target: str, stream_ids: Sequence[StreamId]) -> bool:

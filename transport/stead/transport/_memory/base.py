@@ -135,6 +135,11 @@ class MemoryBase:
         with self._lock:
             self._state.partitions[partition].applying = secrets.token_bytes(16)
 
+    def damage(self, partition: int, *, mended: bool = False) -> None:
+        """Another program writes its own to where the partition's inbox is; `mended`: it is put right."""
+        with self._lock:
+            self._state.partitions[partition].damaged = not mended
+
     # -- how calls are made --------------------------------------------------------------------------------------------
 
     async def _call(self, method: str, step: Callable[[], _T]) -> _T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stead.transport._contract.commit import Commit, doubtful, in_order
+from stead.transport._contract.commit import Commit, in_order
 from stead.transport._contract.records import Batch, Reuse, StreamId, Taken, stream_order
 
 from .state import Delivery, HubState, KeptTask, Order, PartitionState, check_whole, format_id, outlived, owns
@@ -33,7 +33,7 @@ def reserve(hub: HubState, batch: Batch) -> frozenset[int]:
 
 
 def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms: int) -> None:
-    """The part of a commit that instances have."""
+    """Logs and tasks of a partition's instances."""
     for log in commit.logs:
         if log.reset:
             state.logs.pop(log.target, None)
@@ -47,18 +47,31 @@ def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms
         if task.shared:
             kept.queue = task.queue
             kept.entry = hub.queue(task.queue).append(now_ms, commit.partition, task.task_id)
+
+
+def end_starts(state: PartitionState, commit: Commit) -> None:
+    """Reservations end whose starts were carried out. One of another message stays."""
     for target, message_id in commit.started:
         if target in state.starts and state.starts[target][0] == message_id:
             del state.starts[target]
+
+
+def reserve_sent(hub: HubState, commit: Commit) -> None:
+    """Starts that a commit sends reserve their IDs, if these are free."""
     for _, _, start in in_order(commit.sends, commit.starts):
         if start is not None:
             hub.partitions[start.partition].starts.setdefault(start.target, (start.message_id, start.payload))
             hub.add_to_index(start.partition, start.target)
-    for target in doubtful(commit):
+
+
+def settle_index(hub: HubState, partition: int, targets: Sequence[str]) -> None:
+    """Instances are listed as long as they have a record or a reservation."""
+    state = hub.partitions[partition]
+    for target in targets:
         if target in state.starts or target in state.records:
-            hub.add_to_index(commit.partition, target)
+            hub.add_to_index(partition, target)
         else:
-            hub.remove_from_index(commit.partition, target)
+            hub.remove_from_index(partition, target)
 
 
 # -- activities --------------------------------------------------------------------------------------------------------

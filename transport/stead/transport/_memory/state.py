@@ -13,7 +13,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from stead.transport._contract.commit import Timer
-from stead.transport._contract.errors import TornCommit
+from stead.transport._contract.errors import KeyDamaged, TornCommit
 from stead.transport._contract.records import Entry, HubLayout, Running, StreamId, stream_order
 
 Order = tuple[int, int]  # a stream ID as numbers: milliseconds, sequence number
@@ -235,6 +235,7 @@ class PartitionState:
     tasks: dict[bytes, KeptTask] = field(default_factory=dict[bytes, KeptTask])
     tries: dict[bytes, int] = field(default_factory=dict[bytes, int])
     logs: dict[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
+    damaged: bool = False  # another program's key stands where the inbox was
 
 
 @dataclass(slots=True)
@@ -309,8 +310,16 @@ def owns(state: PartitionState, token: bytes) -> bool:
     return token != b"" and state.lease.token == token
 
 
+def check_inbox(partition: int, state: PartitionState) -> None:
+    """Raise `KeyDamaged` if something else stands where the inbox was."""
+    if state.damaged:
+        reason = f"the inbox of partition {partition} is none: nothing was written. A test has damaged it; mend it"
+        raise KeyDamaged(reason, partition, key=f"inbox:{partition}".encode())
+
+
 def check_whole(partition: int, state: PartitionState) -> None:
-    """Raise `TornCommit` for a partition that was left in the middle of a commit."""
+    """Raise `KeyDamaged` for a partition with a damaged inbox, `TornCommit` for one that was left in the middle of a commit."""
+    check_inbox(partition, state)
     if state.applying != state.commit_id:
         raise TornCommit(partition, state.applying.hex())
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from stead.transport._contract.commit import Commit, CommitVerdict, Reply, Unpark, in_order
-from stead.transport._contract.errors import SourceSuperseded
+from stead.transport._contract.errors import KeyDamaged, SourceSuperseded
 from stead.transport._contract.records import (
     PARKS_LOOKED_AT,
     Acquired,
@@ -25,16 +24,15 @@ from stead.transport._contract.records import (
     stream_order,
 )
 
-from .instances import reserve, write_instances
+from .instances import reserve
 from .state import (
     NOBODY,
     Beat,
     HubState,
-    Order,
     PartitionState,
-    Replies,
     Session,
     Stream,
+    check_inbox,
     check_whole,
     format_id,
     outlived,
@@ -50,6 +48,10 @@ _UNKNOWN = Session(-1, 0, 0)  # what the store does not know begins after -1
 def enqueue(hub: HubState, batch: Batch, now_ms: int) -> EnqueueResult:
     """Put a batch into the inbox, once however often it is sent, if there is room (HAZARDS 3)."""
     state = hub.partitions[batch.partition]
+    try:
+        check_inbox(batch.partition, state)
+    except KeyDamaged as error:
+        return EnqueueResult(Verdict.DAMAGED, damage=error)
     record = _session(state, batch.session, now_ms)
     known = record or _UNKNOWN
     if batch.incarnation < known.incarnation:
@@ -216,96 +218,6 @@ def fire_timers(
     for payload in fired:
         state.inbox.append(now_ms, payload)
     return len(fired), state.timers.next_due_ms
-
-
-# -- the commit --------------------------------------------------------------------------------------------------------
-
-
-def commit(hub: HubState, commit: Commit, now_ms: int, dead_letters_max: int, reply_keep_ms: int) -> CommitVerdict:
-    """Write the effects of a partition's turns, fenced by the lease token and the commit before (HAZARDS 1)."""
-    state = hub.partitions[commit.partition]
-    if state.commit_id == commit.commit_id:
-        return CommitVerdict.ALREADY
-    if not owns(state, commit.token):
-        return CommitVerdict.FENCED
-    if state.applying != state.commit_id:
-        return CommitVerdict.TORN
-    if state.commit_id != commit.previous:
-        return CommitVerdict.FENCED
-    for stream_id in commit.consumed:
-        state.inbox.delete(stream_order(stream_id))
-    for unpark in commit.unparked:
-        _unpark(state, unpark)
-    _write_entities(hub, state, commit)
-    for partition, payload, _ in in_order(commit.sends, commit.starts):
-        hub.partitions[partition].inbox.append(now_ms, payload)
-    for reply in commit.replies:
-        _answer(hub, reply, now_ms, reply_keep_ms)
-    for letter in commit.dead:
-        state.dead.append(now_ms, letter)
-    if commit.dead:
-        _trim_dead(state, dead_letters_max)
-    write_instances(hub, state, commit, now_ms)
-    _write_marks(state, commit)
-    state.applying = state.commit_id = commit.commit_id
-    return CommitVerdict.APPLIED
-
-
-def _write_entities(hub: HubState, state: PartitionState, commit: Commit) -> None:
-    for target in commit.deleted:
-        state.records.pop(target, None)
-        hub.remove_from_index(commit.partition, target)
-    state.records.update(commit.states)
-    for target in commit.created:
-        hub.add_to_index(commit.partition, target)
-    for timer_id in commit.cancelled:
-        state.timers.cancel(timer_id)
-    for timer in commit.timers:
-        state.timers.set(timer)
-
-
-def _write_marks(state: PartitionState, commit: Commit) -> None:
-    for target in commit.unblocked:
-        state.blocked.pop(target, None)
-    state.blocked.update(commit.blocked)
-    if commit.suspect_passed:
-        state.unclean, state.suspect_until = 0, (0, 0)
-    if commit.suspect_passed or commit.clear_running:
-        state.running = None
-
-
-def _unpark(state: PartitionState, unpark: Unpark) -> None:
-    """Whether the park is now empty is seen, not believed: a message that is still there is never forgotten."""
-    parked = state.parks.get(unpark.target)
-    if parked is None:
-        return
-    for stream_id in unpark.stream_ids:
-        parked.delete(stream_order(stream_id))
-    if not parked:
-        del state.parks[unpark.target]
-
-
-def _answer(hub: HubState, reply: Reply, now_ms: int, reply_keep_ms: int) -> None:
-    replies = waiting_replies(hub, reply.group, reply.client, now_ms)
-    if replies is None:
-        for address in [address for address, other in hub.replies.items() if other.expires_ms <= now_ms]:
-            del hub.replies[address]
-        replies = hub.replies[reply.group, reply.client] = Replies()
-    replies.stream.append(now_ms, reply.payload)
-    replies.expires_ms = now_ms + reply_keep_ms
-
-
-def _trim_dead(state: PartitionState, dead_letters_max: int) -> None:
-    oldest: list[Order] = list(state.dead)[: max(0, len(state.dead) - dead_letters_max)]
-    for order in oldest:
-        state.dead.delete(order)
-    state.dead_trimmed += len(oldest)
-
-
-def waiting_replies(hub: HubState, group: int, client: str, now_ms: int) -> Replies | None:
-    """The answers that wait for a client, if any were not forgotten."""
-    replies = hub.replies.get((group, client))
-    return replies if replies is not None and replies.expires_ms > now_ms else None
 
 
 # -- people ------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from stead.transport._contract.codec import pack, unpack
-from stead.transport._contract.commit import Commit, CommitVerdict
+from stead.transport._contract.commit import Commit, CommitAnswer, CommitVerdict
 from stead.transport._contract.records import (
     Acquired,
     Batch,
@@ -37,7 +37,9 @@ from stead.transport._contract.records import (
 from . import steps
 from .activities import MemoryTasks
 from .base import MemoryBase
-from .state import Beat, format_id
+from .commits import commit as write_commits
+from .commits import waiting_replies
+from .state import Beat, check_inbox, format_id
 
 _V = TypeVar("_V")
 
@@ -76,7 +78,7 @@ class MemoryStore(MemoryTasks):
         """Wait up to `block_ms` for answers after `after` (b"0" at first). One call at a time per client."""
 
         def read() -> list[tuple[StreamId, bytes]]:
-            replies = steps.waiting_replies(self._state, group, client, self._clock.now_ms())
+            replies = waiting_replies(self._state, group, client, self._clock.now_ms())
             if replies is None:
                 return []
             orders = replies.stream.after(stream_order(after), _REPLIES_COUNT)
@@ -261,6 +263,8 @@ class MemoryStore(MemoryTasks):
         when there are none. One call at a time per worker."""
 
         def read() -> list[tuple[int, Sequence[Entry]]]:
+            for partition in positions:
+                check_inbox(partition, self._state.partitions[partition])
             inboxes = ((partition, self._state.partitions[partition].inbox) for partition in positions)
             read = ((partition, inbox.read(positions[partition], count)) for partition, inbox in inboxes)
             return [(partition, entries) for partition, entries in read if entries]
@@ -281,24 +285,29 @@ class MemoryStore(MemoryTasks):
             lambda: {partition: [load(partition, name) for name in names] for partition, names in targets.items()},
         )
 
-    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
-        """Apply commits of different partitions, each atomic. Raises `ServerChanged`, with nothing written, if
-        `generation` is not the store's."""
-        return await self._pipeline("commit", [partial(self._commit, commit) for commit in commits], generation)
+    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitAnswer]:
+        """Apply a batch of commits, in one step. Raises `ServerChanged`, with nothing written, if `generation` is not the
+        store's."""
+        answers = await self._pipeline("commit", [partial(self._commit, commits)] if commits else [], generation)
+        return answers[0] if answers else []
 
-    def _commit(self, commit: Commit) -> CommitVerdict:
+    def _commit(self, commits: Sequence[Commit]) -> list[CommitAnswer]:
         settings = self._settings
-        verdict = steps.commit(
-            self._state, commit, self._clock.now_ms(), settings.dead_letters_max, settings.reply_keep_ms
+        answers = write_commits(
+            self._state, commits, self._clock.now_ms(), settings.dead_letters_max, settings.reply_keep_ms
         )
-        if verdict is CommitVerdict.APPLIED:
-            for partition in {partition for partition, _ in commit.sends} | {s.partition for s in commit.starts}:
-                self._waiters.wake(partition)
-            for address in {(reply.group, reply.client) for reply in commit.replies}:
-                self._waiters.wake(address)
-            for queue in {task.queue for task in commit.tasks if task.shared}:
-                self._waiters.wake(queue)
-        return verdict
+        for commit, answer in zip(commits, answers, strict=True):
+            if answer is CommitVerdict.APPLIED:
+                self._wake_for(commit)
+        return answers
+
+    def _wake_for(self, commit: Commit) -> None:
+        for partition in {partition for partition, _ in commit.sends} | {s.partition for s in commit.starts}:
+            self._waiters.wake(partition)
+        for address in {(reply.group, reply.client) for reply in commit.replies}:
+            self._waiters.wake(address)
+        for queue in {task.queue for task in commit.tasks if task.shared}:
+            self._waiters.wake(queue)
 
     async def park(self, partition: int, token: bytes, target: str, stream_ids: Sequence[StreamId]) -> bool:
         """Move messages of a target from the inbox to its park, under their stream IDs, ascending (HAZARDS 11)."""

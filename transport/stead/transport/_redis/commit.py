@@ -1,98 +1,181 @@
-"""A commit as the script takes it: one packed argument, and every key that the script touches."""
+"""A batch of commits as the script takes it: one packed argument, and every key that the script touches."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Literal, TypeVar
+from typing import Any, Literal
 
-from stead.transport._contract.commit import Commit, Timer, doubtful, in_order
+from stead.transport._contract.commit import Commit, components_of, doubtful, in_order
 
 from .commit_signature import (
-    Answers,
     Instances,
     Listed,
     Logged,
+    Member,
+    Messages,
+    More,
     NewTask,
     Reservation,
-    Send,
     Unparking,
-    WriteCommit,
+    WriteCommits,
 )
 from .keys import Keys
 from .scripts import COMMIT
 
-_K = TypeVar("_K")
-_V = TypeVar("_V")
-
 _REPLIES_MAX = 100_000  # answers that wait for one client; `reply_keep_ms` bounds their age
 
 
-def pack_commit(keys: Keys, commit: Commit, dead_letters_max: int, reply_keep_ms: int) -> bytes:
-    """The command that applies a commit. Pure: the same commit gives the same bytes."""
-    own = keys.partitions[commit.partition]
-    names = [
-        own.lease,
-        own.inbox,
-        own.state,
-        own.index,
-        own.timers,
-        own.payloads,
-        own.parked,
-        own.blocked,
-        own.dead,
-    ]
-    # Messages for one receiver stay in their order; receivers are named by their place in KEYS, which counts from 1.
-    sends: list[Send] = []
-    by_receiver = _grouped(_sent(commit) if commit.starts else commit.sends)
-    for partition, payloads in by_receiver.items():
+def calls_of(
+    keys: Keys, commits: Sequence[Commit], dead_letters_max: int, reply_keep_ms: int, bytes_max: int
+) -> Iterator[tuple[bytes, Sequence[int]]]:
+    """The commands that apply a batch, each with the places of its members: one, unless the batch is larger than a call of
+    the script may be (HAZARDS 37). A component is never split."""
+    call = pack_batch(keys, commits, dead_letters_max, reply_keep_ms)
+    if len(call) <= bytes_max or len(commits) < 2 or len(components := components_of(commits)) < 2:
+        yield call, range(len(commits))
+        return
+    middle = len(components) // 2
+    for half in (components[:middle], components[middle:]):
+        places = list(chain.from_iterable(half))
+        of_half = [commits[place] for place in places]
+        for part, within in calls_of(keys, of_half, dead_letters_max, reply_keep_ms, bytes_max):
+            yield part, [places[place] for place in within]
+
+
+def pack_batch(keys: Keys, commits: Sequence[Commit], dead_letters_max: int, reply_keep_ms: int) -> bytes:
+    """The command that applies a batch. Pure: the same batch gives the same bytes."""
+    names: list[bytes] = []
+    members: list[Member] = []
+    inboxes: dict[int, list[Any]] = {}  # receiver -> place of the member, payload, ...
+    answers: dict[tuple[int, str], list[Any]] = {}  # client -> the same
+    batch_id = commits[0].commit_id
+    linked = False
+    with_more = 0
+    for place, commit in enumerate(commits, 1):
+        assert commit.commit_id == batch_id, "a batch has one ID"
+        linked = linked or commit.component != 0
+        own = keys.partitions[commit.partition]
+        first = len(names) + 1
+        names += (own.lease, own.inbox, own.state)
+        reservations: Sequence[_Reserving] = ()
+        if commit.starts:
+            reservations = _send_starts(commit, place, inboxes)
+        else:
+            for partition, payload in commit.sends:
+                if partition in inboxes:
+                    inboxes[partition] += (place, payload)
+                else:
+                    inboxes[partition] = [place, payload]
+        for reply in commit.replies:
+            client = (reply.group, reply.client)
+            if client in answers:
+                answers[client] += (place, reply.payload)
+            else:
+                answers[client] = [place, reply.payload]
+        more = _pack_more(keys, commit, names, reservations, inboxes)
+        if more:
+            with_more = 1
+        states = commit.states
+        # By their places: names cost more at a call than all the rest of it, and a test looks at each.
+        members.append(
+            Member(
+                first,
+                commit.token,
+                commit.previous,
+                commit.consumed,
+                states[0] if len(states) == 1 else list(chain.from_iterable(states)),
+                more,
+            )
+        )
+    receivers: list[Messages] = []
+    for partition, messages in inboxes.items():
         names.append(keys.partitions[partition].inbox)
-        sends.append(Send(len(names), payloads))
-    replies: list[Answers] = []
-    if commit.replies:
-        for (group, client), payloads in _grouped([((r.group, r.client), r.payload) for r in commit.replies]).items():
-            names.append(keys.reply(group, client))
-            replies.append(Answers(len(names), payloads))
-    unparked: list[Unparking] = []
-    for park in commit.unparked:
-        names.append(own.park(park.target))
-        unparked.append(Unparking(len(names), park.target, park.stream_ids))
-    instances: Instances | Literal[0] = 0
-    uncertain = doubtful(commit)
-    if commit.logs or commit.tasks or commit.dropped or commit.starts or commit.started or uncertain:
-        instances = _pack_instances(keys, commit, names, list(by_receiver), uncertain)
-    # By their places: names cost more at a call than all the rest of it, and a test looks at each.
-    arguments = WriteCommit(
-        commit.token,
-        commit.previous,
-        commit.commit_id,
-        commit.consumed,
-        list(chain.from_iterable(commit.states)),
-        commit.created,
-        commit.deleted,
-        _flat_timers(commit.timers) if commit.timers else (),
-        sends,
-        replies,
-        commit.dead,
-        unparked,
-        list(chain.from_iterable(commit.blocked)) if commit.blocked else (),
-        commit.unblocked,
-        commit.cancelled,
-        int(commit.suspect_passed),
-        int(commit.clear_running),
-        dead_letters_max,
-        reply_keep_ms,
-        _REPLIES_MAX,
-        instances,
+        receivers.append(Messages(len(names), messages))
+    replies: list[Messages] = []
+    for client, messages in answers.items():
+        names.append(keys.reply(*client))
+        replies.append(Messages(len(names), messages))
+    components: Sequence[Sequence[int]] | Literal[0] = 0
+    if linked:
+        components = [[place + 1 for place in component] for component in components_of(commits)]
+    arguments = WriteCommits(
+        batch_id, members, components, receivers, replies, with_more, dead_letters_max, reply_keep_ms, _REPLIES_MAX
     )
     return COMMIT.call(names, arguments)
 
 
+_Reserving = tuple[int, str, bytes, int]  # partition, target, message ID, place among what goes to that partition
+
+
+def _send_starts(commit: Commit, place: int, inboxes: dict[int, list[Any]]) -> list[_Reserving]:
+    """Send a commit's messages, starts among them; gives what these reserve."""
+    reservations: list[_Reserving] = []
+    for partition, payload, start in in_order(commit.sends, commit.starts):
+        messages = inboxes.setdefault(partition, [])
+        messages += (place, payload)
+        if start is not None:
+            reservations.append((partition, start.target, start.message_id, len(messages)))
+    return reservations
+
+
+def _pack_more(
+    keys: Keys,
+    commit: Commit,
+    names: list[bytes],
+    reservations: Sequence[_Reserving],
+    inboxes: dict[int, list[Any]],
+) -> More | Literal[0]:
+    """What only some commits have. Adds the keys to `names`."""
+    uncertain = doubtful(commit)
+    of_instances = commit.logs or commit.tasks or commit.dropped or reservations or commit.started or uncertain
+    if not (
+        of_instances
+        or commit.created
+        or commit.deleted
+        or commit.timers
+        or commit.cancelled
+        or commit.dead
+        or commit.unparked
+        or commit.blocked
+        or commit.unblocked
+        or commit.suspect_passed
+        or commit.clear_running
+    ):
+        return 0
+    own = keys.partitions[commit.partition]
+    names += (own.index, own.timers, own.payloads, own.parked, own.blocked, own.dead)
+    index = len(names) - 5
+    unparked: list[Unparking] = []
+    for park in commit.unparked:
+        names.append(own.park(park.target))
+        unparked.append(Unparking(len(names), park.target, park.stream_ids))
+    return More(
+        index,
+        _scored(commit.created),
+        commit.deleted,
+        [word for timer in commit.timers for word in (str(timer.due_ms), timer.timer_id)],
+        [word for timer in commit.timers for word in (timer.timer_id, timer.payload)],
+        commit.cancelled,
+        commit.dead,
+        unparked,
+        list(chain.from_iterable(commit.blocked)),
+        commit.unblocked,
+        int(commit.suspect_passed),
+        int(commit.clear_running),
+        _pack_instances(keys, commit, names, reservations, list(inboxes), uncertain) if of_instances else 0,
+    )
+
+
 def _pack_instances(
-    keys: Keys, commit: Commit, names: list[bytes], receivers: Sequence[int], uncertain: Sequence[str]
+    keys: Keys,
+    commit: Commit,
+    names: list[bytes],
+    reservations: Sequence[_Reserving],
+    receivers: Sequence[int],
+    uncertain: Sequence[str],
 ) -> Instances:
-    """What instances do, as the script takes it. Adds the keys to `names`; `receivers` are those of the sends, in order."""
+    """What instances do. Adds the keys to `names`; `receivers` are those of all messages so far, in order."""
     own = keys.partitions[commit.partition]
     names += (own.tasks, own.tries, own.starts)
     first = len(names) - 2
@@ -107,27 +190,25 @@ def _pack_instances(
             queues[task.queue] = len(names)
     new_tasks = [NewTask(task.task_id, queues[task.queue] if task.shared else 0, task.payload) for task in commit.tasks]
     reserving: dict[int, int] = {}
-    reservations: list[Reservation] = []
-    counts = dict.fromkeys(receivers, 0)  # payloads of each receiver so far
-    for partition, _, start in in_order(commit.sends, commit.starts):
-        counts[partition] += 1
-        if start is None:
-            continue
+    entering: dict[int, list[str]] = {}
+    reserved: list[Reservation] = []
+    for partition, target, message_id, place in reservations:
         if partition not in reserving:
             names.append(keys.partitions[partition].starts)
             reserving[partition] = len(names)
-        place = receivers.index(partition) + 1
-        reservations.append(Reservation(reserving[partition], start.target, start.message_id, place, counts[partition]))
+        receiver = receivers.index(partition) + 1
+        reserved.append(Reservation(reserving[partition], target, message_id, receiver, place))
+        entering.setdefault(partition, []).append(target)
     listed: list[Listed] = []
-    for partition, targets in _grouped((start.partition, start.target) for start in commit.starts).items():
+    for partition, targets in entering.items():
         names.append(keys.partitions[partition].index)
-        listed.append(Listed(len(names), [word for target in targets for word in (0, target)]))
+        listed.append(Listed(len(names), _scored(targets)))
     return Instances(
         first,
         logs,
         new_tasks,
         commit.dropped,
-        reservations,
+        reserved,
         list(chain.from_iterable(commit.started)),
         str(commit.partition),
         listed,
@@ -135,16 +216,6 @@ def _pack_instances(
     )
 
 
-def _flat_timers(timers: Iterable[Timer]) -> list[bytes | str]:
-    return list(chain.from_iterable([(timer.timer_id, str(timer.due_ms), timer.payload) for timer in timers]))
-
-
-def _sent(commit: Commit) -> Iterable[tuple[int, bytes]]:
-    return ((partition, payload) for partition, payload, _ in in_order(commit.sends, commit.starts))
-
-
-def _grouped(pairs: Iterable[tuple[_K, _V]]) -> dict[_K, list[_V]]:
-    groups: defaultdict[_K, list[_V]] = defaultdict(list)
-    for key, value in pairs:
-        groups[key].append(value)
-    return groups
+def _scored(targets: Sequence[str]) -> list[int | str]:
+    """Members of an index, which is in the order of their bytes: all have one score."""
+    return [word for target in targets for word in (0, target)]

@@ -1,27 +1,24 @@
-"""What the script that writes a commit is given: by far the most of all."""
+"""What the script that writes commits is given: by far the most of all.
+
+One call carries a batch, and Python makes a call in as many steps as it has members: so what most commits have is in
+`Member`, which is packed as it is, and what few have is in `More`, which is left out of the others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from stead.transport._contract.records import StreamId
 
 from .signature import Signature
 
 
-class Send(NamedTuple):
-    """Messages for one receiver."""
-
-    inbox: int  # its place in KEYS
-    payloads: list[bytes]
-
-
-class Answers(NamedTuple):
-    """Answers for one client."""
+class Messages(NamedTuple):
+    """What is appended to one stream, in the order in which it is to be there: an inbox, or the answers for a client."""
 
     stream: int  # its place in KEYS
-    payloads: list[bytes]
+    messages: Sequence[Any]  # the place of the member that sends it (from 1), payload, ...
 
 
 class Unparking(NamedTuple):
@@ -49,13 +46,13 @@ class NewTask(NamedTuple):
 
 
 class Reservation(NamedTuple):
-    """An ID that a start among the sends takes."""
+    """An ID that a start among the messages takes."""
 
     starts: int  # the receiver's, their place in KEYS
     target: str
     message_id: bytes
-    send: int  # which of the sends it is in, from 1
-    place: int  # and where in its payloads, from 1
+    receiver: int  # which of the receivers it is sent to, from 1
+    place: int  # and where among what is sent there its payload is, from 1
 
 
 class Listed(NamedTuple):
@@ -79,36 +76,53 @@ class Instances(NamedTuple):
     doubtful: Sequence[str]  # instances of this partition, listed as long as they have a record or a reservation
 
 
-class WriteCommit(NamedTuple):
-    """The effects of a partition's turns."""
+class More(NamedTuple):
+    """What only some commits have."""
 
-    token: bytes
-    previous: bytes
-    commit_id: bytes
-    consumed: Sequence[StreamId]
-    states: Sequence[str | bytes]  # target, record, ...
-    created: Sequence[str]
+    first: int  # the place of the index in KEYS: timers, payloads, parked, blocked and dead follow it
+    created: Sequence[int | str]  # 0, target, ...
     deleted: Sequence[str]
-    new_timers: Sequence[bytes | str]  # timer ID, due ms, payload, ...
-    sends: Sequence[Send]
-    replies: Sequence[Answers]
+    due: Sequence[str | bytes]  # ms, timer ID, ...
+    timed: Sequence[bytes]  # timer ID, payload, ...
+    cancelled: Sequence[bytes]  # timer IDs
     letters: Sequence[bytes]
     unparked: Sequence[Unparking]
     now_blocked: Sequence[str]  # target, reason, ...
     unblocked: Sequence[str]
-    cancelled: Sequence[bytes]  # timer IDs
     suspect_passed: int  # 0 or 1
     clear_running: int  # 0 or 1
-    letters_max: int
-    reply_keep_ms: int
-    replies_max: int
     instances: Instances | Literal[0]
 
 
+class Member(NamedTuple):
+    """The effects of one partition's turns."""
+
+    lease: int  # its place in KEYS: inbox and state follow it
+    token: bytes
+    previous: bytes
+    consumed: Sequence[StreamId]
+    states: Sequence[str | bytes]  # target, record, ...
+    more: More | Literal[0]
+
+
+class WriteCommits(NamedTuple):
+    """A batch."""
+
+    batch_id: bytes  # the commit ID of all its members
+    members: Sequence[Member]
+    components: Sequence[Sequence[int]] | Literal[0]  # the places of their members, from 1; 0: each is one by itself
+    receivers: Sequence[Messages]  # inboxes
+    replies: Sequence[Messages]
+    with_more: int  # 1 if any member has `more`
+    letters_max: int
+    reply_keep_ms: int
+    replies_max: int
+
+
 COMMIT = Signature(
-    WriteCommit,
-    keys="lease:hash inbox:stream state:hash index:zset timers:zset payloads:hash parked:hash blocked:hash dead:stream",
-    more_keys="parks (zset), inboxes and reply streams (stream) of others; tasks, tries and starts (hash) of this "
-    "partition; logs (list), queues (stream), starts (hash) and indexes (zset) of others",
-    rows=(Send, Answers, Unparking, Instances, Logged, NewTask, Reservation, Listed),
+    WriteCommits,
+    more_keys="of each member: lease (hash), inbox (stream), state (hash); with `more` index and timers (zset), payloads, "
+    "parked and blocked (hash), dead (stream), its parks (zset); with `instances` tasks, tries and starts (hash), logs "
+    "(list), queues (stream), starts (hash) and indexes (zset) of others; at last inboxes and reply streams (stream)",
+    rows=(Messages, Member, More, Unparking, Instances, Logged, NewTask, Reservation, Listed),
 )

@@ -1,13 +1,14 @@
 """The Lua scripts: each is one file in `lua/`, called as the step is, whose head lists its keys, answer and errors.
 
-`lua/_prelude.lua` is put after the first line of each, `lua/_queues.lua` too where queues are dealt with, and then the names
-of its keys and arguments, from its signature. Scripts are
+What it uses of `lua/_prelude.lua` is put after the first line of each (a call pays for every function that is made),
+`lua/_queues.lua` too where queues are dealt with, and then the names of its keys and arguments, from its signature. Scripts are
 loaded with SCRIPT LOAD and called by their hash: evaluated ones would be evicted after some hundreds of others (HAZARDS 6).
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -26,6 +27,7 @@ _packb = cast("Callable[..., bytes]", cast("Any", msgpack).packb)
 
 _FOLDER = files("stead.transport") / "_redis" / "lua"
 _PRELUDE = (_FOLDER / "_prelude.lua").read_text("utf-8")
+_COMMON = _PRELUDE.partition("local function ")[0].partition("\n\n")[2].partition("\n\n")[0]
 _QUEUES = (_FOLDER / "_queues.lua").read_text("utf-8")
 
 
@@ -66,7 +68,25 @@ class Script(Generic[A]):
 
 def _script(name: str, signature: Signature[A], more: str = "") -> Script[A]:
     first, _, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
-    return _of_source(name, f"{first}\n{_PRELUDE}{more}{signature.locals()}{rest}", signature)
+    return _of_source(
+        name,
+        f"{first}\n{_used(more + rest)}{signature.placed(more)}{signature.locals()}{signature.placed(rest)}",
+        signature,
+    )
+
+
+_FUNCTION = re.compile(r"^local function (\w+).*?^end$", re.MULTILINE | re.DOTALL)
+
+
+def _used(text: str) -> str:
+    """What a script needs of the prelude: the functions that it names, and those that these name."""
+    functions = [(found[1], found[0]) for found in _FUNCTION.finditer(_PRELUDE)]
+    used: list[str] = []
+    for name, function in reversed(functions):  # each names earlier ones only
+        if re.search(rf"\b{name}\(|\b{name}\b[,)]", text):
+            text += function
+            used.append(function)
+    return "".join(f"{part}\n" for part in (_COMMON, *reversed(used)))
 
 
 def _although_full(script: Script[A]) -> Script[A]:

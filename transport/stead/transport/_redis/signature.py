@@ -2,7 +2,8 @@
 
 1. A script's arguments are a tuple with names. Python makes one by its names, which a type checker sees; in Lua each is a
    local of that name (`Signature.locals`, put before the script's own text), and a field of a row has a constant for its
-   place: `send[SEND_INBOX]` for `Send.inbox`. Nobody counts.
+   place: `send[SEND_INBOX]` for `Send.inbox`. Nobody counts. (The constants become numbers when the text is read: a local that
+   many functions share costs each call more than what they do.)
 2. The keys that every call has are locals too, by the names that `Keys` has for them. Others follow them; arguments name
    these by their places in KEYS, which count from 1.
 3. Numbers that may be large, and texts that go into keys or hashes, are given as text. The order of fields is the order in
@@ -42,7 +43,7 @@ class Signature(Generic[A]):
         return len(f"{self.keys} {self.last_keys}".split())
 
     def locals(self) -> str:
-        """The Lua text that gives keys, arguments and places in rows their names."""
+        """The Lua text that gives keys and arguments their names."""
         lines: list[str] = []
         keys = [key.split(":")[0] for key in f"{self.keys} {self.optional_keys}".split()]
         if keys:
@@ -54,10 +55,12 @@ class Signature(Generic[A]):
         if names:
             given = "cmsgpack.unpack(ARGV[1])" if self.packed else "ARGV"
             lines.append(f"local {', '.join(names)} = unpack({given}, 1, {len(names)})")
-        for row in self.rows:
-            places = ", ".join(str(place) for place in range(1, len(fields_of(row)) + 1))
-            lines.append(f"local {', '.join(constants_of(row))} = {places}")
         return "".join(f"{line}\n" for line in lines)
+
+    def placed(self, text: str) -> str:
+        """A script's text with the places of fields for their constants."""
+        places = {name: str(place) for row in self.rows for place, name in enumerate(constants_of(row), 1)}
+        return re.sub(r"\b[A-Z][A-Z_]+\b", lambda found: places.get(found[0], found[0]), text)
 
 
 def fields_of(row: type[tuple[Any, ...]]) -> tuple[str, ...]:

@@ -6,23 +6,29 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stead.transport._contract.commit import Commit, CommitVerdict
-from stead.transport._contract.errors import ConnectionLost, KeyDamaged, SteadError
+from stead.transport._contract.careful_logger import get_logger
+from stead.transport._contract.commit import Commit, CommitAnswer, CommitVerdict
+from stead.transport._contract.errors import ConnectionLost, KeyDamaged, SteadError, UnexpectedAnswer
 from stead.transport._contract.left_out import UNREADABLE
 from stead.transport._contract.records import Acquired, DamagedLog, Entry, LeaseView, Loaded, Running, StreamId, has_log
 
+from .answers import ReplyError, fault
 from .base import RedisBase, check_id, concerning, is_owner, of_step, padded, unreadable
-from .commit import pack_commit
+from .commit import calls_of
 from .renewer import RedisRenewer
 from .scripts import ACQUIRE, FIRE_TIMERS, MARK_RUNNING, PARK, RELEASE, command
 from .signatures import Acquire, Acquisition, Fired, FireTimers, MarkRunning, Park, Release
+
+logger = get_logger("stead.store")
 
 _COMMIT_VERDICTS = {
     1: CommitVerdict.APPLIED,
     2: CommitVerdict.ALREADY,
     3: CommitVerdict.FENCED,
     4: CommitVerdict.TORN,
+    5: CommitVerdict.VOID,
 }
+_STOPPED = "STEADTORN "
 _LEASE_FIELDS = ("token", "owner", "epoch", "expires", "free_since", "commit", "applying")
 _NEVER_MS = 2.0**52
 _PARK_LENGTH = 1_000  # messages parked in one step: the server does nothing else meanwhile
@@ -145,20 +151,20 @@ class WorkerSide(RedisBase):
             ]
         return loaded
 
-    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
-        """Apply commits of different partitions, in one round trip, each atomic. Raises `ServerChanged`, with nothing
-        sent, if `generation` is not the store's.
-        """
+    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitAnswer]:
+        """Apply a batch, in one round trip. Raises `ServerChanged`, with nothing sent, if `generation` is not the store's."""
+        if not commits:
+            return []
         settings = self._settings
-        commands = [
-            pack_commit(self._keys, commit, settings.dead_letters_max, settings.reply_keep_ms) for commit in commits
-        ]
-        answers = await self._commits.run(commands + self._waits(), generation=generation, each=True)
+        keep = (settings.dead_letters_max, settings.reply_keep_ms)
+        calls = list(calls_of(self._keys, commits, *keep, settings.batch_bytes_max))
+        answers = await self._commits.run([call for call, _ in calls] + self._waits(), generation=generation)
         self._check_waited(answers)
-        for commit, answer in zip(commits, answers, strict=True):
-            if isinstance(answer, KeyDamaged):  # the others were applied: sent again, they say so
-                raise of_step(answer, commit.partition)
-        return [_COMMIT_VERDICTS[answer] for answer in answers]
+        found: dict[int, CommitAnswer] = {}
+        for (_, places), answer in zip(calls, answers, strict=True):
+            for place, verdict in zip(places, answer, strict=True):
+                found[place] = _COMMIT_VERDICTS.get(verdict) or _damage(commits[place].partition, verdict)
+        return [found[place] for place in range(len(commits))]
 
     async def park(self, partition: int, token: bytes, target: str, stream_ids: Sequence[StreamId]) -> bool:
         """Move messages of a target from the inbox to its park, under their stream IDs, ascending (HAZARDS 11).
@@ -199,6 +205,24 @@ class WorkerSide(RedisBase):
         mark = MARK_RUNNING.call([lease], MarkRunning(token, running.target, running.stream_id, str(running.tries)))
         with concerning(partition):
             return bool(await self._commits.one(mark))
+
+
+def _damage(partition: int, text: bytes) -> CommitAnswer:
+    """What a commit that could not be written came to, from the error's text."""
+    message = text.decode("utf-8", "replace")
+    if message.startswith(_STOPPED):
+        logger.critical(
+            "a commit of partition %d stopped in the middle, which leaves the partition in quarantine: %s",
+            partition,
+            message.removeprefix(_STOPPED),
+        )
+        return CommitVerdict.TORN
+    error = fault(ReplyError(message))
+    if isinstance(error, KeyDamaged):
+        return of_step(error, partition)
+    if isinstance(error, UnexpectedAnswer):
+        return KeyDamaged(error.reason, partition)
+    raise error
 
 
 def _loaded(record: bytes | None, log: Any) -> Loaded:

@@ -1,5 +1,6 @@
--- Put after the first line of every script; behind it come the names of its keys and arguments (`signature.py`). Lua has no rollback, so a script decodes everything and checks every key and
--- every limit before its first write (HAZARDS 4).
+-- What a script names of this is put after its first line; behind it come the names of its keys and arguments
+-- (`signature.py`). Lua has no rollback, so a script decodes everything and checks every key and every limit before its first
+-- write (HAZARDS 4).
 
 local call = redis.call
 
@@ -44,6 +45,8 @@ end
 -- Lua's stack holds some 8,000 values: a command with many arguments goes in pieces of an even size, so that pairs stay
 -- together. Gives the sum of the answers.
 local function in_pieces(command, key, values)
+  if #values == 0 then return 0 end
+  if #values <= 4000 then return call(command, key, unpack(values)) end
   local sum = 0
   for first = 1, #values, 4000 do
     sum = sum + call(command, key, unpack(values, first, math.min(first + 3999, #values)))

@@ -1,152 +1,288 @@
 #!lua flags=allow-oom
--- Writes the effects of a partition's turns, fenced by the lease token and the commit before, all or nothing.
+-- Writes a batch of commits: the effects of turns of several partitions, each fenced by its lease token and its commit
+-- before, and written as a whole or not at all; the members of a component all together or not at all (HAZARDS 31, 32).
 --
--- KEYS  1 lease (hash)   2 inbox (stream)  3 state (hash)    4 index (zset)   5 timers (zset)
---       6 payloads (hash) 7 parked (hash)  8 blocked (hash)  9 dead (stream)
---       then the parks (zset) of `unparked`, the inboxes (stream) of `sends`, the reply streams (stream) of `replies`,
---       and what `instances` names: tasks, tries and starts (hash) of this partition, starts (hash) of others, logs (list),
---       queues (stream)
--- Gives 1 applied, 2 already applied, 3 fenced (nothing written), 4 torn (nothing written: an earlier commit stopped in
---       the middle).
--- Errors: STEADTYPE (nothing written). Needs no memory check: a commit frees memory (HAZARDS 5).
+-- KEYS  of each member its lease (hash), inbox (stream) and state (hash);   with `more` its index (zset), timers (zset),
+--       payloads (hash), parked (hash), blocked (hash), dead (stream) and parks (zset);   with `instances` its tasks, tries
+--       and starts (hash), logs (list), queues (stream), starts (hash) and indexes (zset) of others;   at last the inboxes
+--       (stream) of `receivers` and the reply streams (stream) of `replies`
+-- Gives for each member 1 applied, 2 already applied, 3 fenced, 4 torn (an earlier commit stopped in the middle), 5 void
+--       (another of its component could not be written), each but the first with nothing written; or an error's text: what is
+--       wrong with a key of its (nothing written), STEADTORN if this commit stopped in the middle.
+-- Errors: none of its own; one member's trouble is no error for all. Needs no memory check: a commit frees memory (HAZARDS 5).
 
--- Each call costs more than what it does: a key is checked only if this commit touches it, and this one by reading it.
-local held = call('HMGET', lease, 'token', 'commit', 'applying')
-local stored = held[2] or ''
-if stored == commit_id then return 2 end
-if token == '' or held[1] ~= token then return 3 end
-if (held[3] or '') ~= stored then return 4 end
-if stored ~= previous then return 3 end
-
-if #consumed > 0 then check(inbox, 'stream') end
-if #states > 0 or #deleted > 0 then check(state, 'hash') end
-if #created > 0 or #deleted > 0 then check(index, 'zset') end
-if #new_timers > 0 or #cancelled > 0 then check(timers, 'zset'); check(payloads, 'hash') end
-if #unparked > 0 then check(parked, 'hash'); check_number(lease, 'parked') end
-if #now_blocked > 0 or #unblocked > 0 then check(blocked, 'hash') end
-if #letters > 0 then check(dead, 'stream'); check_number(lease, 'trimmed') end
-for _, park in ipairs(unparked) do check(KEYS[park[UNPARKING_PARK]], 'zset') end
-for _, send in ipairs(sends) do check(KEYS[send[SEND_INBOX]], 'stream') end
-for _, reply in ipairs(replies) do check(KEYS[reply[ANSWERS_STREAM]], 'stream') end
-local tasks, tries, starts, reserved, ended, tried = nil, nil, nil, {}, {}, false
-if instances ~= 0 then
-  local first = instances[INSTANCES_TASKS]
-  tasks, tries, starts = KEYS[first], KEYS[first + 1], KEYS[first + 2]
-  if #instances[INSTANCES_NEW_TASKS] > 0 or #instances[INSTANCES_DROPPED] > 0 then check(tasks, 'hash') end
-  if #instances[INSTANCES_DROPPED] > 0 then tried = check(tries, 'hash') end
-  if #instances[INSTANCES_STARTED] > 0 or #instances[INSTANCES_DOUBTFUL] > 0 then check(starts, 'hash') end
-  if #instances[INSTANCES_DOUBTFUL] > 0 then check(state, 'hash'); check(index, 'zset') end
-  for _, to in ipairs(instances[INSTANCES_LISTED]) do check(KEYS[to[LISTED_INTO]], 'zset') end
-  for _, log in ipairs(instances[INSTANCES_LOGS]) do check(KEYS[log[LOGGED_LOG]], 'list') end
-  for _, task in ipairs(instances[INSTANCES_NEW_TASKS]) do
-    if task[NEW_TASK_QUEUE] > 0 then check(KEYS[task[NEW_TASK_QUEUE]], 'stream') end
-  end
-  for i, new in ipairs(instances[INSTANCES_RESERVATIONS]) do
-    check(KEYS[new[RESERVATION_STARTS]], 'hash')
-    local payload = sends[new[RESERVATION_SEND]][SEND_PAYLOADS][new[RESERVATION_PLACE]]
-    reserved[i] = id_prefix(new[RESERVATION_MESSAGE_ID]) .. payload
-  end
-  local started = instances[INSTANCES_STARTED]
-  for i = 1, #started, 2 do
-    local target, start = started[i], id_prefix(started[i + 1])
-    local kept = call('HGET', starts, target)
-    if kept and string.sub(kept, 1, #start) == start then ended[#ended + 1] = target end
-  end
-end
-local indexed = {}
-for i, target in ipairs(created) do
-  indexed[2 * i - 1] = 0
-  indexed[2 * i] = target
-end
-local due, timer_payloads = {}, {}
-for i = 1, #new_timers, 3 do
-  due[#due + 1] = new_timers[i + 1]
-  due[#due + 1] = new_timers[i]
-  timer_payloads[#timer_payloads + 1] = new_timers[i]
-  timer_payloads[#timer_payloads + 1] = new_timers[i + 2]
-end
-local parks = {}
-for _, park in ipairs(unparked) do
-  local ids = {}
-  for i, id in ipairs(park[UNPARKING_STREAM_IDS]) do ids[i] = padded(id) end
-  parks[#parks + 1] = {key = KEYS[park[UNPARKING_PARK]], target = park[UNPARKING_TARGET], ids = ids}
+-- A call pays for every function that is made, whether or not it is used. So what few commits need is made only if it is
+-- needed; and a key is checked only if this batch touches it, once, and a lease by reading it.
+local checked = {}
+local function look(key, kind)
+  if checked[key] == kind then return end
+  check(key, kind)
+  checked[key] = kind
 end
 
--- Nothing before this line writes, nothing after it may fail.
-call('HSET', lease, 'applying', commit_id)
-in_pieces('XDEL', inbox, consumed)
-local unparked_count = 0
-for _, park in ipairs(parks) do
-  local key, target, ids = park.key, park.target, park.ids
-  for _, id in ipairs(ids) do
-    unparked_count = unparked_count + call('ZREMRANGEBYLEX', key, '[' .. id .. ':', '(' .. id .. ';')
-  end
-  local first = first_parked(key)
-  if first then call('HSET', parked, target, first) else call('HDEL', parked, target) end
-end
-if unparked_count > 0 then call('HINCRBY', lease, 'parked', -unparked_count) end
-in_pieces('HDEL', state, deleted)
-in_pieces('ZREM', index, deleted)
-in_pieces('HSET', state, states)
-in_pieces('ZADD', index, indexed)
-in_pieces('ZREM', timers, cancelled)
-in_pieces('HDEL', payloads, cancelled)
-in_pieces('ZADD', timers, due)
-in_pieces('HSET', payloads, timer_payloads)
-for _, send in ipairs(sends) do
-  local key = KEYS[send[SEND_INBOX]]
-  for _, payload in ipairs(send[SEND_PAYLOADS]) do call('XADD', key, '*', 'm', payload) end
-end
-for _, reply in ipairs(replies) do
-  local key = KEYS[reply[ANSWERS_STREAM]]
-  for _, payload in ipairs(reply[ANSWERS_PAYLOADS]) do call('XADD', key, 'MAXLEN', '~', replies_max, '*', 'm', payload) end
-  call('PEXPIRE', key, reply_keep_ms)
-end
-if #letters > 0 then
-  for _, letter in ipairs(letters) do call('XADD', dead, '*', 'm', letter) end
-  local trimmed = call('XTRIM', dead, 'MAXLEN', '=', letters_max)
-  if trimmed > 0 then call('HINCRBY', lease, 'trimmed', trimmed) end
-end
-if instances ~= 0 then
-  for _, written in ipairs(instances[INSTANCES_LOGS]) do
-    local log = KEYS[written[LOGGED_LOG]]
-    if written[LOGGED_RESET] == 1 then call('UNLINK', log) end
-    in_pieces('RPUSH', log, written[LOGGED_EVENTS])
-  end
-  in_pieces('HDEL', tasks, instances[INSTANCES_DROPPED])
-  if tried then in_pieces('HDEL', tries, instances[INSTANCES_DROPPED]) end
-  local kept = {}
-  for i, task in ipairs(instances[INSTANCES_NEW_TASKS]) do
-    kept[2 * i - 1] = task[NEW_TASK_TASK_ID]
-    if task[NEW_TASK_QUEUE] > 0 then
-      local queue, task_id = KEYS[task[NEW_TASK_QUEUE]], task[NEW_TASK_TASK_ID]
-      local entry = call('XADD', queue, '*', 'p', instances[INSTANCES_PARTITION], 't', task_id)
-      kept[2 * i] = 'S' .. entry .. ':' .. task[NEW_TASK_PAYLOAD]
-    else
-      kept[2 * i] = 'O' .. task[NEW_TASK_PAYLOAD]
+local look_at_more, write_more, reserve, settle
+if with_more == 1 then
+  local function look_at_instances(instances)
+    local first = instances[INSTANCES_TASKS]
+    local new_tasks, dropped = instances[INSTANCES_NEW_TASKS], instances[INSTANCES_DROPPED]
+    if #new_tasks > 0 or #dropped > 0 then look(KEYS[first], 'hash') end
+    if #dropped > 0 then look(KEYS[first + 1], 'hash') end
+    if #instances[INSTANCES_STARTED] > 0 or #instances[INSTANCES_DOUBTFUL] > 0 then look(KEYS[first + 2], 'hash') end
+    for _, to in ipairs(instances[INSTANCES_LISTED]) do look(KEYS[to[LISTED_INTO]], 'zset') end
+    for _, log in ipairs(instances[INSTANCES_LOGS]) do look(KEYS[log[LOGGED_LOG]], 'list') end
+    for _, task in ipairs(new_tasks) do
+      if task[NEW_TASK_QUEUE] > 0 then look(KEYS[task[NEW_TASK_QUEUE]], 'stream') end
     end
+    for _, new in ipairs(instances[INSTANCES_RESERVATIONS]) do look(KEYS[new[RESERVATION_STARTS]], 'hash') end
   end
-  in_pieces('HSET', tasks, kept)
-  -- First those that end: a start that this commit sends may come right after the one that it carried out.
-  in_pieces('HDEL', starts, ended)
-  for i, new in ipairs(instances[INSTANCES_RESERVATIONS]) do
-    call('HSETNX', KEYS[new[RESERVATION_STARTS]], new[RESERVATION_TARGET], reserved[i])
+
+  look_at_more = function(lease, state, more)
+    local first = more[MORE_FIRST]
+    local deleted, instances = more[MORE_DELETED], more[MORE_INSTANCES]
+    local doubtful = instances ~= 0 and #instances[INSTANCES_DOUBTFUL] > 0
+    if #deleted > 0 or doubtful then look(state, 'hash') end
+    if #more[MORE_CREATED] > 0 or #deleted > 0 or doubtful then look(KEYS[first], 'zset') end
+    if #more[MORE_DUE] > 0 or #more[MORE_CANCELLED] > 0 then
+      look(KEYS[first + 1], 'zset')
+      look(KEYS[first + 2], 'hash')
+    end
+    if #more[MORE_UNPARKED] > 0 then
+      look(KEYS[first + 3], 'hash')
+      check_number(lease, 'parked')
+    end
+    for _, park in ipairs(more[MORE_UNPARKED]) do
+      look(KEYS[park[UNPARKING_PARK]], 'zset')
+      local ids = park[UNPARKING_STREAM_IDS]
+      for i, id in ipairs(ids) do ids[i] = padded(id) end
+    end
+    if #more[MORE_NOW_BLOCKED] > 0 or #more[MORE_UNBLOCKED] > 0 then look(KEYS[first + 4], 'hash') end
+    if #more[MORE_LETTERS] > 0 then
+      look(KEYS[first + 5], 'stream')
+      check_number(lease, 'trimmed')
+    end
+    if instances ~= 0 then look_at_instances(instances) end
   end
-  for _, to in ipairs(instances[INSTANCES_LISTED]) do in_pieces('ZADD', KEYS[to[LISTED_INTO]], to[LISTED_MEMBERS]) end
-  for _, instance in ipairs(instances[INSTANCES_DOUBTFUL]) do
-    if call('HEXISTS', starts, instance) == 1 or call('HEXISTS', state, instance) == 1 then
-      call('ZADD', index, 0, instance)
-    else
-      call('ZREM', index, instance)
+end
+
+-- What there is to say to a member by itself.
+local function judge(member)
+  local first, token, more = member[MEMBER_LEASE], member[MEMBER_TOKEN], member[MEMBER_MORE]
+  local held = call('HMGET', KEYS[first], 'token', 'commit', 'applying')
+  local stored = held[2] or ''
+  if stored == batch_id then return 2 end
+  if token == '' or held[1] ~= token then return 3 end
+  if (held[3] or '') ~= stored then return 4 end
+  if stored ~= member[MEMBER_PREVIOUS] then return 3 end
+  if #member[MEMBER_CONSUMED] > 0 then look(KEYS[first + 1], 'stream') end
+  if #member[MEMBER_STATES] > 0 then look(KEYS[first + 2], 'hash') end
+  if more ~= 0 then look_at_more(KEYS[first], KEYS[first + 2], more) end
+  return 1
+end
+
+local function reason(raised)
+  return type(raised) == 'table' and raised.err or tostring(raised)
+end
+
+local verdicts = {}
+for i, member in ipairs(members) do
+  local done, verdict = pcall(judge, member)
+  verdicts[i] = done and verdict or reason(verdict)
+end
+local function look_at_streams(streams)
+  for _, to in ipairs(streams) do
+    local done, raised = pcall(look, KEYS[to[MESSAGES_STREAM]], 'stream')
+    if not done then
+      local messages = to[MESSAGES_MESSAGES]
+      for i = 1, #messages, 2 do
+        if verdicts[messages[i]] == 1 then verdicts[messages[i]] = reason(raised) end
+      end
     end
   end
 end
-in_pieces('HDEL', blocked, unblocked)
-in_pieces('HSET', blocked, now_blocked)
-if suspect_passed == 1 then
-  call('HDEL', lease, 'unclean', 'suspect', 'running_target', 'running_id', 'running_tries')
-elseif clear_running == 1 then
-  call('HDEL', lease, 'running_target', 'running_id', 'running_tries')
+look_at_streams(receivers)
+look_at_streams(replies)
+
+-- Nothing before this line writes. What fails after it tears the component that it belongs to, and no other.
+
+if with_more == 1 then
+  local function write_instances(instances)
+    local first, dropped, started = instances[INSTANCES_TASKS], instances[INSTANCES_DROPPED], instances[INSTANCES_STARTED]
+    local tasks, starts = KEYS[first], KEYS[first + 2]
+    for _, written in ipairs(instances[INSTANCES_LOGS]) do
+      local log = KEYS[written[LOGGED_LOG]]
+      if written[LOGGED_RESET] == 1 then call('UNLINK', log) end
+      in_pieces('RPUSH', log, written[LOGGED_EVENTS])
+    end
+    in_pieces('HDEL', tasks, dropped)
+    in_pieces('HDEL', KEYS[first + 1], dropped)
+    local kept = {}
+    for i, task in ipairs(instances[INSTANCES_NEW_TASKS]) do
+      local task_id = task[NEW_TASK_TASK_ID]
+      kept[2 * i - 1] = task_id
+      if task[NEW_TASK_QUEUE] > 0 then
+        local entry = call('XADD', KEYS[task[NEW_TASK_QUEUE]], '*', 'p', instances[INSTANCES_PARTITION], 't', task_id)
+        kept[2 * i] = 'S' .. entry .. ':' .. task[NEW_TASK_PAYLOAD]
+      else
+        kept[2 * i] = 'O' .. task[NEW_TASK_PAYLOAD]
+      end
+    end
+    in_pieces('HSET', tasks, kept)
+    local ended = {}
+    for i = 1, #started, 2 do
+      local target, start = started[i], id_prefix(started[i + 1])
+      local reservation = call('HGET', starts, target)
+      if reservation and string.sub(reservation, 1, #start) == start then ended[#ended + 1] = target end
+    end
+    in_pieces('HDEL', starts, ended)
+  end
+
+  local function write_unparked(lease, parked, unparked)
+    local count = 0
+    for _, park in ipairs(unparked) do
+      local key, target = KEYS[park[UNPARKING_PARK]], park[UNPARKING_TARGET]
+      for _, id in ipairs(park[UNPARKING_STREAM_IDS]) do
+        count = count + call('ZREMRANGEBYLEX', key, '[' .. id .. ':', '(' .. id .. ';')
+      end
+      local left = first_parked(key)
+      if left then call('HSET', parked, target, left) else call('HDEL', parked, target) end
+    end
+    if count > 0 then call('HINCRBY', lease, 'parked', -count) end
+  end
+
+  write_more = function(lease, state, more)
+    local first, deleted, cancelled, letters = more[MORE_FIRST], more[MORE_DELETED], more[MORE_CANCELLED], more[MORE_LETTERS]
+    local timers, payloads, blocked, dead = KEYS[first + 1], KEYS[first + 2], KEYS[first + 4], KEYS[first + 5]
+    write_unparked(lease, KEYS[first + 3], more[MORE_UNPARKED])
+    in_pieces('HDEL', state, deleted)
+    in_pieces('ZREM', KEYS[first], deleted)
+    in_pieces('ZADD', KEYS[first], more[MORE_CREATED])
+    in_pieces('ZREM', timers, cancelled)
+    in_pieces('HDEL', payloads, cancelled)
+    in_pieces('ZADD', timers, more[MORE_DUE])
+    in_pieces('HSET', payloads, more[MORE_TIMED])
+    if #letters > 0 then
+      for _, letter in ipairs(letters) do call('XADD', dead, '*', 'm', letter) end
+      local trimmed = call('XTRIM', dead, 'MAXLEN', '=', letters_max)
+      if trimmed > 0 then call('HINCRBY', lease, 'trimmed', trimmed) end
+    end
+    if more[MORE_INSTANCES] ~= 0 then write_instances(more[MORE_INSTANCES]) end
+    in_pieces('HDEL', blocked, more[MORE_UNBLOCKED])
+    in_pieces('HSET', blocked, more[MORE_NOW_BLOCKED])
+    if more[MORE_SUSPECT_PASSED] == 1 then
+      call('HDEL', lease, 'unclean', 'suspect', 'running_target', 'running_id', 'running_tries')
+    elseif more[MORE_CLEAR_RUNNING] == 1 then
+      call('HDEL', lease, 'running_target', 'running_id', 'running_tries')
+    end
+  end
+
+  -- What it reserves for starts that it sends: after all reservations that end with this batch (HAZARDS 35).
+  reserve = function(member)
+    local instances = member[MEMBER_MORE][MORE_INSTANCES]
+    for _, new in ipairs(instances[INSTANCES_RESERVATIONS]) do
+      local payload = receivers[new[RESERVATION_RECEIVER]][MESSAGES_MESSAGES][new[RESERVATION_PLACE]]
+      local reservation = id_prefix(new[RESERVATION_MESSAGE_ID]) .. payload
+      call('HSETNX', KEYS[new[RESERVATION_STARTS]], new[RESERVATION_TARGET], reservation)
+    end
+    for _, to in ipairs(instances[INSTANCES_LISTED]) do in_pieces('ZADD', KEYS[to[LISTED_INTO]], to[LISTED_MEMBERS]) end
+  end
+
+  -- Whether its instances are listed, which depends on all that is stored.
+  settle = function(member)
+    local more = member[MEMBER_MORE]
+    local instances = more[MORE_INSTANCES]
+    local index, state, starts = KEYS[more[MORE_FIRST]], KEYS[member[MEMBER_LEASE] + 2], KEYS[instances[INSTANCES_TASKS] + 2]
+    for _, instance in ipairs(instances[INSTANCES_DOUBTFUL]) do
+      if call('HEXISTS', starts, instance) == 1 or call('HEXISTS', state, instance) == 1 then
+        call('ZADD', index, 0, instance)
+      else
+        call('ZREM', index, instance)
+      end
+    end
+  end
 end
-call('HSET', lease, 'commit', commit_id)
-return 1
+
+-- What a member changes of its own partition.
+local function write(member)
+  local first, more = member[MEMBER_LEASE], member[MEMBER_MORE]
+  in_pieces('XDEL', KEYS[first + 1], member[MEMBER_CONSUMED])
+  if more ~= 0 then write_more(KEYS[first], KEYS[first + 2], more) end
+  in_pieces('HSET', KEYS[first + 2], member[MEMBER_STATES])
+end
+
+local function tear(torn, raised)
+  local component = {torn}
+  for _, each in ipairs(components == 0 and {} or components) do
+    for _, i in ipairs(each) do component = i == torn and each or component end
+  end
+  for _, i in ipairs(component) do verdicts[i] = 'STEADTORN ' .. reason(raised) end
+end
+
+for _, component in ipairs(components == 0 and {} or components) do
+  local applicable, already = 0, false
+  for _, i in ipairs(component) do
+    if verdicts[i] == 1 then applicable = applicable + 1 end
+    already = already or verdicts[i] == 2
+  end
+  for _, i in ipairs(component) do
+    if verdicts[i] == 1 and applicable < #component then
+      verdicts[i] = already and 4 or 5
+      -- Applied beside not applied is no history that there can be (HAZARDS 34): what is missing is torn.
+      if already then call('HSET', KEYS[members[i][MEMBER_LEASE]], 'applying', batch_id) end
+    end
+  end
+end
+for i, member in ipairs(members) do
+  if verdicts[i] == 1 then call('HSET', KEYS[member[MEMBER_LEASE]], 'applying', batch_id) end
+end
+for i, member in ipairs(members) do
+  if verdicts[i] == 1 then
+    local done, raised = pcall(write, member)
+    if not done then tear(i, raised) end
+  end
+end
+
+local at
+local function append(messages, stream, replying)
+  local appended = false
+  while at < #messages do
+    if verdicts[messages[at]] == 1 then
+      if replying then
+        call('XADD', stream, 'MAXLEN', '~', replies_max, '*', 'm', messages[at + 1])
+        if not appended then call('PEXPIRE', stream, reply_keep_ms) end
+        appended = true
+      else
+        call('XADD', stream, '*', 'm', messages[at + 1])
+      end
+    end
+    at = at + 2
+  end
+end
+local function append_all(streams, replying)
+  for _, to in ipairs(streams) do
+    local messages = to[MESSAGES_MESSAGES]
+    at = 1
+    while at < #messages do
+      local done, raised = pcall(append, messages, KEYS[to[MESSAGES_STREAM]], replying)
+      if not done then
+        tear(messages[at], raised)
+        at = at + 2
+      end
+    end
+  end
+end
+append_all(receivers, false)
+append_all(replies, true)
+if with_more == 1 then
+  for _, step in ipairs({reserve, settle}) do
+    for i, member in ipairs(members) do
+      if verdicts[i] == 1 and member[MEMBER_MORE] ~= 0 and member[MEMBER_MORE][MORE_INSTANCES] ~= 0 then
+        local done, raised = pcall(step, member)
+        if not done then tear(i, raised) end
+      end
+    end
+  end
+end
+for i, member in ipairs(members) do
+  if verdicts[i] == 1 then call('HSET', KEYS[member[MEMBER_LEASE]], 'commit', batch_id) end
+end
+return verdicts
