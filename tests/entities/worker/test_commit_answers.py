@@ -18,8 +18,8 @@ from stead.transport import (
     CommitVerdict,
     ConnectionLost,
     KeyDamaged,
-    ManualClock,
     ServerChanged,
+    ServerClock,
     Settings,
 )
 from support.core_bench import Bench
@@ -36,7 +36,7 @@ class Store:
 
     def __init__(self) -> None:
         self.generation = 1
-        self.clock = ManualClock()
+        self.clock = ServerClock()
         self.sent: list[list[Commit]] = []
         self.seen: list[list[tuple[bytes, bytes, Any]]] = []  # what the commits held when they were sent
         self.answers: list[Any] = []
