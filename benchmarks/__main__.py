@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from .measures import Benchmark, Sample, Side
+from .profiling import NoProfile, profiled, py_spy
 from .report import Report, show_list, table
 from .server import Fsync, Server
 from .workloads import BENCHMARKS, NAMES
@@ -35,6 +37,17 @@ def measure(benchmark: Benchmark, runs: int, fsync: Fsync, size: float, progress
     return Report(benchmark, by_name["stead"], by_name.get("raw", []), fsync, size)
 
 
+def take_profiles(benchmark: Benchmark, fsync: Fsync, size: float, folder: Path) -> list[Path]:
+    """A run that does not count, since being looked at takes time."""
+    try:
+        with profiled(folder, benchmark.label) as album, Server(fsync) as address:
+            benchmark.stead(address, size)
+    except NoProfile as error:
+        err.print(f"[red]no profile of {benchmark.label}:[/red] {error}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    return album.files
+
+
 def main(
     names: Annotated[
         list[str], typer.Argument(metavar="NAME…", help="Which ones; `all`; or `list` to see what there is.")
@@ -45,6 +58,9 @@ def main(
     ] = "always",
     runs: Annotated[int, typer.Option(min=1, help="How often; the median counts.")] = 3,
     size: Annotated[float, typer.Option(min=0.001, help="How much is sent, as a part of the usual.")] = 1.0,
+    profile: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="One run more, with a flame graph of each worker in here.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Exit status 1 if a required ratio is missed.")] = False,
 ) -> None:
     """Measure stead beside a raw loop over the same server."""
@@ -61,15 +77,25 @@ def main(
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+    if profile is not None:
+        try:
+            py_spy()
+        except NoProfile as error:
+            raise typer.BadParameter(str(error)) from None
     reports: list[Report] = []
+    profiles: list[Path] = []
     with Progress(*columns, console=err) as progress:
         for benchmark in chosen:
             reports.append(measure(benchmark, runs, fsync, size, progress))
+            if profile is not None:
+                profiles += take_profiles(benchmark, fsync, size, profile)
             if as_json:
                 sys.stdout.write(reports[-1].as_json() + "\n")
                 sys.stdout.flush()
     if not as_json:
         out.print(table(reports))
+    for path in profiles:
+        err.print(f"profile: {path}", soft_wrap=True)
     if check and any(report.passed is False for report in reports):
         raise typer.Exit(1)
     return None

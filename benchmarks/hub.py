@@ -22,6 +22,7 @@ from .calls import Calls, repeat_calls
 from .cpu import Cpu, Meter
 from .entities import SERIES_LENGTH, Counter, Series, app
 from .parts import Gate, Part, pids, watch
+from .profiling import recorded
 from .raw import WrongResult
 from .server import Address
 
@@ -42,7 +43,8 @@ def workers(
     with ExitStack() as stack:
         parts = [stack.enter_context(Part(main or work, address)) for _ in range(count)]
         with_client(address, lambda client: _shared_out(client, count))
-        yield parts
+        with recorded(pids(parts)):
+            yield parts
 
 
 def work(_gate: Gate, address: Address) -> None:
@@ -155,6 +157,15 @@ async def _reached(client: Client, values: dict[str, int]) -> float:
                 raise WrongResult(f"stead: after {SETTLE_S:g} s, {key} has {counter}, not {value}")
             await asyncio.sleep(POLL_S)
     return time.monotonic()
+
+
+async def all_used(client: Client, keys: int) -> None:
+    """Wait until there are so many counters."""
+    until = time.monotonic() + SETTLE_S
+    while (total := await _total(client))[1] < keys:
+        if time.monotonic() > until:
+            raise WrongResult(f"stead: {total[1]} of {keys} counters")
+        await asyncio.sleep(POLL_S)
 
 
 async def _total(client: Client) -> tuple[int, int]:

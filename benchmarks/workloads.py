@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import faults, hub, raw
+from . import faults, hub, memory, raw
 from .calls import Calls
 from .cpu import Cpu
 from .entities import SERIES_LENGTH
@@ -123,6 +123,37 @@ TAKEOVER = Benchmark(
     None,
 )
 
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+
+def _idle_count(size: float) -> int:
+    return max(1, round(100 * size)) * 1_000
+
+
+MEMORY = (
+    "bytes of an idle entity with one number as its state, in the server (raw: an entry of a hash) and in the worker"
+)
+
+MEMORY_SERVER = Benchmark(
+    "memory",
+    MEMORY,
+    "bytes",
+    "less",
+    lambda address, size: Sample(memory.entities(address, _idle_count(size)).server),
+    lambda address, size: Sample(memory.states(address, _idle_count(size))),
+    variant="server",
+)
+
+MEMORY_WORKER = Benchmark(
+    "memory",
+    MEMORY,
+    "bytes",
+    "less",
+    lambda address, size: Sample(memory.entities(address, _idle_count(size)).worker),
+    None,
+    variant="worker",
+)
+
 BENCHMARKS = (
     _signals("signals-hot", 1, 0.75),
     _signals("signals-spread", 1_000, 0.7),
@@ -132,6 +163,8 @@ BENCHMARKS = (
     LARGE_STATE,
     SLOW_NEIGHBOURS,
     TAKEOVER,
+    MEMORY_SERVER,
+    MEMORY_WORKER,
     *(_scale(processes) for processes in (1, 2, 3, 4)),
     *ORCHESTRATIONS,
     *HTTP,

@@ -89,6 +89,15 @@ def test_a_benchmark_measures_both_sides(name: str) -> None:
         assert min(value[f"{side}_cpu_us"].values()) > 0
 
 
+@pytest.mark.slow
+def test_the_memory_of_idle_entities_is_measured_in_both_places() -> None:
+    done = run("benchmarks", "memory", "--runs", "1", "--size", "0.02", "--fsync", "everysec", "--json")
+    assert done.returncode == 0, done.stderr
+    server, worker = (json.loads(line) for line in done.stdout.splitlines())
+    assert 20 < server["raw"] < server["stead"] < 1_000
+    assert 200 < worker["stead"] < 10_000
+
+
 def test_an_unknown_benchmark_is_wrong_usage_and_names_the_known_ones() -> None:
     done = run("benchmarks", "signals-warm")
     assert done.returncode == 2
@@ -107,6 +116,7 @@ def test_the_list_names_every_benchmark() -> None:
         "large-state",
         "slow-neighbours",
         "takeover",
+        "memory",
         "scale",
         *("hello", "sequence", "fanout", "bank", "events", "timers", "replay"),
         *("http-status", "http-signals"),
