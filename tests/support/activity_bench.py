@@ -141,8 +141,13 @@ class FakeBoard:
         self.hooks: list[Any] = []
         self.failures: list[BaseException] = []
         self.fail = self.failures.append
-        self.listen = self.hooks.append
         self._numbers = itertools.count()
+
+    def listen(self, hooks: object, prefix: str) -> None:
+        self.hooks.append(hooks)
+
+    def is_of(self, prefix: str, task_id: bytes) -> bool:
+        return True
 
     def draw(self, length: int) -> bytes:
         return next(self._numbers).to_bytes(length, "big")

@@ -18,9 +18,10 @@ Until then nothing of the turn exists: if the worker dies, the next owner of the
 who carries it out: the code of this process, or a program somewhere else that answers when it is done.
 
 **What an extension may hook into.** `parts(board, turns)` is handed both. `Hooks` has a method for each event in the life of a
-partition; `Board.listen` takes an object that overrides some, and any number of those may listen. `Turns.deliver_local` gives a
+partition; `Board.listen` takes an object that overrides some, and any number of those may listen. It hears of the tasks of its
+own targets, if it says with which prefix they begin; `Board.is_of` tells that of tasks in the store. `Turns.deliver_local` gives a
 target a message that is in no inbox. Of the `Board` an extension's parts may use `name`, `store`, `settings`, `draw`, `info`,
-`workers`, `stopping`, `listen`, `drop`, `face`, `insist`, `fail` and `check_generation`.
+`workers`, `stopping`, `listen`, `is_of`, `drop`, `face`, `insist`, `fail` and `check_generation`.
 """
 
 from __future__ import annotations

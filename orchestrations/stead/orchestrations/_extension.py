@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from stead.entities.extending import Registry, resolve
 from stead.orchestrations._activities.http_activity import NAME as HTTP
@@ -31,6 +31,8 @@ class Orchestrations:
 
     `activities` runs them: for tests it says whether it is idle, and has an interceptor that lets activities fail.
     """
+
+    prefix: Final = ""  # instances may have any ID that no other kind's targets have
 
     def __init__(
         self,
@@ -62,7 +64,7 @@ class Orchestrations:
 
     def parts(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """What runs beside the worker's own parts."""
-        return [*self.activities.attach(board, turns), ("activity-http", self._http.serve)]
+        return [*self.activities.attach(board, turns, self.prefix), ("activity-http", self._http.serve)]
 
     def _find(self, name: str) -> Runnable | None:
         """The activity of a name. An app may register its own in place of a built-in one."""

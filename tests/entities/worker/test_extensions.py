@@ -24,7 +24,7 @@ from stead.entities.extending import (
     encode_message,
 )
 from stead.orchestrations import OrchestrationRegistry, Orchestrations
-from stead.transport import Batch, MemoryStore, ServerClock, Settings, partition_of
+from stead.transport import Batch, MemoryStore, ServerClock, Settings, Task, partition_of
 
 pytestmark = pytest.mark.anyio
 
@@ -41,6 +41,9 @@ class Ear(Hooks):
         self.given_back: list[int] = []
         self.rung = asyncio.Event()
         self.failure: BaseException | None = None  # raised when a tenure ends
+        self.granted_tasks: list[bytes] = []
+        self.unwanted_tasks: list[bytes] = []
+        self.told = asyncio.Event()
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         return target
@@ -52,6 +55,11 @@ class Ear(Hooks):
             self.heard.append(activation.target)
             self.rung.set()
             effects.consume(activation, pending)
+            task_id = activation.target.encode() + b"|x|1"
+            if pending.message.operation == "work":
+                effects.schedule_task(activation, Task(task_id, f"{self.prefix}queue", shared=False, payload=b"work"))
+            elif pending.message.operation == "leave it":
+                effects.drop_task(task_id)
         return None
 
     def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
@@ -73,8 +81,20 @@ class Ear(Hooks):
         return {f"ear/{self.prefix}": {"name": self.prefix}}
 
     def parts(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        board.listen(self)
+        board.listen(self, self.listens_for)
         return []
+
+    @property
+    def listens_for(self) -> str | None:
+        return self.prefix
+
+    def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
+        self.granted_tasks += [task.task_id for task in tasks]
+        self.told.set()
+
+    def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
+        self.unwanted_tasks += task_ids
+        self.told.set()
 
     def held(self, partition: Partition) -> None:
         self.holding.add(partition.number)
@@ -94,11 +114,24 @@ class Watcher(Ear):
     def kind(self, environment: Environment) -> Kind | None:
         return None
 
+    @property
+    def listens_for(self) -> str | None:
+        return None
 
-async def send(store: MemoryStore, target: str) -> None:
-    message = encode_message(target, "hear", [], b"m" + target.encode())
+
+async def send(store: MemoryStore, target: str, operation: str = "hear") -> None:
+    message = encode_message(target, operation, [], f"{operation} {target}".encode())
     number = partition_of(target, 2)
-    await store.enqueue([Batch(number, f"session {target}", 0, -1, 0, [message], 1_000, 60_000)])
+    await store.enqueue([Batch(number, f"session {operation} {target}", 0, -1, 0, [message], 1_000, 60_000)])
+
+
+async def until_told(count: int, *ears: Ear, what: str) -> None:
+    """Until each has heard of so many tasks."""
+    for ear in ears:
+        async with asyncio.timeout(10):
+            while len(getattr(ear, what)) < count:
+                ear.told.clear()
+                await ear.told.wait()
 
 
 async def test_each_kind_gets_its_targets_and_each_hook_is_told() -> None:
@@ -125,6 +158,40 @@ async def test_another_extension_beside_orchestrations() -> None:
         await asyncio.wait_for(ear.rung.wait(), 10)
         assert orchestrations.activities._tenures, "its hooks are told as well"
         assert ear.holding == {0, 1}
+
+
+async def test_each_extension_hears_of_the_tasks_of_its_own_targets() -> None:
+    store = MemoryStore("tasks", SETTINGS, ServerClock())
+    rest, left, longer, watcher = Ear(""), Ear("left:"), Ear("left:er:"), Watcher("")
+    targets = ["right|c", "left:a", "left:er:b"]
+    ids = [target.encode() + b"|x|1" for target in targets]
+    async with Worker(store, Registry(), SETTINGS, extensions=[rest, left, longer, watcher]):
+        for operation, what in [("work", "granted_tasks"), ("leave it", "unwanted_tasks")]:
+            for target in targets:
+                await send(store, target, operation)
+            await until_told(1, rest, left, longer, what=what)
+            await until_told(3, watcher, what=what)
+            assert [getattr(ear, what) for ear in (rest, left, longer)] == [[task_id] for task_id in ids]
+            assert sorted(getattr(watcher, what)) == sorted(ids), "who adds no kind hears of all"
+
+
+async def test_the_tasks_of_another_extension_are_no_activities(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither those that a commit grants, nor those that an earlier owner of the partition has left."""
+    store = MemoryStore("no activities", SETTINGS, ServerClock())
+    for first in (True, False):
+        ear = Ear("ear:")
+        orchestrations = Orchestrations(OrchestrationRegistry(SETTINGS), SETTINGS)
+        async with Worker(store, Registry(), SETTINGS, extensions=[orchestrations, ear]):
+            if first:
+                await send(store, "ear:a", "work")
+                await until_told(1, ear, what="granted_tasks")
+            async with asyncio.timeout(10):
+                while not orchestrations.activities.idle:
+                    await asyncio.sleep(0)
+            assert not any(tenure.jobs for tenure in orchestrations.activities._tenures.values())
+    assert "cannot be run" not in caplog.text
+    page, _ = await store.tasks(partition_of("ear:a", 2), b"", 10)
+    assert [task_id for task_id, _ in page] == [b"ear:a|x|1"], "it is still there for who can run it"
 
 
 async def test_two_kinds_cannot_have_the_same_targets() -> None:

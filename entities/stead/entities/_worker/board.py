@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,8 +91,10 @@ class Board:
         settings: Settings,
         environment: Environment,
         fail: Callable[[BaseException], None] = _raise,
+        prefixes: Sequence[str] = ("",),
     ) -> None:
-        """`fail`: a part cannot go on, so that the worker has to end and to let go of all."""
+        """`fail`: a part cannot go on, so that the worker has to end and to let go of all. `prefixes`: with which the targets of
+        the extensions' kinds begin, the longest first."""
         self.name = name
         self.store = store
         self.settings = settings
@@ -111,7 +113,7 @@ class Board:
         self.parking = Bell()
         self.inbox_read = Reading()
         self.fail = fail
-        self.hooks = Listeners(fail)
+        self.hooks = Listeners(fail, prefixes)
         self.settled: dict[Partition, Bell] = {}  # rung when something of a draining partition has ended
         self.marked: dict[Partition, Bell] = {}  # the same for one that goes carefully, and has a marked turn
         self.quarantine = Quarantine()
@@ -122,9 +124,14 @@ class Board:
         self._breaks: dict[int, int] = {}  # by partition: how often it was given up for no known reason
         self.stopping = False  # the worker gives everything back, gracefully, and ends
 
-    def listen(self, hooks: Hooks) -> None:
-        """Tell it from now on of what happens to the partitions. For who is made with the worker, before it holds any."""
-        self.hooks.add(hooks)
+    def listen(self, hooks: Hooks, prefix: str | None = None) -> None:
+        """Tell it from now on of what happens to the partitions. For who is made with the worker, before it holds any.
+        `prefix`: it is told of the tasks of targets that begin so; without it, of all."""
+        self.hooks.add(hooks, prefix)
+
+    def is_of(self, prefix: str, task_id: bytes) -> bool:
+        """Whether a task is of the targets of the kind with that prefix."""
+        return self.hooks.is_of(prefix, task_id)
 
     def interrupt_read(self) -> None:
         """The set of partitions to read has changed: the read begins anew."""

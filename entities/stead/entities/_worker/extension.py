@@ -17,6 +17,9 @@ class Extension(Protocol):
 
     Those after the first that add a kind have an attribute `prefix`, a text with which the targets of their kind begin; it is
     "" without that, which means all targets that are not others'. Entities' targets begin with "@".
+
+    Tasks belong to the kind of their target: an ID of a task begins with its target. Queues belong to the hub: an extension that
+    shares tasks names queues of its own, since whoever serves a queue takes all that is in it.
     """
 
     def kind(self, environment: Environment) -> Kind | None:

@@ -1,7 +1,10 @@
 """What an extension may hook into: what happens to the partitions of its worker.
 
     class Mine(Hooks): ...      overrides what it wants to hear of
-    board.listen(mine)          in `Extension.parts`; several may listen, and are told in the order in which they came
+    board.listen(mine, prefix)  in `Extension.parts`; several may listen, and are told in the order in which they came
+
+Of tasks they hear whose targets begin with their `prefix`, as those of their extension's kind do: the ID of a task begins with
+its target. Who adds no kind gives none, and hears of all.
 
 A listener does not raise. Should one do so all the same, the others are told first, and then the worker ends: nobody knows
 what that extension holds or has forgotten.
@@ -28,23 +31,31 @@ class Hooks:
         """A graceful release is under way, and goes on when this has returned."""
 
     def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
-        """Own tasks are in the store now: run them."""
+        """Own tasks of its targets are in the store now: run them."""
 
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
-        """Tasks were dropped."""
+        """Tasks of its targets were dropped."""
 
 
 class Listeners(Hooks):
     """All who listen, as one."""
 
-    def __init__(self, fail: Callable[[BaseException], None]) -> None:
-        """`fail` hears of what a listener raised."""
+    def __init__(self, fail: Callable[[BaseException], None], prefixes: Sequence[str] = ()) -> None:
+        """`fail` hears of what a listener raised. `prefixes`: with which the targets of the kinds begin, the longest first."""
         self._fail = fail
+        self._prefixes = [(prefix, prefix.encode()) for prefix in prefixes]
         self._all: list[Hooks] = []
+        self._of: dict[Hooks, str] = {}
 
-    def add(self, hooks: Hooks) -> None:
-        """It hears of all that comes from now on."""
+    def add(self, hooks: Hooks, prefix: str | None = None) -> None:
+        """It hears of all that comes from now on; of tasks only those of targets with its prefix, if it has one."""
         self._all.append(hooks)
+        if prefix is not None and len(self._prefixes) > 1:  # with one kind, all tasks are its
+            self._of[hooks] = prefix
+
+    def is_of(self, prefix: str, task_id: bytes) -> bool:
+        """Whether a task is of a kind's targets: like those, it is of the kind with the longest prefix that fits."""
+        return prefix == next((one for one, begins in self._prefixes if task_id.startswith(begins)), None)
 
     def held(self, partition: Partition) -> None:
         self._tell(lambda hooks: hooks.held(partition))
@@ -57,10 +68,20 @@ class Listeners(Hooks):
             await hooks.giving_back(partition)
 
     def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
-        self._tell(lambda hooks: hooks.granted(partition, tasks))
+        def say(hooks: Hooks) -> None:
+            prefix = self._of.get(hooks)
+            if of := tasks if prefix is None else [task for task in tasks if self.is_of(prefix, task.task_id)]:
+                hooks.granted(partition, of)
+
+        self._tell(say)
 
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
-        self._tell(lambda hooks: hooks.unwanted(partition, task_ids))
+        def say(hooks: Hooks) -> None:
+            prefix = self._of.get(hooks)
+            if of := task_ids if prefix is None else [task_id for task_id in task_ids if self.is_of(prefix, task_id)]:
+                hooks.unwanted(partition, of)
+
+        self._tell(say)
 
     def _tell(self, say: Callable[[Hooks], None]) -> None:
         failure: BaseException | None = None

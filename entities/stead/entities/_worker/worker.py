@@ -133,7 +133,9 @@ class Worker:
             pack_each_turn=kind.eager.add,
         )
         others.extend(_kinds_of(self._extensions, environment))
-        self._board = board = Board(self.name, store, settings, environment, self._end_by_itself)
+        self._board = board = Board(
+            self.name, store, settings, environment, self._end_by_itself, [prefix for prefix, _ in others]
+        )
         self._turns = turns = TurnRunner(board)
         self._keeper = keeper = self._make_keeper(board)
         board.listen(Renewals(keeper))

@@ -62,6 +62,7 @@ class ActivityRunner(Hooks):
         self._settings = settings
         self._plain = plain
         self._board_: Board | None = None
+        self._prefix = ""
         self._turns: Turns | None = None
         self._tenures: dict[Partition, Tenure] = {}
         self._routes = Routes(here)
@@ -94,16 +95,20 @@ class ActivityRunner(Hooks):
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 
-    def attach(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
-        """Become part of a worker: listen to it; gives what has to run beside the worker's own parts."""
+    def attach(
+        self, board: Board, turns: Turns, prefix: str = ""
+    ) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """Become part of a worker: listen to it; gives what has to run beside the worker's own parts. `prefix`: with which the
+        IDs of the instances begin whose activities these are."""
         self._board_ = board
+        self._prefix = prefix
         self._turns = turns
         self.slots.interrupted = board.fail
         self._shared = SharedQueues(
             board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain
         )
         self._suspects = Suspects(board, self.slots, self._fail)
-        board.listen(self)
+        board.listen(self, prefix)
         board.info["queues"] = sorted(self.here.queues)
         # They are ended in this order: nothing is taken any more, what runs may end, and its results are sent.
         first = [("activity-take", self._shared.take), ("activities", self.run)]
@@ -292,7 +297,8 @@ class ActivityRunner(Hooks):
                     return
                 misplaced: list[Job] = []
                 for key, payload in page:
-                    job = self._accept(partition, tenure, key, payload)
+                    ours = board.is_of(self._prefix, key)
+                    job = self._accept(partition, tenure, key, payload) if ours else None
                     if job is None:
                         continue
                     if job.activity is None or not self._current_routes().here(job.activity.canonical, job.queue):
