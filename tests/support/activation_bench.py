@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import enum
+import math
 from collections.abc import Awaitable
 from decimal import Decimal
 from typing import Any, cast
@@ -28,7 +29,8 @@ class Bench:
     def __init__(self, entity: EntityType, packed: bytes | None = None, **options: Any) -> None:
         self.entity = entity
         self.cell = cell_of(entity, packed, **options)
-        self.turn = Turn(EntityId(entity.name, "k"), Registry(), lambda: 0)
+        self.turn = Turn(Registry(), lambda: 0)
+        self.turn.serve(str(EntityId(entity.name, "k")), lambda: b"id", math.inf)
 
     def run(self, operation: str, *args: Any, **kwargs: Any) -> Any:
         self.turn.begin(self.entity.operation(operation), operation, args, kwargs, not self.cell.exists)

@@ -188,7 +188,7 @@ class KindHub:
                     self.blocked[message.target] = blocked.reason
                     del self.activations[message.target]
                     continue
-                activation.mailbox.append(Pending(stream_id, envelope, message, False))
+                activation.hear(Pending(stream_id, envelope, message, False))
 
     def build(self) -> Commit:
         """A commit of what there is, which is not applied."""

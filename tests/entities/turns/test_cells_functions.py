@@ -94,7 +94,7 @@ def test_input_of_a_function_entity() -> None:
     assert bench.run("input") is None
     assert bench.run("input", ["1"]) == [1]
     for args in ((), ("x",), (1, 2)):
-        with pytest.raises(InvalidInput, match=r"the input of Counter\.add") as caught:
+        with pytest.raises(InvalidInput, match=r"the input of counter\.add") as caught:
             bench.run("add", *args)
         assert type(caught.value) is ArgumentRefused
 

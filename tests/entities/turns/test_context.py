@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -105,8 +106,8 @@ class Bench:
     def __init__(self) -> None:
         self.entity = ClassEntityType(Station)
         self.cell = cell_of(self.entity, None)
-        self.turn = Turn(EntityId("Station", "oslo"), REGISTRY, lambda: NOW_MS)
-        self.turn.draw = lambda: b"id"
+        self.turn = Turn(REGISTRY, lambda: NOW_MS)
+        self.turn.serve("@station@oslo", lambda: b"id", math.inf)
 
     def run(self, operation: str, *args: Any) -> Any:
         known = self.entity.operation(operation)

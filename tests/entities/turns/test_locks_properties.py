@@ -82,7 +82,7 @@ class Island:
         if message.express:
             self.activation.hear_express(pending)
         else:
-            self.activation.mailbox.append(pending)
+            self.activation.hear(pending)
             if message.operation == "write":
                 self.arrived.append(cast("str", message.args[0]))
 

@@ -110,7 +110,7 @@ class Store(MemoryStore):
         self.commits: list[Commit] = []
         self.committed = asyncio.Event()
 
-    async def commit(self, commits: Sequence[Commit], generation: int | None = None) -> list[CommitVerdict]:
+    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
         verdicts = await super().commit(commits, generation)
         self.commits += commits
         self.committed.set()

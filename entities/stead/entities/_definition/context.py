@@ -42,7 +42,8 @@ class StateAccess(Protocol):
 class RunningTurn(Protocol):
     """One operation, while it runs: what its context asks of it."""
 
-    entity_id: EntityId
+    target: str  # of the entity
+    subject: object  # the instance, of a class
     operation_name: str
     args: Sequence[object]
     kwargs: Mapping[str, object] | None
@@ -86,11 +87,12 @@ class RunningTurn(Protocol):
 class EntityContext:
     """What an operation sees besides its state. Valid until the operation ends."""
 
-    __slots__ = ("_entity_id", "_turn")
+    __slots__ = ("_entity_id", "_target", "_turn")
 
     def __init__(self, turn: RunningTurn) -> None:
         self._turn: RunningTurn | None = turn
-        self._entity_id = turn.entity_id
+        self._target = turn.target
+        self._entity_id: EntityId | None = None
 
     def end(self) -> None:
         """The operation has ended. Called by the worker."""
@@ -100,7 +102,7 @@ class EntityContext:
         turn = self._turn
         if turn is None:
             raise ContextEnded(
-                f"the operation of {self._entity_id} to which this context belongs has ended: "
+                f"the operation of {self._target} to which this context belongs has ended: "
                 "await what you start inside the operation, and do not keep its context"
             )
         return turn
@@ -108,6 +110,8 @@ class EntityContext:
     @property
     def entity_id(self) -> EntityId:
         """The entity that the operation runs on."""
+        if self._entity_id is None:
+            self._entity_id = EntityId.of_target(self._target)
         return self._entity_id
 
     @property
@@ -128,7 +132,7 @@ class EntityContext:
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger that names the entity in each line (`stead.entity`)."""
-        return _EntityLogger(_logger, {"entity_id": str(self._entity_id), "operation": self._running().operation_name})
+        return _EntityLogger(_logger, {"entity_id": self._target, "operation": self._running().operation_name})
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -223,6 +227,13 @@ class EntityContext:
     def kwargs(self) -> dict[str, Any]:
         """The operation's keyword arguments, as plain data."""
         return dict(self._running().kwargs or {})
+
+
+def outside(whose: str) -> ContextEnded:
+    """What to raise where no operation of it runs."""
+    return ContextEnded(
+        f"no operation of {whose} is running: a context can be used only inside an operation, and not by what it left running"
+    )
 
 
 class _EntityLogger(logging.LoggerAdapter[logging.Logger]):

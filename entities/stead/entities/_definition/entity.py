@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from stead.entities._message.errors import ContextEnded
 
 from .class_rules import adopt_operations, check_body
-from .context import EntityContext, RunningTurn
+from .context import EntityContext, RunningTurn, outside
 
 
 class Entity(BaseModel):
@@ -58,6 +58,8 @@ class Entity(BaseModel):
             raise ContextEnded(
                 f"this {type(self).__name__} is a copy of a state, and no operation of it is running"
             ) from None
+        if turn.subject is not self:  # it runs another one's operation now
+            raise outside(f"this {type(self).__name__}")
         return turn.context or turn.open_context()
 
     def delete(self) -> Any:

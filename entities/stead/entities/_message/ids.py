@@ -112,6 +112,14 @@ class EntityId:
             raise InvalidInput(f"entity ID {text!r}", "it is not of the form @name@key")
         return cls(name, key)
 
+    @classmethod
+    def of_target(cls, target: str) -> EntityId:
+        """The ID of a target that is known to be one's canonical form."""
+        entity_id = cls.__new__(cls)
+        _, entity_id.name, entity_id.key = target.split("@", 2)
+        entity_id._text = target
+        return entity_id
+
     def __str__(self) -> str:
         return self._text
 

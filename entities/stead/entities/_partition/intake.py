@@ -58,6 +58,7 @@ class Intake:
         self.suspects = Suspects(acquired)
         self._environment = environment
         self._settings = environment.settings
+        self._mailbox_length_max = environment.settings.mailbox_length_max
         self._blocked_before = dict(acquired.blocked)
         self._ready: deque[Activation] = deque()
         self._to_load: list[Activation] = []
@@ -119,22 +120,21 @@ class Intake:
 
     def _deliver(self, activation: Activation, pending: Pending, now_ms: int) -> None:
         activation.used = self.round
-        mailbox = activation.mailbox
         park = activation.park
         if park is not None and goes_behind(park, pending.stream_id):
             park.waiting.append(pending.stream_id)
             self.parking.needs(activation)
             return
-        if not mailbox:
+        if not activation.mailbox:
             activation.heard_ms = now_ms
-        mailbox.append(pending)
+        activation.hear(pending)
         if self.suspects.active:
             self.suspects.heard(pending.stream_id)
         if activation.phase is Phase.READY:
             self.runnable += 1
             self._queue(activation)
-        if len(mailbox) > self._settings.mailbox_length_max:
-            self._overflow(activation, self._settings.mailbox_length_max // 2)
+        if len(activation.mailbox) > self._mailbox_length_max:
+            self._overflow(activation, self._mailbox_length_max // 2)
 
     def deliver_local(self, target: str, message: Message) -> None:
         """A message that is in no inbox: consuming it does nothing in the store. Ignored once the tenure has ended."""
@@ -244,10 +244,12 @@ class Intake:
                 self._queue(activation)
             return
         activation.phase = Phase.READY
-        self.runnable += len(mailbox)
         if mailbox or activation.express or activation.more:
+            self.runnable += len(mailbox)
             self._queue(activation)
-        elif activation.park is not None:
+            return
+        activation.rest()
+        if activation.park is not None:
             self.parking.needs(activation)
 
     def _block(self, activation: Activation, reason: str) -> None:
@@ -375,7 +377,7 @@ class Intake:
             self.refilled(activation, (), 0)
 
     def _take_from_park(self, activation: Activation, park: Park, pending: Pending) -> None:
-        activation.mailbox.append(pending)
+        activation.hear(pending)
         if self.suspects.active:
             self.suspects.heard(pending.stream_id)
         park.outstanding += 1

@@ -74,11 +74,12 @@ class ClassCell:
 
     def invoke(self, turn: Turn) -> Any:
         """Run the turn's operation: gives its result, or for an asynchronous one something to await."""
+        instance = turn.subject = self._instance
+        turn.state = self
         if turn is not self._turn:
             self._turn = turn
-            turn.state = self
-            set_turn(self._instance, turn)
-        return turn.operation.run(self._instance, turn.args, turn.kwargs)
+            set_turn(instance, turn)
+        return turn.operation.run(instance, turn.args, turn.kwargs)
 
     def detach(self) -> None:
         """An asynchronous operation comes next: give it a state that nothing which was left running can change."""

@@ -29,7 +29,7 @@ from stead.entities._message.envelope import (
     encode_record,
 )
 from stead.entities._message.failures import failure_of
-from stead.entities._message.ids import EntityId
+from stead.entities._message.ids import EntityId, check_key
 from stead.entities._partition.activation import Activation, Blocked, Locked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
@@ -49,17 +49,33 @@ class TooManyEffects(InvalidInput):
     """One operation sent more messages than a commit may hold (`STEAD_TURN_SENDS_MAX`)."""
 
 
-class _Body:
-    """An entity's activation: its cell, and the turn that is reused for each of its operations."""
+class _Known:
+    """An entity that this worker can run: what its activations share."""
 
-    __slots__ = ("cell", "entity_type", "lock", "operations", "turn")
+    __slots__ = ("entity_type", "operations")
 
-    def __init__(self, entity_type: EntityType, cell: Cell, turn: Turn) -> None:
+    def __init__(self, entity_type: EntityType) -> None:
         self.entity_type = entity_type
-        self.cell = cell
-        self.turn = turn
-        self.lock: LockState | None = None  # it has never been locked, as far as this worker knows
         self.operations: dict[str, Operation] = {}  # by the name as messages spell it
+
+    def operation(self, name: str) -> Operation:
+        """Find an operation by the name in a message, and remember it under that spelling."""
+        operation = self.entity_type.operation(name)
+        if len(self.operations) < 256:  # a function entity accepts any name: do not remember without end
+            self.operations[name] = operation
+        return operation
+
+
+class _Body:
+    """An entity's activation: its cell, and what few of them have."""
+
+    __slots__ = ("cell", "known", "lock", "turn")
+
+    def __init__(self, known: _Known, cell: Cell) -> None:
+        self.known = known
+        self.cell = cell
+        self.lock: LockState | None = None  # it has never been locked, as far as this worker knows
+        self.turn: Turn | None = None  # that of its asynchronous operations, if it ever ran one
 
 
 class EntityKind:
@@ -69,34 +85,48 @@ class EntityKind:
         self._registry = registry
         self._now_ms = now_ms
         self._state_bytes_max = state_bytes_max
+        self._known: dict[str, _Known] = {}  # by canonical name
+        self._turn = Turn(registry, now_ms)  # that of all operations that are not asynchronous
         self.eager: set[str] = set()  # targets whose state has to be packed after each operation
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
-        entity_id = EntityId.parse(target)
-        if str(entity_id) != target:
-            raise InvalidInput(f"target {target!r}", f"its canonical form is {str(entity_id)!r}")
-        entity_type = self._registry.get(entity_id.canonical_name)
-        if entity_type is None:
-            raise Blocked(f"no entity named {entity_id.name!r} is registered in this worker", entity_id.canonical_name)
+        mark, _, rest = target.partition("@")
+        name, separator, key = rest.partition("@")
+        known = self._known.get(name)
+        if known is None or mark or not separator:
+            known = self._know(target)
+        else:
+            check_key(key)
         try:
             packed, lock = None, None
             if record is not None:
                 packed, _, lock = decode_record(record)
-            cell = cell_of(entity_type, packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
+            cell = cell_of(known.entity_type, packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # validators and `migrate` are the user's
             raise Blocked(_why_not_loaded(error)) from error
-        body = _Body(entity_type, cell, Turn(entity_id, self._registry, self._now_ms))
+        body = _Body(known, cell)
         if lock is None:
             return body
         body.lock = LockState(lock)
         return body if body.lock.request is None else Locked(body)
 
+    def _know(self, target: str) -> _Known:
+        """What is known of a target's entity. Raises `InvalidInput` if it is no target, `Blocked` if nothing is known."""
+        entity_id = EntityId.parse(target)
+        if str(entity_id) != target:
+            raise InvalidInput(f"target {target!r}", f"its canonical form is {str(entity_id)!r}")
+        name = entity_id.canonical_name
+        entity_type = self._registry.get(name)
+        if entity_type is None:
+            raise Blocked(f"no entity named {entity_id.name!r} is registered in this worker", name)
+        known = self._known[name] = _Known(entity_type)
+        return known
+
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body = cast("_Body", activation.body)
-        body.turn.draw = effects.next_message_id
-        body.turn.payload_bytes_max = effects.settings.payload_bytes_max
+        self._turn.serve(activation.target, effects.next_message_id, effects.settings.payload_bytes_max)
         if activation.express:
             awaitable = self._take(activation, body, activation.express, effects, slice, express=True)
             if awaitable is not None or activation.express or slice.one_turn or slice.full:
@@ -116,8 +146,8 @@ class EntityKind:
         express: bool,
     ) -> Awaitable[object] | None:
         """Take turns on the mailbox or on the express messages."""
-        cell, turn = body.cell, body.turn
-        find, elapsed = body.operations.get, slice.elapsed
+        cell, turn, known = body.cell, self._turn, body.known
+        find, elapsed = known.operations.get, slice.elapsed
         slow = effects.settings.slow_operation_ms / 1000
         started, stop = elapsed(), False
         if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
@@ -131,18 +161,16 @@ class EntityKind:
                     effects.consume(activation, pending)
                     stop = activation.locked and not express
                 else:
-                    operation = operation or self._operation(body, message.operation)
-                    turn.begin(operation, message.operation, message.args, message.kwargs, not cell.exists)
+                    operation = operation or known.operation(message.operation)
                     if operation.is_async:
-                        cell.detach()
-                        result = cell.invoke(turn)
-                        activation.current = pending
-                        return cast("Awaitable[object]", result)
+                        return self._start(activation, body, pending, effects, operation)
+                    turn.begin(operation, message.operation, message.args, message.kwargs, not cell.exists)
                     result = cell.invoke(turn)
-                    self._succeed(activation, body, pending, effects, result)
+                    self._succeed(activation, body, turn, pending, effects, result)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
+                turn.end()
                 self._fail(activation, body, pending, effects, error)
                 stop = activation.lost is not None
             queue.popleft()
@@ -153,6 +181,25 @@ class EntityKind:
             if stop or ended >= slice.stop_at or slice.one_turn or slice.full:
                 break
         return None
+
+    def _start(
+        self, activation: Activation, body: _Body, pending: Pending, effects: Effects, operation: Operation
+    ) -> Awaitable[object]:
+        """Start an asynchronous operation, in a turn of its own."""
+        turn = body.turn
+        if turn is None:
+            turn = body.turn = Turn(self._registry, self._now_ms)
+        message = pending.message
+        turn.serve(activation.target, effects.next_message_id, effects.settings.payload_bytes_max)
+        turn.begin(operation, message.operation, message.args, message.kwargs, not body.cell.exists)
+        try:
+            body.cell.detach()
+            awaitable = cast("Awaitable[object]", body.cell.invoke(turn))
+        except BaseException:
+            turn.end()
+            raise
+        activation.current = pending
+        return awaitable
 
     def _resume(self, activation: Activation, cell: Cell) -> bool:
         """Undo what was done to the state since the last operation ended. False: it cannot be had any more."""
@@ -168,22 +215,26 @@ class EntityKind:
 
     def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
         body = cast("_Body", activation.body)
+        turn = body.turn
+        assert turn is not None, "an asynchronous operation has a turn of its own"
         queue = activation.runs
         pending = queue[0]
         if error is None:
             try:
-                self._succeed(activation, body, pending, effects, result)
+                self._succeed(activation, body, turn, pending, effects, result)
             except KeyboardInterrupt:
                 raise
             except BaseException as late:  # noqa: BLE001 - an invalid state or result is the operation's failure
-                self._fail(activation, body, pending, effects, late)
-        else:
+                error = late
+        if error is not None:
+            turn.end()
             self._fail(activation, body, pending, effects, error)
         queue.popleft()
 
     def hold(self, activation: Activation, result: object) -> object:
         body = cast("_Body", activation.body)
         body.cell.hold()
+        assert body.turn is not None, "an asynchronous operation has a turn of its own"
         body.turn.close()
         try:
             return copy.deepcopy(result)
@@ -216,16 +267,11 @@ class EntityKind:
         effects.fail(pending, Failure("operation", "LockLost", f"{activation.target} is not locked by who calls it"))
         return True
 
-    def _operation(self, body: _Body, name: str) -> Operation:
-        """Find an operation by the name in a message, and remember it under that spelling."""
-        operation = body.entity_type.operation(name)
-        if len(body.operations) < 256:  # a function entity accepts any name: do not remember without end
-            body.operations[name] = operation
-        return operation
-
-    def _succeed(self, activation: Activation, body: _Body, pending: Pending, effects: Effects, result: object) -> None:
+    def _succeed(
+        self, activation: Activation, body: _Body, turn: Turn, pending: Pending, effects: Effects, result: object
+    ) -> None:
         """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
-        cell, turn = body.cell, body.turn
+        cell = body.cell
         message = pending.message
         reply_to = message.reply_to
         if turn.sends:
@@ -254,7 +300,6 @@ class EntityKind:
         self, activation: Activation, body: _Body, pending: Pending, effects: Effects, error: BaseException
     ) -> None:
         """Undo the operation and tell whom it concerns."""
-        body.turn.end()
         try:
             body.cell.rollback()
         except KeyboardInterrupt:
@@ -291,7 +336,7 @@ def _why_not_loaded(error: BaseException) -> str:
 
 
 def _report_slow(target: str, body: _Body, operation: str, at_s: float, seconds: float) -> None:
-    what = f"operation {operation} of {body.entity_type.name}"
+    what = f"operation {operation} of {body.known.entity_type.name}"
     held_reports.report(target, what, at_s, seconds, "make it `async def`, or move slow work out of it")
 
 

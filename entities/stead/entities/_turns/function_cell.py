@@ -12,6 +12,7 @@ from stead.entities._definition.context import RunningTurn
 from stead.entities._definition.schema import describe_errors
 from stead.entities._definition.values import check_models
 from stead.entities._message.errors import ArgumentRefused, InvalidState, UnknownOperation
+from stead.entities._message.ids import EntityId
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
 from .turn import Turn
@@ -140,7 +141,7 @@ class FunctionCell:
     def get_input(self, turn: RunningTurn, form: Any) -> Any:
         """The only argument, validated as a type."""
         given = [*turn.args, *(turn.kwargs or {}).values()]
-        what = f"the input of {turn.entity_id.name}.{turn.operation_name}"
+        what = f"the input of {EntityId.of_target(turn.target).name}.{turn.operation_name}"
         if len(given) > 1:
             raise ArgumentRefused(
                 what, f"there are {len(given)} arguments; an operation of it takes one, or use context.args"

@@ -1,22 +1,20 @@
 """The turn that an operation runs in: what the operation's context asks for is done here.
 
 A turn collects what the operation sends; nothing of it leaves before the turn is committed (invariant 2). One `Turn` is
-used for all operations of an activation, one after the other.
+used for many operations, one after the other: all that are not asynchronous share one, since only one of them runs at a time.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stead.entities._definition.addressing import resolve
-from stead.entities._definition.context import EntityContext, StateAccess
+from stead.entities._definition.context import EntityContext, StateAccess, outside
 from stead.entities._message.envelope import encode_message, message_extras
-from stead.entities._message.errors import ContextEnded
-from stead.entities._message.ids import EntityId, check_instance_id
+from stead.entities._message.ids import check_instance_id
 from stead.entities._message.starts import Startable, start_args
 from stead.transport import PayloadTooLarge
 
@@ -25,8 +23,7 @@ if TYPE_CHECKING:
     from stead.entities._definition.registry import Registry
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """A message that an operation sends, in the bytes that it had at the call: what the operation does with its arguments
     later changes nothing. Of the start of an instance the message ID is known as well.
     """
@@ -45,7 +42,6 @@ class Turn:
         "args",
         "context",
         "draw",
-        "entity_id",
         "is_new",
         "kwargs",
         "operation",
@@ -54,25 +50,35 @@ class Turn:
         "registry",
         "sends",
         "state",
+        "subject",
+        "target",
     )
 
     operation: Operation  # set by `begin`
     state: StateAccess  # set by the cell that runs the operation
 
-    def __init__(self, entity_id: EntityId, registry: Registry, clock: Callable[[], int]) -> None:
-        self.entity_id = entity_id
+    def __init__(self, registry: Registry, clock: Callable[[], int]) -> None:
         self.registry = registry
+        self.target = ""
+        self.subject: object = None  # set by the cell of a class
         self._clock = clock
         self.operation_name = ""
         self.args: Sequence[object] = ()
         self.kwargs: Mapping[str, object] | None = None
         self.is_new = True
         self.sends: list[Send] = []
-        # Set by the kind before it takes turns: IDs of messages, and how large those may be.
         self.draw: Callable[[], bytes] = _no_ids
         self.payload_bytes_max: float = math.inf
         self.alive = False
         self.context: EntityContext | None = None
+
+    def serve(self, target: str, draw: Callable[[], bytes], payload_bytes_max: float) -> None:
+        """The operations that follow are those of this target, whose partition draws the IDs of their messages."""
+        if self.alive:  # one that ended the process, or nearly so: nothing of it is another one's
+            self.end()
+        self.target = target
+        self.draw = draw
+        self.payload_bytes_max = payload_bytes_max
 
     def begin(
         self,
@@ -93,6 +99,7 @@ class Turn:
     def end(self) -> None:
         """The operation has ended, well or badly: what it sent has been taken, and its context is of no use any more."""
         self.alive = False
+        self.subject = None
         if self.context is not None:
             self.context.end()
             self.context = None
@@ -116,7 +123,7 @@ class Turn:
     ) -> None:
         """The operation sends a signal, if it succeeds. Raises what `resolve` does, and `PayloadTooLarge`."""
         call = resolve(self.registry, operation, key, args, kwargs)
-        extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=str(self.entity_id))
+        extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=self.target)
         envelope = encode_message(call.target, call.operation_name, call.args, self.draw(), extras)
         self._add(Send(call.target, envelope), "signal to")
 
@@ -135,7 +142,7 @@ class Turn:
             check_instance_id(instance_id)
         start_id = self.draw()
         target = start_id.hex() if instance_id is None else instance_id
-        extras = message_extras(sender=str(self.entity_id))
+        extras = message_extras(sender=self.target)
         self._add(Send(target, encode_message(target, "start", args, start_id, extras), start_id), "start of")
         return target
 
@@ -153,10 +160,7 @@ class Turn:
         """The context of the operation that runs."""
         if self.context is None:
             if not self.alive:
-                raise ContextEnded(
-                    f"no operation of {self.entity_id} is running: a context can be used only inside an operation, "
-                    "and not by what it left running"
-                )
+                raise outside(self.target)
             self.context = EntityContext(self)
         return self.context
 
