@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import enum
-import math
 from collections.abc import Awaitable
 from decimal import Decimal
 from typing import Any, cast
@@ -19,8 +18,11 @@ from stead.entities import (
     EntityType,
     Registry,
 )
+from stead.entities._message.envelope import Message
+from stead.entities._partition.effects import Effects
 from stead.entities._turns.cell import cell_of
 from stead.entities._turns.turn import Turn
+from stead.transport import Settings
 
 
 class Bench:
@@ -30,12 +32,12 @@ class Bench:
         self.entity = entity
         self.cell = cell_of(entity, packed, **options)
         self.turn = Turn(Registry(), lambda: 0)
-        self.turn.serve(str(EntityId(entity.name, "k")), lambda: b"id", math.inf)
+        self.turn.serve(str(EntityId(entity.name, "k")), Effects(1, Settings(), lambda: 0, b"nonce"))
 
     def run(self, operation: str, *args: Any, **kwargs: Any) -> Any:
-        self.turn.begin(self.entity.operation(operation), operation, args, kwargs, not self.cell.exists)
+        message = Message("", operation, args, b"", kwargs, None, None, None, None)
         try:
-            result = self.cell.invoke(self.turn)
+            result = self.cell.invoke(self.turn, self.entity.operation(operation), message)
             if isinstance(result, Awaitable):
                 result = asyncio.run(_await(cast("Any", result)))
             self.cell.settle()

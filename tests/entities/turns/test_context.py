@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -29,8 +29,10 @@ from stead.entities import (
 )
 from stead.entities._definition.addressing import resolve
 from stead.entities._message.envelope import Message, decode_message
+from stead.entities._partition.effects import Effects
 from stead.entities._turns.cell import cell_of
 from stead.entities._turns.turn import Turn
+from stead.transport import Settings
 from stead.transport.describing import qualified_name
 
 NOW_MS = 1_767_225_600_000
@@ -107,16 +109,15 @@ class Bench:
         self.entity = ClassEntityType(Station)
         self.cell = cell_of(self.entity, None)
         self.turn = Turn(REGISTRY, lambda: NOW_MS)
-        self.turn.serve("@station@oslo", lambda: b"id", math.inf)
+        self.turn.serve("@station@oslo", Effects(1, Settings(), lambda: NOW_MS, b"nonce"))
 
     def run(self, operation: str, *args: Any) -> Any:
         known = self.entity.operation(operation)
-        self.turn.begin(known, operation, args, None, not self.cell.exists)
-        return self.cell.invoke(self.turn)
+        return self.cell.invoke(self.turn, known, Message("", operation, args, b"", None, None, None, None, None))
 
     def sends(self, operation: str, *args: Any) -> list[Message]:
         self.run(operation, *args)
-        sends = [decode_message(send.envelope) for send in self.turn.sends]
+        sends = [replace(decode_message(send.envelope), message_id=b"id") for send in self.turn.sends]
         self.cell.settle()
         self.turn.end()
         assert self.turn.sends == []

@@ -44,12 +44,22 @@ class RunningTurn(Protocol):
 
     target: str  # of the entity
     subject: object  # the instance, of a class
-    operation_name: str
-    args: Sequence[object]
-    kwargs: Mapping[str, object] | None
-    is_new: bool
-    state: StateAccess
     context: EntityContext | None
+
+    @property
+    def operation_name(self) -> str: ...
+
+    @property
+    def args(self) -> Sequence[object]: ...
+
+    @property
+    def kwargs(self) -> Mapping[str, object] | None: ...
+
+    @property
+    def is_new(self) -> bool: ...
+
+    @property
+    def state(self) -> StateAccess: ...
 
     def now_ms(self) -> int:
         """The hub's time."""

@@ -65,7 +65,7 @@ class Park:
 
 
 # What has no messages has no queue of its own, which would be most of its size: all share this one, which keeps nothing.
-_EMPTY: deque[Pending] = deque(maxlen=0)
+EMPTY: deque[Pending] = deque(maxlen=0)
 
 
 class Activation:
@@ -81,8 +81,8 @@ class Activation:
         self.kind: Kind | None = None
         self.body: object = None  # what the kind made of the record
         self.phase = Phase.LOADING
-        self.mailbox: deque[Pending] = _EMPTY
-        self.express: deque[Pending] = _EMPTY  # messages that pass by the mailbox and the park
+        self.mailbox: deque[Pending] = EMPTY
+        self.express: deque[Pending] = EMPTY  # messages that pass by the mailbox and the park
         self.current: Pending | None = None  # the message, first of its queue, whose asynchronous operation runs
         self.more = False  # its kind has work left without a message
         self.locked = False  # it takes express messages only
@@ -97,19 +97,20 @@ class Activation:
 
     def hear(self, pending: Pending) -> None:
         """A message has come for the mailbox."""
-        if self.mailbox is _EMPTY:
-            self.mailbox = deque()
-        self.mailbox.append(pending)
+        mailbox = self.mailbox
+        if mailbox is EMPTY:
+            mailbox = self.mailbox = deque()
+        mailbox.append(pending)
 
     def hear_express(self, pending: Pending) -> None:
         """An express message has come."""
-        if self.express is _EMPTY:
+        if self.express is EMPTY:
             self.express = deque()
         self.express.append(pending)
 
     def rest(self) -> None:
         """Its queues are empty, and may stay so for long."""
-        self.mailbox = self.express = _EMPTY
+        self.mailbox = self.express = EMPTY
 
     @property
     def runs(self) -> deque[Pending]:

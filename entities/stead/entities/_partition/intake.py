@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from stead.entities._message.envelope import Failure, Message, UnknownEnvelope, decode_message
 from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, Settings, StreamId, stream_order
 
-from .activation import Activation, Blocked, Kind, Locked, Park, Phase
+from .activation import EMPTY, Activation, Blocked, Kind, Locked, Park, Phase
 from .blame import Blame
 from .effects import Effects
 from .parking import Parking, goes_behind
@@ -125,15 +125,19 @@ class Intake:
             park.waiting.append(pending.stream_id)
             self.parking.needs(activation)
             return
-        if not activation.mailbox:
+        mailbox = activation.mailbox
+        if not mailbox:
             activation.heard_ms = now_ms
-        activation.hear(pending)
+            if mailbox is EMPTY:
+                mailbox = activation.mailbox = deque()
+        mailbox.append(pending)
         if self.suspects.active:
             self.suspects.heard(pending.stream_id)
         if activation.phase is Phase.READY:
             self.runnable += 1
-            self._queue(activation)
-        if len(activation.mailbox) > self._mailbox_length_max:
+            if not activation.queued:
+                self._queue(activation)
+        if len(mailbox) > self._mailbox_length_max:
             self._overflow(activation, self._mailbox_length_max // 2)
 
     def deliver_local(self, target: str, message: Message) -> None:

@@ -112,7 +112,8 @@ class Partition(Intake):
         started: list[Started] = []
         last: Activation | None = None
         while (activation := self._first_ready()) is not None:
-            time.stop_at = min(stop_at, now + _QUANTUM_S)
+            end = now + _QUANTUM_S
+            time.stop_at = min(stop_at, end)
             time.going_on = activation is last
             last = activation
             self._ready.popleft()

@@ -20,14 +20,15 @@ class Slice:
     """See the module. The partition sets it before each slice; a kind reads it, and sets `running` only."""
 
     __slots__ = (
-        "_bytes_max", "_effects", "_length_max", "elapsed", "going_on", "one_turn", "running", "stop_at"
+        "_bytes_max", "_fill", "_length_max", "elapsed", "going_on", "one_turn", "running", "slow_s", "stop_at"
     )  # fmt: skip
 
     def __init__(self, effects: Effects, settings: Settings, elapsed: Callable[[], float]) -> None:
-        self._effects = effects
+        self._fill = effects.fill
         self._length_max = settings.batch_length_max
         self._bytes_max = settings.batch_bytes_max
-        self.elapsed = elapsed  # seconds; also to find slow operations
+        self.elapsed = elapsed  # seconds
+        self.slow_s = settings.slow_operation_ms / 1000  # whatever takes longer is to be named
         self.stop_at = float("inf")  # no turn begins when `elapsed()` has reached this
         self.one_turn = (
             False  # one turn, and no more: of messages under suspicion, and of those that fail in stead itself
@@ -38,12 +39,12 @@ class Slice:
     @property
     def full(self) -> bool:
         """A commit of the effects is as large as it may be: no turn may be taken until it is built."""
-        return self._effects.fill(self._length_max, self._bytes_max)
+        return self._fill(self._length_max, self._bytes_max)
 
     @property
     def overfull(self) -> bool:
         """What was received (scheduled signals, above all) has filled it: nothing should be received until it is built."""
-        return self._effects.fill(2 * self._length_max, 2 * self._bytes_max)
+        return self._fill(2 * self._length_max, 2 * self._bytes_max)
 
     @property
     def late(self) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
 
 from .class_cell import STATE_BYTES_MAX, ClassCell
 from .function_cell import FunctionCell
 from .turn import Turn
+
+if TYPE_CHECKING:
+    from stead.entities._definition.entity_type import Operation
+    from stead.entities._message.envelope import Message
 
 
 class Cell(Protocol):
@@ -21,8 +25,8 @@ class Cell(Protocol):
 
     changed: bool  # what is settled differs from what `record` gave last, or was loaded
 
-    def invoke(self, turn: Turn) -> Any:
-        """Run the turn's operation: gives its result, or for an asynchronous one something to await."""
+    def invoke(self, turn: Turn, operation: Operation, message: Message) -> Any:
+        """Run an operation in a turn: gives its result, or for an asynchronous one something to await."""
         ...
 
     def detach(self) -> None:

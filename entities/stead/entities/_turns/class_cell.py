@@ -15,7 +15,7 @@ from __future__ import annotations
 import operator
 import weakref
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from stead.entities._definition.class_state import StateForm
 from stead.entities._definition.context import RunningTurn
@@ -23,6 +23,10 @@ from stead.entities._definition.entity import Entity, forget_turn, set_turn
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, pack_native, unpack
 
 from .turn import Turn
+
+if TYPE_CHECKING:
+    from stead.entities._definition.entity_type import Operation
+    from stead.entities._message.envelope import Message
 
 STATE_BYTES_MAX = 1_048_576
 LARGE_BYTES = 4_096  # above this a state is remembered by copying its containers
@@ -72,14 +76,17 @@ class ClassCell:
 
     # -- operations ----------------------------------------------------------------------------------------------------
 
-    def invoke(self, turn: Turn) -> Any:
-        """Run the turn's operation: gives its result, or for an asynchronous one something to await."""
+    def invoke(self, turn: Turn, operation: Operation, message: Message) -> Any:
+        """Run an operation in a turn: gives its result, or for an asynchronous one something to await."""
         instance = turn.subject = self._instance
         turn.state = self
+        turn.operation = operation
+        turn.message = message
+        turn.alive = True
         if turn is not self._turn:
             self._turn = turn
             set_turn(instance, turn)
-        return turn.operation.run(instance, turn.args, turn.kwargs)
+        return operation.run(instance, message.args, message.kwargs)
 
     def detach(self) -> None:
         """An asynchronous operation comes next: give it a state that nothing which was left running can change."""

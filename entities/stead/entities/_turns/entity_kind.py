@@ -126,7 +126,7 @@ class EntityKind:
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body = cast("_Body", activation.body)
-        self._turn.serve(activation.target, effects.next_message_id, effects.settings.payload_bytes_max)
+        self._turn.serve(activation.target, effects)
         if activation.express:
             awaitable = self._take(activation, body, activation.express, effects, slice, express=True)
             if awaitable is not None or activation.express or slice.one_turn or slice.full:
@@ -148,7 +148,7 @@ class EntityKind:
         """Take turns on the mailbox or on the express messages."""
         cell, turn, known = body.cell, self._turn, body.known
         find, elapsed = known.operations.get, slice.elapsed
-        slow = effects.settings.slow_operation_ms / 1000
+        slow, stop_at, one_turn = slice.slow_s, slice.stop_at, slice.one_turn
         started, stop = elapsed(), False
         if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
             return None
@@ -164,8 +164,7 @@ class EntityKind:
                     operation = operation or known.operation(message.operation)
                     if operation.is_async:
                         return self._start(activation, body, pending, effects, operation)
-                    turn.begin(operation, message.operation, message.args, message.kwargs, not cell.exists)
-                    result = cell.invoke(turn)
+                    result = cell.invoke(turn, operation, message)
                     self._succeed(activation, body, turn, pending, effects, result)
             except KeyboardInterrupt:
                 raise
@@ -178,7 +177,7 @@ class EntityKind:
             if ended - started > slow:
                 _report_slow(activation.target, body, message.operation, ended, ended - started)
             started = ended
-            if stop or ended >= slice.stop_at or slice.one_turn or slice.full:
+            if stop or one_turn or ended >= stop_at or slice.full:
                 break
         return None
 
@@ -189,12 +188,10 @@ class EntityKind:
         turn = body.turn
         if turn is None:
             turn = body.turn = Turn(self._registry, self._now_ms)
-        message = pending.message
-        turn.serve(activation.target, effects.next_message_id, effects.settings.payload_bytes_max)
-        turn.begin(operation, message.operation, message.args, message.kwargs, not body.cell.exists)
+        turn.serve(activation.target, effects)
         try:
             body.cell.detach()
-            awaitable = cast("Awaitable[object]", body.cell.invoke(turn))
+            awaitable = cast("Awaitable[object]", body.cell.invoke(turn, operation, pending.message))
         except BaseException:
             turn.end()
             raise
@@ -273,19 +270,20 @@ class EntityKind:
         """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
         cell = body.cell
         message = pending.message
-        reply_to = message.reply_to
+        reply_to, task = message.reply_to, message.task
+        answer, task_answer = None, None
         if turn.sends:
             self._check_sends(turn, effects)
-        answer = None if reply_to is None else effects.answer(reply_to, turn.operation.encode_result(result))
-        task_answer = None
-        if message.task is not None:
-            task_answer = effects.encode_task_answer(message.task, True, turn.operation.encode_result(result))
+        if reply_to is not None:
+            answer = effects.answer(reply_to, turn.operation.encode_result(result))
+        if task is not None:
+            task_answer = effects.encode_task_answer(task, True, turn.operation.encode_result(result))
         cell.settle()
         # From here on nothing can fail.
         if answer is not None:
             effects.reply(answer)
-        if task_answer is not None and message.task is not None:
-            effects.send(message.task.instance, task_answer)
+        if task_answer is not None and task is not None:
+            effects.send(task.instance, task_answer)
         for send in turn.sends:
             if send.start_id is None:
                 effects.send(send.target, send.envelope)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
@@ -16,6 +16,10 @@ from stead.entities._message.ids import EntityId
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
 
 from .turn import Turn
+
+if TYPE_CHECKING:
+    from stead.entities._definition.entity_type import Operation
+    from stead.entities._message.envelope import Message
 
 
 @lru_cache(maxsize=1024)
@@ -54,17 +58,19 @@ class FunctionCell:
         """There is a settled state."""
         return self._settled is not None
 
-    def invoke(self, turn: Turn) -> Any:
+    def invoke(self, turn: Turn, operation: Operation, message: Message) -> Any:
         """Run the function: gives its result, or for an asynchronous one something to await."""
         turn.state = self
-        operation = turn.operation
+        turn.operation = operation
+        turn.message = message
+        turn.alive = True
         context = turn.context or turn.open_context()
         if operation.key != "delete":
-            return operation.run(context, turn.args, turn.kwargs)
+            return operation.run(context, message.args, message.kwargs)
         if operation.is_async:
-            return self._delete_later(operation.run(context, turn.args, turn.kwargs))
+            return self._delete_later(operation.run(context, message.args, message.kwargs))
         try:
-            return operation.run(context, turn.args, turn.kwargs)
+            return operation.run(context, message.args, message.kwargs)
         except UnknownOperation:  # it has no `delete` of its own
             self._current = None
             return None

@@ -6,10 +6,9 @@ used for many operations, one after the other: all that are not asynchronous sha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from stead.entities._definition.addressing import resolve
 from stead.entities._definition.context import EntityContext, StateAccess, outside
@@ -21,6 +20,8 @@ from stead.transport import PayloadTooLarge
 if TYPE_CHECKING:
     from stead.entities._definition.entity_type import Operation
     from stead.entities._definition.registry import Registry
+    from stead.entities._message.envelope import Message
+    from stead.entities._partition.effects import Effects
 
 
 class Send(NamedTuple):
@@ -33,68 +34,60 @@ class Send(NamedTuple):
     start_id: bytes | None = None
 
 
+class Settled(StateAccess, Protocol):
+    """The state of the entity, as far as a turn knows it."""
+
+    @property
+    def exists(self) -> bool:
+        """It did before the operation."""
+        ...
+
+
 class Turn:
     """One operation of one entity, while it runs. Implements `RunningTurn`."""
 
     __slots__ = (
-        "_clock",
-        "alive",
-        "args",
-        "context",
-        "draw",
-        "is_new",
-        "kwargs",
-        "operation",
-        "operation_name",
-        "payload_bytes_max",
-        "registry",
-        "sends",
-        "state",
-        "subject",
-        "target",
-    )
+        "_clock", "_effects", "alive", "context", "message", "operation", "registry", "sends", "state", "subject", "target"
+    )  # fmt: skip
 
-    operation: Operation  # set by `begin`
-    state: StateAccess  # set by the cell that runs the operation
+    # Set by the cell that runs the operation.
+    operation: Operation
+    message: Message
+    state: Settled
 
     def __init__(self, registry: Registry, clock: Callable[[], int]) -> None:
         self.registry = registry
         self.target = ""
         self.subject: object = None  # set by the cell of a class
         self._clock = clock
-        self.operation_name = ""
-        self.args: Sequence[object] = ()
-        self.kwargs: Mapping[str, object] | None = None
-        self.is_new = True
         self.sends: list[Send] = []
-        self.draw: Callable[[], bytes] = _no_ids
-        self.payload_bytes_max: float = math.inf
         self.alive = False
         self.context: EntityContext | None = None
 
-    def serve(self, target: str, draw: Callable[[], bytes], payload_bytes_max: float) -> None:
-        """The operations that follow are those of this target, whose partition draws the IDs of their messages."""
+    def serve(self, target: str, effects: Effects) -> None:
+        """The operations that follow are those of this target, in whose partition these effects come about."""
         if self.alive:  # one that ended the process, or nearly so: nothing of it is another one's
             self.end()
         self.target = target
-        self.draw = draw
-        self.payload_bytes_max = payload_bytes_max
+        self._effects = effects
 
-    def begin(
-        self,
-        operation: Operation,
-        operation_name: str,
-        args: Sequence[object],
-        kwargs: Mapping[str, object] | None,
-        is_new: bool,
-    ) -> None:
-        """Start an operation."""
-        self.operation = operation
-        self.operation_name = operation_name
-        self.args = args
-        self.kwargs = kwargs
-        self.is_new = is_new
-        self.alive = True
+    @property
+    def operation_name(self) -> str:
+        """The operation's name, as the sender wrote it."""
+        return self.message.operation
+
+    @property
+    def args(self) -> Sequence[object]:
+        return self.message.args
+
+    @property
+    def kwargs(self) -> Mapping[str, object] | None:
+        return self.message.kwargs
+
+    @property
+    def is_new(self) -> bool:
+        """The entity did not exist before this operation."""
+        return not self.state.exists
 
     def end(self) -> None:
         """The operation has ended, well or badly: what it sent has been taken, and its context is of no use any more."""
@@ -124,7 +117,7 @@ class Turn:
         """The operation sends a signal, if it succeeds. Raises what `resolve` does, and `PayloadTooLarge`."""
         call = resolve(self.registry, operation, key, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=self.target)
-        envelope = encode_message(call.target, call.operation_name, call.args, self.draw(), extras)
+        envelope = encode_message(call.target, call.operation_name, call.args, self._effects.next_message_id(), extras)
         self._add(Send(call.target, envelope), "signal to")
 
     def start(
@@ -140,16 +133,16 @@ class Turn:
         args = start_args(orchestration, input, at, version, tags, self._clock())
         if instance_id is not None:
             check_instance_id(instance_id)
-        start_id = self.draw()
+        start_id = self._effects.next_message_id()
         target = start_id.hex() if instance_id is None else instance_id
         extras = message_extras(sender=self.target)
         self._add(Send(target, encode_message(target, "start", args, start_id, extras), start_id), "start of")
         return target
 
     def _add(self, send: Send, what: str) -> None:
-        length = len(send.envelope)
-        if length > self.payload_bytes_max:
-            raise PayloadTooLarge(f"{what} {send.target}", length, int(self.payload_bytes_max))
+        length, length_max = len(send.envelope), self._effects.settings.payload_bytes_max
+        if length > length_max:
+            raise PayloadTooLarge(f"{what} {send.target}", length, length_max)
         self.sends.append(send)
 
     def now_ms(self) -> int:
@@ -163,7 +156,3 @@ class Turn:
                 raise outside(self.target)
             self.context = EntityContext(self)
         return self.context
-
-
-def _no_ids() -> bytes:
-    raise AssertionError("a turn outside a partition has no message IDs")
