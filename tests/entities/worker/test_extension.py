@@ -71,7 +71,7 @@ class Script:
             effects.schedule_task(activation, Task(b"3", "", shared=False, payload=b"payload"))
         elif message.operation == "task":
             effects.drop_task(b"3")
-            effects.reply(effects.answer(ReplyAddress(*activation.body), message.args[3]))  # type: ignore[misc]
+            effects.reply(effects.answer(ReplyAddress(*activation.body), message.args[3]))
 
     def send(self, effects: Effects, operation: str, args: list[object], **extras: Any) -> None:
         envelope = encode_message("@book@a", operation, args, effects.next_message_id(), message_extras(**extras))

@@ -13,7 +13,7 @@ from stead.transport import InvalidInput, pack_exact, unpack
 
 from .entity import Entity
 from .sameness import Difference, difference
-from .schema import Field, describe_errors, fields_of
+from .schema import Copier, Field, describe_errors, fields_of
 
 
 class StateForm:
@@ -30,10 +30,12 @@ class StateForm:
             (field.name, field.kind, field.check, field.exact if field.converts or not field.native else None)
             for field in fields
         ]
-        self._kinds = [(field.name, field.kind) for field in fields]
         self._scalar = all(field.kind is not None for field in fields)
         self._loads = [(field.name, field.kind, field.load) for field in fields]
+        self._native_checks = [(field.name, field.kind, field.check) for field in fields]
+        self._converts = any(field.converts for field in fields)
         self._names = [field.name for field in fields]
+        self._kinds = [(field.name, field.kind) for field in fields]
         self._copies = [(field.name, field.copy) for field in fields]
         self._exacts = [(field.name, field.exact) for field in fields]
         self._holders = [(field.name, field.holders) for field in fields if field.holders is not None]
@@ -41,20 +43,27 @@ class StateForm:
         self._validate = cls.__pydantic_validator__.validate_python
         self._dump = cls.__pydantic_serializer__.to_python
         _choose_setattr(cls, plain=self.plain)
+        # Nobody adds to it where assigning is Python's own; a set of its own would be most of what a small instance takes.
+        self._no_fields_set: set[str] | None = set() if cls.__setattr__ is object.__setattr__ else None
         self.pack = self._pack_plain if self.plain else self._pack_dumped
         # A fresh state that is always the same is made once, then packed and copied.
         self.fresh_packed: bytes | None = None
-        self._template: dict[str, Any] | None = None
+        self._template: list[tuple[str, Any, Copier | None]] | None = None
         fresh = cast("Entity", self._validate({}))
         fresh, packed = self.check(fresh, self.pack(fresh))
         if not any(field.default_factory is not None for field in cls.model_fields.values()):
             self.fresh_packed = packed
-            self._template = dict(fresh.__dict__) if self.plain else None
+            if self.plain:
+                self._template = [(name, fresh.__dict__[name], copy) for name, copy in self._copies]
 
     def fresh(self) -> Entity:
         """The state of an entity that does not exist."""
         if self._template is not None:
-            return self.adopt(self.copy(self._template))
+            instance = self._new()
+            data = instance.__dict__
+            for name, value, copy in self._template:
+                data[name] = value if copy is None else copy(value)
+            return instance
         if self.fresh_packed is not None:
             return self.load(unpack(self.fresh_packed))
         fresh = cast("Entity", self._validate({}))
@@ -157,7 +166,7 @@ class StateForm:
         if not self.plain:
             return self._check_dumped(instance, cast("bytes", packed))
         data: dict[str, Any] = cast("Any", instance).__dict__
-        if self._scalar and packed is not None and len(data) == len(self._checks):
+        if self._scalar and packed is not None and len(data) == len(self._kinds):
             for name, kind in self._kinds:
                 if type(data.get(name, _MISSING)) is not kind:
                     break
@@ -176,6 +185,9 @@ class StateForm:
         What a validator makes of a container is a container of its own: one that was twice in the state is now two, as when
         it is read back, and whoever has kept it has another one.
         """
+        if self.native and not self._converts:
+            self._check_native(data)
+            return True
         exact = True
         made: dict[str, Any] = {}
         for name, kind, check, is_exact in self._checks:
@@ -185,15 +197,33 @@ class StateForm:
                     made[name] = check(value)
                     exact = exact and (is_exact is None or is_exact(value))
             except KeyError:
-                raise InvalidState(f"the operation deleted field {name!r}: set it to a value that says so") from None
+                raise _deleted(name) from None
             except ValidationError as error:
                 raise _not_allowed(name, error) from error
         if len(data) != len(self._checks):
-            extra = ", ".join(repr(name) for name in data if name not in self.cls.model_fields)
-            raise InvalidState(f"{self.cls.__name__} has no field {extra}: declare it, or mend the name")
+            raise self._unknown(data)
         if exact:
             data.update(made)
         return exact
+
+    def _check_native(self, data: dict[str, Any]) -> None:
+        """`_check_fields` where whatever is allowed is exact: what is made goes into the state at once."""
+        name = ""
+        try:
+            for name, kind, check in self._native_checks:
+                value = data[name]
+                if type(value) is not kind:
+                    data[name] = check(value)
+        except KeyError:
+            raise _deleted(name) from None
+        except ValidationError as error:
+            raise _not_allowed(name, error) from error
+        if len(data) != len(self._checks):
+            raise self._unknown(data)
+
+    def _unknown(self, data: Mapping[str, Any]) -> InvalidState:
+        extra = ", ".join(repr(name) for name in data if name not in self.cls.model_fields)
+        return InvalidState(f"{self.cls.__name__} has no field {extra}: declare it, or mend the name")
 
     def separate(self, data: dict[str, Any]) -> None:
         """Make two of what is twice in a plain state, as when it is read back."""
@@ -262,9 +292,15 @@ class StateForm:
 
     def adopt(self, data: dict[str, Any]) -> Entity:
         """An instance of a plain class with this state, not checked again."""
+        instance = self._new()
+        own = instance.__dict__  # filled one by one, it shares its keys with those of all other instances
+        for name, value in data.items():
+            own[name] = value
+        return instance
+
+    def _new(self) -> Entity:
         instance = self.cls.__new__(self.cls)
-        _set_data(instance, data)
-        _set_fields(instance, set())
+        _set_fields(instance, set() if self._no_fields_set is None else self._no_fields_set)
         _set_extra(instance, None)
         _set_private(instance, None)
         return instance
@@ -276,7 +312,7 @@ class StateForm:
         """
         for name in self.cls.model_fields:
             if name not in instance.__dict__:
-                raise InvalidState(f"the operation deleted field {name!r}: set it to a value that says so")
+                raise _deleted(name)
         loaded = self._read_back(packed)
         again = self.pack(loaded)
         lost = difference(instance, loaded, conversions=again != packed)
@@ -302,7 +338,6 @@ class StateForm:
 
 
 _MISSING = object()
-_set_data: Callable[[Entity, dict[str, Any]], None] = vars(BaseModel)["__dict__"].__set__
 _set_fields: Callable[[Entity, set[str]], None] = vars(BaseModel)["__pydantic_fields_set__"].__set__
 _set_extra: Callable[[Entity, None], None] = vars(BaseModel)["__pydantic_extra__"].__set__
 _set_private: Callable[[Entity, dict[str, Any] | None], None] = vars(BaseModel)["__pydantic_private__"].__set__
@@ -312,6 +347,10 @@ def _choose_setattr(cls: type[Entity], *, plain: bool) -> None:
     """Let a plain class assign without pydantic's bookkeeping: `settle` checks the names and values afterwards."""
     if cls.__setattr__ in (BaseModel.__setattr__, object.__setattr__):
         type.__setattr__(cls, "__setattr__", object.__setattr__ if plain else BaseModel.__setattr__)
+
+
+def _deleted(name: str) -> InvalidState:
+    return InvalidState(f"the operation deleted field {name!r}: set it to a value that says so")
 
 
 def _not_allowed(name: str, error: ValidationError) -> InvalidState:

@@ -280,6 +280,8 @@ class Operation:
 
     def encode_result(self, value: object) -> object:
         """A result as plain data. Raises `InvalidInput` if it is not what the annotation says."""
+        if type(value) is self._result.kind:
+            return value
         return encoded(value, self._result, f"the result of {self._what}")
 
     def decode_result(self, value: object) -> object:

@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, Flag
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, NamedTuple, TypeVar, cast, get_args, get_origin
 
 import typing_extensions
@@ -124,13 +124,10 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
     kind = _SCALARS.get(schema["type"]) if len(schema) == 1 else None
     validate = SchemaValidator(cast("Any", schema)).validate_python
 
-    def check(value: object) -> object:
-        return validate(value, strict=True)
-
-    def convert(stored: object) -> object:
-        return validate(stored, strict=False)
-
-    load = convert if has_enums(schema) else check  # the value of an enum member is no member, strictly
+    check = partial(validate, strict=True)
+    load = (
+        partial(validate, strict=False) if has_enums(schema) else check
+    )  # the value of an enum member is no member, strictly
     same, holders = (None, None) if copy is None else (sameness(schema), holding(schema))
     return Field(
         name,

@@ -309,8 +309,8 @@ def decode_reply(payload: bytes) -> tuple[int, object | Failure, bool]:
 def encode_record(packed_state: bytes | None, modified_ms: int, lock: Sequence[object] | None = None) -> bytes:
     """The bytes of an entity's record. Without a state it is that of an entity that does not exist but is locked."""
     if lock is None:
-        return pack((RECORD_VERSION, packed_state, modified_ms))
-    return pack((RECORD_VERSION, packed_state, modified_ms, lock))
+        return pack_envelope((RECORD_VERSION, packed_state, modified_ms))
+    return pack_envelope((RECORD_VERSION, packed_state, modified_ms, lock))
 
 
 class Record(NamedTuple):

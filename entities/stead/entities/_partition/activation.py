@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from stead.transport import SteadError, StreamId
 
@@ -79,7 +79,7 @@ class Activation:
     def __init__(self, target: str) -> None:
         self.target = target
         self.kind: Kind | None = None
-        self.body: object = None  # what the kind made of the record
+        self.body: Any = None  # what the kind made of the record
         self.phase = Phase.LOADING
         self.mailbox: deque[Pending] = EMPTY
         self.express: deque[Pending] = EMPTY  # messages that pass by the mailbox and the park

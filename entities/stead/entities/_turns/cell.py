@@ -33,6 +33,10 @@ class Cell(Protocol):
         """An asynchronous operation comes next: give it a state that nothing which was left running can change."""
         ...
 
+    def leave(self, turn: Turn) -> None:
+        """An asynchronous operation has ended, and its turn is of no use any more: another one takes its place."""
+        ...
+
     def disturbed(self) -> bool:
         """Something else may have run since the last operation. Whether it may have changed the state: see `resume`."""
         ...

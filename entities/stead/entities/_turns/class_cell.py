@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import operator
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from stead.entities._definition.class_state import StateForm
@@ -57,7 +56,7 @@ class ClassCell:
         self._eager = eager or not form.plain
         self._limit = state_bytes_max
         self._turn: Turn | None = None
-        self._left: tuple[Callable[[], Entity | None], bytes] | None = None  # an earlier instance, and what it held
+        self._left: tuple[Entity | weakref.ref[Entity], bytes] | None = None  # an earlier instance, and what it held
         self._loose = False  # the operation deleted the state
         self.changed = False
         self.exists = stored is not None
@@ -99,7 +98,12 @@ class ClassCell:
                 return  # its validators have changed their mind: what comes of that is the operation's failure
             self._replace(fresh, keep_private=True)
         if self._settled is not None:
-            self._left = (lambda: old), self._settled
+            self._left = old, self._settled
+
+    def leave(self, turn: Turn) -> None:
+        """An asynchronous operation has ended, and its turn is of no use any more: the instance knows this one instead."""
+        self._turn = turn
+        set_turn(self._instance, turn)
 
     def disturbed(self) -> bool:
         """Something else may have run since the last operation. Whether it may have changed the state: see `resume`."""
@@ -115,7 +119,8 @@ class ClassCell:
         if not undisturbed:
             self.rollback()
         if self._left is not None:
-            left = self._left[0]()
+            kept = self._left[0]
+            left = kept() if isinstance(kept, weakref.ref) else kept
             if left is None:
                 self._left = None
             elif self._form.pack_or_none(left) in (None, self._left[1]):
@@ -191,7 +196,7 @@ class ClassCell:
 
     def record(self) -> bytes | None:
         """The settled state, for a commit: what comes after counts as changed."""
-        packed = self.packed()
+        packed = self._settled if self.exists and self._settled is not None else self.packed()
         self.changed = False
         return packed
 

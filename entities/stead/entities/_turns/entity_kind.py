@@ -25,6 +25,7 @@ from stead.entities._message.envelope import (
     LOCK,
     RELEASE,
     Failure,
+    Message,
     decode_record,
     encode_record,
 )
@@ -75,7 +76,7 @@ class _Body:
         self.known = known
         self.cell = cell
         self.lock: LockState | None = None  # it has never been locked, as far as this worker knows
-        self.turn: Turn | None = None  # that of its asynchronous operations, if it ever ran one
+        self.turn: Turn | None = None  # that of the asynchronous operation that runs
 
 
 class EntityKind:
@@ -125,7 +126,7 @@ class EntityKind:
         return known
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
-        body = cast("_Body", activation.body)
+        body: _Body = activation.body
         self._turn.serve(activation.target, effects)
         if activation.express:
             awaitable = self._take(activation, body, activation.express, effects, slice, express=True)
@@ -185,15 +186,14 @@ class EntityKind:
         self, activation: Activation, body: _Body, pending: Pending, effects: Effects, operation: Operation
     ) -> Awaitable[object]:
         """Start an asynchronous operation, in a turn of its own."""
-        turn = body.turn
-        if turn is None:
-            turn = body.turn = Turn(self._registry, self._now_ms)
+        turn = body.turn = Turn(self._registry, self._now_ms)
         turn.serve(activation.target, effects)
         try:
             body.cell.detach()
             awaitable = cast("Awaitable[object]", body.cell.invoke(turn, operation, pending.message))
         except BaseException:
             turn.end()
+            body.turn = None
             raise
         activation.current = pending
         return awaitable
@@ -211,7 +211,7 @@ class EntityKind:
         return activation.lost is None
 
     def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
-        body = cast("_Body", activation.body)
+        body: _Body = activation.body
         turn = body.turn
         assert turn is not None, "an asynchronous operation has a turn of its own"
         queue = activation.runs
@@ -226,10 +226,12 @@ class EntityKind:
         if error is not None:
             turn.end()
             self._fail(activation, body, pending, effects, error)
+        body.turn = None
+        body.cell.leave(self._turn)
         queue.popleft()
 
     def hold(self, activation: Activation, result: object) -> object:
-        body = cast("_Body", activation.body)
+        body: _Body = activation.body
         body.cell.hold()
         assert body.turn is not None, "an asynchronous operation has a turn of its own"
         body.turn.close()
@@ -241,7 +243,7 @@ class EntityKind:
             return result
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
-        body = cast("_Body", activation.body)
+        body: _Body = activation.body
         packed = body.cell.record()
         lock = None if body.lock is None else body.lock.as_record()
         return None if packed is None and lock is None else encode_record(packed, now_ms, lock)
@@ -268,8 +270,19 @@ class EntityKind:
         self, activation: Activation, body: _Body, turn: Turn, pending: Pending, effects: Effects, result: object
     ) -> None:
         """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
-        cell = body.cell
-        message = pending.message
+        cell, message = body.cell, pending.message
+        if turn.sends or message.reply_to is not None or message.task is not None:
+            self._settle_and_tell(cell, turn, message, effects, result)
+        else:
+            cell.settle()
+        # From here on nothing can fail.
+        turn.end()
+        if cell.changed and not activation.dirty:
+            effects.changed(activation)
+        effects.consume(activation, pending)
+
+    def _settle_and_tell(self, cell: Cell, turn: Turn, message: Message, effects: Effects, result: object) -> None:
+        """Settle the state, and give the effects what goes to others."""
         reply_to, task = message.reply_to, message.task
         answer, task_answer = None, None
         if turn.sends:
@@ -289,10 +302,6 @@ class EntityKind:
                 effects.send(send.target, send.envelope)
             else:
                 effects.send_start(send.target, send.envelope, send.start_id)
-        turn.end()
-        if cell.changed and not activation.dirty:
-            effects.changed(activation)
-        effects.consume(activation, pending)
 
     def _fail(
         self, activation: Activation, body: _Body, pending: Pending, effects: Effects, error: BaseException

@@ -78,6 +78,9 @@ class FunctionCell:
     def detach(self) -> None:
         """An asynchronous operation comes next. It sees copies only."""
 
+    def leave(self, turn: Turn) -> None:
+        """An asynchronous operation has ended. Nothing here knows its turn."""
+
     def disturbed(self) -> bool:
         """Something else may have run since the last operation; but nothing can change bytes."""
         return False

@@ -47,9 +47,10 @@ class Turn:
     """One operation of one entity, while it runs. Implements `RunningTurn`."""
 
     __slots__ = (
-        "_clock", "_effects", "alive", "context", "message", "operation", "registry", "sends", "state", "subject", "target"
+        "_clock", "alive", "context", "effects", "message", "operation", "registry", "sends", "state", "subject", "target"
     )  # fmt: skip
 
+    effects: Effects  # of the partition of the target: set by `serve`
     # Set by the cell that runs the operation.
     operation: Operation
     message: Message
@@ -69,7 +70,7 @@ class Turn:
         if self.alive:  # one that ended the process, or nearly so: nothing of it is another one's
             self.end()
         self.target = target
-        self._effects = effects
+        self.effects = effects
 
     @property
     def operation_name(self) -> str:
@@ -117,7 +118,7 @@ class Turn:
         """The operation sends a signal, if it succeeds. Raises what `resolve` does, and `PayloadTooLarge`."""
         call = resolve(self.registry, operation, key, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=self.target)
-        envelope = encode_message(call.target, call.operation_name, call.args, self._effects.next_message_id(), extras)
+        envelope = encode_message(call.target, call.operation_name, call.args, self.effects.next_message_id(), extras)
         self._add(Send(call.target, envelope), "signal to")
 
     def start(
@@ -133,14 +134,14 @@ class Turn:
         args = start_args(orchestration, input, at, version, tags, self._clock())
         if instance_id is not None:
             check_instance_id(instance_id)
-        start_id = self._effects.next_message_id()
+        start_id = self.effects.next_message_id()
         target = start_id.hex() if instance_id is None else instance_id
         extras = message_extras(sender=self.target)
         self._add(Send(target, encode_message(target, "start", args, start_id, extras), start_id), "start of")
         return target
 
     def _add(self, send: Send, what: str) -> None:
-        length, length_max = len(send.envelope), self._effects.settings.payload_bytes_max
+        length, length_max = len(send.envelope), self.effects.settings.payload_bytes_max
         if length > length_max:
             raise PayloadTooLarge(f"{what} {send.target}", length, length_max)
         self.sends.append(send)

@@ -1,0 +1,111 @@
+"""What an entity at rest takes of a worker's memory: a worker keeps hundreds of thousands of them."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from typing import Any
+
+import pytest
+
+from stead.entities import ClassEntityType, Entity, EntityContext, EntityType, FunctionEntityType, Registry
+from stead.entities._turns.entity_kind import EntityKind
+from support.core_bench import Bench
+
+COUNT = 10_000
+BYTES_MAX = 1_000
+
+
+class Counter(Entity):
+    """The least that a class has."""
+
+    value: int = 0
+
+    def add(self, amount: int) -> int:
+        self.value += amount
+        return self.value
+
+    async def add_later(self, amount: int) -> int:
+        return self.add(amount)
+
+    def remind(self, amount: int) -> None:
+        self.context.signal_entity(Counter.add, "other", amount)
+
+
+class Thermometer(Entity):
+    """Some scalars."""
+
+    name: str = ""
+    last: float = 0.0
+    highest: float = 0.0
+    readings: int = 0
+    broken: bool = False
+
+    def add(self, amount: int) -> None:
+        self.last = self.highest = float(amount)
+        self.readings += 1
+
+
+def adds(context: EntityContext) -> Any:
+    context.set_state(context.get_state(int, 0) + context.get_input(int))
+
+
+def bytes_each(entity: EntityType, operation: str) -> float:
+    """What an activation takes once its message has been carried out and committed."""
+    registry = Registry()
+    registry.add(entity)
+    bench = Bench()
+    kind = EntityKind(registry, lambda: bench.now_ms, 1_000_000)
+    bench.find_kind = lambda target: kind
+    partition = bench.acquire()
+
+    def work(first: int, last: int) -> None:
+        for number in range(first, last):
+            bench.put(f"@{entity.canonical}@{number:06}", 1, operation=operation)
+        while bench.read(partition, 500):
+            bench.load(partition)
+            while partition.has_turns:
+                for start in bench.turn(partition):
+                    with pytest.raises(StopIteration) as stopped:
+                        start.awaitable.__await__().send(None)
+                    partition.finish(start.activation, stopped.value.value, None)
+                commit = partition.next_commit()
+                assert not commit.dead
+                partition.committed()
+
+    work(0, 100)  # what all share
+    forget_inbox(bench)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work(100, 100 + COUNT)
+        forget_inbox(bench)
+        gc.collect()
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(partition.activations) == COUNT + 100
+    return held / COUNT
+
+
+def forget_inbox(bench: Bench) -> None:
+    """What the store in memory takes is not the worker's."""
+    bench.store.inbox.entries.clear()
+    bench.store.inbox.order.clear()
+
+
+@pytest.mark.parametrize("operation", ["add", "remind"])
+def test_an_entity_at_rest_takes_less_than_a_thousand_bytes(operation: str) -> None:
+    assert bytes_each(ClassEntityType(Counter), operation) <= BYTES_MAX
+
+
+def test_so_does_one_with_some_fields() -> None:
+    assert bytes_each(ClassEntityType(Thermometer), "add") <= BYTES_MAX
+
+
+def test_so_does_one_whose_operation_was_asynchronous() -> None:
+    assert bytes_each(ClassEntityType(Counter), "add_later") <= BYTES_MAX
+
+
+def test_so_does_a_function_entity() -> None:
+    assert bytes_each(FunctionEntityType("Adds", adds), "add") <= BYTES_MAX
