@@ -112,7 +112,7 @@ def test_by_its_definition_and_with_everything() -> None:
 
 def test_an_operation_that_fails_starts_nothing() -> None:
     commit = StarterBench().run("start_and_fail")
-    assert commit.starts == []
+    assert not commit.starts
     assert answer_of(commit).type == "ValueError"
 
 
@@ -122,7 +122,7 @@ def test_the_input_is_taken_as_it_is_at_the_call() -> None:
 
 def test_a_start_that_is_too_large_is_the_operations_failure() -> None:
     commit = StarterBench(payload_bytes_max=2_000).run("start_too_much")
-    assert commit.starts == []
+    assert not commit.starts
     assert answer_of(commit).type.endswith("PayloadTooLarge")
     assert answer_of(commit).message.startswith("start of ")
 
@@ -145,7 +145,7 @@ def test_a_start_that_is_too_large_is_the_operations_failure() -> None:
 )
 def test_a_start_that_cannot_be_is_refused_at_the_call(args: list[Any], kwargs: dict[str, Any]) -> None:
     commit = StarterBench().run("start", *args, **kwargs)
-    assert commit.starts == []
+    assert not commit.starts
     failure = answer_of(commit)
     assert failure.kind == "operation", "it is the operation's mistake, not its caller's"
     assert failure.type.rpartition(".")[2] == "InvalidInput"

@@ -26,7 +26,7 @@ from stead.entities.extending import (
     failure_of,
     message_extras,
 )
-from stead.transport import Batch, Commit, CommitVerdict, MemoryStore, Settings, pack, unpack
+from stead.transport import Batch, Commit, CommitAnswer, MemoryStore, Settings, pack, unpack
 from support.dying_worker import die
 
 SETTINGS = Settings(partitions=1, heartbeat_ms=50, lease_ms=500)
@@ -110,7 +110,7 @@ class Store(MemoryStore):
         self.commits: list[Commit] = []
         self.committed = asyncio.Event()
 
-    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitVerdict]:
+    async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitAnswer]:
         verdicts = await super().commit(commits, generation)
         self.commits += commits
         self.committed.set()
@@ -203,7 +203,7 @@ async def test_whoever_waits_hears_why_the_program_failed(store: Store, program:
         program.asked[0][2].set_exception(error)
         await store.commits_of(1)
     [commit] = store.commits
-    assert commit.states == [] and len(commit.consumed) == 1
+    assert not commit.states and len(commit.consumed) == 1
     _, failure, ok = decode_reply(commit.replies[0].payload)
     assert not ok and isinstance(failure, Failure)
     assert (failure.kind, failure.type, failure.message) == ("operation", type(error).__name__, str(error))
