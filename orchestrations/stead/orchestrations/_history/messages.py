@@ -49,6 +49,53 @@ value of `StartMessage.reuse` beyond those of `Reuse`, which clients use."""
 _REUSES = frozenset({*map(int, Reuse), REUSE_REWIND})
 
 
+class TerminateMessage(NamedTuple):
+    """The arguments of a termination."""
+
+    reason: str = ""
+    recursive: bool = False
+    parent: str | None = None  # the instance that says it, if it is the one that had started this one
+
+
+class PurgeMessage(NamedTuple):
+    """The arguments of a purge."""
+
+    recursive: bool = False
+    parent: str | None = None
+
+
+class TimerMessage(NamedTuple):
+    """The arguments of a timer that is due."""
+
+    execution_id: str
+    task_id: int
+    fire_at_ms: int
+
+
+def decode_reason(args: Sequence[Any]) -> str:
+    """The argument of what is done for a reason, which need not be given."""
+    return args[0] if args and isinstance(args[0], str) else ""
+
+
+def decode_terminate(args: Sequence[Any]) -> TerminateMessage:
+    """The arguments of a termination. Older senders leave the last ones out."""
+    given = TerminateMessage(*args[:3])
+    return TerminateMessage(decode_reason(args), bool(given.recursive), given.parent)
+
+
+def decode_purge(args: Sequence[Any]) -> PurgeMessage:
+    """The arguments of a purge. Older senders leave the last ones out."""
+    given = PurgeMessage(*args[:2])
+    return PurgeMessage(bool(given.recursive), given.parent)
+
+
+def decode_timer(args: Sequence[Any]) -> TimerMessage:
+    """The arguments of a timer. Raises `InvalidInput` for what is none."""
+    if len(args) != 3 or type(args[1]) is not int or type(args[2]) is not int:
+        raise InvalidInput("timer", "its arguments are not those of a timer")
+    return TimerMessage(*args)
+
+
 class StartMessage(NamedTuple):
     """The arguments of a start."""
 

@@ -14,7 +14,7 @@ from stead.orchestrations._history.event_table import ANSWERS, answer_to
 from stead.orchestrations._history.events import Event, EventRaised, TaskScheduled, TimerCreated, TimerFired
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key
-from stead.orchestrations._history.messages import Answer, decode_answer
+from stead.orchestrations._history.messages import Answer, decode_answer, decode_timer
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput, get_logger
 
@@ -93,10 +93,7 @@ def _answered(turn: Turn, scheduled: Event, event: Event) -> None:
 
 def on_timer(turn: Turn, pending: Pending) -> None:
     """A timer is due; number 0 begins a scheduled instance."""
-    args: Sequence[Any] = pending.message.args
-    if len(args) != 3 or type(args[1]) is not int or type(args[2]) is not int:
-        raise InvalidInput("timer", "its arguments are not those of a timer")
-    execution_id, task_id, fire_at_ms = args
+    execution_id, task_id, fire_at_ms = decode_timer(pending.message.args)
     scheduled = turn.body.ledger.open.get(task_id)
     expected = turn.running
     if expected:

@@ -5,11 +5,11 @@ that begins it (`ExecutionStarted`, `ExecutionRewound`), so that nothing is done
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from stead.orchestrations._history.ledger import Ledger
-from stead.orchestrations._history.messages import PURGE, TERMINATE
+from stead.orchestrations._history.messages import PURGE, TERMINATE, PurgeMessage, TerminateMessage
 
 from .issuing import send_small
 
@@ -32,21 +32,21 @@ def former_children(ledger: Ledger, still: Ledger | None = None) -> tuple[list[s
 def terminate_children(turn: Turn, children: Iterable[str], reason: str) -> None:
     """End those of them that still run, and theirs."""
     for child in _distinct(children):
-        send_small(turn, child, TERMINATE, [reason, True, turn.target])
+        send_small(turn, child, TERMINATE, [*TerminateMessage(reason, True, turn.target)])
 
 
 def purge_children(turn: Turn, children: Iterable[str]) -> None:
     """Delete those of them that have ended, and theirs."""
     for child in _distinct(children):
-        send_small(turn, child, PURGE, [True, turn.target])
+        send_small(turn, child, PURGE, [*PurgeMessage(True, turn.target)])
 
 
-def is_meant(turn: Turn, args: Sequence[Any], at: int) -> bool:
+def is_meant(turn: Turn, parent: str | None) -> bool:
     """Whether a message is about this instance: one that came from a parent is not if the ID is somebody else's by now."""
-    if len(args) <= at or args[at] is None:
+    if parent is None:
         return True
-    parent = turn.record.parent
-    return parent is not None and parent.instance == args[at]
+    own = turn.record.parent
+    return own is not None and own.instance == parent
 
 
 def _distinct(children: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from stead.entities.extending import Pending
 from stead.orchestrations._history.events import ExecutionResumed, ExecutionSuspended
-from stead.orchestrations._history.messages import RUNNING, UNKNOWN
+from stead.orchestrations._history.messages import RUNNING, UNKNOWN, decode_purge, decode_reason, decode_terminate
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput
 
@@ -28,9 +28,9 @@ WAITERS_MAX = 1_000
 
 def on_terminate(turn: Turn, pending: Pending) -> None:
     """End it as it is."""
-    args = pending.message.args
-    if turn.running and is_meant(turn, args, 2):
-        terminate(turn, _reason(args), recursive=len(args) > 1 and bool(args[1]))
+    message = decode_terminate(pending.message.args)
+    if turn.running and is_meant(turn, message.parent):
+        terminate(turn, message.reason, recursive=message.recursive)
     else:
         drop(turn, "a termination")
 
@@ -38,7 +38,7 @@ def on_terminate(turn: Turn, pending: Pending) -> None:
 def on_suspend(turn: Turn, pending: Pending) -> None:
     """Let its code pause."""
     expected = turn.running
-    reason = _reason(pending.message.args)
+    reason = decode_reason(pending.message.args)
     event = ExecutionSuspended(turn.now_ms, 0, reason)
     if expected:
         wake(turn)
@@ -59,7 +59,7 @@ def on_resume(turn: Turn, pending: Pending) -> None:
     if record is None or record.status is not RuntimeStatus.SUSPENDED:
         drop(turn, "a resumption")
         return
-    reason = _reason(pending.message.args)
+    reason = decode_reason(pending.message.args)
     event = ExecutionResumed(turn.now_ms, 0, reason)
     if record.begun:
         wake(turn)
@@ -79,7 +79,7 @@ def on_rewind(turn: Turn, pending: Pending) -> None:
     record, address = turn.body.record, pending.message.reply_to
     failed = record is not None and record.status is RuntimeStatus.FAILED
     if failed:
-        rewind(turn, _reason(pending.message.args))
+        rewind(turn, decode_reason(pending.message.args))
     else:
         drop(turn, "a rewinding")
     if address is not None:
@@ -88,12 +88,12 @@ def on_rewind(turn: Turn, pending: Pending) -> None:
 
 def on_purge(turn: Turn, pending: Pending) -> None:
     """Delete it, if it is finished."""
-    args, address = pending.message.args, pending.message.reply_to
+    message, address = decode_purge(pending.message.args), pending.message.reply_to
     answer: object = turn.body.record is not None
     if turn.running:
         answer = RUNNING
-    elif answer and is_meant(turn, args, 1):
-        purge(turn, recursive=bool(args and args[0]))
+    elif answer and is_meant(turn, message.parent):
+        purge(turn, recursive=message.recursive)
     if address is not None:
         turn.effects.reply(turn.effects.answer(address, answer))
 
@@ -121,7 +121,3 @@ def on_wait(turn: Turn, pending: Pending) -> None:
     elif list(address) not in record.waiters:
         record.waiters = [*record.waiters[1 - WAITERS_MAX :], list(address)]
         turn.changed()
-
-
-def _reason(args: Sequence[Any]) -> str:
-    return args[0] if args and isinstance(args[0], str) else ""
