@@ -15,6 +15,8 @@ from simulation.whole import WholeWorld
 from stead.app import App, Client
 from stead.entities import Entity, EntityId, Worker
 from stead.orchestrations import OrchestrationContext, Orchestrations, RuntimeStatus
+from stead.orchestrations._instance.turn import Body
+from stead.orchestrations._instance.well_formed import ill_formed
 from stead.transport import ManualClock
 from support.fresh_seeds import fresh_seeds
 
@@ -88,6 +90,15 @@ async def wait_for_three(context: OrchestrationContext) -> int:
     return sum([await context.wait_for_external_event("number", int) for _ in range(3)])
 
 
+@app.orchestration
+async def race(context: OrchestrationContext) -> str:
+    """An event that comes in time calls its timer off."""
+    try:
+        return await asyncio.wait_for(context.wait_for_external_event("number", str), 300)
+    except TimeoutError:
+        return "late"
+
+
 class Instances(WholeWorld):
     """`expected` are the outputs of the instances."""
 
@@ -104,6 +115,15 @@ class Instances(WholeWorld):
     async def close(self) -> None:
         await self.client.aclose()
 
+    def check(self) -> None:
+        super().check()
+        for worker in self.workers:
+            for partition in worker._board.partitions.values() if worker._board is not None else ():
+                for activation in partition.activations.values():
+                    if type(activation.body) is Body:
+                        fault = ill_formed(activation.body)
+                        assert fault is None, f"{activation.target}: {fault}"
+
     async def step(self) -> None:
         """One thing, and a while in which it has its effects."""
         befalls = (self.start, self.stop, self.die, self.lose, self.restart)
@@ -113,7 +133,7 @@ class Instances(WholeWorld):
     async def begin(self) -> None:
         """Start an instance."""
         chance, client = self.chance, self.client
-        match chance.randrange(5):
+        match chance.randrange(6):
             case 0:
                 source, destination = chance.sample(range(ACCOUNTS), 2)
                 order = (f"purse-{source}", f"purse-{destination}", chance.randint(1, 20))
@@ -126,6 +146,12 @@ class Instances(WholeWorld):
                 self.expected[await client.start_new(count_down, chance.randint(0, 4), at=at)] = "done"
             case 3:
                 self.expected[await client.start_new(parent, 6)] = 2 * 15
+            case 4:
+                racing = await client.start_new(race)
+                in_time = chance.random() < 0.8
+                if in_time:
+                    await client.raise_event(racing, "number", "in time")
+                self.expected[racing] = "in time" if in_time else "late"
             case _:
                 instance_id = await client.start_new(wait_for_three)
                 for number in (1, 10, 100):

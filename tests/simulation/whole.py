@@ -18,6 +18,7 @@ from stead.transport._memory.well_formed import ill_formed as ill_formed_hub
 from support.dying_worker import die
 
 WORKERS = 3
+CHECK_EVERY = 5  # passes: to look at everything takes longer than one of them
 QUIET_MS = 600_000  # of virtual time, within which everything has to be done once nothing goes wrong any more
 
 
@@ -49,6 +50,7 @@ class WholeWorld:
         self.registry = registry
         self.workers: list[Worker] = []
         self.ending: set[asyncio.Task[None]] = set()
+        self._passes = 0
 
     def worker(self) -> Worker:
         return Worker(self.store, self.registry, self.settings)
@@ -65,6 +67,9 @@ class WholeWorld:
         task.result()
 
     async def pass_time(self) -> None:
+        self._passes += 1
+        if self._passes % CHECK_EVERY == 0:
+            self.check()
         for _ in range(20):
             await asyncio.sleep(0)
         await asyncio.sleep(0.0002)  # what insists, what drains and what runs in threads waits for real time

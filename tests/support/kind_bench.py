@@ -10,7 +10,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, cast
 
 from stead.entities.extending import (
     Activation,
@@ -33,6 +33,8 @@ from stead.orchestrations._history.messages import StartMessage, encode_start
 from stead.orchestrations._history.record import InstanceRecord, decode_record
 from stead.orchestrations._history.well_formed import ill_formed
 from stead.orchestrations._instance.kind import OrchestrationKind
+from stead.orchestrations._instance.turn import Body
+from stead.orchestrations._instance.well_formed import ill_formed as ill_formed_body
 from stead.transport import Commit, Reuse, Settings, Timer
 from support.core_bench import built
 from support.instance_driver import START_MS, PlainCode, make_types
@@ -208,7 +210,10 @@ class KindHub:
                     del self.activations[target]
 
     def check(self) -> None:
-        """What is stored of instances is well formed; of those that have been purged nothing is left."""
+        """What is stored of instances is well formed, and what is in memory; of those that have been purged nothing is left."""
+        for instance_id, activation in self.activations.items():
+            fault = ill_formed_body(cast("Body", activation.body))
+            assert fault is None, f"{instance_id}: {fault}"
         for instance_id, state in self.states.items():
             fault = ill_formed(decode_record(state), self.history(instance_id))
             assert fault is None, f"{instance_id}: {fault}"

@@ -122,6 +122,12 @@ def suspect_too_many(partition: Partition) -> None:
     partition.suspects._waiting = 1
 
 
+def remember_a_mark_that_is_none(partition: Partition) -> None:
+    partition.suspects.active = True
+    partition.effects.suspects = partition.suspects
+    partition.suspects._marked_waits = True
+
+
 def be_careful_of_nothing(partition: Partition) -> None:
     partition.suspects.careful = True
 
@@ -166,6 +172,7 @@ BREAKS: dict[Callable[[Partition], None], str] = {
     count_what_is_parked_badly: "of its park are said to be here",
     take_from_no_park: "and no park",
     suspect_too_many: "suspect messages are said to wait",
+    remember_a_mark_that_is_none: "on whose turn the last owner died",
     be_careful_of_nothing: "suspects nothing",
     load_a_stranger: "to be loaded twice, or is not known",
     block_what_runs_on: "it is blocked, and ready",

@@ -153,6 +153,9 @@ def _of_the_suspects(partition: Partition) -> Iterator[str]:
         waiting = sum(stream_order(stream_id) <= suspects.until for stream_id in _waiting(partition))
         if suspects._waiting != waiting:
             yield f"{suspects._waiting} suspect messages are said to wait, {waiting} do"
+        marker = suspects._marker
+        if suspects._marked_waits != (marker is not None and marker.stream_id in {*_waiting(partition)}):
+            yield "the message on whose turn the last owner died is said to wait, or not to, and it is not so"
 
 
 def _waiting(partition: Partition) -> Iterator[StreamId]:
