@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from benchmarks.measuring import progress
 from benchmarks.report import machine
 
-from .contest import PEERS, Column, as_objects, compete, installed, measurements
+from .contest import LEFT_OUT, PEERS, Column, as_objects, compete, installed, measurements
 from .environments import default_home
 from .table import table
 from .workloads import WORKLOADS
@@ -40,28 +40,21 @@ def main(
     rows = [workload for workload in WORKLOADS if not workloads or workload.name in workloads]
     peers = [peer for peer in PEERS if not only or peer.name in (*only, "stead")]
     folder = home or default_home()
-    bars = (
-        SpinnerColumn(),
-        TextColumn("{task.description:64}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*bars, console=err) as progress:
-        task = progress.add_task("", total=len(peers))
+    with progress(err, 64) as bars:
+        task = bars.add_task("", total=len(peers))
         columns: list[Column] = []
         for peer in peers:
-            progress.update(task, description=f"{peer.title}: installing")
+            bars.update(task, description=f"{peer.title}: installing")
             columns.append(installed(peer, folder, rows))
-            progress.advance(task)
-        progress.reset(task, total=measurements(columns, rows, runs))
+            bars.advance(task)
+        bars.reset(task, total=measurements(columns, rows, runs))
         for number, text in enumerate(compete(columns, rows, runs, size, folder)):
-            progress.update(task, description=text, completed=number)
-        progress.update(task, description="done", completed=measurements(columns, rows, runs))
+            bars.update(task, description=text, completed=number)
+        bars.update(task, description="done", completed=measurements(columns, rows, runs))
     cells = as_objects(columns, rows)
     if as_json:
         for cell in cells:
-            sys.stdout.write(json.dumps({**cell, "size": size, "machine": machine()}) + "\n")
+            sys.stdout.write(json.dumps({**cell, "left_out": LEFT_OUT, "size": size, "machine": machine()}) + "\n")
     else:
         out.print(table(cells))
     if any(reason.startswith("failed") for column in columns for reason in column.reasons.values()):
