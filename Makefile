@@ -17,12 +17,12 @@ CODE := app entities gateway orchestrations transport tests benchmarks examples
 SPREAD ?= -n 3 --dist worksteal
 
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo test quick sim check lint format types mypy pyright layers bench peers docs clean
+.PHONY: help setup demo test quick sim check lint format types mypy pyright layers bench bench-check bench-baseline peers figures docs clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help:
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1	\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 23
 
 setup: $(SETUP)  ## make .venv with everything; the other targets do it by themselves
 	@echo "ready: $(VENV)"
@@ -80,8 +80,19 @@ format: $(SETUP)  ## order the imports and format the code
 bench: $(SETUP)  ## measure stead against the raw loop; one of them: make bench NAME=signals-hot
 	@$(RUN) -m benchmarks $(or $(NAME),all) $(ARGS)
 
+bench-check: $(SETUP)  ## compare with benchmarks/baseline.json; exit status 1 if something has become slower
+	@$(RUN) -m benchmarks.check $(ARGS)
+
+bench-baseline: $(SETUP)  ## make that baseline anew, on a machine with nothing else to do
+	@$(RUN) -m benchmarks.check --new $(ARGS)
+
 peers: $(SETUP)  ## measure stead beside what one could use instead, from PyPI and npm
 	@$(RUN) -m benchmarks.peers $(ARGS)
+
+figures: $(SETUP)  ## measure everything, and put it into the README; takes hours
+	@$(RUN) -m benchmarks all --json $(ARGS) > $(VENV)/figures.jsonl
+	@$(RUN) -m benchmarks.peers --json > $(VENV)/figures-of-peers.jsonl
+	@$(RUN) -m benchmarks.readme $(VENV)/figures.jsonl $(VENV)/figures-of-peers.jsonl
 
 $(DOCS): $(SETUP)
 	@$(PIP) install --editable '.[docs]'

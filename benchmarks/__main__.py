@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from .measures import Benchmark, Sample, Side
+from .measures import Benchmark
+from .measuring import measure, progress
 from .profiling import NoProfile, profiled, py_spy
 from .report import Report, show_list, table
 from .server import Fsync, Server
@@ -18,23 +18,6 @@ from .workloads import BENCHMARKS, NAMES
 
 out = Console()
 err = Console(stderr=True)
-
-
-def measure(benchmark: Benchmark, runs: int, fsync: Fsync, size: float, progress: Progress) -> Report:
-    """All runs of one benchmark. The side that begins changes from run to run, so that neither gets the warmer one."""
-    sides: list[tuple[str, Side, list[Sample]]] = [("stead", benchmark.stead, [])]
-    if benchmark.raw is not None:
-        sides.insert(0, ("raw", benchmark.raw, []))
-    task = progress.add_task(benchmark.label, total=runs * len(sides))
-    for run in range(runs):
-        for name, side, samples in sides if run % 2 == 0 else reversed(sides):
-            progress.update(task, description=f"{benchmark.label}: {name}, run {run + 1}")
-            with Server(fsync) as address:
-                samples.append(side(address, size))
-            progress.advance(task)
-    progress.update(task, description=benchmark.label)
-    by_name = {name: samples for name, _, samples in sides}
-    return Report(benchmark, by_name["stead"], by_name.get("raw", []), fsync, size)
 
 
 def take_profiles(benchmark: Benchmark, fsync: Fsync, size: float, folder: Path) -> list[Path]:
@@ -70,13 +53,6 @@ def main(
     if unknown:
         raise typer.BadParameter(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}, and all")
     chosen = [benchmark for benchmark in BENCHMARKS if "all" in names or benchmark.name in names]
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description:32}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
     if profile is not None:
         try:
             py_spy()
@@ -84,9 +60,9 @@ def main(
             raise typer.BadParameter(str(error)) from None
     reports: list[Report] = []
     profiles: list[Path] = []
-    with Progress(*columns, console=err) as progress:
+    with progress(err) as bars:
         for benchmark in chosen:
-            reports.append(measure(benchmark, runs, fsync, size, progress))
+            reports.append(measure(benchmark, runs, fsync, size, bars))
             if profile is not None:
                 profiles += take_profiles(benchmark, fsync, size, profile)
             if as_json:
