@@ -5,20 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, assert_type
 
 import pytest
-from pydantic import BaseModel
 
-from stead.entities import CallTimeout, InvalidInput, PayloadTooLarge, Registry
-from stead.entities.extending import Message, decode_message
+from stead.entities import CallTimeout, InvalidInput, PayloadTooLarge
 from stead.orchestrations._client.client import OrchestrationClient
 from stead.orchestrations._definition.input import InstanceId
-from stead.orchestrations._definition.orchestration import InputOptional, Orchestration
-from stead.orchestrations._definition.registry import OrchestrationRegistry
-from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.errors import (
     InstanceExists,
     InstanceFinished,
@@ -29,42 +23,18 @@ from stead.orchestrations._history.errors import (
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.orchestrations._history.status import OrchestrationStatus
 from stead.transport import Settings, Store
+from support.approvals import (
+    Expense,
+    approval,
+    client_of,
+    eventually,
+    messages,
+    tidying,
+    unregistered,
+)
 from support.scripted_instances import ScriptedInstances, scripted_instances
 
 pytestmark = pytest.mark.anyio
-
-
-class Expense(BaseModel):
-    amount: int
-
-
-async def approve(context: OrchestrationContext, expense: Expense) -> Expense:
-    return expense
-
-
-async def tidy(context: OrchestrationContext, days: int = 3) -> int:
-    return days
-
-
-async def stray(context: OrchestrationContext) -> None: ...
-
-
-approval: Orchestration[Expense, Expense] = Orchestration(approve, "approval", tags={"kind": "money"})
-tidying: InputOptional[int, int] = InputOptional(tidy, "tidying", version="1.1")
-unregistered: InputOptional[None, None] = InputOptional(stray)
-
-
-def registry() -> OrchestrationRegistry:
-    known = OrchestrationRegistry(Settings())
-    known.add_orchestration(approval)
-    known.add_orchestration(tidying)
-    return known
-
-
-@asynccontextmanager
-async def client_of(store: Store, settings: Settings) -> AsyncGenerator[OrchestrationClient, None]:
-    async with OrchestrationClient(store, Registry(), settings, registry()) as client:
-        yield client
 
 
 @pytest.fixture
@@ -77,21 +47,6 @@ async def worker(store: Store) -> AsyncGenerator[ScriptedInstances, None]:
 async def client(store: Store, settings: Settings) -> AsyncGenerator[OrchestrationClient, None]:
     async with client_of(store, settings) as opened:
         yield opened
-
-
-async def messages(store: Store) -> list[Message]:
-    positions = dict.fromkeys(range(store.layout.partitions), b"0")
-    found = await store.read_inboxes(positions, 10_000, 0)
-    return [decode_message(bytes(entry[1][1])) for _, entries in found for entry in entries]
-
-
-async def eventually(client: OrchestrationClient, instance_id: str, status: RuntimeStatus) -> OrchestrationStatus[Any]:
-    async with asyncio.timeout(20):
-        while True:
-            found = await client.get_status(instance_id)
-            if found is not None and found.runtime_status is status:
-                return found
-            await asyncio.sleep(0.005)
 
 
 # -- starting ------------------------------------------------------------------------------------------------------------

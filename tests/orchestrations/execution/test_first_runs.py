@@ -11,23 +11,17 @@ from typing import Any
 
 import pytest
 
-from orchestrations.instance.test_kind import MODES
 from stead.orchestrations import ActivityFailed
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.record import decode_record, encode_record
 from stead.transport import pack, unpack
 from support.instance_driver import START_MS
 from support.kind_bench import KindHub
+from support.kind_modes import Make
 
-Make = Callable[..., KindHub]
 DAY_MS = 86_400_000
 runs: list[tuple[object, bool, bool]] = []  # what the code came to, whether it was replaying, and had the patch
 times: list[int] = []
-
-
-@pytest.fixture(params=MODES, ids=["batched", "single", "forgetful", "replay"])
-def make(request: pytest.FixtureRequest) -> Make:
-    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
 
 
 @pytest.fixture(autouse=True)

@@ -9,20 +9,14 @@ from typing import Any
 
 import pytest
 
-from orchestrations.instance.test_kind import MODES
 from stead.entities import EntityId
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.events import SubOrchestrationInstanceCreated
 from support.kind_bench import KindHub, messages_to
+from support.kind_modes import Make
 
-Make = Callable[..., KindHub]
 Function = Callable[..., Coroutine[Any, Any, Any]]
 ACCOUNT = EntityId("Account", "a")
-
-
-@pytest.fixture(params=MODES, ids=["batched", "single", "forgetful", "replay"])
-def make(request: pytest.FixtureRequest) -> Make:
-    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
 
 
 async def other_way(context: OrchestrationContext) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from orchestrations.instance.test_kind import MODES
 from stead.entities.extending import check_instance_id
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.ids import child_id
@@ -16,13 +14,7 @@ from stead.orchestrations._instance import children as _children
 from stead.transport import Reuse
 from support.instance_driver import begin, only
 from support.kind_bench import KindHub
-
-Make = Callable[..., KindHub]
-
-
-@pytest.fixture(params=MODES, ids=["batched", "single", "forgetful", "replay"])
-def make(request: pytest.FixtureRequest) -> Make:
-    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
+from support.kind_modes import Make
 
 
 async def child(context: OrchestrationContext) -> object:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import datetime
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,19 +18,7 @@ from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.record import decode_record
 from stead.transport import Settings, pack
 from support.kind_bench import CALLER, KindHub, messages_to
-
-Make = Callable[..., KindHub]
-MODES: list[dict[str, Any]] = [
-    {"batched": True},
-    {"batched": False},
-    {"batched": False, "forgetful": True},
-    {"batched": True, "replay_every_turn": True},
-]
-
-
-@pytest.fixture(params=MODES, ids=["batched", "single", "forgetful", "replay"])
-def make(request: pytest.FixtureRequest) -> Make:
-    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
+from support.kind_modes import Make
 
 
 def greet(name: str) -> str:

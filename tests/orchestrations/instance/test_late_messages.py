@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from orchestrations.instance.test_kind import MODES
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.events import TimerFired
 from support.instance_driver import START_MS, begin, done, only, result_of
-from support.kind_bench import KindHub
-
-Make = Callable[..., KindHub]
-
-
-@pytest.fixture(params=MODES, ids=["batched", "single", "forgetful", "replay"])
-def make(request: pytest.FixtureRequest) -> Make:
-    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
+from support.kind_modes import Make
 
 
 async def sleeps_twice(context: OrchestrationContext, round_: int | None) -> int:

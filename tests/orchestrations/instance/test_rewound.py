@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from orchestrations.instance.test_kind import MODES
 from stead.entities import EntityId
 from stead.orchestrations._execution.context import OrchestrationContext
 from support.kind_bench import KindHub, messages_to
-
-Make = Callable[..., KindHub]
+from support.kind_modes import Make
 
 
 class Fragile:
@@ -44,11 +42,6 @@ class Fragile:
         self.broken = False
         hub.send("one", "rewind", "")
         hub.run()
-
-
-@pytest.fixture(params=MODES, ids=["batched", "single", "forgetful", "replay"])
-def make(request: pytest.FixtureRequest) -> Make:
-    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
 
 
 async def compensates(context: OrchestrationContext) -> object:

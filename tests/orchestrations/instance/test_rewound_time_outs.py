@@ -12,21 +12,15 @@ from typing import Any
 import anyio
 import pytest
 
-from orchestrations.instance.test_kind import MODES
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.event_codec import decode_event, encode_event
 from stead.orchestrations._history.events import Event, ExecutionCompleted
 from support.kind_bench import KindHub
+from support.kind_modes import Make
 
-Make = Callable[..., KindHub]
 Function = Callable[[OrchestrationContext], Coroutine[Any, Any, object]]
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-
-
-@pytest.fixture(params=MODES, ids=["batched", "single", "forgetful", "replay"])
-def make(request: pytest.FixtureRequest) -> Make:
-    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
 
 
 async def with_timeout(context: OrchestrationContext) -> object:

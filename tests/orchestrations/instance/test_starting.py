@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from orchestrations.instance.test_kind import MODES, hello, patient
+from orchestrations.instance.test_kind import hello, patient
 from stead.entities.extending import TaskAddress, UnknownEnvelope, decode_message
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.errors import SubOrchestrationFailed
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_record, encode_record
 from stead.transport import InvalidInput, Reuse
 from support.kind_bench import CALLER, KindHub
-
-Make = Callable[..., KindHub]
-
-
-@pytest.fixture(params=MODES, ids=["batched", "single", "forgetful", "replay"])
-def make(request: pytest.FixtureRequest) -> Make:
-    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
+from support.kind_modes import Make
 
 
 def test_records_survive_the_store() -> None:
