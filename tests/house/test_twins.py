@@ -16,8 +16,8 @@ import pytest
 from stead.app._hub.client import Client
 from stead.app._sync.client import SyncClient, SyncScheduled
 from stead.app._sync.producer import SyncProducer, SyncSourceProducer
-from stead.entities._client.client import ScheduledSignals
 from stead.entities._client.producer import Producer, SourceProducer
+from stead.entities._client.scheduled import ScheduledSignals
 from stead.entities._definition.context import EntityContext, RunningTurn
 from stead.entities._definition.signals_later import SignalsLater
 from stead.entities._turns.turn import Turn

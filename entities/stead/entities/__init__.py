@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from stead.entities._client.client import EntityClient, ScheduledSignals
+from stead.entities._client.client import EntityClient
 from stead.entities._client.dead_letters import DeadLetters, DeadMessage
 from stead.entities._client.listing import EntityStatus, Page
 from stead.entities._client.producer import Producer, SourceProducer
+from stead.entities._client.scheduled import ScheduledSignals
 from stead.entities._definition.context import EntityContext
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType

@@ -41,6 +41,7 @@ from .listing import PAGE_READ_LENGTH, EntityStatus, Page, entity_status, take_p
 from .no_answer import NoAnswer
 from .outgoing import Outgoing
 from .producer import BaseProducer, Producer, SourceProducer, check_source
+from .scheduled import ScheduledSignals
 
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")
@@ -120,11 +121,11 @@ class EntityClient:
 
     def after(self, delay: timedelta) -> ScheduledSignals:
         """A sender of signals that are carried out so long after they were accepted (at once if negative)."""
-        return ScheduledSignals(self, delay_ms=delay_in_ms(delay))
+        return ScheduledSignals(self._signal, delay_ms=delay_in_ms(delay))
 
     def at(self, due: datetime) -> ScheduledSignals:
         """A sender of signals that are carried out at an instant (at once if it is past)."""
-        return ScheduledSignals(self, due_ms=instant_in_ms(due))
+        return ScheduledSignals(self._signal, due_ms=instant_in_ms(due))
 
     @overload
     def producer(self, source: None = None) -> Producer: ...
@@ -139,14 +140,9 @@ class EntityClient:
         restarts in between; one producer per source at a time.
         """
         self._check_open()
-        producer: Producer | SourceProducer
-        if source is None:
-            producer = Producer(
-                self._outgoing, Sender(self._store, self._settings, patient=True), self._producers.discard
-            )
-        else:
-            sender = Sender(self._store, self._settings, check_source(source))
-            producer = SourceProducer(self._outgoing, sender, self._producers.discard)
+        sender = Sender(self._store, self._settings, None if source is None else check_source(source), patient=True)
+        kind = Producer if source is None else SourceProducer
+        producer = kind(self._outgoing, sender, self._producers.discard)
         self._producers.add(producer)
         return producer
 
@@ -400,29 +396,3 @@ class EntityClient:
         """Raise `UnknownEntity` if nobody knows a canonical name."""
         if self._registry.get(name) is None:
             await self._outgoing.names.check(name)
-
-
-class ScheduledSignals:
-    """Sends signals that are carried out later: what `client.after` and `client.at` give.
-
-    Signals that are due at the same time are carried out in no particular order, and they cannot be cancelled.
-    """
-
-    def __init__(self, client: EntityClient, *, delay_ms: int | None = None, due_ms: int | None = None) -> None:
-        self._client = client
-        self._delay_ms = delay_ms
-        self._due_ms = due_ms
-
-    @overload
-    async def signal_entity(
-        self, operation: Callable[Concatenate[E, P], object], key: str, /, *args: P.args, **kwargs: P.kwargs
-    ) -> None: ...
-
-    @overload
-    async def signal_entity(self, entity_id: EntityId, operation: str, /, *args: Any, **kwargs: Any) -> None: ...
-
-    async def signal_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> None:
-        """Schedule a signal. Durable when it returns; raises what `EntityClient.signal_entity` raises."""
-        await self._client._signal(  # pyright: ignore[reportPrivateUsage]  # the same module's own
-            subject, key_or_name, args, kwargs, self._delay_ms, self._due_ms
-        )
