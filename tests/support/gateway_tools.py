@@ -39,7 +39,7 @@ class Served:
 
     def connect(self) -> socket.socket:
         """A connection to it, on which nothing has been said."""
-        return socket.create_connection(self.address, timeout=20)
+        return socket.create_connection(self.address, timeout=60)
 
     def until_busy(self, running: int, waiting: int = 0) -> None:
         """Until so many requests are carried out, and so many wait."""
@@ -57,6 +57,15 @@ class Served:
         with self.connect() as sock:
             sock.sendall(data)
             return hear(sock)
+
+
+def hear_until(sock: socket.socket, word: bytes) -> bytes:
+    """What comes on a connection until a word of it has come, or it ends; the suite's deadline ends what waits in vain."""
+    sock.settimeout(None)
+    heard = b""
+    while word not in heard and (data := sock.recv(65_536)):
+        heard += data
+    return heard
 
 
 def hear(sock: socket.socket, seconds: float = 1.0) -> bytes:
@@ -116,7 +125,7 @@ def serve(
     thread.start()
     try:
         assert ready.wait(READY_S) and not failed, failed
-        with httpx.Client(base_url=url, timeout=20) as http:
+        with httpx.Client(base_url=url, timeout=60) as http:
             yield Served(app, store_url, url, http, gateway)
     finally:
         loop, end = ends[0]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stead.app import App
+from stead.app import App, Settings
 from stead.app._testing import driver as module
 from stead.app.testing import TestHub
 from stead.entities import CallTimeout, Entity, EntityId, InvalidInput
@@ -63,7 +62,6 @@ async def test_time_stands_still_until_it_is_moved() -> None:
 
 async def test_everything_happens_at_its_own_time() -> None:
     async with TestHub(app) as hub:
-        began = time.monotonic()
         start = hub.now
         await hub.client.signal_entity(Clock.tick, "hourly", 60)
         await hub.client.signal_entity(Clock.tick, "daily", 24 * 60)
@@ -74,7 +72,6 @@ async def test_everything_happens_at_its_own_time() -> None:
         assert daily is not None
         assert hourly.ticks == [start + timedelta(hours=hour) for hour in range(73)]
         assert daily.ticks == [start + timedelta(days=day) for day in range(4)]
-        assert time.monotonic() - began < 10
 
 
 async def test_years_pass_at_once() -> None:
@@ -108,13 +105,14 @@ async def test_what_never_ends_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_a_call_times_out_in_virtual_time() -> None:
-    async with TestHub(app) as hub:
-        began, start = time.monotonic(), hub.now
+    patient = App("patient", settings=Settings(call_timeout_ms=3_600_000))  # longer than a test may take
+    patient.entity(Counter)
+    async with TestHub(patient) as hub:
+        start = hub.now
         await hub._driver.abandon()  # nobody answers
         with pytest.raises(CallTimeout):
             await hub.client.call_entity(Counter.add, "a", 1)
-        assert hub.now - start == timedelta(milliseconds=app.settings.call_timeout_ms)
-        assert time.monotonic() - began < 5
+        assert hub.now - start == timedelta(hours=1)
 
 
 async def test_waiting_for_an_answer_lets_time_pass_as_far_as_needed() -> None:

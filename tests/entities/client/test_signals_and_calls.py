@@ -219,9 +219,16 @@ async def test_a_callers_own_timeout_leaves_nothing_behind(open_store: Any, sett
         scripted_worker(await open_store(), lambda worker, message: worker.SILENCE) as worker,
         client_of(await open_store(), settings) as client,
     ):
+        loop = asyncio.get_running_loop()
         for _ in range(3):
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.02):
+                async with asyncio.timeout(None) as limit:
+
+                    def heard(worker: ScriptedWorker, message: Message, limit: asyncio.Timeout = limit) -> Any:
+                        loop.call_soon_threadsafe(limit.reschedule, 0.0)
+                        return worker.SILENCE
+
+                    worker.handler = heard
                     await client.call_entity(Counter.get, "a")
         worker.handler = lambda worker, message: 7
         assert await client.call_entity(Counter.get, "a") == 7

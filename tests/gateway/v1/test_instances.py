@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -179,11 +178,10 @@ def test_waiting_for_a_change(served: Served) -> None:
     etag = eventually(with_status)
     later = threading.Timer(0.2, lambda: served.http.post(f"{PATH}/{instance_id}/events/approval", json="yes"))
     later.start()
-    began = time.monotonic()
-    found = served.http.get(f"{PATH}/{instance_id}", params={"since": etag, "wait_ms": 10_000}).json()
+    longer: dict[str, str | int] = {"since": etag, "wait_ms": 200_000}  # than a test may take
+    found = served.http.get(f"{PATH}/{instance_id}", params=longer).json()
     later.join()
     assert found["etag"] != etag
-    assert time.monotonic() - began < 5
     headers = {"if-none-match": f'"{finished(served, instance_id)["etag"]}"'}
     assert served.http.get(f"{PATH}/{instance_id}", headers=headers).status_code == 304
 
