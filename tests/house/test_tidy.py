@@ -125,6 +125,15 @@ def test_a_room_says_what_is_in_it() -> None:
     assert unnamed == []
 
 
+def test_the_map_leads_somewhere() -> None:
+    """Every room and module that CONTRIBUTING.md names by its path is there."""
+    text = (REPO / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(rf"`({'|'.join(PACKAGES)})/((?:_\w+)(?:/\w+)?)(?:\.py)?`", text)
+    assert len(named) > 30
+    places = {f"{layer}/{place}": REPO / layer / "stead" / layer / place for layer, place in named}
+    assert [name for name, at in places.items() if not (at.is_dir() or at.with_suffix(".py").is_file())] == []
+
+
 def test_files_are_short() -> None:
     lengths = {name_of(file): len(file.read_text().splitlines()) for file in [*files(), *files(".lua")]}
     long = {name: lines for name, lines in lengths.items() if lines > FILE_LINES_MAX}

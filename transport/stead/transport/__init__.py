@@ -67,7 +67,7 @@ from stead.transport._contract.records import (
     WorkerView,
     stream_order,
 )
-from stead.transport._contract.settings import Settings
+from stead.transport._contract.settings import Count, Milliseconds, Settings
 from stead.transport._contract.store import Renewer, Store
 from stead.transport._memory.faults import Fault, Faults
 from stead.transport._memory.store import MemoryStore
@@ -93,6 +93,7 @@ __all__ = [
     "CommitAnswer",
     "CommitVerdict",
     "ConnectionLost",
+    "Count",
     "DamagedLog",
     "DeadLetter",
     "EnqueueResult",
@@ -111,6 +112,7 @@ __all__ = [
     "LogWrite",
     "ManualClock",
     "MemoryStore",
+    "Milliseconds",
     "PartitionInfo",
     "Patience",
     "PayloadTooLarge",

@@ -7,9 +7,9 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
-Milliseconds = Annotated[int, Field(ge=1, le=10 * 365 * 86_400_000)]
-Bytes = Annotated[int, Field(ge=1_024, le=1_073_741_824)]
+from stead.transport import Count, Milliseconds
+
+Bytes = Annotated[int, Field(ge=1_024, le=1_073_741_824)]  # a body may be larger than what is stored
 
 
 class HttpSettings(BaseSettings):
