@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from stead.transport import Batch, EnqueueResult, SourceSuperseded, Store, Verdict
+from stead.transport import Batch, EnqueueResult, Reuse, SourceSuperseded, Start, Store, Verdict
 from support.redis_steps import batch, commit, payloads, put, take
 from support.store_twins import Twin
 
@@ -200,3 +202,77 @@ async def test_a_batch_of_nothing_asks_what_the_store_still_has(store: Store) ->
     assert await payloads(store) == [b"a", b"b"]
     [result] = await store.enqueue([batch([b"c"], previous=1)])
     assert result.verdict is Verdict.ACCEPTED
+
+
+# -- batches of several partitions ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.hazard(40)
+async def test_what_becomes_of_one_batch_is_nothing_to_those_of_other_partitions(twin: Twin) -> None:
+    store = twin.store
+    await put(store, [b"there"], 2)
+    twin.damage(3)
+    batches = [
+        batch([b"a", b"b"], partition=0),
+        batch([b"gap"], partition=1, previous=4),
+        batch([b"too many"], partition=2, backlog_max=1),
+        batch([b"damaged"], partition=3),
+        batch([b"another session"], partition=1, session="other"),
+    ]
+    results = await store.enqueue(batches)
+    expected = [Verdict.ACCEPTED, Verdict.GAP, Verdict.BACKLOG, Verdict.DAMAGED, Verdict.ACCEPTED]
+    assert [result.verdict for result in results] == expected
+    assert results[3].damage is not None
+    assert (results[3].damage.partition, results[3].damage.step) == (3, 3)
+    assert [await payloads(store, place) for place in range(3)] == [[b"a", b"b"], [b"another session"], [b"there"]]
+
+
+@pytest.mark.hazard(40)
+async def test_batches_sent_again_unchanged_are_duplicates_as_far_as_they_were_accepted(twin: Twin) -> None:
+    store = twin.store
+    batches = [batch([b"%d" % place], partition=place) for place in range(4)]
+    twin.damage(2)
+    await store.enqueue(batches)
+    twin.mend(2)
+    results = await store.enqueue(batches)
+    duplicate = Verdict.DUPLICATE
+    assert [result.verdict for result in results] == [duplicate, duplicate, Verdict.ACCEPTED, duplicate]
+    assert [await payloads(store, place) for place in range(4)] == [[b"%d" % place] for place in range(4)]
+
+
+@pytest.mark.hazard(40)
+async def test_a_full_server_refuses_ordinary_batches_and_takes_those_that_free_memory_beside_them(twin: Twin) -> None:
+    store = twin.store
+    batches = [batch([b"%d" % place], partition=place, freeing=place % 2 == 1) for place in range(4)]
+    with twin.full():
+        results = await store.enqueue(batches)
+    full, accepted = Verdict.FULL, Verdict.ACCEPTED
+    assert [result.verdict for result in results] == [full, accepted, full, accepted]
+    assert [await payloads(store, place) for place in range(4)] == [[], [b"1"], [], [b"3"]]
+
+
+@pytest.mark.hazard(40)
+async def test_batches_of_one_session_are_judged_one_after_the_other(store: Store) -> None:
+    batches = [
+        batch([b"a"]),
+        batch([b"x"], partition=1),
+        batch([b"b"], previous=0, freeing=True),
+        batch([b"c"], previous=1),
+        batch([b"too", b"many"], previous=2, backlog_max=4),
+        batch([b"d"], previous=4),
+    ]
+    verdicts = [result.verdict for result in await store.enqueue(batches)]
+    assert verdicts == [Verdict.ACCEPTED] * 4 + [Verdict.BACKLOG, Verdict.GAP]
+    assert await payloads(store) == [b"a", b"b", b"c"]
+
+
+@pytest.mark.hazard(40)
+async def test_starts_of_several_partitions_are_judged_each_by_its_own(store: Store) -> None:
+    def starting(place: int, message_id: bytes) -> Batch:
+        start = Start(0, "i", message_id, Reuse.NEVER)
+        return replace(batch([message_id], partition=place, session=message_id.decode()), starts=[start])
+
+    await store.enqueue([starting(1, b"m0")])
+    results = await store.enqueue([starting(0, b"m1"), starting(1, b"m2"), starting(2, b"m3")])
+    assert [result.refused for result in results] == [frozenset(), frozenset({0}), frozenset()]
+    assert [await payloads(store, place) for place in range(3)] == [[b"m1"], [b"m0"], [b"m3"]]

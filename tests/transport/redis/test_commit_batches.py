@@ -60,7 +60,7 @@ async def test_a_write_that_fails_tears_its_component_and_no_other(
     dead, receiver = keys_of(store, 1).dead, keys_of(store, 3).inbox
     answers = Keys(store.layout).reply(0, "client")
     exhaust(server, {"its own": dead, "a receiver": receiver}.get(stream, answers))
-    effects = [{"component": 1}, {"component": 1, **EXHAUSTED[stream]}, {}]
+    effects: list[dict[str, Any]] = [{"component": 1}, {"component": 1, **EXHAUSTED[stream]}, {}]
     sent = [
         commit(owner, b"batch", states=[(TARGET, b"x")], sends=[*more.pop("sends", ()), (2, b"m")], **more)
         for owner, more in zip(owners, effects, strict=True)
@@ -74,6 +74,23 @@ async def test_a_write_that_fails_tears_its_component_and_no_other(
     assert await store.read_records(2, [TARGET]) == [b"x"]
     assert await store.commit(sent, store.generation) == [TORN, TORN, CommitVerdict.ALREADY]
     assert await store.commit([commit(owners[2], b"next", b"batch")], store.generation) == [APPLIED]
+    server.run("DEL", answers)
+
+
+@pytest.mark.hazard(32)
+@pytest.mark.parametrize(
+    "effects", [EXHAUSTED["a receiver"], EXHAUSTED["a client's"]], ids=["a receiver", "a client's"]
+)
+async def test_everybody_whose_message_is_not_there_is_torn(
+    store: RedisStore, server: ValkeyServer, effects: dict[str, Any]
+) -> None:
+    """Not only who wrote to that stream first."""
+    owners = await owners_of(store, 3)
+    answers = Keys(store.layout).reply(0, "client")
+    for stream in (keys_of(store, 3).inbox, answers):
+        exhaust(server, stream)
+    sent = [commit(owner, b"batch", **(effects if place != 1 else {})) for place, owner in enumerate(owners)]
+    assert await store.commit(sent, store.generation) == [TORN, APPLIED, TORN]
     server.run("DEL", answers)
 
 

@@ -192,10 +192,12 @@ def test_the_rows_of_arguments_have_names_in_lua() -> None:
 
 
 def test_arguments_are_packed_as_a_list_of_their_values() -> None:
+    starting = [signatures.Starting(1, "@x", b"id", 2)]
     given = signatures.Enqueue(
-        "0", "-1", "1", 60_000, 10, [b"a", b"b"], [signatures.Starting(1, "@x", b"id", 2)], "hub"
+        [signatures.Enqueued(1, "0", "-1", "1", 60_000, 10, [b"a", b"b"], starting)],
+        "hub",
     )
-    plain = ["0", "-1", "1", 60_000, 10, [b"a", b"b"], [[1, "@x", b"id", 2]], "hub"]
+    plain = [[[1, "0", "-1", "1", 60_000, 10, [b"a", b"b"], [[1, "@x", b"id", 2]]]], "hub"]
     assert packed_argument(given) == packed_argument(plain)
 
 

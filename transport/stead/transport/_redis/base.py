@@ -13,6 +13,7 @@ from stead.transport._contract.left_out import UNREADABLE, LeftOut
 from stead.transport._contract.records import HubLayout, ServerFacts
 from stead.transport._contract.settings import Settings
 
+from .answers import ReplyError, fault
 from .inbox_request import InboxRequest
 from .keys import Keys
 from .link import Link, Server, whose_command
@@ -46,6 +47,17 @@ def concerning(partition: int) -> Generator[None]:
 def of_step(error: KeyDamaged, partition: int) -> KeyDamaged:
     """The same error, of a step for a partition."""
     return KeyDamaged(error.reason, error.partition, partition, error.key)
+
+
+def damage_of(text: str, partition: int) -> KeyDamaged:
+    """What is wrong with a key, from the text of the error that a script caught in the step for a partition. Raises what is
+    not about a key."""
+    error = fault(ReplyError(text))
+    if isinstance(error, KeyDamaged):
+        return of_step(error, partition)
+    if isinstance(error, UnexpectedAnswer):
+        return KeyDamaged(error.reason, partition)
+    raise error
 
 
 def unreadable(partition: int, error: Exception) -> KeyDamaged:

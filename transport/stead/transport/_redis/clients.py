@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 from stead.transport._contract.errors import KeyDamaged, SourceSuperseded
 from stead.transport._contract.records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
 
 from .answers import ReplyError
-from .base import RedisBase, concerning, of_step
+from .base import RedisBase, concerning, damage_of
+from .enqueueing import calls_of
 from .listing import Listing, end_of, next_after
-from .scripts import ENQUEUE, ENQUEUE_FREEING, OPEN_SOURCE, command
-from .signatures import Enqueue, Opened, OpenSource, Starting
+from .scripts import OPEN_SOURCE, command
+from .signatures import Opened, OpenSource
 
 _V = TypeVar("_V")
 _Members: TypeAlias = Sequence[tuple[bytes, int]]  # targets, each with its partition
@@ -25,33 +26,21 @@ class ClientSide(RedisBase):
     """Enqueue, replies, reads and listings."""
 
     async def enqueue(self, batches: Sequence[Batch]) -> list[EnqueueResult]:
-        """Put batches into inboxes, one atomic step a batch, in order. At most one call at a time per session."""
-        commands = [self._enqueue_command(batch) for batch in batches]
-        answers = await self._enqueues.run(commands + self._waits(), may_be_full=True, each=True)
+        """Put batches into inboxes, each a step by itself, those of a session in order. At most one call at a time per
+        session.
+        """
+        settings = self._settings
+        limits = (settings.batch_length_max, settings.batch_bytes_max)
+        calls = list(calls_of(self._keys, self._layout.hub_id, batches, *limits))
+        answers = await self._enqueues.run([call for call, _ in calls] + self._waits(), may_be_full=True)
         self._check_waited(answers)
-        return [_enqueue_result(batch, answer) for batch, answer in zip(batches, answers, strict=True)]
-
-    def _enqueue_command(self, batch: Batch) -> bytes:
-        keys = self._keys.partitions[batch.partition]
-        names: tuple[bytes, ...] = (keys.inbox, keys.session(batch.session), keys.lease)
-        starting: Sequence[Starting] | Literal[0] = 0
-        if batch.starts:
-            names += (keys.starts, keys.state, keys.index)
-            starting = [
-                Starting(start.position + 1, start.target, start.message_id, int(start.reuse)) for start in batch.starts
-            ]
-        script = ENQUEUE_FREEING if batch.freeing else ENQUEUE
-        arguments = Enqueue(
-            str(batch.incarnation),
-            str(batch.previous),
-            str(batch.last),
-            batch.keep_ms,
-            batch.backlog_max,
-            batch.payloads,
-            starting,
-            self._layout.hub_id,
-        )
-        return script.call((*names, self._keys.record), arguments)
+        results: list[EnqueueResult] = []
+        for (_, carried), answer in zip(calls, answers, strict=True):
+            if isinstance(answer, ReplyError):  # the server is full, and has refused the call
+                results += [EnqueueResult(Verdict.FULL)] * len(carried)
+            else:
+                results += [_enqueue_result(*each) for each in zip(carried, answer, strict=True)]
+        return results
 
     async def open_source(self, partition: int, source: str, incarnation: int, keep_ms: int) -> int:
         """Become the producer of a source for a partition; gives the last sequence number accepted (-1: none)."""
@@ -216,10 +205,9 @@ class ClientSide(RedisBase):
 
 
 def _enqueue_result(batch: Batch, answer: Any) -> EnqueueResult:
-    if isinstance(answer, KeyDamaged):
-        return EnqueueResult(Verdict.DAMAGED, damage=of_step(answer, batch.partition))
-    if isinstance(answer, ReplyError):
-        return EnqueueResult(Verdict.FULL)
+    if isinstance(answer, bytes):
+        damage = damage_of(answer.decode("utf-8", "replace"), batch.partition)
+        return EnqueueResult(Verdict.DAMAGED, damage=damage)
     return _verdict(*answer)
 
 

@@ -37,9 +37,10 @@ class Starting(NamedTuple):
     reuse: int  # 0 only if it is finished, 1 never, 2 always: `Reuse`
 
 
-class Enqueue(NamedTuple):
+class Enqueued(NamedTuple):
     """A batch. Its numbers are decimal texts, -1 for none."""
 
+    inbox: int  # its place in KEYS: session and lease follow it, and with starts starts, state and index
     incarnation: str
     previous: str
     last: str
@@ -47,15 +48,21 @@ class Enqueue(NamedTuple):
     backlog_max: int
     payloads: Sequence[bytes]
     starting: Sequence[Starting] | Literal[0]
+
+
+class Enqueue(NamedTuple):
+    """Batches of different partitions, or of different sessions."""
+
+    batches: Sequence[Enqueued]
     hub_id: str
 
 
 ENQUEUE = Signature(
     Enqueue,
-    keys="inbox:stream session:string lease:hash",
-    optional_keys="starts:hash state:hash index:zset",  # with starts
+    more_keys="of each batch: inbox (stream), session (string), lease (hash); with starts starts and state (hash), index "
+    "(zset)",
     last_keys="record:hash",
-    rows=(Starting,),
+    rows=(Enqueued, Starting),
 )
 
 

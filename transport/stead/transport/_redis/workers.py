@@ -8,12 +8,11 @@ from typing import Any
 
 from stead.transport._contract.careful_logger import get_logger
 from stead.transport._contract.commit import Commit, CommitAnswer, CommitVerdict
-from stead.transport._contract.errors import ConnectionLost, KeyDamaged, SteadError, UnexpectedAnswer
+from stead.transport._contract.errors import ConnectionLost, KeyDamaged, SteadError
 from stead.transport._contract.left_out import UNREADABLE
 from stead.transport._contract.records import Acquired, DamagedLog, Entry, LeaseView, Loaded, Running, StreamId, has_log
 
-from .answers import ReplyError, fault
-from .base import RedisBase, check_id, concerning, is_owner, of_step, padded, unreadable
+from .base import RedisBase, check_id, concerning, damage_of, is_owner, of_step, padded, unreadable
 from .commit import calls_of
 from .renewer import RedisRenewer
 from .scripts import ACQUIRE, FIRE_TIMERS, MARK_RUNNING, PARK, RELEASE, command
@@ -217,12 +216,7 @@ def _damage(partition: int, text: bytes) -> CommitAnswer:
             message.removeprefix(_STOPPED),
         )
         return CommitVerdict.TORN
-    error = fault(ReplyError(message))
-    if isinstance(error, KeyDamaged):
-        return of_step(error, partition)
-    if isinstance(error, UnexpectedAnswer):
-        return KeyDamaged(error.reason, partition)
-    raise error
+    return damage_of(message, partition)
 
 
 def _loaded(record: bytes | None, log: Any) -> Loaded:

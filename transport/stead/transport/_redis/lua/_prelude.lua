@@ -13,6 +13,11 @@ local function check(key, kind)
   return found ~= 'none'
 end
 
+-- The text of an error that was caught.
+local function reason(raised)
+  return type(raised) == 'table' and raised.err or tostring(raised)
+end
+
 -- Stops the script, with nothing written, if a field of a hash is there and is no whole number: HINCRBY would fail on it
 -- in mid-script.
 local function check_number(key, field)

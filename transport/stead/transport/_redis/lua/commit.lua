@@ -79,10 +79,6 @@ local function judge(member)
   return 1
 end
 
-local function reason(raised)
-  return type(raised) == 'table' and raised.err or tostring(raised)
-end
-
 local verdicts = {}
 for i, member in ipairs(members) do
   local done, verdict = pcall(judge, member)

@@ -1,13 +1,14 @@
 #!lua
--- Puts a batch of messages into an inbox, once however often it is sent, if there is room.
+-- Puts batches of messages into inboxes, each once however often it is sent, if there is room. Each is a step by itself
+-- (HAZARDS 40): what becomes of one is nothing to the others. A call has one batch at most of a partition and session.
 --
--- KEYS  1 inbox (stream)   2 session (string "incarnation:last:refused", with a time to live)   3 lease (hash)
---       and with starts: 4 starts (hash)   5 state (hash)   6 index (zset);   last the hub record (hash)
--- Gives {verdict, detail}: 0 accepted; 1 duplicate, the last number; 2 gap, the last number; 3 backlog, its length;
+-- KEYS  of each batch its inbox (stream), session (string "incarnation:last:refused", with a time to live) and lease (hash);
+--       with starts: its starts (hash), state (hash) and index (zset);   last the hub record (hash)
+-- Gives for each {verdict, detail}: 0 accepted; 1 duplicate, the last number; 2 gap, the last number; 3 backlog, its length;
 --       4 superseded, the incarnation. The first two with a third: the places of starts that were refused because their
 --       IDs are taken, "3,7" (HAZARDS 14). A refused start is not put into the inbox, but its number counts.
--- Errors: OOM (nothing written: the server is full, this is the one script that it may refuse), STEADHUB,
---       STEADTYPE (nothing written).
+--       Or the text of an error: what is wrong with a key of its (nothing of it written).
+-- Errors: OOM (nothing written: the server is full, this is the one script that it may refuse), STEADHUB.
 --
 -- Batches of messages that free memory go through a second script, which has all of this and a first line of its own:
 -- `flags=allow-oom` (`scripts.py`). Both write the same session, so a sender's batches of both sorts are one chain.
@@ -22,65 +23,94 @@ local function below(a, b)
   return a < b
 end
 
-check(inbox, 'stream')
-check(session, 'string')
-check(lease, 'hash')
-if starting ~= 0 then
-  check(starts, 'hash')
-  check(state, 'hash')
-  check(index, 'zset')
+-- What is wrong with the keys of a batch. They are asked only if a read has failed, which says that something is, not what.
+local function look(batch)
+  local first = batch[ENQUEUED_INBOX]
+  check(KEYS[first], 'stream')
+  check(KEYS[first + 1], 'string')
+  check(KEYS[first + 2], 'hash')
 end
-local record = call('GET', session)
-local known_incarnation, known, refused_then = '0', '-1', ''
-if record then
-  known_incarnation, known, refused_then = string.match(record, '^(%d+):(-?%d+):?(.*)$')
-  if not known then error(redis.error_reply('STEADTYPE ' .. session .. ' is no record of a session')) end
-end
-if below(incarnation, known_incarnation) then return {4, known_incarnation} end
-if record and not below(known, last) then
-  call('PEXPIRE', session, keep_ms)
-  -- What was refused is remembered of the last batch alone: no other one is sent again by who needs to know.
-  return {1, known, known == last and refused_then or ''}
-end
--- What the store does not know begins after -1. A record that an older producer of the source left is as good as ours if
--- the number is: the server has lost that we opened the source, and nothing that we sent.
-if known ~= previous then return {2, known} end
-local parked = tonumber(call('HGET', lease, 'parked') or 0)
-if not parked then check_number(lease, 'parked') end
-local waiting = call('XLEN', inbox) + parked
-if waiting + #payloads > backlog_max then return {3, text(waiting)} end
 
-if starting == 0 then
+local function look_at_instances(starts)
+  check(KEYS[starts], 'hash')
+  check(KEYS[starts + 1], 'hash')
+  check(KEYS[starts + 2], 'zset')
+end
+
+local function not_a_number(lease)
+  check_number(lease, 'parked')
+end
+
+local function put_with_starts(batch)
+  local first, payloads, last = batch[ENQUEUED_INBOX], batch[ENQUEUED_PAYLOADS], batch[ENQUEUED_LAST]
+  local inbox, session, starts, state, index = KEYS[first], KEYS[first + 1], KEYS[first + 3], KEYS[first + 4], KEYS[first + 5]
+  local refused, reserved, is_refused = {}, {}, {}
+  for _, start in ipairs(batch[ENQUEUED_STARTING]) do
+    local place, target, reuse = start[STARTING_PLACE], start[STARTING_TARGET], start[STARTING_REUSE]
+    local prefix = id_prefix(start[STARTING_MESSAGE_ID])
+    local free = reuse == 2
+    if not free and not reserved[target] and call('HEXISTS', starts, target) == 0 then
+      local instance = call('HGET', state, target)
+      -- A record begins with its status: completed, failed, cancelled and terminated ones are finished.
+      local status = instance and string.byte(instance) or nil
+      free = not instance or (reuse == 0 and (status == 1 or status == 3 or status == 4 or status == 5))
+    end
+    if free then
+      reserved[target] = prefix .. payloads[place]
+    else
+      refused[#refused + 1] = text(place)
+      is_refused[place] = true
+    end
+  end
+  for i = 1, #payloads do
+    if not is_refused[i] then call('XADD', inbox, '*', 'm', payloads[i]) end
+  end
+  for target, reservation in pairs(reserved) do
+    call('HSET', starts, target, reservation)
+    call('ZADD', index, 0, target)
+  end
+  local places = table.concat(refused, ',')
+  call('SET', session, batch[ENQUEUED_INCARNATION] .. ':' .. last .. ':' .. places, 'PX', batch[ENQUEUED_KEEP_MS])
+  return {0, last, places}
+end
+
+local function put(batch)
+  local first, payloads, incarnation = batch[ENQUEUED_INBOX], batch[ENQUEUED_PAYLOADS], batch[ENQUEUED_INCARNATION]
+  local inbox, session, lease = KEYS[first], KEYS[first + 1], KEYS[first + 2]
+  local last, keep_ms = batch[ENQUEUED_LAST], batch[ENQUEUED_KEEP_MS]
+  -- All three are read whatever comes of it: a key of another type is found here.
+  local waiting, held, record = call('XLEN', inbox), call('HGET', lease, 'parked'), call('GET', session)
+  local parked = tonumber(held or 0) or not_a_number(lease)
+  if batch[ENQUEUED_STARTING] ~= 0 then look_at_instances(first + 3) end
+  local known_incarnation, known, refused_then = '0', '-1', ''
+  if record then
+    known_incarnation, known, refused_then = string.match(record, '^(%d+):(-?%d+):?(.*)$')
+    if not known then error(redis.error_reply('STEADTYPE ' .. session .. ' is no record of a session')) end
+  end
+  if below(incarnation, known_incarnation) then return {4, known_incarnation} end
+  if record and not below(known, last) then
+    call('PEXPIRE', session, keep_ms)
+    -- What was refused is remembered of the last batch alone: no other one is sent again by who needs to know.
+    return {1, known, known == last and refused_then or ''}
+  end
+  -- What the store does not know begins after -1. A record that an older producer of the source left is as good as ours if
+  -- the number is: the server has lost that we opened the source, and nothing that we sent.
+  if known ~= batch[ENQUEUED_PREVIOUS] then return {2, known} end
+  waiting = waiting + parked
+  if waiting + #payloads > batch[ENQUEUED_BACKLOG_MAX] then return {3, text(waiting)} end
+  if batch[ENQUEUED_STARTING] ~= 0 then return put_with_starts(batch) end
   for i = 1, #payloads do call('XADD', inbox, '*', 'm', payloads[i]) end
   call('SET', session, incarnation .. ':' .. last, 'PX', keep_ms)
   return {0, last}
 end
-local refused, reserved, is_refused = {}, {}, {}
-for _, start in ipairs(starting) do
-  local place, target, reuse = start[STARTING_PLACE], start[STARTING_TARGET], start[STARTING_REUSE]
-  local prefix = id_prefix(start[STARTING_MESSAGE_ID])
-  local free = reuse == 2
-  if not free and not reserved[target] and call('HEXISTS', starts, target) == 0 then
-    local instance = call('HGET', state, target)
-    -- A record begins with its status: completed, failed, cancelled and terminated ones are finished.
-    local status = instance and string.byte(instance) or nil
-    free = not instance or (reuse == 0 and (status == 1 or status == 3 or status == 4 or status == 5))
-  end
-  if free then
-    reserved[target] = prefix .. payloads[place]
-  else
-    refused[#refused + 1] = text(place)
-    is_refused[place] = true
-  end
-end
 
-for i = 1, #payloads do
-  if not is_refused[i] then call('XADD', inbox, '*', 'm', payloads[i]) end
+local answers = {}
+for i, batch in ipairs(batches) do
+  local done, answer = pcall(put, batch)
+  if not done then
+    local sound, found = pcall(look, batch)
+    answer = reason(sound and answer or found)
+  end
+  answers[i] = answer
 end
-for target, reservation in pairs(reserved) do
-  call('HSET', starts, target, reservation)
-  call('ZADD', index, 0, target)
-end
-local places = table.concat(refused, ',')
-call('SET', session, incarnation .. ':' .. last .. ':' .. places, 'PX', keep_ms)
-return {0, last, places}
+return answers
