@@ -46,6 +46,11 @@ class Level:
         """By how much a median may be worse."""
         return max(DEVIATIONS * NORMAL * self.deviation, LEAST * self.median)
 
+    @property
+    def tells(self) -> bool:
+        """Whether single runs were near enough to each other: a tolerance of half the figure forgives everything."""
+        return self.tolerance <= self.median / 2
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
