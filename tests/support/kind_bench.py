@@ -114,11 +114,11 @@ class KindHub:
     # -- what clients do -----------------------------------------------------------------------------------------------
 
     def start(self, name: str, input: Any = None, instance_id: str = "one", **others: Any) -> str:
-        reuse = others.pop("reuse", Reuse.FINISHED)
+        reuse, waiter = others.pop("reuse", Reuse.FINISHED), others.pop("waiter", None)
         message_id = b"start%d" % next(self.ids)
         start = StartMessage(name, others.pop("version", None), input, self.now_ms, reuse=int(reuse), **others)
         self.reserved[instance_id] = message_id
-        self._enter(encode_start(instance_id, start, message_id))
+        self._enter(encode_start(instance_id, start, message_id, waiter))
         return instance_id
 
     def send(self, target: str, operation: str, *args: Any, reply_to: ReplyAddress | None = None) -> None:

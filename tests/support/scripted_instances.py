@@ -31,12 +31,14 @@ from stead.transport import (
 
 
 class ScriptedInstances:
-    """Instances that do what their events say. `silent`: it answers nobody, as a worker whose answers get lost."""
+    """Instances that do what their events say. `silent`: it answers nobody, as a worker whose answers get lost.
+    `tells`: it answers those of whom a start says that they wait, as no worker of before does."""
 
     def __init__(self, store: Store) -> None:
         self.messages: list[Message] = []
         self.records: dict[str, InstanceRecord] = {}
         self.silent = False
+        self.tells = False
         self._store = store
         self._tokens: dict[int, bytes] = {}
         self._commit_ids: dict[int, bytes] = {}
@@ -126,6 +128,7 @@ class ScriptedInstances:
             now_ms,
             message.message_id,
             tags=start.tags,
+            waiters=[list(message.waiter)] if message.waiter is not None and self.tells else [],
         )
         fields = start.name, start.version, start.input, execution_id, None, start.tags, start.at_ms
         commit.started = [*commit.started, (target, message.message_id)]

@@ -33,6 +33,7 @@ from stead.entities._client.bulk import (
     claim_number,
     known_operation,
 )
+from stead.entities._client.calls import Calls, PendingCall
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
 from stead.entities._definition.addressing import Call, resolve
 from stead.entities._definition.annotations import hints_in, signature_of
@@ -90,6 +91,7 @@ __all__ = [
     "BulkProducer",
     "BulkRoute",
     "Call",
+    "Calls",
     "ClientText",
     "Effects",
     "EntityKind",
@@ -106,6 +108,7 @@ __all__ = [
     "Park",
     "Partition",
     "Pending",
+    "PendingCall",
     "Phase",
     "Registry",
     "ReplyAddress",

@@ -13,6 +13,7 @@ from stead.orchestrations._activities.job import Runnable
 from stead.orchestrations._activities.routes import PREFIX, Serving
 from stead.orchestrations._activities.runner import ActivityRunner
 from stead.orchestrations._execution.resolver import Types
+from stead.orchestrations._history.messages import TELLS
 from stead.orchestrations._instance.kind import OrchestrationKind
 from stead.transport import Settings
 
@@ -64,6 +65,7 @@ class Orchestrations:
 
     def parts(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """What runs beside the worker's own parts."""
+        board.info[TELLS] = True
         return [*self.activities.attach(board, turns, self.prefix), ("activity-http", self._http.serve)]
 
     def _find(self, name: str) -> Runnable | None:

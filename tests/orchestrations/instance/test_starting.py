@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from orchestrations.instance.test_kind import hello, patient
-from stead.entities.extending import TaskAddress, UnknownEnvelope, decode_message
+from stead.entities.extending import (
+    Failure,
+    ReplyAddress,
+    TaskAddress,
+    UnknownEnvelope,
+    decode_message,
+    encode_message,
+    message_extras,
+)
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.errors import SubOrchestrationFailed
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_record, encode_record
@@ -228,3 +236,98 @@ def test_continuing_as_a_version_that_nobody_serves(make: Make) -> None:
     hub.register(moves, version="2")
     hub.crash().run()
     assert hub.output() == "2" and not hub.blocked
+
+
+# -- a start that says who waits -------------------------------------------------------------------------------------------
+
+FIRST, SECOND = ReplyAddress(0, "first", 7), ReplyAddress(1, "second", 8)
+
+
+async def at_once(context: OrchestrationContext) -> str:
+    return "done"
+
+
+async def in_two(context: OrchestrationContext, number: int) -> int:
+    if number:
+        context.continue_as_new(number - 1)
+    return number
+
+
+def told(hub: KindHub) -> list[tuple[int, str, object]]:
+    """Who was told what, in order."""
+    answers = [(call_id, decode_record(packed)) for call_id, packed in hub.replies]
+    return [(call_id, str(record.status), record.output) for call_id, record in answers]
+
+
+def test_who_waits_is_told_of_the_end(make: Make) -> None:
+    hub = make(patient, at_once, in_two)
+    hub.start("at_once", waiter=FIRST)
+    hub.run()
+    assert told(hub) == [(7, "Completed", "done")]
+    hub.start("in_two", 3, waiter=SECOND)
+    hub.run()
+    assert told(hub)[1:] == [(8, "Completed", 0)]
+    hub.start("patient", instance_id="two", waiter=FIRST)
+    hub.run()
+    assert len(hub.replies) == 2
+    assert hub.record("two").waiters == [[*FIRST]]
+    hub.send("two", "wait", reply_to=FIRST)  # as whoever does not know that it was heard
+    hub.send("two", "wait", reply_to=SECOND)
+    hub.send("two", "event", "go", 1)
+    hub.send("two", "event", "go", 2)
+    hub.run()
+    assert told(hub)[2:] == [(7, "Completed", [1, 2]), (8, "Completed", [1, 2])]
+    assert not hub.record("two").waiters and not hub.dead
+
+
+def test_who_waits_for_one_that_is_replaced_is_told_of_its_end(make: Make) -> None:
+    hub = make(patient, at_once)
+    hub.start("patient", waiter=FIRST)
+    hub.run()
+    hub.start("at_once", reuse=Reuse.ALWAYS, waiter=SECOND)
+    hub.run()
+    assert told(hub) == [(7, "Terminated", "replaced by a new start"), (8, "Completed", "done")]
+
+
+def test_who_waits_for_one_whose_id_was_taken_is_told_of_what_has_it(make: Make) -> None:
+    """As if it had asked, which is what it did before; the start itself is a dead letter all the same."""
+    hub = make(patient, at_once)
+    hub.start("patient")
+    hub.start("at_once", waiter=FIRST)
+    hub.run()
+    assert not hub.replies and len(hub.dead) == 1
+    hub.send("one", "terminate", "enough", True)
+    hub.run()
+    assert told(hub) == [(7, "Terminated", "enough")]
+    hub.start("at_once", reuse=Reuse.NEVER, waiter=SECOND)
+    hub.run()
+    assert told(hub)[1:] == [(8, "Terminated", "enough")] and len(hub.dead) == 2
+
+
+def test_who_waits_for_a_scheduled_one_is_told_of_its_end(make: Make) -> None:
+    hub = make(at_once)
+    hub.start("at_once", at_ms=hub.now_ms + 1_000, waiter=FIRST)
+    hub.run()
+    assert not hub.replies
+    hub.send("one", "terminate", "enough", True)
+    hub.run()
+    assert told(hub) == [(7, "Terminated", "enough")]
+
+
+def test_who_waits_for_one_whose_start_is_poison_is_told_that_it_failed() -> None:
+    hub = KindHub(at_once)
+    hub.start("at_once", waiter=FIRST)
+    hub._receive()
+    activation = hub.activation("one")
+    pending = activation.mailbox.popleft()
+    hub.kind.poisoned(activation, pending, Failure("poison", "PoisonMessage", "3 workers"), hub.effects)
+    hub.commit()
+    assert [(call_id, status) for call_id, status, _ in told(hub)] == [(7, "Failed")]
+
+
+def test_a_start_that_is_none_is_a_dead_letter_although_somebody_waits(make: Make) -> None:
+    """A call would be answered, and nothing kept of it."""
+    hub = make(at_once)
+    hub._enter(encode_message("one", "start", ["at_once"], b"id", message_extras(waiter=FIRST)))
+    hub.run()
+    assert not hub.replies and len(hub.dead) == 1

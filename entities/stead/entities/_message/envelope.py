@@ -7,6 +7,8 @@ version 1; what is rare goes into `extras`, a map with one-letter keys, so that 
     r  [group, client, call ID]     t  due time in milliseconds since the epoch (a scheduled signal)
     s  the sending target           o  [instance, execution ID, task ID]: an orchestration waits for the answer
     l  a lock request's ID: a call by the holder of that lock
+    w  [group, client, call ID] of whoever is told how the instance ends that this message starts; unlike `r` it is
+       nothing that a failure to carry out the message answers, and a worker that does not know it passes it over
 
 A reply is `[1, call_id, ok, value or failure]`, a dead letter a map. A state record is `[1, packed state or nil,
 modified_ms, lock?]`: nil for an entity that does not exist, of which only a lock is known. An unknown version is never
@@ -106,6 +108,7 @@ class Message:
     task: TaskAddress | None = None
     lock: bytes | None = None
     express: bool = False
+    waiter: ReplyAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +210,7 @@ def decode_message(envelope: bytes) -> Message:
             _task_address(extras.get("o")),
             lock,
             lock is not None or operation == RELEASE,
+            _reply_address(extras.get("w")),
         )
     except (UnknownEnvelope, InvalidInput):
         raise
@@ -263,6 +267,7 @@ def message_extras(
     sender: str | None = None,
     task: TaskAddress | None = None,
     lock: bytes | None = None,
+    waiter: ReplyAddress | None = None,
 ) -> dict[str, object] | None:
     """The `extras` of a message: only what is there, None if nothing is."""
     extras: dict[str, object] = {}
@@ -280,6 +285,8 @@ def message_extras(
         extras["o"] = list(task)
     if lock is not None:
         extras["l"] = lock
+    if waiter is not None:
+        extras["w"] = list(waiter)
     return extras or None
 
 

@@ -46,6 +46,7 @@ from stead.orchestrations._history.record import RuntimeStatus, decode_record
 from stead.orchestrations._history.status import OrchestrationStatus
 from stead.transport import Reuse, Settings, Store
 
+from .begun import Begun, BegunInstances
 from .queries import Filter, Look, finished_statuses, instance_error
 from .reading import InstanceReader
 from .starts import ReusePolicy, Subject, check_reason, check_reuse, event_args, resolve
@@ -61,7 +62,6 @@ WAIT_LOOK_S_MAX = 15.0
 
 NOT_FINISHED = "it is not finished; wait again, or look at it (`get_status`, `stead status`)"
 PURGES_AT_ONCE = 100
-BEGUN_MAX = 5_000
 
 
 class OrchestrationClient(InstanceReader):
@@ -73,8 +73,7 @@ class OrchestrationClient(InstanceReader):
         """A client over an open store, which it does not close."""
         super().__init__(store, registry, settings, orchestrations)
         self._orchestrations = orchestrations
-        # What this client started last and has not waited for, as a look would see it.
-        self._begun: dict[str, Look] = {}
+        self._begun = BegunInstances(store, self._calls)
 
     # -- starting ------------------------------------------------------------------------------------------------------
 
@@ -168,17 +167,21 @@ class OrchestrationClient(InstanceReader):
         tags = None if tags is None else dict(tags)
         start = StartMessage(subject.name, version, given, now_ms, at_ms, tags, None, int(reuse))
         message_id = self._outgoing.next_message_id()
-        payload = self._outgoing.encode(instance_id, START, list(start), None, message_id)
-        partition = self._outgoing.partition(instance_id)
-        sender = await self._roomy_sender()
-        ticket = sender.put_start(partition, payload, instance_id, message_id, reuse)
-        if not await sender.wait_start(partition, ticket):
-            raise InstanceExists(instance_id)
-        begun = self._begun
-        begun.pop(instance_id, None)
-        begun[instance_id] = Look(instance_id, None, start, (), first_execution_id(message_id))
-        if len(begun) > BEGUN_MAX:
-            del begun[next(iter(begun))]
+        told, generation = await self._begun.call(instance_id), self._store.generation
+        try:
+            extras = None if told is None else message_extras(waiter=self._calls.reply_to(told))
+            payload = self._outgoing.encode(instance_id, START, list(start), extras, message_id)
+            partition = self._outgoing.partition(instance_id)
+            sender = await self._roomy_sender()
+            ticket = sender.put_start(partition, payload, instance_id, message_id, reuse)
+            if not await sender.wait_start(partition, ticket):
+                raise InstanceExists(instance_id)
+        except BaseException:
+            if told is not None:
+                self._calls.end(told)
+            raise
+        look = Look(instance_id, None, start, (), first_execution_id(message_id))
+        self._begun.note(Begun(look, told, generation))
         return InstanceId(instance_id)
 
     async def restart(self, instance_id: str, new_instance_id: bool = True) -> InstanceId[Any]:
@@ -217,7 +220,10 @@ class OrchestrationClient(InstanceReader):
         scope = asyncio.timeout(timeout)
         try:
             async with scope:
-                look = look or self._begun.pop(instance_id, None) or await self._look(instance_id, events=1)
+                begun = None if look is not None else self._begun.take(instance_id)
+                if begun is not None:
+                    look = await self._wait(begun.look, begun)
+                look = look or await self._look(instance_id, events=1)
                 if not look.finished:
                     look = await self._wait(look)
         except TimeoutError:
@@ -226,14 +232,16 @@ class OrchestrationClient(InstanceReader):
             raise CallTimeout(f"waiting for instance {instance_id}", timeout, NOT_FINISHED) from None
         return self._instances.status(look, strict=isinstance(instance_id, InstanceId))
 
-    async def _wait(self, look: Look) -> Look:
+    async def _wait(self, look: Look, begun: Begun | None = None) -> Look:
         """The instance once it is finished: it answers, and now and then this looks by itself."""
         instance_id = look.instance_id
-        begin = partial(self._calls.begin, instance_id, WAIT, patient=True, as_error=instance_error)
-        pending = await begin()
+        told = None if begun is None else begun.told
+        pending = told or await self._begun.wait(instance_id)
         try:
             seconds = WAIT_LOOK_S_FIRST
-            generation = -1
+            # If the start has said who waits, only another server than the one that took it has to be told.
+            trusting = told is not None and await self._begun.all_workers_tell()
+            generation = begun.generation if begun is not None and trusting else -1
             while not look.finished:
                 if self._store.generation != generation:
                     # Another server than the one that took the message may not have it.
@@ -242,11 +250,13 @@ class OrchestrationClient(InstanceReader):
                     await self._send_call(pending, self._outgoing.encode(instance_id, WAIT, [], extras))
                 if not (await asyncio.wait((pending.future,), timeout=seconds))[0]:
                     seconds = min(2 * seconds, WAIT_LOOK_S_MAX)
+                    if trusting:  # whoever runs it may not know that somebody waits
+                        trusting, generation = False, -1
                 elif isinstance(pending.future.exception(), BacklogFull):
                     # There is no room for the question: look by itself, and ask again after that.
                     await asyncio.sleep(WAIT_LOOK_S_FIRST)
                     self._calls.end(pending)
-                    pending, generation = await begin(), -1
+                    pending, generation = await self._begun.wait(instance_id), -1
                 else:
                     answer: object = pending.future.result()
                     if not isinstance(answer, bytes):

@@ -1,6 +1,7 @@
 """The operations of instances: what their messages are called, and what their arguments are.
 
-    start      name, version or None, input, created_ms, at_ms or None, tags or None, parent or None, reuse
+    start      name, version or None, input, created_ms, at_ms or None, tags or None, parent or None, reuse; the message's
+               `waiter` is answered as a wait is
     event      name, data, (of a client's text) whether it is encoded twice
     terminate  reason, recursive, ID of the parent that says it
     suspend    reason                           resume     reason
@@ -20,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from stead.entities.extending import TaskAddress, encode_message
+from stead.entities.extending import ReplyAddress, TaskAddress, encode_message, message_extras
 from stead.transport import InvalidInput, Reuse
 
 START: Final = "start"
@@ -38,6 +39,9 @@ GO_ON: Final = "go-on"
 
 FREEING: Final = frozenset({PURGE, TERMINATE})
 """They free memory, or end what fills it: a server whose memory is full takes them."""
+
+TELLS: Final = "tells waiters of starts"
+"""What a worker says in its heartbeats if it knows that a start may say who waits for the end."""
 
 RUNNING: Final = "running"  # the answer to a purge of an instance that is not finished
 UNKNOWN: Final = "unknown"  # the answer of an instance that does not exist
@@ -109,12 +113,12 @@ class StartMessage(NamedTuple):
     reuse: int = int(Reuse.FINISHED)
 
 
-def encode_start(instance_id: str, start: StartMessage, message_id: bytes) -> bytes:
-    """The envelope of a start. Raises `InvalidInput` if the input cannot be stored."""
+def encode_start(instance_id: str, start: StartMessage, message_id: bytes, waiter: ReplyAddress | None = None) -> bytes:
+    """The envelope of a start; `waiter` is told how the instance ends. Raises `InvalidInput` if the input cannot be stored."""
     parent = start.parent
     args = list(start)
     args[6] = None if parent is None else [parent.instance, parent.execution_id, parent.task_id]
-    return encode_message(instance_id, START, args, message_id)
+    return encode_message(instance_id, START, args, message_id, message_extras(waiter=waiter))
 
 
 def decode_start(args: Sequence[Any]) -> StartMessage:

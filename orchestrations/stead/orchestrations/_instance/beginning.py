@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stead.entities.extending import Message
 from stead.orchestrations._execution.outcome import ContinuedAsNew
 from stead.orchestrations._history.data import event_fields
 from stead.orchestrations._history.events import EventRaised, ExecutionStarted
@@ -15,12 +16,13 @@ from .issuing import cancel_all
 from .turn import Turn
 
 
-def begin(turn: Turn, message: StartMessage, message_id: bytes) -> None:
+def begin(turn: Turn, message: StartMessage, sent: Message) -> None:
     """Make the instance that a start asks for, in place of what was there: Pending, until its code runs.
 
-    A scheduled one gets a timer that begins it. Raises `InvalidInput` if its input cannot be stored.
+    A scheduled one gets a timer that begins it. `sent` is what the start came in: with its ID, and who is told of the end.
+    Raises `InvalidInput` if its input cannot be stored.
     """
-    execution_id = first_execution_id(message_id)
+    execution_id = first_execution_id(sent.message_id)
     version = message.version or turn.settings.default_version or None
     at_ms = message.at_ms if message.at_ms is not None and message.at_ms > turn.now_ms else None
     parent = message.parent
@@ -47,11 +49,12 @@ def begin(turn: Turn, message: StartMessage, message_id: bytes) -> None:
         execution_id,
         message.created_ms,
         turn.now_ms,
-        message_id,
+        sent.message_id,
         scheduled_ms=at_ms,
         begun=False,
         tags=tags,
         parent=parent,
+        waiters=[] if sent.waiter is None else [list(sent.waiter)],
     )
     turn.begin_log()
     turn.log(event)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stead.entities.extending import TaskAddress, encode_reply
+from stead.entities.extending import ReplyAddress, TaskAddress, encode_reply
 from stead.orchestrations._history.events import ExecutionCompleted, ExecutionTerminated
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import timer_id
@@ -22,6 +22,9 @@ from .turn import Turn
 
 TERMINATED = "stead.orchestrations.Terminated"
 """The error type that the parent of a terminated instance sees."""
+
+WAITERS_MAX = 1_000
+"""Waiting clients that an instance remembers. The oldest go first; a client looks by itself too, now and then."""
 
 MESSAGE_LENGTH_SHORT = 200
 MARGIN = 1_024  # bytes that a message needs besides what it carries
@@ -105,6 +108,16 @@ def failure_of(record: InstanceRecord) -> FailureDetails:
     if record.failure is not None:
         return FailureDetails.from_map(record.failure)
     return FailureDetails(TERMINATED, str(record.output or ""), non_retriable=True)
+
+
+def tell_at_end(turn: Turn, waiter: ReplyAddress) -> None:
+    """Tell a waiting client how the instance has ended, once it has. One that is told already is not told twice."""
+    record = turn.record
+    if record.finished:
+        tell(turn, *waiter)
+    elif list(waiter) not in record.waiters:
+        record.waiters = [*record.waiters[1 - WAITERS_MAX :], list(waiter)]
+        turn.changed()
 
 
 def tell(turn: Turn, group: int, client: str, call_id: int) -> None:

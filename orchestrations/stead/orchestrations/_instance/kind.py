@@ -218,7 +218,7 @@ class OrchestrationKind:
             effects.started(activation.target, message.message_id)
             try:
                 if not turn.running:
-                    begin(turn, decode_start(message.args), message.message_id)
+                    begin(turn, decode_start(message.args), message)
             except InvalidInput:
                 return
         if message.reply_to is not None:

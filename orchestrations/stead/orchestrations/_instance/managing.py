@@ -18,12 +18,9 @@ from .answers import drop, keep
 from .beginning import schedule_beginning
 from .children import is_meant
 from .driving import happen, wake
-from .ending import purge, tell, terminate
+from .ending import purge, tell_at_end, terminate
 from .rewinding import rewind
 from .turn import Turn
-
-WAITERS_MAX = 1_000
-"""Waiting clients that an instance remembers. The oldest go first; a client looks by itself too, now and then."""
 
 
 def on_terminate(turn: Turn, pending: Pending) -> None:
@@ -113,11 +110,7 @@ def on_wait(turn: Turn, pending: Pending) -> None:
     address = pending.message.reply_to
     if address is None:
         raise InvalidInput("wait", "nobody waits for the answer")
-    record = turn.body.record
-    if record is None:
+    if turn.body.record is None:
         turn.effects.reply(turn.effects.answer(address, UNKNOWN))
-    elif record.finished:
-        tell(turn, address.group, address.client, address.call_id)
-    elif list(address) not in record.waiters:
-        record.waiters = [*record.waiters[1 - WAITERS_MAX :], list(address)]
-        turn.changed()
+    else:
+        tell_at_end(turn, address)

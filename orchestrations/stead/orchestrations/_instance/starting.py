@@ -16,7 +16,7 @@ from stead.transport import InvalidInput, Reuse, get_logger
 from .beginning import begin
 from .children import terminate_children
 from .driving import wake
-from .ending import answer_parent, terminate
+from .ending import answer_parent, tell_at_end, terminate
 from .rewinding import rewind
 from .turn import Turn
 
@@ -55,7 +55,7 @@ def _replace(turn: Turn) -> None:
 
 
 def _begin(turn: Turn, pending: Pending, start: StartMessage) -> None:
-    begin(turn, start, pending.message.message_id)
+    begin(turn, start, pending.message)
     if turn.record.scheduled_ms is None:
         wake(turn)
 
@@ -68,6 +68,8 @@ def _collide(turn: Turn, pending: Pending, start: StartMessage) -> None:
     logger.warning("%s: a start was refused, because the ID is taken; it is among the dead letters", turn.target)
     failure = Failure("operation", "stead.orchestrations.InstanceExists", str(error))
     turn.effects.bury(pending.envelope, failure, pending.stream_id)
+    if pending.message.waiter is not None:
+        tell_at_end(turn, pending.message.waiter)  # of what has the ID, as for one that asks for it
 
 
 def _rewind_child(turn: Turn, pending: Pending, start: StartMessage) -> None:
