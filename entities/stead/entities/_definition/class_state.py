@@ -299,10 +299,16 @@ class StateForm:
         return instance
 
     def _new(self) -> Entity:
-        instance = self.cls.__new__(self.cls)
-        _set_fields(instance, set() if self._no_fields_set is None else self._no_fields_set)
-        _set_extra(instance, None)
-        _set_private(instance, None)
+        """An instance without fields yet."""
+        instance = _make(self.cls)
+        if self._no_fields_set is None:
+            _set_fields(instance, set())
+            _set_extra(instance, None)
+            _set_private(instance, None)
+        else:  # the same, by Python's own way, which is many times as fast
+            instance.__pydantic_fields_set__ = self._no_fields_set
+            instance.__pydantic_extra__ = None
+            instance.__pydantic_private__ = None
         return instance
 
     def _check_dumped(self, instance: Entity, packed: bytes) -> tuple[Entity, bytes]:
@@ -338,15 +344,21 @@ class StateForm:
 
 
 _MISSING = object()
+_make: Callable[[type[Entity]], Entity] = object.__new__
 _set_fields: Callable[[Entity, set[str]], None] = vars(BaseModel)["__pydantic_fields_set__"].__set__
 _set_extra: Callable[[Entity, None], None] = vars(BaseModel)["__pydantic_extra__"].__set__
 _set_private: Callable[[Entity, dict[str, Any] | None], None] = vars(BaseModel)["__pydantic_private__"].__set__
 
 
 def _choose_setattr(cls: type[Entity], *, plain: bool) -> None:
-    """Let a plain class assign without pydantic's bookkeeping: `settle` checks the names and values afterwards."""
-    if cls.__setattr__ in (BaseModel.__setattr__, object.__setattr__):
-        type.__setattr__(cls, "__setattr__", object.__setattr__ if plain else BaseModel.__setattr__)
+    """Let a plain class assign without pydantic's bookkeeping: `settle` checks the names and values afterwards.
+
+    Deleting goes with it, since Python has one slot for both: it takes the fast way only where neither is of the class's own.
+    """
+    for name in ("__setattr__", "__delattr__"):
+        python, pydantic = getattr(object, name), getattr(BaseModel, name)
+        if getattr(cls, name) in (pydantic, python):
+            type.__setattr__(cls, name, python if plain else pydantic)
 
 
 def _deleted(name: str) -> InvalidState:

@@ -20,7 +20,7 @@ from .activation import EMPTY, Activation, Blocked, Kind, Locked, Park, Phase
 from .blame import Blame
 from .effects import Effects
 from .parking import Parking, goes_behind
-from .pending import Pending
+from .pending import Pending, pending_of
 from .refusal import Refusal
 from .slice import Slice
 from .suspects import Suspects
@@ -105,10 +105,11 @@ class Intake:
             activation = self.activations.get(message.target)
             if activation is None:
                 activation = self._activation(message.target)
+            pending = pending_of((stream_id, envelope, message, False))
             if message.express:
-                self._deliver_express(activation, Pending(stream_id, envelope, message, False))
+                self._deliver_express(activation, pending)
             else:
-                self._deliver(activation, Pending(stream_id, envelope, message, False), now_ms)
+                self._deliver(activation, pending, now_ms)
         if entries:
             self.position = entries[-1][0]
         self.suspects.scanned(self.position, caught_up)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from stead.entities._message.envelope import Message
@@ -15,3 +17,7 @@ class Pending(NamedTuple):
     envelope: bytes
     message: Message
     from_park: bool
+
+
+pending_of: Callable[[tuple[StreamId, bytes, Message, bool]], Pending] = partial(tuple.__new__, Pending)
+"""`Pending(…)` of its parts, without a function of Python's in between: one is made for every message."""

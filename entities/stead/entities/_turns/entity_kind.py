@@ -178,7 +178,7 @@ class EntityKind:
             if ended - started > slow:
                 _report_slow(activation.target, body, message.operation, ended, ended - started)
             started = ended
-            if stop or one_turn or ended >= stop_at or slice.full:
+            if not queue or stop or one_turn or ended >= stop_at or slice.full:  # the dearest question last
                 break
         return None
 
