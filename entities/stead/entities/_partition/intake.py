@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from stead.entities._message.envelope import Failure, Message, UnknownEnvelope, decode_message
-from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, Settings, StreamId, stream_order
+from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, StreamId, stream_order
 
-from .activation import EMPTY, Activation, Blocked, Kind, Locked, Park, Phase
-from .blame import Blame
+from .activation import EMPTY, Activation, Blocked, Locked, Park, Phase
 from .effects import Effects
+from .environment import Environment
 from .parking import Parking, goes_behind
 from .pending import Pending, pending_of
 from .refusal import Refusal
@@ -27,20 +26,6 @@ from .suspects import Suspects
 
 _BEGINNING: StreamId = b"0"
 _WAITING = (Phase.BUSY, Phase.BLOCKED, Phase.LOCKED)
-
-
-@dataclass(slots=True)
-class Environment:
-    """What a partition needs of the world, handed in so that tests can choose it."""
-
-    settings: Settings
-    partitions: int
-    find_kind: Callable[[str], Kind]  # raises Blocked for a kind that this worker does not know
-    now_ms: Callable[[], int]
-    elapsed: Callable[[], float]
-    draw: Callable[[int], bytes]  # random bytes
-    pack_each_turn: Callable[[str], None]  # a state of this target could not be stored: find the operation at fault
-    blame: Blame = field(default_factory=Blame)  # turns that failed in stead itself
 
 
 class Intake:

@@ -32,7 +32,8 @@ from stead.transport.describing import is_a
 
 from .activation import Activation, Holding, Kind, Phase
 from .building import build_commit
-from .intake import Environment, Intake
+from .environment import Environment
+from .intake import Intake
 from .pending import Pending
 
 __all__ = ["Environment", "Partition", "Started"]

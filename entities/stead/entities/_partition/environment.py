@@ -1,0 +1,25 @@
+"""What a partition needs of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stead.transport import Settings
+
+from .activation import Kind
+from .blame import Blame
+
+
+@dataclass(slots=True)
+class Environment:
+    """What a partition needs of the world, handed in so that tests can choose it."""
+
+    settings: Settings
+    partitions: int
+    find_kind: Callable[[str], Kind]  # raises Blocked for a kind that this worker does not know
+    now_ms: Callable[[], int]
+    elapsed: Callable[[], float]
+    draw: Callable[[int], bytes]  # random bytes
+    pack_each_turn: Callable[[str], None]  # a state of this target could not be stored: find the operation at fault
+    blame: Blame = field(default_factory=Blame)  # turns that failed in stead itself
