@@ -115,7 +115,7 @@ class Running:
     def _note(self, wants: Wants | None) -> None:
         assert wants is not None, "only a history is taken in parts"
         self.called_off += wants.called_off
-        self._asked += [asked.event for asked in wants.asked]
+        self._asked += [event for event, _ in wants.asked]
         if wants.custom_status is not UNCHANGED:
             self.custom_status = wants.custom_status
         self.outcome = wants.outcome

@@ -94,7 +94,7 @@ class Activity(Decorated, Generic[P, R_co]):
 
     def decode_result(self, value: object) -> Any:
         """A result of plain data, of the annotated type. Raises `InvalidInput` if it does not fit."""
-        return decoded(value, self._result, self._result_name)
+        return value if type(value) is self._result.kind else decoded(value, self._result, self._result_name)
 
 
 class AsyncActivity(Activity[P, R_co]):

@@ -33,7 +33,8 @@ def ask_activity(core: Commands, activity: Any, args: Sequence[Any], kwargs: dic
         call.queue = ""
         call.tags = None
     else:
-        _check_form(form, "encode_arguments", "an activity")
+        if not hasattr(form, "encode_arguments"):
+            raise _other_than(form, "an activity")
         call = ActivityCall(core, form.name, form.decode_result, form.retry)
         call.args, call.kwargs = form.encode_arguments(args, kwargs)
         call.queue = form.queue
@@ -54,7 +55,8 @@ def ask_sub_orchestration(core: Commands, orchestration: Any, input: Any) -> Sub
         call.version = call.instance_id = call.tags = None
         call.input = None if input is OMITTED else input
     else:
-        _check_form(form, "encode_input", "an orchestration")
+        if not hasattr(form, "encode_input"):
+            raise _other_than(form, "an orchestration")
         call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
         call.version = form.version or None
         call.instance_id = form.instance_id
@@ -84,7 +86,8 @@ def ask_start(
         name = str.__str__(orchestration)
         data = None if input is OMITTED else input
     else:
-        _check_form(form, "encode_input", "an orchestration")
+        if not hasattr(form, "encode_input"):
+            raise _other_than(form, "an orchestration")
         name, data = form.name, form.encode_input(input)
         version = version or form.version or None
         tags = tags or form.tags
@@ -144,6 +147,5 @@ def _check_child(core: Commands, instance_id: str) -> None:
         raise InvalidInput(f"instance ID {instance_id!r}", "it is this instance's own; another one needs another ID")
 
 
-def _check_form(form: Any, method: str, what: str) -> None:
-    if not hasattr(form, method):
-        raise InvalidInput(f"{form!r}", f"it is not {what}; name what @app.{what.split()[1]} gave, or its name as text")
+def _other_than(form: Any, what: str) -> InvalidInput:
+    return InvalidInput(f"{form!r}", f"it is not {what}; name what @app.{what.split()[1]} gave, or its name as text")

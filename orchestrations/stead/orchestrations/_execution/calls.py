@@ -104,7 +104,9 @@ class RetriedCall(Call):
     def __init__(
         self, core: Commands, name: str, decode: Callable[[Any], Any] | None, retry: RetryPolicy | None
     ) -> None:
-        super().__init__(core, decode)
+        DurableTask.__init__(self, core.loop)
+        self.core = core
+        self.decode = decode
         self.name = name
         self.retry = retry
         self.attempt = 1

@@ -27,7 +27,7 @@ from .external_events import Mailbox
 from .handles import DurableHandle
 from .loop import new_loop
 from .outcome import Outcome
-from .recorded import Recorded, as_stored, describe, is_flat, latest_execution_id, pack_fields
+from .recorded import COMPARED, Recorded, as_stored, describe, latest_execution_id, pack_fields
 from .resolver import TypeResolver
 from .sections import CriticalSections
 from .unsupported import Halted
@@ -115,7 +115,7 @@ class Commands:
                 waiting.event = event
             return event
         task_id = event.task_id
-        flat = is_flat(event)
+        flat = COMPARED[type(event)].is_flat(event)
         left = self._recorded.left
         if not left:
             event = self._ask(event, flat)
@@ -145,7 +145,7 @@ class Commands:
         self.last_id = event.task_id
         if size > limit:
             raise PayloadTooLarge(describe(event), size, limit)
-        self._asked[event.task_id] = Asked(event, data)
+        self._asked[event.task_id] = (event, data)
         return event
 
     def _match(self, asked: E, flat: bool) -> E:
@@ -183,7 +183,7 @@ class Commands:
             self._patched[name] = known
             if known and name not in self._recorded.patches:
                 patch = Patched(self.now_ms, 0, name)
-                self._patches.append(Asked(patch, encode_event(patch)))
+                self._patches.append((patch, encode_event(patch)))
         return known
 
     def child_id(self) -> str:
@@ -241,7 +241,7 @@ class Commands:
 
     def unmatched(self) -> NonDeterminismError | None:
         """After a replay: an error if the code did not come to something of the log, or to something in between."""
-        return self._recorded.check_end([asked.event for asked in self._asked.values()])
+        return self._recorded.check_end([event for event, _ in self._asked.values()])
 
     def forget(self, task_id: int) -> bool:
         """Something that was asked for in this turn is not to be done; whether it was. (It keeps its number.)"""

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable
 from threading import get_ident
 from types import AsyncGeneratorType
-from typing import Any, TypeVarTuple, cast
+from typing import Any, TypeVarTuple
 
 from .closing import ONE_TASK_A_THREAD, bring_back, exhaust, exhaust_generator, set_aside
 from .handles import DurableHandle, Host, ReadyHandle
@@ -71,7 +71,7 @@ class DeterministicLoop(Home, Refusing):
         outer = events._get_running_loop()
         self._outer = (outer, sys.get_asyncgen_hooks(), set_aside(outer) if ONE_TASK_A_THREAD else None)
         events._set_running_loop(self)
-        sys.set_asyncgen_hooks(firstiter=cast("Any", self._adopt), finalizer=None)
+        sys.set_asyncgen_hooks(self._adopt, None)  # type: ignore[arg-type]  # they are of this type
 
     def leave(self) -> None:
         """Make the loop that ran before the running one again."""

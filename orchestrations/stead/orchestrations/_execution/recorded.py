@@ -240,11 +240,6 @@ def _as_asked(event: Event) -> Event:
     return replace(event, fire_at_ms=event.asked_ms, asked_ms=None)
 
 
-def is_flat(event: Event) -> bool:
-    """Whether all that users gave for it is scalars."""
-    return COMPARED[type(event)].is_flat(event)
-
-
 def pack_fields(event: Event, *, flat: bool = False) -> bytes:
     """The stored form of what the code asks for; `flat`: all of it is scalars, which are not nested too deep. Raises
     `InvalidInput` that names it if it cannot be stored."""

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from stead.orchestrations._history.events import Event
 
 from .outcome import Outcome
 
-
-class Asked(NamedTuple):
-    """Something that the code has scheduled, or a patch: to be logged, and then done."""
-
-    event: Event
-    data: bytes
-    """Its bytes for the log, packed when the code asked for it."""
+Asked: TypeAlias = tuple[Event, bytes]
+"""Something that the code has scheduled, or a patch, and its bytes for the log, packed when the code asked for it."""
 
 
 class Unchanged:

@@ -16,7 +16,9 @@ _HEAD: Final = len(HEAD)
 
 def encode_event(event: Event) -> bytes:
     """The bytes of an event in the log. Raises `InvalidInput` if one of its values cannot be stored."""
-    return pack_envelope(stored_values(event))
+    form = FORM_OF[type(event)]
+    values = form.values(event)
+    return pack_envelope(values if values[-1] is not None else stored_values(event))
 
 
 def event_with(event: Event, fields: bytes) -> bytes:

@@ -31,4 +31,4 @@ def timer_id(instance_id: str, execution_id: str, task_id: int | str) -> bytes:
 
 def task_key(instance_id: str, execution_id: str, task_id: int) -> bytes:
     """The ID of an activity's task: of the same form as a timer's, in a store of its own."""
-    return timer_id(instance_id, execution_id, task_id)
+    return f"{instance_id}|{execution_id}|{task_id}".encode()

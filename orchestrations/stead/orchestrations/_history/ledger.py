@@ -20,6 +20,8 @@ from .events import (
     ExecutionStarted,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskScheduled,
 )
 
 EXISTS = "InstanceExists"  # the error type of a sub-orchestration whose ID was taken
@@ -53,7 +55,13 @@ class Ledger:
     def apply(self, event: Event) -> None:
         """One more event of the history."""
         kind = type(event)
-        if kind in ANSWERED:
+        if kind is TaskScheduled:  # most of them
+            self.open[event.task_id] = event
+            if self._rewindings:
+                self._since[event.task_id] = self._rewindings
+        elif kind is TaskCompleted:
+            self.open.pop(event.task_id, None)
+        elif kind in ANSWERED:
             self._ask(event)
         elif kind in ASKED:
             self._answer(event)

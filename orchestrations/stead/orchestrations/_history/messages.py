@@ -147,19 +147,12 @@ def _is_address(parts: Sequence[Any]) -> bool:
     return len(parts) == 3 and type(parts[0]) is str and type(parts[1]) is str and type(parts[2]) is int
 
 
-class Answer(NamedTuple):
-    """The arguments of a `task` message."""
-
-    execution_id: str
-    task_id: int
-    ok: bool
-    value: Any
-
-
-def decode_answer(args: Sequence[Any]) -> Answer:
-    """The arguments of a `task` message. Raises `InvalidInput` for what is none."""
+def decode_answer(args: Sequence[Any]) -> tuple[str, int, bool, Any]:
+    """The arguments of a `task` message: execution ID, task ID, whether it went well, value or failure map. Raises
+    `InvalidInput` for what is none."""
     if len(args) != 4 or type(args[0]) is not str or type(args[1]) is not int:
         raise InvalidInput("task", "its arguments are not those of an answer")
     if not args[2] and not isinstance(args[3], Mapping):
         raise InvalidInput("task", "an answer that is no success has to say what went wrong")
-    return Answer(*args)
+    execution_id, task_id, ok, value = args
+    return execution_id, task_id, bool(ok), value

@@ -55,6 +55,11 @@ def status_of(number: object) -> RuntimeStatus:
     return status
 
 
+def _none() -> list[Any]:
+    """An empty list. (`list[X]()` takes ten times as long as `[]`.)"""
+    return []
+
+
 @dataclass(slots=True)
 class InstanceRecord:
     """What the store knows of an instance besides its history. Times are milliseconds since the epoch."""
@@ -75,13 +80,11 @@ class InstanceRecord:
     reason: str = ""  # given when it was suspended, terminated or rewound last
     tags: dict[str, str] | None = None
     parent: TaskAddress | None = None  # who waits for its result
-    waiters: list[list[Any]] = field(default_factory=list[list[Any]])  # [group, client, call ID] of waiting clients
+    waiters: list[list[Any]] = field(default_factory=_none)  # [group, client, call ID] of waiting clients
     history_length: int = 0
-    former: list[str] = field(
-        default_factory=list[str]
-    )  # IDs of executions before it was rewound: answers may name them
+    former: list[str] = field(default_factory=_none)  # IDs of executions before it was rewound: answers may name them
     unseen: int = 0  # events at the end of the history to which the code has not come
-    awaited: list[list[Any]] = field(default_factory=list[list[Any]])  # [name, since when] of external events
+    awaited: list[list[Any]] = field(default_factory=_none)  # [name, since when] of external events
 
     @property
     def finished(self) -> bool:

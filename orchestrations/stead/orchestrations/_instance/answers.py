@@ -14,8 +14,9 @@ from stead.orchestrations._history.event_table import ANSWERS, answer_to
 from stead.orchestrations._history.events import Event, EventRaised, TaskScheduled, TimerCreated, TimerFired
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key
-from stead.orchestrations._history.messages import Answer, decode_answer, decode_timer
-from stead.orchestrations._history.record import RuntimeStatus
+from stead.orchestrations._history.ledger import Ledger
+from stead.orchestrations._history.messages import decode_answer, decode_timer
+from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus
 from stead.transport import InvalidInput, get_logger
 
 from .driving import happen, wake
@@ -46,44 +47,48 @@ def keep(turn: Turn, event: Event | None, what: str) -> None:
 
 def on_task(turn: Turn, pending: Pending) -> None:
     """An activity, a sub-orchestration, an entity or a lock has answered."""
-    answer = decode_answer(pending.message.args)
-    record = turn.body.record
+    execution_id, task_id, ok, value = decode_answer(pending.message.args)
+    body = turn.body
+    record = body.record
     if record is None:
         drop(turn, "an answer")
         return
-    scheduled = turn.body.ledger.open.get(answer.task_id)
-    expected = not record.finished
-    if expected:
+    scheduled = body.ledger.open.get(task_id)
+    finished = was_finished = record.finished
+    if not finished and body.execution is None:
         wake(turn)
-    if turn.running:
-        scheduled = turn.body.ledger.open.get(answer.task_id)
-    if scheduled is None or isinstance(scheduled, TimerCreated) or not _is_of(turn, answer, scheduled):
+        finished = record.finished
+        if not finished:
+            scheduled = body.ledger.open.get(task_id)
+    if (
+        scheduled is None
+        or isinstance(scheduled, TimerCreated)
+        or not (execution_id == record.execution_id or _is_of_former(record, execution_id, scheduled, body.ledger))
+    ):
         drop(turn, "an answer")
         return
-    event = answer_to(scheduled, turn.now_ms, answer.ok, answer.value)
-    if record.finished:
+    event = answer_to(scheduled, turn.now_ms, ok, value)
+    if finished:
         # What is called off can be asked for again, but not if it has answered before the instance was found to fail.
-        lasting = ANSWERS[type(scheduled)].lasting or (expected and isinstance(scheduled, TaskScheduled))
+        lasting = ANSWERS[type(scheduled)].lasting or (not was_finished and isinstance(scheduled, TaskScheduled))
         keep(turn, event if lasting else None, "an answer")
     elif event is None:
         # A lock that cannot be had: one of the entities cannot be.
-        end(turn, RuntimeStatus.FAILED, failure=FailureDetails.from_map(answer.value))
+        end(turn, RuntimeStatus.FAILED, failure=FailureDetails.from_map(value))
     else:
-        _answered(turn, scheduled, event)
+        if isinstance(scheduled, TaskScheduled):
+            turn.effects.drop_task(task_key(turn.target, record.execution_id, task_id))
+        _answered(turn, event)
 
 
-def _is_of(turn: Turn, answer: Answer, scheduled: Event) -> bool:
-    record = turn.record
-    if answer.execution_id == record.execution_id:
-        return True
-    if not ANSWERS[type(scheduled)].lasting or answer.execution_id not in record.former:
+def _is_of_former(record: InstanceRecord, execution_id: str, scheduled: Event, ledger: Ledger) -> bool:
+    """Whether an answer is to what an execution before this one, that was rewound, has asked for."""
+    if not ANSWERS[type(scheduled)].lasting or execution_id not in record.former:
         return False
-    return record.former.index(answer.execution_id) >= turn.body.ledger.rewindings_before(answer.task_id)
+    return record.former.index(execution_id) >= ledger.rewindings_before(scheduled.task_id)
 
 
-def _answered(turn: Turn, scheduled: Event, event: Event) -> None:
-    if isinstance(scheduled, TaskScheduled):
-        turn.effects.drop_task(task_key(turn.target, turn.record.execution_id, event.task_id))
+def _answered(turn: Turn, event: Event) -> None:
     execution = turn.body.execution
     if execution is not None and not execution.accepts(event):
         drop(turn, "an answer")
@@ -106,7 +111,7 @@ def on_timer(turn: Turn, pending: Pending) -> None:
         if task_id:
             drop(turn, "a timer")
     elif turn.running:
-        _answered(turn, scheduled, TimerFired(turn.now_ms, task_id, fire_at_ms))
+        _answered(turn, TimerFired(turn.now_ms, task_id, fire_at_ms))
     else:
         keep(turn, TimerFired(turn.now_ms, task_id, fire_at_ms), "a timer")
 

@@ -58,6 +58,7 @@ def begin(turn: Turn, message: StartMessage, sent: Message) -> None:
     )
     turn.begin_log()
     turn.log(event)
+    body.events = (event,)  # what its code is about to be run through
     if at_ms is not None:
         schedule_beginning(turn, at_ms)
 

@@ -11,9 +11,16 @@ from collections.abc import Callable, Sequence
 from stead.orchestrations._execution.code import Code
 from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.outcome import Completed, ContinuedAsNew, Failed, Outcome
-from stead.orchestrations._execution.wants import UNCHANGED, Asked, Wants
+from stead.orchestrations._execution.wants import NOTHING, UNCHANGED, Asked, Wants
 from stead.orchestrations._history.errors import HistoryTooLong
-from stead.orchestrations._history.events import Event, ExecutionStarted, FailureEvent, OrchestratorStarted
+from stead.orchestrations._history.event_codec import encode_event
+from stead.orchestrations._history.events import (
+    Event,
+    ExecutionStarted,
+    FailureEvent,
+    OrchestratorStarted,
+    TaskScheduled,
+)
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.orchestrations._history.waits import AWAITED_LENGTH_MAX
@@ -21,7 +28,7 @@ from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 
 from .beginning import continue_as_new
 from .ending import MARGIN, end, fail
-from .issuing import ENVELOPE_BYTES, cancel, issue
+from .issuing import ENVELOPE_BYTES, cancel, issue, schedule_task
 from .turn import Turn
 
 logger = get_logger("stead.worker")
@@ -116,10 +123,14 @@ def get_ready(turn: Turn) -> None:
 def settle(turn: Turn) -> None:
     """The turn is over: how far the code has come, and for which events it waits, goes into the record."""
     body = turn.body
-    if body.execution is not None:
-        _saw(turn, body.to_feed[0][0] if body.to_feed else turn.record.history_length)
-        if turn.record.awaited or body.execution.waits_for_events:
-            _awaits(turn, body.execution.awaited(AWAITED_LENGTH_MAX))
+    execution, record = body.execution, body.record
+    if execution is None or record is None:
+        return
+    seen = body.to_feed[0][0] if body.to_feed else record.history_length
+    if record.history_length - record.unseen != seen:
+        _saw(turn, seen)
+    if record.awaited or execution.waits_for_events:
+        _awaits(turn, execution.awaited(AWAITED_LENGTH_MAX))
 
 
 def _awaits(turn: Turn, names: Sequence[str]) -> None:
@@ -157,7 +168,7 @@ def _block(turn: Turn) -> None:
 
 def happen(turn: Turn, event: Event) -> None:
     """Something happens to the instance: into the history with it, and let the code see it, if it is here."""
-    turn.log(event)
+    turn.add(event, encode_event(event))
     body = turn.body
     if body.execution is None:
         if turn.record.begun:
@@ -171,8 +182,11 @@ def happen(turn: Turn, event: Event) -> None:
 
 def apply(turn: Turn, wants: Wants | None) -> None:
     """Carry out what the code wants. What does not fit stays in the body, and `drive` takes it up again."""
-    _take_up(turn, wants)
-    drive(turn)
+    if wants is not NOTHING:
+        _take_up(turn, wants)
+        drive(turn)
+    else:
+        _check_length(turn)
 
 
 def _take_up(turn: Turn, wants: Wants | None) -> None:
@@ -186,11 +200,11 @@ def _take_up(turn: Turn, wants: Wants | None) -> None:
 def drive(turn: Turn) -> None:
     """Go on with what the code wants, in this order: what it asked for is logged and done, its status shown, its end brought
     about. Then it sees what could not be done, and may want something else."""
-    body = turn.body
+    body, time = turn.body, turn.slice
     while (wants := body.wants) is not None:
         asked = body.asked
         while asked:
-            if turn.full or not _carry_out(turn, asked.popleft()):
+            if (time is not None and time.full) or not _carry_out(turn, asked.popleft()):
                 return
         if wants.custom_status is not UNCHANGED and not _take_custom_status(turn, wants.custom_status):
             return
@@ -210,10 +224,11 @@ def drive(turn: Turn) -> None:
 def _carry_out(turn: Turn, asked: Asked) -> bool:
     """Log a scheduled event and bring about what it says; false if the instance has failed by it."""
     event, data = asked
+    limit = turn.surroundings.settings.payload_bytes_max
     try:
-        if len(data) > turn.settings.payload_bytes_max + ENVELOPE_BYTES:
-            raise PayloadTooLarge(f"what number {event.task_id} carries", len(data), turn.settings.payload_bytes_max)
-        refused = issue(turn, event)
+        if len(data) > limit + ENVELOPE_BYTES:
+            raise PayloadTooLarge(f"what number {event.task_id} carries", len(data), limit)
+        refused = schedule_task(turn, event) if isinstance(event, TaskScheduled) else issue(turn, event)
     except InvalidInput as error:
         fail(turn, error)
         return False
@@ -288,6 +303,6 @@ def _begin_again(turn: Turn) -> bool:
 
 
 def _check_length(turn: Turn) -> None:
-    limit = turn.settings.history_length_max
-    if turn.running and turn.record.history_length > limit:
-        fail(turn, HistoryTooLong(turn.target, turn.record.history_length, limit))
+    limit, record = turn.surroundings.settings.history_length_max, turn.body.record
+    if record is not None and record.history_length > limit and not record.finished:
+        fail(turn, HistoryTooLong(turn.target, record.history_length, limit))

@@ -42,7 +42,7 @@ def issue(turn: Turn, event: Event, *, reuse: int = int(Reuse.FINISHED)) -> Fail
     """
     match event:
         case TaskScheduled():
-            return _schedule_task(turn, event)
+            return schedule_task(turn, event)
         case TimerCreated():
             record = turn.record
             args = [record.execution_id, event.task_id, event.fire_at_ms]
@@ -76,7 +76,8 @@ def _address(turn: Turn, event: Event) -> TaskAddress:
     return TaskAddress(turn.target, turn.record.execution_id, event.task_id)
 
 
-def _schedule_task(turn: Turn, event: TaskScheduled) -> FailureEvent | None:
+def schedule_task(turn: Turn, event: TaskScheduled) -> FailureEvent | None:
+    """Have an activity carried out; what is returned is its answer, if nobody can. Raises `InvalidInput`."""
     queue, canonical = event.queue, event.name.lower()
     place = turn.surroundings.route(canonical, queue)
     if place == "unknown":

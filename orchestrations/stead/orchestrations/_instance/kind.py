@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from stead.entities.extending import Blocked, Failure, Pending, UnknownEnvelope, held_reports
 from stead.orchestrations._history import messages as _messages
@@ -96,8 +96,9 @@ class OrchestrationKind:
         return body
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
-        body = cast("Body", activation.body)
-        turn = Turn(self._surroundings, activation, body, effects, slice)
+        body: Any = activation.body  # (a `Body`, as everywhere here; this is the one place that counts)
+        now_ms = self._now_ms
+        turn = Turn(self._surroundings, activation, body, effects, now_ms(), slice)
         if activation.more:
             activation.more = False
             if not body.has_work:  # the tenure has begun, and the store says that the instance waits for code
@@ -107,13 +108,11 @@ class OrchestrationKind:
                 self._settle(turn)
                 return None
         express, mailbox = activation.express, activation.mailbox
-        now_ms = self._now_ms
         elapsed, slow = slice.elapsed, self._slow_s
         began = elapsed()
         while (queue := express or mailbox) and not (body.has_work and not self._caught_up(turn)):
             pending = queue[0]
             slice.running = pending
-            turn.now_ms = now_ms()
             if body.execution is None and not self._is_ready(turn, pending):
                 break
             self._take(turn, pending)
@@ -125,9 +124,10 @@ class OrchestrationKind:
             ended = elapsed()
             if ended - began > slow:
                 _report_slow(turn, ended, ended - began)
-            began = ended
-            if slice.one_turn or turn.crowded:
+            if slice.one_turn or not (express or mailbox) or ended >= slice.stop_at or slice.full:
                 break
+            began = ended
+            turn.now_ms = now_ms()
         self._settle(turn)
         return None
 
@@ -175,22 +175,19 @@ class OrchestrationKind:
             failure = Failure("unknown_operation", "UnknownOperation", f"instances have no operation {name!r}")
             turn.effects.fail(pending, failure)
             return
-        self._handle(turn, pending, handler)
-
-    def _go_on(self, turn: Turn) -> None:
-        """Do what is to be done without a message."""
         try:
-            _go_on(turn)
+            handler(turn, pending)
+        except InvalidInput as error:  # the message is not what its operation takes
+            turn.effects.fail(pending, Failure("invalid_input", "InvalidInput", text_of(error)))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
             _break_down(turn, error)
 
-    def _handle(self, turn: Turn, pending: Pending, handler: Callable[[Turn, Pending], None]) -> None:
+    def _go_on(self, turn: Turn) -> None:
+        """Do what is to be done without a message."""
         try:
-            handler(turn, pending)
-        except InvalidInput as error:  # the message is not what its operation takes
-            turn.effects.fail(pending, Failure("invalid_input", "InvalidInput", text_of(error)))
+            _go_on(turn)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
@@ -211,7 +208,7 @@ class OrchestrationKind:
     def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
         """A message has ended its workers too often (HAZARDS 20), and is not run any more: the instance fails, with all
         that belongs to that. Who removes the message calls this, and records the dead letter."""
-        turn = Turn(self._surroundings, activation, cast("Body", activation.body), effects, None)
+        turn = Turn(self._surroundings, activation, cast("Body", activation.body), effects, self._now_ms(), None)
         turn.body.drop_code()
         message = pending.message
         if message.operation == _messages.START:

@@ -74,7 +74,7 @@ class Body:
     @property
     def has_work(self) -> bool:
         """Whether it has to go on without a message."""
-        return self.wants is not None or self.deferred or self.replaying
+        return self.wants is not None or self.deferred or (self.replay is not None and self.replayed is None)
 
     @property
     def replaying(self) -> bool:
@@ -111,6 +111,7 @@ class Turn:
         activation: Activation,
         body: Body,
         effects: Effects,
+        now_ms: int,
         slice: Slice | None,
     ) -> None:
         """Without a slice for what runs no code: the end of an instance whose message ended its workers."""
@@ -120,7 +121,7 @@ class Turn:
         self.body = body
         self.effects = effects
         self.slice = slice
-        self.now_ms = effects.now_ms
+        self.now_ms = now_ms
         self._appended: list[bytes] = []
         self._reset = False
         self._changed = False
@@ -146,7 +147,7 @@ class Turn:
     def crowded(self) -> bool:
         """Whether what is left has to wait for another commit or another slice of time."""
         time = self.slice
-        return time is not None and (time.full or time.late)
+        return time is not None and (time.late or time.full)
 
     @property
     def full(self) -> bool:
@@ -170,12 +171,14 @@ class Turn:
 
     def add(self, event: Event, data: bytes) -> None:
         """Add an event, of which these are the bytes, to the history."""
-        body = self.body
+        body, appended = self.body, self._appended
+        record = body.record
+        assert record is not None, "only an instance that exists has a history"
         body.log.append(data)
         body.ledger.apply(event)
-        self.record.history_length += 1
-        self._appended.append(data)
-        if len(self._appended) >= _FLUSH_LENGTH:
+        record.history_length += 1
+        appended.append(data)
+        if len(appended) >= _FLUSH_LENGTH:
             self.flush()
 
     def begin_log(self) -> None:
