@@ -117,8 +117,13 @@ class RetriedCall(Call):
         raise NotImplementedError
 
     def answer(self, event: Event) -> None:
-        if isinstance(event, ResultEvent):
-            self.succeed(event.result)
+        if isinstance(event, ResultEvent):  # (`succeed`: most answers come here)
+            try:
+                value = event.result if self.decode is None else self.decode(event.result)
+            except Exception as error:  # noqa: BLE001 - validators may raise anything
+                self.set_exception(error)
+                return
+            self.set_result(value)
         elif isinstance(event, TimerFired):
             self.attempt += 1
             self.schedule()

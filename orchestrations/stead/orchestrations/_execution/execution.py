@@ -21,7 +21,7 @@ import contextvars
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from stead.orchestrations._history.data import event_data
 from stead.orchestrations._history.event_table import ASKED, SCHEDULED
@@ -209,8 +209,8 @@ class Execution:
             return
         commands = self._commands
         at_ms = event.at_ms
-        if isinstance(event, TimerFired) and event.fire_at_ms > at_ms:
-            at_ms = event.fire_at_ms
+        if kind is TimerFired:
+            at_ms = max(at_ms, cast("TimerFired", event).fire_at_ms)
         if at_ms > commands.now_ms:
             commands.now_ms = at_ms
             now_s = at_ms / 1000
@@ -312,9 +312,9 @@ class Execution:
             if main.done() and not main.cancelled():
                 main.exception()  # looked at: nothing to warn about
             self._finish(_failed(commands.fatal))
-        elif main.done():
+        elif loop.stopping:
             self._finish(self._outcome_of(main))
-        elif not self._waits():
+        elif not (commands.open or self._waits()):
             self._finish(_failed(stuck()))
 
     def _outcome_of(self, main: asyncio.Task[Any]) -> Outcome:
