@@ -104,9 +104,7 @@ class RetriedCall(Call):
     def __init__(
         self, core: Commands, name: str, decode: Callable[[Any], Any] | None, retry: RetryPolicy | None
     ) -> None:
-        DurableTask.__init__(self, core.loop)
-        self.core = core
-        self.decode = decode
+        super().__init__(core, decode)
         self.name = name
         self.retry = retry
         self.attempt = 1

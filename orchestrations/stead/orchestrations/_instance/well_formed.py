@@ -59,7 +59,7 @@ def _of_the_log(body: Body, record: InstanceRecord) -> Iterator[str]:
 
 def _of_the_code(body: Body, record: InstanceRecord, code: Execution) -> Iterator[str]:
     commands = code._commands
-    if commands.dead:
+    if commands.dead and code._outcome is None:  # (one that has ended is kept until all that it asked for is done)
         yield "its code has been dropped, and is kept"
     if code._left is not None:
         yield "its code is there, and has not come to the end of the history"
@@ -69,7 +69,7 @@ def _of_the_code(body: Body, record: InstanceRecord, code: Execution) -> Iterato
         yield "its code is there, and has not begun"
     if commands._asked or commands._patches or commands._called_off:
         yield "its code has asked for what nobody has taken"
-    asked = {*body.ledger.open, *(asked.event.task_id for asked in body.asked)}
+    asked = {*body.ledger.open, *(event.task_id for event, _ in body.asked)}
     asked.update(event.task_id for _, event in body.to_feed)  # answered, and the code has not heard it
     if not asked.issuperset(code.pending):
         yield "its code waits for an answer that its history does not wait for"
