@@ -6,6 +6,7 @@ Whole workers. Virtual time stands still: whatever waits for a later time waits 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import ClassVar
@@ -13,7 +14,9 @@ from typing import ClassVar
 import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
-from stead.transport import Commit, CommitAnswer, Entry, ManualClock, MemoryStore, Settings, StreamId, end_task
+from stead.entities._partition.activation import Activation
+from stead.entities._partition.partition import Partition
+from stead.transport import Commit, CommitAnswer, Entry, Loaded, ManualClock, MemoryStore, Settings, StreamId, end_task
 
 SETTINGS = Settings(partitions=2, batch_length_max=20, read_length_max=20, drain_ms=50)
 MESSAGES = 300  # reading pauses from 40 on
@@ -188,4 +191,41 @@ async def test_activations_beyond_the_limit_go_later_if_they_cannot_go_at_once()
         while len(partition.activations) > 4:
             await hub.client.call_entity(Gate.enter, "key-0")
     await worker.stop()
+    await hub.client.aclose()
+
+
+async def test_what_takes_long_to_load_lets_others_run_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Hub()
+    await hub.fill()
+    passes = 0
+    loaded_at: list[int] = []
+
+    async def pass_by() -> None:
+        nonlocal passes
+        while True:
+            passes += 1
+            await asyncio.sleep(0)
+
+    real = Partition.loaded
+
+    def loaded(partition: Partition, activation: Activation, found: Loaded) -> None:
+        loaded_at.append(passes)
+        real(partition, activation, found)
+
+    monkeypatch.setattr(Partition, "loaded", loaded)
+    others = asyncio.create_task(pass_by())
+    worker = Worker(hub.store, hub.registry, SETTINGS)
+    await worker.start()
+    assert worker._board is not None
+    looks = itertools.count()
+    worker._board.elapsed = lambda: 0.03 * next(looks)  # whatever is done takes longer than a slice
+    async with asyncio.timeout(30):
+        while await hub.counted() < MESSAGES:
+            hub.clock.advance_to(hub.clock.now_ms() + 1)
+            await asyncio.sleep(0)
+    assert len(loaded_at) == 30
+    together = max(loaded_at.count(at) for at in loaded_at)
+    assert together <= 2, "the first of each partition, at most"
+    await worker.stop()
+    await end_task(others)
     await hub.client.aclose()

@@ -150,10 +150,19 @@ class InboxReader:
             return
         self._grown = True
         found = await self._found(wanted)
+        board = self._board
+        began = board.elapsed()
         for number, (partition, loads) in wanted.items():
             if partition.gone:
                 continue
             for activation, loaded in zip(loads, found.get(number, ()), strict=True):
+                # Large states and long histories take their time, and the others may have something to do meanwhile.
+                if board.elapsed() - began > _SLICE_S:
+                    self._turns.wake(partition)
+                    await asyncio.sleep(0)
+                    began = board.elapsed()
+                    if partition.gone:
+                        break
                 partition.loaded(activation, loaded)
             self._turns.wake(partition)
 
