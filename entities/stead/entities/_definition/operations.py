@@ -114,6 +114,8 @@ class Parameters:
         self, args: Sequence[object], kwargs: Mapping[str, object] | None
     ) -> tuple[list[object], Mapping[str, object]]:
         """The arguments, validated. Raises `InvalidInput` that names the one that is wrong."""
+        if not kwargs and len(args) == 1 and type(args[0]) is self._only_kind:
+            return [args[0]], {}
         bound = [self._checked(value, position) for position, value in enumerate(args)]
         if not kwargs and len(bound) >= self._needed:
             return bound, {}

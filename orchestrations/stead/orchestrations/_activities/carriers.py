@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from types import CoroutineType
-from typing import Any, cast
+from typing import Any
 
 from stead.entities.extending import held_reports
 from stead.transport import Settings
@@ -109,11 +109,11 @@ class Carriers:
                 job.begun = True
                 job.task = task
                 context = self._context.copy()
-                came = context.run(_begin, job, context, self.intercept, self._settings)
+                came: Any = context.run(_begin, job, context, self.intercept, self._settings)
                 if type(came) is _Rest:
                     self._waited.add(_name(job))
                     return came
-                outcome = cast("Outcome", came)
+                outcome = came
                 self._waited.discard(_name(job))
         except KeyboardInterrupt as interrupt:
             self._interrupt(interrupt, task)

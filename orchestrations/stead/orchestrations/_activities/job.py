@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from stead.orchestrations._history.failures import FailureDetails
 from stead.transport import (
@@ -137,6 +137,7 @@ class Job:
                 "task", f"it is not a task that this version of stead can read (it reads {TASK_VERSION})"
             )
         _, name, args, kwargs, instance_id, execution_id, task_id, attempt, queue, tags = parts[:10]
+        maybe_tags: Any = tags
         if not (
             type(name) is type(instance_id) is type(execution_id) is type(queue) is str
             and type(task_id) is type(attempt) is int
@@ -157,7 +158,7 @@ class Job:
             execution_id=execution_id,
             task_id=task_id,
             attempt=attempt,
-            tags=cast("dict[str, str] | None", tags),
+            tags=maybe_tags,
         )
         self.activity: Runnable | None = None  # none if this worker does not know it
         self.partition: Partition | None = None  # of an own task
@@ -254,8 +255,9 @@ def _success(job: Job, value: object, settings: Settings) -> Outcome:
     """A result as it would come back from the store: a replay sees the very same, and nothing is shared with the code."""
     assert job.activity is not None, "it was run"
     plain = job.activity.encode_result(value)
-    kind = cast("type[object]", type(plain))
-    if kind in _SIMPLE or (kind is str and plain.isascii() and len(plain) + _TEXT_HEAD <= settings.payload_bytes_max):
+    if type(plain) in _SIMPLE or (
+        type(plain) is str and plain.isascii() and len(plain) + _TEXT_HEAD <= settings.payload_bytes_max
+    ):
         return Outcome(True, plain)
     packed = pack_exact(plain)
     if len(packed) > settings.payload_bytes_max:

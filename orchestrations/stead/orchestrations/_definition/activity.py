@@ -86,7 +86,8 @@ class Activity(Decorated, Generic[P, R_co]):
     def prepare(self, args: Sequence[object], kwargs: Mapping[str, object] | None) -> Callable[[], Any]:
         """The function with its arguments of plain data, ready to be called. Raises `InvalidInput`."""
         bound, named = self._parameters.bind(args, kwargs)
-        return functools.partial(cast("Callable[..., Any]", self.function), *bound, **named)
+        function: Any = self.function
+        return functools.partial(function, *bound, **named)
 
     def encode_result(self, value: object) -> Any:
         """A result as plain data. Raises `InvalidInput` if it is not what the annotation says."""

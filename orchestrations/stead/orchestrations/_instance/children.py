@@ -23,6 +23,8 @@ FORMER_CHILDREN_MAX = 1_000
 def former_children(ledger: Ledger, still: Ledger | None = None) -> tuple[list[str] | None, list[str] | None]:
     """What an event says of the children that there were: all of them, and those that may still run. None if there were
     none. `still`: a ledger that knows of some of them by itself."""
+    if not ledger.children:
+        return None, None
     known = frozenset[str]() if still is None else frozenset(still.children)
     every = [each for each in _distinct(ledger.children) if each not in known]
     running = [each for each in _distinct(ledger.running) if each not in known]
