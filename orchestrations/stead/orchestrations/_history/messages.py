@@ -40,7 +40,7 @@ GO_ON: Final = "go-on"
 FREEING: Final = frozenset({PURGE, TERMINATE})
 """They free memory, or end what fills it: a server whose memory is full takes them."""
 
-TELLS: Final = "tells waiters of starts"
+TELLS: Final = "tells_waiters"
 """What a worker says in its heartbeats if it knows that a start may say who waits for the end."""
 
 RUNNING: Final = "running"  # the answer to a purge of an instance that is not finished
