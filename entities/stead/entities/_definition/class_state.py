@@ -60,7 +60,7 @@ class StateForm:
         """The state of an entity that does not exist."""
         if self._template is not None:
             instance = self._new()
-            data = instance.__dict__
+            data: dict[str, Any] = cast("Any", instance).__dict__
             for name, value, copy in self._template:
                 data[name] = value if copy is None else copy(value)
             return instance
@@ -293,9 +293,9 @@ class StateForm:
     def adopt(self, data: dict[str, Any]) -> Entity:
         """An instance of a plain class with this state, not checked again."""
         instance = self._new()
-        own = instance.__dict__  # filled one by one, it shares its keys with those of all other instances
+        own: dict[str, Any] = cast("Any", instance).__dict__
         for name, value in data.items():
-            own[name] = value
+            own[name] = value  # noqa: PERF403 - one by one: it shares its keys with all other instances
         return instance
 
     def _new(self) -> Entity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from stead.entities._message.envelope import Message
 from stead.transport import StreamId
@@ -19,5 +19,7 @@ class Pending(NamedTuple):
     from_park: bool
 
 
-pending_of: Callable[[tuple[StreamId, bytes, Message, bool]], Pending] = partial(tuple.__new__, Pending)
+_tuple: Any = tuple
+
+pending_of: Callable[[tuple[StreamId, bytes, Message, bool]], Pending] = partial(_tuple.__new__, Pending)
 """`Pending(…)` of its parts, without a function of Python's in between: one is made for every message."""

@@ -1,9 +1,8 @@
 """The worker: carries messages from the store into partitions and their commits back. It only puts its parts together.
 
-_worker_leases   joins the hub, takes and gives back partitions     _worker_timers   fires due timers
-_worker_inbox    reads inboxes, loads records                       _worker_parks    moves messages of slow entities
-_worker_turns    lets partitions take turns                         _lease_keeper    renews leases, from a thread
-_worker_commits  commits what turns have brought about
+board ◀── turn_runner ◀── inbox, commits, parks, membership, and the parts of extensions
+  ▲────── timers            each is handed what it needs when it is made; nothing is written into another later
+  ▲────── renewals of the lease keeper, which hears when a tenure begins and ends, as the turns do
 """
 
 from __future__ import annotations
