@@ -269,3 +269,12 @@ async def test_damage_where_two_members_send_to_is_told_to_both_and_to_no_other(
     assert await store.commit(sent, store.generation) == [APPLIED, ALREADY, APPLIED]
     assert await payloads(store) == [b"c", b"b", b"d"]
     assert await payloads(store, RECEIVER) == [b"a", b"e"]
+
+
+@pytest.mark.hazard(38)
+async def test_a_partition_is_in_a_batch_once_and_a_batch_has_one_id(store: Store) -> None:
+    owners = [await take(store, place) for place in range(2)]
+    with pytest.raises(AssertionError, match="in a batch once"):
+        await store.commit([commit(owners[0], b"one"), commit(owners[0], b"one")], store.generation)
+    with pytest.raises(AssertionError, match="one ID"):
+        await store.commit([commit(owners[0], b"one"), commit(owners[1], b"two")], store.generation)

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from stead.transport import (
+    Commit,
     CommitVerdict,
     ConnectionLost,
     Fault,
@@ -142,6 +143,27 @@ async def test_a_restart_is_noticed_by_those_who_wait_and_those_who_commit(store
     with pytest.raises(ServerChanged):
         await store.commit([commit(owner, sends=[(0, b"x")])], generation)
     assert await payloads(store) == [b"a"]
+
+
+@pytest.mark.hazard(34)
+@pytest.mark.parametrize("component", [0, 1])
+async def test_a_fail_over_loses_a_batch_as_a_whole(store: MemoryStore, component: int) -> None:
+    """So that no history has one member of it and not the other."""
+    owners = [await take(store, place) for place in range(2)]
+
+    def batch_of(batch_id: bytes, previous: bytes) -> list[Commit]:
+        return [commit(owner, batch_id, previous, sends=[(3, batch_id)], component=component) for owner in owners]
+
+    generation = store.generation
+    assert await store.commit(batch_of(b"one", b""), generation) == [CommitVerdict.APPLIED] * 2
+    snapshot = store.snapshot()
+    assert await store.commit(batch_of(b"two", b"one"), generation) == [CommitVerdict.APPLIED] * 2
+    store.restore(snapshot)
+    with pytest.raises(ServerChanged):
+        await store.commit(batch_of(b"three", b"two"), generation)
+    assert await store.commit(batch_of(b"three", b"two"), store.generation) == [CommitVerdict.FENCED] * 2
+    assert await payloads(store, 3) == [b"one", b"one"]
+    assert await store.commit(batch_of(b"two", b"one"), store.generation) == [CommitVerdict.APPLIED] * 2
 
 
 async def test_a_fail_over_to_a_replica_that_lags_forgets_what_came_since(store: MemoryStore) -> None:

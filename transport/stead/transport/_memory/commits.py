@@ -31,6 +31,8 @@ def commit(
     hub: HubState, commits: Sequence[Commit], now_ms: int, dead_letters_max: int, reply_keep_ms: int
 ) -> list[CommitAnswer]:
     """Write the effects of turns of several partitions, each fenced by the lease token and the commit before (HAZARDS 1)."""
+    assert len({commit.partition for commit in commits}) == len(commits), "a partition is in a batch once"
+    assert len({commit.commit_id for commit in commits}) == 1, "a batch has one ID"
     answers = [_judge(hub, commit) for commit in commits]
     for members in components_of(commits):
         _link(hub, commits, answers, members)

@@ -50,6 +50,7 @@ def pack_batch(keys: Keys, commits: Sequence[Commit], dead_letters_max: int, rep
     inboxes: dict[int, list[Any]] = {}  # receiver -> place of the member, payload, ...
     answers: dict[tuple[int, str], list[Any]] = {}  # client -> the same
     batch_id = commits[0].commit_id
+    assert len({commit.partition for commit in commits}) == len(commits), "a partition is in a batch once"
     linked = False
     with_more = 0
     for place, commit in enumerate(commits, 1):
