@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Literal
 
@@ -89,14 +89,8 @@ def pack_batch(keys: Keys, commits: Sequence[Commit], dead_letters_max: int, rep
                 more,
             )
         )
-    receivers: list[Messages] = []
-    for partition, messages in inboxes.items():
-        names.append(keys.partitions[partition].inbox)
-        receivers.append(Messages(len(names), messages))
-    replies: list[Messages] = []
-    for client, messages in answers.items():
-        names.append(keys.reply(*client))
-        replies.append(Messages(len(names), messages))
+    receivers = _named(names, ((keys.partitions[partition].inbox, sent) for partition, sent in inboxes.items()))
+    replies = _named(names, ((keys.reply(*client), sent) for client, sent in answers.items()))
     components: Sequence[Sequence[int]] | Literal[0] = 0
     if linked:
         components = [[place + 1 for place in component] for component in components_of(commits)]
@@ -104,6 +98,15 @@ def pack_batch(keys: Keys, commits: Sequence[Commit], dead_letters_max: int, rep
         batch_id, members, components, receivers, replies, with_more, dead_letters_max, reply_keep_ms, _REPLIES_MAX
     )
     return COMMIT.call(names, arguments)
+
+
+def _named(names: list[bytes], streams: Iterable[tuple[bytes, list[Any]]]) -> list[Messages]:
+    """What goes to each stream, by its place among the names, to which it is added."""
+    found: list[Messages] = []
+    for stream, messages in streams:
+        names.append(stream)
+        found.append(Messages(len(names), messages))
+    return found
 
 
 _Reserving = tuple[int, str, bytes, int]  # partition, target, message ID, place among what goes to that partition
