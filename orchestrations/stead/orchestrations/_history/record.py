@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from stead.entities.extending import TaskAddress, UnknownEnvelope
 from stead.transport import InvalidInput, pack_envelope, unpack
@@ -141,21 +141,30 @@ def decode_record(data: bytes) -> InstanceRecord:
 _LATEST_MS = 253_402_300_799_999  # the last instant that can be shown: the end of the year 9999
 
 
-def _is_sound(record: InstanceRecord) -> bool:
-    """Whether the fields are of the types that they have to be of."""
-    parent = cast("list[Any] | None", record.parent)  # so it is stored
-    times = (record.created_ms, record.updated_ms, record.finished_ms or 0, record.scheduled_ms or 0)
+def _is_sound(record: Any) -> bool:
+    """Whether the fields are of the types that they have to be of. (Written out: it is asked at each look at an instance.)"""
+    failure, tags = record.failure, record.tags
+    parent: list[Any] | None = record.parent
+    awaited: list[Any] | None = record.awaited
     return (
-        all(type(text) is str for text in (record.name, record.version or "", record.execution_id, record.reason))
-        and all(type(time) is int and 0 <= time <= _LATEST_MS for time in times)
+        type(record.name) is type(record.execution_id) is type(record.reason) is str
+        and (record.version is None or type(record.version) is str)
+        and _is_time(record.created_ms)
+        and _is_time(record.updated_ms)
+        and (record.finished_ms is None or _is_time(record.finished_ms))
+        and (record.scheduled_ms is None or _is_time(record.scheduled_ms))
         and type(record.start_id) is bytes
-        and all(type(part) in (dict, type(None)) for part in (record.failure, record.tags))
+        and (failure is None or type(failure) is dict)
+        and (tags is None or type(tags) is dict)
         and (parent is None or (type(parent) is list and len(parent) == 3))
-        and type(record.waiters) is list
-        and type(record.former) is list
-        and all(map(_is_awaited, record.awaited))
+        and type(record.waiters) is type(record.former) is list
+        and (not awaited or (type(awaited) is list and all(map(_is_awaited, awaited))))
         and type(record.history_length) is int
     )
+
+
+def _is_time(instant_ms: object) -> bool:
+    return type(instant_ms) is int and 0 <= instant_ms <= _LATEST_MS
 
 
 def _is_awaited(event: object) -> bool:

@@ -6,7 +6,7 @@ numbers, so that a replay continues from wherever it stopped (HAZARDS 17).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from stead.orchestrations._execution.code import Code
 from stead.orchestrations._execution.execution import Execution
@@ -133,12 +133,11 @@ def settle(turn: Turn) -> None:
         _awaits(turn, execution.awaited(AWAITED_LENGTH_MAX))
 
 
-def _awaits(turn: Turn, names: Sequence[str]) -> None:
+def _awaits(turn: Turn, names: list[str]) -> None:
     record = turn.record
     since: dict[str, int] = {event[0]: event[1] for event in record.awaited}
-    awaited = [[name, since.get(name, turn.now_ms)] for name in names]
-    if awaited != record.awaited:
-        record.awaited = awaited
+    if [*since] != names:
+        record.awaited = [[name, since.get(name, turn.now_ms)] for name in names]
         turn.changed()
 
 
