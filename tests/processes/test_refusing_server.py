@@ -13,6 +13,7 @@ import pytest
 
 from stead.app import App, Client, Settings
 from stead.entities import DeadLetters, Entity, ServerUnsuitable, Worker
+from stead.transport import SteadError
 from support.valkey_server import ValkeyServer
 from support.worker_processes import eventually
 
@@ -99,6 +100,14 @@ TROUBLES: dict[str, tuple[Trouble, Trouble]] = {
         lambda s: s.run("ACL", "SETUSER", "default", "-hset"),
         lambda s: s.run("ACL", "SETUSER", "default", "+hset"),
     ),
+    "no right to delete entries": (  # what comes in is carried out, and cannot be committed
+        lambda s: s.run("ACL", "SETUSER", "default", "-xdel"),
+        lambda s: s.run("ACL", "SETUSER", "default", "+xdel"),
+    ),
+    "no right to keep sessions": (  # nor can what comes in be remembered as accepted
+        lambda s: s.run("ACL", "SETUSER", "default", "-set"),
+        lambda s: s.run("ACL", "SETUSER", "default", "+set"),
+    ),
     "no right to read inboxes": (
         lambda s: s.run("ACL", "SETUSER", "default", "-xread"),
         lambda s: s.run("ACL", "SETUSER", "default", "+xread"),
@@ -115,9 +124,12 @@ async def test_workers_go_on_when_the_trouble_is_over(start_server: Callable[...
         await lives_on(client, made)
         before = await epochs(client)
         begin(server)
+        calls = [asyncio.ensure_future(client.call_entity(Tally.add, f"meanwhile-{number}")) for number in range(16)]
         await asyncio.sleep(LEASE_MS / 1000 * 1.4)  # how long the trouble lasts: leases run out meanwhile
         end(server)
         await lives_on(client, made)
+        counts = await asyncio.gather(*calls, return_exceptions=True)  # carried out once, or refused
+        assert {count for count in counts if not isinstance(count, SteadError)} <= {1}
         renewed = await steady(client, made)
         after = await epochs(client)
         assert sum(after) - sum(before) <= 2 * 8, "leases were taken once at most, and not again and again"

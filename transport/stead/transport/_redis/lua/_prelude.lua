@@ -27,6 +27,16 @@ local function check_number(key, field)
   end
 end
 
+-- Stops the script, with nothing written, unless its user may write with these commands. All of them are asked for when a
+-- program connects (`rights`); but a right that is taken away after that would be missed in mid-script (HAZARDS 4).
+local function may(...)
+  for _, command in ipairs({...}) do
+    if not redis.acl_check_cmd(command, KEYS[1]) then
+      error(redis.error_reply('NOPERM this user has no permissions to run ' .. command))
+    end
+  end
+end
+
 -- Stops the script, with nothing written, unless the caller's hub is the one on the server (HAZARDS 26): its keys would be
 -- made again, and nobody who comes later would ever see them. Takes the hub's record, which is the last key, out of KEYS.
 local function check_hub(hub_id)

@@ -12,6 +12,7 @@
 -- is the one that asks: it only lost the lease.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
 check_hub(hub_id)
+may('HSET', 'HINCRBY', 'HDEL')
 check(lease, 'hash')
 check(inbox, 'stream')
 check(timers, 'zset')

@@ -20,8 +20,14 @@ local function look(key, kind)
   checked[key] = kind
 end
 
+-- HSET is what it begins with.
+may('XADD', 'XDEL')
+if #replies > 0 then may('PEXPIRE') end
+
 local look_at_more, write_more, reserve, settle
 if with_more == 1 then
+  may('HDEL', 'HINCRBY', 'HSETNX', 'RPUSH', 'UNLINK', 'XTRIM', 'ZADD', 'ZREM', 'ZREMRANGEBYLEX')
+
   local function look_at_instances(instances)
     local first = instances[INSTANCES_TASKS]
     local new_tasks, dropped = instances[INSTANCES_NEW_TASKS], instances[INSTANCES_DROPPED]

@@ -4,6 +4,7 @@
 -- KEYS  1 tasks (hash)   2 inbox (stream)   and if it was taken: 3 queue (stream)
 -- Gives 1, or 0 if the result was not wanted.
 -- Errors: STEADTYPE (nothing written).
+may('XADD', 'HSET', 'XACK', 'XDEL')
 check(tasks, 'hash')
 check(inbox, 'stream')
 if queue then check(queue, 'stream') end

@@ -13,6 +13,7 @@
 -- Batches of messages that free memory go through a second script, which has all of this and a first line of its own:
 -- `flags=allow-oom` (`scripts.py`). Both write the same session, so a sender's batches of both sorts are one chain.
 check_hub(hub_id)
+may('XADD', 'SET')
 
 -- Sequence numbers may be larger than 2^53, so they are compared as text.
 local function below(a, b)
@@ -32,6 +33,7 @@ local function look(batch)
 end
 
 local function look_at_instances(starts)
+  may('HSET', 'ZADD')
   check(KEYS[starts], 'hash')
   check(KEYS[starts + 1], 'hash')
   check(KEYS[starts + 2], 'zset')

@@ -6,6 +6,7 @@
 -- Gives how many were put back: not those that nobody wants any more, that have a result, or that another worker has.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
 check_hub(hub_id)
+may('XADD', 'HSET', 'XACK', 'XDEL')
 for _, place in ipairs(queues) do check(KEYS[place], 'stream') end
 for _, place in ipairs(hashes) do check(KEYS[place], 'hash') end
 

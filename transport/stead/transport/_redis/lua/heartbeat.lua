@@ -6,6 +6,7 @@
 -- Gives {now ms, {worker, "beat ms:info", ...}}.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
 check_hub(hub_id)
+may('HSET', 'ZADD', 'HDEL', 'ZREM')
 check(workers, 'hash')
 check(beats, 'zset')
 local now = now_ms()

@@ -5,6 +5,7 @@
 -- Gives the places, from 1, of those that nobody wants any more or that another worker has.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
 check_hub(hub_id)
+may('XACK', 'XDEL', 'XCLAIM')
 for _, place in ipairs(queues) do check(KEYS[place], 'stream') end
 for _, place in ipairs(hashes) do check(KEYS[place], 'hash') end
 

@@ -6,6 +6,7 @@
 -- Gives how many are known.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
 check_hub(hub_id)
+may('HSET', 'ZADD', 'HDEL', 'ZREM')
 check(names, 'hash')
 check(names_until, 'zset')
 local now = now_ms()

@@ -4,6 +4,7 @@
 -- KEYS  1 dead (stream)   2 inbox (stream)
 -- Gives 1, or 0 if the letter is gone.
 -- Errors: STEADTYPE (nothing written).
+may('XADD', 'XDEL')
 check(dead, 'stream')
 check(inbox, 'stream')
 if #call('XRANGE', dead, stream_id, stream_id) == 0 then return 0 end

@@ -5,6 +5,7 @@
 -- Gives {1, {entry, ...}}, an entry "" for a task that is gone or that another worker has; {0} if the lease is another's,
 --       {-1, commit ID} if a commit stopped in the middle (nothing written).
 -- Errors: STEADTYPE (nothing written).
+may('HSET', 'XADD', 'XCLAIM')
 check(lease, 'hash')
 check(tasks, 'hash')
 for i = MORE_KEYS, #KEYS do check(KEYS[i], 'stream') end

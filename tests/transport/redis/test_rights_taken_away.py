@@ -1,0 +1,161 @@
+"""A right that is taken away while programs are at work: no step stops half done, and each is done once it is given back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from stead.transport import (
+    Commit,
+    CommitVerdict,
+    LogWrite,
+    Reply,
+    Reuse,
+    Running,
+    SentStart,
+    ServerUnsuitable,
+    Settings,
+    Start,
+    Task,
+    Timer,
+    Unpark,
+)
+from stead.transport._redis.scripts import ALL, Script
+from stead.transport._redis.store import RedisStore
+from support.redis_steps import batch, commit, put, take
+from support.valkey_server import ValkeyServer
+
+pytestmark = pytest.mark.anyio
+
+WRITES = (
+    *(
+        "HDEL",
+        "HINCRBY",
+        "HSET",
+        "HSETNX",
+        "PEXPIRE",
+        "RPUSH",
+        "SET",
+        "UNLINK",
+        "XACK",
+        "XADD",
+        "XCLAIM",
+        "XDEL",
+        "XTRIM",
+    ),
+    *("ZADD", "ZREM", "ZREMRANGEBYLEX"),
+)
+Step = Callable[[], Awaitable[Any]]
+
+
+@pytest.fixture
+async def own_server(start_server: Callable[..., ValkeyServer]) -> ValkeyServer:
+    return start_server()
+
+
+@pytest.fixture
+async def store(own_server: ValkeyServer, settings: Settings) -> AsyncIterator[RedisStore]:
+    store = await RedisStore.open(own_server.url, "rights", settings)
+    yield store
+    await store.close()
+
+
+def whole(partition: int, token: bytes, previous: bytes, ids: Sequence[bytes]) -> Commit:
+    """A commit that writes all that one can."""
+    return Commit(
+        partition,
+        token,
+        previous,
+        b"whole",
+        consumed=ids,
+        states=[("@a@b", b"state")],
+        created=["@a@b"],
+        deleted=["@a@c"],
+        timers=[Timer(b"later", 2**50, b"tick")],
+        cancelled=[b"cancelled"],
+        sends=[(1, b"hello")],
+        replies=[Reply(0, "me", b"answer")],
+        dead=[b"letter"],
+        unparked=[Unpark("@a@d", ids[1:2], True)],
+        blocked=[("@a@e", "reason")],
+        unblocked=["@a@f"],
+        suspect_passed=True,
+        logs=[LogWrite("i", [b"event"], reset=True)],
+        tasks=[Task(b"own", "q", shared=False, payload=b"task"), Task(b"shared", "q", shared=True, payload=b"task")],
+        dropped=[b"dropped"],
+        starts=[SentStart(2, "j", b"id", b"start", place=1)],
+        started=[("k", b"its message")],
+    )
+
+
+@pytest.mark.hazard(4)
+@pytest.mark.parametrize("right", WRITES)
+async def test_a_right_that_is_taken_away_leaves_no_step_half_done(
+    store: RedisStore, own_server: ValkeyServer, right: str
+) -> None:
+    ids = await put(store, [b"one", b"two", b"three"])
+    owner = await take(store)
+    timers = commit(owner, b"timers", timers=[Timer(b"due", 1, b"tick")], dead=[b"letter"])
+    assert await store.commit([timers], store.generation) == [CommitVerdict.APPLIED]
+    [letter] = await store.dead_letters(0, b"0", 10)
+    applied = whole(0, owner.token, b"timers", ids[:2])
+    start = replace(batch([b"begin"], partition=3, session="starter"), starts=[Start(0, "s", b"id", Reuse.FINISHED)])
+    refused: list[int] = []
+
+    async def do(step: Step) -> Any:
+        """Without the right, and then with it."""
+        before = own_server.dump()
+        own_server.run("ACL", "SETUSER", "default", f"-{right}")
+        try:
+            return await step()
+        except ServerUnsuitable:
+            assert own_server.dump() == before
+            refused.append(1)
+        finally:
+            own_server.run("ACL", "SETUSER", "default", f"+{right}")
+        return await step()
+
+    generation = store.generation
+    assert await do(lambda: store.park(0, owner.token, "@a@d", ids[1:2]))
+    assert await do(lambda: store.commit([applied], generation)) == [CommitVerdict.APPLIED]
+    assert await do(lambda: store.fire_timers(0, owner.token, 10)) == (1, 2**50)
+    assert await do(lambda: store.mark_running(0, owner.token, Running("@a@b", ids[2], 1)))
+    for sent in (batch([b"four"], partition=3), start):
+        assert [result.verdict.name for result in await do(lambda: store.enqueue([sent]))] == ["ACCEPTED"]  # noqa: B023 - at once
+        assert [result.verdict.name for result in await do(lambda: store.enqueue([sent]))] == ["DUPLICATE"]  # noqa: B023 - at once
+    [taken] = await store.take_tasks(["q"], "worker", 10, 0)
+    assert await do(lambda: store.share_tasks(0, owner.token, "worker", [(b"own", "q")])) != [b""]
+    assert await do(lambda: store.keep_tasks("worker", [taken])) == []
+    retaken = await do(lambda: store.retake_tasks(["q"], "other", 0, 10))
+    assert await do(lambda: store.give_back_tasks("other", retaken)) == 2
+    again = await store.take_tasks(["q"], "worker", 10, 0)
+    for one in again:
+        assert await do(lambda: store.complete_task(0, one.task_id, b"result", one))  # noqa: B023 - at once
+    assert await do(lambda: store.resend_dead_letter(letter, 0, b"again"))
+    await do(lambda: store.heartbeat("worker", {}, 10_000))
+    await do(lambda: store.leave("worker"))
+    await do(lambda: store.publish({"a": {}}, 10_000))
+    assert await do(lambda: take(store, token=b"next", expected=owner.token))
+    assert await do(lambda: store.release(0, b"next"))
+    _, leases = await store.read_leases()
+    assert not any(lease.quarantined for lease in leases)
+    assert refused
+
+
+_WRITE = re.compile(rf"(?:call|in_pieces)\('({'|'.join(WRITES)})'")
+_UNASKED = {
+    "commit": {"HSET"},
+    "enqueue": {"PEXPIRE"},
+}  # what comes before everything else; what is all that is written then
+
+
+@pytest.mark.hazard(4)
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_a_script_that_writes_with_several_commands_asks_for_each_first(script: Script[Any]) -> None:
+    writes = set(_WRITE.findall(script.source))
+    asked = {word for found in re.findall(r"\bmay\(([^)]*)\)", script.source) for word in re.findall(r"[A-Z]+", found)}
+    assert len(writes) < 2 or writes - asked == _UNASKED.get(script.name.removesuffix("_freeing"), set())
