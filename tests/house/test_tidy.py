@@ -60,6 +60,11 @@ IMPURE_ALLOWED = {
     "transport/stead/transport/_contract/clock.py": {"asyncio", "time"},
     "transport/stead/transport/_contract/home.py": {"asyncio"},
 }
+# Class names that stand for two things, and why that stays.
+SHARED_NAMES = {
+    "EntityKind": "in the gateway it is a name that the OpenAPI document shows",
+    "Started": "the same; in entities, an operation that has begun",
+}
 IMPURE = {
     "anyio", "asyncio", "http", "multiprocessing", "os", "random", "redis", "requests", "secrets", "select", "signal",
     "socket", "subprocess", "tempfile", "time",
@@ -151,6 +156,19 @@ def test_functions_are_short() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {name: lines for name, lines in lengths.items() if lines > FUNCTION_LINES_MAX} == {}
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    """So that one who reads a name, or looks for it, finds one thing. What is above takes the longer name."""
+    places: dict[str, list[str]] = {}
+    for file in files():
+        if name_of(file).partition("/")[0] in PACKAGES:
+            for node in parsed(file).body:
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(name_of(file))
+    shared = {name: found for name, found in places.items() if len(found) > 1}
+    assert {name: found for name, found in shared.items() if name not in SHARED_NAMES} == {}
+    assert set(SHARED_NAMES) - set(shared) == set(), "these have names of their own now"
 
 
 def test_every_module_says_what_it_is() -> None:

@@ -21,7 +21,7 @@ from stead.app._hub.info import gather_info
 from stead.entities import DeadLetters, Entity, EntityId, InvalidState
 from stead.orchestrations import OrchestrationContext
 from stead.transport import KeyDamaged, SteadError, StoreUnavailable, pack, partition_of
-from stead.transport._redis.keys import Keys, PartitionKeys
+from stead.transport._redis.keys import KeyNames, PartitionKeys
 from stead.transport._redis.store import RedisStore
 from support.valkey_server import ValkeyServer
 
@@ -98,7 +98,7 @@ class Hub:
         self.workers = workers
         assert isinstance(client.store, RedisStore)
         self.store = client.store
-        self.keys = Keys(client.store.layout)
+        self.keys = KeyNames(client.store.layout)
         self.saved: list[tuple[bytes, bytes | None]] = []
 
     def live(self) -> bool:

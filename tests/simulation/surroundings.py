@@ -10,7 +10,7 @@ from simulation.ledger import TARGETS
 from simulation.world import make_settings
 from stead.transport import ConnectionLost, ManualClock, MemoryStore, ServerChanged, Store, partition_of
 from stead.transport._memory.well_formed import ill_formed
-from stead.transport._redis.keys import Keys
+from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.store import RedisStore
 from support.valkey_server import ValkeyServer
 
@@ -65,7 +65,7 @@ class ServerSurroundings:
     def __init__(self, server: ValkeyServer, store: RedisStore) -> None:
         self._server = server
         self.store: Store = store
-        self._keys = Keys(store.layout)
+        self._keys = KeyNames(store.layout)
 
     @classmethod
     async def open(cls, server: ValkeyServer) -> ServerSurroundings:

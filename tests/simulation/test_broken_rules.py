@@ -22,7 +22,7 @@ from stead.entities._partition.suspects import Suspects
 from stead.orchestrations._execution.execution import Execution
 from stead.orchestrations._execution.external_events import Mailbox
 from stead.orchestrations._instance import kind
-from stead.orchestrations._instance.turn import Turn
+from stead.orchestrations._instance.turn import InstanceTurn
 from stead.transport._memory.state import Timers
 
 SEEDS = 60
@@ -71,7 +71,7 @@ def evict_what_flies(monkeypatch: pytest.MonkeyPatch) -> None:
 def name_no_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a turn has come to is not written into the record."""
 
-    def settle(turn: Turn) -> None:
+    def settle(turn: InstanceTurn) -> None:
         """Nothing."""
 
     monkeypatch.setattr(kind, "settle", settle)
@@ -94,7 +94,10 @@ BROKEN_INSTANCES: dict[str, tuple[Break, str]] = {
         "its code waits for an answer",
     ),
     "who has an event waits": (leaves(Mailbox, "_forget", "waits"), "are said to wait for an event"),
-    "a record is packed once": (leaves(Turn, "flush", "packed", lambda turn: turn.body), "the bytes that would be"),
+    "a record is packed once": (
+        leaves(InstanceTurn, "flush", "packed", lambda turn: turn.body),
+        "the bytes that would be",
+    ),
     "a record names no events": (name_no_events, "the events that its record names"),
 }
 

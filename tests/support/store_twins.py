@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, TypeVar
 
 from stead.transport import ManualClock, MemoryStore, Settings, Store
-from stead.transport._redis.keys import Keys
+from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.store import RedisStore
 from support.valkey_server import ValkeyServer
 
@@ -120,17 +120,17 @@ class RedisTwin:
         return await read
 
     def tear(self, partition: int) -> None:
-        lease = Keys(self.store.layout).partitions[partition].lease
+        lease = KeyNames(self.store.layout).partitions[partition].lease
         self.server.run("HSET", lease, "applying", b"another")
 
     def damage(self, partition: int) -> None:
-        inbox = Keys(self.store.layout).partitions[partition].inbox
+        inbox = KeyNames(self.store.layout).partitions[partition].inbox
         if self.server.run("EXISTS", inbox):
             self.server.run("RENAME", inbox, inbox + b"-kept")
         self.server.run("SET", inbox, "something else")
 
     def mend(self, partition: int) -> None:
-        inbox = Keys(self.store.layout).partitions[partition].inbox
+        inbox = KeyNames(self.store.layout).partitions[partition].inbox
         self.server.run("DEL", inbox)
         if self.server.run("EXISTS", inbox + b"-kept"):
             self.server.run("RENAME", inbox + b"-kept", inbox)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stead.orchestrations._client.queries import finished_statuses
-from stead.orchestrations._execution.replay_check import Verdict, check_replay, first_event
+from stead.orchestrations._execution.replay_check import ReplayVerdict, check_replay, first_event
 from stead.orchestrations._history.event_table import ASKED
 from stead.orchestrations._history.events import Event, SubOrchestrationInstanceCreated, TaskScheduled
 from stead.orchestrations._history.export import History, export_history, history_text, import_history
@@ -16,9 +16,9 @@ __all__ = [
     "STATUSES",
     "Event",
     "History",
+    "ReplayVerdict",
     "SubOrchestrationInstanceCreated",
     "TaskScheduled",
-    "Verdict",
     "check_replay",
     "export_history",
     "finished_statuses",

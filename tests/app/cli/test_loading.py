@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stead.app._console.faults import Fault
+from stead.app._console.faults import CommandFault
 from stead.app._console.loading import load_app
 
 SOURCE = """
@@ -51,7 +51,7 @@ def test_an_app_is_named_by_module_and_attribute(folder: Path) -> None:
     ],
 )
 def test_a_wrong_name_is_wrong_usage_and_says_what_to_write(folder: Path, reference: str, said: str) -> None:
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(CommandFault) as caught:
         load_app(reference, folder)
     assert caught.value.status == 2
     assert said in str(caught.value)
@@ -70,7 +70,7 @@ def test_a_wrong_name_is_wrong_usage_and_says_what_to_write(folder: Path, refere
 def test_a_module_that_fails_says_where(folder: Path, source: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "failing_here.py").write_text(source)
     monkeypatch.delitem(sys.modules, "failing_here", raising=False)
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(CommandFault) as caught:
         load_app("failing_here:app", folder)
     assert caught.value.status == 1
     assert "importing failing_here failed" in str(caught.value)
@@ -80,5 +80,5 @@ def test_a_module_that_fails_says_where(folder: Path, source: str, said: str, mo
 
 def test_a_module_without_an_app_says_how_to_make_one(folder: Path) -> None:
     (folder / "empty_here.py").write_text("")
-    with pytest.raises(Fault, match="defines no App"):
+    with pytest.raises(CommandFault, match="defines no App"):
         load_app("empty_here:app", folder)

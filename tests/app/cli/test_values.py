@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from stead.app._console.faults import Fault, one_line
+from stead.app._console.faults import CommandFault, one_line
 from stead.app._console.words import (
     parse_argument,
     parse_duration,
@@ -48,7 +48,7 @@ def test_keywords_are_names_and_values() -> None:
 
 @pytest.mark.parametrize("pairs", [["a"], ["=1"], ["1a=2"], ["a=1", "a=2"]])
 def test_other_keywords_are_refused(pairs: list[str]) -> None:
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(CommandFault) as caught:
         parse_keywords(pairs)
     assert caught.value.status == 2
 
@@ -62,14 +62,14 @@ def test_durations_have_units(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "5x", "m", "-5m", "5 m", "99999999999999w"])
 def test_other_durations_are_refused(text: str) -> None:
-    with pytest.raises(Fault, match="--after"):
+    with pytest.raises(CommandFault, match="--after"):
         parse_duration(text)
 
 
 def test_instants_are_iso_8601_and_local_without_an_offset() -> None:
     assert parse_instant("2030-01-31T12:00:00Z") == datetime(2030, 1, 31, 12, tzinfo=UTC)
     assert parse_instant("2030-01-31T12:00") == datetime(2030, 1, 31, 12).astimezone()
-    with pytest.raises(Fault, match="ISO 8601"):
+    with pytest.raises(CommandFault, match="ISO 8601"):
         parse_instant("tomorrow")
 
 

@@ -15,7 +15,7 @@ from stead.entities import CallTimeout, EntityId, OperationFailed, SteadError, U
 from stead.gateway import HttpSettings, Hub, asgi
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.json_values import json_response
-from stead.gateway._http.routes import Handler, Route, Routes, path_segments
+from stead.gateway._http.routes import Handler, Route, RouteTree, path_segments
 from stead.orchestrations import (
     InstanceExists,
     InstanceFinished,
@@ -132,7 +132,7 @@ async def test_unknown_routes_and_wrong_verbs_are_404() -> None:
 
 
 def test_literal_segments_win_and_case_matters_below_api_v1_only() -> None:
-    routes = Routes(table("GET /e/{name}/{key}", "GET /e/all/{key}", "GET /e/{name}/x/y", "GET /api/v1/Things"))
+    routes = RouteTree(table("GET /e/{name}/{key}", "GET /e/all/{key}", "GET /e/{name}/x/y", "GET /api/v1/Things"))
 
     def found(path: str) -> str | None:
         match = routes.find("GET", path.strip("/").split("/"))
@@ -145,7 +145,7 @@ def test_literal_segments_win_and_case_matters_below_api_v1_only() -> None:
     assert found("/api/v1/Things") == "/api/v1/Things"
     assert found("/api/v1/things") is None
     with pytest.raises(ValueError, match="twice"):
-        Routes(table("GET /a", "GET /a"))
+        RouteTree(table("GET /a", "GET /a"))
 
 
 def test_an_escaped_slash_belongs_to_its_segment() -> None:

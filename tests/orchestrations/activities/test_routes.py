@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stead.orchestrations._activities.routes import Routes, Serving
+from stead.orchestrations._activities.routes import ActivityRoutes, Serving
 from stead.transport import WorkerView
 
 
@@ -31,7 +31,7 @@ def serving(names: str, *queues: str) -> Serving:
     ],
 )
 def test_places(here: Serving, others: list[Serving], crowded: bool, place: str) -> None:
-    assert Routes(here, others).place("a", "", crowded) == place
+    assert ActivityRoutes(here, others).place("a", "", crowded) == place
 
 
 def test_heartbeats_say_what_a_worker_serves() -> None:
@@ -44,5 +44,5 @@ def test_heartbeats_say_what_a_worker_serves() -> None:
 def test_a_worker_is_not_one_of_the_others() -> None:
     info: dict[str, Any] = {"kinds": {"activity/a": {}}, "queues": [""]}
     here = serving("a", "")
-    assert not Routes.seen_by("me", here, [WorkerView("me", 0, info)]).elsewhere("a", "")
-    assert Routes.seen_by("me", here, [WorkerView("you", 0, info)]).elsewhere("a", "")
+    assert not ActivityRoutes.seen_by("me", here, [WorkerView("me", 0, info)]).elsewhere("a", "")
+    assert ActivityRoutes.seen_by("me", here, [WorkerView("you", 0, info)]).elsewhere("a", "")

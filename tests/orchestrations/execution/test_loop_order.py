@@ -8,7 +8,6 @@ from collections.abc import Awaitable
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from stead.orchestrations._execution.context import OrchestrationContext

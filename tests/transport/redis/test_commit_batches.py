@@ -10,7 +10,7 @@ import pytest
 
 from stead.transport import Acquired, Commit, CommitVerdict, HubLayout, KeyDamaged, LogWrite, Reply, Settings
 from stead.transport._redis.commit import calls_of, pack_batch
-from stead.transport._redis.keys import Keys, PartitionKeys
+from stead.transport._redis.keys import KeyNames, PartitionKeys
 from stead.transport._redis.scripts import COMMIT
 from stead.transport._redis.store import RedisStore
 from support.redis_steps import commit, payloads, put, take
@@ -22,11 +22,11 @@ APPLIED, TORN = CommitVerdict.APPLIED, CommitVerdict.TORN
 TARGET = "@station@oslo"
 LAST_ID = "18446744073709551615-18446744073709551615"
 KEEP = (10, 1_000)
-KEYS = Keys(HubLayout("hub", "id", 4, 2, "direct", 1, 0))
+KEYS = KeyNames(HubLayout("hub", "id", 4, 2, "direct", 1, 0))
 
 
 def keys_of(store: RedisStore, partition: int) -> PartitionKeys:
-    return Keys(store.layout).partitions[partition]
+    return KeyNames(store.layout).partitions[partition]
 
 
 def exhaust(server: ValkeyServer, stream: bytes) -> None:
@@ -58,7 +58,7 @@ async def test_a_write_that_fails_tears_its_component_and_no_other(
     """All of it: one member whole and the other half would be a message that nobody has sent and somebody has."""
     owners = await owners_of(store, 3)
     dead, receiver = keys_of(store, 1).dead, keys_of(store, 3).inbox
-    answers = Keys(store.layout).reply(0, "client")
+    answers = KeyNames(store.layout).reply(0, "client")
     exhaust(server, {"its own": dead, "a receiver": receiver}.get(stream, answers))
     effects: list[dict[str, Any]] = [{"component": 1}, {"component": 1, **EXHAUSTED[stream]}, {}]
     sent = [
@@ -86,7 +86,7 @@ async def test_everybody_whose_message_is_not_there_is_torn(
 ) -> None:
     """Not only who wrote to that stream first."""
     owners = await owners_of(store, 3)
-    answers = Keys(store.layout).reply(0, "client")
+    answers = KeyNames(store.layout).reply(0, "client")
     for stream in (keys_of(store, 3).inbox, answers):
         exhaust(server, stream)
     sent = [commit(owner, b"batch", **(effects if place != 1 else {})) for place, owner in enumerate(owners)]

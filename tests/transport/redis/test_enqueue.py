@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stead.transport import Batch, EnqueueResult, SourceSuperseded, Verdict
-from stead.transport._redis.keys import Keys
+from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.store import RedisStore
 from support.redis_steps import batch, commit, payloads, put, take
 from support.valkey_server import ValkeyServer
@@ -79,7 +79,7 @@ async def test_parked_messages_count_as_backlog(store: RedisStore) -> None:
 
 
 async def test_a_session_s_record_lives_on_with_every_use(store: RedisStore, server: ValkeyServer) -> None:
-    key = Keys(store.layout).partitions[0].session("session")
+    key = KeyNames(store.layout).partitions[0].session("session")
     first = batch([b"one"])
     await store.enqueue([first])
     server.run("PEXPIRE", key, 1000)
@@ -140,7 +140,7 @@ async def test_sources_are_recorded_by_partition_and_for_as_long_as_asked(
 ) -> None:
     assert await store.open_source(0, "gateway", 1, 5_000) == -1
     assert await store.open_source(1, "gateway", 7, 5_000) == -1
-    key = Keys(store.layout).partitions[0].session("source:gateway")
+    key = KeyNames(store.layout).partitions[0].session("source:gateway")
     assert 0 < server.run("PTTL", key) <= 5_000
 
 
@@ -148,7 +148,7 @@ async def test_sources_are_recorded_by_partition_and_for_as_long_as_asked(
 async def test_a_key_of_another_type_stops_a_batch_before_its_first_write(
     store: RedisStore, server: ValkeyServer, name: str
 ) -> None:
-    keys = Keys(store.layout).partitions[0]
+    keys = KeyNames(store.layout).partitions[0]
     planted = keys.session("session") if name == "session" else getattr(keys, name)
     server.run("RPUSH", planted, "something else")
     before = server.dump()
@@ -156,7 +156,7 @@ async def test_a_key_of_another_type_stops_a_batch_before_its_first_write(
     assert other.verdict is Verdict.ACCEPTED
     assert damaged.verdict is Verdict.DAMAGED
     assert damaged.damage is not None and damaged.damage.partition == 0 and "should be a" in str(damaged.damage)
-    other_keys = Keys(store.layout).partitions[1]
+    other_keys = KeyNames(store.layout).partitions[1]
     for key in (other_keys.inbox, other_keys.session("session")):
         server.run("DEL", key)
     assert server.dump() == before

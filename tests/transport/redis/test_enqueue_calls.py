@@ -8,7 +8,7 @@ import pytest
 
 from stead.transport import Batch, HubLayout, Verdict
 from stead.transport._redis.enqueueing import calls_of
-from stead.transport._redis.keys import Keys
+from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.scripts import ENQUEUE, ENQUEUE_FREEING
 from stead.transport._redis.store import RedisStore
 from support.redis_steps import batch, payloads
@@ -16,7 +16,7 @@ from support.valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
-KEYS = Keys(HubLayout("hub", "id", 4, 2, "direct", 1, 0))
+KEYS = KeyNames(HubLayout("hub", "id", 4, 2, "direct", 1, 0))
 LAST_ID = "18446744073709551615-18446744073709551615"
 
 
@@ -71,7 +71,7 @@ async def test_one_call_carries_the_batches_of_all_partitions(store: RedisStore,
 async def test_a_key_that_holds_something_else_is_named_whatever_would_have_become_of_the_batch(
     store: RedisStore, server: ValkeyServer, name: str, again: bool
 ) -> None:
-    own = Keys(store.layout).partitions[1]
+    own = KeyNames(store.layout).partitions[1]
     batches = [batch([b"%d" % place], partition=place) for place in range(3)]
     if again:
         await store.enqueue(batches)
@@ -92,7 +92,7 @@ async def test_a_key_that_holds_something_else_is_named_whatever_would_have_beco
 
 @pytest.mark.hazard(40)
 async def test_a_write_that_fails_is_that_batch_s_trouble_alone(store: RedisStore, server: ValkeyServer) -> None:
-    server.run("XADD", Keys(store.layout).partitions[1].inbox, LAST_ID, "m", "last")
+    server.run("XADD", KeyNames(store.layout).partitions[1].inbox, LAST_ID, "m", "last")
     results = await store.enqueue([batch([b"%d" % place], partition=place) for place in range(3)])
     assert [result.verdict for result in results] == [Verdict.ACCEPTED, Verdict.DAMAGED, Verdict.ACCEPTED]
     assert [await payloads(store, place) for place in (0, 2)] == [[b"0"], [b"2"]]

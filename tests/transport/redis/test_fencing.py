@@ -17,7 +17,7 @@ from stead.transport import (
     TornCommit,
     Unpark,
 )
-from stead.transport._redis.keys import Keys, PartitionKeys
+from stead.transport._redis.keys import KeyNames, PartitionKeys
 from stead.transport._redis.store import RedisStore
 from support.redis_steps import LEASE_MS, commit, payloads, put, read, take
 from support.valkey_server import ValkeyServer
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 
 
 def keys_of(store: RedisStore, partition: int = 0) -> PartitionKeys:
-    return Keys(store.layout).partitions[partition]
+    return KeyNames(store.layout).partitions[partition]
 
 
 @pytest.mark.invariant(6)
@@ -161,9 +161,9 @@ async def test_a_key_of_another_type_stops_a_commit_before_its_first_write(
         "reserving": keys_of(store, 2).starts,
         "listing": keys_of(store, 2).index,
         "park": own.park("@a@p"),
-        "reply": Keys(store.layout).reply(1, "me"),
+        "reply": KeyNames(store.layout).reply(1, "me"),
         "log": own.log("i"),
-        "queue": Keys(store.layout).queue("q"),
+        "queue": KeyNames(store.layout).queue("q"),
     }
     planted = places[name] if name in places else getattr(own, name)
     server.run("SET", planted, "something else")

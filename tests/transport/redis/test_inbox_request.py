@@ -9,10 +9,10 @@ import pytest
 from stead.transport import HubLayout
 from stead.transport._redis import inbox_request
 from stead.transport._redis.inbox_request import InboxRequest
-from stead.transport._redis.keys import Keys
+from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.scripts import command
 
-KEYS = Keys(HubLayout("hub", "0123456789abcdef", 16, 4, "direct", 1, 0))
+KEYS = KeyNames(HubLayout("hub", "0123456789abcdef", 16, 4, "direct", 1, 0))
 
 
 def whole(positions: dict[int, bytes], count: int, block_ms: int) -> bytes:

@@ -7,7 +7,7 @@ import binascii
 import pytest
 
 from stead.transport import HubLayout
-from stead.transport._redis.keys import Keys, group_tags
+from stead.transport._redis.keys import KeyNames, group_tags
 
 
 def layout(partitions: int = 64, slot_groups: int = 16) -> HubLayout:
@@ -33,7 +33,7 @@ def test_the_checksum_is_the_one_of_the_servers() -> None:
 
 @pytest.mark.hazard(23)
 def test_all_keys_of_a_partition_have_the_tag_of_its_group() -> None:
-    keys = Keys(layout())
+    keys = KeyNames(layout())
     for number, partition in enumerate(keys.partitions):
         names = [partition.lease, partition.inbox, partition.state, partition.index, partition.timers]
         names += [partition.payloads, partition.parked, partition.blocked, partition.dead]
@@ -44,6 +44,6 @@ def test_all_keys_of_a_partition_have_the_tag_of_its_group() -> None:
 
 
 def test_keys_name_the_hub_and_its_id_so_that_a_hub_made_anew_is_another() -> None:
-    keys = Keys(layout())
+    keys = KeyNames(layout())
     assert keys.partitions[3].inbox.startswith(b"stead:hub:0123456789abcdef:{")
     assert keys.workers.startswith(b"stead:hub:0123456789abcdef:{" + keys.tags[0].encode())

@@ -10,7 +10,7 @@ import pytest
 
 from stead.transport import CommitVerdict, Reply, Running, SentStart, Settings, Timer, Unpark
 from stead.transport._redis.base import padded
-from stead.transport._redis.keys import Keys
+from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.store import RedisStore
 from support.redis_steps import commit, payloads, put, take
 from support.valkey_server import ValkeyServer
@@ -100,7 +100,7 @@ async def test_a_cancelled_timer_is_in_neither_of_its_keys(store: RedisStore, se
     timers = [Timer(b"%d" % number, 10 + number, b"payload") for number in range(3)]
     await store.commit([commit(owner, timers=timers)], store.generation)
     await store.commit([commit(owner, b"second", b"first", cancelled=[b"0", b"2", b"never was"])], store.generation)
-    keys = Keys(store.layout).partitions[0]
+    keys = KeyNames(store.layout).partitions[0]
     assert server.run("ZRANGE", keys.timers, 0, -1) == [b"1"]
     assert server.run("HKEYS", keys.payloads) == [b"1"]
     await store.commit([commit(owner, b"third", b"second", cancelled=[b"1"])], store.generation)
@@ -133,7 +133,7 @@ async def test_replies_wait_for_their_client_for_a_time(store: RedisStore, serve
     await store.commit([commit(owner, replies=replies)], store.generation)
     mine = await store.read_replies(1, "me", b"0", 0)
     assert [payload for _, payload in mine] == [b"one", b"three\xff"]
-    assert 0 < server.run("PTTL", Keys(store.layout).reply(1, "me")) <= 600_000
+    assert 0 < server.run("PTTL", KeyNames(store.layout).reply(1, "me")) <= 600_000
     await store.trim_replies(1, "me", mine[0][0])
     assert await store.read_replies(1, "me", b"0", 0) == mine[1:]
     await store.drop_replies(1, "me")
@@ -164,7 +164,7 @@ async def test_what_was_deleted_while_listing_is_left_out(store: RedisStore, ser
     owner = await take(store)
     names = [f"@a@{number}" for number in range(5)]
     await store.commit([commit(owner, states=[(n, b"s") for n in names], created=names)], store.generation)
-    server.run("HDEL", Keys(store.layout).partitions[0].state, "@a@2")
+    server.run("HDEL", KeyNames(store.layout).partitions[0].state, "@a@2")
     assert [name async for found in store.list_targets("@a@", 2) for name, _ in found] == [
         "@a@0",
         "@a@1",
@@ -244,4 +244,4 @@ async def test_workers_and_names_are_forgotten_after_their_time(store: RedisStor
     assert [(worker.worker, worker.info) for worker in await store.workers()] == [("long", {"pid": 2})]
     assert await store.published() == {"lasting": {"form": "class"}}
     await store.heartbeat("long", {"pid": 2}, 60_000)
-    assert server.run("HLEN", Keys(store.layout).workers) == 1
+    assert server.run("HLEN", KeyNames(store.layout).workers) == 1

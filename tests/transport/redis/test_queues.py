@@ -9,7 +9,7 @@ import pytest
 
 from stead.transport import ServerUnsuitable, Settings, Taken, Task
 from stead.transport._redis import activities as redis_tasks
-from stead.transport._redis.keys import Keys
+from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.store import RedisStore
 from support.redis_steps import commit, take
 from support.valkey_server import ValkeyServer
@@ -45,7 +45,7 @@ async def test_a_queue_of_another_type_stops_each_step_before_its_first_write(
     store: RedisStore, server: ValkeyServer, name: str
 ) -> None:
     await write(store, own(b"1"))
-    server.run("SET", Keys(store.layout).queue("q"), "something else")
+    server.run("SET", KeyNames(store.layout).queue("q"), "something else")
     before = server.dump()
     with pytest.raises(ServerUnsuitable, match="nothing was written"):
         await STEPS[name](store)
@@ -62,7 +62,7 @@ async def test_workers_that_left_a_queue_long_ago_are_forgotten_but_what_they_ha
     await store.take_tasks(["q"], "dead", 1, 0)
 
     def consumers() -> list[object]:
-        found: list[object] = server.run("XINFO", "CONSUMERS", Keys(store.layout).queue("q"), "workers")
+        found: list[object] = server.run("XINFO", "CONSUMERS", KeyNames(store.layout).queue("q"), "workers")
         return found
 
     await store.open_queues(["q"])
@@ -75,7 +75,7 @@ async def test_workers_that_left_a_queue_long_ago_are_forgotten_but_what_they_ha
 
 
 async def test_nothing_is_left_in_a_queue_of_what_nobody_wants(store: RedisStore, server: ValkeyServer) -> None:
-    queue = Keys(store.layout).queue("q")
+    queue = KeyNames(store.layout).queue("q")
 
     async def left(*names: bytes) -> tuple[int, int]:
         """Entries of the queue, and those that some worker has, once the tasks are not wanted any more."""
@@ -96,7 +96,7 @@ async def test_nothing_is_left_in_a_queue_of_what_nobody_wants(store: RedisStore
 
 
 async def test_nothing_is_left_of_the_entry_of_what_was_given_back(store: RedisStore, server: ValkeyServer) -> None:
-    queue = Keys(store.layout).queue("q")
+    queue = KeyNames(store.layout).queue("q")
     await write(store, shared(b"1"))
     for _ in range(3):
         taken = await store.take_tasks(["q"], "w", 1, 0)
@@ -108,7 +108,7 @@ async def test_a_task_whose_giving_back_stopped_in_the_middle_runs_once(
     store: RedisStore, server: ValkeyServer
 ) -> None:
     """HAZARDS 4: a script has no rollback. It stops here after its first write."""
-    keys = Keys(store.layout)
+    keys = KeyNames(store.layout)
     queue = keys.queue("q")
     await write(store, shared(b"1"))
     [task] = await store.take_tasks(["q"], "w", 1, 0)
@@ -121,7 +121,7 @@ async def test_a_task_whose_giving_back_stopped_in_the_middle_runs_once(
 
 async def test_a_queue_that_somebody_deleted_is_made_again(store: RedisStore, server: ValkeyServer) -> None:
     await store.open_queues(["q"])
-    server.run("DEL", Keys(store.layout).queue("q"))
+    server.run("DEL", KeyNames(store.layout).queue("q"))
     assert await store.take_tasks(["q"], "w", 1, 0) == []
     await write(store, shared(b"1"))
     assert len(await store.take_tasks(["q"], "w", 1, 0)) == 1
@@ -143,7 +143,7 @@ async def test_workers_of_several_stores_wait_for_one_queue(
 
 
 async def test_each_queue_has_a_key_of_its_own_with_a_group_s_tag(store: RedisStore) -> None:
-    keys = Keys(store.layout)
+    keys = KeyNames(store.layout)
     names = ["", "q", "a:b", "}{", "ü"]
     assert len({keys.queue(name) for name in names}) == len(names)
     for name in names:

@@ -11,7 +11,7 @@ import pytest
 
 from stead.transport import ConnectionLost, HubLayout, ServerUnsuitable, Settings
 from stead.transport._redis.blocking_wire import BlockingWire
-from stead.transport._redis.keys import Keys
+from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.renewer import RedisRenewer
 from stead.transport._redis.scripts import command
 from stead.transport._redis.store import RedisStore
@@ -33,7 +33,7 @@ def scripted(tmp_path: Path) -> Iterator[Callable[..., RedisRenewer]]:
 
     def make(*answers: bytes | None) -> RedisRenewer:
         server = AnsweringServer(tmp_path, answers)
-        renewer = RedisRenewer(Address.from_url(server.url), Settings(lease_ms=1_000), Keys(LAYOUT), LAYOUT)
+        renewer = RedisRenewer(Address.from_url(server.url), Settings(lease_ms=1_000), KeyNames(LAYOUT), LAYOUT)
         opened.extend((renewer, server))
         return renewer
 
@@ -144,8 +144,8 @@ async def test_a_lease_that_became_something_else_costs_no_other_partition_its_l
     store = await RedisStore.open(own.url, "tests", settings)
     for number in range(4):
         await take(store, number)
-    own.run("DEL", Keys(store.layout).partitions[2].lease)
-    own.run("SET", Keys(store.layout).partitions[2].lease, "text")
+    own.run("DEL", KeyNames(store.layout).partitions[2].lease)
+    own.run("SET", KeyNames(store.layout).partitions[2].lease, "text")
     renewer = store.renewer()
     assert renewer.renew({**dict.fromkeys(range(4), b"token")}, 60_000) == {2}
     renewer.close()

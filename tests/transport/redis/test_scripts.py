@@ -14,7 +14,7 @@ import pytest
 from stead.transport import Commit, HubLayout, LogWrite, Reply, SentStart, Task, Timer, Unpark
 from stead.transport._redis import commit_signature, signatures
 from stead.transport._redis.commit import pack_batch
-from stead.transport._redis.keys import Keys
+from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.scripts import (
     ALL,
     COMMIT,
@@ -27,7 +27,7 @@ from stead.transport._redis.scripts import (
 )
 from stead.transport._redis.signature import Nothing, Signature, constants_of, fields_of
 
-KEYS = Keys(HubLayout("hub", "id", 4, 2, "direct", 1, 0))
+KEYS = KeyNames(HubLayout("hub", "id", 4, 2, "direct", 1, 0))
 
 _FORBIDDEN = re.compile(r"call\('(?:HSET|HDEL|XADD|XDEL|XTRIM|ZADD|ZREM|SET|PEXPIRE|DEL|UNLINK)'")
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from stead.app._app import App
-from stead.app._console.faults import Fault, one_line
+from stead.app._console.faults import CommandFault, one_line
 from stead.app._console.request import Request
 from stead.app._console.screen import console, print_json_line, print_note, table
 from stead.app._console.words import shorten
@@ -37,18 +37,18 @@ def letters_command(request: Request, action: Action, ids: Sequence[str], *, eve
 
 def _check_usage(action: Action, ids: Sequence[str], *, every: bool) -> None:
     if action == "list" and (ids or every):
-        raise Fault("dead-letters list takes no IDs; `show ID` shows one", usage=True)
+        raise CommandFault("dead-letters list takes no IDs; `show ID` shows one", usage=True)
     if action == "show" and (not ids or every):
-        raise Fault("dead-letters show: give the IDs to show, as `list` names them", usage=True)
+        raise CommandFault("dead-letters show: give the IDs to show, as `list` names them", usage=True)
     if action in ("resend", "drop") and bool(ids) == every:
-        raise Fault(f"dead-letters {action}: give IDs, as `list` names them, or --all", usage=True)
+        raise CommandFault(f"dead-letters {action}: give IDs, as `list` names them, or --all", usage=True)
 
 
 async def _named(letters: DeadLetters, ids: Sequence[str]) -> AsyncIterator[DeadMessage]:
     found = [(letter_id, await letters.find(letter_id)) for letter_id in ids]
     for letter_id, message in found:
         if message is None:
-            raise Fault(f"there is no dead letter {letter_id} (any more)")
+            raise CommandFault(f"there is no dead letter {letter_id} (any more)")
     for _, message in found:
         if message is not None:
             yield message

@@ -30,7 +30,7 @@ class DevHttp:
 
     @classmethod
     def open(cls, host: str, port: int, keys_file: str | None) -> DevHttp:
-        """Listen. A port that is taken is a `Fault`: it is most likely another `stead dev`, of whose hub this one would
+        """Listen. A port that is taken is a `CommandFault`: it is most likely another `stead dev`, of whose hub this one would
         take half the partitions."""
         from .serve import listen, load_keys
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from stead.app._app import App
-from stead.app._console.faults import Fault
+from stead.app._console.faults import CommandFault
 from stead.app._console.request import Request
 from stead.app._console.screen import console, next_command, print_json_line, print_note, table
 from stead.app._console.words import parse_argument, parse_duration, parse_instant, parse_keywords, plain, shorten
@@ -33,7 +33,7 @@ def signal_command(
 ) -> int:
     async def work(app: App, client: Client) -> int:
         if after is not None and at is not None:
-            raise Fault("--after and --at: give one of them", usage=True)
+            raise CommandFault("--after and --at: give one of them", usage=True)
         delay = None if after is None else parse_duration(after)
         due = None if at is None else parse_instant(at)
         entity_id = EntityId(entity, key)
@@ -87,7 +87,7 @@ def state_command(request: Request, entity: str, key: str) -> int:
         entity_id = EntityId(await _name_of(app, client, entity), key)
         value = await client.read_entity(entity_id)
         if value is None:
-            raise Fault(
+            raise CommandFault(
                 f"{entity_id} has no state; `{next_command('entities', request.app, entity)}` lists those that have"
             )
         if request.as_json:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from stead.app._app import App
-from stead.app._console.faults import FAILED, Fault, one_line
+from stead.app._console.faults import FAILED, CommandFault, one_line
 from stead.app._console.request import Request
 from stead.app._console.screen import console, next_command, print_json_line, print_note, table
 from stead.app._console.words import parse_argument, parse_duration, parse_instant
@@ -64,7 +64,7 @@ def start_command(request: Request, orchestration: str, word: str | None, option
 
 def _begin(client: Client, options: StartOptions) -> datetime | None:
     if options.after is not None and options.at is not None:
-        raise Fault("--after and --at: give one of them", usage=True)
+        raise CommandFault("--after and --at: give one of them", usage=True)
     if options.after is not None:
         now = datetime.fromtimestamp(client.store.clock.now_ms() / 1000, UTC)
         return now + parse_duration(options.after)
@@ -103,7 +103,7 @@ def _check_text(known: Orchestration[Any, Any], word: str) -> None:
         try:
             json.loads(word)
         except (ValueError, RecursionError) as error:
-            raise Fault(f"INPUT is not JSON ({error}): {word}", usage=True) from None
+            raise CommandFault(f"INPUT is not JSON ({error}): {word}", usage=True) from None
 
 
 def _print_started(request: Request, instance_id: str) -> None:
@@ -144,7 +144,9 @@ def status_command(request: Request, instance_id: str) -> int:
 async def _find(request: Request, client: Client, instance_id: str) -> OrchestrationStatus[Any]:
     status = await client.get_status(instance_id)
     if status is None:
-        raise Fault(f"there is no instance {instance_id}; `stead instances {request.app}` lists those that there are")
+        raise CommandFault(
+            f"there is no instance {instance_id}; `stead instances {request.app}` lists those that there are"
+        )
     return status
 
 
@@ -154,7 +156,7 @@ def wait_command(request: Request, instance_id: str, timeout: str | None) -> int
         try:
             status = await client.wait_for_completion(instance_id, seconds)
         except CallTimeout:
-            raise Fault(
+            raise CommandFault(
                 f"instance {instance_id} is not finished after {seconds:g} s, and goes on; "
                 f"`{next_command('status', request.app, instance_id)}` shows it, and `stead info {request.app}` whether a worker runs"
             ) from None
@@ -167,7 +169,7 @@ def wait_command(request: Request, instance_id: str, timeout: str | None) -> int
                 print_value(console(), status.output)
             return 0
         why = one_line(str(status.failure if status.failure is not None else status.output or ""))
-        raise Fault(f"instance {instance_id} is {status.runtime_status.value}{': ' if why else ''}{why}")
+        raise CommandFault(f"instance {instance_id} is {status.runtime_status.value}{': ' if why else ''}{why}")
 
     return request.run(work)
 

@@ -6,7 +6,7 @@ import asyncio
 import sys
 
 from stead.app._app import App
-from stead.app._console.faults import Fault
+from stead.app._console.faults import CommandFault
 from stead.app._console.request import Request
 from stead.app._console.screen import print_json_line, print_note
 from stead.app._hub.client import Client
@@ -18,9 +18,9 @@ from .views import Selection, wrong_usage
 def purge_command(request: Request, instance_id: str, selection: Selection, *, recursive: bool) -> int:
     async def work(_: App, client: Client) -> int:
         if not selection.is_empty:
-            raise Fault("give an INSTANCE, or say which ones (--status, --from, …), not both", usage=True)
+            raise CommandFault("give an INSTANCE, or say which ones (--status, --from, …), not both", usage=True)
         if not await client.purge(instance_id, recursive=recursive):
-            raise Fault(
+            raise CommandFault(
                 f"there is no instance {instance_id}; `stead instances {request.app}` lists those that there are"
             )
         _report(request, 1)
@@ -47,12 +47,12 @@ def purge_many_command(request: Request, selection: Selection, *, recursive: boo
 async def _ask(count: int) -> None:
     which = f"{count:,} finished instance{'' if count == 1 else 's'}"
     if not sys.stdin.isatty():
-        raise Fault(f"this deletes {which} for ever; say --yes if you mean it", usage=True)
+        raise CommandFault(f"this deletes {which} for ever; say --yes if you mean it", usage=True)
     sys.stderr.write(f"delete {which} for ever? [y/N] ")
     sys.stderr.flush()
     answer = await asyncio.to_thread(sys.stdin.readline)
     if answer.strip().lower() not in ("y", "yes"):
-        raise Fault("nothing was deleted")
+        raise CommandFault("nothing was deleted")
 
 
 async def _purge(client: Client, options: dict[str, object], count: int, *, recursive: bool, quiet: bool) -> int:

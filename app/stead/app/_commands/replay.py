@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stead.app._app import App
-from stead.app._console.faults import FAILED, Fault, one_line
+from stead.app._console.faults import FAILED, CommandFault, one_line
 from stead.app._console.loading import load_app
 from stead.app._console.request import Request
 from stead.app._console.screen import print_error, print_json_line, print_note
 from stead.app._hub.client import Client
-from stead.orchestrations.histories import History, Verdict, check_replay, import_history
+from stead.orchestrations.histories import History, ReplayVerdict, check_replay, import_history
 
 
 def replay_command(request: Request, instance_id: str | None, files: Sequence[Path]) -> int:
@@ -30,15 +30,15 @@ def replay_command(request: Request, instance_id: str | None, files: Sequence[Pa
 
 
 def _wrong_usage() -> int:
-    raise Fault("give an INSTANCE of the hub, or --history FILE", usage=True)
+    raise CommandFault("give an INSTANCE of the hub, or --history FILE", usage=True)
 
 
 def read_history_file(file: Path) -> History:
-    """The history of a file. What is wrong with it is a `Fault`."""
+    """The history of a file. What is wrong with it is a `CommandFault`."""
     try:
         return import_history(file.read_text())
     except OSError as error:
-        raise Fault(f"{file} cannot be read: {error.strerror}", usage=True) from None
+        raise CommandFault(f"{file} cannot be read: {error.strerror}", usage=True) from None
 
 
 def _check(request: Request, app: App, what: str, history: History) -> int:
@@ -52,6 +52,6 @@ def _check(request: Request, app: App, what: str, history: History) -> int:
     return 0 if verdict.error is None else FAILED
 
 
-def _said(verdict: Verdict) -> str:
+def _said(verdict: ReplayVerdict) -> str:
     version = f" {verdict.version}" if verdict.version else ""
     return f"{verdict.events:,} events replayed; {verdict.name}{version} does what the history says"

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from stead.app._app import App
-from stead.app._console.faults import Fault
+from stead.app._console.faults import CommandFault
 from stead.app._console.loading import load_app
 from stead.app._console.logs import start_logging
 from stead.app._console.loops import fast_loop
@@ -62,21 +62,21 @@ def load_keys(keys_file: str | None) -> Keys:
     try:
         return Keys.load(keys_file)
     except KeysRefused as error:
-        raise Fault(str(error), usage=True) from None
+        raise CommandFault(str(error), usage=True) from None
 
 
 def listen(host: str, port: int, keys: Keys) -> list[socket.socket]:
-    """Sockets that listen; a `Fault` if that cannot be, or if it would be open to others than this machine."""
+    """Sockets that listen; a `CommandFault` if that cannot be, or if it would be open to others than this machine."""
     try:
         sockets = bind(host, port)
     except CannotListen as error:
-        raise Fault(str(error)) from None
+        raise CommandFault(str(error)) from None
     try:
         check_exposure(sockets, keys)
     except KeysRefused as error:
         for sock in sockets:
             sock.close()
-        raise Fault(str(error), usage=True) from None
+        raise CommandFault(str(error), usage=True) from None
     return sockets
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from stead.app._console.faults import Fault, one_line
+from stead.app._console.faults import CommandFault, one_line
 from stead.app._console.screen import console, print_note, table
 from stead.app._console.words import parse_instant, shorten
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus, RuntimeStatus
@@ -48,7 +48,7 @@ class Selection:
         return not (self.statuses or self.name or self.prefix or self.created_from or self.created_to or self.tags)
 
     def options(self) -> dict[str, Any]:
-        """What to give to `list_instances` and `purge_instances`. A wrong line is a `Fault`."""
+        """What to give to `list_instances` and `purge_instances`. A wrong line is a `CommandFault`."""
         return {
             "statuses": list(self.statuses) or None,
             "name": self.name,
@@ -65,7 +65,7 @@ def wrong_usage() -> Generator[None]:
     try:
         yield
     except InvalidInput as error:
-        raise Fault(str(error), usage=True) from error
+        raise CommandFault(str(error), usage=True) from error
 
 
 def parse_tags(pairs: Sequence[str]) -> dict[str, str] | None:
@@ -74,7 +74,7 @@ def parse_tags(pairs: Sequence[str]) -> dict[str, str] | None:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise Fault(f"--tag {pair!r}: write NAME=VALUE, for example --tag region=north", usage=True)
+            raise CommandFault(f"--tag {pair!r}: write NAME=VALUE, for example --tag region=north", usage=True)
         tags[name] = value
     return tags or None
 

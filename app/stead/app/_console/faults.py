@@ -9,7 +9,7 @@ FAILED = 1
 WRONG_USAGE = 2
 
 
-class Fault(Exception):
+class CommandFault(Exception):
     """A command cannot go on. `usage` says that the command line itself is wrong (exit status 2, otherwise 1)."""
 
     def __init__(self, message: str, *, usage: bool = False) -> None:
@@ -30,6 +30,6 @@ def explain(error: BaseException, app: str) -> str:
         return f"{text}; check --url, $STEAD_URL and whether the server runs"
     if isinstance(error, OperationFailed):
         return f"{text}; --debug shows the worker's traceback"
-    if isinstance(error, (Fault, SteadError)):
+    if isinstance(error, (CommandFault, SteadError)):
         return text.replace("`stead info`", f"`stead info {app}`")
     return f"{type(error).__name__}: {text}; --debug shows the traceback"

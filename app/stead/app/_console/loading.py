@@ -13,7 +13,7 @@ import stead
 from stead.app._app import App
 from stead.app._hub.environment import find_in_environment
 
-from .faults import Fault
+from .faults import CommandFault
 
 
 def load_app(reference: str, folder: Path | None = None) -> App:
@@ -28,11 +28,13 @@ def load_app(reference: str, folder: Path | None = None) -> App:
         try:
             value = getattr(value, part)
         except AttributeError:
-            raise Fault(f"{module_name} has no attribute {attribute!r}; {_suggest(module)}", usage=True) from None
+            raise CommandFault(
+                f"{module_name} has no attribute {attribute!r}; {_suggest(module)}", usage=True
+            ) from None
     if not isinstance(value, App):
         kind = value.__name__ if isinstance(value, type) else type(value).__name__
         what = f"the class {kind}" if isinstance(value, type) else f"of type {kind}"
-        raise Fault(f"{reference} is {what}, not an App; {_suggest(module)}", usage=True)
+        raise CommandFault(f"{reference} is {what}, not an App; {_suggest(module)}", usage=True)
     return value
 
 
@@ -40,11 +42,11 @@ def _split(reference: str) -> tuple[str, str]:
     module_name, colon, attribute = reference.partition(":")
     if "/" in module_name or module_name.endswith(".py"):
         dotted = module_name.removeprefix("./").removesuffix(".py").replace("/", ".")
-        raise Fault(f"{reference!r} is a path; write it as a module: {dotted}:{attribute or 'app'}", usage=True)
+        raise CommandFault(f"{reference!r} is a path; write it as a module: {dotted}:{attribute or 'app'}", usage=True)
     names = [*module_name.split("."), *attribute.split(".")]
     if not colon or not all(name.isidentifier() for name in names):
         good = module_name if module_name.replace(".", "").isidentifier() else "weather"
-        raise Fault(f"{reference!r} names no app; write MODULE:ATTRIBUTE, for example {good}:app", usage=True)
+        raise CommandFault(f"{reference!r} names no app; write MODULE:ATTRIBUTE, for example {good}:app", usage=True)
     return module_name, attribute
 
 
@@ -53,7 +55,7 @@ def _import(module_name: str, place: str) -> ModuleType:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is not None and (module_name == error.name or module_name.startswith(error.name + ".")):
-            raise Fault(
+            raise CommandFault(
                 f"there is no module {module_name!r} in {place} or among the installed packages; "
                 "run stead in the folder that has it",
                 usage=True,
@@ -63,10 +65,10 @@ def _import(module_name: str, place: str) -> ModuleType:
         raise _broken(module_name, error) from error
 
 
-def _broken(module_name: str, error: BaseException) -> Fault:
+def _broken(module_name: str, error: BaseException) -> CommandFault:
     """The module is there, and running it failed: say where. Unless it is the environment that is wrong."""
     if variables := find_in_environment(error):
-        return Fault(f"the environment: {variables}", usage=True)
+        return CommandFault(f"the environment: {variables}", usage=True)
     if isinstance(error, SyntaxError):
         where = f"{error.filename}, line {error.lineno}"
         reason = f"SyntaxError: {error.msg}"
@@ -76,7 +78,7 @@ def _broken(module_name: str, error: BaseException) -> Fault:
         frames = list(takewhile(lambda f: not _is_ours(f), dropwhile(_is_ours, frames)))
         where = f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else module_name
         reason = f"{type(error).__name__}: {error}"
-    return Fault(f"importing {module_name} failed with {reason} ({where}); --debug shows the traceback")
+    return CommandFault(f"importing {module_name} failed with {reason} ({where}); --debug shows the traceback")
 
 
 def _is_ours(frame: traceback.FrameSummary) -> bool:

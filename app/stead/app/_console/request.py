@@ -20,7 +20,7 @@ from stead.entities import OperationFailed
 from stead.orchestrations import NonDeterminismWarning
 from stead.transport import Settings
 
-from .faults import FAILED, Fault, explain
+from .faults import FAILED, CommandFault, explain
 from .interrupts import interruptible
 from .loading import load_app
 from .logs import start_logging
@@ -75,6 +75,6 @@ class Request:
                 if isinstance(error, OperationFailed):
                     sys.stderr.write(f"\nin the worker:\n{error.traceback}\n")
             if variables := find_in_environment(error):  # what a command makes settings of, beside the app
-                error = Fault(f"the environment: {variables}", usage=True)
+                error = CommandFault(f"the environment: {variables}", usage=True)
             print_error(explain(error, self.app), type(error).__name__, as_json=self.as_json)
-            return error.status if isinstance(error, Fault) else FAILED
+            return error.status if isinstance(error, CommandFault) else FAILED

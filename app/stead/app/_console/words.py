@@ -10,7 +10,7 @@ from typing import Any, NoReturn, cast
 
 import pydantic_core
 
-from .faults import Fault
+from .faults import CommandFault
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
@@ -26,7 +26,7 @@ def parse_argument(word: str) -> object:
     try:
         return json.loads(word, parse_constant=_refuse_constant)
     except RecursionError:
-        raise Fault(f"the argument {word[:20]}… is nested too deep", usage=True) from None
+        raise CommandFault(f"the argument {word[:20]}… is nested too deep", usage=True) from None
     except ValueError:
         return word
 
@@ -37,9 +37,9 @@ def parse_keywords(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name.isidentifier():
-            raise Fault(f"--kw {pair!r}: write NAME=VALUE, for example --kw celsius=3.5", usage=True)
+            raise CommandFault(f"--kw {pair!r}: write NAME=VALUE, for example --kw celsius=3.5", usage=True)
         if name in keywords:
-            raise Fault(f"--kw {name} is given twice", usage=True)
+            raise CommandFault(f"--kw {name} is given twice", usage=True)
         keywords[name] = value
     return keywords
 
@@ -47,13 +47,13 @@ def parse_keywords(pairs: Sequence[str]) -> dict[str, str]:
 def parse_duration(text: str, option: str = "--after") -> timedelta:
     """A duration such as `90s`, `5m`, `1h30m` or `250ms`."""
     if not _DURATION.fullmatch(text):
-        raise Fault(
+        raise CommandFault(
             f"{option} {text!r}: write a duration with its unit, such as 90s, 5m, 1h30m, 2d or 250ms", usage=True
         )
     try:
         return sum((timedelta(**{_UNITS[unit]: float(n)}) for n, unit in _PART.findall(text)), timedelta())
     except OverflowError:
-        raise Fault(f"{option} {text!r}: longer than a date can hold", usage=True) from None
+        raise CommandFault(f"{option} {text!r}: longer than a date can hold", usage=True) from None
 
 
 def parse_instant(text: str, option: str = "--at") -> datetime:
@@ -61,7 +61,7 @@ def parse_instant(text: str, option: str = "--at") -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError):
-        raise Fault(
+        raise CommandFault(
             f"{option} {text!r}: write an ISO 8601 time, such as 2030-01-31T12:00:00Z or 2030-01-31T12:00", usage=True
         ) from None
 

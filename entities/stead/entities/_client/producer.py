@@ -34,7 +34,7 @@ BREATH_LENGTH = 64
 ROUTES_MAX = 20_000
 
 
-class Route(NamedTuple):
+class SignalRoute(NamedTuple):
     """What all signals to one operation of one entity have in common. `operation` is None where it is not known here."""
 
     target: str
@@ -50,7 +50,7 @@ class BaseProducer:
         self._outgoing = outgoing
         self._sender = sender
         self._closed = closed
-        self._routes: dict[tuple[object, str], Route] = {}
+        self._routes: dict[tuple[object, str], SignalRoute] = {}
         self._operations: dict[
             object, tuple[str, str, Operation]
         ] = {}  # function -> target's beginning, name, operation
@@ -92,7 +92,7 @@ class BaseProducer:
 
     async def _first(
         self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> tuple[Route, bytes]:
+    ) -> tuple[SignalRoute, bytes]:
         """The route of the first signal of its kind, and its bytes."""
         call: Call = await self._outgoing.address(subject, key_or_name, args, kwargs)
         if len(self._routes) >= ROUTES_MAX:
@@ -100,12 +100,12 @@ class BaseProducer:
         if call.operation is not None and not isinstance(subject, EntityId):
             start = call.target[: len(call.target) - len(key_or_name)]
             self._operations[subject] = (start, call.operation_name, call.operation)
-        route = Route(call.target, self._outgoing.partition(call.target), call.operation_name, call.operation)
+        route = SignalRoute(call.target, self._outgoing.partition(call.target), call.operation_name, call.operation)
         self._routes[subject, key_or_name] = route
         extras = message_extras(kwargs=call.kwargs) if call.kwargs else None
         return route, self._outgoing.encode(call.target, call.operation_name, call.args, extras)
 
-    def _known_route(self, subject: object, key_or_name: str) -> Route | None:
+    def _known_route(self, subject: object, key_or_name: str) -> SignalRoute | None:
         """The route of a signal like one that was given before, at least to another entity of the class."""
         route = self._routes.get((subject, key_or_name))
         if route is not None:
@@ -115,12 +115,12 @@ class BaseProducer:
             return None
         start, name, operation = known
         target = start + check_key(key_or_name)
-        route = Route(target, self._outgoing.partition(target), name, operation)
+        route = SignalRoute(target, self._outgoing.partition(target), name, operation)
         if len(self._routes) < ROUTES_MAX:
             self._routes[subject, key_or_name] = route
         return route
 
-    def _encode(self, route: Route, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
+    def _encode(self, route: SignalRoute, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
         operation = route.operation
         named: Mapping[str, Any] | None = kwargs
         if operation is not None:

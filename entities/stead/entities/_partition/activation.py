@@ -181,7 +181,7 @@ class Kind(Protocol):
 
 
 @runtime_checkable
-class Holding(Protocol):
+class HoldingKind(Protocol):
     """A kind whose operations may leave something running when they have ended."""
 
     def hold(self, activation: Activation, result: object) -> object:

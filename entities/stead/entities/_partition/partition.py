@@ -30,7 +30,7 @@ from stead.entities._message.failures import failure_in_stead
 from stead.transport import Acquired, Commit
 from stead.transport.describing import is_a
 
-from .activation import Activation, Holding, Kind, Phase
+from .activation import Activation, HoldingKind, Kind, Phase
 from .building import build_commit
 from .environment import Environment
 from .intake import Intake
@@ -204,7 +204,7 @@ class Partition(Intake):
     ) -> tuple[object, BaseException | None]:
         """What has come of an operation that is finished later, whatever it has left running does meanwhile."""
         kind = activation.kind
-        if error is not None or not isinstance(kind, Holding):
+        if error is not None or not isinstance(kind, HoldingKind):
             return result, error
         try:
             return kind.hold(activation, result), None

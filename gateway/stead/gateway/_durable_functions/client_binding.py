@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import API_V1, Answer, Operation, Route
+from stead.gateway._http.routes import API_V1, Answer, Route, RouteDescription
 
 from .payloads import BASE, CONNECTION, ManagementPayload, common_query, management_uris
 
@@ -77,7 +77,7 @@ ROUTES: list[Route] = [
         f"{API_V1}/durable-functions-client",
         get_binding,
         "read",
-        Operation(
+        RouteDescription(
             "getDurableFunctionsClient",
             "What a client of Durable Functions is made from",
             "Hub",

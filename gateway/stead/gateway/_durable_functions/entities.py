@@ -20,7 +20,7 @@ from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, ticks
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import Answer, Handler, Operation, Parameter, Route
+from stead.gateway._http.routes import Answer, Handler, Parameter, Route, RouteDescription
 
 from .clients import first_accepted, text_of
 from .payloads import (
@@ -153,7 +153,7 @@ _TAG = "Durable Functions: entities"
 _PATHS = {"name": "The entity's name; in any case.", "key": "The entity's key; `$` for the empty one."}
 _UNKNOWN = Answer("No entity has this name, or it has no such operation.", ErrorPayload)
 
-_SIGNAL = Operation(
+_SIGNAL = RouteDescription(
     "dfSignalEntity",
     "Signal an entity",
     _TAG,
@@ -164,7 +164,7 @@ _SIGNAL = Operation(
     answers={202: ACCEPTED, 400: BAD_REQUEST, 404: _UNKNOWN},
     paths=_PATHS,
 )
-_DELETE = Operation(
+_DELETE = RouteDescription(
     "dfDeleteEntity",
     "Delete an entity's state",
     _TAG,
@@ -172,7 +172,7 @@ _DELETE = Operation(
     answers={202: ACCEPTED, 400: BAD_REQUEST, 404: _UNKNOWN},
     paths=_PATHS,
 )
-_STATE = Operation(
+_STATE = RouteDescription(
     "dfGetEntity",
     "State of an entity",
     _TAG,
@@ -186,8 +186,8 @@ _STATE = Operation(
 )
 
 
-def _list_operation(operation_id: str, summary: str) -> Operation:
-    return Operation(
+def _list_operation(operation_id: str, summary: str) -> RouteDescription:
+    return RouteDescription(
         operation_id,
         summary,
         _TAG,
@@ -208,7 +208,7 @@ def _list_operation(operation_id: str, summary: str) -> Operation:
 def _routes(base: str) -> list[Route]:
     shown = base == BASE
 
-    def route(method: str, path: str, handler: Handler, right: Right, operation: Operation) -> Route:
+    def route(method: str, path: str, handler: Handler, right: Right, operation: RouteDescription) -> Route:
         return Route(method, base + path, handler, right, operation if shown else None)
 
     one = "/entities/{name}/{key}"

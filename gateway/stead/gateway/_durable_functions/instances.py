@@ -19,7 +19,7 @@ from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import Answer, Handler, Operation, Parameter, Route
+from stead.gateway._http.routes import Answer, Handler, Parameter, Route, RouteDescription
 from stead.orchestrations import InstanceFinished, InstanceRunning, RuntimeStatus, UnknownInstance
 
 from .clients import may_mean_nothing, reads_history, text_of
@@ -213,7 +213,7 @@ _ENDED = tuple(
     for filter_ in _FILTERS
 )
 
-_STATUS = Operation(
+_STATUS = RouteDescription(
     "dfGetStatus",
     "Status of an instance",
     _TAG,
@@ -237,7 +237,7 @@ _STATUS = Operation(
     },
     paths=_PATHS,
 )
-_LIST = Operation(
+_LIST = RouteDescription(
     "dfListInstances",
     "List instances",
     _TAG,
@@ -247,7 +247,7 @@ _LIST = Operation(
     answers={200: Answer("A page.", list[StatusPayload], headers=CONTINUATION_ANSWER), 400: BAD_REQUEST},
 )
 _PURGED = Answer("Deleted.", PurgePayload)
-_PURGE_ONE = Operation(
+_PURGE_ONE = RouteDescription(
     "dfPurge",
     "Delete a finished instance",
     _TAG,
@@ -255,14 +255,14 @@ _PURGE_ONE = Operation(
     answers={200: _PURGED, 404: NOT_FOUND, 412: Answer("It is not finished.", ErrorPayload)},
     paths=_PATHS,
 )
-_PURGE_MANY = Operation(
+_PURGE_MANY = RouteDescription(
     "dfPurgeMany",
     "Delete finished instances",
     _TAG,
     query=(*COMMON_PARAMETERS, *_ENDED),
     answers={200: _PURGED, 400: Answer("A filter is missing or wrong.", {}), 404: Answer("Nothing matched.")},
 )
-_EVENT = Operation(
+_EVENT = RouteDescription(
     "dfRaiseEvent",
     "Send an event to an instance",
     _TAG,
@@ -277,8 +277,8 @@ _EVENT = Operation(
 _NOT_FAILED = Answer("It has not failed, as it has to for this.", {"type": "string"})
 
 
-def _action(word: str, summary: str, finished: tuple[int, Answer] = (410, GONE)) -> Operation:
-    return Operation(
+def _action(word: str, summary: str, finished: tuple[int, Answer] = (410, GONE)) -> RouteDescription:
+    return RouteDescription(
         f"df{word}",
         summary,
         _TAG,
@@ -288,7 +288,7 @@ def _action(word: str, summary: str, finished: tuple[int, Answer] = (410, GONE))
     )
 
 
-_ACTIONS: dict[str, tuple[Handler, Operation]] = {
+_ACTIONS: dict[str, tuple[Handler, RouteDescription]] = {
     "terminate": (
         _told(lambda hub, instance_id, reason: hub.client.terminate(instance_id, reason, recursive=False)),
         _action("Terminate", "End an instance as it is"),
@@ -308,7 +308,7 @@ _ACTIONS: dict[str, tuple[Handler, Operation]] = {
 def _routes(base: str) -> list[Route]:
     shown = base == BASE
 
-    def route(method: str, path: str, handler: Handler, right: Right, operation: Operation) -> Route:
+    def route(method: str, path: str, handler: Handler, right: Right, operation: RouteDescription) -> Route:
         scoped = "{instance_id}" in path
         return Route(method, base + path, handler, right, operation if shown else None, instance_scoped=scoped)
 

@@ -17,7 +17,7 @@ from stead.gateway._http.body import read_json
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import Answer, Operation, Parameter, Route
+from stead.gateway._http.routes import Answer, Parameter, Route, RouteDescription
 from stead.orchestrations import InstanceExists, UnknownInstance
 
 from .clients import first_accepted, inputs_of
@@ -100,8 +100,8 @@ _ANSWERS = {
 _PATHS = {"name": "The orchestration's name.", "instance_id": "The ID to be; without it a random one."}
 
 
-def _start_operation(operation_id: str, summary: str, tag: str = _TAG, *, body: bool = True) -> Operation:
-    return Operation(
+def _start_operation(operation_id: str, summary: str, tag: str = _TAG, *, body: bool = True) -> RouteDescription:
+    return RouteDescription(
         operation_id,
         summary,
         tag,
@@ -113,7 +113,7 @@ def _start_operation(operation_id: str, summary: str, tag: str = _TAG, *, body: 
     )
 
 
-_RESTART = Operation(
+_RESTART = RouteDescription(
     "dfRestart",
     "Start an instance anew",
     _TAG,
@@ -131,7 +131,7 @@ _RESTART = Operation(
     },
     paths={"instance_id": "The instance's ID."},
 )
-_PRIMARY = Operation(
+_PRIMARY = RouteDescription(
     "dfMakePrimary",
     "Accepted for compatibility",
     _TAG,

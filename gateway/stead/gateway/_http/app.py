@@ -26,7 +26,7 @@ from stead.transport import SteadError, Store, get_logger
 from .access import Keys, check_right
 from .errors import HttpError, error_response
 from .hub import Hub
-from .routes import API_V1, Route, Routes, path_segments
+from .routes import API_V1, Route, RouteTree, path_segments
 from .settings import HttpSettings
 
 _log = get_logger("stead.gateway")
@@ -67,7 +67,7 @@ class Gateway:
         self._keys = keys
         self._settings = settings
         self._hosts = hosts
-        self._routes = Routes(routes)
+        self._routes = RouteTree(routes)
         self._hub: Hub | None = app if isinstance(app, Hub) else None
         self._connecting: AbstractAsyncContextManager[Any] | None = None
         self._opening = asyncio.Lock()

@@ -50,7 +50,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class RouteDescription:
     """What the OpenAPI document says of a route. `id` names it for generated clients (`getInstance`)."""
 
     id: str
@@ -79,7 +79,7 @@ class Route(NamedTuple):
     path: str
     handler: Handler
     right: Right | None
-    operation: Operation | None = None
+    operation: RouteDescription | None = None
     instance_scoped: bool = False
 
 
@@ -99,7 +99,7 @@ class _Node:
         self.routes: dict[str, tuple[Route, tuple[str, ...]]] = {}
 
 
-class Routes:
+class RouteTree:
     """The routes as a tree of path segments.
 
     As with Durable Functions, literal segments match without regard to case, except below `/api/v1`, and a slash at the end

@@ -94,7 +94,9 @@ class ServerEnded(SteadError):
 
 
 @asynccontextmanager
-async def serving(gateway: Gateway, sockets: Sequence[socket.socket], settings: HttpSettings) -> AsyncGenerator[Server]:
+async def serving(
+    gateway: Gateway, sockets: Sequence[socket.socket], settings: HttpSettings
+) -> AsyncGenerator[GatewayServer]:
     """Serve beside the block. At its end running requests may finish (`drain_ms`), then the hub is let go of.
 
     The hub is connected to first, so that what is wrong with the store is raised here. Raises `ServerEnded` at the end of the
@@ -103,7 +105,7 @@ async def serving(gateway: Gateway, sockets: Sequence[socket.socket], settings: 
     raise_file_limit()
     await gateway.open()
     connections = Connections(settings, connection_limit(settings))
-    server = Server(gateway, connections)
+    server = GatewayServer(gateway, connections)
     connections.keep_sweeping()
     running = asyncio.create_task(server.serve(list(sockets)), name="stead-http")
     server.task = running
@@ -130,7 +132,7 @@ async def serving(gateway: Gateway, sockets: Sequence[socket.socket], settings: 
             await gateway.aclose()
 
 
-class Server(uvicorn.Server):
+class GatewayServer(uvicorn.Server):
     """Uvicorn's server, without its signal handlers, and with an end for those who wait for something."""
 
     def __init__(self, gateway: Gateway, connections: Connections) -> None:

@@ -16,7 +16,7 @@ from stead.gateway._http.errors import PROBLEM
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import API_V1, Answer, Operation, Parameter, Route
+from stead.gateway._http.routes import API_V1, Answer, Parameter, Route, RouteDescription
 from stead.gateway._v1.models import Problem
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -87,18 +87,18 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
-def _describe(routes: Sequence[Route]) -> list[tuple[Route, Operation]]:
+def _describe(routes: Sequence[Route]) -> list[tuple[Route, RouteDescription]]:
     """Each route with what it says of itself. One that says nothing is another way to a route that does, or gets the least
     that can be said."""
     known = {(route.method, route.handler): route.operation for route in routes if route.operation is not None}
     return [(route, route.operation or known.get((route.method, route.handler)) or _least(route)) for route in routes]
 
 
-def _least(route: Route) -> Operation:
+def _least(route: Route) -> RouteDescription:
     words = re.findall(r"[A-Za-z0-9]+", route.path)
     name = route.method.lower() + "".join(word.capitalize() for word in words)
     answers = {200: Answer("The answer", {}), 202: Answer("It is accepted", {})}
-    return Operation(name, f"{route.method} {route.path}", "Other", answers=answers)
+    return RouteDescription(name, f"{route.method} {route.path}", "Other", answers=answers)
 
 
 _Wanted: TypeAlias = tuple[int, JsonSchemaMode]  # a type, and whether it is read or written
@@ -107,7 +107,7 @@ _Wanted: TypeAlias = tuple[int, JsonSchemaMode]  # a type, and whether it is rea
 class _Schemas:
     """The JSON schemas of all types that operations name, with their common definitions."""
 
-    def __init__(self, operations: Iterable[Operation]) -> None:
+    def __init__(self, operations: Iterable[RouteDescription]) -> None:
         wanted: dict[_Wanted, Any] = {}
         for operation in operations:
             self._want(wanted, operation.body, "validation")
@@ -132,7 +132,7 @@ class _Schemas:
         return self._found[(id(kind), mode), mode]
 
 
-def _operation_object(route: Route, operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+def _operation_object(route: Route, operation: RouteDescription, schemas: _Schemas) -> dict[str, Any]:
     right = _RIGHTS.get(route.right, "")
     if route.instance_scoped and right:
         right += " A token of the instance will do."
@@ -158,7 +158,7 @@ def _operation_object(route: Route, operation: Operation, schemas: _Schemas) -> 
     return found
 
 
-def _responses(route: Route, operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+def _responses(route: Route, operation: RouteDescription, schemas: _Schemas) -> dict[str, Any]:
     own = route.path.startswith(API_V1 + "/")
     error: dict[str, Any] = {PROBLEM: {"schema": schemas.of(Problem, "serialization")}} if own else {}
     found: dict[str, Any] = {}
@@ -182,7 +182,7 @@ def _responses(route: Route, operation: Operation, schemas: _Schemas) -> dict[st
     return dict(sorted(found.items()))
 
 
-def _path_parameter(name: str, operation: Operation) -> dict[str, Any]:
+def _path_parameter(name: str, operation: RouteDescription) -> dict[str, Any]:
     parameter: dict[str, Any] = {
         "name": name,
         "in": "path",
@@ -226,5 +226,5 @@ def document_route(routes: Callable[[], Iterable[Route]]) -> Route:
         Query(request).done()
         return json_response({**whole(), "servers": [{"url": hub.base_url(request)}]})
 
-    operation = Operation("getOpenApi", "This document", "Description", answers={200: Answer("OpenAPI 3.1", {})})
+    operation = RouteDescription("getOpenApi", "This document", "Description", answers={200: Answer("OpenAPI 3.1", {})})
     return Route("GET", "/openapi.json", get_document, None, operation)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stead.gateway._http.hub import Hub
-from stead.gateway._http.routes import Answer, Operation, Route
+from stead.gateway._http.routes import Answer, Route, RouteDescription
 
 HTML = "text/html"
 
@@ -53,7 +53,7 @@ ROUTES: list[Route] = [
         "/docs",
         get_page,
         None,
-        Operation(
+        RouteDescription(
             "getDocs",
             "A page to browse this document with",
             "Description",

@@ -15,7 +15,7 @@ from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, milliseconds, plain
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import API_V1, Answer, Operation, Parameter, Route
+from stead.gateway._http.routes import API_V1, Answer, Parameter, Route, RouteDescription
 
 from .common import (
     CONTINUATION,
@@ -155,7 +155,7 @@ ROUTES: list[Route] = [
         _PATH,
         list_kinds,
         "read",
-        Operation(
+        RouteDescription(
             "listEntityNames",
             "The names of entities",
             "Entities",
@@ -168,7 +168,7 @@ ROUTES: list[Route] = [
         f"{_PATH}/{{name}}",
         list_entities,
         "read",
-        Operation(
+        RouteDescription(
             "listEntities",
             "The entities of a name",
             "Entities",
@@ -190,7 +190,7 @@ ROUTES: list[Route] = [
         f"{_PATH}/{{name}}/{{key}}",
         get_state,
         "read",
-        Operation(
+        RouteDescription(
             "getEntity",
             "The state of an entity",
             "Entities",
@@ -211,7 +211,7 @@ ROUTES: list[Route] = [
         f"{_PATH}/{{name}}/{{key}}/{{operation}}",
         operate,
         "signal",
-        Operation(
+        RouteDescription(
             "operateEntity",
             "Signal or call an entity",
             "Entities",

@@ -13,7 +13,7 @@ from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import to_json
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import API_V1, Answer, Operation, Parameter, Route
+from stead.gateway._http.routes import API_V1, Answer, Parameter, Route, RouteDescription
 from stead.orchestrations import UnknownInstance
 from stead.orchestrations.histories import FINISHED
 
@@ -116,7 +116,7 @@ ROUTES: list[Route] = [
         f"{API_V1}/instances/{{instance_id}}/events",
         instance_events,
         "read",
-        Operation(
+        RouteDescription(
             "streamInstance",
             "An instance's status as it changes",
             "Instances",
@@ -134,7 +134,7 @@ ROUTES: list[Route] = [
         f"{API_V1}/entities/{{name}}/{{key}}/events",
         entity_events,
         "read",
-        Operation(
+        RouteDescription(
             "streamEntity",
             "An entity's state as it changes",
             "Entities",

@@ -13,7 +13,7 @@ from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, milliseconds, plain
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import API_V1, Answer, Operation, Route
+from stead.gateway._http.routes import API_V1, Answer, Route, RouteDescription
 
 from .common import (
     CONTINUATION,
@@ -151,7 +151,7 @@ ROUTES: list[Route] = [
         f"{API_V1}/hub",
         get_hub,
         "read",
-        Operation(
+        RouteDescription(
             "getHub",
             "What the hub is and holds",
             _TAG,
@@ -164,7 +164,7 @@ ROUTES: list[Route] = [
         _LETTERS,
         list_letters,
         "read",
-        Operation(
+        RouteDescription(
             "listDeadLetters",
             "Messages that could not be carried out",
             _TAG,
@@ -178,7 +178,7 @@ ROUTES: list[Route] = [
         _LETTER,
         get_letter,
         "manage",
-        Operation(
+        RouteDescription(
             "getDeadLetter",
             "One message that could not be carried out, with the worker's traceback",
             _TAG,
@@ -191,7 +191,7 @@ ROUTES: list[Route] = [
         f"{_LETTER}/resend",
         resend_letter,
         "manage",
-        Operation(
+        RouteDescription(
             "resendDeadLetter",
             "Send a message again",
             _TAG,
@@ -205,14 +205,16 @@ ROUTES: list[Route] = [
         _LETTER,
         drop_letter,
         "manage",
-        Operation("dropDeadLetter", "Forget a message", _TAG, answers={200: _DONE, 404: NOT_FOUND}, paths=_PATHS),
+        RouteDescription(
+            "dropDeadLetter", "Forget a message", _TAG, answers={200: _DONE, 404: NOT_FOUND}, paths=_PATHS
+        ),
     ),
     Route(
         "POST",
         f"{_LETTERS}/resend",
         resend_letters,
         "manage",
-        Operation(
+        RouteDescription(
             "resendDeadLetters",
             "Send messages again",
             _TAG,
@@ -226,7 +228,7 @@ ROUTES: list[Route] = [
         f"{_LETTERS}/drop",
         drop_letters,
         "manage",
-        Operation(
+        RouteDescription(
             "dropDeadLetters", "Forget messages", _TAG, body=DeadLetterChoice, body_required=True, answers={200: _DONE}
         ),
     ),

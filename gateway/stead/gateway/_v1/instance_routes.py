@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stead.gateway._http.access import Right
-from stead.gateway._http.routes import API_V1, Answer, Handler, Operation, Parameter, Route
+from stead.gateway._http.routes import API_V1, Answer, Handler, Parameter, Route, RouteDescription
 
 from .common import CONTINUATION, INSTANCE_PATHS, LIMIT, NOT_FOUND, SINCE, WAIT_MS
 from .models import (
@@ -52,7 +52,7 @@ def _collection(handlers: Mapping[str, Handler]) -> list[Route]:
             _PATH,
             handlers["start"],
             "signal",
-            Operation(
+            RouteDescription(
                 "startInstance",
                 "Start an instance",
                 _TAG,
@@ -73,7 +73,7 @@ def _collection(handlers: Mapping[str, Handler]) -> list[Route]:
             _PATH,
             handlers["list_instances"],
             "read",
-            Operation(
+            RouteDescription(
                 "listInstances",
                 "The instances that match",
                 _TAG,
@@ -97,7 +97,7 @@ def _many(handlers: Mapping[str, Handler]) -> list[Route]:
             f"{API_V1}/instance-counts",
             handlers["count_instances"],
             "read",
-            Operation(
+            RouteDescription(
                 "countInstances",
                 "How many instances match",
                 _TAG,
@@ -111,7 +111,7 @@ def _many(handlers: Mapping[str, Handler]) -> list[Route]:
             f"{API_V1}/instance-purges",
             handlers["purge_many"],
             "manage",
-            Operation(
+            RouteDescription(
                 "purgeInstances",
                 "Delete the finished instances that match",
                 _TAG,
@@ -131,7 +131,7 @@ def _one(handlers: Mapping[str, Handler]) -> list[Route]:
             _ONE,
             handlers["get_status"],
             "read",
-            Operation(
+            RouteDescription(
                 "getInstance",
                 "The status of an instance",
                 _TAG,
@@ -154,7 +154,7 @@ def _one(handlers: Mapping[str, Handler]) -> list[Route]:
             _ONE,
             handlers["purge"],
             "manage",
-            Operation(
+            RouteDescription(
                 "purgeInstance",
                 "Delete a finished instance",
                 _TAG,
@@ -169,7 +169,7 @@ def _one(handlers: Mapping[str, Handler]) -> list[Route]:
             f"{_ONE}/events/{{event}}",
             handlers["raise_event"],
             "signal",
-            Operation(
+            RouteDescription(
                 "raiseEvent",
                 "Send an event to an instance",
                 _TAG,
@@ -196,7 +196,7 @@ def _actions(handlers: Mapping[str, Handler]) -> list[Route]:
             {409: _CONFLICT, 410: _GONE, 504: _TIMEOUT, 422: Answer("It could not be rewound")},
         ),
     ]
-    restart = Operation(
+    restart = RouteDescription(
         "restartInstance",
         "Start an instance anew",
         _TAG,
@@ -212,7 +212,7 @@ def _action(
     handlers: Mapping[str, Handler], name: str, summary: str, text: str, more: Mapping[int, Answer] | None = None
 ) -> Route:
     right: Right = "manage"
-    operation = Operation(
+    operation = RouteDescription(
         f"{name}Instance",
         summary,
         _TAG,

@@ -125,7 +125,7 @@ async def _finished(request: Request, hub: Hub, instance_id: str, seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class InstanceQuery:
     """Which instances a query means."""
 
     options: dict[str, Any]  # what the client chooses by
@@ -133,7 +133,7 @@ class Selection:
     parent: str | None
 
     @classmethod
-    def of(cls, query: Query) -> Selection:
+    def of(cls, query: Query) -> InstanceQuery:
         options: dict[str, Any] = {
             "statuses": query.statuses("status") or None,
             "name": query.text("name"),
@@ -154,7 +154,7 @@ class Selection:
 async def list_instances(request: Request, hub: Hub) -> Response:
     """A page of the instances that match."""
     query = Query(request)
-    selection, length, after = Selection.of(query), page_length(query, hub), read_continuation(query)
+    selection, length, after = InstanceQuery.of(query), page_length(query, hub), read_continuation(query)
     input_shown = query.boolean("input", default=False)
     query.done()
     found: list[OrchestrationStatus[Any]] = []
@@ -177,7 +177,7 @@ async def list_instances(request: Request, hub: Hub) -> Response:
 async def count_instances(request: Request, hub: Hub) -> Response:
     """How many match."""
     query = Query(request)
-    selection = Selection.of(query)
+    selection = InstanceQuery.of(query)
     query.done()
 
     async def counted() -> Counter[tuple[str, str | None, str]]:

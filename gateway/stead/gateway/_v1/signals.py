@@ -17,7 +17,7 @@ from stead.gateway._http.errors import PROBLEM, HttpError, error_response, lost_
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import API_V1, Answer, Operation, Parameter, Route
+from stead.gateway._http.routes import API_V1, Answer, Parameter, Route, RouteDescription
 
 from .ingestion import HubFull, Ingestion
 from .lines import Lines
@@ -187,7 +187,7 @@ ROUTES: list[Route] = [
         f"{API_V1}/signals",
         ingest,
         "signal",
-        Operation(
+        RouteDescription(
             "signalMany",
             "Send many signals",
             "Signals",

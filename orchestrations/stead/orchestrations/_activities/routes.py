@@ -39,7 +39,7 @@ class Serving:
         return queue in self.queues and name in self.names
 
 
-class Routes:
+class ActivityRoutes:
     """Who could run what, as of one look at the living workers."""
 
     def __init__(self, here: Serving, others: Iterable[Serving] = ()) -> None:
@@ -48,7 +48,7 @@ class Routes:
         self._elsewhere: dict[tuple[str, str], bool] = {}
 
     @classmethod
-    def seen_by(cls, worker: str, here: Serving, views: Iterable[WorkerView]) -> Routes:
+    def seen_by(cls, worker: str, here: Serving, views: Iterable[WorkerView]) -> ActivityRoutes:
         """The routes of one worker among all that live, itself included or not."""
         return cls(here, (Serving.of(view.info) for view in views if view.worker != worker))
 

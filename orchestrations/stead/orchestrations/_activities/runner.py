@@ -20,10 +20,10 @@ from stead.entities.extending import Bell, Hooks, Message
 from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Settings, Taken, Task, get_logger
 
 from .job import Job, Outcome, Runnable, Stage, failed
-from .routes import Place, Routes, Serving
+from .routes import ActivityRoutes, Place, Serving
 from .shared_queue import SharedQueues, unknown
-from .slots import Slots, ended
-from .suspects import Suspects
+from .slots import ActivitySlots, ended
+from .suspects import ActivitySuspects
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board, Partition, Turns
@@ -57,7 +57,7 @@ class ActivityRunner(Hooks):
         """`here`: what this worker serves. `find` gives the activity of a name as tasks have it. `plain`: whether there
         are plain (not `async`) ones among the activities."""
         self.here = here
-        self.slots = Slots(settings, self._ended)
+        self.slots = ActivitySlots(settings, self._ended)
         self._find = find
         self._settings = settings
         self._plain = plain
@@ -65,14 +65,14 @@ class ActivityRunner(Hooks):
         self._prefix = ""
         self._turns: Turns | None = None
         self._tenures: dict[Partition, Tenure] = {}
-        self._routes = Routes(here)
+        self._routes = ActivityRoutes(here)
         self._workers: list[WorkerView] | None = None  # those of which `_routes` was made
         self._promised = {True: 0, False: 0}  # routed to here and not granted yet, by `is_async`
         self._to_read: deque[tuple[Partition, Tenure]] = deque()
         self._read_bell = Bell()
         self._reading = False
         self._shared: SharedQueues | None = None
-        self._suspects: Suspects | None = None
+        self._suspects: ActivitySuspects | None = None
         self._until: float | None = None  # when what runs is cancelled, once it is known that the worker stops
 
     # -- for tests -----------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ class ActivityRunner(Hooks):
         self._shared = SharedQueues(
             board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain
         )
-        self._suspects = Suspects(board, self.slots, self._fail)
+        self._suspects = ActivitySuspects(board, self.slots, self._fail)
         board.listen(self, prefix)
         board.info["queues"] = sorted(self.here.queues)
         # They are ended in this order: nothing is taken any more, what runs may end, and its results are sent.
@@ -168,11 +168,11 @@ class ActivityRunner(Hooks):
             self._promised[is_async] += 1
         return place
 
-    def _current_routes(self) -> Routes:
+    def _current_routes(self) -> ActivityRoutes:
         board = self._board
         if board.workers is not self._workers:
             self._workers = board.workers
-            self._routes = Routes.seen_by(board.name, self.here, board.workers)
+            self._routes = ActivityRoutes.seen_by(board.name, self.here, board.workers)
             self._forget_promises()
         return self._routes
 

@@ -17,12 +17,12 @@ from stead.entities.extending import Bell, encode_message
 from stead.transport import BORNE, InvalidInput, KeyDamaged, ServerChanged, Taken, get_logger, partition_of
 
 from .job import Job, Outcome, Runnable, Stage, failed
-from .slots import Slots
+from .slots import ActivitySlots
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board
 
-    from .routes import Routes
+    from .routes import ActivityRoutes
 
 logger = get_logger("stead.activities")
 
@@ -39,10 +39,10 @@ class SharedQueues:
     def __init__(
         self,
         board: Board,
-        slots: Slots,
+        slots: ActivitySlots,
         queues: Sequence[str],
         find: Callable[[str], Runnable | None],
-        routes: Callable[[], Routes],
+        routes: Callable[[], ActivityRoutes],
         plain: bool,
     ) -> None:
         """`queues`: those to take from. `plain`: what comes from them may be plain activities."""

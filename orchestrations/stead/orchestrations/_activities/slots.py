@@ -25,7 +25,7 @@ LATE_S = 5.0
 _PATIENCE_S = 1.0  # for activities that were cancelled, at the end
 
 
-class Slots:
+class ActivitySlots:
     """Runs jobs as far as there is room for them."""
 
     def __init__(self, settings: Settings, ended: Callable[[Job], None]) -> None:

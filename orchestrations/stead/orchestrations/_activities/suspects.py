@@ -19,7 +19,7 @@ from stead.transport import KeyDamaged, ServerChanged, get_logger
 
 from .job import Job, Outcome, Stage
 from .shared_queue import poisoned
-from .slots import Slots, ended
+from .slots import ActivitySlots, ended
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 logger = get_logger("stead.activities")
 
 
-class Suspects:
+class ActivitySuspects:
     """The suspect tasks of a worker, one after the other."""
 
-    def __init__(self, board: Board, slots: Slots, fail: Callable[[Job, Outcome], None]) -> None:
+    def __init__(self, board: Board, slots: ActivitySlots, fail: Callable[[Job, Outcome], None]) -> None:
         self._board = board
         self._slots = slots
         self._fail = fail

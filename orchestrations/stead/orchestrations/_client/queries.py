@@ -150,7 +150,7 @@ def finished_statuses(statuses: Iterable[RuntimeStatus | str] | None) -> frozens
     return wanted
 
 
-class Instances:
+class InstanceQueries:
     """Reads the instances of a hub."""
 
     def __init__(self, store: Store, definitions: OrchestrationRegistry) -> None:

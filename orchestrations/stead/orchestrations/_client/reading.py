@@ -20,7 +20,7 @@ from stead.orchestrations._history.record import RuntimeStatus
 from stead.orchestrations._history.status import OrchestrationStatus
 from stead.transport import InstanceView, Settings, Store
 
-from .queries import Filter, Instances, Look
+from .queries import Filter, InstanceQueries, Look
 
 O = TypeVar("O")  # noqa: E741 - an orchestration's output
 
@@ -33,7 +33,7 @@ class InstanceReader(EntityClient):
     ) -> None:
         """A reader over an open store, which it does not close."""
         super().__init__(store, registry, settings)
-        self._instances = Instances(store, orchestrations)
+        self._instances = InstanceQueries(store, orchestrations)
 
     @overload
     async def get_status(

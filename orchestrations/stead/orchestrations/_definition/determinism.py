@@ -38,7 +38,7 @@ from .determinism_calls import (
     RANDOM,
     SET,
     ZONE,
-    Kind,
+    Forbidden,
     known_calls,
     known_unless_told,
 )
@@ -164,7 +164,7 @@ def _parsed(source: str) -> ast.Module | None:
 class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
     """Reads one function's body, with the functions and classes within it."""
 
-    def __init__(self, unit: _Unit, known: Mapping[object, tuple[Kind, str]]) -> None:
+    def __init__(self, unit: _Unit, known: Mapping[object, tuple[Forbidden, str]]) -> None:
         SetReader.__init__(self, unit.node)
         GlobalsReader.__init__(self, unit.node)
         self.found: list[tuple[int, str, str]] = []
@@ -325,7 +325,7 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.decorator_list:
             self.called.append(self._unit._replace(node=node, closure={}))
 
-    def _note(self, node: ast.expr, name: str, kind: Kind) -> None:
+    def _note(self, node: ast.expr, name: str, kind: Forbidden) -> None:
         self.found.append((node.lineno, f"{name} {kind.does}", kind.instead))
 
     # -- what a name stands for

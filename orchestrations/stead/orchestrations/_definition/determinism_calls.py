@@ -8,32 +8,32 @@ import types
 from typing import NamedTuple
 
 
-class Kind(NamedTuple):
+class Forbidden(NamedTuple):
     does: str
     instead: str
 
 
 ACTIVITY = "do it in an activity (context.call_activity)"
-CLOCK = Kind("reads the clock", "use context.now")
-RANDOM = Kind("is random", "use context.random")
-UUID = Kind("is random", "use context.new_uuid()")
-SLEEP = Kind("blocks the worker", "await asyncio.sleep(…) or context.create_timer(…)")
-INPUT_OUTPUT = Kind("does input or output", ACTIVITY)
-NETWORK = Kind("uses the network", f"use context.call_http, or {ACTIVITY}")
-PROCESS = Kind("starts or asks for a process", ACTIVITY)
-THREAD = Kind("uses threads", ACTIVITY)
-ENVIRONMENT = Kind("reads the environment", f"give it as the input, or {ACTIVITY}")
-LOOP = Kind("uses another event loop", "await it here, or do it in an activity")
-ZONE = Kind("depends on the machine's time zone", "give the zone, as UTC")
-HASH = Kind("is another number in each process", "use what it is made of, or hashlib")
-SET = Kind("is a set, whose order is another one in each process", "go over sorted(…), or keep a list")
-GLOBAL = Kind(
+CLOCK = Forbidden("reads the clock", "use context.now")
+RANDOM = Forbidden("is random", "use context.random")
+UUID = Forbidden("is random", "use context.new_uuid()")
+SLEEP = Forbidden("blocks the worker", "await asyncio.sleep(…) or context.create_timer(…)")
+INPUT_OUTPUT = Forbidden("does input or output", ACTIVITY)
+NETWORK = Forbidden("uses the network", f"use context.call_http, or {ACTIVITY}")
+PROCESS = Forbidden("starts or asks for a process", ACTIVITY)
+THREAD = Forbidden("uses threads", ACTIVITY)
+ENVIRONMENT = Forbidden("reads the environment", f"give it as the input, or {ACTIVITY}")
+LOOP = Forbidden("uses another event loop", "await it here, or do it in an activity")
+ZONE = Forbidden("depends on the machine's time zone", "give the zone, as UTC")
+HASH = Forbidden("is another number in each process", "use what it is made of, or hashlib")
+SET = Forbidden("is a set, whose order is another one in each process", "go over sorted(…), or keep a list")
+GLOBAL = Forbidden(
     "is a global variable, which a replay finds changed",
     "keep it in a local variable, in the input, or in an entity",
 )
 
 _VERBS = "get post put patch delete head options request"
-_CALLS: tuple[tuple[Kind, str, str], ...] = (
+_CALLS: tuple[tuple[Forbidden, str, str], ...] = (
     (CLOCK, "time", "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time process_time_ns"),
     (ZONE, "time", "mktime tzset"),
     (HASH, "builtins", "hash id"),
@@ -84,7 +84,7 @@ _CALLS: tuple[tuple[Kind, str, str], ...] = (
     (NETWORK, "aiohttp", "request ClientSession"),
 )
 # Functions that look at the clock or the zone only if they are given so few arguments.
-UNLESS_TOLD: tuple[tuple[Kind, str, str, int], ...] = (
+UNLESS_TOLD: tuple[tuple[Forbidden, str, str, int], ...] = (
     (CLOCK, "time", "gmtime", 0),
     (ZONE, "time", "localtime ctime", 1),
     (CLOCK, "time", "asctime", 0),
@@ -104,9 +104,9 @@ CALLABLE = (
 )  # looking them up runs no user's code
 
 
-def known_calls() -> dict[object, tuple[Kind, str]]:
+def known_calls() -> dict[object, tuple[Forbidden, str]]:
     """The functions and classes that must not be called, with their names. What is not loaded cannot be called."""
-    known: dict[object, tuple[Kind, str]] = {}
+    known: dict[object, tuple[Forbidden, str]] = {}
     for kind, module_name, names in _CALLS:
         module = sys.modules.get(module_name)
         if module is None:
@@ -119,9 +119,9 @@ def known_calls() -> dict[object, tuple[Kind, str]]:
     return known
 
 
-def known_unless_told() -> dict[object, tuple[Kind, str, int]]:
+def known_unless_told() -> dict[object, tuple[Forbidden, str, int]]:
     """The functions that may be called if they are given more than so many arguments."""
-    known: dict[object, tuple[Kind, str, int]] = {}
+    known: dict[object, tuple[Forbidden, str, int]] = {}
     for kind, module_name, names, most in UNLESS_TOLD:
         module = sys.modules.get(module_name)
         for name in names.split() if module is not None else ():

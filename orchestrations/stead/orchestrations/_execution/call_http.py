@@ -16,7 +16,7 @@ from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._history.events import TimerCreated
 from stead.transport import InvalidInput
 
-from .calls import ActivityCall, Call, ComposedTask
+from .calls import ActivityCall, ComposedTask, DurableCall
 
 if TYPE_CHECKING:
     from .commands import Commands
@@ -69,7 +69,7 @@ async def _until_done(core: Commands, request: HttpRequest, first: ActivityCall)
     response: HttpResponse = await first
     url, headers = request.url, request.headers
     while request.poll and response.status == _ACCEPTED and "location" in response.headers:
-        timer = Call(core)
+        timer = DurableCall(core)
         fire_at_ms = core.now_ms + _wait_ms(response, request.poll_interval, core.now_ms)
         core.schedule(TimerCreated(core.now_ms, core.last_id + 1, fire_at_ms, f"poll of {ACTIVITY}"), timer)
         await timer

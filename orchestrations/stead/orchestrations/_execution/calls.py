@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .commands import Commands
 
 
-class Call(DurableTask[Any]):
+class DurableCall(DurableTask[Any]):
     """A task that waits for the answer to a scheduled event."""
 
     __slots__ = ("core", "decode", "event")
@@ -68,7 +68,7 @@ class Call(DurableTask[Any]):
         self.core.abandon(self.event.task_id)
 
 
-class EntityCall(Call):
+class EntityCall(DurableCall):
     """A call of an entity's operation."""
 
     __slots__ = ("explain", "over")
@@ -96,7 +96,7 @@ class EntityCall(Call):
         super()._given_up()
 
 
-class RetriedCall(Call):
+class RetriedCall(DurableCall):
     """A call that is tried again by its policy."""
 
     __slots__ = ("attempt", "first_ms", "name", "retry")
@@ -199,7 +199,7 @@ class ComposedTask(DurableTask[Any]):
 
     __slots__ = ("_first", "_inner")
 
-    def __init__(self, core: Commands, first: Call, coroutine: Any) -> None:
+    def __init__(self, core: Commands, first: DurableCall, coroutine: Any) -> None:
         super().__init__(core.loop)
         self._first = first  # was scheduled before the coroutine has begun
         self._inner = core.loop.create_task(coroutine)

@@ -24,7 +24,7 @@ from stead.orchestrations._history.events import (
 
 from .asking import ask_activity, ask_entity, ask_start, ask_sub_orchestration, send_signal
 from .call_http import HttpRequest, HttpResponse, begin_http
-from .calls import Call
+from .calls import DurableCall
 from .durable_task import DurableTask
 from .event_wait import event_reader, wait_for_event
 from .locking import EntityLocks
@@ -294,7 +294,7 @@ class OrchestrationContext:
         """A timer that fires at a time, or after a while; one of the past fires at once."""
         core = self._core
         fire_at_ms = core.now_ms + delay_in_ms(due) if isinstance(due, timedelta) else instant_in_ms(due)
-        timer = Call(core)
+        timer = DurableCall(core)
         core.schedule(TimerCreated(core.now_ms, core.last_id + 1, fire_at_ms, ""), timer)
         return timer
 

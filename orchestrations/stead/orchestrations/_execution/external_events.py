@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-class Waiter(Protocol):
+class EventWaiter(Protocol):
     """Somebody who waits for an event."""
 
     name: str
@@ -37,7 +37,7 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._buffered: dict[str, deque[Raised]] = {}
-        self._waiting: dict[str, dict[Waiter, None]] = {}  # in the order in which they came
+        self._waiting: dict[str, dict[EventWaiter, None]] = {}  # in the order in which they came
         self._delivered: dict[int, Raised] = {}  # of which the code cannot know yet
         self._count = 0
         self.waits = 0
@@ -55,7 +55,7 @@ class Mailbox:
         else:
             self._buffered.setdefault(key, deque()).append(event)
 
-    def wait(self, wait: Waiter) -> None:
+    def wait(self, wait: EventWaiter) -> None:
         """Somebody waits for an event: it gets the oldest that was kept, or stands in line."""
         key = wait.name.translate(_LOWER)
         kept = self._buffered.get(key)
@@ -68,7 +68,7 @@ class Mailbox:
             del self._buffered[key]
         self._deliver(wait, event)
 
-    def give_up(self, wait: Waiter) -> None:
+    def give_up(self, wait: EventWaiter) -> None:
         """Somebody waits no longer."""
         self._forget(wait.name.translate(_LOWER), wait)
 
@@ -86,11 +86,11 @@ class Mailbox:
         events.extend(self._delivered.values())
         return [(event.name, event.data) for event in sorted(events, key=lambda event: event.order)]
 
-    def _deliver(self, wait: Waiter, event: Raised) -> None:
+    def _deliver(self, wait: EventWaiter, event: Raised) -> None:
         self._delivered[event.order] = event
         wait.deliver(event.order, event.data)
 
-    def _forget(self, key: str, wait: Waiter) -> None:
+    def _forget(self, key: str, wait: EventWaiter) -> None:
         waiting = self._waiting[key]
         del waiting[wait]
         if not waiting:

@@ -14,14 +14,14 @@ from stead.entities import EntityId
 from stead.orchestrations._history.events import EntityLockRequested, EntityUnlockSent, Event
 from stead.transport import InvalidInput
 
-from .calls import Call
+from .calls import DurableCall
 from .unsupported import Halted
 
 if TYPE_CHECKING:
     from .commands import Commands
 
 
-class LockCall(Call):
+class LockCall(DurableCall):
     """The wait for the locks."""
 
     __slots__ = ()

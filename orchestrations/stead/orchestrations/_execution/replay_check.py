@@ -29,7 +29,7 @@ from .stored_form import same_stored
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ReplayVerdict:
     """What a replay found. `error` is None if the code does what the history says."""
 
     name: str
@@ -44,7 +44,7 @@ class Verdict:
 
 def check_replay(
     history: History, orchestrations: OrchestrationRegistry, entities: Registry, settings: Settings
-) -> Verdict:
+) -> ReplayVerdict:
     """Replay a history against the code that would run such an instance.
 
     Raises `InvalidInput` for a history without a beginning, `UnknownOrchestration` if nothing here may run it.
@@ -57,17 +57,17 @@ def check_replay(
     # What comes after the end was kept for a rewinding: the code has not seen it.
     at = max((at for at, event in enumerate(history.events) if type(event) in ENDS), default=len(history.events))
     events, end = history.events[:at], history.events[at] if at < len(history.events) else None
-    execution = Execution(history.instance_id, code, events, settings, _Known(orchestrations, entities))
+    execution = Execution(history.instance_id, code, events, settings, _KnownToApp(orchestrations, entities))
     try:
         while (wants := execution.turn()) is None:
             pass
         error = _difference(execution, wants.outcome, end)
     finally:
         execution.close()
-    return Verdict(name, version, len(history.events), error)
+    return ReplayVerdict(name, version, len(history.events), error)
 
 
-class _Known:
+class _KnownToApp:
     """What an execution asks of the app."""
 
     def __init__(self, orchestrations: OrchestrationRegistry, entities: Registry) -> None:

@@ -21,7 +21,7 @@ from stead.transport import InvalidInput, get_logger
 
 from .driving import happen, wake
 from .ending import end
-from .turn import Turn
+from .turn import InstanceTurn
 
 logger = get_logger("stead.worker")
 
@@ -29,12 +29,12 @@ KEPT_FACTOR = 2
 """What comes for a failed instance is kept up to so many times `history_length_max`."""
 
 
-def drop(turn: Turn, what: str) -> None:
+def drop(turn: InstanceTurn, what: str) -> None:
     """A message is of no use."""
     logger.debug("%s: %s came too late, or for nothing: dropped", turn.target, what)
 
 
-def keep(turn: Turn, event: Event | None, what: str) -> None:
+def keep(turn: InstanceTurn, event: Event | None, what: str) -> None:
     """Something has come to an instance that has ended. One that failed keeps what nobody can be asked for again (None:
     it is not of that kind), should it be rewound: it may be the very thing that woke code which cannot be replayed."""
     record = turn.body.record
@@ -45,7 +45,7 @@ def keep(turn: Turn, event: Event | None, what: str) -> None:
         drop(turn, what)
 
 
-def on_task(turn: Turn, pending: Pending) -> None:
+def on_task(turn: InstanceTurn, pending: Pending) -> None:
     """An activity, a sub-orchestration, an entity or a lock has answered."""
     execution_id, task_id, ok, value = decode_answer(pending.message.args)
     body = turn.body
@@ -88,7 +88,7 @@ def _is_of_former(record: InstanceRecord, execution_id: str, scheduled: Event, l
     return record.former.index(execution_id) >= ledger.rewindings_before(scheduled.task_id)
 
 
-def _answered(turn: Turn, event: Event) -> None:
+def _answered(turn: InstanceTurn, event: Event) -> None:
     execution = turn.body.execution
     if execution is not None and not execution.accepts(event):
         drop(turn, "an answer")
@@ -96,7 +96,7 @@ def _answered(turn: Turn, event: Event) -> None:
     happen(turn, event)
 
 
-def on_timer(turn: Turn, pending: Pending) -> None:
+def on_timer(turn: InstanceTurn, pending: Pending) -> None:
     """A timer is due; number 0 begins a scheduled instance."""
     execution_id, task_id, fire_at_ms = decode_timer(pending.message.args)
     scheduled = turn.body.ledger.open.get(task_id)
@@ -116,7 +116,7 @@ def on_timer(turn: Turn, pending: Pending) -> None:
         keep(turn, TimerFired(turn.now_ms, task_id, fire_at_ms), "a timer")
 
 
-def on_event(turn: Turn, pending: Pending) -> None:
+def on_event(turn: InstanceTurn, pending: Pending) -> None:
     """An external event."""
     args: Sequence[Any] = pending.message.args
     if not 2 <= len(args) <= 3 or type(args[0]) is not str or (len(args) == 3 and not _is_text(args)):
@@ -135,7 +135,7 @@ def _is_text(args: Sequence[Any]) -> bool:
     return type(args[1]) is str and type(args[2]) is bool
 
 
-def on_go_on(turn: Turn, pending: Pending) -> None:
+def on_go_on(turn: InstanceTurn, pending: Pending) -> None:
     """A turn goes on that did not fit into its commit: it has, before this message's turn came, or does without it."""
     turn.body.called = False
     if turn.running and not turn.body.deferred:

@@ -13,10 +13,10 @@ from stead.transport import PayloadTooLarge, pack
 
 from .children import former_children
 from .issuing import cancel_all
-from .turn import Turn
+from .turn import InstanceTurn
 
 
-def begin(turn: Turn, message: StartMessage, sent: Message) -> None:
+def begin(turn: InstanceTurn, message: StartMessage, sent: Message) -> None:
     """Make the instance that a start asks for, in place of what was there: Pending, until its code runs.
 
     A scheduled one gets a timer that begins it. `sent` is what the start came in: with its ID, and who is told of the end.
@@ -63,13 +63,13 @@ def begin(turn: Turn, message: StartMessage, sent: Message) -> None:
         schedule_beginning(turn, at_ms)
 
 
-def schedule_beginning(turn: Turn, at_ms: int) -> None:
+def schedule_beginning(turn: InstanceTurn, at_ms: int) -> None:
     """Have the instance begun at a time."""
     execution_id = turn.record.execution_id
     turn.effects.set_timer(timer_id(turn.target, execution_id, 0), at_ms, turn.target, TIMER, [execution_id, 0, at_ms])
 
 
-def continue_as_new(turn: Turn, outcome: ContinuedAsNew) -> None:
+def continue_as_new(turn: InstanceTurn, outcome: ContinuedAsNew) -> None:
     """Begin the next execution of an instance: a history of its own, with the events that the last one left.
 
     What the last one has under way is called off, and its locks are given back. Raises `InvalidInput` if the input cannot

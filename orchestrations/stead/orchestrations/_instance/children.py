@@ -14,7 +14,7 @@ from stead.orchestrations._history.messages import PURGE, TERMINATE, PurgeMessag
 from .issuing import send_small
 
 if TYPE_CHECKING:
-    from .turn import Turn
+    from .turn import InstanceTurn
 
 FORMER_CHILDREN_MAX = 1_000
 """Children of former executions that an instance remembers, the latest ones: the list is written at each beginning."""
@@ -31,19 +31,19 @@ def former_children(ledger: Ledger, still: Ledger | None = None) -> tuple[list[s
     return (every[-FORMER_CHILDREN_MAX:], running[-FORMER_CHILDREN_MAX:]) if every else (None, None)
 
 
-def terminate_children(turn: Turn, children: Iterable[str], reason: str) -> None:
+def terminate_children(turn: InstanceTurn, children: Iterable[str], reason: str) -> None:
     """End those of them that still run, and theirs."""
     for child in _distinct(children):
         send_small(turn, child, TERMINATE, [*TerminateMessage(reason, True, turn.target)])
 
 
-def purge_children(turn: Turn, children: Iterable[str]) -> None:
+def purge_children(turn: InstanceTurn, children: Iterable[str]) -> None:
     """Delete those of them that have ended, and theirs."""
     for child in _distinct(children):
         send_small(turn, child, PURGE, [*PurgeMessage(True, turn.target)])
 
 
-def is_meant(turn: Turn, parent: str | None) -> bool:
+def is_meant(turn: InstanceTurn, parent: str | None) -> bool:
     """Whether a message is about this instance: one that came from a parent is not if the ID is somebody else's by now."""
     if parent is None:
         return True

@@ -29,7 +29,7 @@ from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 from .beginning import continue_as_new
 from .ending import MARGIN, end, fail
 from .issuing import ENVELOPE_BYTES, cancel, issue, schedule_task
-from .turn import Turn
+from .turn import InstanceTurn
 
 logger = get_logger("stead.worker")
 
@@ -37,7 +37,7 @@ LATE_MS = 1_000
 """Events that are older than this when the code comes to them get the time of then. What is younger is on time."""
 
 
-def wake(turn: Turn, *, due: bool = False, stop: Callable[[], bool] | None = None) -> bool:
+def wake(turn: InstanceTurn, *, due: bool = False, stop: Callable[[], bool] | None = None) -> bool:
     """Have the instance's code run through its history, unless it has been; whether it is there now.
 
     It is not if `stop` said before the end of a long history that it is enough for this time (what is left is work for the
@@ -77,7 +77,7 @@ def wake(turn: Turn, *, due: bool = False, stop: Callable[[], bool] | None = Non
     return turn.body.execution is not None  # unless it has ended at once
 
 
-def _come_to_unseen(turn: Turn) -> tuple[list[Event], int]:
+def _come_to_unseen(turn: InstanceTurn) -> tuple[list[Event], int]:
     """The code is about to be run through the history: the history, and how many of its events the code has seen."""
     record = turn.record
     history = turn.body.history()
@@ -95,7 +95,7 @@ def _come_to_unseen(turn: Turn) -> tuple[list[Event], int]:
     return history, seen
 
 
-def _replay(turn: Turn, code: Code, stop: Callable[[], bool] | None) -> Wants | None:
+def _replay(turn: InstanceTurn, code: Code, stop: Callable[[], bool] | None) -> Wants | None:
     """Begin the replay or go on with it: what the code wants once all of the history is done, None if it is not yet."""
     body = turn.body
     if body.replayed is not None:
@@ -111,7 +111,7 @@ def _replay(turn: Turn, code: Code, stop: Callable[[], bool] | None) -> Wants | 
     return wants
 
 
-def get_ready(turn: Turn) -> None:
+def get_ready(turn: InstanceTurn) -> None:
     """A message comes that will wake the instance's code: replay it, as far as this slice of time goes. No more than that:
     what came of it is found when the message is there, which may be what brings the bad news."""
     record = turn.record
@@ -120,7 +120,7 @@ def get_ready(turn: Turn) -> None:
         _replay(turn, code, turn.out_of_time)
 
 
-def settle(turn: Turn) -> None:
+def settle(turn: InstanceTurn) -> None:
     """The turn is over: how far the code has come, and for which events it waits, goes into the record."""
     body = turn.body
     execution, record = body.execution, body.record
@@ -133,7 +133,7 @@ def settle(turn: Turn) -> None:
         _awaits(turn, execution.awaited(AWAITED_LENGTH_MAX))
 
 
-def _awaits(turn: Turn, names: list[str]) -> None:
+def _awaits(turn: InstanceTurn, names: list[str]) -> None:
     record = turn.record
     since: dict[str, int] = {event[0]: event[1] for event in record.awaited}
     if [*since] != names:
@@ -141,14 +141,14 @@ def _awaits(turn: Turn, names: list[str]) -> None:
         turn.changed()
 
 
-def _saw(turn: Turn, seen: int) -> None:
+def _saw(turn: InstanceTurn, seen: int) -> None:
     record = turn.record
     if record.history_length - record.unseen != seen:
         record.unseen = record.history_length - seen
         turn.changed()
 
 
-def _block(turn: Turn) -> None:
+def _block(turn: InstanceTurn) -> None:
     body, record, surroundings = turn.body, turn.record, turn.surroundings
     if not record.begun and record.status is RuntimeStatus.RUNNING:  # an execution before this one had begun
         record.status = RuntimeStatus.PENDING
@@ -165,7 +165,7 @@ def _block(turn: Turn) -> None:
         turn.effects.block(turn.target, f"no orchestration named {record.name!r}{version} is registered in this worker")
 
 
-def happen(turn: Turn, event: Event) -> None:
+def happen(turn: InstanceTurn, event: Event) -> None:
     """Something happens to the instance: into the history with it, and let the code see it, if it is here."""
     turn.add(event, encode_event(event))
     body = turn.body
@@ -179,7 +179,7 @@ def happen(turn: Turn, event: Event) -> None:
         apply(turn, body.execution.turn((event,)))
 
 
-def apply(turn: Turn, wants: Wants | None) -> None:
+def apply(turn: InstanceTurn, wants: Wants | None) -> None:
     """Carry out what the code wants. What does not fit stays in the body, and `drive` takes it up again."""
     if wants is not NOTHING:
         _take_up(turn, wants)
@@ -188,7 +188,7 @@ def apply(turn: Turn, wants: Wants | None) -> None:
         _check_length(turn)
 
 
-def _take_up(turn: Turn, wants: Wants | None) -> None:
+def _take_up(turn: InstanceTurn, wants: Wants | None) -> None:
     assert wants is not None, "only a history is taken in parts"
     for task_id in wants.called_off:
         cancel(turn, task_id)
@@ -196,7 +196,7 @@ def _take_up(turn: Turn, wants: Wants | None) -> None:
     turn.body.asked.extend(wants.asked)
 
 
-def drive(turn: Turn) -> None:
+def drive(turn: InstanceTurn) -> None:
     """Go on with what the code wants, in this order: what it asked for is logged and done, its status shown, its end brought
     about. Then it sees what could not be done, and may want something else."""
     body, time = turn.body, turn.slice
@@ -220,7 +220,7 @@ def drive(turn: Turn) -> None:
     _check_length(turn)
 
 
-def _carry_out(turn: Turn, asked: Asked) -> bool:
+def _carry_out(turn: InstanceTurn, asked: Asked) -> bool:
     """Log a scheduled event and bring about what it says; false if the instance has failed by it."""
     event, data = asked
     limit = turn.surroundings.settings.payload_bytes_max
@@ -237,13 +237,13 @@ def _carry_out(turn: Turn, asked: Asked) -> bool:
     return True
 
 
-def _refuse(turn: Turn, refused: FailureEvent) -> None:
+def _refuse(turn: InstanceTurn, refused: FailureEvent) -> None:
     """It cannot be carried out. The answer is logged at once; the code sees it when everything it wants is logged."""
     turn.log(refused)
     turn.body.to_feed.append((turn.record.history_length - 1, refused))
 
 
-def _take_custom_status(turn: Turn, value: object) -> bool:
+def _take_custom_status(turn: InstanceTurn, value: object) -> bool:
     record = turn.record
     if value is record.custom_status:
         return True
@@ -259,7 +259,7 @@ def _take_custom_status(turn: Turn, value: object) -> bool:
     return True
 
 
-def _conclude(turn: Turn, outcome: Outcome) -> bool:
+def _conclude(turn: InstanceTurn, outcome: Outcome) -> bool:
     """The code has ended; true if it goes on as new."""
     match outcome:
         case Completed(result):
@@ -286,7 +286,7 @@ def _conclude(turn: Turn, outcome: Outcome) -> bool:
     return False
 
 
-def _begin_again(turn: Turn) -> bool:
+def _begin_again(turn: InstanceTurn) -> bool:
     """The next execution of an instance that continues as new; false if nothing here may run it."""
     record, body = turn.record, turn.body
     code = turn.surroundings.find_code(record.name, record.version)
@@ -301,7 +301,7 @@ def _begin_again(turn: Turn) -> bool:
     return True
 
 
-def _check_length(turn: Turn) -> None:
+def _check_length(turn: InstanceTurn) -> None:
     limit, record = turn.surroundings.settings.history_length_max, turn.body.record
     if record is not None and record.history_length > limit and not record.finished:
         fail(turn, HistoryTooLong(turn.target, record.history_length, limit))

@@ -18,7 +18,7 @@ from stead.transport import Reply, SteadError, pack
 
 from .children import purge_children, terminate_children
 from .issuing import cancel_all
-from .turn import Turn
+from .turn import InstanceTurn
 
 TERMINATED = "stead.orchestrations.Terminated"
 """The error type that the parent of a terminated instance sees."""
@@ -31,7 +31,12 @@ MARGIN = 1_024  # bytes that a message needs besides what it carries
 
 
 def end(
-    turn: Turn, status: RuntimeStatus, *, output: Any = None, failure: FailureDetails | None = None, ran_out: int = 0
+    turn: InstanceTurn,
+    status: RuntimeStatus,
+    *,
+    output: Any = None,
+    failure: FailureDetails | None = None,
+    ran_out: int = 0,
 ) -> None:
     """End an instance that is not finished. `output`: its result, or the reason of its termination. `ran_out`: the number of
     the timer by which it failed."""
@@ -70,12 +75,12 @@ def end(
         forget_history(turn)
 
 
-def fail(turn: Turn, error: BaseException) -> None:
+def fail(turn: InstanceTurn, error: BaseException) -> None:
     """End an instance with an error that stead has found."""
     end(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error))
 
 
-def terminate(turn: Turn, reason: str, *, recursive: bool) -> None:
+def terminate(turn: InstanceTurn, reason: str, *, recursive: bool) -> None:
     """End an instance from outside."""
     children = list(turn.body.ledger.running) if recursive else []
     turn.log(ExecutionTerminated(turn.now_ms, 0, reason, recursive))
@@ -84,7 +89,7 @@ def terminate(turn: Turn, reason: str, *, recursive: bool) -> None:
     terminate_children(turn, children, reason)
 
 
-def forget_history(turn: Turn) -> None:
+def forget_history(turn: InstanceTurn) -> None:
     """A finished instance that cannot be rewound keeps in memory only what purging it needs."""
     body = turn.body
     body.log = []
@@ -92,7 +97,7 @@ def forget_history(turn: Turn) -> None:
     body.ledger.open = {}
 
 
-def answer_parent(turn: Turn, parent: TaskAddress) -> None:
+def answer_parent(turn: InstanceTurn, parent: TaskAddress) -> None:
     """Tell the instance that waits for this one how it has ended."""
     record, effects = turn.record, turn.effects
     ok = record.status is RuntimeStatus.COMPLETED
@@ -110,7 +115,7 @@ def failure_of(record: InstanceRecord) -> FailureDetails:
     return FailureDetails(TERMINATED, str(record.output or ""), non_retriable=True)
 
 
-def tell_at_end(turn: Turn, waiter: ReplyAddress) -> None:
+def tell_at_end(turn: InstanceTurn, waiter: ReplyAddress) -> None:
     """Tell a waiting client how the instance has ended, once it has. One that is told already is not told twice."""
     record = turn.record
     if record.finished:
@@ -120,12 +125,12 @@ def tell_at_end(turn: Turn, waiter: ReplyAddress) -> None:
         turn.changed()
 
 
-def tell(turn: Turn, group: int, client: str, call_id: int) -> None:
+def tell(turn: InstanceTurn, group: int, client: str, call_id: int) -> None:
     """Tell a waiting client how the instance has ended."""
     turn.effects.reply(Reply(group, client, encode_reply(call_id, turn.packed_record())))
 
 
-def purge(turn: Turn, *, recursive: bool) -> None:
+def purge(turn: InstanceTurn, *, recursive: bool) -> None:
     """Delete a finished instance."""
     body, record = turn.body, turn.record
     if turn.settings.instances_keep_ms:
@@ -138,7 +143,7 @@ def purge(turn: Turn, *, recursive: bool) -> None:
         purge_children(turn, children)
 
 
-def _fitting(turn: Turn, failure: FailureDetails) -> FailureDetails:
+def _fitting(turn: InstanceTurn, failure: FailureDetails) -> FailureDetails:
     """A failure's details, cut down to what may be stored: an error may say anything."""
     if len(pack(failure.as_map())) + MARGIN > turn.settings.payload_bytes_max:
         return _short(failure)

@@ -28,14 +28,14 @@ from stead.orchestrations._history.ledger import Lock
 from stead.orchestrations._history.messages import EVENT, TIMER, StartMessage, encode_start
 from stead.transport import PayloadTooLarge, Reuse, Task
 
-from .turn import Turn
+from .turn import InstanceTurn
 
 ENVELOPE_BYTES = 8_192
 """What the message for a scheduled event has beyond what it carries, at most: IDs and addresses. What it carries was checked
 where the code asked for it, so that the code could catch it."""
 
 
-def issue(turn: Turn, event: Event, *, reuse: int = int(Reuse.FINISHED)) -> FailureEvent | None:
+def issue(turn: InstanceTurn, event: Event, *, reuse: int = int(Reuse.FINISHED)) -> FailureEvent | None:
     """Bring about what a scheduled event says; what is returned is its answer, if that is not possible.
 
     `reuse`: what is done if a sub-orchestration's instance exists. Raises `PayloadTooLarge` and `InvalidInput`.
@@ -72,11 +72,11 @@ def issue(turn: Turn, event: Event, *, reuse: int = int(Reuse.FINISHED)) -> Fail
     return None
 
 
-def _address(turn: Turn, event: Event) -> TaskAddress:
+def _address(turn: InstanceTurn, event: Event) -> TaskAddress:
     return TaskAddress(turn.target, turn.record.execution_id, event.task_id)
 
 
-def schedule_task(turn: Turn, event: TaskScheduled) -> FailureEvent | None:
+def schedule_task(turn: InstanceTurn, event: TaskScheduled) -> FailureEvent | None:
     """Have an activity carried out; what is returned is its answer, if nobody can. Raises `InvalidInput`."""
     queue, canonical = event.queue, event.name.lower()
     place = turn.surroundings.route(canonical, queue)
@@ -89,7 +89,7 @@ def schedule_task(turn: Turn, event: TaskScheduled) -> FailureEvent | None:
     return None
 
 
-def start(turn: Turn, instance_id: str, message: StartMessage) -> None:
+def start(turn: InstanceTurn, instance_id: str, message: StartMessage) -> None:
     """Start another instance. Raises `PayloadTooLarge` and `InvalidInput`."""
     effects = turn.effects
     message_id = effects.next_message_id()
@@ -99,7 +99,7 @@ def start(turn: Turn, instance_id: str, message: StartMessage) -> None:
 
 
 def send(
-    turn: Turn, target: str, operation: str, args: Sequence[Any], extras: Mapping[str, object] | None = None
+    turn: InstanceTurn, target: str, operation: str, args: Sequence[Any], extras: Mapping[str, object] | None = None
 ) -> None:
     """A message to an instance or an entity. Raises `PayloadTooLarge` and `InvalidInput`."""
     values = args if isinstance(args, list) else list(args)
@@ -109,18 +109,18 @@ def send(
 
 
 def send_small(
-    turn: Turn, target: str, operation: str, args: list[Any], extras: Mapping[str, object] | None = None
+    turn: InstanceTurn, target: str, operation: str, args: list[Any], extras: Mapping[str, object] | None = None
 ) -> None:
     """A message of stead's own, which nothing may keep back."""
     turn.effects.send(target, encode_message(target, operation, args, turn.effects.next_message_id(), extras))
 
 
-def _check(turn: Turn, target: str, envelope: bytes) -> None:
+def _check(turn: InstanceTurn, target: str, envelope: bytes) -> None:
     if len(envelope) > turn.settings.payload_bytes_max + ENVELOPE_BYTES:
         raise PayloadTooLarge(f"the message to {target}", len(envelope), turn.settings.payload_bytes_max)
 
 
-def release(turn: Turn, lock: Lock) -> None:
+def release(turn: InstanceTurn, lock: Lock) -> None:
     """Give locks back: each directly if they were granted, else along the path of the request (HAZARDS 12)."""
     extras = message_extras(sender=turn.target)
     if not lock.granted:
@@ -130,7 +130,7 @@ def release(turn: Turn, lock: Lock) -> None:
         send_small(turn, target, RELEASE, [lock.lock, lock.targets, position, True], extras)
 
 
-def cancel(turn: Turn, task_id: int) -> None:
+def cancel(turn: InstanceTurn, task_id: int) -> None:
     """Nobody waits for its answer any more. What other instances and entities do cannot be called off."""
     ledger = turn.body.ledger
     event = ledger.open.get(task_id)
@@ -145,7 +145,7 @@ def cancel(turn: Turn, task_id: int) -> None:
         turn.effects.drop_task(key)
 
 
-def cancel_all(turn: Turn) -> None:
+def cancel_all(turn: InstanceTurn) -> None:
     """Call off everything that is open, and give back the locks that are held or on their way to be."""
     ledger = turn.body.ledger
     for task_id in list(ledger.open):

@@ -30,7 +30,7 @@ from .driving import drive, get_ready, settle, wake
 from .ending import end
 from .issuing import send_small
 from .starting import on_start
-from .turn import Body, Route, Surroundings, Turn, packed_record
+from .turn import Body, InstanceTurn, Route, Surroundings, packed_record
 
 if TYPE_CHECKING:
     from stead.entities.extending import Activation, Effects, Slice
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = get_logger("stead.worker")
 
-_HANDLERS: dict[str, Callable[[Turn, Pending], None]] = {
+_HANDLERS: dict[str, Callable[[InstanceTurn, Pending], None]] = {
     _messages.START: on_start,
     _messages.EVENT: answers.on_event,
     _messages.TASK: answers.on_task,
@@ -98,7 +98,7 @@ class OrchestrationKind:
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body: Any = activation.body  # (a `Body`, as everywhere here; this is the one place that counts)
         now_ms = self._now_ms
-        turn = Turn(self._surroundings, activation, body, effects, now_ms(), slice)
+        turn = InstanceTurn(self._surroundings, activation, body, effects, now_ms(), slice)
         if activation.more:
             activation.more = False
             if not body.has_work:  # the tenure has begun, and the store says that the instance waits for code
@@ -131,7 +131,7 @@ class OrchestrationKind:
         self._settle(turn)
         return None
 
-    def _is_ready(self, turn: Turn, pending: Pending) -> bool:
+    def _is_ready(self, turn: InstanceTurn, pending: Pending) -> bool:
         """Replay the code for a message that will wake it; false if that takes longer than this slice of time."""
         if _will_wake(turn, pending):
             try:
@@ -142,7 +142,7 @@ class OrchestrationKind:
                 _break_down(turn, error)
         return not turn.body.replaying
 
-    def _caught_up(self, turn: Turn) -> bool:
+    def _caught_up(self, turn: InstanceTurn) -> bool:
         """Finish what a turn left, before the next message; false if there is no room for it yet.
 
         Between two executions there is nothing to finish: what goes on as new without end could not be terminated else.
@@ -154,7 +154,7 @@ class OrchestrationKind:
         self._go_on(turn)
         return not turn.body.has_work
 
-    def _settle(self, turn: Turn) -> None:
+    def _settle(self, turn: InstanceTurn) -> None:
         """The run is over: what it changed goes to the effects."""
         settle(turn)
         turn.flush()
@@ -168,7 +168,7 @@ class OrchestrationKind:
                 body.called = True
                 send_small(turn, turn.target, _messages.GO_ON, [])
 
-    def _take(self, turn: Turn, pending: Pending) -> None:
+    def _take(self, turn: InstanceTurn, pending: Pending) -> None:
         handler = _HANDLERS.get(pending.message.operation)
         if handler is None:
             name = pending.message.operation
@@ -184,7 +184,7 @@ class OrchestrationKind:
         except BaseException as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
             _break_down(turn, error)
 
-    def _go_on(self, turn: Turn) -> None:
+    def _go_on(self, turn: InstanceTurn) -> None:
         """Do what is to be done without a message."""
         try:
             _go_on(turn)
@@ -208,7 +208,9 @@ class OrchestrationKind:
     def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
         """A message has ended its workers too often (HAZARDS 20), and is not run any more: the instance fails, with all
         that belongs to that. Who removes the message calls this, and records the dead letter."""
-        turn = Turn(self._surroundings, activation, cast("Body", activation.body), effects, self._now_ms(), None)
+        turn = InstanceTurn(
+            self._surroundings, activation, cast("Body", activation.body), effects, self._now_ms(), None
+        )
         turn.body.drop_code()
         message = pending.message
         if message.operation == _messages.START:
@@ -226,13 +228,13 @@ class OrchestrationKind:
         turn.flush()
 
 
-def _report_slow(turn: Turn, at_s: float, seconds: float) -> None:
+def _report_slow(turn: InstanceTurn, at_s: float, seconds: float) -> None:
     name = turn.record.name if turn.body.record is not None else "(unknown)"
     advice = "do slow work in activities, and keep histories short by continue_as_new"
     held_reports.report(turn.target, f"a turn of orchestration {name}", at_s, seconds, advice)
 
 
-def _go_on(turn: Turn) -> None:
+def _go_on(turn: InstanceTurn) -> None:
     body = turn.body
     if not turn.running:
         if body.blocked:
@@ -246,13 +248,13 @@ def _go_on(turn: Turn) -> None:
         wake(turn, stop=turn.out_of_time)
 
 
-def _will_wake(turn: Turn, pending: Pending) -> bool:
+def _will_wake(turn: InstanceTurn, pending: Pending) -> bool:
     """Whether a message is sure to wake the code of the instance."""
     body = turn.body
     return turn.running and turn.record.begun and not body.deferred and pending.message.operation in _WAKING
 
 
-def _break_down(turn: Turn, error: BaseException) -> None:
+def _break_down(turn: InstanceTurn, error: BaseException) -> None:
     """A turn failed in stead itself. Others go on, and this instance can be seen to have failed."""
     logger.error("%s: a turn failed in stead itself, and the instance with it", turn.target, exc_info=error)
     if turn.running:

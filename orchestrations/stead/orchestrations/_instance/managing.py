@@ -20,10 +20,10 @@ from .children import is_meant
 from .driving import happen, wake
 from .ending import purge, tell_at_end, terminate
 from .rewinding import rewind
-from .turn import Turn
+from .turn import InstanceTurn
 
 
-def on_terminate(turn: Turn, pending: Pending) -> None:
+def on_terminate(turn: InstanceTurn, pending: Pending) -> None:
     """End it as it is."""
     message = decode_terminate(pending.message.args)
     if turn.running and is_meant(turn, message.parent):
@@ -32,7 +32,7 @@ def on_terminate(turn: Turn, pending: Pending) -> None:
         drop(turn, "a termination")
 
 
-def on_suspend(turn: Turn, pending: Pending) -> None:
+def on_suspend(turn: InstanceTurn, pending: Pending) -> None:
     """Let its code pause."""
     expected = turn.running
     reason = decode_reason(pending.message.args)
@@ -50,7 +50,7 @@ def on_suspend(turn: Turn, pending: Pending) -> None:
         happen(turn, event)
 
 
-def on_resume(turn: Turn, pending: Pending) -> None:
+def on_resume(turn: InstanceTurn, pending: Pending) -> None:
     """Let its code go on."""
     record = turn.body.record
     if record is None or record.status is not RuntimeStatus.SUSPENDED:
@@ -71,7 +71,7 @@ def on_resume(turn: Turn, pending: Pending) -> None:
         schedule_beginning(turn, record.scheduled_ms)
 
 
-def on_rewind(turn: Turn, pending: Pending) -> None:
+def on_rewind(turn: InstanceTurn, pending: Pending) -> None:
     """Let a failed instance go on."""
     record, address = turn.body.record, pending.message.reply_to
     failed = record is not None and record.status is RuntimeStatus.FAILED
@@ -83,7 +83,7 @@ def on_rewind(turn: Turn, pending: Pending) -> None:
         turn.effects.reply(turn.effects.answer(address, failed))
 
 
-def on_purge(turn: Turn, pending: Pending) -> None:
+def on_purge(turn: InstanceTurn, pending: Pending) -> None:
     """Delete it, if it is finished."""
     message, address = decode_purge(pending.message.args), pending.message.reply_to
     answer: object = turn.body.record is not None
@@ -95,7 +95,7 @@ def on_purge(turn: Turn, pending: Pending) -> None:
         turn.effects.reply(turn.effects.answer(address, answer))
 
 
-def on_purge_due(turn: Turn, pending: Pending) -> None:
+def on_purge_due(turn: InstanceTurn, pending: Pending) -> None:
     """It has been kept long enough."""
     args: Sequence[Any] = pending.message.args
     record = turn.body.record
@@ -105,7 +105,7 @@ def on_purge_due(turn: Turn, pending: Pending) -> None:
         drop(turn, "a purge that was due")
 
 
-def on_wait(turn: Turn, pending: Pending) -> None:
+def on_wait(turn: InstanceTurn, pending: Pending) -> None:
     """A client waits for its end."""
     address = pending.message.reply_to
     if address is None:

@@ -46,7 +46,7 @@ from stead.orchestrations._history.record import RuntimeStatus
 from .children import former_children
 from .driving import happen, wake
 from .issuing import cancel, issue
-from .turn import Turn
+from .turn import InstanceTurn
 
 
 class Rewound(NamedTuple):
@@ -178,7 +178,7 @@ def _before_sections(history: Sequence[Event], cut: int) -> int:
         cut = min(grants)
 
 
-def rewind(turn: Turn, reason: str) -> None:
+def rewind(turn: InstanceTurn, reason: str) -> None:
     """Rewind a failed instance, and let it go on. Its sub-orchestrations that failed are rewound as well."""
     body, record = turn.body, turn.record
     events, failed, seen = rewound(body.history(), record.unseen)
@@ -209,7 +209,7 @@ def rewind(turn: Turn, reason: str) -> None:
     _call_off_again(turn)
 
 
-def _call_off_again(turn: Turn) -> None:
+def _call_off_again(turn: InstanceTurn) -> None:
     """What the code had given up before is open in a history, which does not say so: it is not tried again."""
     body = turn.body
     if body.execution is None:
@@ -220,7 +220,7 @@ def _call_off_again(turn: Turn) -> None:
             cancel(turn, task_id)
 
 
-def _again(turn: Turn, event: Event, failed: bool) -> None:
+def _again(turn: InstanceTurn, event: Event, failed: bool) -> None:
     """What was open has to be brought about again; but calls and sub-orchestrations that have not failed still run."""
     if isinstance(event, (SubOrchestrationInstanceCreated, EntityOperationCalled)) and not failed:
         return

@@ -18,14 +18,14 @@ from .children import terminate_children
 from .driving import wake
 from .ending import answer_parent, tell_at_end, terminate
 from .rewinding import rewind
-from .turn import Turn
+from .turn import InstanceTurn
 
 logger = get_logger("stead.worker")
 
 REPLACED = "replaced by a new start"
 
 
-def on_start(turn: Turn, pending: Pending) -> None:
+def on_start(turn: InstanceTurn, pending: Pending) -> None:
     """Begin the instance, or answer that its ID is taken. Raises `InvalidInput` for a message that is no start."""
     message = pending.message
     # Whatever comes of it, the ID is not reserved for this start any more.
@@ -44,7 +44,7 @@ def on_start(turn: Turn, pending: Pending) -> None:
     _begin(turn, pending, start)
 
 
-def _replace(turn: Turn) -> None:
+def _replace(turn: InstanceTurn) -> None:
     """End what is there, with all that it has under way: a child that has a name would be in the way of the new one's."""
     ledger = turn.body.ledger
     if turn.running:
@@ -54,13 +54,13 @@ def _replace(turn: Turn) -> None:
     ledger.running = []
 
 
-def _begin(turn: Turn, pending: Pending, start: StartMessage) -> None:
+def _begin(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
     begin(turn, start, pending.message)
     if turn.record.scheduled_ms is None:
         wake(turn)
 
 
-def _collide(turn: Turn, pending: Pending, start: StartMessage) -> None:
+def _collide(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
     error = InstanceExists(turn.target, str(turn.record.status))
     if start.parent is not None:
         turn.effects.answer_task(start.parent, False, FailureDetails.of(error).as_map())
@@ -72,7 +72,7 @@ def _collide(turn: Turn, pending: Pending, start: StartMessage) -> None:
         tell_at_end(turn, pending.message.waiter)  # of what has the ID, as for one that asks for it
 
 
-def _rewind_child(turn: Turn, pending: Pending, start: StartMessage) -> None:
+def _rewind_child(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
     """The parent was rewound, and waits for this instance again."""
     record, parent = turn.record, start.parent
     if parent is None:

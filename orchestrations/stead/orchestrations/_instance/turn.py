@@ -98,7 +98,7 @@ class Body:
             execution.close()
 
 
-class Turn:
+class InstanceTurn:
     """See the module. One object serves all messages of a run."""
 
     __slots__ = (

@@ -11,7 +11,7 @@ import contextlib
 import heapq
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 _ELAPSED: int | None = getattr(time, "CLOCK_BOOTTIME", None)  # Linux has it
@@ -32,7 +32,7 @@ class Clock(Protocol):
 
 
 @contextlib.asynccontextmanager
-async def within(clock: Clock, seconds: float | None) -> AsyncIterator[None]:
+async def within(clock: Clock, seconds: float | None) -> AsyncGenerator[None]:
     """`asyncio.timeout` in the hub's time: what is in the block is cancelled, and raises `TimeoutError`, after so long
     (None: never)."""
     if seconds is None:

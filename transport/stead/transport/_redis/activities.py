@@ -10,7 +10,7 @@ from stead.transport._contract.errors import KeyDamaged
 from stead.transport._contract.records import StreamId, Taken
 
 from .base import RedisBase, concerning, is_owner
-from .keys import Keys
+from .keys import KeyNames
 from .scripts import (
     COMPLETE_TASK,
     GIVE_BACK_TASKS,
@@ -214,7 +214,7 @@ class _Names:
 class _Rows:
     """What was taken, as scripts get it: keys, the places of queues and of tasks among them, and a row for each."""
 
-    def __init__(self, keys: Keys, taken: Sequence[Taken]) -> None:
+    def __init__(self, keys: KeyNames, taken: Sequence[Taken]) -> None:
         names = _Names()
         queues: dict[int, None] = {}
         hashes: dict[int, None] = {}

@@ -15,7 +15,7 @@ from stead.transport._contract.settings import Settings
 
 from .answers import ReplyError, fault
 from .inbox_request import InboxRequest
-from .keys import Keys
+from .keys import KeyNames
 from .link import Link, Server, whose_command
 from .scripts import command
 
@@ -117,7 +117,7 @@ class RedisBase:
         self._settings = settings
         self._layout = layout
         self._facts = facts
-        self._keys = Keys(layout)
+        self._keys = KeyNames(layout)
         self._left_out = LeftOut()
         self._enqueues = Link(server)
         self._commits = Link(server)

@@ -20,14 +20,14 @@ from .commit_signature import (
     Unparking,
     WriteCommits,
 )
-from .keys import Keys
+from .keys import KeyNames
 from .scripts import COMMIT
 
 _REPLIES_MAX = 100_000  # answers that wait for one client; `reply_keep_ms` bounds their age
 
 
 def calls_of(
-    keys: Keys, commits: Sequence[Commit], dead_letters_max: int, reply_keep_ms: int, bytes_max: int
+    keys: KeyNames, commits: Sequence[Commit], dead_letters_max: int, reply_keep_ms: int, bytes_max: int
 ) -> Iterator[tuple[bytes, Sequence[int]]]:
     """The commands that apply a batch, each with the places of its members: one, unless the batch is larger than a call of
     the script may be (HAZARDS 37). A component is never split."""
@@ -43,7 +43,7 @@ def calls_of(
             yield part, [places[place] for place in within]
 
 
-def pack_batch(keys: Keys, commits: Sequence[Commit], dead_letters_max: int, reply_keep_ms: int) -> bytes:
+def pack_batch(keys: KeyNames, commits: Sequence[Commit], dead_letters_max: int, reply_keep_ms: int) -> bytes:
     """The command that applies a batch. Pure: the same batch gives the same bytes."""
     names: list[bytes] = []
     members: list[Member] = []
@@ -124,7 +124,7 @@ def _send_starts(commit: Commit, place: int, inboxes: dict[int, list[Any]]) -> l
 
 
 def _pack_more(
-    keys: Keys,
+    keys: KeyNames,
     commit: Commit,
     names: list[bytes],
     reservations: Sequence[_Reserving],
@@ -172,7 +172,7 @@ def _pack_more(
 
 
 def _pack_instances(
-    keys: Keys,
+    keys: KeyNames,
     commit: Commit,
     names: list[bytes],
     reservations: Sequence[_Reserving],

@@ -7,13 +7,13 @@ from typing import Literal
 
 from stead.transport._contract.records import Batch
 
-from .keys import Keys
+from .keys import KeyNames
 from .scripts import ENQUEUE, ENQUEUE_FREEING
 from .signatures import Enqueue, Enqueued, Starting
 
 
 def calls_of(
-    keys: Keys, hub_id: str, batches: Sequence[Batch], length_max: int, bytes_max: int
+    keys: KeyNames, hub_id: str, batches: Sequence[Batch], length_max: int, bytes_max: int
 ) -> Iterator[tuple[bytes, Sequence[Batch]]]:
     """The commands that enqueue batches, in order, each with those that it carries (HAZARDS 40).
 
@@ -41,7 +41,7 @@ def calls_of(
         yield _pack(keys, hub_id, carried), carried
 
 
-def _pack(keys: Keys, hub_id: str, batches: Sequence[Batch]) -> bytes:
+def _pack(keys: KeyNames, hub_id: str, batches: Sequence[Batch]) -> bytes:
     names: list[bytes] = []
     rows: list[Enqueued] = []
     for batch in batches:

@@ -82,7 +82,7 @@ class PartitionKeys:
         return self.prefix + b"session:" + session.encode()
 
 
-class Keys:
+class KeyNames:
     """The keys of a hub."""
 
     def __init__(self, layout: HubLayout) -> None:

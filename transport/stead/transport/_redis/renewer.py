@@ -11,7 +11,7 @@ from stead.transport._contract.settings import Settings
 
 from .answers import ReplyError, fault, unexpected
 from .blocking_wire import BlockingWire
-from .keys import Keys
+from .keys import KeyNames
 from .link import first_unknown_script
 from .scripts import MARK_RUNNING, RENEW
 from .signatures import MarkRunning, Renew
@@ -21,7 +21,7 @@ from .wire import Address
 class RedisRenewer:
     """A blocking client that only renews: all leases in one round trip. It never tries again by itself (HAZARDS 6)."""
 
-    def __init__(self, address: Address, settings: Settings, keys: Keys, layout: HubLayout) -> None:
+    def __init__(self, address: Address, settings: Settings, keys: KeyNames, layout: HubLayout) -> None:
         # Shorter than a third of the lease, so that a stalled server costs one renewal and not the lease.
         self._seconds = settings.lease_ms / 1000 * 0.3
         self._address = address

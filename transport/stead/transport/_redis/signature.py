@@ -4,7 +4,7 @@
    local of that name (`Signature.locals`, put before the script's own text), and a field of a row has a constant for its
    place: `send[SEND_INBOX]` for `Send.inbox`. Nobody counts. (The constants become numbers when the text is read: a local that
    many functions share costs each call more than what they do.)
-2. The keys that every call has are locals too, by the names that `Keys` has for them. Others follow them; arguments name
+2. The keys that every call has are locals too, by the names that `KeyNames` has for them. Others follow them; arguments name
    these by their places in KEYS, which count from 1.
 3. Numbers that may be large, and texts that go into keys or hashes, are given as text. The order of fields is the order in
    which they are packed: workers of two versions send the same bytes as long as nobody changes it.

@@ -144,7 +144,7 @@ class MarkRunning(NamedTuple):
     tries: str
 
 
-class Park(NamedTuple):
+class ParkMessages(NamedTuple):
     """Messages that go to their target's park."""
 
     token: bytes
@@ -170,7 +170,7 @@ class Fired(NamedTuple):
 RELEASE = Signature(Release, keys="lease:hash", packed=False)
 RENEW = Signature(Renew, more_keys="leases (hash) of partitions of one slot group")
 MARK_RUNNING = Signature(MarkRunning, keys="lease:hash")
-PARK = Signature(Park, keys="lease:hash inbox:stream parked:hash park:zset")
+PARK = Signature(ParkMessages, keys="lease:hash inbox:stream parked:hash park:zset")
 FIRE_TIMERS = Signature(FireTimers, keys="lease:hash inbox:stream timers:zset payloads:hash", answer=Fired)
 
 # -- activities --------------------------------------------------------------------------------------------------------

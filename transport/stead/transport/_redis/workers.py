@@ -16,7 +16,7 @@ from .base import RedisBase, check_id, concerning, damage_of, is_owner, of_step,
 from .commit import calls_of
 from .renewer import RedisRenewer
 from .scripts import ACQUIRE, FIRE_TIMERS, MARK_RUNNING, PARK, RELEASE, command
-from .signatures import Acquire, Acquisition, Fired, FireTimers, MarkRunning, Park, Release
+from .signatures import Acquire, Acquisition, Fired, FireTimers, MarkRunning, ParkMessages, Release
 
 logger = get_logger("stead.store")
 
@@ -173,7 +173,7 @@ class WorkerSide(RedisBase):
         names = (keys.lease, keys.inbox, keys.parked, keys.park(target))
         step = self._inbox_size.count(_PARK_LENGTH)
         for first in range(0, len(stream_ids), step):
-            piece = PARK.call(names, Park(token, target, stream_ids[first : first + step]))
+            piece = PARK.call(names, ParkMessages(token, target, stream_ids[first : first + step]))
             with concerning(partition):
                 if not is_owner(partition, await self._commits.one(piece)):
                     return False
