@@ -4,6 +4,9 @@ A task costs more than most activities that never wait. So a carrier runs one ac
 its own, until one waits: from its first wait on, that one has the carrier for itself, and another one goes on with the rest.
 An activity sees one and the same task from its first line to its last, as `asyncio.timeout` and the like need it.
 
+Nor does it see what another one has left at its task: a name, a cancellation, a callback, a watchdog that would cancel it later.
+Where one may have left anything, the next one begins in another task.
+
 An activity that waited when it was run last has a carrier of its own from the beginning: else those that all wait would begin
 one after the other, each an iteration of the loop later than the one before.
 """
@@ -15,8 +18,10 @@ import contextvars
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from sys import getrefcount
 from types import CoroutineType
 from typing import Any
+from weakref import getweakrefcount
 
 from stead.entities.extending import held_reports
 from stead.transport import Settings
@@ -75,7 +80,8 @@ class Carriers:
         return self._beginning
 
     def _task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        return asyncio.create_task(coroutine, name=name, context=self._context.copy())
+        """Not made by the event loop's factory, which may be one that runs its first step at once (`eager_task_factory`)."""
+        return asyncio.Task(coroutine, loop=asyncio.get_running_loop(), name=name, context=self._context.copy())
 
     async def _carry(self) -> None:
         """Run what there is, until one waits. (What is added meanwhile is for the next iteration of the loop.)"""
@@ -83,16 +89,18 @@ class Carriers:
         self._beginning = None
         jobs = self._next
         rest: _Rest | None = None
+        untouched = _traces(task)
         try:
             for _ in range(len(jobs)):
-                rest = self._first_step(jobs.popleft(), task)
-                if rest is not None or task.cancelling():  # a cancellation that one leaves unheard is not for the next
+                job = jobs.popleft()
+                task.set_name(job.name)
+                rest = self._first_step(job, task)
+                if rest is not None or _traces(task) != untouched:
                     break
         finally:
             if jobs and self._beginning is None:
                 self._begin_next()
         if rest is not None:
-            task.set_name(rest.job.name)
             await self._carry_rest(rest, task)
 
     async def _carry_one(self, job: Job) -> None:
@@ -243,6 +251,12 @@ def _current() -> asyncio.Task[None]:
     task = asyncio.current_task()
     assert task is not None, "it runs in one"
     return task
+
+
+def _traces(task: asyncio.Task[None]) -> tuple[int, int, bool, int]:
+    """What changes if somebody keeps a task, be it to cancel it later or as a key, cancels it, or wants to be told of its end."""
+    inner: Any = task  # asyncio offers no way to ask for the last two, and both its implementations have them
+    return getrefcount(task), getweakrefcount(task), inner._must_cancel, len(inner._callbacks or ())
 
 
 def _seen(task: asyncio.Task[None]) -> None:
