@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from stead.entities import Registry
-from stead.entities._definition.addressing import resolve
+from stead.entities._definition.addressing import resolve_call
 from stead.orchestrations._definition.input import OMITTED
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import Execution
@@ -61,7 +61,7 @@ def make_types(registry: Registry | None = None, **known: Any) -> Types:
     return Types(
         known.get,
         known.get,
-        lambda operation, key, args, kwargs: resolve(entities, operation, key, args, kwargs),
+        lambda operation, key, args, kwargs: resolve_call(entities, operation, key, args, kwargs),
     )
 
 

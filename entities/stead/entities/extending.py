@@ -35,7 +35,7 @@ from stead.entities._client.bulk import (
 )
 from stead.entities._client.calls import Calls, PendingCall
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
-from stead.entities._definition.addressing import Call, resolve
+from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.annotations import hints_in, signature_of
 from stead.entities._definition.client_text import ClientText, reader_of_text, takes_anything
 from stead.entities._definition.operations import Parameters
@@ -143,7 +143,7 @@ __all__ = [
     "message_extras",
     "names_in",
     "reader_of_text",
-    "resolve",
+    "resolve_call",
     "signature_of",
     "take_page",
     "takes_anything",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from stead.entities.extending import Registry, resolve
+from stead.entities.extending import Registry, resolve_call
 from stead.orchestrations._activities.http_activity import NAME as HTTP
 from stead.orchestrations._activities.http_activity import HttpActivity
 from stead.orchestrations._activities.job import Runnable
@@ -49,7 +49,7 @@ class Orchestrations:
             queues = ["", *(activity.queue for activity in activities)] if self._built_in else []
         self._registry = registry
         self._settings = settings
-        self._types = Types(registry.activity, registry.find, partial(resolve, entities or Registry()))
+        self._types = Types(registry.activity, registry.find, partial(resolve_call, entities or Registry()))
         self._http = HttpActivity(settings)
         names = frozenset([*self._built_in, *(activity.canonical for activity in activities)])
         plain = any(not activity.is_async for activity in activities)

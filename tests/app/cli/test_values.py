@@ -15,7 +15,7 @@ from stead.app._console.words import (
     parse_duration,
     parse_instant,
     parse_keywords,
-    plain,
+    plain_words,
     shorten,
     to_json,
 )
@@ -75,7 +75,7 @@ def test_instants_are_iso_8601_and_local_without_an_offset() -> None:
 
 def test_anything_becomes_json() -> None:
     value = {"bytes": b"\xff\x00", "when": datetime(2030, 1, 1, tzinfo=UTC), "price": Decimal("1.10"), "set": {1}}
-    assert plain(value) == {"bytes": "_wA=", "when": "2030-01-01T00:00:00Z", "price": "1.10", "set": [1]}
+    assert plain_words(value) == {"bytes": "_wA=", "when": "2030-01-01T00:00:00Z", "price": "1.10", "set": [1]}
     assert json.loads(to_json({"nan": float("nan"), "æ": object})) == {"nan": "NaN", "æ": str(object)}
 
 
@@ -99,4 +99,4 @@ class Sized(BaseModel):
 
 
 def test_a_model_is_shown_as_it_is_stored_and_taken() -> None:
-    assert plain([Sized(w=3)]) == [{"width": 3}]
+    assert plain_words([Sized(w=3)]) == [{"width": 3}]

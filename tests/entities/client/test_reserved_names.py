@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from stead.entities import DeadLetters, Entity, EntityClient, EntityId, InvalidInput, Registry
-from stead.entities.extending import resolve
+from stead.entities.extending import resolve_call
 from stead.transport import Commit, DeadLetter, ManualClock, MemoryStore, Settings, StreamId
 
 
@@ -32,7 +32,7 @@ async def test_a_client_cannot_send_what_only_critical_sections_may(name: str) -
             with pytest.raises(InvalidInput, match="stead's own"):
                 await attempt()
     with pytest.raises(InvalidInput, match="stead's own"):
-        resolve(Registry(), target, name, (), {})
+        resolve_call(Registry(), target, name, (), {})
     assert (await store.info())[0].backlog == 0
 
 

@@ -27,7 +27,7 @@ from stead.entities import (
     UnknownEntity,
     UnknownOperation,
 )
-from stead.entities._definition.addressing import resolve
+from stead.entities._definition.addressing import resolve_call
 from stead.entities._message.envelope import Message, decode_message
 from stead.entities._partition.effects import Effects
 from stead.entities._turns.cell import cell_of
@@ -216,19 +216,19 @@ def test_there_is_no_context_outside_an_operation() -> None:
 @pytest.mark.parametrize("wrong", [len, Station, "record", Station().record, None, lambda: None])
 def test_what_is_no_operation_is_refused(wrong: Any) -> None:
     with pytest.raises((InvalidInput, UnknownEntity)):
-        resolve(REGISTRY, wrong, "key", (), {})
+        resolve_call(REGISTRY, wrong, "key", (), {})
 
 
 def test_an_operation_of_an_instance_is_refused() -> None:
     with pytest.raises(InvalidInput, match=r"name it by its class \(Station.record\)"):
-        resolve(REGISTRY, Station().record, "key", (1.0,), {})
+        resolve_call(REGISTRY, Station().record, "key", (1.0,), {})
 
 
 def test_a_bad_key_is_refused() -> None:
     with pytest.raises(InvalidInput, match="entity key"):
-        resolve(REGISTRY, Station.record, "a\n", (1.0,), {})
+        resolve_call(REGISTRY, Station.record, "a\n", (1.0,), {})
     with pytest.raises(InvalidInput, match="an operation's name is text"):
-        resolve(REGISTRY, EntityId("Station", "x"), 5, (), {})
+        resolve_call(REGISTRY, EntityId("Station", "x"), 5, (), {})
 
 
 # -- errors --------------------------------------------------------------------------------------------------------------

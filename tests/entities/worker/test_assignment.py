@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stead.entities._worker.assignment import assign
+from stead.entities._worker.assignment import assign_partitions
 
 NONE: frozenset[str] = frozenset()
 workers = st.sets(st.text("abcdefgh", min_size=1, max_size=4), min_size=1, max_size=20)
@@ -18,7 +18,7 @@ workers = st.sets(st.text("abcdefgh", min_size=1, max_size=4), min_size=1, max_s
 def test_every_partition_has_one_living_owner_and_shares_differ_by_one_at_most(
     names: set[str], partitions: int
 ) -> None:
-    owners = assign(dict.fromkeys(names, NONE), partitions, {})
+    owners = assign_partitions(dict.fromkeys(names, NONE), partitions, {})
     assert sorted(owners) == list(range(partitions))
     taken = Counter(owners.values())
     assert set(taken) <= names
@@ -29,15 +29,15 @@ def test_every_partition_has_one_living_owner_and_shares_differ_by_one_at_most(
 def test_all_workers_compute_the_same_assignment(names: set[str], partitions: int) -> None:
     forwards = dict.fromkeys(sorted(names), NONE)
     backwards = dict.fromkeys(sorted(names, reverse=True), NONE)
-    assert assign(forwards, partitions, {}) == assign(backwards, partitions, {})
+    assert assign_partitions(forwards, partitions, {}) == assign_partitions(backwards, partitions, {})
 
 
 def test_few_partitions_move_when_a_worker_goes() -> None:
     names = {f"worker-{number}": NONE for number in range(8)}
-    before = assign(names, 256, {})
+    before = assign_partitions(names, 256, {})
     gone = names.copy()
     del gone["worker-3"]
-    after = assign(gone, 256, {})
+    after = assign_partitions(gone, 256, {})
     moved = sum(before[p] != after[p] for p in range(256) if before[p] != "worker-3")
     assert moved <= 256 // 8, "only what the even share demands may move besides the lost worker's own partitions"
 
@@ -45,16 +45,16 @@ def test_few_partitions_move_when_a_worker_goes() -> None:
 @pytest.mark.hazard(27)
 def test_a_partition_whose_messages_wait_for_a_kind_goes_to_a_worker_that_knows_it() -> None:
     names = {"new": frozenset({"station", "alarm"}), "old": frozenset({"station"})}
-    owners = assign(names, 16, {p: {"alarm"} for p in range(6)})
+    owners = assign_partitions(names, 16, {p: {"alarm"} for p in range(6)})
     assert {owners[p] for p in range(6)} == {"new"}
     assert Counter(owners.values()) == {"new": 8, "old": 8}
 
 
 def test_a_kind_that_nobody_knows_changes_nothing() -> None:
     names = {"one": frozenset({"station"}), "two": frozenset({"station"})}
-    owners = assign(names, 8, dict.fromkeys(range(8), frozenset({"ghost"})))
+    owners = assign_partitions(names, 8, dict.fromkeys(range(8), frozenset({"ghost"})))
     assert Counter(owners.values()) == {"one": 4, "two": 4}
 
 
 def test_without_workers_nobody_gets_anything() -> None:
-    assert assign({}, 8, {}) == {}
+    assert assign_partitions({}, 8, {}) == {}

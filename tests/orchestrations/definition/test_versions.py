@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stead.entities import InvalidInput
 from stead.orchestrations import compare_versions
-from stead.orchestrations._definition.versions import Match, check_version, choose, version_key
+from stead.orchestrations._definition.versions import Match, check_version, choose_code, version_key
 
 ASCENDING = [None, "0.9", "1.0-beta", "1.0-rc1", "1.1", "1.2", "1.10", "2.0", "10", "2026-05-01", "blue", "green", "v1"]
 
@@ -51,7 +51,7 @@ def test_an_empty_version_is_none() -> None:
 
 def chosen(codes: Sequence[str | None], version: str | None, match: Match, default: str = "") -> str | None:
     names = {version_key(code): code or "unversioned" for code in codes}
-    return choose(names, version, match, default)
+    return choose_code(names, version, match, default)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_all_that_counts_in_a_replay_is_compared() -> None:
 
 @pytest.mark.parametrize("cls", list(recorded.COMPARED), ids=name_of_class)
 def test_what_is_scheduled_can_be_described(cls: type[Event]) -> None:
-    described = recorded.describe(cls(1, 1, *(f"<{name}>" for name in FORM_OF[cls].names)))
+    described = recorded.describe_event(cls(1, 1, *(f"<{name}>" for name in FORM_OF[cls].names)))
     assert described
     assert "{" not in described
 

@@ -10,7 +10,7 @@ from stead.app._app import App
 from stead.app._console.faults import CommandFault
 from stead.app._console.request import Request
 from stead.app._console.screen import console, next_command, print_json_line, print_note, table
-from stead.app._console.words import parse_argument, parse_duration, parse_instant, parse_keywords, plain, shorten
+from stead.app._console.words import parse_argument, parse_duration, parse_instant, parse_keywords, plain_words, shorten
 from stead.app._hub.client import Client
 from stead.entities import EntityId, InvalidInput, UnknownEntity
 from stead.transport import Settings
@@ -208,7 +208,7 @@ def _how_many(count: int, entity: str, prefix: str, *, more: bool) -> str:
 
 def print_value(screen: Console, value: object) -> None:
     """Text as it is, everything else as JSON, indented and coloured at a terminal."""
-    data = plain(value)
+    data = plain_words(value)
     if isinstance(data, str):
         screen.out(data, highlight=False)
     else:

@@ -66,7 +66,7 @@ def parse_instant(text: str, option: str = "--at") -> datetime:
         ) from None
 
 
-def plain(value: object) -> Any:
+def plain_words(value: object) -> Any:
     """The value as JSON data: bytes as base64, times in ISO 8601, anything else that JSON lacks as text."""
     return json.loads(
         pydantic_core.to_json(
@@ -83,12 +83,12 @@ def plain(value: object) -> Any:
 
 def to_json(value: object) -> str:
     """One line of JSON."""
-    return json.dumps(plain(value), ensure_ascii=False, separators=(", ", ": "))
+    return json.dumps(plain_words(value), ensure_ascii=False, separators=(", ", ": "))
 
 
 def shorten(value: object, length: int = 200) -> str:
     """A value on one line, cut when it is long."""
-    data = plain(value)
+    data = plain_words(value)
     if isinstance(data, dict):
         text = ", ".join(
             f"{name} {json.dumps(v, ensure_ascii=False)}" for name, v in cast("dict[str, Any]", data).items()

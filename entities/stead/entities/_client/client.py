@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
 
-from stead.entities._definition.addressing import Call, resolve
+from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import EntityType
 from stead.entities._definition.registry import Registry
@@ -202,7 +202,7 @@ class EntityClient:
         either, the operation may still be carried out. Raises what `signal_entity` raises as well.
         """
         self._check_open()
-        call = resolve(self._registry, subject, key_or_name, args, kwargs)
+        call = resolve_call(self._registry, subject, key_or_name, args, kwargs)
         if call.operation is None:
             call = await self._outgoing.published(call)
         return await self._answer(call)

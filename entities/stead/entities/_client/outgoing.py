@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stead.entities._definition.addressing import Call, resolve
+from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.registry import Registry
 from stead.entities._message.envelope import encode_message
 from stead.entities._message.ids import EntityId
@@ -33,7 +33,7 @@ class Outgoing:
 
     async def address(self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call:
         """Where a call or signal goes and what it carries, validated as far as this program can tell."""
-        call = resolve(self.registry, subject, key_or_name, args, kwargs)
+        call = resolve_call(self.registry, subject, key_or_name, args, kwargs)
         return call if call.operation is not None else await self.published(call)
 
     async def published(self, call: Call) -> Call:

@@ -55,7 +55,7 @@ class Call(NamedTuple):
         return self._replace(args=args, kwargs=kwargs)
 
 
-def resolve(
+def resolve_call(
     registry: Registry, operation: Any, key: object, args: Sequence[object], kwargs: Mapping[str, object]
 ) -> Call:
     """What a caller means. Raises `UnknownEntity`, `UnknownOperation` or `InvalidInput` before anything is sent."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from stead.entities._definition.addressing import resolve
+from stead.entities._definition.addressing import resolve_call
 from stead.entities._definition.context import EntityContext, StateAccess, outside
 from stead.entities._message.envelope import encode_message, message_extras
 from stead.entities._message.ids import check_instance_id
@@ -115,8 +115,8 @@ class Turn:
         due_ms: int | None = None,
         delay_ms: int | None = None,
     ) -> None:
-        """The operation sends a signal, if it succeeds. Raises what `resolve` does, and `PayloadTooLarge`."""
-        call = resolve(self.registry, operation, key, args, kwargs)
+        """The operation sends a signal, if it succeeds. Raises what `resolve_call` does, and `PayloadTooLarge`."""
+        call = resolve_call(self.registry, operation, key, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=self.target)
         envelope = encode_message(call.target, call.operation_name, call.args, self.effects.next_message_id(), extras)
         self._add(Send(call.target, envelope), "signal to")

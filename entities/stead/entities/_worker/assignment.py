@@ -20,7 +20,7 @@ def _score(worker: str, partition: int) -> int:
     return value ^ (value >> 16)
 
 
-def assign(
+def assign_partitions(
     workers: Mapping[str, AbstractSet[str]],
     partitions: int,
     waiting: Mapping[int, AbstractSet[str]],

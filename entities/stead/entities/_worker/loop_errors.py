@@ -15,7 +15,7 @@ from stead.transport.describing import text_of, traceback_of
 logger = get_logger("stead.worker")
 
 
-def say(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def report_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """As the loop does by itself; if that fails, in words that cannot."""
     try:
         loop.default_exception_handler(context)
@@ -30,4 +30,4 @@ def say(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 def mind_errors(loop: asyncio.AbstractEventLoop) -> None:
     """Let a loop say what went wrong in this way, unless the application has one of its own."""
     if loop.get_exception_handler() is None:
-        loop.set_exception_handler(say)
+        loop.set_exception_handler(report_error)

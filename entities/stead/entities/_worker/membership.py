@@ -26,7 +26,7 @@ from stead.transport import (
     get_logger,
 )
 
-from .assignment import assign
+from .assignment import assign_partitions
 from .board import PART_PAUSE_S_MAX, Bell, Board
 from .leases import LeaseWatch, plan_leases
 from .said import Said
@@ -153,7 +153,7 @@ class Membership:
         for what in said.values():
             for number, names in what.waiting.items() if what is not None else ():
                 waiting.setdefault(number, set()).update(names)
-        return assign(kinds, self._board.store.layout.partitions, waiting)
+        return assign_partitions(kinds, self._board.store.layout.partitions, waiting)
 
     def _warn_of_mixed(self, workers: list[WorkerView]) -> None:
         """Kinds that only some of the living workers know: a deployment is under way, or somebody forgot one."""

@@ -30,7 +30,7 @@ def to_json(value: object) -> bytes:
             value, default=_simpler, allow_nan=False, ensure_ascii=False, separators=(",", ":"), check_circular=False
         ).encode()
     except (ValueError, TypeError):  # a number that is none, half a surrogate pair, a key that is no text
-        return json.dumps(plain(value), separators=(",", ":")).encode()
+        return json.dumps(plain_json(value), separators=(",", ":")).encode()
 
 
 def json_response(
@@ -40,7 +40,7 @@ def json_response(
     return Response(to_json(value), status, dict(headers or {}), media_type)
 
 
-def plain(value: object) -> Any:
+def plain_json(value: object) -> Any:
     """A value as JSON data."""
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -48,16 +48,16 @@ def plain(value: object) -> Any:
         return value if math.isfinite(value) else _NO_NUMBERS[str(value)]
     if isinstance(value, Mapping):
         mapping = cast("Mapping[object, object]", value)
-        return {_key(name): plain(inner) for name, inner in mapping.items()}
+        return {_key(name): plain_json(inner) for name, inner in mapping.items()}
     if isinstance(value, list | tuple):
-        return [plain(inner) for inner in cast("Iterable[object]", value)]
-    return plain(_simpler(value))
+        return [plain_json(inner) for inner in cast("Iterable[object]", value)]
+    return plain_json(_simpler(value))
 
 
 def _key(name: object) -> str:
     if isinstance(name, str):
         return name
-    simple = plain(name)
+    simple = plain_json(name)
     return simple if isinstance(simple, str) else json.dumps(simple)
 
 

@@ -16,7 +16,7 @@ from stead.entities import EntityId
 from stead.gateway._http.body import MISSING, read_json
 from stead.gateway._http.errors import HttpError, bad_query
 from stead.gateway._http.hub import Hub
-from stead.gateway._http.json_values import json_response, milliseconds, plain, to_json
+from stead.gateway._http.json_values import json_response, milliseconds, plain_json, to_json
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import Answer, Parameter
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus
@@ -150,7 +150,7 @@ def event_data(event: HistoryEvent) -> dict[str, Any]:
         "event_type": event.event_type,
         "timestamp": milliseconds(event.timestamp),
         "task_id": event.task_id,
-        **{name: _untraced(plain(value)) for name, value in event.fields.items()},
+        **{name: _untraced(plain_json(value)) for name, value in event.fields.items()},
     }
 
 

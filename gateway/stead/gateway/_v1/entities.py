@@ -13,7 +13,7 @@ from stead.entities import EntityId
 from stead.gateway._http.body import unless_gone
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
-from stead.gateway._http.json_values import json_response, milliseconds, plain
+from stead.gateway._http.json_values import json_response, milliseconds, plain_json
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import API_V1, Answer, Parameter, Route, RouteDescription
 
@@ -103,7 +103,7 @@ def state_reader(hub: Hub, entity_id: EntityId) -> Read:
 
 def state_data(entity_id: EntityId, state: object) -> dict[str, Any]:
     """An entity as JSON data."""
-    return {"entity": entity_id.name, "key": entity_id.key, "state": plain(state), "etag": etag_of(state)}
+    return {"entity": entity_id.name, "key": entity_id.key, "state": plain_json(state), "etag": etag_of(state)}
 
 
 async def list_entities(request: Request, hub: Hub) -> Response:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from stead.entities import DeadMessage
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
-from stead.gateway._http.json_values import json_response, milliseconds, plain
+from stead.gateway._http.json_values import json_response, milliseconds, plain_json
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import API_V1, Answer, Route, RouteDescription
 
@@ -129,8 +129,8 @@ def letter_data(message: DeadMessage) -> dict[str, Any]:
         "id": message.letter_id,
         "target": message.target or None,
         "operation": message.operation,
-        "args": plain(list(message.args)),
-        "kwargs": plain(dict(message.kwargs)),
+        "args": plain_json(list(message.args)),
+        "kwargs": plain_json(dict(message.kwargs)),
         "sender": message.sender,
         "error_type": message.failure.type,
         "message": message.failure.message,

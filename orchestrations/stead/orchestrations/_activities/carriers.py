@@ -26,7 +26,7 @@ from weakref import getweakrefcount
 from stead.entities.extending import held_reports
 from stead.transport import Settings
 
-from .job import Job, Outcome, Stage, call, failed_in_stead, failure_of, outcome_of
+from .job import Job, Outcome, Stage, call_function, failed_in_stead, failure_of, outcome_of
 
 _BLOCKING = "make it a plain `def`, which runs in a thread, or await what it waits for"
 
@@ -210,7 +210,7 @@ def _begin(
     """The first step of an activity, within its context."""
     slow_s = settings.slow_operation_ms / 1000
     try:
-        made: Any = call(job, intercept)
+        made: Any = call_function(job, intercept)
         coroutine: Any = made
         if type(made) is not CoroutineType:
             coroutine = _awaiting(made)

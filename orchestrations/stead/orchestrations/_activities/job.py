@@ -220,7 +220,7 @@ def encode_task(
 def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:
     """Run a plain activity, in its thread."""
     try:
-        value = call(job, intercept)
+        value = call_function(job, intercept)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
@@ -228,7 +228,7 @@ def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | N
     return outcome_of(job, value, settings)
 
 
-def call(job: Job, intercept: Callable[[str], BaseException | None] | None) -> object:
+def call_function(job: Job, intercept: Callable[[str], BaseException | None] | None) -> object:
     """Call the user's function: its result, or what is to be awaited for it."""
     activity = job.activity
     assert activity is not None, "only what this worker knows is run here"

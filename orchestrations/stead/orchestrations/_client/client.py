@@ -49,7 +49,7 @@ from stead.transport import Reuse, Settings, Store
 from .begun import Begun, BegunInstances
 from .queries import Filter, Look, finished_statuses, instance_error
 from .reading import InstanceReader
-from .starts import ReusePolicy, Subject, check_reason, check_reuse, event_args, resolve
+from .starts import ReusePolicy, Subject, check_reason, check_reuse, event_args, resolve_subject
 
 I = TypeVar("I")  # noqa: E741 - an orchestration's input
 O = TypeVar("O")  # noqa: E741 - and its output
@@ -137,7 +137,7 @@ class OrchestrationClient(InstanceReader):
         Raises `UnknownOrchestration` (by name: if the hub's workers have published names, but not this one) and
         `InvalidInput` before anything is sent, `PayloadTooLarge`, and what `signal_entity` raises of the store.
         """
-        subject = resolve(self._orchestrations, orchestration, check_version(version))
+        subject = resolve_subject(self._orchestrations, orchestration, check_version(version))
         given = subject.encode(input)  # before anything is awaited
         if subject.published:
             await self._check_published(subject.name)

@@ -8,7 +8,7 @@ from stead.entities.extending import ClientText
 from stead.orchestrations._definition.input import OMITTED
 from stead.orchestrations._definition.orchestration import Orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
-from stead.orchestrations._history.data import check_event_name, event_fields, plain
+from stead.orchestrations._history.data import check_event_name, event_fields, plain_data
 from stead.orchestrations._history.errors import UnknownOrchestration
 from stead.transport import InvalidInput, Reuse
 
@@ -33,13 +33,13 @@ class Subject(NamedTuple):
         Raises `InvalidInput` if it is not what the orchestration takes, or cannot be stored.
         """
         if self.definition is not None:
-            return plain(self.definition.encode_input(value))
+            return plain_data(self.definition.encode_input(value))
         if isinstance(value, ClientText):
             return value.read(None) if value.twice else str(value)
-        return None if value is OMITTED else plain(value)
+        return None if value is OMITTED else plain_data(value)
 
 
-def resolve(registry: OrchestrationRegistry, orchestration: object, version: str | None) -> Subject:
+def resolve_subject(registry: OrchestrationRegistry, orchestration: object, version: str | None) -> Subject:
     """What a caller means by an orchestration or its name. Raises `UnknownOrchestration`, `InvalidInput`."""
     if isinstance(orchestration, Orchestration):
         wanted: Orchestration[Any, Any] = orchestration  # pyright: ignore[reportUnknownVariableType] - of whatever types

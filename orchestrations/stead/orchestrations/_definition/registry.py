@@ -10,7 +10,7 @@ from stead.transport import Settings
 
 from .activity import Activity
 from .orchestration import Orchestration
-from .versions import Key, choose, version_key
+from .versions import Key, choose_code, version_key
 
 
 class OrchestrationRegistry:
@@ -59,7 +59,7 @@ class OrchestrationRegistry:
         codes = self._orchestrations.get(name.lower())
         if not codes:
             return None
-        return choose(codes, version, self._settings.version_match, self._settings.default_version)
+        return choose_code(codes, version, self._settings.version_match, self._settings.default_version)
 
     def find(self, name: str, version: str | None = None) -> Orchestration[Any, Any] | None:
         """What a caller means by a name: the definition of exactly that version, if a version is given.

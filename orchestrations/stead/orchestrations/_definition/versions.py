@@ -73,7 +73,7 @@ def compare_versions(left: str | None, right: str | None) -> int:
 _NO_VERSION: Key = version_key(None)
 
 
-def choose(codes: Mapping[Key, T], version: str | None, match: Match, default_version: str = "") -> T | None:
+def choose_code(codes: Mapping[Key, T], version: str | None, match: Match, default_version: str = "") -> T | None:
     """The code for an instance of a version, of all code of its name (by its own version's key); None if none may run it."""
     if not version and not default_version and (found := codes.get(_NO_VERSION)) is not None:
         return found  # most of the time

@@ -14,7 +14,7 @@ from threading import get_ident
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from stead.entities import ContextEnded
-from stead.orchestrations._history.data import plain
+from stead.orchestrations._history.data import plain_data
 from stead.orchestrations._history.errors import NonDeterminismError
 from stead.orchestrations._history.event_codec import encode_event, event_with
 from stead.orchestrations._history.events import Event, ExecutionStarted, Patched, TimerCreated
@@ -27,7 +27,7 @@ from .external_events import Mailbox
 from .handles import DurableHandle
 from .loop import new_loop
 from .outcome import Outcome
-from .recorded import COMPARED, Recorded, as_stored, describe, latest_execution_id, pack_fields
+from .recorded import COMPARED, Recorded, as_stored, describe_event, latest_execution_id, pack_fields
 from .resolver import TypeResolver
 from .sections import CriticalSections
 from .unsupported import Halted
@@ -136,7 +136,7 @@ class Commands:
             try:
                 data = encode_event(event)
             except InvalidInput as error:
-                raise InvalidInput(describe(event), error.reason) from error
+                raise InvalidInput(describe_event(event), error.reason) from error
             size = len(data) if len(data) <= limit else len(pack_fields(event, flat=True))  # (without number and time)
         else:
             stored = pack_fields(event)
@@ -144,7 +144,7 @@ class Commands:
             data, size = event_with(event, stored), len(stored)
         self.last_id = event.task_id
         if size > limit:
-            raise PayloadTooLarge(describe(event), size, limit)
+            raise PayloadTooLarge(describe_event(event), size, limit)
         self._asked[event.task_id] = (event, data)
         return event
 
@@ -176,7 +176,7 @@ class Commands:
         self.check()
         if self.dead:
             return False
-        name = plain(name)
+        name = plain_data(name)
         known = self._patched.get(name)
         if known is None:
             known = not self.replaying or name in self._recorded.patches
@@ -206,7 +206,7 @@ class Commands:
         if self.dead:
             return
         limit = self.settings.payload_bytes_max
-        following = plain(self.code.encode_input(input), limit, "input of continue_as_new")
+        following = plain_data(self.code.encode_input(input), limit, "input of continue_as_new")
         self.continued = Continued(following, version, keeps_events)
 
     # -- for the loop --------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stead.orchestrations._history.data import plain
+from stead.orchestrations._history.data import plain_data
 from stead.orchestrations._history.failures import FailureDetails
 
 
@@ -45,7 +45,7 @@ Outcome = Completed | Failed | ContinuedAsNew
 def outcome_of_result(encode: Callable[[Any], object], result: object) -> Outcome:
     """What the function's result means. One that cannot be stored is of no use to be had once more: it is final."""
     try:
-        return Completed(plain(encode(result)))
+        return Completed(plain_data(encode(result)))
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - serializers are the user's

@@ -177,7 +177,7 @@ class Recorded:
         if not isinstance(found, cls) or not _same(event, now, COMPARED[cls].identity):
             raise NonDeterminismError(
                 f"instance {self.instance_id!r} cannot be replayed: as number {asked.task_id} its history has "
-                f"{describe(event)}, but the code now schedules {describe(now)}. {_CAUSE}"
+                f"{describe_event(event)}, but the code now schedules {describe_event(now)}. {_CAUSE}"
             )
         self._check_owner(event, now)
         if not all(same_stored(getattr(event, name), getattr(now, name)) for name in COMPARED[cls].inputs):
@@ -185,7 +185,7 @@ class Recorded:
                 "%s: in the replay number %d, %s, has another input than in the history, which is kept",
                 self.instance_id,
                 asked.task_id,
-                describe(now),
+                describe_event(now),
             )
         return found
 
@@ -203,15 +203,15 @@ class Recorded:
             if owner is not None and key != _key(event, event.at_ms, group):
                 raise NonDeterminismError(
                     f"instance {self.instance_id!r} cannot be replayed: number {event.task_id} of its history is "
-                    f"{describe(event)} with {_shown(event, group)}, but the code now schedules it with "
-                    f"{_shown(owner, group)}, which is that of number {owner.task_id}, {describe(owner)}: "
+                    f"{describe_event(event)} with {_shown(event, group)}, but the code now schedules it with "
+                    f"{_shown(owner, group)}, which is that of number {owner.task_id}, {describe_event(owner)}: "
                     f"results would go to the wrong calls. {_ORDER}"
                 )
 
     def unmatched(self, answer: Event) -> NonDeterminismError:
         """The error for an answer to what the code has not scheduled."""
         event = self.left.get(answer.task_id)
-        what = "something" if event is None else describe(event)
+        what = "something" if event is None else describe_event(event)
         return NonDeterminismError(
             f"instance {self.instance_id!r} cannot be replayed: its history has the result of number {answer.task_id}, "
             f"{what}, which the code now has not scheduled at that point. {_CAUSE}"
@@ -222,13 +222,13 @@ class Recorded:
         for event in self.left.values():
             return NonDeterminismError(
                 f"instance {self.instance_id!r} cannot be replayed: as number {event.task_id} its history has "
-                f"{describe(event)}, but the code now does not schedule it. {_CAUSE}"
+                f"{describe_event(event)}, but the code now does not schedule it. {_CAUSE}"
             )
         for event in new:
             if event.task_id < self.last_id:
                 return NonDeterminismError(
                     f"instance {self.instance_id!r} cannot be replayed: as number {event.task_id} the code now schedules "
-                    f"{describe(event)}, which its history does not have. {_CAUSE}"
+                    f"{describe_event(event)}, which its history does not have. {_CAUSE}"
                 )
         return None
 
@@ -246,7 +246,7 @@ def pack_fields(event: Event, *, flat: bool = False) -> bytes:
     try:
         return pack_envelope(fields_of(event)) if flat else pack(fields_of(event))
     except InvalidInput as error:
-        raise InvalidInput(describe(event), error.reason) from error
+        raise InvalidInput(describe_event(event), error.reason) from error
 
 
 def as_stored(event: E, packed: bytes) -> E:
@@ -254,7 +254,7 @@ def as_stored(event: E, packed: bytes) -> E:
     return type(event)(event.at_ms, event.task_id, *unpack(packed))
 
 
-def describe(event: Event) -> str:
+def describe_event(event: Event) -> str:
     """An event in words."""
     return COMPARED[type(event)].words.format(event)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stead.entities import Registry
-from stead.entities.extending import resolve
+from stead.entities.extending import resolve_call
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._history.errors import UnknownOrchestration
 from stead.orchestrations._history.event_table import ENDS, name_of
@@ -83,7 +83,7 @@ class _KnownToApp:
     def resolve(
         self, operation: Any, key: object, args: Sequence[object], kwargs: Mapping[str, object]
     ) -> EntityOperation:
-        return resolve(self._entities, operation, key, args, kwargs)
+        return resolve_call(self._entities, operation, key, args, kwargs)
 
 
 def first_event(history: History) -> ExecutionStarted:

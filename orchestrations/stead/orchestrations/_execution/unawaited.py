@@ -7,7 +7,7 @@ from typing import Any
 
 from stead.transport import get_logger
 
-from .recorded import describe
+from .recorded import describe_event
 
 log = get_logger("stead.orchestration")
 
@@ -21,6 +21,6 @@ def report_unawaited(instance_id: str, name: str, waiting: Iterable[Any]) -> Non
             "context.start_new for what is to run by itself",
             instance_id,
             name,
-            describe(unseen[0]),
+            describe_event(unseen[0]),
             f" and {len(unseen) - 1:,} more" if len(unseen) > 1 else "",
         )

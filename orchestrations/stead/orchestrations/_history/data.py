@@ -14,7 +14,7 @@ _EVENT_NAME_LENGTH_MAX = 256
 _IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
 
 
-def plain(value: Any, bytes_max: float = math.inf, what: str = "data") -> Any:
+def plain_data(value: Any, bytes_max: float = math.inf, what: str = "data") -> Any:
     """A copy of a value as plain data, as it would come back from the store: what the code does with the value later changes
     nothing. Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`.
     """

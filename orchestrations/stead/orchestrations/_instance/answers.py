@@ -19,8 +19,8 @@ from stead.orchestrations._history.messages import decode_answer, decode_timer
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus
 from stead.transport import InvalidInput, get_logger
 
-from .driving import happen, wake
-from .ending import end
+from .driving import take_event, wake_code
+from .ending import end_instance
 from .turn import InstanceTurn
 
 logger = get_logger("stead.worker")
@@ -29,12 +29,12 @@ KEPT_FACTOR = 2
 """What comes for a failed instance is kept up to so many times `history_length_max`."""
 
 
-def drop(turn: InstanceTurn, what: str) -> None:
+def drop_message(turn: InstanceTurn, what: str) -> None:
     """A message is of no use."""
     logger.debug("%s: %s came too late, or for nothing: dropped", turn.target, what)
 
 
-def keep(turn: InstanceTurn, event: Event | None, what: str) -> None:
+def keep_for_rewinding(turn: InstanceTurn, event: Event | None, what: str) -> None:
     """Something has come to an instance that has ended. One that failed keeps what nobody can be asked for again (None:
     it is not of that kind), should it be rewound: it may be the very thing that woke code which cannot be replayed."""
     record = turn.body.record
@@ -42,7 +42,7 @@ def keep(turn: InstanceTurn, event: Event | None, what: str) -> None:
     if failed and event is not None and turn.record.history_length < KEPT_FACTOR * turn.settings.history_length_max:
         turn.log(event)
     else:
-        drop(turn, what)
+        drop_message(turn, what)
 
 
 def on_task(turn: InstanceTurn, pending: Pending) -> None:
@@ -51,12 +51,12 @@ def on_task(turn: InstanceTurn, pending: Pending) -> None:
     body = turn.body
     record = body.record
     if record is None:
-        drop(turn, "an answer")
+        drop_message(turn, "an answer")
         return
     scheduled = body.ledger.open.get(task_id)
     finished = was_finished = record.finished
     if not finished and body.execution is None:
-        wake(turn)
+        wake_code(turn)
         finished = record.finished
         if not finished:
             scheduled = body.ledger.open.get(task_id)
@@ -65,16 +65,16 @@ def on_task(turn: InstanceTurn, pending: Pending) -> None:
         or isinstance(scheduled, TimerCreated)
         or not (execution_id == record.execution_id or _is_of_former(record, execution_id, scheduled, body.ledger))
     ):
-        drop(turn, "an answer")
+        drop_message(turn, "an answer")
         return
     event = answer_to(scheduled, turn.now_ms, ok, value)
     if finished:
         # What is called off can be asked for again, but not if it has answered before the instance was found to fail.
         lasting = ANSWERS[type(scheduled)].lasting or (not was_finished and isinstance(scheduled, TaskScheduled))
-        keep(turn, event if lasting else None, "an answer")
+        keep_for_rewinding(turn, event if lasting else None, "an answer")
     elif event is None:
         # A lock that cannot be had: one of the entities cannot be.
-        end(turn, RuntimeStatus.FAILED, failure=FailureDetails.from_map(value))
+        end_instance(turn, RuntimeStatus.FAILED, failure=FailureDetails.from_map(value))
     else:
         if isinstance(scheduled, TaskScheduled):
             turn.effects.drop_task(task_key(turn.target, record.execution_id, task_id))
@@ -91,9 +91,9 @@ def _is_of_former(record: InstanceRecord, execution_id: str, scheduled: Event, l
 def _answered(turn: InstanceTurn, event: Event) -> None:
     execution = turn.body.execution
     if execution is not None and not execution.accepts(event):
-        drop(turn, "an answer")
+        drop_message(turn, "an answer")
         return
-    happen(turn, event)
+    take_event(turn, event)
 
 
 def on_timer(turn: InstanceTurn, pending: Pending) -> None:
@@ -102,18 +102,18 @@ def on_timer(turn: InstanceTurn, pending: Pending) -> None:
     scheduled = turn.body.ledger.open.get(task_id)
     expected = turn.running
     if expected:
-        wake(turn, due=task_id == 0 and execution_id == turn.record.execution_id)
+        wake_code(turn, due=task_id == 0 and execution_id == turn.record.execution_id)
     if turn.running:
         scheduled = turn.body.ledger.open.get(task_id)
     if not expected or execution_id != turn.record.execution_id:
-        drop(turn, "a timer")
+        drop_message(turn, "a timer")
     elif not isinstance(scheduled, TimerCreated):
         if task_id:
-            drop(turn, "a timer")
+            drop_message(turn, "a timer")
     elif turn.running:
         _answered(turn, TimerFired(turn.now_ms, task_id, fire_at_ms))
     else:
-        keep(turn, TimerFired(turn.now_ms, task_id, fire_at_ms), "a timer")
+        keep_for_rewinding(turn, TimerFired(turn.now_ms, task_id, fire_at_ms), "a timer")
 
 
 def on_event(turn: InstanceTurn, pending: Pending) -> None:
@@ -123,11 +123,11 @@ def on_event(turn: InstanceTurn, pending: Pending) -> None:
         raise InvalidInput("event", "its arguments are not those of an event")
     event = EventRaised(turn.now_ms, 0, *args)
     if turn.running:
-        wake(turn)
+        wake_code(turn)
     if turn.running:
-        happen(turn, event)
+        take_event(turn, event)
     else:
-        keep(turn, event, "an external event")
+        keep_for_rewinding(turn, event, "an external event")
 
 
 def _is_text(args: Sequence[Any]) -> bool:
@@ -139,4 +139,4 @@ def on_go_on(turn: InstanceTurn, pending: Pending) -> None:
     """A turn goes on that did not fit into its commit: it has, before this message's turn came, or does without it."""
     turn.body.called = False
     if turn.running and not turn.body.deferred:
-        wake(turn)
+        wake_code(turn)

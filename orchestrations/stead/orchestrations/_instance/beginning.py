@@ -16,7 +16,7 @@ from .issuing import cancel_all
 from .turn import InstanceTurn
 
 
-def begin(turn: InstanceTurn, message: StartMessage, sent: Message) -> None:
+def begin_instance(turn: InstanceTurn, message: StartMessage, sent: Message) -> None:
     """Make the instance that a start asks for, in place of what was there: Pending, until its code runs.
 
     A scheduled one gets a timer that begins it. `sent` is what the start came in: with its ID, and who is told of the end.

@@ -27,8 +27,8 @@ from stead.orchestrations._history.waits import AWAITED_LENGTH_MAX
 from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 
 from .beginning import continue_as_new
-from .ending import MARGIN, end, fail
-from .issuing import ENVELOPE_BYTES, cancel, issue, schedule_task
+from .ending import MARGIN, end_instance, fail_instance
+from .issuing import ENVELOPE_BYTES, cancel_task, issue_event, schedule_task
 from .turn import InstanceTurn
 
 logger = get_logger("stead.worker")
@@ -37,7 +37,7 @@ LATE_MS = 1_000
 """Events that are older than this when the code comes to them get the time of then. What is younger is on time."""
 
 
-def wake(turn: InstanceTurn, *, due: bool = False, stop: Callable[[], bool] | None = None) -> bool:
+def wake_code(turn: InstanceTurn, *, due: bool = False, stop: Callable[[], bool] | None = None) -> bool:
     """Have the instance's code run through its history, unless it has been; whether it is there now.
 
     It is not if `stop` said before the end of a long history that it is enough for this time (what is left is work for the
@@ -73,7 +73,7 @@ def wake(turn: InstanceTurn, *, due: bool = False, stop: Callable[[], bool] | No
         if record.status is RuntimeStatus.PENDING:
             record.status = RuntimeStatus.RUNNING
         turn.changed()
-    apply(turn, wants)
+    apply_wants(turn, wants)
     return turn.body.execution is not None  # unless it has ended at once
 
 
@@ -120,7 +120,7 @@ def get_ready(turn: InstanceTurn) -> None:
         _replay(turn, code, turn.out_of_time)
 
 
-def settle(turn: InstanceTurn) -> None:
+def settle_turn(turn: InstanceTurn) -> None:
     """The turn is over: how far the code has come, and for which events it waits, goes into the record."""
     body = turn.body
     execution, record = body.execution, body.record
@@ -165,7 +165,7 @@ def _block(turn: InstanceTurn) -> None:
         turn.effects.block(turn.target, f"no orchestration named {record.name!r}{version} is registered in this worker")
 
 
-def happen(turn: InstanceTurn, event: Event) -> None:
+def take_event(turn: InstanceTurn, event: Event) -> None:
     """Something happens to the instance: into the history with it, and let the code see it, if it is here."""
     turn.add(event, encode_event(event))
     body = turn.body
@@ -176,14 +176,14 @@ def happen(turn: InstanceTurn, event: Event) -> None:
     elif body.to_feed:  # those come first in the log, so they do for the code: the turn that they belong to goes on
         body.to_feed.append((turn.record.history_length - 1, event))
     else:
-        apply(turn, body.execution.turn((event,)))
+        apply_wants(turn, body.execution.turn((event,)))
 
 
-def apply(turn: InstanceTurn, wants: Wants | None) -> None:
-    """Carry out what the code wants. What does not fit stays in the body, and `drive` takes it up again."""
+def apply_wants(turn: InstanceTurn, wants: Wants | None) -> None:
+    """Carry out what the code wants. What does not fit stays in the body, and `drive_code` takes it up again."""
     if wants is not NOTHING:
         _take_up(turn, wants)
-        drive(turn)
+        drive_code(turn)
     else:
         _check_length(turn)
 
@@ -191,12 +191,12 @@ def apply(turn: InstanceTurn, wants: Wants | None) -> None:
 def _take_up(turn: InstanceTurn, wants: Wants | None) -> None:
     assert wants is not None, "only a history is taken in parts"
     for task_id in wants.called_off:
-        cancel(turn, task_id)
+        cancel_task(turn, task_id)
     turn.body.wants = wants
     turn.body.asked.extend(wants.asked)
 
 
-def drive(turn: InstanceTurn) -> None:
+def drive_code(turn: InstanceTurn) -> None:
     """Go on with what the code wants, in this order: what it asked for is logged and done, its status shown, its end brought
     about. Then it sees what could not be done, and may want something else."""
     body, time = turn.body, turn.slice
@@ -227,9 +227,9 @@ def _carry_out(turn: InstanceTurn, asked: Asked) -> bool:
     try:
         if len(data) > limit + ENVELOPE_BYTES:
             raise PayloadTooLarge(f"what number {event.task_id} carries", len(data), limit)
-        refused = schedule_task(turn, event) if isinstance(event, TaskScheduled) else issue(turn, event)
+        refused = schedule_task(turn, event) if isinstance(event, TaskScheduled) else issue_event(turn, event)
     except InvalidInput as error:
-        fail(turn, error)
+        fail_instance(turn, error)
         return False
     turn.add(event, data)
     if refused is not None:
@@ -252,7 +252,7 @@ def _take_custom_status(turn: InstanceTurn, value: object) -> bool:
         if length > turn.settings.custom_status_bytes_max:
             raise PayloadTooLarge("custom status", length, turn.settings.custom_status_bytes_max)
     except InvalidInput as error:
-        fail(turn, error)
+        fail_instance(turn, error)
         return False
     record.custom_status = value
     turn.changed()
@@ -268,16 +268,16 @@ def _conclude(turn: InstanceTurn, outcome: Outcome) -> bool:
                 if length > turn.settings.payload_bytes_max + MARGIN * (turn.record.parent is None):
                     raise PayloadTooLarge("result", length - MARGIN, turn.settings.payload_bytes_max)
             except InvalidInput as error:  # nor could it be, were it made once more
-                end(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error).final())
+                end_instance(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error).final())
             else:
-                end(turn, RuntimeStatus.COMPLETED, output=result)
+                end_instance(turn, RuntimeStatus.COMPLETED, output=result)
         case Failed(failure, ran_out):
-            end(turn, RuntimeStatus.FAILED, failure=failure, ran_out=ran_out)
+            end_instance(turn, RuntimeStatus.FAILED, failure=failure, ran_out=ran_out)
         case ContinuedAsNew():
             try:
                 continue_as_new(turn, outcome)
             except InvalidInput as error:
-                fail(turn, error)
+                fail_instance(turn, error)
                 return False
             if not turn.crowded:
                 return _begin_again(turn)
@@ -304,4 +304,4 @@ def _begin_again(turn: InstanceTurn) -> bool:
 def _check_length(turn: InstanceTurn) -> None:
     limit, record = turn.surroundings.settings.history_length_max, turn.body.record
     if record is not None and record.history_length > limit and not record.finished:
-        fail(turn, HistoryTooLong(turn.target, record.history_length, limit))
+        fail_instance(turn, HistoryTooLong(turn.target, record.history_length, limit))

@@ -30,7 +30,7 @@ MESSAGE_LENGTH_SHORT = 200
 MARGIN = 1_024  # bytes that a message needs besides what it carries
 
 
-def end(
+def end_instance(
     turn: InstanceTurn,
     status: RuntimeStatus,
     *,
@@ -65,7 +65,7 @@ def end(
     if record.parent is not None:
         answer_parent(turn, record.parent)
     for group, client, call_id in waiters:
-        tell(turn, group, client, call_id)
+        tell_client(turn, group, client, call_id)
     keep_ms = turn.settings.instances_keep_ms
     if keep_ms:
         key = timer_id(turn.target, record.execution_id, "purge")
@@ -75,17 +75,17 @@ def end(
         forget_history(turn)
 
 
-def fail(turn: InstanceTurn, error: BaseException) -> None:
+def fail_instance(turn: InstanceTurn, error: BaseException) -> None:
     """End an instance with an error that stead has found."""
-    end(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error))
+    end_instance(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error))
 
 
-def terminate(turn: InstanceTurn, reason: str, *, recursive: bool) -> None:
+def terminate_instance(turn: InstanceTurn, reason: str, *, recursive: bool) -> None:
     """End an instance from outside."""
     children = list(turn.body.ledger.running) if recursive else []
     turn.log(ExecutionTerminated(turn.now_ms, 0, reason, recursive))
     turn.record.reason = reason
-    end(turn, RuntimeStatus.TERMINATED, output=reason)
+    end_instance(turn, RuntimeStatus.TERMINATED, output=reason)
     terminate_children(turn, children, reason)
 
 
@@ -119,18 +119,18 @@ def tell_at_end(turn: InstanceTurn, waiter: ReplyAddress) -> None:
     """Tell a waiting client how the instance has ended, once it has. One that is told already is not told twice."""
     record = turn.record
     if record.finished:
-        tell(turn, *waiter)
+        tell_client(turn, *waiter)
     elif list(waiter) not in record.waiters:
         record.waiters = [*record.waiters[1 - WAITERS_MAX :], list(waiter)]
         turn.changed()
 
 
-def tell(turn: InstanceTurn, group: int, client: str, call_id: int) -> None:
+def tell_client(turn: InstanceTurn, group: int, client: str, call_id: int) -> None:
     """Tell a waiting client how the instance has ended."""
     turn.effects.reply(Reply(group, client, encode_reply(call_id, turn.packed_record())))
 
 
-def purge(turn: InstanceTurn, *, recursive: bool) -> None:
+def purge_instance(turn: InstanceTurn, *, recursive: bool) -> None:
     """Delete a finished instance."""
     body, record = turn.body, turn.record
     if turn.settings.instances_keep_ms:

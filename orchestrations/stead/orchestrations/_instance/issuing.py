@@ -35,7 +35,7 @@ ENVELOPE_BYTES = 8_192
 where the code asked for it, so that the code could catch it."""
 
 
-def issue(turn: InstanceTurn, event: Event, *, reuse: int = int(Reuse.FINISHED)) -> FailureEvent | None:
+def issue_event(turn: InstanceTurn, event: Event, *, reuse: int = int(Reuse.FINISHED)) -> FailureEvent | None:
     """Bring about what a scheduled event says; what is returned is its answer, if that is not possible.
 
     `reuse`: what is done if a sub-orchestration's instance exists. Raises `PayloadTooLarge` and `InvalidInput`.
@@ -50,23 +50,25 @@ def issue(turn: InstanceTurn, event: Event, *, reuse: int = int(Reuse.FINISHED))
             turn.effects.set_timer(key, event.fire_at_ms, turn.target, TIMER, args)
         case SubOrchestrationInstanceCreated(name=name, version=version, input=plain, tags=tags):
             parent = _address(turn, event)
-            start(turn, event.instance_id, StartMessage(name, version, plain, turn.now_ms, None, tags, parent, reuse))
+            send_start(
+                turn, event.instance_id, StartMessage(name, version, plain, turn.now_ms, None, tags, parent, reuse)
+            )
         case OrchestrationInstanceStarted(name=name, version=version, input=plain, tags=tags):
             message = StartMessage(name, version, plain, turn.now_ms, event.start_at_ms, tags)
-            start(turn, event.instance_id, message)
+            send_start(turn, event.instance_id, message)
         case EventSent():
-            send(turn, event.instance_id, EVENT, [event.name, event.input], message_extras(sender=turn.target))
+            send_message(turn, event.instance_id, EVENT, [event.name, event.input], message_extras(sender=turn.target))
         case EntityOperationSignaled(kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms):
             extras = message_extras(kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms, sender=turn.target)
-            send(turn, event.entity_id, event.operation, event.args, extras)
+            send_message(turn, event.entity_id, event.operation, event.args, extras)
         case EntityOperationCalled(kwargs=kwargs, lock=lock):
             extras = message_extras(kwargs=kwargs, task=_address(turn, event), lock=lock, sender=turn.target)
-            send(turn, event.entity_id, event.operation, event.args, extras)
+            send_message(turn, event.entity_id, event.operation, event.args, extras)
         case EntityLockRequested(entity_ids=targets):
             extras = message_extras(task=_address(turn, event), sender=turn.target)
-            send(turn, targets[0], LOCK, [event.lock, list(targets), 0], extras)
+            send_message(turn, targets[0], LOCK, [event.lock, list(targets), 0], extras)
         case EntityUnlockSent():
-            release(turn, Lock(event.lock, event.task_id, list(event.entity_ids), event.granted))
+            release_lock(turn, Lock(event.lock, event.task_id, list(event.entity_ids), event.granted))
         case _:  # a patch
             pass
     return None
@@ -89,7 +91,7 @@ def schedule_task(turn: InstanceTurn, event: TaskScheduled) -> FailureEvent | No
     return None
 
 
-def start(turn: InstanceTurn, instance_id: str, message: StartMessage) -> None:
+def send_start(turn: InstanceTurn, instance_id: str, message: StartMessage) -> None:
     """Start another instance. Raises `PayloadTooLarge` and `InvalidInput`."""
     effects = turn.effects
     message_id = effects.next_message_id()
@@ -98,7 +100,7 @@ def start(turn: InstanceTurn, instance_id: str, message: StartMessage) -> None:
     effects.send_start(instance_id, envelope, message_id)
 
 
-def send(
+def send_message(
     turn: InstanceTurn, target: str, operation: str, args: Sequence[Any], extras: Mapping[str, object] | None = None
 ) -> None:
     """A message to an instance or an entity. Raises `PayloadTooLarge` and `InvalidInput`."""
@@ -120,7 +122,7 @@ def _check(turn: InstanceTurn, target: str, envelope: bytes) -> None:
         raise PayloadTooLarge(f"the message to {target}", len(envelope), turn.settings.payload_bytes_max)
 
 
-def release(turn: InstanceTurn, lock: Lock) -> None:
+def release_lock(turn: InstanceTurn, lock: Lock) -> None:
     """Give locks back: each directly if they were granted, else along the path of the request (HAZARDS 12)."""
     extras = message_extras(sender=turn.target)
     if not lock.granted:
@@ -130,7 +132,7 @@ def release(turn: InstanceTurn, lock: Lock) -> None:
         send_small(turn, target, RELEASE, [lock.lock, lock.targets, position, True], extras)
 
 
-def cancel(turn: InstanceTurn, task_id: int) -> None:
+def cancel_task(turn: InstanceTurn, task_id: int) -> None:
     """Nobody waits for its answer any more. What other instances and entities do cannot be called off."""
     ledger = turn.body.ledger
     event = ledger.open.get(task_id)
@@ -149,7 +151,7 @@ def cancel_all(turn: InstanceTurn) -> None:
     """Call off everything that is open, and give back the locks that are held or on their way to be."""
     ledger = turn.body.ledger
     for task_id in list(ledger.open):
-        cancel(turn, task_id)
+        cancel_task(turn, task_id)
     for lock in ledger.locks:
-        release(turn, lock)
+        release_lock(turn, lock)
     ledger.locks = []

@@ -25,9 +25,9 @@ from stead.transport import InvalidInput, Settings, get_logger
 from stead.transport.describing import text_of
 
 from . import answers, managing
-from .beginning import begin
-from .driving import drive, get_ready, settle, wake
-from .ending import end
+from .beginning import begin_instance
+from .driving import drive_code, get_ready, settle_turn, wake_code
+from .ending import end_instance
 from .issuing import send_small
 from .starting import on_start
 from .turn import Body, InstanceTurn, Route, Surroundings, packed_record
@@ -119,7 +119,7 @@ class OrchestrationKind:
             queue.popleft()
             effects.consume(activation, pending)
             if self._replay_every_turn and not body.has_work:
-                settle(turn)
+                settle_turn(turn)
                 body.drop_code()
             ended = elapsed()
             if ended - began > slow:
@@ -156,7 +156,7 @@ class OrchestrationKind:
 
     def _settle(self, turn: InstanceTurn) -> None:
         """The run is over: what it changed goes to the effects."""
-        settle(turn)
+        settle_turn(turn)
         turn.flush()
         body = turn.body
         if body.has_work:
@@ -217,14 +217,14 @@ class OrchestrationKind:
             effects.started(activation.target, message.message_id)
             try:
                 if not turn.running:
-                    begin(turn, decode_start(message.args), message)
+                    begin_instance(turn, decode_start(message.args), message)
             except InvalidInput:
                 return
         if message.reply_to is not None:
             effects.fail(pending, failure)
         if turn.running:
             details = FailureDetails(failure.type, failure.message, non_retriable=True)
-            end(turn, RuntimeStatus.FAILED, failure=details)
+            end_instance(turn, RuntimeStatus.FAILED, failure=details)
         turn.flush()
 
 
@@ -241,11 +241,11 @@ def _go_on(turn: InstanceTurn) -> None:
             body.blocked = False
             turn.effects.unblock(turn.target)
     elif body.execution is not None:
-        drive(turn)
+        drive_code(turn)
     elif (following := turn.activation.next) is not None and _will_wake(turn, following):
         get_ready(turn)
     else:
-        wake(turn, stop=turn.out_of_time)
+        wake_code(turn, stop=turn.out_of_time)
 
 
 def _will_wake(turn: InstanceTurn, pending: Pending) -> bool:
@@ -258,4 +258,4 @@ def _break_down(turn: InstanceTurn, error: BaseException) -> None:
     """A turn failed in stead itself. Others go on, and this instance can be seen to have failed."""
     logger.error("%s: a turn failed in stead itself, and the instance with it", turn.target, exc_info=error)
     if turn.running:
-        end(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error))
+        end_instance(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error))

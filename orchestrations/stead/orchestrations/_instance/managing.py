@@ -14,12 +14,12 @@ from stead.orchestrations._history.messages import RUNNING, UNKNOWN, decode_purg
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput
 
-from .answers import drop, keep
+from .answers import drop_message, keep_for_rewinding
 from .beginning import schedule_beginning
 from .children import is_meant
-from .driving import happen, wake
-from .ending import purge, tell_at_end, terminate
-from .rewinding import rewind
+from .driving import take_event, wake_code
+from .ending import purge_instance, tell_at_end, terminate_instance
+from .rewinding import rewind_instance
 from .turn import InstanceTurn
 
 
@@ -27,9 +27,9 @@ def on_terminate(turn: InstanceTurn, pending: Pending) -> None:
     """End it as it is."""
     message = decode_terminate(pending.message.args)
     if turn.running and is_meant(turn, message.parent):
-        terminate(turn, message.reason, recursive=message.recursive)
+        terminate_instance(turn, message.reason, recursive=message.recursive)
     else:
-        drop(turn, "a termination")
+        drop_message(turn, "a termination")
 
 
 def on_suspend(turn: InstanceTurn, pending: Pending) -> None:
@@ -38,35 +38,35 @@ def on_suspend(turn: InstanceTurn, pending: Pending) -> None:
     reason = decode_reason(pending.message.args)
     event = ExecutionSuspended(turn.now_ms, 0, reason)
     if expected:
-        wake(turn)
+        wake_code(turn)
     if not expected or turn.record.status is RuntimeStatus.SUSPENDED:
-        drop(turn, "a suspension")
+        drop_message(turn, "a suspension")
     elif not turn.running:
-        keep(turn, event, "a suspension")
+        keep_for_rewinding(turn, event, "a suspension")
     else:
         record = turn.record
         record.status = RuntimeStatus.SUSPENDED
         record.reason = reason
-        happen(turn, event)
+        take_event(turn, event)
 
 
 def on_resume(turn: InstanceTurn, pending: Pending) -> None:
     """Let its code go on."""
     record = turn.body.record
     if record is None or record.status is not RuntimeStatus.SUSPENDED:
-        drop(turn, "a resumption")
+        drop_message(turn, "a resumption")
         return
     reason = decode_reason(pending.message.args)
     event = ExecutionResumed(turn.now_ms, 0, reason)
     if record.begun:
-        wake(turn)
+        wake_code(turn)
         if not turn.running:
-            keep(turn, event, "a resumption")
+            keep_for_rewinding(turn, event, "a resumption")
             return
     record.status = RuntimeStatus.RUNNING if record.begun else RuntimeStatus.PENDING
     record.reason = reason
-    happen(turn, event)
-    if turn.running and not record.begun and not wake(turn) and record.scheduled_ms is not None:
+    take_event(turn, event)
+    if turn.running and not record.begun and not wake_code(turn) and record.scheduled_ms is not None:
         # Its timer may have fired meanwhile.
         schedule_beginning(turn, record.scheduled_ms)
 
@@ -76,9 +76,9 @@ def on_rewind(turn: InstanceTurn, pending: Pending) -> None:
     record, address = turn.body.record, pending.message.reply_to
     failed = record is not None and record.status is RuntimeStatus.FAILED
     if failed:
-        rewind(turn, decode_reason(pending.message.args))
+        rewind_instance(turn, decode_reason(pending.message.args))
     else:
-        drop(turn, "a rewinding")
+        drop_message(turn, "a rewinding")
     if address is not None:
         turn.effects.reply(turn.effects.answer(address, failed))
 
@@ -90,7 +90,7 @@ def on_purge(turn: InstanceTurn, pending: Pending) -> None:
     if turn.running:
         answer = RUNNING
     elif answer and is_meant(turn, message.parent):
-        purge(turn, recursive=message.recursive)
+        purge_instance(turn, recursive=message.recursive)
     if address is not None:
         turn.effects.reply(turn.effects.answer(address, answer))
 
@@ -100,9 +100,9 @@ def on_purge_due(turn: InstanceTurn, pending: Pending) -> None:
     args: Sequence[Any] = pending.message.args
     record = turn.body.record
     if record is not None and record.finished and list(args) == [record.execution_id]:
-        purge(turn, recursive=False)
+        purge_instance(turn, recursive=False)
     else:
-        drop(turn, "a purge that was due")
+        drop_message(turn, "a purge that was due")
 
 
 def on_wait(turn: InstanceTurn, pending: Pending) -> None:

@@ -44,8 +44,8 @@ from stead.orchestrations._history.messages import REUSE_REWIND
 from stead.orchestrations._history.record import RuntimeStatus
 
 from .children import former_children
-from .driving import happen, wake
-from .issuing import cancel, issue
+from .driving import take_event, wake_code
+from .issuing import cancel_task, issue_event
 from .turn import InstanceTurn
 
 
@@ -178,7 +178,7 @@ def _before_sections(history: Sequence[Event], cut: int) -> int:
         cut = min(grants)
 
 
-def rewind(turn: InstanceTurn, reason: str) -> None:
+def rewind_instance(turn: InstanceTurn, reason: str) -> None:
     """Rewind a failed instance, and let it go on. Its sub-orchestrations that failed are rewound as well."""
     body, record = turn.body, turn.record
     events, failed, seen = rewound(body.history(), record.unseen)
@@ -205,7 +205,7 @@ def rewind(turn: InstanceTurn, reason: str) -> None:
     for event in list(body.ledger.open.values()):
         _again(turn, event, event.task_id in failed)
     turn.changed()
-    wake(turn)
+    wake_code(turn)
     _call_off_again(turn)
 
 
@@ -217,7 +217,7 @@ def _call_off_again(turn: InstanceTurn) -> None:
     pending = body.execution.pending
     for task_id in list(body.ledger.open):
         if task_id not in pending:
-            cancel(turn, task_id)
+            cancel_task(turn, task_id)
 
 
 def _again(turn: InstanceTurn, event: Event, failed: bool) -> None:
@@ -226,9 +226,9 @@ def _again(turn: InstanceTurn, event: Event, failed: bool) -> None:
         return
     if isinstance(event, EntityLockRequested) and all(lock.task_id != event.task_id for lock in turn.body.ledger.locks):
         return  # it was given up: nobody would release what it locks
-    refused = issue(turn, event, reuse=REUSE_REWIND)
+    refused = issue_event(turn, event, reuse=REUSE_REWIND)
     if refused is not None:
-        happen(turn, refused)
+        take_event(turn, refused)
 
 
 def _suspended(events: Sequence[Event]) -> bool:

@@ -13,11 +13,11 @@ from stead.orchestrations._history.messages import REUSE_REWIND, StartMessage, d
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput, Reuse, get_logger
 
-from .beginning import begin
+from .beginning import begin_instance
 from .children import terminate_children
-from .driving import wake
-from .ending import answer_parent, tell_at_end, terminate
-from .rewinding import rewind
+from .driving import wake_code
+from .ending import answer_parent, tell_at_end, terminate_instance
+from .rewinding import rewind_instance
 from .turn import InstanceTurn
 
 logger = get_logger("stead.worker")
@@ -48,16 +48,16 @@ def _replace(turn: InstanceTurn) -> None:
     """End what is there, with all that it has under way: a child that has a name would be in the way of the new one's."""
     ledger = turn.body.ledger
     if turn.running:
-        terminate(turn, REPLACED, recursive=True)
+        terminate_instance(turn, REPLACED, recursive=True)
     else:
         terminate_children(turn, ledger.running, REPLACED)
     ledger.running = []
 
 
 def _begin(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
-    begin(turn, start, pending.message)
+    begin_instance(turn, start, pending.message)
     if turn.record.scheduled_ms is None:
-        wake(turn)
+        wake_code(turn)
 
 
 def _collide(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
@@ -83,7 +83,7 @@ def _rewind_child(turn: InstanceTurn, pending: Pending, start: StartMessage) -> 
     record.parent = parent
     turn.changed()
     if record.status is RuntimeStatus.FAILED:
-        rewind(turn, "its parent was rewound")
+        rewind_instance(turn, "its parent was rewound")
     elif record.status is RuntimeStatus.COMPLETED:
         answer_parent(turn, parent)
     elif record.finished:

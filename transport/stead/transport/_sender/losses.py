@@ -24,7 +24,7 @@ Judged: TypeAlias = tuple[Lane, EnqueueResult, Judgement]
 Known: TypeAlias = Mapping[int, AcknowledgedLost]  # by partition
 
 
-def judge(lanes: Sequence[Lane], results: Sequence[EnqueueResult], now_ms: float) -> tuple[list[Judged], Known]:
+def judge_answers(lanes: Sequence[Lane], results: Sequence[EnqueueResult], now_ms: float) -> tuple[list[Judged], Known]:
     """The chains' judgements on the store's verdicts, and the losses among them.
 
     What is in the store comes first: another judgement may end the sender, and that is written all the same.

@@ -24,7 +24,7 @@ from stead.transport._retry import Backoff, hold_delay, reason_of, told_of, told
 from .chain import Lost, Refused, Simple
 from .identity import Identity
 from .lane import Block, Lane
-from .losses import Known, Losses, judge
+from .losses import Known, Losses, judge_answers
 from .room import Room
 
 _log = get_logger(__name__)
@@ -57,7 +57,7 @@ class Outcomes:
     def judged(self, lanes: Sequence[Lane], results: Sequence[EnqueueResult]) -> None:
         """The store's verdicts on what flies."""
         self.trouble.succeeded()
-        judged, lost = judge(lanes, results, self._clock.now_ms())
+        judged, lost = judge_answers(lanes, results, self._clock.now_ms())
         for lane, result, judgement in judged:
             if lane.flying is None or judgement is Simple.RECHAINED:
                 continue  # the sender broke at an earlier verdict of this round, or it is sent again
