@@ -148,6 +148,13 @@ def test_files_are_short() -> None:
     assert not any(name.partition("/")[0] in PACKAGES for name in LONG_FILES), "what is shipped has no exception"
 
 
+def test_comments_stand_where_they_belong() -> None:
+    """One too long for its line hangs behind a closing bracket when the code is formatted: it goes above what it is about."""
+    hung = re.compile(r"^[ ]*[)\]}][^#\"'\n]*#(?! (fmt|type|pyright|noqa)\b)", re.MULTILINE)
+    shipped = [file for file in files() if name_of(file).partition("/")[0] in PACKAGES]
+    assert [name_of(file) for file in shipped if hung.search(file.read_text())] == []
+
+
 def test_functions_are_short() -> None:
     lengths = {
         f"{name_of(file)}:{node.lineno} {node.name}": (node.end_lineno or 0) - node.lineno + 1

@@ -30,7 +30,7 @@ from stead.orchestrations._history.event_codec import decode_event
 from stead.orchestrations._history.event_table import name_of
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import StartMessage, encode_start
-from stead.orchestrations._history.record import InstanceRecord, decode_record
+from stead.orchestrations._history.record import InstanceRecord, decode_instance_record
 from stead.orchestrations._history.well_formed import ill_formed
 from stead.orchestrations._instance.kind import OrchestrationKind
 from stead.orchestrations._instance.turn import Body
@@ -129,11 +129,11 @@ class KindHub:
         self.inbox.append((b"%d-0" % next(self.ids), envelope))
 
     def record(self, instance_id: str = "one") -> InstanceRecord:
-        return decode_record(self.states[instance_id])
+        return decode_instance_record(self.states[instance_id])
 
     def status(self, instance_id: str = "one") -> str | None:
         state = self.states.get(instance_id)
-        return None if state is None else str(decode_record(state).status)
+        return None if state is None else str(decode_instance_record(state).status)
 
     def output(self, instance_id: str = "one") -> Any:
         return self.record(instance_id).output
@@ -215,7 +215,7 @@ class KindHub:
             fault = ill_formed_body(cast("Body", activation.body))
             assert fault is None, f"{instance_id}: {fault}"
         for instance_id, state in self.states.items():
-            fault = ill_formed(decode_record(state), self.history(instance_id))
+            fault = ill_formed(decode_instance_record(state), self.history(instance_id))
             assert fault is None, f"{instance_id}: {fault}"
         assert all(target in self.states for target, log in self.logs.items() if log), "a history has no record"
 

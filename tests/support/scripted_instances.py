@@ -17,7 +17,7 @@ from stead.entities.extending import Message, decode_message, encode_reply
 from stead.orchestrations._history.event_codec import encode_event
 from stead.orchestrations._history.events import Event, EventRaised, ExecutionCompleted, ExecutionStarted
 from stead.orchestrations._history.messages import decode_start
-from stead.orchestrations._history.record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus, encode_record
+from stead.orchestrations._history.record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus, encode_instance_record
 from stead.transport import (
     Commit,
     CommitVerdict,
@@ -95,7 +95,7 @@ class ScriptedInstances:
             self._answer(commit, message, False if message.operation == "purge" else "unknown")
         elif message.operation == "wait":
             if record.finished:
-                self._answer(commit, message, encode_record(record))
+                self._answer(commit, message, encode_instance_record(record))
             elif message.reply_to is not None:
                 record.waiters.append(list(message.reply_to))
         elif message.operation == "purge":
@@ -145,14 +145,17 @@ class ScriptedInstances:
         self._log(commit, target, ExecutionCompleted(now_ms, 0, STATUS_NUMBERS[status], output, record.failure))
         for group, client, call_id in waiters:
             if not self.silent:
-                commit.replies = [*commit.replies, Reply(group, client, encode_reply(call_id, encode_record(record)))]
+                commit.replies = [
+                    *commit.replies,
+                    Reply(group, client, encode_reply(call_id, encode_instance_record(record))),
+                ]
 
     def _log(self, commit: Commit, target: str, event: Event, *, reset: bool = False) -> None:
         record = self.records[target]
         record.history_length = 1 if reset else record.history_length + 1
         record.updated_ms = event.at_ms
         commit.logs = [*commit.logs, LogWrite(target, [encode_event(event)], reset)]
-        commit.states = [*commit.states, (target, encode_record(record))]
+        commit.states = [*commit.states, (target, encode_instance_record(record))]
 
     def _answer(self, commit: Commit, message: Message, value: object) -> None:
         if message.reply_to is not None and not self.silent:

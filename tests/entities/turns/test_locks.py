@@ -15,11 +15,12 @@ from stead.entities._message.envelope import (
     encode_record,
     message_extras,
 )
-from stead.entities._partition.activation import Activation
+from stead.entities._partition.activation import Activation, Blocked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.slice import Slice
 from stead.entities._turns.entity_kind import EntityKind
-from stead.transport import Commit, CommitVerdict, MemoryStore, ServerClock, Settings, pack, unpack
+from stead.entities._turns.locks import LockState
+from stead.transport import Commit, CommitVerdict, InvalidInput, MemoryStore, ServerClock, Settings, pack, unpack
 from support.core_bench import Bench, ListKind
 
 
@@ -314,3 +315,16 @@ async def test_readers_see_no_entity_that_is_only_locked() -> None:
     assert found.entries == ["x"]
     assert [str(entity_id) async for entity_id, _ in client.list_entities(Book)] == [B]
     await client.aclose()
+
+
+@pytest.mark.parametrize(
+    "lock",
+    [[], [b"id"], [b"id", "flow"], ["id", "flow", []], [b"id", 7, []], [b"id", "flow", None], [None, "", ["x"]], {}, 7],
+)
+def test_a_lock_that_cannot_be_read_blocks_its_entity_and_says_why(lock: object) -> None:
+    """Neither is it taken for unlocked, nor is what a message does to it stead's failure."""
+    with pytest.raises(InvalidInput, match="lock"):
+        LockState.of(cast("Any", lock))
+    record = pack([1, None, 0, lock])
+    with pytest.raises(Blocked, match="lock"):
+        new_kind().activate(A, record, ())

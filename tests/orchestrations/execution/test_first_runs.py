@@ -13,7 +13,7 @@ import pytest
 
 from stead.orchestrations import ActivityFailed
 from stead.orchestrations._execution.context import OrchestrationContext
-from stead.orchestrations._history.record import decode_record, encode_record
+from stead.orchestrations._history.record import decode_instance_record, encode_instance_record
 from stead.transport import pack, unpack
 from support.instance_driver import START_MS
 from support.kind_bench import KindHub
@@ -241,7 +241,7 @@ def test_a_record_of_before_has_seen_everything() -> None:
     hub.run()
     data = hub.states["one"]
     before = data[:1] + pack(unpack(data[1:])[:19])
-    assert decode_record(before) == replace(hub.record(), awaited=[])  # which came later still
+    assert decode_instance_record(before) == replace(hub.record(), awaited=[])  # which came later still
     record = hub.record()
     record.unseen = 7
-    assert decode_record(encode_record(record)).unseen == 7
+    assert decode_instance_record(encode_instance_record(record)).unseen == 7

@@ -15,7 +15,7 @@ from stead.app.testing import TestHub
 from stead.entities import EntityId
 from stead.orchestrations import ActivityFailed
 from stead.orchestrations._execution.context import OrchestrationContext
-from stead.orchestrations._history.record import decode_record
+from stead.orchestrations._history.record import decode_instance_record
 from stead.transport import Settings, pack
 from support.kind_bench import CALLER, KindHub, messages_to
 from support.kind_modes import Make
@@ -207,7 +207,7 @@ def test_waiting_clients_are_told(make: Make) -> None:
         hub.send("one", "event", "go", 5)
     hub.run()
     call_id, record = hub.replies[-1]
-    assert call_id == 2 and decode_record(record) == hub.record()
+    assert call_id == 2 and decode_instance_record(record) == hub.record()
     hub.send("one", "wait", reply_to=CALLER._replace(call_id=3))
     hub.run()
     assert hub.replies[-1] == (3, record)

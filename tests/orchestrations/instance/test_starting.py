@@ -16,7 +16,12 @@ from stead.entities.extending import (
 )
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.errors import SubOrchestrationFailed
-from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_record, encode_record
+from stead.orchestrations._history.record import (
+    InstanceRecord,
+    RuntimeStatus,
+    decode_instance_record,
+    encode_instance_record,
+)
 from stead.transport import InvalidInput, Reuse
 from support.kind_bench import CALLER, KindHub
 from support.kind_modes import Make
@@ -27,13 +32,15 @@ def test_records_survive_the_store() -> None:
         RuntimeStatus.SUSPENDED, "flow", "1.0", "e", 1, 2, b"id", custom_status={"a": [1]}, tags={"a": "b"},
         parent=TaskAddress("p", "e", 3), waiters=[[0, "c", 1]], former=["d"],
     )  # fmt: skip
-    data = encode_record(record)
-    assert data[0] == 7 and decode_record(data) == record
+    data = encode_instance_record(record)
+    assert data[0] == 7 and decode_instance_record(data) == record
     with pytest.raises(UnknownEnvelope):
-        decode_record(data[:3] + b"\x02" + data[4:] if data[3:4] == b"\x01" else b"\x00\x96\x02\x00\x00\x00\x00\x00")
+        decode_instance_record(
+            data[:3] + b"\x02" + data[4:] if data[3:4] == b"\x01" else b"\x00\x96\x02\x00\x00\x00\x00\x00"
+        )
     for garbage in (b"", b"\x09\x90", b"\x00\xc0", b"\x00\x90", b"\x00"):
         with pytest.raises(InvalidInput):
-            decode_record(garbage)
+            decode_instance_record(garbage)
 
 
 def test_the_reservation_goes_with_the_start(make: Make) -> None:
@@ -154,7 +161,7 @@ def test_always_replaces_what_runs(make: Make) -> None:
     hub.start("patient", reuse=Reuse.ALWAYS)
     hub.run()
     assert hub.status() == "Running" and hub.record().execution_id != first
-    assert decode_record(hub.replies[0][1]).status == "Terminated"
+    assert decode_instance_record(hub.replies[0][1]).status == "Terminated"
     assert hub.names() == ["ExecutionStarted"]
 
 
@@ -255,7 +262,7 @@ async def in_two(context: OrchestrationContext, number: int) -> int:
 
 def told(hub: KindHub) -> list[tuple[int, str, object]]:
     """Who was told what, in order."""
-    answers = [(call_id, decode_record(packed)) for call_id, packed in hub.replies]
+    answers = [(call_id, decode_instance_record(packed)) for call_id, packed in hub.replies]
     return [(call_id, str(record.status), record.output) for call_id, record in answers]
 
 

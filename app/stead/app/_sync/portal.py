@@ -164,10 +164,8 @@ class _Leaves(Exception):
 async def _kept(work: Awaitable[T]) -> T:
     try:
         return await work
-    except (
-        KeyboardInterrupt,
-        SystemExit,
-    ) as error:  # of a validator, say: it would end the event loop, for all callers
+    except (KeyboardInterrupt, SystemExit) as error:
+        # Of a validator, say: it would end the event loop, for all callers.
         raise _Leaves(error) from None
 
 

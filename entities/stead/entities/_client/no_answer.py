@@ -6,6 +6,7 @@ Asked once a call has timed out, for a short time, and not by each of many calls
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from stead.entities._message.envelope import decode_record
 from stead.entities._turns.locks import LockState
@@ -22,35 +23,42 @@ BACKLOG_LENGTH = 100
 _CARE = "it may still be carried out, so check before you repeat it"
 
 
+class HubSeen(NamedTuple):
+    """What the hub looked like, and when."""
+
+    at_s: float
+    workers: list[WorkerView]
+    partitions: list[PartitionInfo]
+
+
 class NoAnswer:
     """Finds out for one client."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
         self._keep_ms = settings.worker_keep_ms
-        self._found: tuple[float, list[WorkerView], list[PartitionInfo]] | None = None
+        self._found: HubSeen | None = None
         self._asking = asyncio.Lock()
 
     async def advice(self, target: str) -> str:
         """What `CallTimeout` says after the time; "" if nothing could be found out."""
         try:
             async with asyncio.timeout(ASK_S):
-                workers, partitions = await self._hub()
+                found = await self._hub()
                 number = partition_of(target, self._store.layout.partitions)
-                about = partitions[number]
                 (record,) = await self._store.read_records(number, [target])
                 owner = _lock_owner(record) if target.startswith("@") else ""  # else it is an instance
-                reason = self._reason(target, workers, about, owner)
+                reason = self._reason(target, found.workers, found.partitions[number], owner)
         except (SteadError, TimeoutError, LookupError):
             return ""
         return f"{_CARE}: {reason}" if reason else ""
 
-    async def _hub(self) -> tuple[list[WorkerView], list[PartitionInfo]]:
+    async def _hub(self) -> HubSeen:
         async with self._asking:
             now_s = self._store.clock.monotonic()
-            if self._found is None or now_s - self._found[0] > AGAIN_S:
-                self._found = now_s, await self._store.workers(), await self._store.info()
-            return self._found[1], self._found[2]
+            if self._found is None or now_s - self._found.at_s > AGAIN_S:
+                self._found = HubSeen(now_s, await self._store.workers(), await self._store.info())
+            return self._found
 
     def _reason(self, target: str, workers: list[WorkerView], about: PartitionInfo, lock_owner: str) -> str:
         number, lease = about.lease.partition, about.lease
@@ -79,8 +87,8 @@ class NoAnswer:
 
 
 def _lock_owner(record: bytes | None) -> str:
-    lock = None if record is None else decode_record(record)[2]
+    lock = None if record is None else decode_record(record).lock
     if lock is None:
         return ""
-    state = LockState(lock)
+    state = LockState.of(lock)
     return state.owner if state.request is not None else ""

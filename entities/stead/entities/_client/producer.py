@@ -51,9 +51,8 @@ class BaseProducer:
         self._sender = sender
         self._closed = closed
         self._routes: dict[tuple[object, str], SignalRoute] = {}
-        self._operations: dict[
-            object, tuple[str, str, Operation]
-        ] = {}  # function -> target's beginning, name, operation
+        # By function: how its targets begin, its name, the operation.
+        self._operations: dict[object, tuple[str, str, Operation]] = {}
         self._breath = 0
         self._home = HomeLoop("this producer")
 

@@ -67,9 +67,8 @@ class Field:
         bool  # msgpack has types for all of it, so that a value that it packs by itself is exact; and it is not deep
     )
     exact: Exact  # whether an allowed value is just what would be read back
-    same: (
-        Same | None
-    )  # for what can be copied: whether a value that equals an earlier copy of it is stored alike. None: yes
+    # For what can be copied: whether a value that equals an earlier copy of it is stored alike. None: yes.
+    same: Same | None
     holders: Holders | None  # for what can be copied: adds all that can change in a value, itself included, to a list
     nests: bool  # in what can change there is more that can
     converts: bool  # what its validator makes of what it allows may be stored in another way
@@ -125,9 +124,8 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
     validate = SchemaValidator(cast("Any", schema)).validate_python
 
     check = partial(validate, strict=True)
-    load = (
-        partial(validate, strict=False) if has_enums(schema) else check
-    )  # the value of an enum member is no member, strictly
+    # The value of an enum member is no member, strictly.
+    load = partial(validate, strict=False) if has_enums(schema) else check
     same, holders = (None, None) if copy is None else (sameness(schema), holding(schema))
     return Field(
         name,

@@ -363,9 +363,8 @@ class Partition(Intake):
 
 def _forget(activation: Activation) -> None:
     if activation.kind is not None:
-        with contextlib.suppress(
-            BaseException
-        ):  # code that is dropped runs on its way out: the others are to go as well
+        # Code that is dropped runs on its way out: the others are to go as well.
+        with contextlib.suppress(BaseException):
             activation.kind.forget(activation)
 
 

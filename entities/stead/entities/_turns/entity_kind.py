@@ -101,7 +101,8 @@ class EntityKind:
         try:
             packed, lock = None, None
             if record is not None:
-                packed, _, lock = decode_record(record)
+                packed, _, stored = decode_record(record)
+                lock = None if stored is None else LockState.of(stored)
             cell = cell_of(known.entity_type, packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
         except KeyboardInterrupt:
             raise
@@ -110,8 +111,8 @@ class EntityKind:
         body = _Body(known, cell)
         if lock is None:
             return body
-        body.lock = LockState(lock)
-        return body if body.lock.request is None else Locked(body)
+        body.lock = lock
+        return body if lock.request is None else Locked(body)
 
     def _know(self, target: str) -> _Known:
         """What is known of a target's entity. Raises `InvalidInput` if it is no target, `Blocked` if nothing is known."""

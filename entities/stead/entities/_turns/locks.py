@@ -12,7 +12,7 @@ it is an express message:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from stead.entities._message.envelope import LOCK, RELEASE, encode_message, message_extras
@@ -29,10 +29,22 @@ class LockState:
 
     __slots__ = ("owner", "request", "withdrawn")
 
-    def __init__(self, record: Sequence[Any] = (None, "", ())) -> None:
-        self.request = cast("bytes | None", record[0])  # the ID of the request that holds the lock
-        self.owner = cast("str", record[1])  # the instance that made it
-        self.withdrawn: list[bytes] = list(record[2])
+    def __init__(self, request: bytes | None = None, owner: str = "", withdrawn: Iterable[bytes] = ()) -> None:
+        """`request`: the ID of the one that holds the lock; `owner`: the instance that made it."""
+        self.request = request
+        self.owner = owner
+        self.withdrawn = list(withdrawn)
+
+    @classmethod
+    def of(cls, record: Sequence[Any]) -> LockState:
+        """What the entity's record says. Raises `InvalidInput` for what is none."""
+        match record:
+            case [bytes() | None as request, str() as owner, [*withdrawn]] if all(
+                type(one) is bytes for one in withdrawn
+            ):
+                return cls(request, owner, withdrawn)
+            case _:
+                raise InvalidInput("record", "what it says of the entity's lock is not what stead writes")
 
     def as_record(self) -> list[object] | None:
         """Its part of the entity's record; None if there is nothing to remember."""

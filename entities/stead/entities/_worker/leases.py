@@ -8,8 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from stead.transport import LeaseView
+
+
+class Expired(NamedTuple):
+    """A lease that was seen expired, and since when."""
+
+    token: bytes
+    expires_ms: int
+    since_s: float
 
 
 class LeaseWatch:
@@ -17,22 +26,22 @@ class LeaseWatch:
 
     def __init__(self, lease_ms: int) -> None:
         self._lease_ms = lease_ms
-        self._seen: dict[int, tuple[bytes, int, float]] = {}  # partition -> token, expiry, when first seen so
+        self._expired: dict[int, Expired] = {}  # by partition
 
     def takeable(self, view: LeaseView, server_ms: int, monotonic: float) -> bool:
         """Whether a partition may be acquired now, given what the server says and this process's monotonic seconds."""
         if not view.token:
             return True
-        if not self._expired(view, server_ms):
-            self._seen.pop(view.partition, None)
+        if not self._is_expired(view, server_ms):
+            self._expired.pop(view.partition, None)
             return False
-        seen = self._seen.get(view.partition)
-        if seen is None or seen[:2] != (view.token, view.expires_ms):
-            self._seen[view.partition] = (view.token, view.expires_ms, monotonic)
+        seen = self._expired.get(view.partition)
+        if seen is None or (seen.token, seen.expires_ms) != (view.token, view.expires_ms):
+            self._expired[view.partition] = Expired(view.token, view.expires_ms, monotonic)
             return False
-        return (monotonic - seen[2]) * 1000 >= self._lease_ms / 3
+        return (monotonic - seen.since_s) * 1000 >= self._lease_ms / 3
 
-    def _expired(self, view: LeaseView, server_ms: int) -> bool:
+    def _is_expired(self, view: LeaseView, server_ms: int) -> bool:
         # An expiry further away than a lease can be means that the server's clock stepped back.
         return view.expires_ms <= server_ms or view.expires_ms > server_ms + self._lease_ms
 
@@ -71,9 +80,8 @@ def plan_leases(
             if not mine:
                 plan.release.append(view.partition)
         elif view.token and view.owner == me:
-            plan.acquire.append(
-                view
-            )  # this very process lost track of it (a restart of the server): nobody else holds it
+            # This very process lost track of it (a restart of the server): nobody else holds it.
+            plan.acquire.append(view)
         elif watch.takeable(view, server_ms, monotonic) and (mine or _abandoned(view, server_ms, lease_ms)):
             plan.acquire.append(view)
     return plan

@@ -43,7 +43,7 @@ from .payloads import (
     continuation_headers,
     empty,
     page_length,
-    status_of,
+    read_status,
     status_payload,
     status_response,
 )
@@ -65,7 +65,7 @@ async def get_status(request: Request, hub: Hub) -> Response:
     show_history = query.boolean("showHistory", default=False)
     show_output = query.boolean("showHistoryOutput", default=False)
     failed_is_500 = query.boolean(FAILURE_FLAG, default=False)
-    status = await status_of(request, hub, show_history=show_history, show_input=show_input)
+    status = await read_status(request, hub, show_history=show_history, show_input=show_input)
     if status is None:
         return empty(404)
 
@@ -105,7 +105,7 @@ async def list_instances(request: Request, hub: Hub) -> Response:
 
 async def purge_one(request: Request, hub: Hub) -> Response:
     """Delete a finished instance."""
-    status = await status_of(request, hub)
+    status = await read_status(request, hub)
     if status is None:
         return empty(404)
     if not status.is_finished:
@@ -141,7 +141,7 @@ async def purge_many(request: Request, hub: Hub) -> Response:
 
 async def raise_event(request: Request, hub: Hub) -> Response:
     """Send an event to an instance: its state is looked at first, the content type then, the content last."""
-    status = await status_of(request, hub)
+    status = await read_status(request, hub)
     if status is None:
         return empty(404)
     if status.is_finished:
@@ -162,7 +162,7 @@ def _told(tell: Callable[[Hub, str, str], Awaitable[None]]) -> Handler:
 
     async def handler(request: Request, hub: Hub) -> Response:
         reason = Query(request).text("reason") or ""
-        status = await status_of(request, hub)
+        status = await read_status(request, hub)
         if status is None:
             return empty(404)
         if status.is_finished:
@@ -176,7 +176,7 @@ def _told(tell: Callable[[Hub, str, str], Awaitable[None]]) -> Handler:
 async def rewind(request: Request, hub: Hub) -> Response:
     """Let a failed instance go on from its last good state."""
     reason = Query(request).text("reason") or ""
-    status = await status_of(request, hub)
+    status = await read_status(request, hub)
     if status is None:
         return empty(404)
     try:

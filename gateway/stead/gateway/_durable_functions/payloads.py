@@ -102,7 +102,7 @@ def instance_of(request: Request) -> str | None:
         return None
 
 
-async def status_of(
+async def read_status(
     request: Request, hub: Hub, *, show_history: bool = False, show_input: bool = False
 ) -> OrchestrationStatus[Any] | None:
     """The status of the instance that a request's path names; None if there is no such instance."""

@@ -94,9 +94,8 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     working, watching = asyncio.ensure_future(work), asyncio.ensure_future(gone())
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
-        if (
-            not working.done() and watching.cancelled()
-        ):  # by other code: nobody sees the client go, and the work goes on
+        # Cancelled by other code: nobody sees the client go, and the work goes on.
+        if not working.done() and watching.cancelled():
             await asyncio.wait((working,))
         if working.done():
             return working.result()

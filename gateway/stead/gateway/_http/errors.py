@@ -105,7 +105,7 @@ def bad_query(name: str, reason: str) -> HttpError:
     return HttpError(400, f"query parameter {name!r}: {reason}", errors=[{"loc": ["query", name], "msg": reason}])
 
 
-def status_of(error: SteadError) -> int:
+def http_status_of(error: SteadError) -> int:
     """The status with which an error is answered; 500 for what no client can do anything about."""
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
 
@@ -130,7 +130,7 @@ def error_response(error: Exception, *, problem: bool) -> Response:
     """The answer to a request that failed so."""
     if isinstance(error, HttpError):
         return _answer(error.status, error.message, error.headers, problem, errors=error.errors)
-    if not isinstance(error, SteadError) or (status := status_of(error)) == 500:
+    if not isinstance(error, SteadError) or (status := http_status_of(error)) == 500:
         error_id = uuid.uuid4().hex[:12]
         _log.error("request failed, error %s", error_id, exc_info=error)
         message = f"Something went wrong while processing your request; the server's log has it as error {error_id}"

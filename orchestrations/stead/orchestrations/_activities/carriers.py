@@ -26,7 +26,7 @@ from weakref import getweakrefcount
 from stead.entities.extending import held_reports
 from stead.transport import Settings
 
-from .job import Job, Outcome, Stage, call_function, failed_in_stead, failure_of, outcome_of
+from .job import Job, Outcome, Stage, call_function, failed_in_stead, outcome_of, outcome_of_error
 
 _BLOCKING = "make it a plain `def`, which runs in a thread, or await what it waits for"
 
@@ -72,7 +72,7 @@ class Carriers:
         """Somebody's code has cancelled their task before its first step, so that nothing of it has run: they have failed, as
         those that are cancelled later do."""
         for job in jobs:
-            self._left(job, failure_of(job, asyncio.CancelledError(), self._settings))
+            self._left(job, outcome_of_error(job, asyncio.CancelledError(), self._settings))
 
     @property
     def beginning(self) -> asyncio.Task[None] | None:
@@ -141,7 +141,7 @@ class Carriers:
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
-                outcome = run(failure_of, job, error, self._settings)
+                outcome = run(outcome_of_error, job, error, self._settings)
             else:
                 outcome = run(outcome_of, job, value, self._settings)
         except KeyboardInterrupt as interrupt:
@@ -226,7 +226,7 @@ def _begin(
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
-        return failure_of(job, error, settings)
+        return outcome_of_error(job, error, settings)
     return outcome_of(job, value, settings)
 
 

@@ -224,7 +224,7 @@ def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | N
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the activity's failure
-        return failure_of(job, error, settings)
+        return outcome_of_error(job, error, settings)
     return outcome_of(job, value, settings)
 
 
@@ -265,7 +265,7 @@ def _success(job: Job, value: object, settings: Settings) -> Outcome:
     return Outcome(True, unpack(packed))
 
 
-def failure_of(job: Job, error: BaseException, settings: Settings) -> Outcome:
+def outcome_of_error(job: Job, error: BaseException, settings: Settings) -> Outcome:
     """The failure that an error of the user's code means."""
     return _failure(job, FailureDetails.of(error), settings)
 

@@ -42,7 +42,7 @@ from stead.orchestrations._history.messages import (
     WAIT,
     StartMessage,
 )
-from stead.orchestrations._history.record import RuntimeStatus, decode_record
+from stead.orchestrations._history.record import RuntimeStatus, decode_instance_record
 from stead.orchestrations._history.status import OrchestrationStatus
 from stead.transport import Reuse, Settings, Store
 
@@ -261,7 +261,7 @@ class OrchestrationClient(InstanceReader):
                     answer: object = pending.future.result()
                     if not isinstance(answer, bytes):
                         raise UnknownInstance(instance_id)
-                    return await self._read(partial(self._instances.answered, look, decode_record(answer)))
+                    return await self._read(partial(self._instances.answered, look, decode_instance_record(answer)))
                 look = await self._look(instance_id, events=1)
             return look
         finally:

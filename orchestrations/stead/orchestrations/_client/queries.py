@@ -15,7 +15,7 @@ from stead.orchestrations._history.event_codec import decode_event
 from stead.orchestrations._history.events import Event, ExecutionStarted
 from stead.orchestrations._history.ids import first_execution_id
 from stead.orchestrations._history.messages import StartMessage, decode_start
-from stead.orchestrations._history.record import FINISHED, InstanceRecord, RuntimeStatus, decode_record
+from stead.orchestrations._history.record import FINISHED, InstanceRecord, RuntimeStatus, decode_instance_record
 from stead.orchestrations._history.status import OrchestrationStatus, status_of, status_of_start
 from stead.transport import (
     UNREADABLE,
@@ -279,7 +279,7 @@ def execution_of(events: Sequence[Event]) -> str | None:
 
 def _look_of(instance_id: str, view: InstanceView) -> Look | None:
     """What the store has of an instance, decoded; None if that is nothing."""
-    record = None if view.record is None else decode_record(view.record)
+    record = None if view.record is None else decode_instance_record(view.record)
     start = None if view.start is None else decode_message(view.start)
     if start is not None and _counts(start, record):
         return Look(instance_id, None, decode_start(start.args), (), first_execution_id(start.message_id))

@@ -96,12 +96,8 @@ PATH_METHODS = frozenset(
         *("write_text", "write_bytes", "unlink", "mkdir", "rmdir", "touch", "rename", "replace"),
     }
 )
-CALLABLE = (
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MethodType,
-    type,
-)  # looking them up runs no user's code
+# Looking them up runs no user's code.
+CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 
 
 def known_calls() -> dict[object, tuple[Forbidden, str]]:

@@ -23,7 +23,7 @@ from typing import Any, TypeVarTuple
 
 from .closing import ONE_TASK_A_THREAD, bring_back, exhaust, exhaust_generator, set_aside
 from .handles import DurableHandle, Host, ReadyHandle
-from .ordering import Home, NumberedFuture, NumberedTask, coroutines_to_complete, in_order
+from .ordering import Home, NumberedFuture, NumberedTask, coroutines_to_complete, put_in_order
 from .refused import Refusing
 from .unsupported import Halted, StuckOrchestration, UnsupportedInOrchestrator
 
@@ -99,7 +99,7 @@ class DeterministicLoop(Home, Refusing):
             except BaseException as error:  # noqa: BLE001 - as asyncio does
                 self.call_exception_handler({"message": "a callback failed", "exception": error, "handle": handle})
             if self.woken:
-                in_order(ready, self.woken)
+                put_in_order(ready, self.woken)
                 self.woken = []
             steps -= 1
             if not steps:

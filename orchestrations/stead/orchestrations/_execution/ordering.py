@@ -91,15 +91,14 @@ class NumberedFuture(asyncio.Future[T]):
         return self.number
 
 
-def in_order(ready: deque[asyncio.Handle], woken: list[tuple[int, asyncio.Handle]]) -> None:
+def put_in_order(ready: deque[asyncio.Handle], woken: list[tuple[int, asyncio.Handle]]) -> None:
     """Put the handles of cancelled tasks, which lie somewhere in a queue, in the order of the tasks' numbers."""
     if len(woken) < 2:
         return
     numbers: dict[int, tuple[int, asyncio.Handle]] = {}
     for number, handle in woken:
-        numbers.setdefault(
-            id(handle), (number, handle)
-        )  # a task that waits for another one that is cancelled names it too
+        # (A task that waits for another one that is cancelled names it too.)
+        numbers.setdefault(id(handle), (number, handle))
     ordered = iter(sorted(numbers.values(), key=lambda entry: entry[0]))
     for at, handle in enumerate(ready):
         if id(handle) in numbers:

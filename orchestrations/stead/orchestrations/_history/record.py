@@ -47,14 +47,6 @@ STATUSES: Mapping[int, RuntimeStatus] = {number: status for status, number in ST
 FINISHED = frozenset({RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.CANCELED, RuntimeStatus.TERMINATED})
 
 
-def status_of(number: object) -> RuntimeStatus:
-    """The status of a number, as histories hold it. Raises `InvalidInput` for one that is none."""
-    status = STATUSES.get(number) if isinstance(number, int) else None
-    if status is None:
-        raise InvalidInput(f"status {number!r}", "this version of stead knows no such status")
-    return status
-
-
 def _none() -> list[Any]:
     """An empty list. (`list[X]()` takes ten times as long as `[]`.)"""
     return []
@@ -91,7 +83,7 @@ class InstanceRecord:
         return self.status in FINISHED
 
 
-def encode_record(record: InstanceRecord) -> bytes:
+def encode_instance_record(record: InstanceRecord) -> bytes:
     """The bytes of a record. Raises `InvalidInput` if one of its values cannot be stored."""
     parent = record.parent
     fields = (
@@ -120,7 +112,7 @@ def encode_record(record: InstanceRecord) -> bytes:
     return bytes((STATUS_NUMBERS[record.status],)) + pack_envelope(fields)
 
 
-def decode_record(data: bytes) -> InstanceRecord:
+def decode_instance_record(data: bytes) -> InstanceRecord:
     """The record of its bytes. Raises `UnknownEnvelope` for one of a newer stead, `InvalidInput` for what is none."""
     status = STATUSES.get(data[0]) if data else None
     if status is None:

@@ -102,13 +102,13 @@ def answer_parent(turn: InstanceTurn, parent: TaskAddress) -> None:
     record, effects = turn.record, turn.effects
     ok = record.status is RuntimeStatus.COMPLETED
     try:
-        effects.answer_task(parent, ok, record.output if ok else failure_of(record).as_map())
+        effects.answer_task(parent, ok, record.output if ok else failure_at_end(record).as_map())
     except SteadError as error:
-        details = FailureDetails.of(error).final() if ok else _short(failure_of(record))
+        details = FailureDetails.of(error).final() if ok else _short(failure_at_end(record))
         effects.answer_task(parent, False, _short(details).as_map())
 
 
-def failure_of(record: InstanceRecord) -> FailureDetails:
+def failure_at_end(record: InstanceRecord) -> FailureDetails:
     """Why an instance that did not complete has ended."""
     if record.failure is not None:
         return FailureDetails.from_map(record.failure)

@@ -20,7 +20,7 @@ from stead.orchestrations._history import messages as _messages
 from stead.orchestrations._history.event_codec import decode_event, may_have_children
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import decode_start
-from stead.orchestrations._history.record import RuntimeStatus, decode_record
+from stead.orchestrations._history.record import RuntimeStatus, decode_instance_record
 from stead.transport import InvalidInput, Settings, get_logger
 from stead.transport.describing import text_of
 
@@ -81,7 +81,7 @@ class OrchestrationKind:
         if record is None:
             return Body(None, (), ())
         try:
-            decoded = decode_record(record)
+            decoded = decode_instance_record(record)
             if decoded.finished and decoded.status is not RuntimeStatus.FAILED and not may_have_children(log):
                 return Body(decoded, (), ())
             body = Body(decoded, log, [decode_event(data) for data in log])

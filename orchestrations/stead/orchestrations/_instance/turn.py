@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from stead.orchestrations._history.event_codec import decode_event, encode_event
 from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.ledger import Ledger
-from stead.orchestrations._history.record import InstanceRecord, encode_record
+from stead.orchestrations._history.record import InstanceRecord, encode_instance_record
 from stead.transport import Settings
 
 if TYPE_CHECKING:
@@ -64,9 +64,8 @@ class Body:
         self.replayed: Wants | None = None  # what that wants, once it has come to the end: the next message wakes it
         self.wants: Wants | None = None  # what its code wants, until all of it is done
         self.asked: deque[Asked] = deque()  # what is not logged yet of what that asks for
-        self.to_feed: deque[tuple[int, Event]] = (
-            deque()
-        )  # logged, with their places there, but the code has not seen them
+        # Logged, with their places there, but the code has not seen them.
+        self.to_feed: deque[tuple[int, Event]] = deque()
         self.blocked = False  # the store says that it waits for code
         self.deferred = False  # its code has to be run although no event came
         self.called = False  # to go on, by a message that has not come yet
@@ -224,5 +223,5 @@ def packed_record(body: Body) -> bytes:
     """The bytes of a body's record: made once, however often they are asked for."""
     if body.packed is None:
         assert body.record is not None, "it exists"
-        body.packed = encode_record(body.record)
+        body.packed = encode_instance_record(body.record)
     return body.packed

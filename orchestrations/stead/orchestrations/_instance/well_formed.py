@@ -16,7 +16,7 @@ from stead.orchestrations._execution.external_events import Mailbox
 from stead.orchestrations._history.event_codec import decode_event
 from stead.orchestrations._history.event_table import ASKED
 from stead.orchestrations._history.ledger import Ledger
-from stead.orchestrations._history.record import InstanceRecord, encode_record
+from stead.orchestrations._history.record import InstanceRecord, encode_instance_record
 
 from .turn import Body
 
@@ -36,7 +36,7 @@ def _faults(body: Body) -> Iterator[str]:
         if body.log or body.execution is not None or body.has_work:
             yield "it does not exist, and has a history, code or work"
         return
-    if body.packed is not None and body.packed != encode_record(record):
+    if body.packed is not None and body.packed != encode_instance_record(record):
         yield "its record has changed, and the bytes that would be stored have not"
     if body.log:
         yield from _of_the_log(body, record)

@@ -228,9 +228,8 @@ class PartitionInfo:
     instances: int = 0
     tasks: int = 0  # activities whose results are not recorded yet
     damage: str = ""  # what of it holds something else, if anything does: what is said of that is nothing
-    parks: dict[str, int] = field(
-        default_factory=dict[str, int]
-    )  # how much is parked of whom: of PARKS_LOOKED_AT at most
+    # How much is parked of whom: of PARKS_LOOKED_AT at most.
+    parks: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
