@@ -8,6 +8,7 @@ import inspect
 import itertools
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from stead.entities.extending import Board, Message, Partition, Turns, decode_message
@@ -28,8 +29,8 @@ class FakeActivity:
         self.is_async = inspect.iscoroutinefunction(function)
         self.queue = queue
 
-    def prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Callable[[], Any]:
-        return lambda: self.function(*args, **(kwargs or {}))
+    def prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> partial[Any]:
+        return partial(self.function, *args, **(kwargs or {}))
 
     def encode_result(self, value: Any) -> Any:
         return value

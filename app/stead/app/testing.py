@@ -12,6 +12,7 @@ steps of the store, on dictionaries. Only the time is another: it stands still u
 
 from __future__ import annotations
 
+from stead.app._testing.fakes import FakeActivity, ObservedCall
 from stead.app._testing.hub import TestHub
 
-__all__ = ["TestHub"]
+__all__ = ["FakeActivity", "ObservedCall", "TestHub"]

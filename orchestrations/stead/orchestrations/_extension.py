@@ -30,7 +30,7 @@ class Orchestrations:
     activities name. The activities of other queues go to other workers, those of its own instances included. A registry
     in which nothing is registered costs nothing: it only lets instances wait for workers that know them.
 
-    `activities` runs them: for tests it says whether it is idle, and has an interceptor that lets activities fail.
+    `activities` runs them: for tests it says whether it is idle, and has an interceptor, by which activities are seen, fail or are faked.
     """
 
     prefix: Final = ""  # instances may have any ID that no other kind's targets have

@@ -293,9 +293,13 @@ async def test_a_recorded_result_is_forgotten() -> None:
     assert bench.store.results == {}
 
 
-async def test_an_interceptor_fails_activities_by_name() -> None:
+async def test_an_interceptor_has_another_call_made() -> None:
     bench = ActivityBench(double, thread_name)
-    bench.runner.interceptor = lambda name: OSError("no") if name == "double" else None
+
+    def fail() -> None:
+        raise OSError("no")
+
+    bench.runner.interceptor = lambda name, call: fail if name == "double" else call
     async with bench.running():
         bench.grant(bench.task("double", 1), bench.task("thread_name"))
         await bench.idle()

@@ -7,6 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -215,7 +216,12 @@ async def test_a_crowd_is_shared_among_workers() -> None:
     hub = Hub(work, activities_running_max=5)
     async with hub.worker() as (_, one), hub.worker() as (_, two):
         for runner in (one, two):
-            runner.interceptor = lambda _, runner=runner: ran_by.update([str(id(runner))])
+
+            def count(_: str, call: partial[Any], runner: ActivityRunner = runner) -> partial[Any]:
+                ran_by.update([str(id(runner))])
+                return call
+
+            runner.interceptor = count
         await asyncio.sleep(0.1)  # until each has heard of the other
         await hub.start("a", "work", range(60))
         await hub.finished("a")
@@ -228,8 +234,13 @@ async def test_a_queue_that_the_owner_does_not_serve_goes_to_one_that_does() -> 
     hub = Hub(instant)
     async with hub.worker() as (_, here), hub.worker(queues=["gpu"]) as (_, there):
         seen: list[str] = []
-        here.interceptor = lambda name: seen.append("here")
-        there.interceptor = lambda name: seen.append("there")
+
+        def note(place: str, _: str, call: partial[Any]) -> partial[Any]:
+            seen.append(place)
+            return call
+
+        here.interceptor = partial(note, "here")
+        there.interceptor = partial(note, "there")
         await asyncio.sleep(0.1)
         for instance in "abcd":
             await hub.start(instance, "instant", range(5), queue="gpu")

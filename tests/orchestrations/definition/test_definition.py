@@ -80,7 +80,7 @@ def test_arguments_become_plain_data_and_come_back() -> None:
     args, kwargs = charge.encode_arguments([Expense(amount=2)], {"currency": "EUR"})
     assert (args, kwargs) == ([{"amount": 2.0}], {"currency": "EUR"})
     call = charge.prepare(args, kwargs)
-    assert (call.args, call.keywords) == ((Expense(amount=2),), {"currency": "EUR"})  # type: ignore[attr-defined]
+    assert (call.args, call.keywords) == ((Expense(amount=2),), {"currency": "EUR"})
     assert asyncio.run(call()) == Expense(amount=2)
     assert square.prepare([3], None)() == 9
 

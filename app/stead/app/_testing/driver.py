@@ -11,13 +11,14 @@ import contextlib
 import math
 import random
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from stead.entities import CallTimeout, Worker
 from stead.orchestrations import Orchestrations
 from stead.transport import HomeLoop, ManualClock, MemoryStore, Settings, see_through
+
+from .fakes import Activities
 
 if TYPE_CHECKING:
     from stead.app._app import App
@@ -104,7 +105,7 @@ class Driver:
         self._replay_every_turn = replay_every_turn
         self.clock = ManualClock()
         self.store = _CountingStore(app.name, self.settings, self.clock)
-        self.faults: dict[str, deque[BaseException]] = {}  # by canonical name: what the next runs are to raise
+        self.activities = Activities(lambda: self.app.orchestrations)
         self._worker: Worker | None = None
         self._orchestrations: Orchestrations | None = None
         self._chance = random.Random(kill_seed) if kill_seed is not None else None
@@ -133,14 +134,10 @@ class Driver:
     async def _start(self) -> None:
         app, settings = self.app, self.settings
         orchestrations = Orchestrations(app.orchestrations, settings, entities=app.registry)
-        orchestrations.activities.interceptor = self._fault
+        orchestrations.activities.interceptor = self.activities.intercept
         worker = Worker(self.store, app.registry, settings, "test", [orchestrations])
         await worker.start()
         self._worker, self._orchestrations = worker, orchestrations
-
-    def _fault(self, activity: str) -> BaseException | None:
-        faults = self.faults.get(activity)
-        return faults.popleft() if faults else None
 
     @property
     def _busy(self) -> bool:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, overload
 
 from stead.app._hub.client import Client
 from stead.orchestrations import Activity, OrchestrationStatus
 from stead.transport import InvalidInput, see_through
 
 from .driver import FOREVER_MS, Driver
+from .explaining import note_histories
+from .fakes import FakeActivity, ObservedCall
 
 if TYPE_CHECKING:
     from stead.app._app import App
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class _TestClient(Client):
@@ -50,6 +54,8 @@ class TestHub:
     moves it too: when the hub is idle, `client.wait_for_completion` and `client.call_entity` go on to whatever is due
     next, but no further than their time-out; then they raise `CallTimeout`, without having taken real time.
 
+    What leaves the block as an error has the last events of the hub's instances as a note.
+
     All of these may go on at once, in `asyncio.gather` for example. They share the one time, each with its own end: the
     time never passes what is due, or what another of them waits for, before that has happened.
     """
@@ -70,6 +76,8 @@ class TestHub:
     ) -> None:
         client, self._client = self._client, None
         try:
+            if client is not None and error is not None:
+                await note_histories(client, error)
             if client is not None:
                 await client.aclose()
         finally:
@@ -105,8 +113,29 @@ class TestHub:
 
     def fail_activity(self, activity: Activity[..., Any] | str, error: BaseException, times: int = 1) -> None:
         """Let an activity raise an error instead of running, the next `times` that it is to run. It then runs as ever."""
-        name = activity if isinstance(activity, str) else activity.name
-        self._driver.faults.setdefault(name.lower(), deque()).extend([error] * times)
+        self._driver.activities.fail(activity, error, times)
+
+    @overload
+    def fake_activity(self, activity: Activity[P, R]) -> FakeActivity[P, R]: ...
+
+    @overload
+    def fake_activity(self, activity: str) -> FakeActivity[..., Any]: ...
+
+    def fake_activity(self, activity: Any) -> FakeActivity[..., Any]:
+        """Have something else run in place of an activity, from its next run on:
+
+            hub.fake_activity(charge).returns(3)
+            hub.fake_activity(charge).calls(lambda amount: amount + 1)
+
+        Arguments and results are checked and stored as ever, so that a fake gives nothing that the activity could not. Raises
+        `InvalidInput` for an activity that the hub's app does not have.
+        """
+        return self._driver.activities.fake(activity)
+
+    def calls(self, activity: Activity[..., Any] | str) -> list[ObservedCall]:
+        """The calls of an activity so far, in the order in which they began: with each attempt, and with those for which a fake
+        or an error of `fail_activity` stood in. Raises `InvalidInput` for an activity that the hub's app does not have."""
+        return self._driver.activities.calls(activity)
 
     async def restart_worker(self, app: App | None = None) -> None:
         """End the worker as a crash of its process would, in the middle of whatever it is doing, and start another.

@@ -26,7 +26,7 @@ from weakref import getweakrefcount
 from stead.entities.extending import held_reports
 from stead.transport import Settings
 
-from .job import Job, Outcome, Stage, call_function, failed_in_stead, outcome_of, outcome_of_error
+from .job import Interceptor, Job, Outcome, Stage, call_function, failed_in_stead, outcome_of, outcome_of_error
 
 _BLOCKING = "make it a plain `def`, which runs in a thread, or await what it waits for"
 
@@ -36,7 +36,7 @@ class Carriers:
 
     def __init__(self, settings: Settings, leave: Callable[[Job, Outcome | None], None]) -> None:
         """`leave` is told of each job when it runs no more; without an outcome if it was dropped before it began."""
-        self.intercept: Callable[[str], BaseException | None] | None = None
+        self.intercept: Interceptor | None = None
         self.interrupted: Callable[[BaseException], None] = lambda error: None  # what ends the process was raised
         self._settings = settings
         self._leave = leave
@@ -204,7 +204,7 @@ class _Rest:
 def _begin(
     job: Job,
     context: contextvars.Context,
-    intercept: Callable[[str], BaseException | None] | None,
+    intercept: Interceptor | None,
     settings: Settings,
 ) -> Outcome | _Rest:
     """The first step of an activity, within its context."""

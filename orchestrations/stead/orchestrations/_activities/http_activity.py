@@ -7,7 +7,8 @@ asked about again is for the orchestration, which can wait for days; this waits 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, cast
 
@@ -43,7 +44,7 @@ class HttpActivity:
 
     def prepare(
         self, args: Sequence[Any], kwargs: Mapping[str, Any] | None
-    ) -> Callable[[], Coroutine[Any, Any, dict[str, Any]]]:
+    ) -> partial[Coroutine[Any, Any, dict[str, Any]]]:
         """One request, ready to be made. Raises `InvalidInput` for one that cannot be."""
         try:
             return self._request(*args, **(kwargs or {}))
@@ -70,10 +71,10 @@ class HttpActivity:
         headers: Mapping[str, str] | None = None,
         body: str | bytes | None = None,
         timeout: float | None = None,
-    ) -> Callable[[], Coroutine[Any, Any, dict[str, Any]]]:
+    ) -> partial[Coroutine[Any, Any, dict[str, Any]]]:
         check_request(method, url)
         seconds = _TIMEOUT_S if timeout is None else timeout
-        return lambda: self._send(method.upper(), url, dict(headers or {}), body, seconds)
+        return partial(self._send, method.upper(), url, dict(headers or {}), body, seconds)
 
     async def _send(
         self, method: str, url: str, headers: dict[str, str], body: str | bytes | None, seconds: float

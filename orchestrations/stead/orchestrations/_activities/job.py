@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from stead.orchestrations._history.failures import FailureDetails
@@ -38,6 +39,11 @@ _SIMPLE = frozenset({type(None), bool, int, float})  # values that are the same 
 _TEXT_HEAD = 5  # bytes before a text in the store, at most
 
 
+Interceptor = Callable[[str, "partial[Any]"], Callable[[], Any]]
+"""For tests: is told an activity's canonical name and the call that would be made, its arguments of their own types; gives
+the one that is made in its place. Runs where the activity runs, and within its context."""
+
+
 class Runnable(Protocol):
     """What the runner needs of an activity."""
 
@@ -47,7 +53,7 @@ class Runnable(Protocol):
     @property
     def is_async(self) -> bool: ...
 
-    def prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> Callable[[], Any]:
+    def prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> partial[Any]:
         """The user's function with arguments of its own types, ready to be called. Raises `InvalidInput`."""
         ...
 
@@ -217,7 +223,7 @@ def encode_task(
     return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags))
 
 
-def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | None, settings: Settings) -> Outcome:
+def perform_plain(job: Job, intercept: Interceptor | None, settings: Settings) -> Outcome:
     """Run a plain activity, in its thread."""
     try:
         value = call_function(job, intercept)
@@ -228,16 +234,13 @@ def perform_plain(job: Job, intercept: Callable[[str], BaseException | None] | N
     return outcome_of(job, value, settings)
 
 
-def call_function(job: Job, intercept: Callable[[str], BaseException | None] | None) -> object:
+def call_function(job: Job, intercept: Interceptor | None) -> object:
     """Call the user's function: its result, or what is to be awaited for it."""
     activity = job.activity
     assert activity is not None, "only what this worker knows is run here"
     _current.set(job.context)
-    if intercept is not None:
-        error = intercept(activity.canonical)
-        if error is not None:
-            raise error
-    return activity.prepare(job.args, job.kwargs)()
+    prepared = activity.prepare(job.args, job.kwargs)
+    return prepared() if intercept is None else intercept(activity.canonical, prepared)()
 
 
 def outcome_of(job: Job, value: object, settings: Settings) -> Outcome:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from stead.entities.extending import Bell, Hooks, Message
 from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Settings, Taken, Task, get_logger
 
-from .job import Job, Outcome, Runnable, Stage, failed
+from .job import Interceptor, Job, Outcome, Runnable, Stage, failed
 from .routes import ActivityRoutes, Place, Serving
 from .shared_queue import SharedQueues, unknown
 from .slots import ActivitySlots, ended
@@ -49,8 +49,7 @@ class Tenure:
 class ActivityRunner(Hooks):
     """Runs the activities of one worker.
 
-    `interceptor`: called with an activity's canonical name before the activity is; an error that it gives is raised
-    instead of running it. For tests that let activities fail.
+    `interceptor`: sees each call of an activity before it is made, and may have another made in its place. For tests.
     """
 
     def __init__(self, here: Serving, find: Callable[[str], Runnable | None], settings: Settings, plain: bool) -> None:
@@ -78,11 +77,11 @@ class ActivityRunner(Hooks):
     # -- for tests -----------------------------------------------------------------------------------------------------
 
     @property
-    def interceptor(self) -> Callable[[str], BaseException | None] | None:
+    def interceptor(self) -> Interceptor | None:
         return self.slots.intercept
 
     @interceptor.setter
-    def interceptor(self, intercept: Callable[[str], BaseException | None] | None) -> None:
+    def interceptor(self, intercept: Interceptor | None) -> None:
         self.slots.intercept = intercept
 
     @property

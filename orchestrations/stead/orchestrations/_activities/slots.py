@@ -15,7 +15,7 @@ from collections.abc import Callable
 from stead.transport import Settings, get_logger
 
 from .carriers import Carriers
-from .job import Job, Outcome, Stage, failed_in_stead, perform_plain
+from .job import Interceptor, Job, Outcome, Stage, failed_in_stead, perform_plain
 from .threads import Threads
 
 logger = get_logger("stead.activities")
@@ -48,12 +48,12 @@ class ActivitySlots:
         self._unsaid: dict[Job, float] = {}  # when those that run were dropped, until it is said that they go on
 
     @property
-    def intercept(self) -> Callable[[str], BaseException | None] | None:
+    def intercept(self) -> Interceptor | None:
         """See `ActivityRunner.interceptor`."""
         return self._carriers.intercept
 
     @intercept.setter
-    def intercept(self, intercept: Callable[[str], BaseException | None] | None) -> None:
+    def intercept(self, intercept: Interceptor | None) -> None:
         self._carriers.intercept = intercept
 
     @property

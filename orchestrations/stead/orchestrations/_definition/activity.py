@@ -83,7 +83,7 @@ class Activity(Decorated, Generic[P, R_co]):
         """Arguments, checked and as plain data. Raises `InvalidInput` that names the one that is wrong."""
         return self._parameters.encode(args, kwargs)
 
-    def prepare(self, args: Sequence[object], kwargs: Mapping[str, object] | None) -> Callable[[], Any]:
+    def prepare(self, args: Sequence[object], kwargs: Mapping[str, object] | None) -> functools.partial[Any]:
         """The function with its arguments of plain data, ready to be called. Raises `InvalidInput`."""
         bound, named = self._parameters.bind(args, kwargs)
         function: Any = self.function

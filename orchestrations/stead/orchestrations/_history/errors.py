@@ -86,6 +86,49 @@ class NonRetriable(SteadError):
     non_retriable = True
 
 
+class OrchestrationFailed(FailedElsewhere):
+    """An instance has not come to a result: its orchestration raised an error, or it was ended from outside.
+
+    `error_type` is the qualified name of what was raised (of an instance that was ended `stead.orchestrations.Terminated`, with
+    the reason as its `message`), `traceback` the text of its traceback in the worker, `cause` the details of the error that
+    caused it, if there was one. The tracebacks are shown with this error's own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        instance_id: str,
+        error_type: str,
+        message: str,
+        traceback: str = "",
+        cause: FailureDetails | None = None,
+    ) -> None:
+        super().__init__(name, instance_id, error_type, message, traceback, cause)
+        self.name = name
+        self.instance_id = instance_id
+        self.error_type = error_type
+        self.message = message
+        self.traceback = traceback
+        self.cause = cause
+
+    @classmethod
+    def of(cls, name: str, instance_id: str, failure: FailureDetails) -> OrchestrationFailed:
+        """The error for what a status says of an instance, with the tracebacks of the worker as notes."""
+        error = cls(name, instance_id, failure.error_type, failure.message, failure.traceback, failure.cause)
+        error.non_retriable = failure.non_retriable
+        link, what = failure, "in the worker"
+        while True:
+            if link.traceback:
+                error.add_note(f"{what}:\n{link.traceback.rstrip()}")
+            if link.cause is None:
+                return error
+            link, what = link.cause, "caused there by"
+
+    def __str__(self) -> str:
+        said = f": {self.message}" if self.message else ""
+        return f"orchestration {self.name!r} (instance {self.instance_id!r}) raised {self.error_type}{said}"
+
+
 class NonDeterminismError(SteadError, RuntimeError):
     """A replay of an orchestrator's code did not do what its history says that it did.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
+from .errors import InstanceRunning, OrchestrationFailed
 from .event_table import name_of, shown_fields
 from .events import Event, ExecutionStarted
 from .failures import FailureDetails
@@ -63,6 +64,16 @@ class OrchestrationStatus(Generic[O_co]):
     def is_finished(self) -> bool:
         """Whether it is Completed, Failed, Canceled or Terminated."""
         return self.runtime_status in FINISHED
+
+    def result(self) -> O_co:
+        """The output of a Completed instance. Of one that ended otherwise this raises `OrchestrationFailed`, which shows
+        the traceback in the worker; of one that goes on `InstanceRunning`."""
+        if self.runtime_status is RuntimeStatus.COMPLETED:
+            return cast("O_co", self.output)  # None if the orchestration gives None
+        if not self.is_finished:
+            raise InstanceRunning(self.instance_id, self.runtime_status)
+        ended = FailureDetails(f"stead.orchestrations.{self.runtime_status.value}", str(self.output or ""))
+        raise OrchestrationFailed.of(self.name, self.instance_id, self.failure or ended)
 
 
 T = TypeVar("T")
