@@ -87,9 +87,11 @@ def test_failures_are_objects_for_machines(stead: Stead) -> None:
 
 
 def test_a_traceback_is_shown_on_demand(stead: Stead) -> None:
-    assert "Traceback" not in stead("call", "Station", "x", "fail").err
+    offered = stead("call", "Station", "x", "fail").err
+    assert "Traceback" not in offered and "; --debug shows the worker's traceback" in offered
     shown = stead("call", "Station", "x", "fail", "--debug").err
     assert "Traceback" in shown and ", in fail" in shown, "the operation's own lines, not only the client's"
+    assert "--debug" not in shown.replace('"--debug"', "")
 
 
 def test_a_call_that_is_not_answered_says_what_stands_in_its_way(stead: Stead) -> None:
@@ -113,7 +115,8 @@ def test_entities_are_listed_with_a_prefix_and_a_limit(stead: Stead) -> None:
     assert "paris" not in listed.out
     assert '""' in listed.out
     assert listed.err == "the first 2 Station entities; --limit shows more\n"
-    assert stead("entities", "Station", "--prefix", "z").err == "no Station entities with keys that begin with 'z'\n"
+    assert stead("entities", "Station", "--prefix", "p").err == "1 Station entity whose key begins with 'p'\n"
+    assert stead("entities", "Station", "--prefix", "z").err == "no Station entities whose key begins with 'z'\n"
 
 
 def test_kinds_are_counted(stead: Stead) -> None:
@@ -146,10 +149,11 @@ def test_dead_letters_are_listed_shown_sent_again_and_dropped(stead: Stead) -> N
     eventually(lambda: stead("dead-letters", "--json").out)
     (letter,) = lines(stead("dead-letters", "--json").out)
     assert (letter["entity_id"], letter["operation"], letter["error_type"]) == ("@station@oslo", "fail", "ValueError")
-    assert "ValueError: no" in stead("dead-letters").out
+    listed = stead("dead-letters")
+    assert ("ValueError: no" in listed.out, listed.err) == (True, "1 dead letter\n")
     assert "def fail" not in stead("dead-letters", "show", letter["id"]).err
     assert "raise ValueError" in stead("dead-letters", "show", letter["id"]).out
-    assert "dead letters; see them" in stead("info").out
+    assert "1 dead letter; see them" in stead("info").out
     assert stead("dead-letters", "resend", letter["id"]).err == "1 sent again\n"
     eventually(lambda: stead("dead-letters", "--json").out)
     (again,) = lines(stead("dead-letters", "list", "--json").out)
@@ -165,7 +169,7 @@ def test_a_fresh_hub_without_workers_takes_signals_and_says_so(stead: Stead, wor
     worker.end()
     assert stead("signal", "Station", "oslo", "record", "1").status == 0
     shown = stead("info").out
-    assert f"no worker is running; 1 messages wait; start one: stead worker {stead.reference}" in " ".join(
+    assert f"no worker is running; 1 message waits; start one: stead worker {stead.reference}" in " ".join(
         shown.split()
     )
     done = stead("call", "Station", "oslo", "mean", "--timeout", "50ms")

@@ -195,6 +195,12 @@ def test_an_instance_is_managed(stead: Stead) -> None:
     one_line_error(stead("wait", instance_id), "is Terminated: enough")
     assert stead("raise-event", other, "Approval", "false").status == 0
     assert stead("wait", other).out == "refused\n"
+    for action in ("terminate", "suspend", "resume"):
+        assert stead(action, other) == Outcome(0, "", f"nothing to {action}: {other} is Completed already\n")
+        assert lines(stead(action, other, "--json").out) == [
+            {"instance_id": other, "action": action, "accepted": False}
+        ]
+        one_line_error(stead(action, "nosuch"), "does not exist")
     assert stead("restart", other, "--same-id", "--json").out == json.dumps({"instance_id": other}) + "\n"
 
 

@@ -102,7 +102,7 @@ def test_the_screen_names_each_trouble_and_what_to_do() -> None:
         "4 dead letters; see them: stead dead-letters weather:app",
         "4 older dead letters were dropped",
         "(nobody)",
-        "1 replicas",
+        "1 replica",
     ):
         assert text in shown
 

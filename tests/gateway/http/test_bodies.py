@@ -132,7 +132,7 @@ async def test_a_wrong_content_type_is_400_where_json_is_asked_for() -> None:
         ):
             answer = await http.post("/strict", content=b"1", headers={"content-type": kind})
             assert answer.status_code == status, kind
-        said = "Only application/json request content is supported"
+        said = "Only application/json request content is supported: give the header content-type: application/json"
         assert (await http.post("/strict", content=b"1")).json() == {"Message": said, "ExceptionMessage": said}
         assert (await http.post("/strict")).json() == "missing"
 

@@ -168,7 +168,9 @@ async def test_it_can_be_mounted_in_another_application() -> None:
     gateway = asgi(make_app(), "memory://", settings=HttpSettings())
     outer = Starlette(routes=[Mount("/hub", gateway)])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(outer), base_url="http://outer") as http:
-        assert (await http.get("/hub/nothing")).json() == {"Message": "there is no route for GET /hub/nothing"}
+        said = "there is no route for GET /hub/nothing; /hub/docs shows all"
+        assert (await http.get("/hub/nothing")).json() == {"Message": said}
+        assert (await http.get("/hub/docs")).status_code == 200
         problem = await http.get("/hub/api/v1/nothing")
         assert problem.headers["content-type"] == "application/problem+json"
     await gateway.aclose()

@@ -55,7 +55,7 @@ def address(stead: Stead) -> str:
 def test_it_serves_until_it_is_told_to_stop(stead: Stead) -> None:
     process = stead.start("serve", stead.reference, "--port", "0")
     url = address(stead)
-    assert httpx.get(f"{url}/nothing").json() == {"Message": "there is no route for GET /nothing"}
+    assert httpx.get(f"{url}/nothing").json() == {"Message": "there is no route for GET /nothing; /docs shows all"}
     assert httpx.get(f"{url}/nothing", headers={"host": "evil.example"}).status_code == 403
     assert httpx.get(f"{url}/nothing", headers={"host": "localhost:1"}).status_code == 404
     assert "there are no keys" in stead.log

@@ -10,7 +10,7 @@ from stead.app._app import App
 from stead.app._console.faults import CommandFault, one_line
 from stead.app._console.request import Request
 from stead.app._console.screen import console, print_json_line, print_note, table
-from stead.app._console.words import shorten
+from stead.app._console.words import number_of, shorten
 from stead.app._hub.client import Client
 from stead.entities import DeadLetters, DeadMessage, EntityId
 
@@ -70,8 +70,8 @@ async def _list(letters: DeadLetters, request: Request, limit: int) -> int:
     if not request.as_json:
         if count:
             console().print(rows)
-        number = f"the first {count:,} dead letters; --limit shows more" if more else f"{count:,} dead letters"
-        print_note(number if count else "no dead letters")
+        number = number_of(count, "dead letter")
+        print_note(f"the first {number}; --limit shows more" if more else number)
     return 0
 
 

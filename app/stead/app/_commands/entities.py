@@ -10,7 +10,15 @@ from stead.app._app import App
 from stead.app._console.faults import CommandFault
 from stead.app._console.request import Request
 from stead.app._console.screen import console, next_command, print_json_line, print_note, table
-from stead.app._console.words import parse_argument, parse_duration, parse_instant, parse_keywords, plain_words, shorten
+from stead.app._console.words import (
+    number_of,
+    parse_argument,
+    parse_duration,
+    parse_instant,
+    parse_keywords,
+    plain_words,
+    shorten,
+)
 from stead.app._hub.client import Client
 from stead.entities import EntityId, InvalidInput, UnknownEntity
 from stead.transport import Settings
@@ -200,10 +208,9 @@ def _entity_line(entity_id: EntityId, value: object) -> dict[str, object]:
 
 
 def _how_many(count: int, entity: str, prefix: str, *, more: bool) -> str:
-    what = f"{entity} entities" + (f" with keys that begin with {prefix!r}" if prefix else "")
-    if more:
-        return f"the first {count:,} {what}; --limit shows more"
-    return f"{count:,} {what}" if count else f"no {what}"
+    number = number_of(count, f"{entity} entity", f"{entity} entities")
+    what = number + (f" whose key begins with {prefix!r}" if prefix else "")
+    return f"the first {what}; --limit shows more" if more else what
 
 
 def print_value(screen: Console, value: object) -> None:

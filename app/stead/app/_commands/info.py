@@ -11,6 +11,7 @@ from stead.app._app import App
 from stead.app._console.faults import one_line
 from stead.app._console.request import Request
 from stead.app._console.screen import console, print_json_line, table
+from stead.app._console.words import number_of
 from stead.app._hub.client import Client
 from stead.app._hub.info import HubInfo, Share, gather_info
 from stead.transport import WorkerView, parse_url
@@ -61,7 +62,7 @@ def _print_head(screen: Console, found: HubInfo, url: str) -> None:
     )
     memory = f", {facts.used_memory_bytes / 1_048_576:,.1f} MiB in use" if facts.used_memory_bytes else ""
     cluster = ", cluster" if facts.cluster else ""
-    replicas = f", {facts.replicas} replicas" if facts.replicas else ""
+    replicas = f", {number_of(facts.replicas, 'replica')}" if facts.replicas else ""
     head.add_row("server", f"version {facts.version} at {url}{cluster}{replicas}{memory}")
     head.add_row("promise", Text(found.promise, style="green" if facts.durable == "always" else "yellow"))
     screen.print(head)
@@ -202,7 +203,7 @@ def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
         screen.print(f"{count:,} of the {rows_of} cannot be read and are left out; the log names them", style="red")
     total = found.total
     if not found.workers:
-        waiting = f"; {total.backlog:,} messages wait" if total.backlog else ""
+        waiting = f"; {number_of(total.backlog, 'message waits', 'messages wait')}" if total.backlog else ""
         screen.print(f"no worker is running{waiting}; start one: stead worker {app}", style="yellow")
     if found.unserved:
         names = ", ".join(found.unserved)
@@ -214,6 +215,9 @@ def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
             f"no running worker takes activities from the queue {names}; start one with --queues", style="yellow"
         )
     if total.dead_letters:
-        screen.print(f"{total.dead_letters:,} dead letters; see them: stead dead-letters {app}", style="yellow")
+        screen.print(
+            f"{number_of(total.dead_letters, 'dead letter')}; see them: stead dead-letters {app}", style="yellow"
+        )
     if found.trimmed:
-        screen.print(f"{found.trimmed:,} older dead letters were dropped (STEAD_DEAD_LETTERS_MAX)", style="red")
+        trimmed = number_of(found.trimmed, "older dead letter was", "older dead letters were")
+        screen.print(f"{trimmed} dropped (STEAD_DEAD_LETTERS_MAX)", style="red")

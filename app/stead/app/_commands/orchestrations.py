@@ -12,7 +12,7 @@ from stead.app._app import App
 from stead.app._console.faults import FAILED, CommandFault, one_line
 from stead.app._console.request import Request
 from stead.app._console.screen import console, next_command, print_json_line, print_note, table
-from stead.app._console.words import parse_argument, parse_duration, parse_instant
+from stead.app._console.words import number_of, parse_argument, parse_duration, parse_instant
 from stead.app._hub.client import Client
 from stead.entities import CallTimeout, InvalidInput
 from stead.orchestrations import Orchestration, OrchestrationStatus, RuntimeStatus, UnknownInstance
@@ -202,8 +202,9 @@ def raise_event_command(request: Request, instance_id: str, name: str, word: str
 
 def terminate_command(request: Request, instance_id: str, reason: str, *, recursive: bool) -> int:
     async def work(_: App, client: Client) -> int:
-        await client.terminate(instance_id, reason, recursive=recursive)
-        _accepted(request, instance_id, "terminate", "terminate")
+        if not await _is_over(request, client, instance_id, "terminate"):
+            await client.terminate(instance_id, reason, recursive=recursive)
+            _accepted(request, instance_id, "terminate", "terminate")
         return 0
 
     return request.run(work)
@@ -214,11 +215,24 @@ def manage_command(
 ) -> int:
     async def work(_: App, client: Client) -> int:
         act = {"suspend": client.suspend, "resume": client.resume, "rewind": client.rewind}[action]
-        await act(instance_id, reason)
-        _accepted(request, instance_id, action, action)
+        if action == "rewind" or not await _is_over(request, client, instance_id, action):
+            await act(instance_id, reason)
+            _accepted(request, instance_id, action, action)
         return 0
 
     return request.run(work)
+
+
+async def _is_over(request: Request, client: Client, instance_id: str, action: str) -> bool:
+    """Whether the instance is finished, so that nothing is sent to it; then that is said."""
+    status = await client.get_status(instance_id)
+    if status is None or not status.is_finished:
+        return False
+    if request.as_json:
+        print_json_line({"instance_id": instance_id, "action": action, "accepted": False})
+    else:
+        print_note(f"nothing to {action}: {instance_id} is {status.runtime_status.value} already")
+    return True
 
 
 def _accepted(request: Request, instance_id: str, action: str, what: str) -> None:
@@ -283,5 +297,4 @@ def _how_many(count: int, selection: Selection, *, more: bool) -> str:
     matching = "" if selection.is_empty else " that match"
     if more:
         return f"the first {count:,} instances{matching}; --limit shows more, --count counts them"
-    what = "instance" if count == 1 else "instances"
-    return f"{count:,} {what}{matching}" if count else f"no instances{matching}"
+    return f"{number_of(count, 'instance')}{matching}"

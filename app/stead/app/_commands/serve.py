@@ -90,7 +90,9 @@ async def beside(
     async with serving(gateway, sockets, settings):
         places = " and ".join(addresses_of(sockets))
         _log.info(
-            "HTTP API at %s, %s", places, "with keys" if keys else "for this machine's programs: there are no keys"
+            "HTTP API at %s, described at /docs, %s",
+            places,
+            "with keys" if keys else "for this machine's programs: there are no keys",
         )
         yield gateway
 

@@ -197,8 +197,12 @@ def print_history(status: OrchestrationStatus[Any]) -> None:
         print_note(f"it waits for {line}")
 
 
-# Fields that say little, or that another column says.
-_LEFT_OUT = frozenset({"execution_id", "parent", "lock", "queue", "kwargs", "recursive", "granted"})
+# Fields that say little, or that another column says, …
+_LEFT_OUT = frozenset({"execution_id", "parent", "lock", "queue", "recursive", "granted"}) | {
+    # … and those that are there for workers alone.
+    *("children", "running_children", "ran_out", "asked", "encoded_twice"),
+}
+_DATA = frozenset({"input", "result", "args", "kwargs"})  # what they are can be seen without their names
 
 
 def what_happened(event: HistoryEvent) -> str:
@@ -216,14 +220,14 @@ def what_happened(event: HistoryEvent) -> str:
     if isinstance(failure, dict):
         words.append(one_line(str(FailureDetails.from_map(failure))))  # pyright: ignore[reportUnknownArgumentType]
     for name, value in fields.items():
-        if name in ("fire_at_ms", "at_ms", "due_ms", "scheduled_ms"):
+        if name == "delay_ms":
+            words.append(f"in {value / 1000:,g} s")
+        elif name.endswith("_ms"):
             words.append(local_time(datetime.fromtimestamp(value / 1000, UTC)))
         elif name == "attempt":
             words += [f"attempt {value}"] if value != 1 else []
         elif value not in ("", [], {}):
-            words.append(
-                shorten(value, 100) if name in ("input", "result", "args") else f"{name} {shorten(value, 100)}"
-            )
+            words.append(shorten(value, 100) if name in _DATA else f"{name} {shorten(value, 100)}")
     return "  ".join(words)
 
 

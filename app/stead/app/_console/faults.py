@@ -23,13 +23,14 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text).split())
 
 
-def explain(error: BaseException, app: str) -> str:
-    """One line for people: what happened and what to do about it."""
+def explain(error: BaseException, app: str, *, debug: bool = False) -> str:
+    """One line for people: what happened and what to do about it. `debug`: the traceback is shown already."""
     text = one_line(str(error)) or type(error).__name__
     if isinstance(error, (StoreUnavailable, ConnectionLost)):
         return f"{text}; check --url, $STEAD_URL and whether the server runs"
     if isinstance(error, OperationFailed):
-        return f"{text}; --debug shows the worker's traceback"
+        return text if debug else f"{text}; --debug shows the worker's traceback"
     if isinstance(error, (CommandFault, SteadError)):
         return text.replace("`stead info`", f"`stead info {app}`")
-    return f"{type(error).__name__}: {text}; --debug shows the traceback"
+    said = f"{type(error).__name__}: {text}"
+    return said if debug else f"{said}; --debug shows the traceback"

@@ -76,5 +76,5 @@ class Request:
                     sys.stderr.write(f"\nin the worker:\n{error.traceback}\n")
             if variables := find_in_environment(error):  # what a command makes settings of, beside the app
                 error = CommandFault(f"the environment: {variables}", usage=True)
-            print_error(explain(error, self.app), type(error).__name__, as_json=self.as_json)
+            print_error(explain(error, self.app, debug=self.debug), type(error).__name__, as_json=self.as_json)
             return error.status if isinstance(error, CommandFault) else FAILED

@@ -86,6 +86,13 @@ def to_json(value: object) -> str:
     return json.dumps(plain_words(value), ensure_ascii=False, separators=(", ", ": "))
 
 
+def number_of(count: int, one: str, many: str = "") -> str:
+    """`1 entity`, `2,000 entities`, `no entities`. `many`: the plural, if it is not made by an s."""
+    if count == 1:
+        return f"1 {one}"
+    return f"{f'{count:,}' if count else 'no'} {many or f'{one}s'}"
+
+
 def shorten(value: object, length: int = 200) -> str:
     """A value on one line, cut when it is long."""
     data = plain_words(value)

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from stead.entities.extending import check_instance_id
 from stead.gateway._http.body import read_json
-from stead.gateway._http.errors import HttpError
+from stead.gateway._http.errors import HttpError, no_route
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import Answer, Parameter, Route, RouteDescription
@@ -56,7 +56,7 @@ async def start(request: Request, hub: Hub) -> Response:
 async def start_by_get(request: Request, hub: Hub) -> Response:
     """Start an instance from a browser's address bar: not for a page of another site, and not for who only wants to look."""
     if request.method != "GET":
-        raise HttpError(404, f"there is no route for {request.method} {request.url.path}")
+        raise no_route(request.scope)
     if request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin", "same-site"}:
         raise HttpError(403, "pages of other sites cannot start orchestrations")
     return await start(request, hub)

@@ -24,7 +24,7 @@ from stead.orchestrations import OrchestrationClient
 from stead.transport import SteadError, Store, get_logger
 
 from .access import Keys, check_right
-from .errors import HttpError, error_response
+from .errors import HttpError, error_response, no_route
 from .hub import Hub
 from .routes import API_V1, Route, RouteTree, path_segments
 from .settings import HttpSettings
@@ -177,7 +177,7 @@ class Gateway:
             check_open(scope, self._hosts)
         found = self._routes.find(scope["method"], path_segments(scope))
         if found is None:
-            raise HttpError(404, f"there is no route for {scope['method']} {scope['path']}")
+            raise no_route(scope)
         route = found.route
         scope["path_params"] = found.parameters
         request = Request(scope, receive)

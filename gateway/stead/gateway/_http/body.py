@@ -35,7 +35,7 @@ async def read_json(request: Request, hub: Hub, *, json_only: bool = False) -> A
     `json_only`: a body that says that it is something else is refused; otherwise it is read as JSON all the same.
     """
     if json_only and not is_json(request) and has_body(request):
-        raise HttpError(400, ONLY_JSON)
+        raise HttpError(400, f"{ONLY_JSON}: give the header content-type: application/json")
     body = await read_body(request, hub)
     return parse_json(body) if body.strip() else MISSING
 

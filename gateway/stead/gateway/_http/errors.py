@@ -95,6 +95,12 @@ class HttpError(Exception):
         self.headers = dict(headers or {})
 
 
+def no_route(scope: Mapping[str, Any]) -> HttpError:
+    """404: nothing is at this path for this verb; the message says which page names all that there is."""
+    docs = scope.get("root_path", "").rstrip("/") + "/docs"
+    return HttpError(404, f"there is no route for {scope['method']} {scope['path']}; {docs} shows all")
+
+
 def too_many(what: str, retry_after_seconds: float = RETRY_AFTER_SECONDS) -> HttpError:
     """429: come back later."""
     return HttpError(429, what, headers={"retry-after": str(math.ceil(retry_after_seconds))})
