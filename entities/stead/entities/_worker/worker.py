@@ -25,7 +25,6 @@ from stead.transport import (
     ConnectionLost,
     HomeLoop,
     HubMismatch,
-    ManualClock,
     ServerChanged,
     ServerUnsuitable,
     Settings,
@@ -234,9 +233,9 @@ class Worker:
         return self._turns is not None and self._turns.busy
 
     def _make_keeper(self, board: Board) -> LeaseKeeper:
-        if isinstance(self._store.clock, ManualClock):
-            return TaskKeeper(self._store, self._settings, board.lost, self._end_by_itself)
-        return ThreadKeeper(self._store, self._settings, board.lost, self._turning, failed=self._end_by_itself)
+        if self._store.clock.goes_by_itself:
+            return ThreadKeeper(self._store, self._settings, board.lost, self._turning, failed=self._end_by_itself)
+        return TaskKeeper(self._store, self._settings, board.lost, self._end_by_itself)
 
     def _turning(self) -> Turning | None:
         """The turn that the event loop is in, seen from the keeper's thread."""

@@ -30,6 +30,11 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None: ...
 
+    @property
+    def goes_by_itself(self) -> bool:
+        """Whether it is real time, which goes on whatever the event loop does: a thread may keep watch by it."""
+        ...
+
 
 @contextlib.asynccontextmanager
 async def within(clock: Clock, seconds: float | None) -> AsyncGenerator[None]:
@@ -80,6 +85,10 @@ class ServerClock:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    @property
+    def goes_by_itself(self) -> bool:
+        return True
+
     def correct(self, server_ms: int) -> None:
         """Learn the server's time from an answer that has just come."""
         self._origin_ms = server_ms - self._elapsed() * 1000
@@ -107,6 +116,10 @@ class ManualClock:
         future = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._now_ms + seconds * 1000, next(self._order), future))
         await future
+
+    @property
+    def goes_by_itself(self) -> bool:
+        return False
 
     def next_wake_ms(self) -> float | None:
         """When the next sleeper wakes, or None if nobody sleeps."""

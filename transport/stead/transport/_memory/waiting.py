@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
-from stead.transport._contract.clock import Clock, ServerClock
+from stead.transport._contract.clock import Clock
 
 Topic = int | tuple[int, str] | str  # a partition's inbox, a client's replies (slot group, client), or a queue
 
@@ -32,7 +32,7 @@ class Waiter:
         """Return when woken or when the time is over. Raises what the waiters were failed with."""
         clock = self._waiters.clock
         try:
-            if isinstance(clock, ServerClock):
+            if clock.goes_by_itself:
                 await asyncio.wait((self._woken,), timeout=seconds)
             else:
                 sleeper = asyncio.ensure_future(clock.sleep(seconds))
