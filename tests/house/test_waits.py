@@ -7,6 +7,7 @@ So real time is right for what a machine, a network or a user's code takes, and 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -137,6 +138,13 @@ def test_what_waits_waits_on_the_clock_or_is_known_to_wait_in_real_time() -> Non
     assert found - REAL.keys() == set(), "wait on the hub's clock (`clock.sleep`, `within`), or say why not"
     assert REAL.keys() - found == set(), "these do not wait any more"
     assert all(reason.strip() for reason in REAL.values())
+
+
+def test_no_clock_is_asked_of_which_class_it_is() -> None:
+    """What somebody has to know of it, it says itself (`goes_by_itself`): so a test may bring a clock of its own."""
+    asked = re.compile(r"isinstance\([^)]*\b\w*Clock\b")
+    files = [file for layer in PACKAGES for file in sorted((REPO / layer).rglob("*.py"))]
+    assert [name_of(file) for file in files if asked.search(file.read_text("utf-8"))] == []
 
 
 @pytest.mark.parametrize(

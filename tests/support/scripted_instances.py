@@ -97,7 +97,7 @@ class ScriptedInstances:
             if record.finished:
                 self._answer(commit, message, encode_instance_record(record))
             elif message.reply_to is not None:
-                record.waiters.append(list(message.reply_to))
+                record.waiters.append(message.reply_to)
         elif message.operation == "purge":
             self._answer(commit, message, record.finished or "running")
             if record.finished:
@@ -128,7 +128,7 @@ class ScriptedInstances:
             now_ms,
             message.message_id,
             tags=start.tags,
-            waiters=[list(message.waiter)] if message.waiter is not None and self.tells else [],
+            waiters=[message.waiter] if message.waiter is not None and self.tells else [],
         )
         fields = start.name, start.version, start.input, execution_id, None, start.tags, start.at_ms
         commit.started = [*commit.started, (target, message.message_id)]
@@ -143,12 +143,10 @@ class ScriptedInstances:
             record.failure = {"kind": "operation", "type": "ValueError", "message": "no way", "cause": None}
         waiters, record.waiters = record.waiters, []
         self._log(commit, target, ExecutionCompleted(now_ms, 0, STATUS_NUMBERS[status], output, record.failure))
-        for group, client, call_id in waiters:
-            if not self.silent:
-                commit.replies = [
-                    *commit.replies,
-                    Reply(group, client, encode_reply(call_id, encode_instance_record(record))),
-                ]
+        if not self.silent:
+            packed = encode_instance_record(record)
+            told = [Reply(one.group, one.client, encode_reply(one.call_id, packed)) for one in waiters]
+            commit.replies = [*commit.replies, *told]
 
     def _log(self, commit: Commit, target: str, event: Event, *, reset: bool = False) -> None:
         record = self.records[target]

@@ -17,12 +17,13 @@ from stead.entities.extending import (
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.errors import SubOrchestrationFailed
 from stead.orchestrations._history.record import (
+    Awaited,
     InstanceRecord,
     RuntimeStatus,
     decode_instance_record,
     encode_instance_record,
 )
-from stead.transport import InvalidInput, Reuse
+from stead.transport import InvalidInput, Reuse, pack, unpack
 from support.kind_bench import CALLER, KindHub
 from support.kind_modes import Make
 
@@ -30,10 +31,23 @@ from support.kind_modes import Make
 def test_records_survive_the_store() -> None:
     record = InstanceRecord(
         RuntimeStatus.SUSPENDED, "flow", "1.0", "e", 1, 2, b"id", custom_status={"a": [1]}, tags={"a": "b"},
-        parent=TaskAddress("p", "e", 3), waiters=[[0, "c", 1]], former=["d"],
+        parent=TaskAddress("p", "e", 3), waiters=[ReplyAddress(0, "c", 1)], former=["d"],
+        awaited=[Awaited("Stop", 5)],
     )  # fmt: skip
     data = encode_instance_record(record)
     assert data[0] == 7 and decode_instance_record(data) == record
+    stored = unpack(data[1:])
+    assert (stored[15], stored[16], stored[20]) == (["p", "e", 3], [[0, "c", 1]], [["Stop", 5]])
+    for place, wrong in [
+        (15, ["p"]),
+        (16, [[0, "c"]]),
+        (16, [["c", 0, 1]]),
+        (16, {}),
+        (20, [["Stop"]]),
+        (20, [[5, "Stop"]]),
+    ]:
+        with pytest.raises(InvalidInput):
+            decode_instance_record(data[:1] + pack([*stored[:place], wrong, *stored[place + 1 :]]))
     with pytest.raises(UnknownEnvelope):
         decode_instance_record(
             data[:3] + b"\x02" + data[4:] if data[3:4] == b"\x01" else b"\x00\x96\x02\x00\x00\x00\x00\x00"
@@ -277,7 +291,7 @@ def test_who_waits_is_told_of_the_end(make: Make) -> None:
     hub.start("patient", instance_id="two", waiter=FIRST)
     hub.run()
     assert len(hub.replies) == 2
-    assert hub.record("two").waiters == [[*FIRST]]
+    assert hub.record("two").waiters == [FIRST]
     hub.send("two", "wait", reply_to=FIRST)  # as whoever does not know that it was heard
     hub.send("two", "wait", reply_to=SECOND)
     hub.send("two", "event", "go", 1)

@@ -14,7 +14,7 @@ from stead.orchestrations._execution.external_events import Raised
 from stead.orchestrations._execution.outcome import Completed
 from stead.orchestrations._execution.wants import NOTHING
 from stead.orchestrations._history.events import TaskCompleted
-from stead.orchestrations._history.record import RuntimeStatus
+from stead.orchestrations._history.record import Awaited, RuntimeStatus
 from stead.orchestrations._instance.turn import Body
 from stead.orchestrations._instance.well_formed import ill_formed
 from support.kind_bench import KindHub
@@ -112,7 +112,7 @@ def keep_from_who_waits(body: Body) -> None:
 
 def name_another(body: Body) -> None:
     assert body.record is not None
-    body.record.awaited = [["Stop", 1]]
+    body.record.awaited = [Awaited("Stop", 1)]
     body.packed = None
 
 

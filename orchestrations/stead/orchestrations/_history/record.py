@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from stead.entities.extending import TaskAddress, UnknownEnvelope
+from stead.entities.extending import ReplyAddress, TaskAddress, UnknownEnvelope
 from stead.transport import InvalidInput, pack_envelope, unpack
 
 RECORD_VERSION = 1
@@ -52,6 +52,13 @@ def _none() -> list[Any]:
     return []
 
 
+class Awaited(NamedTuple):
+    """An external event for which an instance waits."""
+
+    name: str
+    since_ms: int
+
+
 @dataclass(slots=True)
 class InstanceRecord:
     """What the store knows of an instance besides its history. Times are milliseconds since the epoch."""
@@ -72,11 +79,11 @@ class InstanceRecord:
     reason: str = ""  # given when it was suspended, terminated or rewound last
     tags: dict[str, str] | None = None
     parent: TaskAddress | None = None  # who waits for its result
-    waiters: list[list[Any]] = field(default_factory=_none)  # [group, client, call ID] of waiting clients
+    waiters: list[ReplyAddress] = field(default_factory=_none)  # clients that wait for the end
     history_length: int = 0
     former: list[str] = field(default_factory=_none)  # IDs of executions before it was rewound: answers may name them
     unseen: int = 0  # events at the end of the history to which the code has not come
-    awaited: list[list[Any]] = field(default_factory=_none)  # [name, since when] of external events
+    awaited: list[Awaited] = field(default_factory=_none)
 
     @property
     def finished(self) -> bool:
@@ -103,11 +110,11 @@ def encode_instance_record(record: InstanceRecord) -> bytes:
         record.reason,
         record.tags,
         None if parent is None else [parent.instance, parent.execution_id, parent.task_id],
-        record.waiters,
+        [list(waiter) for waiter in record.waiters],
         record.history_length,
         record.former,
         record.unseen,
-        record.awaited,
+        [list(event) for event in record.awaited],
     )
     return bytes((STATUS_NUMBERS[record.status],)) + pack_envelope(fields)
 
@@ -127,6 +134,10 @@ def decode_instance_record(data: bytes) -> InstanceRecord:
         raise InvalidInput("record", "its fields are not those of an instance")
     if record.parent is not None:
         record.parent = TaskAddress(*record.parent)
+    if record.waiters:
+        record.waiters = [ReplyAddress(*waiter) for waiter in record.waiters]
+    if record.awaited:
+        record.awaited = [Awaited(*event) for event in record.awaited]
     return record
 
 
@@ -138,6 +149,7 @@ def _is_sound(record: Any) -> bool:
     failure, tags = record.failure, record.tags
     parent: list[Any] | None = record.parent
     awaited: list[Any] | None = record.awaited
+    waiters: list[Any] = record.waiters
     return (
         type(record.name) is type(record.execution_id) is type(record.reason) is str
         and (record.version is None or type(record.version) is str)
@@ -149,7 +161,8 @@ def _is_sound(record: Any) -> bool:
         and (failure is None or type(failure) is dict)
         and (tags is None or type(tags) is dict)
         and (parent is None or (type(parent) is list and len(parent) == 3))
-        and type(record.waiters) is type(record.former) is list
+        and type(waiters) is type(record.former) is list
+        and (not waiters or all(map(_is_waiter, waiters)))
         and (not awaited or (type(awaited) is list and all(map(_is_awaited, awaited))))
         and type(record.history_length) is int
     )
@@ -157,6 +170,11 @@ def _is_sound(record: Any) -> bool:
 
 def _is_time(instant_ms: object) -> bool:
     return type(instant_ms) is int and 0 <= instant_ms <= _LATEST_MS
+
+
+def _is_waiter(address: object) -> bool:
+    parts = _array(address)
+    return len(parts) == 3 and type(parts[0]) is type(parts[2]) is int and type(parts[1]) is str
 
 
 def _is_awaited(event: object) -> bool:

@@ -6,10 +6,9 @@ among what is named here until its answer comes. For which external events it wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from .event_table import ANSWERS
 from .events import (
@@ -21,6 +20,7 @@ from .events import (
     TimerCreated,
 )
 from .ledger import Ledger
+from .record import Awaited
 
 AWAITED_LENGTH_MAX = 20
 """Of so many external events that it waits for a record keeps the names: it is rewritten with every turn."""
@@ -44,10 +44,10 @@ class Wait:
         return f"{self.kind} {self.name}".rstrip()
 
 
-def waits_of(events: Iterable[Event], awaited: Iterable[Sequence[Any]] = ()) -> list[Wait]:
+def waits_of(events: Iterable[Event], awaited: Iterable[Awaited] = ()) -> list[Wait]:
     """What is open at the end of a history, in the order in which it was scheduled, and which external events are awaited."""
     waits = [_wait(event) for event in Ledger(events).open.values()]
-    return [*waits, *(Wait("event", name, _time(since_ms)) for name, since_ms in awaited)]
+    return [*waits, *(Wait("event", event.name, _time(event.since_ms)) for event in awaited)]
 
 
 def _wait(event: Event) -> Wait:

@@ -54,7 +54,7 @@ def begin_instance(turn: InstanceTurn, message: StartMessage, sent: Message) -> 
         begun=False,
         tags=tags,
         parent=parent,
-        waiters=[] if sent.waiter is None else [list(sent.waiter)],
+        waiters=[] if sent.waiter is None else [sent.waiter],
     )
     turn.begin_log()
     turn.log(event)

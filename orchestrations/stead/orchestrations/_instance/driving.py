@@ -22,7 +22,7 @@ from stead.orchestrations._history.events import (
     TaskScheduled,
 )
 from stead.orchestrations._history.failures import FailureDetails
-from stead.orchestrations._history.record import RuntimeStatus
+from stead.orchestrations._history.record import Awaited, RuntimeStatus
 from stead.orchestrations._history.waits import AWAITED_LENGTH_MAX
 from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 
@@ -135,9 +135,9 @@ def settle_turn(turn: InstanceTurn) -> None:
 
 def _awaits(turn: InstanceTurn, names: list[str]) -> None:
     record = turn.record
-    since: dict[str, int] = {event[0]: event[1] for event in record.awaited}
+    since = {event.name: event.since_ms for event in record.awaited}
     if [*since] != names:
-        record.awaited = [[name, since.get(name, turn.now_ms)] for name in names]
+        record.awaited = [Awaited(name, since.get(name, turn.now_ms)) for name in names]
         turn.changed()
 
 

@@ -64,8 +64,8 @@ def end_instance(
     turn.changed()
     if record.parent is not None:
         answer_parent(turn, record.parent)
-    for group, client, call_id in waiters:
-        tell_client(turn, group, client, call_id)
+    for waiter in waiters:
+        tell_client(turn, waiter)
     keep_ms = turn.settings.instances_keep_ms
     if keep_ms:
         key = timer_id(turn.target, record.execution_id, "purge")
@@ -119,15 +119,15 @@ def tell_at_end(turn: InstanceTurn, waiter: ReplyAddress) -> None:
     """Tell a waiting client how the instance has ended, once it has. One that is told already is not told twice."""
     record = turn.record
     if record.finished:
-        tell_client(turn, *waiter)
-    elif list(waiter) not in record.waiters:
-        record.waiters = [*record.waiters[1 - WAITERS_MAX :], list(waiter)]
+        tell_client(turn, waiter)
+    elif waiter not in record.waiters:
+        record.waiters = [*record.waiters[1 - WAITERS_MAX :], waiter]
         turn.changed()
 
 
-def tell_client(turn: InstanceTurn, group: int, client: str, call_id: int) -> None:
+def tell_client(turn: InstanceTurn, waiter: ReplyAddress) -> None:
     """Tell a waiting client how the instance has ended."""
-    turn.effects.reply(Reply(group, client, encode_reply(call_id, turn.packed_record())))
+    turn.effects.reply(Reply(waiter.group, waiter.client, encode_reply(waiter.call_id, turn.packed_record())))
 
 
 def purge_instance(turn: InstanceTurn, *, recursive: bool) -> None:
