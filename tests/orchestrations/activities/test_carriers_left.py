@@ -119,7 +119,7 @@ async def test_a_task_has_the_activity_s_name_and_then_the_one_it_was_given(wait
     assert await outcomes(activity, 3) == [["activity", f"number {number}"] for number in range(3)]
 
 
-FACTORIES = [getattr(asyncio, "eager_task_factory")] if sys.version_info >= (3, 12) else []  # noqa: B009 - 3.11 has none
+FACTORIES: list[Any] = [getattr(asyncio, "eager_task_factory")] if sys.version_info >= (3, 12) else []  # noqa: B009 - 3.11 has none
 
 
 @pytest.mark.parametrize("factory", [None, *FACTORIES])
