@@ -326,3 +326,24 @@ async def test_messages_that_cannot_be_read(hub: Hub, value: bytes) -> None:
     assert run("XLEN", own.dead) >= dead + (1 if waits else 3), "what cannot be read is among the dead letters"
     assert hub.store.left_out.counts()["dead letters"] >= 1
     assert hub.live()
+
+
+ADDRESSES: list[Any] = [[2**62, "c", 1], [-3, "c", 1], [0, "", 2**63], [0, "x" * 100_000, 1], [0, "\0:{}", -1]]
+
+
+@pytest.mark.invariant(12)
+async def test_answers_for_addresses_that_nobody_has_are_nobody_s_trouble(hub: Hub) -> None:
+    """Of calls, and of those that wait for instances."""
+    run, store = hub.server.run, hub.store
+    for number, address in enumerate(ADDRESSES):
+        instance_id = in_partition(0, f"nobody-{number}-")
+        await hub.client.start_new(sums, instance_id=instance_id)
+        for target, operation, key in ((f"@probe@{KEYS[0]}", "count", "r"), (instance_id, "wait", "w")):
+            message = pack([1, target, operation, [], b"id-%d-%s" % (number, key.encode()), {key: address}])
+            run("XADD", hub.keys.partitions[0].inbox, "*", "m", message)
+        assert await asyncio.wait_for(hub.call(0), 15)
+        assert (await hub.client.wait_for_completion(instance_id, timeout=20)).output == 3
+    await others_work(hub)
+    assert not (await gather_info(store, hub.server.url)).quarantined
+    for key in run("KEYS", b"*reply:*"):
+        assert run("PTTL", key) > 0

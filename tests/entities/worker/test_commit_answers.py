@@ -126,6 +126,27 @@ async def test_a_batch_whose_answer_was_lost_is_sent_again_as_it_was_whoever_is_
     assert hub.settled == [0, 2]
 
 
+@pytest.mark.hazard(31)
+async def test_a_commit_that_cannot_be_sent_is_its_partition_s_trouble_alone() -> None:
+    hub = Hub(3)
+    broken = IndexError("no such group")
+    await hub.send(broken, [APPLIED], broken, [ALREADY])
+    assert [[each.partition for each in sent] for sent in hub.store.sent] == [[0, 1, 2], [0], [1], [2]]
+    assert len({each.commit_id for sent in hub.store.sent for each in sent}) == 1
+    assert hub.held == hub.settled == [0, 2]
+
+
+@pytest.mark.hazard(31)
+async def test_what_goes_together_cannot_be_sent_together() -> None:
+    hub = Hub(3)
+    batch = hub.committer._build()
+    batch[0][1].component = batch[2][1].component = 7
+    hub.store.answers = [IndexError("no such group"), IndexError("no such group"), [APPLIED]]
+    await hub.committer._send(batch)
+    assert [[each.partition for each in sent] for sent in hub.store.sent] == [[0, 1, 2], [0, 2], [1]]
+    assert hub.held == [1]
+
+
 @pytest.mark.hazard(33)
 async def test_nothing_is_sent_to_another_server() -> None:
     hub = Hub(2)

@@ -57,6 +57,26 @@ def test_records_survive_the_store() -> None:
             decode_instance_record(garbage)
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {"waiters": [[0, "c"]]},
+        {"waiters": [["0", "c", 1]]},
+        {"waiters": [[0, 7, 1]]},
+        {"waiters": [7]},
+        {"parent": TaskAddress(1, "e", 3)},  # type: ignore[arg-type]
+        {"parent": TaskAddress("p", None, 3)},  # type: ignore[arg-type]
+        {"parent": TaskAddress("p", "e", "3")},  # type: ignore[arg-type]
+    ],
+    ids=repr,
+)
+def test_a_record_with_addresses_that_are_none_is_refused_whole(garbage: dict[str, Any]) -> None:
+    """Answers go to them with the commits of others."""
+    record = InstanceRecord(RuntimeStatus.SUSPENDED, "flow", "1.0", "e", 1, 2, b"id", **garbage)
+    with pytest.raises(InvalidInput):
+        decode_record(encode_record(record))
+
+
 def test_the_reservation_goes_with_the_start(make: Make) -> None:
     hub = make(patient)
     hub.start("patient")

@@ -24,6 +24,7 @@ from stead.transport._contract.commit import (
     Task,
     Timer,
     Unpark,
+    components_of,
 )
 from stead.transport._contract.depth import DEPTH_MAX, PLAIN, deep_one
 from stead.transport._contract.errors import (
@@ -146,6 +147,7 @@ __all__ = [
     "WrongEventLoop",
     "check_hub_name",
     "deep_one",
+    "components_of",
     "end_task",
     "get_logger",
     "open_store",

@@ -18,7 +18,17 @@ from collections.abc import Sequence
 from stead.entities._message.envelope import Failure
 from stead.entities._partition.building import Unstorable
 from stead.entities._partition.partition import Partition
-from stead.transport import Commit, CommitAnswer, CommitVerdict, KeyDamaged, ServerChanged, TornCommit, get_logger
+from stead.transport import (
+    Commit,
+    CommitAnswer,
+    CommitVerdict,
+    KeyDamaged,
+    ServerChanged,
+    SteadError,
+    TornCommit,
+    components_of,
+    get_logger,
+)
 
 from .board import Board
 from .turns import Turns
@@ -135,14 +145,31 @@ class Committer:
         board = self._board
         while batch:
             commits = [commit for _, commit in batch]
-            answers = await board.insist(
-                lambda: board.store.commit(commits, board.generation),  # noqa: B023 - called at once
-                "committing",
-            )
+            try:
+                answers = await board.insist(
+                    lambda: board.store.commit(commits, board.generation),  # noqa: B023 - called at once
+                    "committing",
+                )
+            except SteadError:
+                raise
+            except Exception as error:  # noqa: BLE001 - what one of them holds is not the others' trouble
+                await self._commit_apart(batch, error)
+                return
             told = zip(batch, answers, strict=True)
             batch = [
                 (partition, commit) for (partition, commit), answer in told if self._hear(partition, commit, answer)
             ]
+
+    async def _commit_apart(self, batch: Batch, error: Exception) -> None:
+        """The store cannot even take a batch, because of something in one of its commits: it is found by sending apart what
+        need not go together. As it was: if it was sent all the same, its ID is known."""
+        components = components_of([commit for _, commit in batch])
+        if len(components) > 1:
+            for places in components:
+                await self._commit([batch[place] for place in places])
+            return
+        for partition, _ in batch:
+            self._board.broke(partition, error)
 
     def _hear(self, partition: Partition, commit: Commit, answer: CommitAnswer) -> bool:
         """What the store has said to a commit; gives whether it is to be sent again, without what cannot be written.

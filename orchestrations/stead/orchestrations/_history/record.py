@@ -147,7 +147,7 @@ _LATEST_MS = 253_402_300_799_999  # the last instant that can be shown: the end 
 def _is_sound(record: Any) -> bool:
     """Whether the fields are of the types that they have to be of. (Written out: it is asked at each look at an instance.)"""
     failure, tags = record.failure, record.tags
-    parent: list[Any] | None = record.parent
+    parent: object = record.parent
     awaited: list[Any] | None = record.awaited
     waiters: list[Any] = record.waiters
     return (
@@ -160,7 +160,7 @@ def _is_sound(record: Any) -> bool:
         and type(record.start_id) is bytes
         and (failure is None or type(failure) is dict)
         and (tags is None or type(tags) is dict)
-        and (parent is None or (type(parent) is list and len(parent) == 3))
+        and (parent is None or _is_parent(parent))
         and type(waiters) is type(record.former) is list
         and (not waiters or all(map(_is_waiter, waiters)))
         and (not awaited or (type(awaited) is list and all(map(_is_awaited, awaited))))
@@ -170,6 +170,11 @@ def _is_sound(record: Any) -> bool:
 
 def _is_time(instant_ms: object) -> bool:
     return type(instant_ms) is int and 0 <= instant_ms <= _LATEST_MS
+
+
+def _is_parent(address: object) -> bool:
+    parts = _array(address)
+    return len(parts) == 3 and type(parts[0]) is type(parts[1]) is str and type(parts[2]) is int
 
 
 def _is_waiter(address: object) -> bool:

@@ -101,8 +101,9 @@ class KeyNames:
         self.names_until = hub + b"names-until"  # sorted set: name by the ms at which it is forgotten
 
     def reply(self, group: int, client: str) -> bytes:
-        """The answers for a client (stream, with a time to live)."""
-        return self._groups[group] + b"reply:" + client.encode()
+        """The answers for a client (stream, with a time to live). Any number is a group's: addresses are read from the store,
+        and one that another program has written is not to end whoever answers."""
+        return self._groups[group % len(self._groups)] + b"reply:" + client.encode()
 
     def queue(self, queue: str) -> bytes:
         """The shared tasks of a queue (stream with the consumer group "workers": fields p, the partition; t, the task
