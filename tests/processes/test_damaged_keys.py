@@ -339,7 +339,8 @@ async def test_answers_for_addresses_that_nobody_has_are_nobody_s_trouble(hub: H
         instance_id = in_partition(0, f"nobody-{number}-")
         await hub.client.start_new(sums, instance_id=instance_id)
         for target, operation, key in ((f"@probe@{KEYS[0]}", "count", "r"), (instance_id, "wait", "w")):
-            message = pack([1, target, operation, [], b"id-%d-%s" % (number, key.encode()), {key: address}])
+            arguments: list[object] = []
+            message = pack([1, target, operation, arguments, b"id-%d-%s" % (number, key.encode()), {key: address}])
             run("XADD", hub.keys.partitions[0].inbox, "*", "m", message)
         assert await asyncio.wait_for(hub.call(0), 15)
         assert (await hub.client.wait_for_completion(instance_id, timeout=20)).output == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from orchestrations.instance.test_kind import hello, patient
@@ -55,26 +57,6 @@ def test_records_survive_the_store() -> None:
     for garbage in (b"", b"\x09\x90", b"\x00\xc0", b"\x00\x90", b"\x00"):
         with pytest.raises(InvalidInput):
             decode_instance_record(garbage)
-
-
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        {"waiters": [[0, "c"]]},
-        {"waiters": [["0", "c", 1]]},
-        {"waiters": [[0, 7, 1]]},
-        {"waiters": [7]},
-        {"parent": TaskAddress(1, "e", 3)},  # type: ignore[arg-type]
-        {"parent": TaskAddress("p", None, 3)},  # type: ignore[arg-type]
-        {"parent": TaskAddress("p", "e", "3")},  # type: ignore[arg-type]
-    ],
-    ids=repr,
-)
-def test_a_record_with_addresses_that_are_none_is_refused_whole(garbage: dict[str, Any]) -> None:
-    """Answers go to them with the commits of others."""
-    record = InstanceRecord(RuntimeStatus.SUSPENDED, "flow", "1.0", "e", 1, 2, b"id", **garbage)
-    with pytest.raises(InvalidInput):
-        decode_record(encode_record(record))
 
 
 def test_the_reservation_goes_with_the_start(make: Make) -> None:
@@ -372,3 +354,23 @@ def test_a_start_that_is_none_is_a_dead_letter_although_somebody_waits(make: Mak
     hub._enter(encode_message("one", "start", ["at_once"], b"id", message_extras(waiter=FIRST)))
     hub.run()
     assert not hub.replies and len(hub.dead) == 1
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        {"waiters": [[0, "c"]]},
+        {"waiters": [["0", "c", 1]]},
+        {"waiters": [[0, 7, 1]]},
+        {"waiters": [7]},
+        {"parent": TaskAddress(1, "e", 3)},  # type: ignore[arg-type]
+        {"parent": TaskAddress("p", None, 3)},  # type: ignore[arg-type]
+        {"parent": TaskAddress("p", "e", "3")},  # type: ignore[arg-type]
+    ],
+    ids=repr,
+)
+def test_a_record_with_addresses_that_are_none_is_refused_whole(garbage: Any) -> None:
+    """Answers go to them with the commits of others."""
+    record = InstanceRecord(RuntimeStatus.SUSPENDED, "flow", "1.0", "e", 1, 2, b"id", **garbage)
+    with pytest.raises(InvalidInput):
+        decode_instance_record(encode_instance_record(record))
