@@ -37,6 +37,7 @@ from .undeliverable import without_damaged
 logger = get_logger("stead.worker")
 
 _ANEW_MAX = 10_000  # targets
+_BLOCKED_SAID_MAX = 3  # targets of one commit that are named: code that fits nothing blocks all that it meets
 
 HEAVY_WEIGHT = 500
 """Messages in a batch that is worth overtaking: they take the server some milliseconds."""
@@ -208,6 +209,8 @@ class Committer:
         if partition.wants_parking:  # parks that this commit took from had to wait for it
             board.parking.ring()
         board.reading.ring()  # which may have waited for it
+        if commit.blocked:
+            _say_blocked(commit.blocked)
         if commit.dropped:
             board.hooks.unwanted(partition, commit.dropped)
         if commit.tasks:
@@ -215,3 +218,12 @@ class Committer:
             if own:
                 board.hooks.granted(partition, own)
         board.notify(partition)
+
+
+def _say_blocked(blocked: Sequence[tuple[str, str]]) -> None:
+    """Nothing fails by it and nobody is answered: without a word, whoever sent a message would look in vain for its effect."""
+    for target, reason in blocked[:_BLOCKED_SAID_MAX]:
+        logger.warning("%s is blocked, and its messages wait: %s", target, reason)
+    more = len(blocked) - _BLOCKED_SAID_MAX
+    if more > 0:
+        logger.warning("%d more are blocked; `stead info` names them and why", more)
