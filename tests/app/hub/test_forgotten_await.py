@@ -59,4 +59,5 @@ def test_a_coroutine_that_an_operation_drops_is_in_the_workers_log_with_its_line
     eventually(lambda: "serves" in stead.log)
     assert stead("call", "Forgetful", "x", "forget").status == 0
     eventually(lambda: "was never awaited" in stead.log)
-    assert f"{stead.module}.py:{line}: RuntimeWarning: coroutine 'Forgetful.pause' was never awaited" in stead.log
+    said = f"{stead.module}.py:{line}: RuntimeWarning: coroutine 'Forgetful.pause' was never awaited\n"
+    assert said in stead.log, "without the code of the line behind it"

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import traceback
+import warnings
 from datetime import UTC, datetime
 
 from .faults import one_line
@@ -80,3 +81,15 @@ def start_logging(level: int, *, as_json: bool, debug: bool) -> logging.Logger:
     for chatty in ("asyncio", "watchfiles"):
         logging.getLogger(chatty).setLevel(logging.INFO if debug else logging.WARNING)
     return logging.getLogger("stead.app")
+
+
+def log_warnings() -> None:
+    """Send Python's warnings to the log as well: file, line and message, without the line's code, which would run on from them."""
+
+    def without_code(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        return f"{filename}:{lineno}: {category.__name__}: {message}"
+
+    warnings.formatwarning = without_code
+    logging.captureWarnings(True)
