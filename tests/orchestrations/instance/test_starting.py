@@ -362,7 +362,7 @@ def test_a_start_that_is_none_is_a_dead_letter_although_somebody_waits(make: Mak
         {"waiters": [[0, "c"]]},
         {"waiters": [["0", "c", 1]]},
         {"waiters": [[0, 7, 1]]},
-        {"waiters": [7]},
+        {"waiters": [[]]},
         {"parent": TaskAddress(1, "e", 3)},  # type: ignore[arg-type]
         {"parent": TaskAddress("p", None, 3)},  # type: ignore[arg-type]
         {"parent": TaskAddress("p", "e", "3")},  # type: ignore[arg-type]
