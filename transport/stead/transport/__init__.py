@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stead.transport._cancellation import end_task, see_through
+from stead.transport._cancellation import begin_task, end_task, see_through
 from stead.transport._contract.careful_logger import CarefulLogger, get_logger
 from stead.transport._contract.clock import Clock, ManualClock, ServerClock, within
 from stead.transport._contract.codec import (
@@ -145,6 +145,7 @@ __all__ = [
     "Verdict",
     "WorkerView",
     "WrongEventLoop",
+    "begin_task",
     "check_hub_name",
     "components_of",
     "deep_one",

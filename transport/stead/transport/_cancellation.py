@@ -1,14 +1,26 @@
-"""Ending tasks, and what has to be done to its end."""
+"""Beginning tasks, ending them, and what has to be done to its end."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 import anyio
 
 T = TypeVar("T")
+
+
+def begin_task(
+    work: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
+) -> asyncio.Task[T]:
+    """A task for what stead does itself: its first step comes with the next iteration of the event loop.
+
+    Not by the loop's factory, which is the application's. An eager one (`asyncio.eager_task_factory`) runs the first step at once,
+    in the middle of what whoever begins the task is about.
+    """
+    return asyncio.Task(work, loop=asyncio.get_running_loop(), name=name, context=context)
 
 
 async def end_task(task: asyncio.Task[Any]) -> None:
@@ -28,7 +40,7 @@ async def see_through(work: Coroutine[Any, Any, T]) -> T:
     For what lets go of something at the end of a block: half done, it would leave behind what nobody can reach any more.
     anyio cancels again and again, at every wait, where asyncio cancels once.
     """
-    task = asyncio.create_task(work, name="stead ending")
+    task = begin_task(work, name="stead ending")
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while not task.done():

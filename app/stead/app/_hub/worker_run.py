@@ -13,7 +13,7 @@ from typing import Any
 
 from stead.entities import Worker
 from stead.orchestrations import Orchestrations
-from stead.transport import Store, open_store, parse_url, see_through
+from stead.transport import Store, begin_task, open_store, parse_url, see_through
 
 from .collection import tune_collection
 from .definitions import Definitions
@@ -81,14 +81,14 @@ class WorkerRun:
     async def run(self) -> None:
         """Run until stopped."""
         with self._signals():
-            self._opening = asyncio.ensure_future(self._make())
+            self._opening = begin_task(self._make())
             try:
                 worker = await self._opening
             except asyncio.CancelledError:
                 if not self._stop_early:
                     raise
                 return  # told to stop before there was anything to stop
-            telling = asyncio.create_task(self._tell(worker))
+            telling = begin_task(self._tell(worker))
             try:
                 self._greet(worker)
                 if self._stop_early:

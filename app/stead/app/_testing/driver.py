@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stead.entities import CallTimeout, Worker
 from stead.orchestrations import Orchestrations
-from stead.transport import HomeLoop, ManualClock, MemoryStore, Settings, see_through
+from stead.transport import HomeLoop, ManualClock, MemoryStore, Settings, begin_task, see_through
 
 from .fakes import Activities
 
@@ -237,7 +237,7 @@ class Driver:
         self._goals[goal] = None
         self._changes += 1
         if self._pilot is None:
-            self._pilot = asyncio.create_task(self._fly(), name="stead test pilot")
+            self._pilot = begin_task(self._fly(), name="stead test pilot")
             self._pilot.add_done_callback(self._landed)
 
     def _remove(self, goal: _Goal) -> None:

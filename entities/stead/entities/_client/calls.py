@@ -16,7 +16,17 @@ from typing import Any, TypeAlias
 from stead.entities._message.envelope import Failure, ReplyAddress, decode_reply
 from stead.entities._message.errors import CallTimeout, OperationFailed, UnknownEntity, UnknownOperation
 from stead.entities._message.ids import EntityId
-from stead.transport import HubMismatch, InvalidInput, Settings, SteadError, Store, StoreUnavailable, get_logger, within
+from stead.transport import (
+    HubMismatch,
+    InvalidInput,
+    Settings,
+    SteadError,
+    Store,
+    StoreUnavailable,
+    begin_task,
+    get_logger,
+    within,
+)
 from stead.transport.describing import text_of_error
 
 from .replies import ReplyReader
@@ -94,7 +104,7 @@ class Calls:
         if not (patient or own_deadline):
             self._timed[call_id] = call
             if self._sweeper is None:
-                self._sweeper = loop.create_task(self._sweep(), name="stead call deadlines")
+                self._sweeper = begin_task(self._sweep(), name="stead call deadlines")
                 self._sweeper.add_done_callback(self._sweeper_ended)
         return call
 

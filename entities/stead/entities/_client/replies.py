@@ -24,6 +24,7 @@ from stead.transport import (
     StoreClosed,
     StoreUnavailable,
     StreamId,
+    begin_task,
     end_task,
     get_logger,
 )
@@ -71,7 +72,7 @@ class ReplyReader:
     def start(self) -> None:
         """Read from now on. To be called before a call is sent; calling it again changes nothing."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="stead replies")
+            self._task = begin_task(self._run(), name="stead replies")
             self._task.add_done_callback(self._ended)
 
     async def aclose(self) -> None:
@@ -147,7 +148,7 @@ class ReplyReader:
         """Remove what was read, beside the reading: nobody waits for it."""
         if self._trimming is None or self._trimming.done():
             self._untrimmed = self._untrimmed_bytes = 0
-            self._trimming = asyncio.get_running_loop().create_task(self._trim_through(self._after))
+            self._trimming = begin_task(self._trim_through(self._after))
 
     async def _trim_through(self, through: StreamId) -> None:
         with contextlib.suppress(Exception):

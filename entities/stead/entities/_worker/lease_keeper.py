@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol, TypeVar
 
 from stead.entities._partition.partition import Partition
-from stead.transport import Patience, Running, Settings, Store, StreamId, get_logger
+from stead.transport import Patience, Running, Settings, Store, StreamId, begin_task, get_logger
 
 from .hooks import Hooks
 from .parts import ended_early
@@ -105,7 +105,7 @@ class ThreadKeeper:
                 del self._leases[partition]
 
     def start(self) -> None:
-        self._ticker = asyncio.create_task(self._tick(), name="stead-lease-ticker")
+        self._ticker = begin_task(self._tick(), name="stead-lease-ticker")
         self._ticker.add_done_callback(self._ticker_ended)
         self._thread.start()
 
@@ -221,7 +221,7 @@ class TaskKeeper:
             del self._leases[partition]
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run(), name="stead-lease-keeper")
+        self._task = begin_task(self._run(), name="stead-lease-keeper")
         self._task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

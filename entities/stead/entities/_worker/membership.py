@@ -23,6 +23,7 @@ from stead.transport import (
     ServerChanged,
     TornCommit,
     WorkerView,
+    begin_task,
     get_logger,
 )
 
@@ -237,7 +238,7 @@ class Membership:
 
     def _release_soon(self, partition: Partition) -> None:
         if partition not in self._releases:
-            task = asyncio.create_task(self._release(partition), name=f"stead-release {partition.number}")
+            task = begin_task(self._release(partition), name=f"stead-release {partition.number}")
             self._releases[partition] = task
             task.add_done_callback(lambda _: self._releases.pop(partition, None))
             self._board.watch(task, partition)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from stead.transport import begin_task
+
 T = TypeVar("T")
 
 
@@ -24,7 +26,7 @@ class Reading:
 
     async def run(self, read: Coroutine[Any, Any, T]) -> T | None:
         """What a read gives; None if it was called off."""
-        self._read = asyncio.ensure_future(read)
+        self._read = begin_task(read)
         try:
             answer: T = await self._read
             return answer

@@ -16,7 +16,7 @@ from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition, Started
 from stead.entities._partition.suspects import UNDECODED
 from stead.entities._turns.held import held_reports, watched
-from stead.transport import HubMismatch, KeyDamaged, Running, ServerChanged, StreamId, get_logger
+from stead.transport import HubMismatch, KeyDamaged, Running, ServerChanged, StreamId, begin_task, get_logger
 from stead.transport.describing import is_a
 
 from .board import Bell, Board
@@ -120,7 +120,7 @@ class TurnRunner(Hooks):
     # -- asynchronous operations ---------------------------------------------------------------------------------------
 
     def _start(self, start: Started) -> None:
-        task = asyncio.create_task(self._await(start), name=f"stead-operation {start.activation.target}")
+        task = begin_task(self._await(start), name=f"stead-operation {start.activation.target}")
         self._tasks[task] = start.partition
         task.add_done_callback(partial(self._ended, start))
 
@@ -195,7 +195,7 @@ class TurnRunner(Hooks):
                 "partition %d lost its worker repeatedly: it goes on one message at a time until the cause is found",
                 partition.number,
             )
-            task = asyncio.create_task(self._go_carefully(partition, bell), name=f"stead-careful {partition.number}")
+            task = begin_task(self._go_carefully(partition, bell), name=f"stead-careful {partition.number}")
             self._tasks[task] = partition
             task.add_done_callback(self._tasks.pop)
             self._board.watch(task, partition)

@@ -29,6 +29,7 @@ from stead.transport import (
     ServerUnsuitable,
     Settings,
     Store,
+    begin_task,
     end_task,
     get_logger,
     see_through,
@@ -249,7 +250,7 @@ class Worker:
         return Turning(partition.number, partition.token, running.target, running.stream_id, running.tries)
 
     def _spawn(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        task = asyncio.create_task(part(), name=f"stead-{name}")
+        task = begin_task(part(), name=f"stead-{name}")
         task.add_done_callback(self._part_ended)
         self._tasks.append(task)
 
@@ -274,7 +275,7 @@ class Worker:
         held = {partition.number: partition.token for partition in board.partitions.values()}
         self._let_go("the worker ends by itself")
         if not is_a(error, HubMismatch):  # what it holds is not in the hub that is there now, if any is
-            self._giving_up = asyncio.get_running_loop().create_task(self._give_up(held), name="stead-giving-up")
+            self._giving_up = begin_task(self._give_up(held), name="stead-giving-up")
 
     async def _give_up(self, held: Mapping[int, bytes]) -> None:
         """Free what was held, so that nobody has to wait for leases to run out; for as long as those last."""

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import uvicorn
 
-from stead.transport import SteadError, get_logger
+from stead.transport import SteadError, begin_task, get_logger
 from stead.transport.describing import text_of_error
 
 from .access import VARIABLE, Keys, KeysRefused
@@ -107,7 +107,7 @@ async def serving(
     connections = Connections(settings, connection_limit(settings))
     server = GatewayServer(gateway, connections)
     connections.keep_sweeping()
-    running = asyncio.create_task(server.serve(list(sockets)), name="stead-http")
+    running = begin_task(server.serve(list(sockets)), name="stead-http")
     server.task = running
 
     def ended(_: object) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 from weakref import getweakrefcount
 
 from stead.entities.extending import held_reports
-from stead.transport import Settings
+from stead.transport import Settings, begin_task
 
 from .job import Interceptor, Job, Outcome, Stage, call_function, failed_in_stead, outcome_of, outcome_of_error
 
@@ -80,8 +80,7 @@ class Carriers:
         return self._beginning
 
     def _task(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Not made by the event loop's factory, which may be one that runs its first step at once (`eager_task_factory`)."""
-        return asyncio.Task(coroutine, loop=asyncio.get_running_loop(), name=name, context=self._context.copy())
+        return begin_task(coroutine, name=name, context=self._context.copy())
 
     async def _carry(self) -> None:
         """Run what there is, until one waits. (What is added meanwhile is for the next iteration of the loop.)"""

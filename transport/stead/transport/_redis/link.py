@@ -16,6 +16,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stead.transport._cancellation import begin_task
 from stead.transport._contract.clock import ServerClock
 from stead.transport._contract.errors import (
     ConnectionLost,
@@ -80,7 +81,7 @@ class Server:
         if self.run_id:
             return await self._connect()
         # Never reached yet: perhaps for a reason that trying again does not mend.
-        connecting = asyncio.ensure_future(self._connect())
+        connecting = begin_task(self._connect())
         try:
             done, _ = await asyncio.wait({connecting}, timeout=_SILENCE_S)
             if not done:  # both sides may be waiting for each other

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from stead.transport._cancellation import end_task
+from stead.transport._cancellation import begin_task, end_task
 from stead.transport._contract.careful_logger import get_logger
 from stead.transport._contract.errors import HubMismatch, StoreClosed, StoreUnavailable
 from stead.transport._contract.records import Batch, Verdict
@@ -46,7 +46,7 @@ class Flusher:
     def wake(self) -> None:
         """A lane has something to send of which this did not know yet."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._send_for_ever(), name="stead sender")
+            self._task = begin_task(self._send_for_ever(), name="stead sender")
             self._task.add_done_callback(self._ended)
         else:
             self._ring()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from stead.transport._cancellation import begin_task
 from stead.transport._contract.errors import StoreUnavailable
 from stead.transport._contract.settings import Settings
 from stead.transport._contract.store import Store
@@ -37,7 +38,7 @@ class Openings:
         """Open the source in a partition, once for all who ask. Raises `SourceSuperseded`, `StoreUnavailable`."""
         task = self._tasks.get(partition)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._open(partition))
+            task = begin_task(self._open(partition))
             self._tasks[partition] = task
             task.add_done_callback(lambda done: self._ended(partition, done))
         await asyncio.wait((task,))  # not the task itself: a cancellation of whoever waits is not the task's
