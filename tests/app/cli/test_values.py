@@ -11,13 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from stead.app._console.faults import CommandFault, one_line
 from stead.app._console.words import (
+    json_data,
     parse_argument,
     parse_duration,
-    parse_instant,
     parse_keywords,
-    plain_words,
+    parse_local_instant,
     shorten,
-    to_json,
+    to_json_line,
 )
 
 
@@ -67,16 +67,16 @@ def test_other_durations_are_refused(text: str) -> None:
 
 
 def test_instants_are_iso_8601_and_local_without_an_offset() -> None:
-    assert parse_instant("2030-01-31T12:00:00Z") == datetime(2030, 1, 31, 12, tzinfo=UTC)
-    assert parse_instant("2030-01-31T12:00") == datetime(2030, 1, 31, 12).astimezone()
+    assert parse_local_instant("2030-01-31T12:00:00Z") == datetime(2030, 1, 31, 12, tzinfo=UTC)
+    assert parse_local_instant("2030-01-31T12:00") == datetime(2030, 1, 31, 12).astimezone()
     with pytest.raises(CommandFault, match="ISO 8601"):
-        parse_instant("tomorrow")
+        parse_local_instant("tomorrow")
 
 
 def test_anything_becomes_json() -> None:
     value = {"bytes": b"\xff\x00", "when": datetime(2030, 1, 1, tzinfo=UTC), "price": Decimal("1.10"), "set": {1}}
-    assert plain_words(value) == {"bytes": "_wA=", "when": "2030-01-01T00:00:00Z", "price": "1.10", "set": [1]}
-    assert json.loads(to_json({"nan": float("nan"), "æ": object})) == {"nan": "NaN", "æ": str(object)}
+    assert json_data(value) == {"bytes": "_wA=", "when": "2030-01-01T00:00:00Z", "price": "1.10", "set": [1]}
+    assert json.loads(to_json_line({"nan": float("nan"), "æ": object})) == {"nan": "NaN", "æ": str(object)}
 
 
 def test_long_values_are_cut() -> None:
@@ -99,4 +99,4 @@ class Sized(BaseModel):
 
 
 def test_a_model_is_shown_as_it_is_stored_and_taken() -> None:
-    assert plain_words([Sized(w=3)]) == [{"width": 3}]
+    assert json_data([Sized(w=3)]) == [{"width": 3}]

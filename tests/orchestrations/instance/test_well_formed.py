@@ -15,7 +15,7 @@ from stead.orchestrations._execution.outcome import Completed
 from stead.orchestrations._execution.wants import NOTHING
 from stead.orchestrations._history.events import TaskCompleted
 from stead.orchestrations._history.record import Awaited, RuntimeStatus
-from stead.orchestrations._instance.turn import Body
+from stead.orchestrations._instance.turn import Body, Placed
 from stead.orchestrations._instance.well_formed import ill_formed
 from support.kind_bench import KindHub
 
@@ -71,7 +71,7 @@ def be_answered_unheard(body: Body) -> None:
 
 
 def feed_what_is_not_there(body: Body) -> None:
-    body.to_feed.append((0, TaskCompleted(1, 1, None)))
+    body.to_feed.append(Placed(0, TaskCompleted(1, 1, None)))
 
 
 def miss_events(body: Body) -> None:

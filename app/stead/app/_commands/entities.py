@@ -11,12 +11,12 @@ from stead.app._console.faults import CommandFault
 from stead.app._console.request import Request
 from stead.app._console.screen import console, next_command, print_json_line, print_note, table
 from stead.app._console.words import (
+    json_data,
     number_of,
     parse_argument,
     parse_duration,
-    parse_instant,
     parse_keywords,
-    plain_words,
+    parse_local_instant,
     shorten,
 )
 from stead.app._hub.client import Client
@@ -43,7 +43,7 @@ def signal_command(
         if after is not None and at is not None:
             raise CommandFault("--after and --at: give one of them", usage=True)
         delay = None if after is None else parse_duration(after)
-        due = None if at is None else parse_instant(at)
+        due = None if at is None else parse_local_instant(at)
         entity_id = EntityId(entity, key)
         args, kwargs = read_arguments(app, entity_id, operation, words, parse_keywords(pairs))
         if delay is not None:
@@ -215,7 +215,7 @@ def _how_many(count: int, entity: str, prefix: str, *, more: bool) -> str:
 
 def print_value(screen: Console, value: object) -> None:
     """Text as it is, everything else as JSON, indented and coloured at a terminal."""
-    data = plain_words(value)
+    data = json_data(value)
     if isinstance(data, str):
         screen.out(data, highlight=False)
     else:

@@ -12,7 +12,7 @@ from stead.app._app import App
 from stead.app._console.faults import FAILED, CommandFault, one_line
 from stead.app._console.request import Request
 from stead.app._console.screen import console, next_command, print_json_line, print_note, table
-from stead.app._console.words import number_of, parse_argument, parse_duration, parse_instant
+from stead.app._console.words import number_of, parse_argument, parse_duration, parse_local_instant
 from stead.app._hub.client import Client
 from stead.entities import CallTimeout, InvalidInput
 from stead.orchestrations import Orchestration, OrchestrationStatus, RuntimeStatus, UnknownInstance
@@ -68,7 +68,7 @@ def _begin(client: Client, options: StartOptions) -> datetime | None:
     if options.after is not None:
         now = datetime.fromtimestamp(client.store.clock.now_ms() / 1000, UTC)
         return now + parse_duration(options.after)
-    return None if options.at is None else parse_instant(options.at)
+    return None if options.at is None else parse_local_instant(options.at)
 
 
 def _read_input(app: App, orchestration: str, version: str | None, word: str | None) -> object:

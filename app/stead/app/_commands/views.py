@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stead.app._console.faults import CommandFault, one_line
 from stead.app._console.screen import console, print_note, table
-from stead.app._console.words import parse_instant, shorten
+from stead.app._console.words import parse_local_instant, shorten
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus, RuntimeStatus
 from stead.orchestrations.histories import STATUSES, status_fields
 from stead.transport import InvalidInput
@@ -80,7 +80,7 @@ def parse_tags(pairs: Sequence[str]) -> dict[str, str] | None:
 
 
 def _instant(option: str, text: str | None) -> datetime | None:
-    return None if text is None else parse_instant(text, option)
+    return None if text is None else parse_local_instant(text, option)
 
 
 def status_line(status: OrchestrationStatus[Any]) -> dict[str, Any]:

@@ -40,9 +40,9 @@ def table(*columns: str, numbers: tuple[str, ...] = (), title: str | None = None
 
 def print_json_line(data: object) -> None:
     """One JSON object on a line of its own."""
-    from .words import to_json
+    from .words import to_json_line
 
-    sys.stdout.write(to_json(data) + "\n")
+    sys.stdout.write(to_json_line(data) + "\n")
 
 
 def print_note(message: str) -> None:

@@ -56,7 +56,7 @@ def parse_duration(text: str, option: str = "--after") -> timedelta:
         raise CommandFault(f"{option} {text!r}: longer than a date can hold", usage=True) from None
 
 
-def parse_instant(text: str, option: str = "--at") -> datetime:
+def parse_local_instant(text: str, option: str = "--at") -> datetime:
     """An instant in ISO 8601. Without an offset it is the local time of this machine."""
     try:
         return datetime.fromisoformat(text).astimezone()
@@ -66,7 +66,7 @@ def parse_instant(text: str, option: str = "--at") -> datetime:
         ) from None
 
 
-def plain_words(value: object) -> Any:
+def json_data(value: object) -> Any:
     """The value as JSON data: bytes as base64, times in ISO 8601, anything else that JSON lacks as text."""
     return json.loads(
         pydantic_core.to_json(
@@ -81,9 +81,9 @@ def plain_words(value: object) -> Any:
     )
 
 
-def to_json(value: object) -> str:
+def to_json_line(value: object) -> str:
     """One line of JSON."""
-    return json.dumps(plain_words(value), ensure_ascii=False, separators=(", ", ": "))
+    return json.dumps(json_data(value), ensure_ascii=False, separators=(", ", ": "))
 
 
 def number_of(count: int, one: str, many: str = "") -> str:
@@ -95,7 +95,7 @@ def number_of(count: int, one: str, many: str = "") -> str:
 
 def shorten(value: object, length: int = 200) -> str:
     """A value on one line, cut when it is long."""
-    data = plain_words(value)
+    data = json_data(value)
     if isinstance(data, dict):
         text = ", ".join(
             f"{name} {json.dumps(v, ensure_ascii=False)}" for name, v in cast("dict[str, Any]", data).items()

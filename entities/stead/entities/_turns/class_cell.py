@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import operator
 import weakref
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from stead.entities._definition.class_state import StateForm
 from stead.entities._definition.context import RunningTurn
@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 STATE_BYTES_MAX = 1_048_576
 LARGE_BYTES = 4_096  # above this a state is remembered by copying its containers
 SMALL_BYTES = 2_048  # below this it is remembered packed again
+
+
+class _Left(NamedTuple):
+    """An instance of before that other code may still have, and what it held."""
+
+    instance: Entity | weakref.ref[Entity]
+    held: bytes
 
 
 class ClassCell:
@@ -56,7 +63,7 @@ class ClassCell:
         self._eager = eager or not form.plain
         self._limit = state_bytes_max
         self._turn: Turn | None = None
-        self._left: tuple[Entity | weakref.ref[Entity], bytes] | None = None  # an earlier instance, and what it held
+        self._left: _Left | None = None
         self._loose = False  # the operation deleted the state
         self.changed = False
         self.exists = stored is not None
@@ -98,7 +105,7 @@ class ClassCell:
                 return  # its validators have changed their mind: what comes of that is the operation's failure
             self._replace(fresh, keep_private=True)
         if self._settled is not None:
-            self._left = old, self._settled
+            self._left = _Left(old, self._settled)
 
     def leave(self, turn: Turn) -> None:
         """An asynchronous operation has ended, and its turn is of no use any more: the instance knows this one instead."""
@@ -119,12 +126,12 @@ class ClassCell:
         if not undisturbed:
             self.rollback()
         if self._left is not None:
-            kept = self._left[0]
+            kept = self._left.instance
             left = kept() if isinstance(kept, weakref.ref) else kept
             if left is None:
                 self._left = None
-            elif self._form.pack_or_none(left) in (None, self._left[1]):
-                self._left = (weakref.ref(left), self._left[1]) if type(left).__weakrefoffset__ else None
+            elif self._form.pack_or_none(left) in (None, self._left.held):
+                self._left = _Left(weakref.ref(left), self._left.held) if type(left).__weakrefoffset__ else None
             else:
                 self._left = None
                 return False

@@ -90,13 +90,21 @@ class Found(NamedTuple):
     parameters: dict[str, str]
 
 
+class _Match(NamedTuple):
+    """A route with the names of its parameters, and what stands in a path for them."""
+
+    route: Route
+    names: tuple[str, ...]
+    values: tuple[str, ...] = ()
+
+
 class _Node:
     __slots__ = ("child", "literals", "routes")
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
         self.child: _Node | None = None
-        self.routes: dict[str, tuple[Route, tuple[str, ...]]] = {}
+        self.routes: dict[str, _Match] = {}
 
 
 class RouteTree:
@@ -126,19 +134,17 @@ class RouteTree:
             raise ValueError(f"{route.method} {route.path} is said to be an instance's, and names none")
         if route.method in node.routes:
             raise ValueError(f"{route.method} {route.path} is there twice")
-        node.routes[route.method] = route, tuple(names)
+        node.routes[route.method] = _Match(route, tuple(names))
 
     def find(self, method: str, segments: list[str]) -> Found | None:
         """The route of a request; HEAD is answered as GET is."""
         found = _walk(self._root, "GET" if method == "HEAD" else method, segments, 0, ())
-        return found and Found(found[0][0], dict(zip(found[0][1], found[1], strict=True)))
+        return found and Found(found.route, dict(zip(found.names, found.values, strict=True)))
 
 
-def _walk(
-    node: _Node, method: str, segments: list[str], at: int, values: tuple[str, ...]
-) -> tuple[tuple[Route, tuple[str, ...]], tuple[str, ...]] | None:
+def _walk(node: _Node, method: str, segments: list[str], at: int, values: tuple[str, ...]) -> _Match | None:
     if at == len(segments):
-        return (node.routes[method], values) if method in node.routes else None
+        return node.routes[method]._replace(values=values) if method in node.routes else None
     segment = segments[at]
     literal = node.literals.get(segment) or node.literals.get(segment.lower())
     if literal is not None and (found := _walk(literal, method, segments, at + 1, values)) is not None:

@@ -29,7 +29,7 @@ from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 from .beginning import continue_as_new
 from .ending import MARGIN, end_instance, fail_instance
 from .issuing import ENVELOPE_BYTES, cancel_task, issue_event, schedule_task
-from .turn import InstanceTurn
+from .turn import InstanceTurn, Placed
 
 logger = get_logger("stead.worker")
 
@@ -126,7 +126,7 @@ def settle_turn(turn: InstanceTurn) -> None:
     execution, record = body.execution, body.record
     if execution is None or record is None:
         return
-    seen = body.to_feed[0][0] if body.to_feed else record.history_length
+    seen = body.to_feed[0].place if body.to_feed else record.history_length
     if record.history_length - record.unseen != seen:
         _saw(turn, seen)
     if record.awaited or execution.waits_for_events:
@@ -174,7 +174,7 @@ def take_event(turn: InstanceTurn, event: Event) -> None:
             turn.record.unseen += 1
         _check_length(turn)
     elif body.to_feed:  # those come first in the log, so they do for the code: the turn that they belong to goes on
-        body.to_feed.append((turn.record.history_length - 1, event))
+        body.to_feed.append(Placed(turn.record.history_length - 1, event))
     else:
         apply_wants(turn, body.execution.turn((event,)))
 
@@ -216,7 +216,7 @@ def drive_code(turn: InstanceTurn) -> None:
             return
         else:
             assert body.execution is not None, "its code has asked for it"
-            _take_up(turn, body.execution.turn((body.to_feed.popleft()[1],)))
+            _take_up(turn, body.execution.turn((body.to_feed.popleft().event,)))
     _check_length(turn)
 
 
@@ -240,7 +240,7 @@ def _carry_out(turn: InstanceTurn, asked: Asked) -> bool:
 def _refuse(turn: InstanceTurn, refused: FailureEvent) -> None:
     """It cannot be carried out. The answer is logged at once; the code sees it when everything it wants is logged."""
     turn.log(refused)
-    turn.body.to_feed.append((turn.record.history_length - 1, refused))
+    turn.body.to_feed.append(Placed(turn.record.history_length - 1, refused))
 
 
 def _take_custom_status(turn: InstanceTurn, value: object) -> bool:

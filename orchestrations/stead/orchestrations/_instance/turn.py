@@ -10,7 +10,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from stead.orchestrations._history.event_codec import decode_event, encode_event
 from stead.orchestrations._history.events import Event
@@ -42,6 +42,13 @@ class Surroundings:
     types: TypeResolver
 
 
+class Placed(NamedTuple):
+    """An event and its place in the history, from 0."""
+
+    place: int
+    event: Event
+
+
 class Body:
     """What a worker keeps of an instance: its record and history as they are stored, and its code while it waits.
 
@@ -64,8 +71,7 @@ class Body:
         self.replayed: Wants | None = None  # what that wants, once it has come to the end: the next message wakes it
         self.wants: Wants | None = None  # what its code wants, until all of it is done
         self.asked: deque[Asked] = deque()  # what is not logged yet of what that asks for
-        # Logged, with their places there, but the code has not seen them.
-        self.to_feed: deque[tuple[int, Event]] = deque()
+        self.to_feed: deque[Placed] = deque()  # logged, but the code has not seen them
         self.blocked = False  # the store says that it waits for code
         self.deferred = False  # its code has to be run although no event came
         self.called = False  # to go on, by a message that has not come yet
