@@ -11,6 +11,7 @@ from importlib.metadata import version as distribution_version
 from statistics import median
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -131,28 +132,25 @@ def machine() -> dict[str, Any]:
 
 
 def table(reports: Sequence[Report]) -> Table:
-    """All results in one."""
-    result = Table(title="stead beside the raw loop", caption=_caption(reports), caption_justify="left")
-    result.add_column("benchmark", no_wrap=True)
+    """All results in one, which fits a terminal of 80 columns: below a rate is what it costs, below a ratio what it must reach."""
+    result = Table(title="stead beside the raw loop", caption=_caption(reports), caption_justify="left", box=SIMPLE)
+    result.add_column("benchmark\n[dim]unit[/dim]", overflow="fold")
     for heading in ("stead", "raw"):
-        result.add_column(heading, justify="right", no_wrap=True)
-    result.add_column("unit", no_wrap=True)
-    result.add_column("ratio", justify="right", no_wrap=True)
-    result.add_column("required", justify="right", no_wrap=True)
-    for heading in ("stead's CPU", "raw CPU"):
-        result.add_column(heading, justify="right", no_wrap=True)
-    result.add_column("also", overflow="fold")
-    for report in reports:
+        result.add_column(f"{heading}\n[dim]CPU[/dim]", justify="right", no_wrap=True)
+    result.add_column("ratio\n[dim]must[/dim]", justify="right", no_wrap=True)
+    details = [
+        " ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in _details(report.stead).items())
+        for report in reports
+    ]
+    if any(details):
+        result.add_column("also", overflow="fold")
+    for report, also in zip(reports, details, strict=True):
         result.add_row(
-            report.benchmark.label,
-            _shown(report.stead_spread),
-            _shown(report.raw_spread),
-            report.benchmark.unit,
-            f"{report.ratio_spread.median:.2f}" if report.ratio_spread else "-",
-            _bound(report),
-            _cpu_shown(report.stead_cpu),
-            _cpu_shown(report.raw_cpu),
-            " ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in _details(report.stead).items()),
+            f"{report.benchmark.label}\n[dim]{report.benchmark.unit}[/dim]",
+            f"{_shown(report.stead_spread)}\n{_cpu_shown(report.stead_cpu)}",
+            f"{_shown(report.raw_spread)}\n{_cpu_shown(report.raw_cpu)}",
+            f"{f'{report.ratio_spread.median:.2f}' if report.ratio_spread else '-'}\n{_bound(report)}",
+            *([also] if any(details) else []),
         )
     return result
 

@@ -66,6 +66,18 @@ def test_processor_time_is_told_for_each_kind_of_process_beside_the_raw_loops() 
     assert "5.0 + 2.0 + 2.0" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_no_figure_is_cut_at_80_columns() -> None:
+    samples = [
+        Sample(rate, {"rss_mib": 123.0, "late_ms": 4.5}, cpu=Cpu(1_507.0, 1_575.0, 1_300.0))
+        for rate in (1_234_567.0, 1_034_567.0)
+    ]
+    console = Console(width=80, file=io.StringIO())
+    console.print(table([Report(benchmark, samples, samples, "always", 1.0) for benchmark in BENCHMARKS]))
+    shown: str = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in shown
+    assert shown.count("1,134,567") == shown.count("1,507 + 1,575 + 1,300") == 2 * len(BENCHMARKS)
+
+
 def test_what_has_no_processor_time_says_so() -> None:
     value = json.loads(report("takeover", [12.0], []).as_json())
     assert (value["stead_cpu_us"], value["raw_cpu_us"], value["cpu_ratio"]) == (None, None, None)
