@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from stead.app import Client
 from stead.entities import DeadLetters
-from support.counting_app import DEADLY, Hazard, app
+from support.counting_app import DEADLY, Hazard, Heirloom, app
 from support.valkey_server import ValkeyServer
 from support.worker_processes import Load, WorkerProcess, all_move, eventually, exact, shared_out
 
@@ -101,6 +103,51 @@ async def test_a_message_that_kills_whoever_decodes_it_becomes_a_dead_letter_as_
         died = [worker.status for worker in workers if worker.status is not None]
         assert died == [3] * len(died)
         assert len(died) <= 2 + letter.tries
+
+
+@pytest.mark.hazard(20)
+@pytest.mark.invariant(12)
+async def test_a_state_that_kills_whoever_loads_it_is_blocked_until_there_is_another_program(
+    own_server: ValkeyServer, start_worker: StartWorker
+) -> None:
+    async with app.connect(own_server.url) as client:
+        first = start_worker()
+        await shared_out(client, first)
+        await client.signal_entity(Heirloom.keep, "one", "a ring")
+        await eventually(lambda: kept(client, ["a ring"]), "what was kept")
+        first.signal(signal.SIGTERM)
+        assert await first.ended() == 0
+        start = partial(start_worker, app="loading_app:app", lease_ms=600, heartbeat_ms=100)
+        async with supervised(2, start) as workers:
+            await shared_out(client, *workers)
+            async with Load(client, 10) as load:
+                await all_move(client)
+                await client.signal_entity(Heirloom.keep, "one", "a chest")
+                await client.signal_entity(Heirloom.keep, "two", "a clock")
+
+                async def blocked() -> bool:
+                    return any(partition.blocked for partition in await client.store.info())
+
+                await eventually(blocked, "a blocked entity")
+                await all_move(client)
+        (why,) = [partition.blocked for partition in await client.store.info() if partition.blocked]
+        tries = app.settings.poison_tries_max
+        assert [*why] == ["@heirloom@one"]
+        assert why["@heirloom@one"].startswith(f"its loading ended {tries} workers")
+        died = [worker.status for worker in workers if worker.status is not None]
+        assert died == [3] * len(died)
+        assert len(died) <= 2 + tries
+        for worker in workers:
+            worker.end()
+        start_worker()  # the code that it had
+        await eventually(lambda: kept(client, ["a ring", "a chest"]), "what was kept for it")
+        await exact(client, load.sent)
+        assert not any(partition.blocked for partition in await client.store.info())
+
+
+async def kept(client: Client, what: list[str]) -> bool:
+    heirloom = await client.read_entity(Heirloom, "one")
+    return heirloom is not None and heirloom.kept == what
 
 
 @pytest.mark.hazard(18)

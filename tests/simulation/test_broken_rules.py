@@ -74,7 +74,7 @@ def name_no_events(monkeypatch: pytest.MonkeyPatch) -> None:
     def settle(turn: InstanceTurn) -> None:
         """Nothing."""
 
-    monkeypatch.setattr(kind, "settle", settle)
+    monkeypatch.setattr(kind, "settle_turn", settle)
 
 
 BROKEN_PARTITIONS: dict[str, tuple[Break, str]] = {

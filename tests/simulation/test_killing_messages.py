@@ -1,5 +1,5 @@
-"""A message that ends every process that runs or decodes it, in virtual time: it is found, its neighbours run, and no
-death too many.
+"""What ends every process that runs it, decodes it or loads it, in virtual time: it is found, its neighbours run, and no death
+too many.
 
 What a real process makes of it is in `processes/test_harmful_operations.py`; here no clock is watched but the test's own.
 """
@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NoReturn
 
 import pytest
 
@@ -18,6 +19,8 @@ from stead.entities._client import dead_letters
 from stead.entities._message.envelope import Message, decode_message
 from stead.entities._partition import intake
 from stead.entities._partition.partition import Partition
+from stead.entities._turns.entity_kind import EntityKind
+from stead.entities._worker import worker as worker_module
 from stead.transport import ManualClock, MemoryStore, Settings, partition_of
 from support.dying_worker import die
 
@@ -122,16 +125,59 @@ class Ward:
     def decode(self, envelope: bytes) -> Message:
         """What no process survives, for one payload: the task in which it happens goes no further, and nobody hears of it."""
         if DEADLY in envelope:
-            (worker,) = [worker for worker in self.workers if asyncio.current_task() in tasks_of(worker)]
-            if worker not in self.decoding:
-                worker._ended = True
-                self.decoding.append(worker)
-            raise asyncio.CancelledError
+            self.collapse()
         return decode_message(envelope)
+
+    def collapse(self) -> NoReturn:
+        """The process ends here."""
+        (worker,) = [worker for worker in self.workers if asyncio.current_task() in tasks_of(worker)]
+        if worker not in self.decoding:
+            worker._ended = True
+            self.decoding.append(worker)
+            assert worker._board is not None
+            for task in worker._tasks:  # it takes nothing anew, which only one does that lives
+                task.cancel()
+            for partition in list(worker._board.partitions.values()):
+                worker._board.drop(partition, "its process has ended")
+        raise asyncio.CancelledError
+
+    def loading_kills(
+        self, victims: Sequence[str]
+    ) -> Callable[[EntityKind, str, bytes | None, Sequence[bytes]], object]:
+        """What is stored of these entities is such that no process survives to look into it."""
+        targets, activate = {f"@patient@{key}" for key in victims}, EntityKind.activate
+
+        def activate_or_die(kind: EntityKind, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
+            if target in targets:
+                self.collapse()
+            return activate(kind, target, record, log)
+
+        return activate_or_die
+
+    async def start_anew(self) -> None:
+        """Other processes take over, as in a deployment."""
+        for worker in list(self.workers):
+            stopping = asyncio.create_task(worker.stop())
+            while not stopping.done():
+                await self.step()
+            self.workers.remove(worker)
+            await self.replace()
+
+    async def blocked(self) -> dict[str, str]:
+        return {target: why for partition in await self.store.info() for target, why in partition.blocked.items()}
+
+    async def counts(self) -> dict[str, int]:
+        return {entity_id.key: patient.count async for entity_id, patient in self.client.list_entities(Patient)}
 
     async def until(self, letters: int) -> None:
         end_ms = self.clock.now_ms() + LIMIT_MS
         while len([letter async for letter in DeadLetters(self.store).all()]) < letters or not self.store.is_idle():
+            assert self.clock.now_ms() < end_ms, f"deaths: {self.deaths}"
+            await self.step()
+
+    async def ends(self, lasts: Callable[[], bool]) -> None:
+        end_ms = self.clock.now_ms() + LIMIT_MS
+        while lasts():
             assert self.clock.now_ms() < end_ms, f"deaths: {self.deaths}"
             await self.step()
 
@@ -248,6 +294,59 @@ async def test_so_does_one_that_is_decoded_when_it_comes_out_of_a_park(monkeypat
     assert patient is not None
     assert patient.count == 60
     assert not any(partition.suspects.careful for partition in held(ward))
+    await ward.close()
+
+
+@pytest.mark.hazard(20)
+@pytest.mark.invariant(12)
+@pytest.mark.parametrize("victims", [KEYS[:1], KEYS[:3]])
+async def test_what_kills_while_it_is_loaded_is_blocked_until_there_is_another_program(
+    victims: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying.clear()
+    monkeypatch.setattr(worker_module, "program", lambda: "0b5e")
+    ward = Ward()
+    await ward.open()
+    for key in KEYS:
+        await ward.client.signal_entity(Patient.add, key)
+    await ward.until(0)
+    await ward.start_anew()
+    with monkeypatch.context() as broken:
+        broken.setattr(EntityKind, "activate", ward.loading_kills(victims))
+        for _ in range(2):
+            for key in KEYS:
+                await ward.client.signal_entity(Patient.add, key)
+        await ward.until(0)
+        tries = ward.settings.poison_tries_max
+        assert 0 < ward.deaths["decoding"] <= (2 + tries) * len(victims)
+        assert await ward.counts() == {key: 1 if key in victims else 3 for key in KEYS}
+        blocked = await ward.blocked()
+        assert sorted(blocked) == sorted(f"@patient@{key}" for key in victims)
+        assert all(f"ended {tries} workers (of programs 0b5e)" in why for why in blocked.values())
+        await ward.ends(lambda: any(partition.suspects.careful for partition in held(ward)))
+
+        deaths = ward.deaths["decoding"]
+        await ward.start_anew()  # the same program: it leaves them alone, also what comes for them later
+        for key in KEYS:
+            await ward.client.signal_entity(Patient.add, key)
+        await ward.until(0)
+        assert ward.deaths["decoding"] == deaths
+        assert await ward.counts() == {key: 1 if key in victims else 4 for key in KEYS}
+
+        monkeypatch.setattr(worker_module, "program", lambda: "0c1d")
+        await ward.start_anew()  # another, which is not better: once, while those of before still take part
+        while any("0c1d" not in why for why in (await ward.blocked()).values()):
+            await ward.step()
+        await ward.until(0)
+        assert deaths < ward.deaths["decoding"] <= deaths + len(victims)
+        assert all("(of programs 0b5e, 0c1d)" in why for why in (await ward.blocked()).values())
+    monkeypatch.setattr(worker_module, "program", lambda: "0d0d")
+    await ward.start_anew()
+    while await ward.blocked():
+        await ward.step()
+    await ward.until(0)
+    assert await ward.counts() == dict.fromkeys(KEYS, 4)
+    assert not [letter async for letter in DeadLetters(ward.store).all()]
     await ward.close()
 
 

@@ -53,6 +53,10 @@ class Awaited:
         raise AssertionError("the core awaits nothing")
 
 
+class Died(BaseException):
+    """Stands for the end of the process: whoever holds the partition does nothing any more."""
+
+
 class ListKind:
     """Targets whose state is a list of what was added to it. Implements `Kind`."""
 
@@ -61,8 +65,11 @@ class ListKind:
         self.reasons: dict[str, Blocked] = {}  # targets that cannot be activated
 
         self.forgotten: list[str] = []
+        self.kills: set[str] = set()  # targets whose activation ends the process
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
+        if target in self.kills:
+            raise Died(target)
         if target in self.reasons:
             raise self.reasons[target]
         return [] if record is None else unpack(decode_record(record).packed_state or b"")
@@ -124,6 +131,7 @@ class Bench:
         self.now_ms = 1_000_000
         self.elapsed = 0.0
         self.random = itertools.count(1)
+        self.program = "0a"
         self.find_kind: Callable[[str], Kind] = lambda target: self.kind
         self._message_ids = itertools.count(1)
 
@@ -182,6 +190,7 @@ class Bench:
             elapsed=lambda: self.elapsed,
             draw=self.draw,
             pack_each_turn=lambda target: None,
+            program=self.program,
         )
         return Partition(acquired, environment)
 
@@ -198,10 +207,18 @@ class Bench:
         return len(entries)
 
     def load(self, partition: Partition) -> int:
-        """Load the records of new activations."""
+        """Load the records of new activations, as soon as they may be looked into."""
         loads = partition.take_loads()
         for activation in loads:
-            partition.loaded(activation, self.stored(activation.target))
+            if partition.suspects.careful:
+                partition.put_loaded_aside(activation, self.stored(activation.target))
+            else:
+                partition.loaded(activation, self.stored(activation.target))
+        while partition.wants_opening:
+            running = partition.marker_of_next()
+            if running is not None:
+                assert steps.mark_running(self.store, partition.token, running)
+            partition.open_next()
         return len(loads)
 
     def stored(self, target: str) -> Loaded:

@@ -52,3 +52,13 @@ class Hazard(Entity):
 
     def survive(self) -> None:
         self.survived += 1
+
+
+@app.entity
+class Heirloom(Entity):
+    """Keeps what it was given; its next version, in workers of `loading_app`, cannot."""
+
+    kept: list[str] = []
+
+    def keep(self, what: str) -> None:
+        self.kept.append(what)

@@ -6,6 +6,7 @@ targets has to be able to do. `intake` brings messages and records in, `partitio
 that; the `environment` is what it needs of the world.
 
 The rest is about bad days: `parking` is where messages wait that are too many, `suspects` are those that may have
-ended a worker, `blame` is for turns that fail in stead itself, `refusal` is the kind of targets that cannot exist.
+ended a worker, `careful` keeps what may have until it is marked, `deadly` says whose loading did,
+`blame` is for turns that fail in stead itself, `refusal` is the kind of targets that cannot exist.
 `well_formed` says for tests what holds between two steps.
 """

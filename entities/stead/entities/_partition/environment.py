@@ -22,4 +22,5 @@ class Environment:
     elapsed: Callable[[], float]
     draw: Callable[[int], bytes]  # random bytes
     pack_each_turn: Callable[[str], None]  # a state of this target could not be stored: find the operation at fault
+    program: str = "0"  # the name of the code that runs here: see `deadly`
     blame: Blame = field(default_factory=Blame)  # turns that failed in stead itself

@@ -16,6 +16,7 @@ from stead.entities._message.envelope import Failure, Message, UnknownEnvelope, 
 from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, StreamId, stream_order
 
 from .activation import EMPTY, Activation, Blocked, Locked, Park, Phase
+from .deadly import is_deadly, is_deadly_for, reason_of
 from .effects import Effects
 from .environment import Environment
 from .parking import Parking, goes_behind
@@ -40,21 +41,26 @@ class Intake:
         self.runnable: int = 0  # messages in the mailboxes of READY activations
         self.activations: dict[str, Activation] = {}
         self.unknown_kinds: set[str] = set()
-        self.suspects = Suspects(acquired)
+        again = [
+            t for t, why in acquired.blocked.items() if is_deadly(why) and not is_deadly_for(environment.program, why)
+        ]
+        self.suspects = Suspects(acquired, wary=bool(again))
         self._environment = environment
         self._settings = environment.settings
         self._mailbox_length_max = environment.settings.mailbox_length_max
         self._blocked_before = dict(acquired.blocked)
         self._ready: deque[Activation] = deque()
         self._to_load: list[Activation] = []
-        # Read, and not looked into, in careful mode: what is of the inbox comes after `position`, the rest is from parks.
-        self._undecoded: deque[tuple[Activation | None, Entry]] = deque()
+        self.loading: str | None = None  # what is looked into just now; read by the lease keeper's thread
         self._unloadable: dict[Activation, None] = {}  # blocked, because what is stored of them cannot be read
         self.parking = Parking()
         self.effects = Effects(environment.partitions, environment.settings, environment.now_ms, environment.draw(8))
         self.slice = Slice(self.effects, environment.settings, environment.elapsed)
         self.effects.suspects = self.suspects if self.suspects.active else None
         self.effects.unknown_kinds = self.unknown_kinds
+        self._note_deaths()
+        for target in again:
+            self._activation(target)
         for target, first in acquired.parked.items():
             activation = self._activation(target)
             activation.park = Park(first)
@@ -62,6 +68,21 @@ class Intake:
         for target in acquired.blocked:
             if not target.startswith("@"):  # an instance: whether this worker can run it is for its kind to say
                 self._activation(target).more = True
+
+    def _note_deaths(self) -> None:
+        """If the last owner died of loading a target, that is loaded first. If too many did, or of what had ended workers
+        before, this is put down. Nothing is marked before that is committed."""
+        died = self.suspects.died_loading
+        if died is None:
+            return
+        target, before = died.target, self._blocked_before.get(died.target)
+        self._activation(target)
+        if died.tries < self._settings.poison_tries_max and not is_deadly(before):
+            return
+        reason = self._blocked_before[target] = reason_of(died.tries, died.program, before)
+        self.effects.block(target, reason)
+        self.effects.clear_running = True
+        self.suspects.forget_died_loading()
 
     # -- messages come in ----------------------------------------------------------------------------------------------
 
@@ -119,6 +140,9 @@ class Intake:
         mailbox.append(pending)
         if self.suspects.active:
             self.suspects.heard(pending.stream_id)
+            if activation.phase is Phase.BLOCKED:
+                self._overflow(activation, 0)
+                return
         if activation.phase is Phase.READY:
             self.runnable += 1
             if not activation.queued:
@@ -181,6 +205,11 @@ class Intake:
         if blamed is not None and blamed.hopeless is not None:
             self._block(activation, blamed.reason)
             return
+        deadly = self._blocked_before.get(target)
+        if deadly is not None and is_deadly_for(self._environment.program, deadly):
+            self._block(activation, deadly)
+            return
+        self.loading = target
         try:
             if isinstance(loaded.log, DamagedLog):
                 raise Blocked(f"its history cannot be read: {loaded.log.reason}")
@@ -198,6 +227,8 @@ class Intake:
             return
         except InvalidInput as error:  # the target is not one that can exist
             activation.kind = Refusal(str(error))
+        finally:
+            self.loading = None
         if isinstance(activation.body, Locked):
             activation.body = activation.body.body
             activation.locked = True
@@ -254,9 +285,10 @@ class Intake:
             self.effects.block(activation.target, reason)
 
     def _stop_suspecting(self, activation: Activation) -> None:
-        """A blocked activation's express messages do not run in this tenure: they hold up nothing. (Those of its mailbox
-        go to the park.)"""
+        """A blocked activation's express messages do not run in this tenure: they hold up nothing. Those of its mailbox go
+        to the park, at once, for the same reason."""
         if self.suspects.active:
+            self._overflow(activation, 0)
             for pending in activation.express:
                 if pending.stream_id:
                     self.suspects.done(pending.stream_id)
@@ -326,45 +358,6 @@ class Intake:
         message = Message(activation.target, "", (), b"", None, None, None, None, None)
         self._take_from_park(activation, park, Pending(stream_id, envelope, message, True))
         self.effects.consume(activation, activation.mailbox.pop())
-
-    # -- careful mode: each message under suspicion is marked before it is decoded (HAZARDS 20) ------------------------
-
-    def put_aside(self, entries: Sequence[Entry], activation: Activation | None = None) -> None:
-        """What was read of the inbox, or of an activation's park: instead of `receive` or `refilled`, in careful mode."""
-        self._undecoded.extend((activation, entry) for entry in entries)
-
-    @property
-    def holds_undecoded(self) -> bool:
-        """Whether something was read that `decode_next` has to decode. Reading on waits for that."""
-        return bool(self._undecoded)
-
-    def next_undecoded(self) -> StreamId | None:
-        """The message to decode next, or to bury if it has killed its workers too often; None if there is none now."""
-        if self.gone or self.slice.full or not self._undecoded:
-            return None
-        stream_id: StreamId = self._undecoded[0][1][0]
-        return stream_id
-
-    def decode_next(self) -> None:
-        """Decode what `next_undecoded` named."""
-        activation, entry = self._undecoded.popleft()
-        if activation is None:
-            self.receive((entry,), caught_up=False)
-        else:
-            self.refilled(activation, (entry,), 1)
-
-    def bury_undecoded(self, failure: Failure, tries: int) -> None:
-        """Instead of decoding what `next_undecoded` named: it becomes a dead letter as it is."""
-        activation, (stream_id, fields) = self._undecoded.popleft()
-        self.effects.bury(fields[1], failure, stream_id, tries, decoded=False)
-        if activation is None:
-            self.effects.consume_entry(stream_id)
-            self.position = stream_id
-            self.suspects.scanned(stream_id, caught_up=False)
-        else:
-            assert activation.park is not None, "a park was read"
-            self._consume_parked(activation, activation.park, stream_id, fields[1])
-            self.refilled(activation, (), 0)
 
     def _take_from_park(self, activation: Activation, park: Park, pending: Pending) -> None:
         activation.hear(pending)

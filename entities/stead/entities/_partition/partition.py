@@ -32,8 +32,8 @@ from stead.transport.describing import is_a
 
 from .activation import Activation, HoldingKind, Kind, Phase
 from .building import build_commit
+from .careful import CarefulIntake
 from .environment import Environment
-from .intake import Intake
 from .pending import Pending
 
 __all__ = ["Environment", "Partition", "Started"]
@@ -57,7 +57,7 @@ class Started:
                 awaitable.close()
 
 
-class Partition(Intake):
+class Partition(CarefulIntake):
     """One tenure of a partition's lease: see the module's head."""
 
     def __init__(self, acquired: Acquired, environment: Environment) -> None:
@@ -224,7 +224,12 @@ class Partition(Intake):
     def wants_decoding(self) -> bool:
         """In careful mode: whether `next_undecoded` may be asked for. What it names is to be marked before it is decoded,
         which would write over the marker of a turn that runs, or has not been committed."""
-        return self.holds_undecoded and self.settled and not self.draining and not self.gone
+        return self.holds_undecoded and not self.opens_first and self.settled and not self.draining and not self.gone
+
+    @property
+    def wants_opening(self) -> bool:
+        """The same for what was loaded: whether `open_next` may be asked for."""
+        return bool(self.unopened) and self.settled and not self.draining and not self.gone
 
     def decoded(self) -> None:
         """What was marked for it has been decoded: no death is to be blamed on it."""
@@ -272,12 +277,17 @@ class Partition(Intake):
 
     def settle_suspects(self) -> None:
         """Leave careful mode, or forget an unclean end, once every message from before it has been dealt with."""
-        if not self.suspects.active or self._busy or self.holds_undecoded:
+        if not self.suspects.active or self._busy or self.holds_undecoded or self.unopened:
             return
-        if self.suspects.passed and not self._to_load and not self.parking.unread(self.suspects.until):
+        if self.suspects.passed and not self.parking.unread(self.suspects.until) and not self._loads:
             self.suspects.settle()
             self.effects.suspects = None
             self.effects.suspect_passed = True
+
+    @property
+    def _loads(self) -> bool:
+        """Whether something is to be loaded, or on its way: nobody knows yet whether it was what killed."""
+        return any(activation.phase is Phase.LOADING for activation in self.activations.values())
 
     # -- commits -------------------------------------------------------------------------------------------------------
 

@@ -2,29 +2,44 @@
 
 There is no list of deliveries to count. Instead an acquisition says how often in a row an owner ended without releasing
 the partition (`unclean`), and up to which entry the inbox was filled then. From the second time on, or when a marker
-was left, the owner is careful: one message is decoded, or takes its turn, at a time, with a marker in the store before
-each. A message on whose marker workers died `poison_tries_max` times becomes a dead letter. Passing the suspect entries
-ends all that.
+was left, the owner is careful: one message is decoded, or takes its turn, or one target is loaded, at a time, with a marker
+in the store before each. A message on whose marker workers died `poison_tries_max` times becomes a dead letter, a target
+that many died of loading is blocked. Passing the suspect entries ends all that.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 from stead.transport import Acquired, Running, StreamId, stream_order
 
 UNDECODED = "!undecoded"
 """What a marker names in place of a target, while a message is decoded: nobody knows yet whom it is for."""
 
+_LOADING = "!loading "
+"""What a marker names before a program and a target, while what is stored of that is made into an activation."""
+
+_NO_MESSAGE: StreamId = b"0-0"
 _CAREFUL_FROM = 2  # unclean ends in a row; the first may be anything (a deployment, a machine)
+
+
+class DiedLoading(NamedTuple):
+    """What the last owner died of, if it died of loading something."""
+
+    program: str
+    target: str
+    tries: int
 
 
 class Suspects:
     """The suspect messages of one tenure."""
 
-    def __init__(self, acquired: Acquired) -> None:
+    def __init__(self, acquired: Acquired, wary: bool = False) -> None:
+        """`wary`: something is to be loaded that is known to have ended workers of another program."""
         self.until = stream_order(acquired.suspect_until or b"0-0")
         self._marker = acquired.running
-        self.active = acquired.unclean > 0 or acquired.running is not None
-        self.careful = acquired.unclean >= _CAREFUL_FROM or acquired.running is not None
+        self.active = wary or acquired.unclean > 0 or acquired.running is not None
+        self.careful = wary or acquired.unclean >= _CAREFUL_FROM or acquired.running is not None
         self._scanned = False
         self._waiting = 0  # suspect messages in mailboxes
         self._marked_waits = False  # whether the message on whose turn the last owner died is in a mailbox
@@ -74,6 +89,42 @@ class Suspects:
     def passed(self) -> bool:
         """Every suspect message has been read and has left its mailbox."""
         return self._scanned and self._waiting == 0
+
+    @property
+    def died_loading(self) -> DiedLoading | None:
+        """What the last owner died of, if that was loading."""
+        marker = self._marker
+        if marker is None or not marker.target.startswith(_LOADING):
+            return None
+        program, _, target = marker.target.removeprefix(_LOADING).partition(" ")
+        return DiedLoading(program, target, marker.tries)
+
+    def forget_died_loading(self) -> None:
+        """It is known of the target for good: who loads it now begins to count anew."""
+        self._marker = None
+
+    @property
+    def first(self) -> str | None:
+        """The target on whose turn or loading the last owner died: it is loaded before anything else, for the reason above."""
+        marker, died = self._marker, self.died_loading
+        if died is not None:
+            return died.target
+        return None if marker is None or marker.target == UNDECODED else marker.target
+
+    def was_loaded(self, target: str) -> bool:
+        """Whether the last owner has survived loading a target: it died on a turn of it."""
+        return self._marker is not None and self._marker.target == target
+
+    @property
+    def turn_comes_first(self) -> bool:
+        """Whether the turn of the message on which the last owner died comes before anything is loaded, for the same reason."""
+        return self._marked_waits
+
+    def marker_of_loading(self, program: str, target: str) -> Running:
+        """The marker to write before a target is loaded by this program; `tries` are those of all."""
+        died = self.died_loading
+        tries = died.tries + 1 if died is not None and died.target == target else 1
+        return Running(f"{_LOADING}{program} {target}", _NO_MESSAGE, tries)
 
     def settle(self) -> None:
         self.active = self.careful = False

@@ -7,7 +7,7 @@ leases, `inbox` reads (`reading`), `turn_runner` gives turns in the order of its
 (`undeliverable` is what no commit can hold), `timers` and `parks` fetch what is due or waits. `extension` and `hooks`
 are how other packages take part.
 
-`quarantine` says which partitions are let alone,
+`quarantine` says which partitions are let alone, `program` what code this process runs,
 `said` what the other workers say; `loop_errors` is about errors that nobody else sees, `parts` about parts that
 something else has ended.
 """

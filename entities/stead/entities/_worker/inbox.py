@@ -163,7 +163,10 @@ class InboxReader:
                     began = board.elapsed()
                     if partition.gone:
                         break
-                partition.loaded(activation, loaded)
+                if partition.suspects.careful:
+                    partition.put_loaded_aside(activation, loaded)
+                else:
+                    partition.loaded(activation, loaded)
             self._turns.wake(partition)
 
     async def _found(self, wanted: dict[int, tuple[Partition, list[Activation]]]) -> dict[int, list[Loaded]]:

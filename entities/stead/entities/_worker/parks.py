@@ -44,6 +44,8 @@ class Parker:
                 partition.park_the_old()
                 if partition.wants_parking:
                     board.parking.ring()
+                if partition.suspects.active:  # of which there may be none any more
+                    self._turns.wake(partition)
 
     async def _round(self) -> bool:
         """One move or refill for whoever needs one; whether there was any."""

@@ -26,7 +26,7 @@ from .rota import Rota
 logger = get_logger("stead.worker")
 
 _SLICE_S = 0.02
-_DECODED_AT_ONCE = 32  # messages that are marked and decoded before another partition may go on carefully
+_DECODED_AT_ONCE = 32  # messages (or targets) that are marked and decoded before another partition may go on carefully
 _BLOCKING = "await what it waits for, with an asynchronous library or `asyncio.to_thread`"
 
 
@@ -226,12 +226,16 @@ class TurnRunner(Hooks):
             self.wake(partition)
 
     async def _one_marked_turn(self, partition: Partition) -> bool:
-        """One turn and its commit (or some messages that are decoded), with no other marker of this process in the store: a death must not be blamed on
+        """One turn and its commit (or some that is decoded), with no other marker of this process in the store: a death must not be blamed on
         the messages of other partitions. Asynchronous operations are not waited for; they may wait for one another."""
         async with self._marking:
             if partition.gone:
                 return False
-            if not (await self._decode_carefully(partition) or await self._one_careful_turn(partition)):
+            if not (
+                await self._decode_carefully(partition)
+                or await self._load_carefully(partition)
+                or await self._one_careful_turn(partition)
+            ):
                 return False
             bell = self._board.marked[partition] = Bell()
             try:
@@ -241,6 +245,26 @@ class TurnRunner(Hooks):
                 del self._board.marked[partition]
         self._board.reading.ring()  # there may be room to read on
         return True
+
+    async def _load_carefully(self, partition: Partition) -> bool:
+        """Mark and look into what was loaded, one target after the other; false if there is nothing of that now."""
+        if not partition.wants_opening:
+            return False
+        opened = marked = 0
+        while partition.unopened and marked < _DECODED_AT_ONCE and not partition.draining:
+            running = partition.marker_of_next()
+            if running is not None:
+                if partition.suspects.turn_comes_first and partition.next_careful() is not None:
+                    break
+                if not await self._mark(partition, running) or partition.gone or partition.draining:
+                    return False  # a release that has begun meanwhile takes the try back
+                marked += 1
+            partition.open_next()
+            opened += 1
+        if marked:
+            partition.decoded()
+        self._after(partition)
+        return opened > 0
 
     async def _decode_carefully(self, partition: Partition) -> bool:
         """Mark and decode what was read, one message after the other; false if there is nothing to decode now."""
@@ -261,7 +285,7 @@ class TurnRunner(Hooks):
                 if running.tries > board.settings.poison_tries_max:
                     self._bury_undecoded(partition, stream_id, running.tries - 1)
                     break  # to be committed before the next marker replaces this one
-                if not await self._mark(partition, running) or partition.gone:
+                if not await self._mark(partition, running) or partition.gone or partition.draining:
                     return False
             partition.decode_next()
         partition.decoded()

@@ -45,6 +45,7 @@ from .loop_errors import mind_errors
 from .membership import Membership
 from .parks import Parker
 from .parts import ended_early
+from .program import program
 from .timers import TimerRunner
 from .turn_runner import TurnRunner
 
@@ -130,6 +131,7 @@ class Worker:
             elapsed=time.perf_counter,  # a loop's own time may stand still within a callback
             draw=os.urandom,
             pack_each_turn=kind.eager.add,
+            program=program(),
         )
         others.extend(_kinds_of(self._extensions, environment))
         self._board = board = Board(
@@ -241,12 +243,17 @@ class Worker:
     def _turning(self) -> Turning | None:
         """The turn that the event loop is in, seen from the keeper's thread."""
         partition = self._turns.turning if self._turns is not None else None
-        if partition is None:
-            return None
-        pending = partition.slice.running
-        if pending is None or not pending.stream_id:
-            return None
-        running = partition.suspects.marker_for(pending.message.target, pending.stream_id)
+        if partition is not None:
+            pending = partition.slice.running
+            if pending is None or not pending.stream_id:
+                return None
+            running = partition.suspects.marker_for(pending.message.target, pending.stream_id)
+        else:
+            held = list(self._board.partitions.values()) if self._board is not None else []
+            partition = next((partition for partition in held if partition.loading is not None), None)
+            if partition is None or partition.loading is None:
+                return None
+            running = partition.suspects.marker_of_loading(program(), partition.loading)
         return Turning(partition.number, partition.token, running.target, running.stream_id, running.tries)
 
     def _spawn(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
