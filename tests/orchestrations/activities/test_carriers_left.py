@@ -119,10 +119,12 @@ async def test_a_task_has_the_activity_s_name_and_then_the_one_it_was_given(wait
     assert await outcomes(activity, 3) == [["activity", f"number {number}"] for number in range(3)]
 
 
-FACTORIES: list[Any] = [getattr(asyncio, "eager_task_factory")] if sys.version_info >= (3, 12) else []  # noqa: B009 - 3.11 has none
+FACTORIES: list[Any] = [None]
+if sys.version_info >= (3, 12):
+    FACTORIES.append(asyncio.eager_task_factory)
 
 
-@pytest.mark.parametrize("factory", [None, *FACTORIES])
+@pytest.mark.parametrize("factory", FACTORIES)
 async def test_a_loop_that_begins_its_tasks_at_once_runs_them_all(factory: Any) -> None:
     asyncio.get_running_loop().set_task_factory(factory)
 

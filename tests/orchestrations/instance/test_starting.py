@@ -40,14 +40,15 @@ def test_records_survive_the_store() -> None:
     assert data[0] == 7 and decode_instance_record(data) == record
     stored = unpack(data[1:])
     assert (stored[15], stored[16], stored[20]) == (["p", "e", 3], [[0, "c", 1]], [["Stop", 5]])
-    for place, wrong in [
+    damaged: list[tuple[int, Any]] = [
         (15, ["p"]),
         (16, [[0, "c"]]),
         (16, [["c", 0, 1]]),
         (16, {}),
         (20, [["Stop"]]),
         (20, [[5, "Stop"]]),
-    ]:
+    ]
+    for place, wrong in damaged:
         with pytest.raises(InvalidInput):
             decode_instance_record(data[:1] + pack([*stored[:place], wrong, *stored[place + 1 :]]))
     with pytest.raises(UnknownEnvelope):

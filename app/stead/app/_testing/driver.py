@@ -11,7 +11,7 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
 from stead.entities import CallTimeout, Worker
@@ -62,20 +62,6 @@ def _virtual(settings: Settings, replay_every_turn: bool) -> Settings:
     )
 
 
-class _CountingStore(MemoryStore):
-    """A hub in memory that counts its steps, so that it can be seen whether something still happens."""
-
-    steps = 0
-
-    async def _call(self, method: str, step: Callable[[], T]) -> T:
-        self.steps += 1
-        return await super()._call(method, step)
-
-    async def _pipeline(self, method: str, parts: Sequence[Callable[[], T]], generation: int | None = None) -> list[T]:
-        self.steps += 1
-        return await super()._pipeline(method, parts, generation)
-
-
 class _Reached(Exception):
     """The hub's time has come to where somebody wanted it, and nothing moves any more."""
 
@@ -104,7 +90,7 @@ class Driver:
         self.app = app
         self._replay_every_turn = replay_every_turn
         self.clock = ManualClock()
-        self.store = _CountingStore(app.name, self.settings, self.clock)
+        self.store = MemoryStore(app.name, self.settings, self.clock)
         self.activities = Activities(lambda: self.app.orchestrations)
         self._worker: Worker | None = None
         self._orchestrations: Orchestrations | None = None
@@ -298,7 +284,7 @@ class Driver:
     @property
     def _moves(self) -> int:
         """Grows with everything that happens."""
-        return self.store.steps + self._changes
+        return self.store.requests + self._changes
 
     def _check_patience(self, began: float) -> None:
         """Let those fail who have waited for too long, in real time, since the hub began to run at `began`."""

@@ -47,6 +47,8 @@ class MemoryBase:
         self.left_out = LeftOut()
         self.faults = Faults()
         """What is to go wrong."""
+        self.requests = 0
+        """So many there have been: while it does not grow, nobody asks for anything."""
 
     @property
     def layout(self) -> HubLayout:
@@ -144,6 +146,7 @@ class MemoryBase:
 
     async def _call(self, method: str, step: Callable[[], _T]) -> _T:
         """One step of the server, with what is to go wrong. Suspends, as a request over a network does."""
+        self.requests += 1
         fault = self.faults.take(method)
         await pause(self._clock, fault.delay_seconds if fault is not None else 0.0)
         if fault is not None and (fault.refused or fault.parts == 0):
@@ -158,6 +161,7 @@ class MemoryBase:
         self, method: str, parts: Sequence[Callable[[], _T]], generation: int | None = None
     ) -> list[_T]:
         """Several steps in one request. A connection that is lost meanwhile may have carried some of them."""
+        self.requests += 1
         fault = self.faults.take(method)
         await pause(self._clock, fault.delay_seconds if fault is not None else 0.0)
         if fault is not None and fault.refused:
