@@ -71,9 +71,10 @@ def test_no_figure_is_cut_at_80_columns() -> None:
         Sample(rate, {"rss_mib": 123.0, "late_ms": 4.5}, cpu=Cpu(1_507.0, 1_575.0, 1_300.0))
         for rate in (1_234_567.0, 1_034_567.0)
     ]
-    console = Console(width=80, file=io.StringIO())
+    output = io.StringIO()
+    console = Console(width=80, file=output)
     console.print(table([Report(benchmark, samples, samples, "always", 1.0) for benchmark in BENCHMARKS]))
-    shown: str = console.file.getvalue()  # type: ignore[attr-defined]
+    shown = output.getvalue()
     assert "…" not in shown
     assert shown.count("1,134,567") == shown.count("1,507 + 1,575 + 1,300") == 2 * len(BENCHMARKS)
 
