@@ -227,6 +227,32 @@ def test_what_is_no_event_is_refused(garbled: Any) -> None:
         decode_event(pack(garbled))
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", None),
+        ("version", 1),
+        ("execution_id", b"e"),
+        ("parent", "p"),
+        ("parent", ["p", "e"]),
+        ("parent", ["p", 7, 7]),
+        ("tags", []),
+        ("scheduled_ms", "soon"),
+        ("scheduled_ms", {}),
+        ("children", 7),
+        ("running_children", "c"),
+    ],
+)
+def test_a_beginning_with_a_field_of_another_type_is_refused(name: str, value: Any) -> None:
+    """All that follows is read by what it says: it would fail far from here, as a bug of stead."""
+    form = BY_NAME["ExecutionStarted"]
+    sound: list[Any] = [*"nv", None, "e", ["p", "e", 7], {}, 5, ["c"], []]
+    assert decode_event(pack_envelope((form.number, 1, 0, *sound))).at_ms == 1
+    sound[form.names.index(name)] = value
+    with pytest.raises(InvalidInput, match="its beginning is not one of an execution"):
+        decode_event(pack_envelope((form.number, 1, 0, *sound)))
+
+
 def test_an_event_of_a_newer_stead_is_refused_as_such() -> None:
     with pytest.raises(InvalidInput, match="event type 99 is not known to this version of stead"):
         decode_event(pack_envelope((99, 1, 2)))

@@ -12,6 +12,7 @@ from .event_table import BY_NUMBER, FORM_OF, HEAD, Form, stored_values
 from .events import Event, ExecutionRewound, ExecutionStarted, SubOrchestrationInstanceCreated
 
 _HEAD: Final = len(HEAD)
+_BEGINNING: Final = ExecutionStarted.number
 
 
 def encode_event(event: Event) -> bytes:
@@ -48,12 +49,34 @@ def decode_event(data: bytes) -> Event:
         if length < form.least:
             raise _short(form, length)
         del parts[len(form.names) + _HEAD - 1 :]  # of a newer stead: what it has added is of no meaning here
-    return form.cls(*parts)
+    event = form.cls(*parts)
+    if number == _BEGINNING and not _is_sound(event):
+        raise _no_beginning()
+    return event
+
+
+def _is_sound(started: Any) -> bool:
+    """Whether a beginning's fields are of the types that they have to be of: all that comes after it is read by what it says."""
+    version, tags, scheduled_ms = started.version, started.tags, started.scheduled_ms
+    parent: list[Any] = started.parent if type(started.parent) is list else []
+    children, running = started.children, started.running_children
+    return (
+        type(started.name) is type(started.execution_id) is str
+        and (version is None or type(version) is str)
+        and (started.parent is None or [*map(type, parent)] == [str, str, int])
+        and (tags is None or type(tags) is dict)
+        and (scheduled_ms is None or type(scheduled_ms) is int)
+        and all(one is None or type(one) is list for one in (children, running))
+    )
+
+
+def _no_beginning() -> InvalidInput:
+    return InvalidInput("history", "its beginning is not one of an execution")
 
 
 def _short(form: Form, length: int) -> InvalidInput:
     if form.cls is ExecutionStarted:
-        return InvalidInput("history", "its beginning is not one of an execution")
+        return _no_beginning()
     return InvalidInput("history", f"an entry of it, {form.cls.__name__}, lacks `{form.names[length]}`: it is damaged")
 
 
