@@ -64,6 +64,14 @@ def test_the_patterns() -> None:
         assert line in done.stdout
 
 
+def test_the_example_of_a_test() -> None:
+    done = run(
+        "pytest", "-q", "-p", "no:cacheprovider", "-o", "anyio_mode=strict", "examples/patterns/test_approval.py"
+    )
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout
+
+
 @pytest.mark.slow
 def test_the_demonstration_kills_a_worker_and_counts_every_flight(flights_package: Path) -> None:
     done = run("examples.flights", path=flights_package)

@@ -72,7 +72,7 @@ from stead.transport._contract.settings import Count, Milliseconds, Settings
 from stead.transport._contract.store import Renewer, Store
 from stead.transport._memory.faults import Fault, Faults
 from stead.transport._memory.store import MemoryStore
-from stead.transport._open import open_store
+from stead.transport._open import forget_memory_hubs, open_store
 from stead.transport._retry import BORNE, UNANSWERED, Backoff, Patience, Tries, until_answered
 from stead.transport._sender.sender import Sender
 from stead.transport._urls import StoreUrl, parse_url
@@ -150,6 +150,7 @@ __all__ = [
     "components_of",
     "deep_one",
     "end_task",
+    "forget_memory_hubs",
     "get_logger",
     "open_store",
     "pack",

@@ -35,6 +35,12 @@ async def open_store(url: str | None, hub: str, settings: Settings) -> Store:
     return await connect(where, hub, settings)
 
 
+def forget_memory_hubs() -> None:
+    """Let whoever opens a hub in memory next begin with an empty one. Those that are open stay as they are."""
+    with _memory_lock:
+        _memory_hubs.clear()
+
+
 def _memory_hub(hub: str, settings: Settings) -> MemoryStore:
     """The hub of that name in this process, which all who open it share: with the layout of who opened it first."""
     with _memory_lock:
