@@ -58,16 +58,22 @@ def decode_event(data: bytes) -> Event:
 def _is_sound(started: Any) -> bool:
     """Whether a beginning's fields are of the types that they have to be of: all that comes after it is read by what it says."""
     version, tags, scheduled_ms = started.version, started.tags, started.scheduled_ms
-    parent: list[Any] = started.parent if type(started.parent) is list else []
     children, running = started.children, started.running_children
     return (
         type(started.name) is type(started.execution_id) is str
         and (version is None or type(version) is str)
-        and (started.parent is None or [*map(type, parent)] == [str, str, int])
+        and (started.parent is None or _is_parent(started.parent))
         and (tags is None or type(tags) is dict)
         and (scheduled_ms is None or type(scheduled_ms) is int)
         and all(one is None or type(one) is list for one in (children, running))
     )
+
+
+def _is_parent(address: Any) -> bool:
+    parts: list[Any] = []
+    if isinstance(address, list):
+        parts += address
+    return [type(part) for part in parts] == [str, str, int]
 
 
 def _no_beginning() -> InvalidInput:
