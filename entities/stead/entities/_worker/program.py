@@ -35,7 +35,7 @@ def name_of(version: str, installed: Iterable[Path], files: Iterable[Path], not_
         hashed.update(b"\0" + name.encode())
     apart = tuple(not_own)
     own = {file for file in files if not any(file.is_relative_to(folder) for folder in apart)}
-    for data in sorted(filter(None, map(_bytes_of, own))):
+    for data in sorted([data for data in map(_bytes_of, own) if data]):
         hashed.update(hashlib.blake2b(data, digest_size=16).digest())
     return hashed.hexdigest()
 
