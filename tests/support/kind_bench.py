@@ -17,6 +17,7 @@ from stead.entities.extending import (
     Blocked,
     Effects,
     Message,
+    Opening,
     Pending,
     ReplyAddress,
     Slice,
@@ -153,6 +154,8 @@ class KindHub:
             state = self.states.get(target)
             activation.stored = state is not None
             activation.body = self.kind.activate(target, state, tuple(self.logs.get(target, ())))
+            while isinstance(activation.body, Opening):
+                activation.body = activation.body.go_on()
             activation.kind = self.kind
         return activation
 

@@ -66,7 +66,7 @@ from stead.entities._message.failures import OperationTimeout, failure_of
 from stead.entities._message.ids import canonical_name, check_instance_id, check_key
 from stead.entities._message.starts import check_tags
 from stead.entities._message.times import delay_in_ms, instant_in_ms
-from stead.entities._partition.activation import Activation, Blocked, Kind, Locked, Park, Phase
+from stead.entities._partition.activation import Activation, Blocked, Kind, Locked, Opening, Park, Phase
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._partition.pending import Pending
@@ -103,6 +103,7 @@ __all__ = [
     "Kind",
     "Locked",
     "Message",
+    "Opening",
     "OperationTimeout",
     "Parameters",
     "Park",

@@ -8,9 +8,13 @@ from typing import Any, cast
 
 import pytest
 
+from stead.entities.extending import Blocked, Opening
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.execution import REPLAY_STEP
+from stead.orchestrations._history.event_codec import decode_event
 from stead.orchestrations._history.events import Event, EventRaised, ExecutionCompleted, TaskCompleted
+from stead.orchestrations._history.record import decode_instance_record
+from stead.orchestrations._instance import kind
 from stead.orchestrations._instance.turn import Body
 from support.kind_bench import KindHub
 
@@ -180,3 +184,28 @@ def test_events_that_nobody_had_the_code_for_are_sliced_too_and_are_no_replay() 
     hub.run()
     assert hub.output() == LENGTH
     assert not any(seen)
+
+
+def test_a_long_history_is_decoded_in_steps_of_so_many_events(hub: SlicedHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = [0]
+
+    def decode(data: bytes) -> Event:
+        decoded[0] += 1
+        return decode_event(data)
+
+    monkeypatch.setattr(kind, "decode_event", decode)
+    monkeypatch.setattr(kind, "OPENED_AT_ONCE", 100)
+    record, log = hub.states["one"], tuple(hub.logs["one"])
+    found, steps = hub.kind.activate("one", record, log), 1
+    while isinstance(found, Opening):
+        assert decoded[0] == 100 * steps
+        found, steps = found.go_on(), steps + 1
+    assert steps == -(-len(log) // 100) > 2
+    assert isinstance(found, Body)
+    at_once = Body(decode_instance_record(record), log, [decode_event(data) for data in log])
+    assert (found.record, found.log, found.events) == (at_once.record, at_once.log, at_once.events)
+    assert (found.ledger.open, found.ledger.locks) == (at_once.ledger.open, at_once.ledger.locks)
+    with pytest.raises(Blocked):
+        found = hub.kind.activate("one", record, (*log, b"\xc1"))
+        while isinstance(found, Opening):
+            found = found.go_on()

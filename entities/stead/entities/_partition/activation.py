@@ -9,7 +9,7 @@ only express messages run.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -138,6 +138,24 @@ class Locked:
         self.body = body
 
 
+class Opening:
+    """What `Kind.activate` gives for a target of which so much is stored that others have to do something meanwhile."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, steps: Generator[None, None, object]) -> None:
+        """`steps`: each a part of the work; what they return is what `activate` would have given, and they raise as it does."""
+        self._steps = steps
+
+    def go_on(self) -> object:
+        """The next step: the body (or `Locked` of it) after the last one, and before that itself."""
+        try:
+            next(self._steps)
+        except StopIteration as end:
+            return end.value
+        return self
+
+
 class Kind(Protocol):
     """A kind of addressable thing: how to make an activation's body from its record, and how to take turns.
 
@@ -150,7 +168,7 @@ class Kind(Protocol):
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         """The body for a record (`None` if there is none yet) and, for an instance, its log; `Locked` of it if the record
-        says so. Raises `Blocked` if the messages have to wait, `InvalidInput` if the target cannot exist."""
+        says so; `Opening` if that takes long. Raises `Blocked` if the messages have to wait, `InvalidInput` if the target cannot exist."""
         ...
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:

@@ -92,4 +92,7 @@ class CarefulIntake(Intake):
 
     def open_next(self) -> None:
         """Make what was loaded first of `unopened` into an activation."""
-        self.loaded(*self.unopened.popleft())
+        activation, loaded = self.unopened.popleft()
+        done = self.loaded(activation, loaded)
+        while not done:  # alone, as a turn is: whatever ends the process meanwhile is this
+            done = self.load_on(activation)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from stead.entities._message.envelope import Failure, Message, UnknownEnvelope, decode_message
 from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, StreamId, stream_order
 
-from .activation import EMPTY, Activation, Blocked, Locked, Park, Phase
+from .activation import EMPTY, Activation, Blocked, Locked, Opening, Park, Phase
 from .deadly import is_deadly, is_deadly_for, reason_of
 from .effects import Effects
 from .environment import Environment
@@ -195,28 +195,42 @@ class Intake:
         """Whether `take_loads` would give something."""
         return bool(self._to_load)
 
-    def loaded(self, activation: Activation, loaded: Loaded) -> None:
-        """What the store has of an activation has come."""
+    def loaded(self, activation: Activation, loaded: Loaded) -> bool:
+        """What the store has of an activation has come; whether all of it has been looked into: else `load_on`."""
         if activation.phase is not Phase.LOADING:
-            return  # blocked by an unreadable message meanwhile
+            return True  # blocked by an unreadable message meanwhile
         activation.stored = loaded.record is not None
         target = activation.target
         blamed = self._environment.blame.get(target)
         if blamed is not None and blamed.hopeless is not None:
             self._block(activation, blamed.reason)
-            return
+            return True
         deadly = self._blocked_before.get(target)
         if deadly is not None and is_deadly_for(self._environment.program, deadly):
             self._block(activation, deadly)
-            return
+            return True
+        return self._look_into(activation, loaded)
+
+    def load_on(self, activation: Activation) -> bool:
+        """Go on looking into what is stored of an activation; whether that is done."""
+        return activation.phase is not Phase.LOADING or self._look_into(activation, None)
+
+    def _look_into(self, activation: Activation, loaded: Loaded | None) -> bool:
+        """A step of it: the first, or (without `loaded`) the next one of its `Opening`. Whether it was the last."""
+        target = activation.target
         self.loading = target
         try:
-            if isinstance(loaded.log, DamagedLog):
+            if loaded is None:
+                activation.body = activation.body.go_on()
+            elif isinstance(loaded.log, DamagedLog):
                 raise Blocked(f"its history cannot be read: {loaded.log.reason}")
-            kind = self._environment.find_kind(target)
-            activation.body = kind.activate(target, loaded.record, loaded.log)
-            activation.kind = kind
+            else:
+                activation.kind = self._environment.find_kind(target)
+                activation.body = activation.kind.activate(target, loaded.record, loaded.log)
+            if isinstance(activation.body, Opening):
+                return False
         except Blocked as blocked:
+            activation.kind = activation.body = None
             if blocked.kind is not None:
                 self.unknown_kinds.add(blocked.kind)
                 activation.phase = Phase.BLOCKED
@@ -224,7 +238,7 @@ class Intake:
             else:
                 self._block(activation, blocked.reason)
                 self._unloadable[activation] = None
-            return
+            return True
         except InvalidInput as error:  # the target is not one that can exist
             activation.kind = Refusal(str(error))
         finally:
@@ -235,6 +249,7 @@ class Intake:
         if target.startswith("@") and self._blocked_before.pop(target, None) is not None:
             self.effects.unblock(target)
         self._rest(activation, 0)
+        return True
 
     def load_again(self, most: int) -> bool:
         """Look anew at some of what could not be read: it may have been mended. Whether there is something to load."""

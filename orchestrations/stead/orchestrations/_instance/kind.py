@@ -12,12 +12,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from stead.entities.extending import Blocked, Failure, Pending, UnknownEnvelope, held_reports
+from stead.entities.extending import Blocked, Failure, Opening, Pending, UnknownEnvelope, held_reports
 from stead.orchestrations._history import messages as _messages
 from stead.orchestrations._history.event_codec import decode_event, may_have_children
+from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import decode_start
 from stead.orchestrations._history.record import RuntimeStatus, decode_instance_record
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from stead.orchestrations._execution.resolver import TypeResolver
 
 logger = get_logger("stead.worker")
+
+OPENED_AT_ONCE = 2_000
+"""Events that are decoded before the others may do something."""
 
 _HANDLERS: dict[str, Callable[[InstanceTurn, Pending], None]] = {
     _messages.START: on_start,
@@ -80,20 +84,8 @@ class OrchestrationKind:
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         if record is None:
             return Body(None, (), ())
-        try:
-            decoded = decode_instance_record(record)
-            if decoded.finished and decoded.status is not RuntimeStatus.FAILED and not may_have_children(log):
-                return Body(decoded, (), ())
-            body = Body(decoded, log, [decode_event(data) for data in log])
-        except (InvalidInput, UnknownEnvelope) as error:
-            raise Blocked(str(error)) from error
-        except Exception as error:
-            raise Blocked(f"its history could not be read: {type(error).__name__}: {error}") from error
-        if decoded.finished and decoded.status is not RuntimeStatus.FAILED:
-            body.log = []
-            body.events = None
-            body.ledger.open = {}
-        return body
+        opening = Opening(_open(record, log))
+        return opening.go_on()
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body: Any = activation.body  # (a `Body`, as everywhere here; this is the one place that counts)
@@ -226,6 +218,34 @@ class OrchestrationKind:
             details = FailureDetails(failure.type, failure.message, non_retriable=True)
             end_instance(turn, RuntimeStatus.FAILED, failure=details)
         turn.flush()
+
+
+def _open(record: bytes, log: Sequence[bytes]) -> Generator[None, None, Body]:
+    """The body for a record and a history, in steps if that is long. Raises `Blocked`."""
+    try:
+        decoded = decode_instance_record(record)
+        over = decoded.finished and decoded.status is not RuntimeStatus.FAILED
+        if over and not may_have_children(log):
+            return Body(decoded, (), ())
+        body = Body(decoded, log, ())
+        events: list[Event] = []
+        for first in range(0, len(log), OPENED_AT_ONCE):
+            if first:
+                yield
+            for data in log[first : first + OPENED_AT_ONCE]:
+                event = decode_event(data)
+                body.ledger.apply(event)
+                events.append(event)
+    except (InvalidInput, UnknownEnvelope) as error:
+        raise Blocked(str(error)) from error
+    except Exception as error:
+        raise Blocked(f"its history could not be read: {type(error).__name__}: {error}") from error
+    if over:
+        body.log = []
+        body.ledger.open = {}
+    else:
+        body.events = events or None
+    return body
 
 
 def _report_slow(turn: InstanceTurn, at_s: float, seconds: float) -> None:
