@@ -69,9 +69,10 @@ async def test_a_message_that_kills_its_workers_becomes_a_dead_letter(
         assert hazard is not None
         assert hazard.survived == 2
         died = [worker.status for worker in workers if worker.status is not None]
-        # Two ends may be anything; from then on each is known to be this message's.
+        # At most two more than it has tries, unless a lease ran out on a starved machine before its owner died: that is
+        # counted where time is virtual (simulation/test_killing_messages.py).
         assert died == [3] * len(died)
-        assert len(deaths.read_text().split()) == len(died) <= 2 + letter.tries
+        assert len(deaths.read_text().split()) == len(died) >= letter.tries
 
 
 @pytest.mark.hazard(20)
