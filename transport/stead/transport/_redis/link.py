@@ -91,7 +91,7 @@ class Server:
             await self._check_tls()
             raise
         except BaseException:
-            _abandon(connecting)
+            await _abandon(connecting)
             raise
 
     async def _check_tls(self) -> None:
@@ -160,10 +160,14 @@ class Server:
         self.clock.correct(int(answer[0]) * 1000 + int(answer[1]) // 1000)
 
 
-def _abandon(connecting: asyncio.Future[tuple[Wire, int]]) -> None:
-    """Nobody wants the connection any more, whether or not it has been made."""
-    if not connecting.cancel() and not connecting.cancelled() and connecting.exception() is None:
+async def _abandon(connecting: asyncio.Future[tuple[Wire, int]]) -> None:
+    """Nobody wants the connection any more, whether or not it has been made. When this ends, it is closed: the loop may be
+    closed next, and would leave the socket open."""
+    connecting.cancel()
+    await asyncio.wait({connecting})
+    if not connecting.cancelled() and connecting.exception() is None:
         connecting.result()[0].drop("given up")
+    await asyncio.sleep(0)  # a dropped connection is closed by the loop's next round
 
 
 async def load_scripts(wire: Wire) -> None:
