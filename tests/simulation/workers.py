@@ -404,6 +404,8 @@ class SimWorker:
     def check(self) -> None:
         """What must hold in memory at any time."""
         for partition in self.partitions.values():
+            if self._model.tokens[partition.number] != partition.token:
+                continue  # another's, without this worker's knowing: the parks that it reads are not those that it knows of
             assert ill_formed(partition) is None, ill_formed(partition)
             for activation in partition.activations.values():
                 heard = sum(not pending.from_park for pending in activation.mailbox)
