@@ -6,8 +6,8 @@ import re
 
 from house.test_tidy import PACKAGES, REPO, name_of
 
-# These have an event loop that is not an application's: processes of stead's own, and the loops of orchestrators.
-OWN_LOOPS = ("app/stead/app/_commands/", "orchestrations/stead/orchestrations/_execution/")
+# These have an event loop that is not an application's: processes of stead's own, tests by its plugin, and orchestrators.
+OWN_LOOPS = ("app/stead/app/_commands/", "app/stead/app/_pytest/", "orchestrations/stead/orchestrations/_execution/")
 _MADE = re.compile(r"\bcreate_task\(|\bensure_future\(self\._\w+\(")
 
 
