@@ -12,7 +12,7 @@ from benchmarks.measures import Sample
 from benchmarks.raw import WrongResult
 
 from . import workloads
-from .environments import Recipe
+from .environments import Recipe, node_program
 from .over_http import asked, latency, post_json, rate, total
 from .peer import Peer
 from .services import Service, free_port, scratch, service
@@ -50,7 +50,7 @@ def running(environment: Path) -> Generator[tuple[int, Service]]:
         disk.mkdir()
         shutil.copy(PROGRAM, folder)
         (folder / "config.capnp").write_text(CONFIG.format(disk=disk, port=port))
-        binary = environment / "node_modules" / ".bin" / "workerd"
+        binary = node_program(environment, "workerd")
         with service([binary, "serve", "config.capnp"], folder, "workerd") as runtime:
             runtime.wait_for(port)
             yield port, runtime

@@ -43,9 +43,9 @@ def python(environment: Path) -> Path:
     return environment / "venv" / "bin" / "python"
 
 
-def node_module(environment: Path, name: str) -> Path:
-    """The folder of one of its npm packages."""
-    return environment / "node_modules" / name
+def node_program(environment: Path, name: str) -> Path:
+    """A program that one of its npm packages brings."""
+    return environment / "node_modules" / ".bin" / name
 
 
 def install(recipe: Recipe, environment: Path) -> None:

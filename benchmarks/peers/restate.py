@@ -14,7 +14,7 @@ from benchmarks.parts import Part
 from benchmarks.raw import WrongResult
 
 from . import workloads
-from .environments import Recipe, python
+from .environments import Recipe, node_program, python
 from .orders import orders
 from .over_http import asked, latency, post_json, rate, settle, total, value_of, watched
 from .peer import Measure, Peer
@@ -45,7 +45,7 @@ def running(environment: Path) -> Generator[Running]:
         "RESTATE_LISTEN_MODE": "tcp",
         "RESTATE_DISABLE_TELEMETRY": "true",
     }
-    command: list[str | Path] = [environment / "node_modules" / ".bin" / "restate-server", "--no-logo"]
+    command: list[str | Path] = [node_program(environment, "restate-server"), "--no-logo"]
     app: list[str | Path] = [
         python(environment),
         "-m",

@@ -6,6 +6,7 @@ An error says what happened, whose fault it is and what to do next; its fields a
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Self
 
 from stead.entities import SteadError
 
@@ -41,12 +42,8 @@ class ActivityFailed(FailedElsewhere):
         return f"activity {self.name!r} raised {self.error_type}{said}"
 
 
-class SubOrchestrationFailed(FailedElsewhere):
-    """A sub-orchestration failed or was terminated, and its retry policy (if it has one) gave up.
-
-    `error_type` is the qualified name of what it raised, `traceback` the text of its traceback in the worker, `cause` the
-    details of the error that caused it, if there was one.
-    """
+class InstanceFailed(FailedElsewhere):
+    """What is said of an instance that has failed: to its parent, and to who asks for its result."""
 
     def __init__(
         self,
@@ -66,11 +63,19 @@ class SubOrchestrationFailed(FailedElsewhere):
         self.cause = cause
 
     @classmethod
-    def of(cls, name: str, instance_id: str, failure: FailureDetails) -> SubOrchestrationFailed:
-        """The error for what the log says of a sub-orchestration."""
+    def of(cls, name: str, instance_id: str, failure: FailureDetails) -> Self:
+        """The error for what is stored of the failure."""
         error = cls(name, instance_id, failure.error_type, failure.message, failure.traceback, failure.cause)
         error.non_retriable = failure.non_retriable
         return error
+
+
+class SubOrchestrationFailed(InstanceFailed):
+    """A sub-orchestration failed or was terminated, and its retry policy (if it has one) gave up.
+
+    `error_type` is the qualified name of what it raised, `traceback` the text of its traceback in the worker, `cause` the
+    details of the error that caused it, if there was one.
+    """
 
     def __str__(self) -> str:
         said = f": {self.message}" if self.message else ""
@@ -86,7 +91,7 @@ class NonRetriable(SteadError):
     non_retriable = True
 
 
-class OrchestrationFailed(FailedElsewhere):
+class OrchestrationFailed(InstanceFailed):
     """An instance has not come to a result: its orchestration raised an error, or it was ended from outside.
 
     `error_type` is the qualified name of what was raised (of an instance that was ended `stead.orchestrations.Terminated`, with
@@ -94,28 +99,10 @@ class OrchestrationFailed(FailedElsewhere):
     caused it, if there was one. The tracebacks are shown with this error's own.
     """
 
-    def __init__(
-        self,
-        name: str,
-        instance_id: str,
-        error_type: str,
-        message: str,
-        traceback: str = "",
-        cause: FailureDetails | None = None,
-    ) -> None:
-        super().__init__(name, instance_id, error_type, message, traceback, cause)
-        self.name = name
-        self.instance_id = instance_id
-        self.error_type = error_type
-        self.message = message
-        self.traceback = traceback
-        self.cause = cause
-
     @classmethod
-    def of(cls, name: str, instance_id: str, failure: FailureDetails) -> OrchestrationFailed:
+    def of(cls, name: str, instance_id: str, failure: FailureDetails) -> Self:
         """The error for what a status says of an instance, with the tracebacks of the worker as notes."""
-        error = cls(name, instance_id, failure.error_type, failure.message, failure.traceback, failure.cause)
-        error.non_retriable = failure.non_retriable
+        error = super().of(name, instance_id, failure)
         link, what = failure, "in the worker"
         while True:
             if link.traceback:
