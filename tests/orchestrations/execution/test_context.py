@@ -45,6 +45,7 @@ async def child(context: OrchestrationContext, name: str = "nobody") -> str:
 
 DOUBLE: Any = make_activity(double)
 CHILD: Any = make_orchestration(child)
+NAMES = ["nothing", "number", "function", "of the other sort", "entity"]
 
 
 async def test_what_it_is() -> None:
@@ -60,6 +61,26 @@ async def test_what_it_is() -> None:
 
     execution = begin(flow, parent=["boss", "e", 1], version="1.2", tags={"a": "b"})
     assert result_of(execution) == ["one", "boss", "flow", "1.2", {"a": "b"}, False]
+
+
+@pytest.mark.parametrize("wrong", [None, 3, double, DOUBLE, EntityId("Account", "a")], ids=NAMES)
+async def test_what_is_no_orchestration_is_refused_by_name(wrong: Any) -> None:
+    async def flow(context: OrchestrationContext) -> None:
+        with pytest.raises(InvalidInput, match="is not an orchestration"):
+            await context.call_sub_orchestrator(wrong)
+        with pytest.raises(InvalidInput, match="is not an orchestration"):
+            context.start_new(wrong)
+
+    assert result_of(begin(flow)) is None
+
+
+@pytest.mark.parametrize("wrong", [None, 3, double, CHILD, EntityId("Account", "a")], ids=NAMES)
+async def test_what_is_no_activity_is_refused_by_name(wrong: Any) -> None:
+    async def flow(context: OrchestrationContext) -> None:
+        with pytest.raises(InvalidInput, match="is not an activity"):
+            await context.call_activity(wrong)
+
+    assert result_of(begin(flow)) is None
 
 
 async def test_random_things_are_the_same_in_a_replay_and_others_after_a_new_start() -> None:

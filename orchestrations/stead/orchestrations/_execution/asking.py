@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def ask_activity(core: Commands, activity: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> ActivityCall:
     """`OrchestrationContext.call_activity`."""
-    form: ActivityForm | None = core.types.activity(activity) if isinstance(activity, str) else activity
+    form = _activity(core, activity)
     if form is None:
         call = ActivityCall(core, str.__str__(activity), None, None)  # (the text alone, of whatever kind of text)
         call.args = list(args)
@@ -33,8 +33,6 @@ def ask_activity(core: Commands, activity: Any, args: Sequence[Any], kwargs: dic
         call.queue = ""
         call.tags = None
     else:
-        if not hasattr(form, "encode_arguments"):
-            raise _other_than(form, "an activity")
         call = ActivityCall(core, form.name, form.decode_result, form.retry)
         call.args, call.kwargs = form.encode_arguments(args, kwargs)
         call.queue = form.queue
@@ -47,16 +45,12 @@ def ask_sub_orchestration(core: Commands, orchestration: Any, input: Any) -> Sub
     """`OrchestrationContext.call_sub_orchestrator`."""
     core.check()
     core.critical.check_sub_orchestration()
-    form: OrchestrationForm | None = (
-        core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
-    )
+    form = _orchestration(core, orchestration)
     if form is None:
         call = SubOrchestrationCall(core, str.__str__(orchestration), None, None)
         call.version = call.instance_id = call.tags = None
         call.input = None if input is OMITTED else input
     else:
-        if not hasattr(form, "encode_input"):
-            raise _other_than(form, "an orchestration")
         call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
         call.version = form.version or None
         call.instance_id = form.instance_id
@@ -79,15 +73,11 @@ def ask_start(
 ) -> InstanceId[Any]:
     """`OrchestrationContext.start_new`."""
     core.check()
-    form: OrchestrationForm | None = (
-        core.types.orchestration(orchestration) if isinstance(orchestration, str) else orchestration
-    )
+    form = _orchestration(core, orchestration)
     if form is None:
         name = str.__str__(orchestration)
         data = None if input is OMITTED else input
     else:
-        if not hasattr(form, "encode_input"):
-            raise _other_than(form, "an orchestration")
         name, data = form.name, form.encode_input(input)
         version = version or form.version or None
         tags = tags or form.tags
@@ -139,6 +129,26 @@ def send_signal(
     now_ms, number = core.now_ms, core.last_id + 1
     name, given, named = call.operation_name, list(call.args), call.kwargs or None
     core.schedule(EntityOperationSignaled(now_ms, number, call.target, name, given, named, due_ms, delay_ms))
+
+
+def _activity(core: Commands, activity: Any) -> ActivityForm | None:
+    """What is known of an activity that code names; None for a name that nothing here bears."""
+    if isinstance(activity, str):
+        return core.types.activity(activity)
+    if not hasattr(activity, "encode_arguments"):
+        raise _other_than(activity, "an activity")
+    form: ActivityForm = activity
+    return form
+
+
+def _orchestration(core: Commands, orchestration: Any) -> OrchestrationForm | None:
+    """What is known of an orchestration that code names; None for a name that nothing here bears."""
+    if isinstance(orchestration, str):
+        return core.types.orchestration(orchestration)
+    if not hasattr(orchestration, "encode_input"):
+        raise _other_than(orchestration, "an orchestration")
+    form: OrchestrationForm = orchestration
+    return form
 
 
 def _check_child(core: Commands, instance_id: str) -> None:
