@@ -37,7 +37,6 @@ cli = typer.Typer(
     name="stead",
     help="Durable entities and orchestrations: one operation at a time, code that survives crashes, nothing lost.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -62,6 +61,22 @@ def _root(  # pyright: ignore[reportUnusedFunction] - typer calls it
     ] = False,
 ) -> None:
     pass
+
+
+@cli.command(rich_help_panel="Run")
+def new(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The app's name, and its module's: weather.", show_default=False)
+    ],
+    folder: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Where; otherwise ./NAME.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a small project that runs and has a test."""
+    from stead.app._commands.new import run_new
+
+    finish(run_new(name, folder, as_json=as_json))
 
 
 @cli.command(rich_help_panel="Run")
