@@ -51,9 +51,10 @@ def marked(word: str) -> dict[int, list[str]]:
 
 
 @pytest.mark.parametrize("word", QUOTED)
-def test_the_numbers_are_one_row(word: str) -> None:
+def test_the_numbers_ascend(word: str) -> None:
+    """Each once. There may be gaps: a hazard may be known before what it threatens is built."""
     numbers = written(word)
-    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 10
+    assert numbers == sorted(set(numbers)) and numbers[:10] == list(range(1, 11))
 
 
 @pytest.mark.parametrize("word", QUOTED)

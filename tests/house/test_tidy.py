@@ -30,6 +30,7 @@ FUNCTION_LINES_MAX = 60
 # Rooms that compute and do nothing else. They get the time as an argument and make no random numbers.
 PURE = [
     "entities/stead/entities/_definition",
+    "entities/stead/entities/_index",
     "entities/stead/entities/_message",
     "entities/stead/entities/_partition",
     "entities/stead/entities/_turns",

@@ -10,7 +10,9 @@ from stead.entities._client.scheduled import ScheduledSignals
 from stead.entities._definition.context import EntityContext
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
+from stead.entities._definition.indexed import Indexed, indexed
 from stead.entities._definition.registry import Registry
+from stead.entities._index.conditions import field
 from stead.entities._message.errors import (
     CallTimeout,
     ContextEnded,
@@ -54,6 +56,7 @@ __all__ = [
     "EntityType",
     "FunctionEntityType",
     "HubMismatch",
+    "Indexed",
     "InvalidDefinition",
     "InvalidInput",
     "InvalidState",
@@ -74,5 +77,7 @@ __all__ = [
     "UnknownOperation",
     "Worker",
     "WrongEventLoop",
+    "field",
+    "indexed",
     "qualified_name",
 ]

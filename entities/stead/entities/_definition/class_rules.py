@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from stead.entities._message.errors import InvalidDefinition
 
 from .annotations import annotations_of, copy_annotations, hints_in
+from .indexed import check_indexed, inside_of
 from .own_defaults import with_own_defaults
 from .schema import substitute, unstorable
 
@@ -118,7 +119,8 @@ def check_fields(cls: type[BaseModel]) -> None:
             raise InvalidDefinition(what, "it needs a default: the state of an entity that does not exist yet")
         if field.exclude:
             raise InvalidDefinition(what, "exclude=True: what is not stored is lost; use a private attribute (_name)")
-        reason = unstorable(field.annotation)
+        check_indexed(cls, name, field)
+        reason = unstorable(inside_of(field.annotation))
         if reason is not None:
             raise InvalidDefinition(what, reason)
 

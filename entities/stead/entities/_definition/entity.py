@@ -12,9 +12,10 @@ from stead.entities._message.errors import ContextEnded
 
 from .class_rules import adopt_operations, check_body
 from .context import EntityContext, RunningTurn, outside
+from .indexed import EntityMeta
 
 
-class Entity(BaseModel):
+class Entity(BaseModel, metaclass=EntityMeta):
     """A durable entity: the fields of a subclass are its state, the public methods its operations.
 
     Every field needs a default: together they are the state of an entity that does not exist yet.

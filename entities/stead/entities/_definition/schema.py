@@ -25,6 +25,7 @@ from pydantic_core import SchemaValidator
 from stead.transport import DEPTH_MAX
 from stead.transport.describing import repr_of, text_of, text_of_error
 
+from .indexed import WRONG_PLACE, Indexed, inside_of
 from .schema_exact import (
     Exact,
     Holders,
@@ -219,6 +220,8 @@ def unstorable(annotation: object) -> str | None:
             return f"{part.name} cannot be a key, nor in a set: it is stored as a map; use a NamedTuple, or a tuple"
         if isinstance(part, type) and issubclass(part, (SecretStr, SecretBytes, Secret)):
             return f"{part.__name__} would be stored as asterisks; keep secrets out of entities, and store a reference"
+        if part is Indexed:
+            return WRONG_PLACE
         if part in _UNSTORABLE:
             return f"{part.__name__} cannot be stored"
         if part in _CONSUMED:
@@ -271,7 +274,10 @@ def _types_in(annotation: Any, seen: set[int]) -> Iterator[Any]:
 
 def _attributes_of(cls: type[Any]) -> list[Any]:
     if issubclass(cls, BaseModel):
-        return [field.annotation for field in cls.model_fields.values()]
+        annotations = [field.annotation for field in cls.model_fields.values()]
+        # What an entity indexes is not indexed where the entity is a value, and is no error there.
+        is_entity = hasattr(cls, "__stead_operations__")
+        return [inside_of(annotation) for annotation in annotations] if is_entity else annotations
     if dataclasses.is_dataclass(cls) or typing_extensions.is_typeddict(cls) or hasattr(cls, "_field_defaults"):
         try:
             return list(typing.get_type_hints(cls).values())
