@@ -32,6 +32,7 @@ RUNS: dict[str, tuple[str, Any, list[tuple[str, Any]]]] = {
     "transfer": ("transfer", 100, []),
     "continued": ("counts_down", 2, []),
     "patched": ("patched", None, []),
+    "canceled": ("undoes", "Oslo", []),
 }
 
 
@@ -44,6 +45,10 @@ async def make(file_name: str) -> str:
         await hub.run_until_idle()
         if file_name == "suspended":
             await hub.client.suspend(instance_id, "lunch")
+        if file_name == "canceled":
+            await hub.client.cancel(instance_id, "rain")
+            await hub.run_until_idle()
+            await hub.client.cancel(instance_id, "more rain")
         for event_name, data in events:
             await hub.client.raise_event(instance_id, event_name, data)
         await hub.advance(timedelta(hours=1))

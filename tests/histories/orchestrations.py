@@ -80,6 +80,20 @@ async def transfer(context: OrchestrationContext, amount: int) -> int:
 
 
 @app.orchestration
+async def undoes(context: OrchestrationContext, city: str) -> str:
+    booked = await context.call_activity(greet, city)
+    child = context.call_sub_orchestrator(chain.with_options(parent_close="cancel"), [city])
+    try:
+        async with asyncio.timeout(72 * 3600):
+            return await context.wait_for_external_event("Paid", str)
+    except asyncio.CancelledError as error:
+        await child
+        await asyncio.sleep(10)
+        await context.call_activity(greet, f"{booked} {error}")
+        raise
+
+
+@app.orchestration
 async def counts_down(context: OrchestrationContext, left: int) -> str:
     await asyncio.sleep(10)
     if left:

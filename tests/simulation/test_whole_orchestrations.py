@@ -99,6 +99,20 @@ async def race(context: OrchestrationContext) -> str:
         return "late"
 
 
+@app.orchestration
+async def books(context: OrchestrationContext, purse: str) -> str:
+    """What it has taken it gives back if it is asked to end before it is paid."""
+    try:
+        await context.call_entity(Purse.add, purse, -5)
+        await context.wait_for_external_event("paid")
+    except asyncio.CancelledError:
+        await context.call_activity(slow, 3)
+        await context.call_entity(Purse.add, purse, 5)
+        raise
+    await context.call_entity(Purse.add, purse, 5)
+    return "paid"
+
+
 class Instances(WholeWorld):
     """`expected` are the outputs of the instances."""
 
@@ -133,7 +147,7 @@ class Instances(WholeWorld):
     async def begin(self) -> None:
         """Start an instance."""
         chance, client = self.chance, self.client
-        match chance.randrange(6):
+        match chance.randrange(7):
             case 0:
                 source, destination = chance.sample(range(ACCOUNTS), 2)
                 order = (f"purse-{source}", f"purse-{destination}", chance.randint(1, 20))
@@ -152,6 +166,12 @@ class Instances(WholeWorld):
                 if in_time:
                     await client.raise_event(racing, "number", "in time")
                 self.expected[racing] = "in time" if in_time else "late"
+            case 5:
+                booking = await client.start_new(books, f"purse-{chance.randrange(ACCOUNTS)}")
+                await self.pass_some_time()
+                cancel = chance.random() < 0.5
+                await (client.cancel(booking, "enough") if cancel else client.raise_event(booking, "paid"))
+                self.expected[booking] = "enough" if cancel else "paid"
             case _:
                 instance_id = await client.start_new(wait_for_three)
                 for number in (1, 10, 100):
@@ -163,7 +183,8 @@ class Instances(WholeWorld):
             status = await self.client.get_status(instance_id)
             if status is None or not status.is_finished:
                 return f"{instance_id} is {status}"
-            assert (status.runtime_status, status.output) == (RuntimeStatus.COMPLETED, output), status
+            ended = RuntimeStatus.CANCELED if output == "enough" else RuntimeStatus.COMPLETED
+            assert (status.runtime_status, status.output) == (ended, output), status
         purses = [purse.total async for _, purse in self.client.list_entities(Purse)]
         assert sum(purses) == 100 * len(purses)
         return "" if self.store.is_idle() else "there are messages left"

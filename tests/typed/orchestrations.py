@@ -136,6 +136,8 @@ def definitions(context: OrchestrationContext) -> None:
     assert_type(approval, Orchestration[Expense, str])
     assert_type(many, Orchestration[list[int], list[float]])
     assert_type(approval.with_options(version="2"), Orchestration[Expense, str])
+    assert_type(approval.with_options(parent_close="cancel"), Orchestration[Expense, str])
+    approval.with_options(parent_close="leave")  # type: ignore[arg-type]
     assert_type(greeting.with_options(instance_id="x", tags={"a": "b"}), InputOptional[str, str | None])
     assert_type(square(3), int)
     assert_type(now(), datetime)

@@ -46,6 +46,8 @@ from stead.entities._definition.signals_later import SignalsLater
 from stead.entities._definition.values import Value, dumped, encoded, value_of
 from stead.entities._message.envelope import (
     LOCK,
+    MESSAGE_VERSION,
+    MESSAGE_VERSION_NEWER,
     RELEASE,
     Failure,
     FailureKind,
@@ -81,6 +83,8 @@ from stead.entities._worker.turns import Turns
 
 __all__ = [
     "LOCK",
+    "MESSAGE_VERSION",
+    "MESSAGE_VERSION_NEWER",
     "PAGE_READ_LENGTH",
     "RELEASE",
     "Activation",

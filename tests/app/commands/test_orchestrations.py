@@ -195,7 +195,10 @@ def test_an_instance_is_managed(stead: Stead) -> None:
     one_line_error(stead("wait", instance_id), "is Terminated: enough")
     assert stead("raise-event", other, "Approval", "false").status == 0
     assert stead("wait", other).out == "refused\n"
-    for action in ("terminate", "suspend", "resume"):
+    third = start(stead, "approval", '{"amount": 1}')
+    assert stead("cancel", third, "--reason", "enough").status == 0
+    one_line_error(stead("wait", third), "is Canceled: enough")
+    for action in ("terminate", "cancel", "suspend", "resume"):
         assert stead(action, other) == Outcome(0, "", f"nothing to {action}: {other} is Completed already\n")
         assert lines(stead(action, other, "--json").out) == [
             {"instance_id": other, "action": action, "accepted": False}

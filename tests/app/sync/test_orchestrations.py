@@ -66,6 +66,13 @@ def test_it_starts_waits_and_looks(client: SyncClient) -> None:
     assert client.wait_for_completion(again, timeout=10).output == 42
 
 
+def test_it_asks_one_to_end(client: SyncClient) -> None:
+    instance_id = client.start_new(waits)
+    client.cancel(instance_id, "enough")
+    status = client.wait_for_completion(instance_id)
+    assert (status.runtime_status, status.output) == (RuntimeStatus.CANCELED, "enough")
+
+
 def test_it_manages(client: SyncClient) -> None:
     instance_id = client.start_new(waits)
     client.suspend(instance_id, "lunch")

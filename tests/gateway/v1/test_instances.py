@@ -160,11 +160,20 @@ def test_a_failed_one_is_rewound(served: Served) -> None:
     assert served.http.post(f"{PATH}/{instance_id}/rewind", json={"reason": "again"}).status_code == 202
 
 
-@pytest.mark.parametrize("action", ["terminate", "suspend", "resume", "rewind", "restart"])
+@pytest.mark.parametrize("action", ["terminate", "cancel", "suspend", "resume", "rewind", "restart"])
 def test_what_is_not_there(served: Served, action: str) -> None:
     answer = served.http.post(f"{PATH}/{fresh()}/{action}")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
     assert served.http.post(f"{PATH}/x/{action}", json={"why": 1}).status_code == 400
+
+
+def test_one_that_is_asked_to_end(served: Served) -> None:
+    instance_id = start(served, "approval")
+    has_status(served, instance_id, "Running")
+    assert served.http.post(f"{PATH}/{instance_id}/cancel", json={"reason": "enough"}).status_code == 202
+    found = finished(served, instance_id)
+    assert (found["runtime_status"], found["output"]) == ("Canceled", "enough")
+    assert served.http.post(f"{PATH}/{instance_id}/cancel").status_code == 202  # and nothing happens
 
 
 def test_waiting_for_a_change(served: Served) -> None:

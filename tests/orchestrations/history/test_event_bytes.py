@@ -31,6 +31,8 @@ VALUES: dict[str, Any] = {
     "scheduled_ms": 1_767_225_600_500,
     "children": ["i:1", "i:2"],
     "running_children": ["i:2"],
+    "closing": {"i:2": "cancel"},
+    "parent_close": "cancel",
     "status": 3,
     "result": [1, None],
     "failure": {"type": "ValueError", "message": "m", "traceback": "", "cause": None},
@@ -79,6 +81,15 @@ STORED: list[tuple[str, int, str]] = [
         ),
     ),
     (
+        "ExecutionStarted",
+        10,
+        (
+            "9d00cf0000019b76daa80000a56f72646572a13281a16e01d92065656565656565656565656565656565656565656565"
+            "6565656565656565656593a170d920787878787878787878787878787878787878787878787878787878787878787803"
+            "81a174a131cf0000019b76daa9f492a3693a31a3693a3291a3693a3281a3693a32a663616e63656c"
+        ),
+    ),
+    (
         "ExecutionCompleted",
         3,
         (
@@ -111,6 +122,14 @@ STORED: list[tuple[str, int, str]] = [
             "656592a3693a31a3693a3291a3693a32"
         ),
     ),
+    (
+        "ExecutionRewound",
+        5,
+        (
+            "9805cf0000019b76daa80502a3776879d920656565656565656565656565656565656565656565656565656565656565"
+            "656592a3693a31a3693a3291a3693a3281a3693a32a663616e63656c"
+        ),
+    ),
     ("TaskScheduled", 6, "9906cf0000019b76daa80600a56f726465729201a16181a16b02a367707581a174a13102"),
     ("TaskCompleted", 1, "9407cf0000019b76daa807019201c0"),
     (
@@ -122,6 +141,11 @@ STORED: list[tuple[str, int, str]] = [
         ),
     ),
     ("SubOrchestrationInstanceCreated", 6, "9909cf0000019b76daa80900a56f72646572a132a56f7468657281a16e0181a174a13102"),
+    (
+        "SubOrchestrationInstanceCreated",
+        7,
+        "9a09cf0000019b76daa80900a56f72646572a132a56f7468657281a16e0181a174a13102a663616e63656c",
+    ),
     ("SubOrchestrationInstanceCompleted", 1, "940acf0000019b76daa80a019201c0"),
     (
         "SubOrchestrationInstanceFailed",
@@ -166,6 +190,7 @@ STORED: list[tuple[str, int, str]] = [
     ("EntityUnlockSent", 3, "9617cf0000019b76daa81702c4066c6f636b2e3192a440614031a440624032c3"),
     ("Patched", 1, "9418cf0000019b76daa81800a56f72646572"),
     ("OrchestratorStarted", 1, "9419cf0000019b76daa8190102"),
+    ("ExecutionCancelRequested", 1, "941acf0000019b76daa81a02a3776879"),
 ]
 
 
@@ -241,12 +266,13 @@ def test_what_is_no_event_is_refused(garbled: Any) -> None:
         ("scheduled_ms", {}),
         ("children", 7),
         ("running_children", "c"),
+        ("closing", []),
     ],
 )
 def test_a_beginning_with_a_field_of_another_type_is_refused(name: str, value: Any) -> None:
     """All that follows is read by what it says: it would fail far from here, as a bug of stead."""
     form = BY_NAME["ExecutionStarted"]
-    sound: list[Any] = [*"nv", None, "e", ["p", "e", 7], {}, 5, ["c"], []]
+    sound: list[Any] = [*"nv", None, "e", ["p", "e", 7], {}, 5, ["c"], [], {}]
     assert decode_event(pack_envelope((form.number, 1, 0, *sound))).at_ms == 1
     sound[form.names.index(name)] = value
     with pytest.raises(InvalidInput, match="its beginning is not one of an execution"):

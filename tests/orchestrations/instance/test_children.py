@@ -57,6 +57,7 @@ class _Named:
     version = None
     tags = None
     retry = None
+    parent_close: str | None = None
 
     def __init__(self, name: str, instance_id: str) -> None:
         self.name = name

@@ -134,6 +134,15 @@ def terminate(
     finish(terminate_command(make_request(app, url, as_json, debug), instance, reason, recursive=recursive))
 
 
+def cancel(
+    app: AppName, instance: Instance, reason: Reason = "", url: Url = None, as_json: Json = False, debug: Debug = False
+) -> None:
+    """Ask an instance to end: it may undo what it has done. `terminate` ends it as it is."""
+    from stead.app._commands.orchestrations import manage_command
+
+    finish(manage_command(make_request(app, url, as_json, debug), "cancel", instance, reason))
+
+
 def suspend(
     app: AppName, instance: Instance, reason: Reason = "", url: Url = None, as_json: Json = False, debug: Debug = False
 ) -> None:
@@ -258,6 +267,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "history": history,
     "raise-event": raise_event,
     "terminate": terminate,
+    "cancel": cancel,
     "suspend": suspend,
     "resume": resume,
     "rewind": rewind,

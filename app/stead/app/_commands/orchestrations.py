@@ -211,12 +211,17 @@ def terminate_command(request: Request, instance_id: str, reason: str, *, recurs
 
 
 def manage_command(
-    request: Request, action: Literal["suspend", "resume", "rewind"], instance_id: str, reason: str
+    request: Request, action: Literal["cancel", "suspend", "resume", "rewind"], instance_id: str, reason: str
 ) -> int:
     async def work(_: App, client: Client) -> int:
-        act = {"suspend": client.suspend, "resume": client.resume, "rewind": client.rewind}[action]
+        acts = {
+            "cancel": client.cancel,
+            "suspend": client.suspend,
+            "resume": client.resume,
+            "rewind": client.rewind,
+        }
         if action == "rewind" or not await _is_over(request, client, instance_id, action):
-            await act(instance_id, reason)
+            await acts[action](instance_id, reason)
             _accepted(request, instance_id, action, action)
         return 0
 

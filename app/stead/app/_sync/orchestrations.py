@@ -134,6 +134,10 @@ class SyncOrchestrations:
         """End an instance as it is, and its sub-orchestrations unless `recursive` is False."""
         self._portal.run(lambda client: client.terminate(instance_id, reason, recursive=recursive), self._seconds)
 
+    def cancel(self, instance_id: str, reason: str = "") -> None:
+        """Ask an instance to end, so that it may undo what it has done; its sub-orchestrations after it."""
+        self._portal.run(lambda client: client.cancel(instance_id, reason), self._seconds)
+
     def suspend(self, instance_id: str, reason: str = "") -> None:
         """Let an instance pause until `resume`."""
         self._portal.run(lambda client: client.suspend(instance_id, reason), self._seconds)

@@ -9,7 +9,7 @@ from typing import Any
 
 from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.registry import Registry
-from stead.entities._message.envelope import encode_message
+from stead.entities._message.envelope import MESSAGE_VERSION, encode_message
 from stead.entities._message.ids import EntityId
 from stead.transport import PayloadTooLarge, Settings, Store, partition_of
 
@@ -56,6 +56,7 @@ class Outgoing:
         args: Sequence[object],
         extras: Mapping[str, object] | None,
         message_id: bytes | None = None,
+        version: int = MESSAGE_VERSION,
     ) -> bytes:
         """The bytes of a message, with the next message ID if none is given.
 
@@ -65,7 +66,7 @@ class Outgoing:
             message_id = self.next_message_id()
         # An array, whatever it was: a tuple would be marked as one.
         values = args if isinstance(args, list) else list(args)
-        payload = encode_message(target, operation_name, values, message_id, extras)
+        payload = encode_message(target, operation_name, values, message_id, extras, version)
         if len(payload) > self._payload_bytes_max:
             raise PayloadTooLarge(f"the message {operation_name!r} to {target}", len(payload), self._payload_bytes_max)
         return payload

@@ -1,7 +1,6 @@
 """How a message, a reply, a state record and a dead letter look in the store: versioned msgpack arrays.
 
-A message is `[1, target, operation, args, message_id, extras?]`. The order of the first five never changes within
-version 1; what is rare goes into `extras`, a map with one-letter keys, so that a plain signal stays small:
+A message is `[version, target, operation, args, message_id, extras?]`. The order of the first five never changes; what is rare goes into `extras`, a map with one-letter keys, so that a plain signal stays small:
 
     k  keyword arguments            d  delay in milliseconds after acceptance (a scheduled signal)
     r  [group, client, call ID]     t  due time in milliseconds since the epoch (a scheduled signal)
@@ -36,6 +35,8 @@ from stead.transport import (
 from stead.transport.describing import text_of
 
 MESSAGE_VERSION = 1
+MESSAGE_VERSION_NEWER = 2
+"""The same form, of an operation that workers of version 1 do not know: there it waits, where it would be a dead letter else."""
 REPLY_VERSION = 1
 RECORD_VERSION = 1
 
@@ -67,9 +68,7 @@ class UnknownEnvelope(SteadError):
         self.target = target
 
     def __str__(self) -> str:
-        return (
-            f"a message has envelope version {self.version!r}; this worker knows {MESSAGE_VERSION}: update stead here"
-        )
+        return f"a message has envelope version {self.version!r}; this worker knows those up to {MESSAGE_VERSION_NEWER}: update stead here"
 
 
 class ReplyAddress(NamedTuple):
@@ -141,13 +140,14 @@ def encode_message(
     args: Sequence[object],
     message_id: bytes,
     extras: Mapping[str, object] | None = None,
+    version: int = MESSAGE_VERSION,
 ) -> bytes:
     """The bytes of a message. Raises `InvalidInput` if an argument cannot be stored."""
     try:
         if extras:
-            payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id, extras))
+            payload = pack_envelope((version, target, operation, args, message_id, extras))
         else:
-            payload = pack_envelope((MESSAGE_VERSION, target, operation, args, message_id))
+            payload = pack_envelope((version, target, operation, args, message_id))
     except InvalidInput as error:
         _name_unstorable(operation, args, (extras or {}).get("k"))
         raise error
@@ -182,7 +182,7 @@ def decode_message(envelope: bytes) -> Message:
     """The message of an envelope. Raises `InvalidInput` if it is none, `UnknownEnvelope` if it is a newer one's."""
     parts = unpack_envelope(envelope)
     try:
-        if parts[0] != MESSAGE_VERSION:
+        if parts[0] != MESSAGE_VERSION and parts[0] != MESSAGE_VERSION_NEWER:
             raise _unknown(parts)
         _, target, operation, args, message_id = parts if len(parts) == 5 else parts[:5]
         if type(target) is not str or type(operation) is not str or type(args) not in _ARRAYS:
@@ -253,7 +253,7 @@ def _milliseconds(value: object) -> int | None:
 
 def _unknown(parts: Sequence[object]) -> SteadError:
     """What to raise for another version. In every version the target comes second, so that its messages can wait."""
-    if isinstance(parts[0], int) and parts[0] > MESSAGE_VERSION and isinstance(parts[1], str):
+    if isinstance(parts[0], int) and parts[0] > MESSAGE_VERSION_NEWER and isinstance(parts[1], str):
         return UnknownEnvelope(parts[0], parts[1])
     return InvalidInput("message", "it is not an envelope of stead")
 

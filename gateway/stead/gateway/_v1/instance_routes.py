@@ -186,6 +186,12 @@ def _one(handlers: Mapping[str, Handler]) -> list[Route]:
 def _actions(handlers: Mapping[str, Handler]) -> list[Route]:
     found = [
         _action(handlers, "terminate", "End an instance", "Nothing happens to a finished one."),
+        _action(
+            handlers,
+            "cancel",
+            "Ask an instance to end",
+            "It may undo what it has done before it is Canceled. Nothing happens to a finished one.",
+        ),
         _action(handlers, "suspend", "Let an instance pause", "What arrives meanwhile is kept."),
         _action(handlers, "resume", "Let a suspended instance go on", ""),
         _action(

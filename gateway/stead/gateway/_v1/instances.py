@@ -216,6 +216,12 @@ async def terminate(request: Request, hub: Hub) -> Response:
     return _accepted(request)
 
 
+async def cancel(request: Request, hub: Hub) -> Response:
+    """Ask an instance to end."""
+    await hub.client.cancel(_id(request), (await _reason(request, hub)).reason)
+    return _accepted(request)
+
+
 async def suspend(request: Request, hub: Hub) -> Response:
     """Let an instance pause."""
     await hub.client.suspend(_id(request), (await _reason(request, hub)).reason)
@@ -291,6 +297,7 @@ ROUTES = instance_routes(
         "count_instances": count_instances,
         "raise_event": raise_event,
         "terminate": terminate,
+        "cancel": cancel,
         "suspend": suspend,
         "resume": resume,
         "rewind": rewind,

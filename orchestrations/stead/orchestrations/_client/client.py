@@ -30,6 +30,7 @@ from stead.orchestrations._history.errors import (
 )
 from stead.orchestrations._history.ids import first_execution_id
 from stead.orchestrations._history.messages import (
+    CANCEL,
     EVENT,
     FREEING,
     PURGE,
@@ -41,6 +42,7 @@ from stead.orchestrations._history.messages import (
     TERMINATE,
     WAIT,
     StartMessage,
+    message_version,
 )
 from stead.orchestrations._history.record import RuntimeStatus, decode_instance_record
 from stead.orchestrations._history.status import OrchestrationStatus
@@ -290,6 +292,17 @@ class OrchestrationClient(InstanceReader):
         if not (await self._look(instance_id)).finished:
             await self._tell(instance_id, TERMINATE, check_reason(reason), recursive)
 
+    async def cancel(self, instance_id: str, reason: str = "") -> None:
+        """Ask an instance to end: its code finds itself cancelled where it waits (`asyncio.CancelledError`, with the reason),
+        may undo what it has done, and the instance is Canceled when the error has left it, with the reason as its output.
+
+        One that has not begun is Canceled at once; one that is suspended hears of it when it goes on. Its sub-orchestrations
+        are asked as well when it has ended, unless their `parent_close` says otherwise. Nothing happens to a finished one, or
+        to one that was asked before: `terminate` ends it whatever it does. Raises `UnknownInstance`.
+        """
+        if not (await self._look(instance_id)).finished:
+            await self._tell(instance_id, CANCEL, check_reason(reason))
+
     async def suspend(self, instance_id: str, reason: str = "") -> None:
         """Let an instance pause: what arrives is kept, and its code does not run, until `resume`. Nothing happens to a
         suspended or finished one. Raises `UnknownInstance`.
@@ -316,7 +329,7 @@ class OrchestrationClient(InstanceReader):
         await self._call_instance(instance_id, REWIND, check_reason(reason))
 
     async def _tell(self, instance_id: str, operation: str, *args: object) -> None:
-        payload = self._outgoing.encode(instance_id, operation, args, None)
+        payload = self._outgoing.encode(instance_id, operation, args, None, version=message_version(operation))
         await self._send(instance_id, payload, frees=operation in FREEING)
 
     async def _call_instance(self, instance_id: str, operation: str, *args: object) -> object:

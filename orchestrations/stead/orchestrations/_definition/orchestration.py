@@ -11,7 +11,7 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeAlias, TypeVar, cast, get_args
 
 from stead.entities import InvalidDefinition
 from stead.entities.extending import (
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 I = TypeVar("I")  # noqa: E741 - it is the input
 O_co = TypeVar("O_co", covariant=True)
+
+
+ParentClose: TypeAlias = Literal["terminate", "cancel", "abandon"]
+"""What becomes of a sub-orchestration whose parent ends first, or does not wait for it any more."""
 
 
 class AnyContext(Protocol):
@@ -71,6 +75,7 @@ class Orchestration(Decorated, Generic[I, O_co]):
         self.retry = check_retry(retry)
         self.tags: Mapping[str, str] | None = check_tags(tags)
         self.instance_id: str | None = None
+        self.parent_close: ParentClose | None = None
         what = f"orchestration {self.name}"
         context, self._parameter = _parameters_of(found, what)
         hints = hints_of(found, what, skip=context)
@@ -98,17 +103,22 @@ class Orchestration(Decorated, Generic[I, O_co]):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         instance_id: str | None = None,
+        parent_close: ParentClose | None = None,
     ) -> Self:
         """The same orchestration, started with other options: what is given replaces what the decorator said.
 
         `retry`: when it is tried again as a sub-orchestration; `version`: of the instance; `tags`: text by text, seen in
-        the instance's status; `instance_id`: of the sub-orchestration. Raises `InvalidInput`.
+        the instance's status; `instance_id`: of the sub-orchestration; `parent_close`: what becomes of the
+        sub-orchestration if its parent ends before it, or cancels the call: "terminate" it, "cancel" it (it may undo what it
+        has done), or "abandon" it, whatever happens to the parent. Without it a parent that is terminated or canceled takes
+        it along, and it is left otherwise. Raises `InvalidInput`.
         """
         changed = copy.copy(self)
         changed.retry = self.retry if retry is None else check_retry(retry)
         changed.version = self.version if version is None else check_version(version)
         changed.tags = self.tags if tags is None else check_tags(tags)
         changed.instance_id = self.instance_id if instance_id is None else check_instance_id(instance_id)
+        changed.parent_close = self.parent_close if parent_close is None else _check_parent_close(parent_close)
         return changed
 
     def encode_input(self, value: object = OMITTED) -> Any:
@@ -185,6 +195,12 @@ def make_orchestration(
 ) -> Orchestration[Any, Any]:
     """The orchestration that a function is. Raises like `Orchestration`."""
     return InputOptional[Any, Any](function, name, version=version, retry=retry, tags=tags)
+
+
+def _check_parent_close(how: ParentClose) -> ParentClose:
+    if how not in get_args(ParentClose):
+        raise InvalidInput(f"parent_close={how!r}", 'write "terminate", "cancel" or "abandon"')
+    return how
 
 
 def _parameters_of(function: Callable[..., Any], what: str) -> tuple[str, inspect.Parameter | None]:

@@ -48,16 +48,17 @@ def ask_sub_orchestration(core: Commands, orchestration: Any, input: Any) -> Sub
     form = _orchestration(core, orchestration)
     if form is None:
         call = SubOrchestrationCall(core, str.__str__(orchestration), None, None)
-        call.version = call.instance_id = call.tags = None
+        call.version = call.named_id = call.tags = call.parent_close = None
         call.input = None if input is OMITTED else input
     else:
         call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
         call.version = form.version or None
-        call.instance_id = form.instance_id
+        call.named_id = form.instance_id
+        call.parent_close = form.parent_close
         call.tags = dict(form.tags) if form.tags else None
         call.input = form.encode_input(input)
-    if call.instance_id is not None:
-        _check_child(core, call.instance_id)
+    if call.named_id is not None:
+        _check_child(core, call.named_id)
     call.schedule()
     return call
 

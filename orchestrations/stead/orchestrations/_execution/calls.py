@@ -171,24 +171,37 @@ class ActivityCall(RetriedCall):
 class SubOrchestrationCall(RetriedCall):
     """A call of a sub-orchestration. Each attempt is an instance of its own, unless the caller named one."""
 
-    __slots__ = ("child_id", "input", "instance_id", "tags", "version")
+    __slots__ = ("child_id", "input", "named_id", "parent_close", "tags", "version")
 
     version: str | None
-    instance_id: str | None
+    named_id: str | None
     child_id: str  # of the attempt
+    parent_close: str | None
     input: Any
     tags: dict[str, str] | None
 
     def schedule(self) -> None:
         core = self.core
-        instance_id = self.instance_id or core.child_id()
+        instance_id = self.named_id or core.child_id()
         now_ms, number = core.now_ms, core.last_id + 1
         event = SubOrchestrationInstanceCreated(
-            now_ms, number, self.name, self.version, instance_id, self.input, self.tags, self.attempt
+            now_ms,
+            number,
+            self.name,
+            self.version,
+            instance_id,
+            self.input,
+            self.tags,
+            self.attempt,
+            self.parent_close,
         )
         event = core.schedule(event, self)
         self.child_id = event.instance_id
         self.input = event.input  # as it is stored: the next attempt gets the very same
+
+    @property
+    def instance_id(self) -> str | None:
+        return self.child_id
 
     def failed(self, failure: dict[str, Any]) -> Exception:
         return SubOrchestrationFailed.of(self.name, self.child_id, FailureDetails.from_map(failure))

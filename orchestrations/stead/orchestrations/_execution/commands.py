@@ -239,6 +239,11 @@ class Commands:
         """The history has an answer to something else than what the code has asked for. Raises `Halted`."""
         self.halt(self._recorded.unmatched(answer))
 
+    @property
+    def recorded_any(self) -> bool:
+        """Whether the history says that the code had scheduled something."""
+        return self._recorded.last_id > 0
+
     def unmatched(self) -> NonDeterminismError | None:
         """After a replay: an error if the code did not come to something of the log, or to something in between."""
         return self._recorded.check_end([event for event, _ in self._asked.values()])

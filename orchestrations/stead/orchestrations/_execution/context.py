@@ -148,7 +148,8 @@ class OrchestrationContext:
 
     def call_sub_orchestrator(self, orchestration: Any, input: Any = OMITTED, /) -> DurableTask[Any]:
         """Run an orchestration, and wait for its output. Retry policy, version, tags and instance ID come from
-        `orchestration.with_options(…)`; without an ID it gets one of its own.
+        `orchestration.with_options(…)`; without an ID it gets one of its own, the task's `instance_id`. What becomes of it if
+        this task is cancelled or this orchestration ends first: `parent_close`, an option too.
 
         Awaiting it raises `SubOrchestrationFailed` if it failed for good, or was terminated.
         """

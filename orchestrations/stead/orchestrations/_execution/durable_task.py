@@ -45,6 +45,12 @@ class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant:
         of those that are awaited need not note it.)"""
         return self._was_awaited or bool(cast("Any", self)._callbacks)
 
+    @property
+    def instance_id(self) -> str | None:
+        """The ID of the sub-orchestration that it waits for; of one that is tried again, that of the last attempt. None if it
+        waits for anything else."""
+        return None
+
     def remove_done_callback(self, fn: Callable[[Self], object], /) -> int:
         """As of every future: somebody has waited for it, and does so no more."""
         self._was_awaited = True

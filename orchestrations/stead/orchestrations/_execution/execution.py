@@ -20,6 +20,7 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,6 +29,7 @@ from stead.orchestrations._history.event_table import ASKED, SCHEDULED
 from stead.orchestrations._history.events import (
     Event,
     EventRaised,
+    ExecutionCancelRequested,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
@@ -43,7 +45,7 @@ from .commands import Commands
 from .context import OrchestrationContext
 from .external_events import Mailbox
 from .ordering import NumberedTask
-from .outcome import Completed, ContinuedAsNew, Failed, Outcome, outcome_of_result
+from .outcome import Canceled, Completed, ContinuedAsNew, Failed, Outcome, outcome_of_result
 from .unawaited import report_unawaited
 from .unsupported import Halted, explained, stuck
 from .wants import Wants
@@ -59,7 +61,7 @@ class Execution:
     """See the module. Not for several threads."""
 
     __slots__ = (
-        "_commands", "_held", "_held_ids", "_left", "_loop", "_main", "_outcome", "_raced", "_replayed", "_suspended",
+        "_canceled", "_commands", "_held", "_held_ids", "_left", "_loop", "_main", "_outcome", "_raced", "_replayed", "_suspended",
         "_timed_out", "seen"
     )  # fmt: skip
 
@@ -85,6 +87,7 @@ class Execution:
         self._left: Iterator[Event] | None = iter(history)  # of the history, until all of it is done
         self._replayed = 0
         self._outcome: Outcome | None = None
+        self._canceled: str | None = None  # the reason for which it was asked to end
         self._suspended = False
         self._held: deque[Event] = deque()  # what came while it was suspended
         self._held_ids: set[int] = set()
@@ -116,6 +119,16 @@ class Execution:
         """Whether an answer is waited for (HAZARDS 15). Others are to be dropped, and not logged."""
         waiting, task_id = self._commands.open.get(answer.task_id), answer.task_id
         return waiting is not None and type(waiting.event) is ASKED.get(type(answer)) and task_id not in self._held_ids
+
+    @property
+    def may_be_canceled(self) -> bool:
+        """Whether asking the code to end says anything new to it."""
+        return self._canceled is None
+
+    @property
+    def has_asked(self) -> bool:
+        """Whether its history says that its code has ever asked for something."""
+        return self._commands.recorded_any
 
     @property
     def pending(self) -> Mapping[int, Event]:
@@ -221,13 +234,10 @@ class Execution:
                 self._answer(event)
             elif isinstance(event, EventRaised):
                 commands.mailbox.raised(event.name, event_data(event))
-            elif kind is ExecutionSuspended:
-                self._suspended = True
-                return
-            elif kind is ExecutionResumed:
-                self._resume()
-                return
+            elif isinstance(event, ExecutionCancelRequested):
+                self._cancel(event.reason)
             else:
+                self._pause(kind)
                 return
         except Halted:
             pass
@@ -238,6 +248,12 @@ class Execution:
         self._run()
         if self._raced:
             self._note_time_out(event.task_id)
+
+    def _cancel(self, reason: str) -> None:
+        """The code finds itself cancelled where it waits. Once: what it then does is not interrupted by the same wish."""
+        if self._canceled is None and self._main is not None:
+            self._canceled = reason
+            self._loop.call_soon(self._main.cancel, reason)  # by the loop, which puts in order what it wakes
 
     def _answer(self, event: Event) -> None:
         commands = self._commands
@@ -273,6 +289,12 @@ class Execution:
         if type(event) in ASKED:
             self._held_ids.add(event.task_id)
 
+    def _pause(self, kind: type[Event]) -> None:
+        if kind is ExecutionSuspended:
+            self._suspended = True
+        elif kind is ExecutionResumed:
+            self._resume()
+
     def _resume(self) -> None:
         self._suspended = False
         held = self._held
@@ -293,6 +315,12 @@ class Execution:
         ):
             assert isinstance(outcome.events, list)
             outcome.events.append((event.name, event_data(event)))
+        elif (
+            isinstance(event, ExecutionCancelRequested)
+            and isinstance(outcome, ContinuedAsNew)
+            and self._canceled is None
+        ):
+            self._outcome = replace(outcome, cancel=event.reason)
 
     # -- the code ------------------------------------------------------------------------------------------------------
 
@@ -323,6 +351,8 @@ class Execution:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the code raised
+            if self._canceled is not None and isinstance(error, asyncio.CancelledError):
+                return Canceled(self._canceled)
             self._timed_out = issubclass(type(error), TimeoutError)
             return _failed(explained(error))
         commands = self._commands

@@ -29,6 +29,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Canceled:
+    """The function was asked to end, and has."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContinuedAsNew:
     """The function returned after `continue_as_new`: the next execution's input as plain data, its version if another one
     was asked for, and the external events (name, data) that it finds waiting.
@@ -37,9 +44,11 @@ class ContinuedAsNew:
     input: Any
     version: str | None = None
     events: Sequence[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+    cancel: str | None = None
+    """The reason for which the next execution is asked to end, if it came to the one before too late."""
 
 
-Outcome = Completed | Failed | ContinuedAsNew
+Outcome = Completed | Failed | Canceled | ContinuedAsNew
 
 
 def outcome_of_result(encode: Callable[[Any], object], result: object) -> Outcome:

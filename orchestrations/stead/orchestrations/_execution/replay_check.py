@@ -23,7 +23,7 @@ from stead.orchestrations._history.record import STATUSES, RuntimeStatus
 from stead.transport import InvalidInput, Settings
 
 from .execution import Execution
-from .outcome import Completed, ContinuedAsNew, Failed, Outcome
+from .outcome import Canceled, Completed, ContinuedAsNew, Failed, Outcome
 from .resolver import ActivityForm, EntityOperation, OrchestrationForm
 from .stored_form import same_stored
 
@@ -108,8 +108,10 @@ def _difference(execution: Execution, outcome: Outcome | None, end: Event | None
 
 def _other_end(execution: Execution, outcome: Outcome | None, end: ExecutionCompleted) -> str | None:
     recorded = STATUSES[end.status]
-    if recorded not in (RuntimeStatus.COMPLETED, RuntimeStatus.FAILED, RuntimeStatus.CONTINUED_AS_NEW):
+    if recorded is RuntimeStatus.TERMINATED:
         return None
+    if recorded is RuntimeStatus.CANCELED and not execution.has_asked:
+        return None  # perhaps its code had not begun
     said = f"the history says that it ended as {recorded.value}"
     if outcome is None:
         waits = ", ".join(sorted({name_of(event) for event in execution.pending.values()})) or "an event"
@@ -128,6 +130,8 @@ def _other_end(execution: Execution, outcome: Outcome | None, end: ExecutionComp
 def _status(outcome: Outcome) -> RuntimeStatus:
     if isinstance(outcome, Completed):
         return RuntimeStatus.COMPLETED
+    if isinstance(outcome, Canceled):
+        return RuntimeStatus.CANCELED
     return RuntimeStatus.FAILED if isinstance(outcome, Failed) else RuntimeStatus.CONTINUED_AS_NEW
 
 
@@ -137,5 +141,7 @@ def _shown(outcome: Outcome) -> str:
             return f"it completes with {result!r}"
         case Failed(failure):
             return f"it fails with {failure}"
+        case Canceled():
+            return "it is canceled"
         case ContinuedAsNew():
             return "it continues as new"

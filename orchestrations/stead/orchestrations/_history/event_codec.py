@@ -58,7 +58,7 @@ def decode_event(data: bytes) -> Event:
 def _is_sound(started: Any) -> bool:
     """Whether a beginning's fields are of the types that they have to be of: all that comes after it is read by what it says."""
     version, tags, scheduled_ms = started.version, started.tags, started.scheduled_ms
-    children, running = started.children, started.running_children
+    children, running, closing = started.children, started.running_children, started.closing
     return (
         type(started.name) is type(started.execution_id) is str
         and (version is None or type(version) is str)
@@ -66,6 +66,7 @@ def _is_sound(started: Any) -> bool:
         and (tags is None or type(tags) is dict)
         and (scheduled_ms is None or type(scheduled_ms) is int)
         and all(one is None or type(one) is list for one in (children, running))
+        and (closing is None or type(closing) is dict)
     )
 
 
@@ -86,9 +87,9 @@ def _short(form: Form, length: int) -> InvalidInput:
     return InvalidInput("history", f"an entry of it, {form.cls.__name__}, lacks `{form.names[length]}`: it is damaged")
 
 
-# The first byte of a beginning that tells of the children of those before it: an array of all its fields.
+# The least first byte of a beginning that tells of the children of those before it: an array that has that field.
 _WITH_CHILDREN = {
-    form.number: 0x90 + _HEAD + len(form.names)
+    form.number: 0x90 + _HEAD + form.names.index("running_children") + 1
     for form in map(FORM_OF.__getitem__, (ExecutionStarted, ExecutionRewound))
 }
 _CHILD = FORM_OF[SubOrchestrationInstanceCreated].number

@@ -22,6 +22,7 @@ from .events import (
     Event,
     EventRaised,
     EventSent,
+    ExecutionCancelRequested,
     ExecutionCompleted,
     ExecutionResumed,
     ExecutionRewound,
@@ -93,12 +94,12 @@ def _form(number: int, cls: type[Event], answers: Answers | None = None, *, late
 
 
 FORMS = (
-    _form(0, ExecutionStarted, later=2),
+    _form(0, ExecutionStarted, later=3),
     _form(1, ExecutionCompleted, later=1),
     _form(2, ExecutionTerminated),
     _form(3, ExecutionSuspended),
     _form(4, ExecutionResumed),
-    _form(5, ExecutionRewound, later=3),
+    _form(5, ExecutionRewound, later=4),
     _form(6, TaskScheduled, Answers("activity", TaskCompleted, TaskFailed)),
     _form(7, TaskCompleted),
     _form(8, TaskFailed),
@@ -106,6 +107,7 @@ FORMS = (
         9,
         SubOrchestrationInstanceCreated,
         Answers("sub-orchestration", SubOrchestrationInstanceCompleted, SubOrchestrationInstanceFailed, lasting=True),
+        later=1,
     ),
     _form(10, SubOrchestrationInstanceCompleted),
     _form(11, SubOrchestrationInstanceFailed),
@@ -123,6 +125,7 @@ FORMS = (
     _form(23, EntityUnlockSent),
     _form(24, Patched),
     _form(25, OrchestratorStarted),
+    _form(26, ExecutionCancelRequested),
 )
 
 FORM_OF: dict[type[Event], Form] = {form.cls: form for form in FORMS}

@@ -90,6 +90,8 @@ class ExecutionStarted(Event):
     """Of executions before it: their sub-orchestrations, …"""
     running_children: list[str] | None = None
     """… and those of them that may still run."""
+    closing: dict[str, str] | None = None
+    """What is to become of these at the end, where it was said."""
 
 
 @_event
@@ -110,6 +112,13 @@ class ExecutionTerminated(EndEvent):
 
     reason: str
     recursive: bool
+
+
+@_event
+class ExecutionCancelRequested(OutsideEvent):
+    """Its code is asked to end: it finds itself cancelled where it waits."""
+
+    reason: str
 
 
 @_event
@@ -136,6 +145,8 @@ class ExecutionRewound(OutsideEvent):
     """Sub-orchestrations whose beginning is not in the history any more, …"""
     running_children: list[str] | None = None
     """… and those of them that may still run."""
+    closing: dict[str, str] | None = None
+    """What is to become of these at the end, where it was said."""
 
 
 @_event
@@ -182,6 +193,8 @@ class SubOrchestrationInstanceCreated(ScheduledEvent):
     input: Any
     tags: dict[str, str] | None
     attempt: int
+    parent_close: str | None = None
+    """What becomes of it if its parent ends first, or gives it up: "terminate", "cancel", "abandon". None: as of its parent."""
 
 
 @_event

@@ -40,13 +40,14 @@ class Lock:
 class Ledger:
     """See the module. What was cancelled counts as open until its answer comes: a history does not say it."""
 
-    __slots__ = ("_rewindings", "_since", "children", "locks", "open", "running")
+    __slots__ = ("_rewindings", "_since", "children", "closing", "locks", "open", "running")
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.open: dict[int, Event] = {}  # the scheduled events whose answers are still to come
         self.locks: list[Lock] = []
         self.children: list[str] = []  # the sub-orchestrations that were ever started
         self.running: list[str] = []  # those of them that have not answered
+        self.closing: dict[str, str] = {}  # what becomes of them at the end, where it was said
         self._rewindings = 0
         self._since: dict[int, int] = {}  # task ID -> the rewindings before it was scheduled, if there were any
         for event in events:
@@ -71,6 +72,7 @@ class Ledger:
             self._rewindings += kind is ExecutionRewound
             self.children += event.children or ()
             self.running += event.running_children or ()
+            self.closing.update(event.closing or {})
 
     def _ask(self, event: Event) -> None:
         self.open[event.task_id] = event
@@ -81,6 +83,8 @@ class Ledger:
         elif isinstance(event, SubOrchestrationInstanceCreated):
             self.children.append(event.instance_id)
             self.running.append(event.instance_id)
+            if event.parent_close is not None:
+                self.closing[event.instance_id] = event.parent_close
 
     def _answer(self, event: Event) -> None:
         scheduled = self.open.pop(event.task_id, None)

@@ -4,6 +4,7 @@
                `waiter` is answered as a wait is
     event      name, data, (of a client's text) whether it is encoded twice
     terminate  reason, recursive, ID of the parent that says it
+    cancel     reason, ID of the parent that says it
     suspend    reason                           resume     reason
     rewind     reason: a call is answered with whether it was rewound
     purge      recursive, ID of the parent that says it: answered with True, False (there is no such instance) or "running"
@@ -21,12 +22,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from stead.entities.extending import ReplyAddress, TaskAddress, encode_message, message_extras
+from stead.entities.extending import (
+    MESSAGE_VERSION,
+    MESSAGE_VERSION_NEWER,
+    ReplyAddress,
+    TaskAddress,
+    encode_message,
+    message_extras,
+)
 from stead.transport import InvalidInput, Reuse
 
 START: Final = "start"
 EVENT: Final = "event"
 TERMINATE: Final = "terminate"
+CANCEL: Final = "cancel"
 SUSPEND: Final = "suspend"
 RESUME: Final = "resume"
 REWIND: Final = "rewind"
@@ -36,6 +45,8 @@ TASK: Final = "task"
 TIMER: Final = "timer"
 PURGE_DUE: Final = "purge-due"
 GO_ON: Final = "go-on"
+
+_NEWER = frozenset({CANCEL})
 
 FREEING: Final = frozenset({PURGE, TERMINATE})
 """They free memory, or end what fills it: a server whose memory is full takes them."""
@@ -53,12 +64,24 @@ value of `StartMessage.reuse` beyond those of `Reuse`, which clients use."""
 _REUSES = frozenset({*map(int, Reuse), REUSE_REWIND})
 
 
+def message_version(operation: str) -> int:
+    """The version of the message of an operation: workers that do not know it keep it for one that does (HAZARDS 26)."""
+    return MESSAGE_VERSION_NEWER if operation in _NEWER else MESSAGE_VERSION
+
+
 class TerminateMessage(NamedTuple):
     """The arguments of a termination."""
 
     reason: str = ""
     recursive: bool = False
     parent: str | None = None  # the instance that says it, if it is the one that had started this one
+
+
+class CancelMessage(NamedTuple):
+    """The arguments of a request to cancel."""
+
+    reason: str = ""
+    parent: str | None = None
 
 
 class PurgeMessage(NamedTuple):
@@ -85,6 +108,11 @@ def decode_terminate(args: Sequence[Any]) -> TerminateMessage:
     """The arguments of a termination. Older senders leave the last ones out."""
     given = TerminateMessage(*args[:3])
     return TerminateMessage(decode_reason(args), bool(given.recursive), given.parent)
+
+
+def decode_cancel(args: Sequence[Any]) -> CancelMessage:
+    """The arguments of a request to cancel."""
+    return CancelMessage(decode_reason(args), args[1] if len(args) > 1 else None)
 
 
 def decode_purge(args: Sequence[Any]) -> PurgeMessage:

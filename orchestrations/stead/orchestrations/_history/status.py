@@ -40,7 +40,7 @@ class OrchestrationStatus(Generic[O_co]):
     """What is committed of an instance. Times are in UTC.
 
     `output` is the result of a Completed instance (checked against its type where the program knows the orchestration,
-    otherwise plain data), the reason of a Terminated one, else None; `failure` says why a Failed one failed. `input` and
+    otherwise plain data), the reason of a Terminated or Canceled one, else None; `failure` says why a Failed one failed. `input` and
     `history` are there if they were asked for; with the history comes `waiting_for`, what an unfinished instance waits for.
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from stead.entities.extending import Message
 from stead.orchestrations._execution.outcome import ContinuedAsNew
 from stead.orchestrations._history.data import event_fields
-from stead.orchestrations._history.events import EventRaised, ExecutionStarted
+from stead.orchestrations._history.events import EventRaised, ExecutionCancelRequested, ExecutionStarted
 from stead.orchestrations._history.ids import first_execution_id, timer_id
 from stead.orchestrations._history.messages import TIMER, StartMessage
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus
@@ -105,3 +105,5 @@ def continue_as_new(turn: InstanceTurn, outcome: ContinuedAsNew) -> None:
     )
     for name, data in outcome.events:
         turn.log(EventRaised(turn.now_ms, 0, *event_fields(name, data)))
+    if outcome.cancel is not None:
+        turn.log(ExecutionCancelRequested(turn.now_ms, 0, outcome.cancel))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from stead.orchestrations._execution.code import Code
 from stead.orchestrations._execution.execution import Execution
-from stead.orchestrations._execution.outcome import Completed, ContinuedAsNew, Failed, Outcome
+from stead.orchestrations._execution.outcome import Canceled, Completed, ContinuedAsNew, Failed, Outcome
 from stead.orchestrations._execution.wants import NOTHING, UNCHANGED, Asked, Wants
 from stead.orchestrations._history.errors import HistoryTooLong
 from stead.orchestrations._history.event_codec import encode_event
@@ -27,8 +27,9 @@ from stead.orchestrations._history.waits import AWAITED_LENGTH_MAX
 from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 
 from .beginning import continue_as_new
+from .children import call_off
 from .ending import MARGIN, end_instance, fail_instance
-from .issuing import ENVELOPE_BYTES, cancel_task, issue_event, schedule_task
+from .issuing import ENVELOPE_BYTES, issue_event, schedule_task
 from .turn import InstanceTurn, Placed
 
 logger = get_logger("stead.worker")
@@ -191,7 +192,7 @@ def apply_wants(turn: InstanceTurn, wants: Wants | None) -> None:
 def _take_up(turn: InstanceTurn, wants: Wants | None) -> None:
     assert wants is not None, "only a history is taken in parts"
     for task_id in wants.called_off:
-        cancel_task(turn, task_id)
+        call_off(turn, task_id)
     turn.body.wants = wants
     turn.body.asked.extend(wants.asked)
 
@@ -273,6 +274,8 @@ def _conclude(turn: InstanceTurn, outcome: Outcome) -> bool:
                 end_instance(turn, RuntimeStatus.COMPLETED, output=result)
         case Failed(failure, ran_out):
             end_instance(turn, RuntimeStatus.FAILED, failure=failure, ran_out=ran_out)
+        case Canceled(reason):
+            end_instance(turn, RuntimeStatus.CANCELED, output=reason)
         case ContinuedAsNew():
             try:
                 continue_as_new(turn, outcome)

@@ -16,12 +16,12 @@ from stead.orchestrations._history.messages import PURGE_DUE
 from stead.orchestrations._history.record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus
 from stead.transport import Reply, SteadError, pack
 
-from .children import purge_children, terminate_children
+from .children import close_children, purge_children
 from .issuing import cancel_all
 from .turn import InstanceTurn
 
-TERMINATED = "stead.orchestrations.Terminated"
-"""The error type that the parent of a terminated instance sees."""
+_FROM_OUTSIDE = (RuntimeStatus.TERMINATED, RuntimeStatus.CANCELED)
+"""Ends for which somebody has given a reason: what waits for such an instance sees an error of this name."""
 
 WAITERS_MAX = 1_000
 """Waiting clients that an instance remembers. The oldest go first; a client looks by itself too, now and then."""
@@ -37,9 +37,10 @@ def end_instance(
     output: Any = None,
     failure: FailureDetails | None = None,
     ran_out: int = 0,
+    alone: bool = False,
 ) -> None:
     """End an instance that is not finished. `output`: its result, or the reason of its termination. `ran_out`: the number of
-    the timer by which it failed."""
+    the timer by which it failed. `alone`: its children are left, whatever was said of them."""
     body, record = turn.body, turn.record
     details = None if failure is None else _fitting(turn, failure).as_map()
     waits = body.blocked or (
@@ -62,6 +63,9 @@ def end_instance(
         turn.effects.unblock(turn.target)
     waiters, record.waiters = record.waiters, []
     turn.changed()
+    if not alone:
+        reason = f"its parent is {status.value}"
+        close_children(turn, status, str(output or reason) if status in _FROM_OUTSIDE else reason)
     if record.parent is not None:
         answer_parent(turn, record.parent)
     for waiter in waiters:
@@ -82,11 +86,9 @@ def fail_instance(turn: InstanceTurn, error: BaseException) -> None:
 
 def terminate_instance(turn: InstanceTurn, reason: str, *, recursive: bool) -> None:
     """End an instance from outside."""
-    children = list(turn.body.ledger.running) if recursive else []
     turn.log(ExecutionTerminated(turn.now_ms, 0, reason, recursive))
     turn.record.reason = reason
-    end_instance(turn, RuntimeStatus.TERMINATED, output=reason)
-    terminate_children(turn, children, reason)
+    end_instance(turn, RuntimeStatus.TERMINATED, output=reason, alone=not recursive)
 
 
 def forget_history(turn: InstanceTurn) -> None:
@@ -112,7 +114,7 @@ def failure_at_end(record: InstanceRecord) -> FailureDetails:
     """Why an instance that did not complete has ended."""
     if record.failure is not None:
         return FailureDetails.from_map(record.failure)
-    return FailureDetails(TERMINATED, str(record.output or ""), non_retriable=True)
+    return FailureDetails(f"stead.orchestrations.{record.status.value}", str(record.output or ""), non_retriable=True)
 
 
 def tell_at_end(turn: InstanceTurn, waiter: ReplyAddress) -> None:

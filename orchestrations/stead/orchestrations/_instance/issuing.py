@@ -25,7 +25,7 @@ from stead.orchestrations._history.events import (
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key, timer_id
 from stead.orchestrations._history.ledger import Lock
-from stead.orchestrations._history.messages import EVENT, TIMER, StartMessage, encode_start
+from stead.orchestrations._history.messages import EVENT, TIMER, StartMessage, encode_start, message_version
 from stead.transport import PayloadTooLarge, Reuse, Task
 
 from .turn import InstanceTurn
@@ -114,7 +114,8 @@ def send_small(
     turn: InstanceTurn, target: str, operation: str, args: list[Any], extras: Mapping[str, object] | None = None
 ) -> None:
     """A message of stead's own, which nothing may keep back."""
-    turn.effects.send(target, encode_message(target, operation, args, turn.effects.next_message_id(), extras))
+    message_id = turn.effects.next_message_id()
+    turn.effects.send(target, encode_message(target, operation, args, message_id, extras, message_version(operation)))
 
 
 def _check(turn: InstanceTurn, target: str, envelope: bytes) -> None:

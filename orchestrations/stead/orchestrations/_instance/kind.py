@@ -49,6 +49,7 @@ _HANDLERS: dict[str, Callable[[InstanceTurn, Pending], None]] = {
     _messages.TASK: answers.on_task,
     _messages.TIMER: answers.on_timer,
     _messages.TERMINATE: managing.on_terminate,
+    _messages.CANCEL: managing.on_cancel,
     _messages.SUSPEND: managing.on_suspend,
     _messages.RESUME: managing.on_resume,
     _messages.REWIND: managing.on_rewind,
@@ -60,7 +61,9 @@ _HANDLERS: dict[str, Callable[[InstanceTurn, Pending], None]] = {
 
 
 # What wakes the code of an instance that has begun.
-_WAKING = frozenset({_messages.EVENT, _messages.TASK, _messages.TIMER, _messages.SUSPEND, _messages.GO_ON})
+_WAKING = frozenset(
+    {_messages.EVENT, _messages.TASK, _messages.TIMER, _messages.CANCEL, _messages.SUSPEND, _messages.GO_ON}
+)
 
 
 class OrchestrationKind:

@@ -1,4 +1,4 @@
-"""What people do to an instance: end it, let it pause and go on, rewind it, delete it, wait for its end.
+"""What people do to an instance: end it, ask it to end, let it pause and go on, rewind it, delete it, wait for its end.
 
 Each function takes the turn and a message, as those of `answers` do. A message that comes too late is dropped.
 """
@@ -9,8 +9,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from stead.entities.extending import Pending
-from stead.orchestrations._history.events import ExecutionResumed, ExecutionSuspended
-from stead.orchestrations._history.messages import RUNNING, UNKNOWN, decode_purge, decode_reason, decode_terminate
+from stead.orchestrations._history.events import ExecutionCancelRequested, ExecutionResumed, ExecutionSuspended
+from stead.orchestrations._history.ids import first_execution_id
+from stead.orchestrations._history.messages import (
+    RUNNING,
+    UNKNOWN,
+    decode_cancel,
+    decode_purge,
+    decode_reason,
+    decode_terminate,
+)
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput
 
@@ -18,7 +26,7 @@ from .answers import drop_message, keep_for_rewinding
 from .beginning import schedule_beginning
 from .children import is_meant
 from .driving import take_event, wake_code
-from .ending import purge_instance, tell_at_end, terminate_instance
+from .ending import end_instance, purge_instance, tell_at_end, terminate_instance
 from .rewinding import rewind_instance
 from .turn import InstanceTurn
 
@@ -30,6 +38,30 @@ def on_terminate(turn: InstanceTurn, pending: Pending) -> None:
         terminate_instance(turn, message.reason, recursive=message.recursive)
     else:
         drop_message(turn, "a termination")
+
+
+def on_cancel(turn: InstanceTurn, pending: Pending) -> None:
+    """Ask its code to end. What has done nothing yet has nothing to undo, and ends at once."""
+    message = decode_cancel(pending.message.args)
+    event = ExecutionCancelRequested(turn.now_ms, 0, message.reason)
+    if not (turn.running and is_meant(turn, message.parent)):
+        drop_message(turn, "a request to cancel")
+        return
+    record = turn.record
+    if not record.begun and record.execution_id == first_execution_id(record.start_id):
+        turn.log(event)
+        record.reason = message.reason
+        end_instance(turn, RuntimeStatus.CANCELED, output=message.reason)
+        return
+    wake_code(turn)
+    execution = turn.body.execution
+    if not turn.running:
+        keep_for_rewinding(turn, event, "a request to cancel")
+    elif execution is not None and not execution.may_be_canceled:
+        drop_message(turn, "another request to cancel")
+    else:
+        record.reason = message.reason
+        take_event(turn, event)
 
 
 def on_suspend(turn: InstanceTurn, pending: Pending) -> None:

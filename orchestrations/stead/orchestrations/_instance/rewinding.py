@@ -43,9 +43,9 @@ from stead.orchestrations._history.ledger import Ledger
 from stead.orchestrations._history.messages import REUSE_REWIND
 from stead.orchestrations._history.record import RuntimeStatus
 
-from .children import former_children
+from .children import call_off, former_children
 from .driving import take_event, wake_code
-from .issuing import cancel_task, issue_event
+from .issuing import issue_event
 from .turn import InstanceTurn
 
 
@@ -217,7 +217,7 @@ def _call_off_again(turn: InstanceTurn) -> None:
     pending = body.execution.pending
     for task_id in list(body.ledger.open):
         if task_id not in pending:
-            cancel_task(turn, task_id)
+            call_off(turn, task_id)
 
 
 def _again(turn: InstanceTurn, event: Event, failed: bool) -> None:

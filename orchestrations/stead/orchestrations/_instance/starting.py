@@ -14,7 +14,7 @@ from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput, Reuse, get_logger
 
 from .beginning import begin_instance
-from .children import terminate_children
+from .children import close_children
 from .driving import wake_code
 from .ending import answer_parent, tell_at_end, terminate_instance
 from .rewinding import rewind_instance
@@ -50,7 +50,7 @@ def _replace(turn: InstanceTurn) -> None:
     if turn.running:
         terminate_instance(turn, REPLACED, recursive=True)
     else:
-        terminate_children(turn, ledger.running, REPLACED)
+        close_children(turn, RuntimeStatus.TERMINATED, REPLACED)
     ledger.running = []
 
 
