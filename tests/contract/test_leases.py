@@ -224,6 +224,27 @@ async def test_a_former_owner_marks_nothing(store: Store) -> None:
     assert (await take(store, token=b"third", expected=b"next")).running is None
 
 
+@pytest.mark.hazard(20)
+async def test_the_deaths_that_a_lease_remembers_outlast_markers_releases_and_suspicion(store: Store) -> None:
+    await take(store, token=b"1")
+    owner = await take(store, token=b"2", expected=b"1")
+    assert owner.deaths == b""
+    marker = Running("@e@k", b"5-0", 1)
+    assert await store.mark_running(0, b"2", marker, b"what is \x00 known")
+    assert await store.mark_running(0, b"2", Running("@e@l", b"6-0", 1))
+    assert not await store.mark_running(0, b"1", None, b"of a former owner")
+    third = await take(store, token=b"3", expected=b"2")
+    assert (third.running, third.deaths) == (Running("@e@l", b"6-0", 1), b"what is \x00 known")
+    assert await store.mark_running(0, b"3", None, b"more")
+    await store.commit([commit(third, suspect_passed=True)], store.generation)
+    await store.release(0, b"3")
+    fourth = await take(store, token=b"4")
+    assert (fourth.unclean, fourth.running, fourth.deaths) == (0, None, b"more")
+    assert await store.mark_running(0, b"4", marker, b"")
+    fifth = await take(store, token=b"5", expected=b"4")
+    assert (fifth.running, fifth.deaths) == (marker, b"")
+
+
 async def test_a_turn_that_ended_takes_its_marker_along(store: Store) -> None:
     await take(store, token=b"1")
     owner = await take(store, token=b"2", expected=b"1")

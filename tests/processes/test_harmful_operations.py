@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,32 +13,13 @@ from stead.app import Client
 from stead.entities import DeadLetters
 from support.counting_app import DEADLY, Hazard, Heirloom, app
 from support.valkey_server import ValkeyServer
-from support.worker_processes import Load, WorkerProcess, all_move, eventually, exact, shared_out
+from support.worker_processes import Load, WorkerProcess, all_move, eventually, exact, shared_out, supervised
 
 STUCK_EXIT_STATUS = 70  # EX_SOFTWARE
 
 pytestmark = pytest.mark.slow
 
 StartWorker = Callable[..., WorkerProcess]
-
-
-@asynccontextmanager
-async def supervised(count: int, start: Callable[[], WorkerProcess]) -> AsyncGenerator[list[WorkerProcess]]:
-    """Keeps so many workers running, whatever ends them. Gives all that were started."""
-    workers = [start() for _ in range(count)]
-
-    async def replace() -> None:
-        while True:
-            running = sum(worker.status is None for worker in workers)
-            workers.extend(start() for _ in range(count - running))
-            await asyncio.sleep(0.05)
-
-    task = asyncio.create_task(replace())
-    try:
-        yield workers
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
 
 
 async def test_a_message_that_kills_its_workers_becomes_a_dead_letter(

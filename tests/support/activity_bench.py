@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from stead.entities._partition.waking import Deaths
 from stead.entities.extending import Board, Message, Partition, Turns, decode_message
 from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._activities.routes import Serving
@@ -49,6 +50,14 @@ class FakePartition:
     gone: bool = False
     draining: bool = False
     suspects: FakeSuspects = field(default_factory=FakeSuspects)
+    deaths: Deaths = field(default_factory=lambda: Deaths(b"", None))
+    alone: set[str] = field(default_factory=set[str])
+
+    def leaves_alone(self, target: str) -> bool:
+        return target in self.alone
+
+    def forgive(self, target: str) -> None:
+        self.deaths.forget(target)
 
 
 class FakeStore:
@@ -138,6 +147,8 @@ class FakeBoard:
         self.workers: list[WorkerView] = []
         self.info: dict[str, Any] = {}
         self.delivered: list[tuple[str, list[Any]]] = []
+        self.suspicious: list[str] = []  # to whom something was delivered that may end whoever takes the turn
+        self.woken = 0
         self.dropped: list[str] = []
         self.hooks: list[Any] = []
         self.failures: list[BaseException] = []
@@ -167,9 +178,14 @@ class FakeBoard:
 
     def check_generation(self) -> None: ...
 
-    def deliver_local(self, partition: FakePartition, target: str, message: Message) -> None:
+    def deliver_local(self, partition: FakePartition, target: str, message: Message, suspicious: bool = False) -> None:
         assert message.operation == "task"
         self.delivered.append((target, list(message.args)))
+        if suspicious:
+            self.suspicious.append(target)
+
+    def wake(self, partition: FakePartition) -> None:
+        self.woken += 1
 
     def drop(self, partition: FakePartition, reason: str) -> None:
         partition.gone = True

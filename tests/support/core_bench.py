@@ -66,6 +66,7 @@ class ListKind:
 
         self.forgotten: list[str] = []
         self.kills: set[str] = set()  # targets whose activation ends the process
+        self.deadly: set[object] = set()  # arguments of turns, or targets that go on without one, that end it
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         if target in self.kills:
@@ -78,9 +79,15 @@ class ListKind:
         if activation.more:
             activation.more = False
             self.ran.append((activation.target, "more"))
+            if activation.target in self.deadly:
+                raise Died(activation.target)
+            if slice.one_turn:
+                return None
         while (pending := activation.next) is not None:
             slice.running = activation.current = pending
             self.ran.append((activation.target, pending.message.args[0]))
+            if self.deadly and pending.message.args[0] in self.deadly:
+                raise Died(activation.target)
             if pending.message.operation == "wait":
                 return Awaited()
             self._end(activation, effects, None)
@@ -272,7 +279,7 @@ class Bench:
         """Do all there is to do; gives the asynchronous operations that began."""
         started: list[Started] = []
         for _ in range(10_000):
-            did = self.read(partition) + self.load(partition)
+            did = self.read(partition) + self.load(partition) + self.wake(partition, started)
             if partition.suspects.careful:
                 did += self.careful_turn(partition, started)
             else:
@@ -299,8 +306,21 @@ class Bench:
             if running.tries > self.settings.poison_tries_max:
                 partition.bury_next(activation, Failure("poison", "PoisonMessage", "it kills"), running.tries - 1)
                 return 1
-            assert steps.mark_running(self.store, partition.token, running)
+        else:
+            running = partition.marker_of_waking(activation.target)
+        assert steps.mark_running(self.store, partition.token, running)
         started += partition.take_careful()
+        return 1
+
+    def wake(self, partition: Partition, started: list[Started]) -> int:
+        """Mark and take one turn that no message of the store brings about, and have the lease know of deaths."""
+        if partition.deaths.unsaid:
+            assert steps.mark_running(self.store, partition.token, None, partition.deaths.said())
+        running = partition.next_waking() if partition.wants_waking else None
+        if running is None:
+            return 0
+        assert steps.mark_running(self.store, partition.token, running)
+        started += partition.wake_next(running)
         return 1
 
 

@@ -48,12 +48,20 @@ def square(number: int) -> int:
     return number * number
 
 
-@app.activity
-async def die(trace: str) -> None:
+def end(trace: str, status: int) -> int:
     """Ends the worker's process at once, and leaves a trace of each time in a file."""
     with Path(trace).open("a") as file:
         file.write(f"{os.getpid()}\n")
-    os._exit(3)
+    os._exit(status)
+
+
+ENDS = {"end": end}  # the check at the definition does not look behind this
+
+
+@app.activity
+async def die(trace: str) -> None:
+    """Ends the worker's process at once, and leaves a trace of each time in a file."""
+    end(trace, 3)
 
 
 @app.activity(queue="slow")
@@ -98,3 +106,21 @@ async def patient(context: OrchestrationContext, folder: str) -> list[int]:
 async def poisoned(context: OrchestrationContext, trace: str) -> str:
     await context.call_activity(die, trace)
     return "?"
+
+
+@app.activity
+async def weigh(number: int) -> int:
+    await asyncio.sleep(0.2)  # suspicion has passed by then
+    return number
+
+
+@app.orchestration
+async def deadly(context: OrchestrationContext, trace: str) -> int:
+    """Ends the worker's process at once when an activity has given what it was to give."""
+    weight = await context.call_activity(weigh, 3)
+    return ENDS["end"](trace, weight)
+
+
+@app.orchestration
+async def weighing(context: OrchestrationContext, number: int) -> int:
+    return await context.call_activity(weigh, number) + await context.call_activity(weigh, number)

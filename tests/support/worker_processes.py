@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -184,3 +185,22 @@ async def exact(client: Client, sent: int) -> None:
     letters = [f"{letter.target} {letter.failure.message}" async for letter in DeadLetters(client.store).all()]
     assert not wrong, f"of {sent} messages each (count, out of order): {wrong}; dead letters: {letters}"
     assert len(await tallies(client)) == len(KEYS)
+
+
+@asynccontextmanager
+async def supervised(count: int, start: Callable[[], WorkerProcess]) -> AsyncGenerator[list[WorkerProcess]]:
+    """Keeps so many workers running, whatever ends them. Gives all that were started."""
+    workers = [start() for _ in range(count)]
+
+    async def replace() -> None:
+        while True:
+            running = sum(worker.status is None for worker in workers)
+            workers.extend(start() for _ in range(count - running))
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(replace())
+    try:
+        yield workers
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -163,6 +163,10 @@ def test_suspicion_does_not_pass_while_something_is_on_its_way_from_the_store() 
     assert heir.suspects.careful
     heir.loaded(loads[0], bench.stored("an instance"))
     heir.settle_suspects()
+    assert heir.suspects.careful  # its code, which may be known here, was not run yet
+    assert bench.wake(heir, [])
+    bench.commit(heir)
+    heir.settle_suspects()
     assert not heir.suspects.active
 
 

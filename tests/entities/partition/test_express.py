@@ -295,7 +295,7 @@ def test_a_lock_does_not_keep_a_partition_under_suspicion() -> None:
     assert not heir.suspects.active
 
 
-def test_careful_mode_runs_what_has_no_marker() -> None:
+def test_careful_mode_runs_what_has_no_message() -> None:
     bench, partition = locked_bench()
     for _ in range(2):
         partition = bench.acquire()
@@ -304,7 +304,9 @@ def test_careful_mode_runs_what_has_no_marker() -> None:
     partition.deliver_local(A, local(A, "local"))
     partition.deliver_local(B, local(B, "other"))
     bench.load(partition)
+    bench.work(partition)
     partition.activations[B].more = True
+    partition._queue(partition.activations[B])
     bench.put(A, "holder's", lock=b"it")
     bench.work(partition)
     assert bench.state(A) == [0, "local", "holder's"]

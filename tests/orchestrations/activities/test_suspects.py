@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from stead.entities._partition.waking import Deaths
+from stead.transport import Running, pack
 from support.activity_bench import ActivityBench, FakeSuspects, settle
 
 pytestmark = pytest.mark.anyio
@@ -109,3 +111,71 @@ async def test_suspects_of_a_tenure_that_ended_do_not_run() -> None:
         bench.let_go()
         await bench.idle()
     assert sum(what == "mark" for what, _ in bench.store.asked) == 1
+
+
+@pytest.mark.hazard(20)
+@pytest.mark.parametrize("active", [True, False])
+async def test_what_those_give_that_were_there_when_an_owner_died_is_said_to_be_suspicious(active: bool) -> None:
+    async def work() -> None: ...
+
+    bench = ActivityBench(work)
+    bench.partition.suspects = FakeSuspects(active=active)
+    async with bench.running():
+        bench.hold(bench.task("work"))
+        await bench.idle()
+        bench.grant(bench.task("work"))
+        await bench.idle()
+    assert len(bench.board.delivered) == 2
+    assert bench.board.suspicious == ["i"] * active
+
+
+@pytest.mark.hazard(20)
+async def test_an_activity_is_not_blamed_for_the_turn_that_its_result_brought_about() -> None:
+    async def work() -> None: ...
+
+    bench = ActivityBench(work, activity_tries_max=3)
+    bench.partition.suspects = FakeSuspects(active=True, careful=True)
+    bench.partition.deaths = Deaths(b"", Running("!waking 0a i", b"0-0", 2))
+    task = bench.task("work")
+    bench.store.tries = {task.task_id: 3}
+    async with bench.running():
+        bench.hold(task)
+        await bench.idle()
+    assert not any(what == "mark" for what, _ in bench.store.asked)
+    assert bench.answers == {1: None}
+
+
+@pytest.mark.hazard(20)
+async def test_activities_of_an_instance_that_waits_because_it_kills_are_left_to_others() -> None:
+    ran: list[str] = []
+
+    async def work(name: str) -> None:
+        ran.append(name)
+
+    bench = ActivityBench(work)
+    bench.partition.alone = {"i"}
+    async with bench.running():
+        bench.hold(bench.task("work", "of no use"))
+        await bench.idle()
+        await bench.give_back()
+    assert (ran, bench.board.delivered, bench.store.results) == ([], [], {})
+
+
+@pytest.mark.hazard(20)
+async def test_deaths_are_forgiven_when_all_that_was_left_is_recorded() -> None:
+    async def work() -> None: ...
+
+    bench = ActivityBench(work)
+    bench.partition.suspects = FakeSuspects(active=True)
+    bench.partition.deaths = Deaths(pack({"i": 2, "no task of it": 1}), None)
+    first, second = bench.task("work"), bench.task("work")
+    async with bench.running():
+        bench.hold(first, second)
+        await bench.idle()
+        assert bench.partition.deaths.targets == ["i"]  # no other has anything that could wake it
+        assert bench.board.woken == 1
+        bench.unwanted(first)
+        assert bench.partition.deaths.targets == ["i"]
+        bench.unwanted(second)
+    assert bench.partition.deaths.targets == []
+    assert bench.board.woken == 2

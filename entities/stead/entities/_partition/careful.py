@@ -2,6 +2,7 @@
 
     inbox or park ── put_aside ──▶ (marked) ── decode_next ──▶ mailbox
             store ── unopened ───▶ (marked) ── open_next ────▶ activation
+    deliver_local ── aside ──────▶ (marked) ── wake_next ────▶ a turn          see `waking`; `wake_next` is `Partition`'s
 
 Which message, or whose state, is the one that kills is known to nobody before. Who marks is the shell: see `TurnRunner`.
 """
@@ -11,12 +12,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from stead.entities._message.envelope import Failure
+from stead.entities._message.envelope import Failure, Message
 from stead.transport import Acquired, Entry, Loaded, Running, StreamId
 
 from .activation import Activation, Phase
+from .deadly import is_deadly, is_deadly_for, looked_at_again, reason_of
 from .environment import Environment
 from .intake import Intake
+from .pending import Pending
+from .waking import Deaths
 
 
 class CarefulIntake(Intake):
@@ -27,6 +31,50 @@ class CarefulIntake(Intake):
         # Read, and not decoded: what is of the inbox comes after `position`, the rest is from parks.
         self._undecoded: deque[tuple[Activation | None, Entry]] = deque()
         self.unopened: deque[tuple[Activation, Loaded]] = deque()  # loaded, and not looked into
+        self.deaths = Deaths(acquired.deaths, acquired.running)
+        # To take their turns each alone, behind a marker: targets with local messages, or (None) with work without one.
+        self._aside: deque[tuple[str, Message | None]] = deque()
+        for target in looked_at_again(acquired.blocked, environment.program):
+            self._activation(target)
+        self._note_loading()
+        self._note_waking()
+        for target in acquired.blocked:
+            if not target.startswith("@"):  # an instance: whether this worker can run it is for its kind to say
+                self._goes_on(self._activation(target))
+
+    # -- deaths --------------------------------------------------------------------------------------------------------
+
+    def _note_loading(self) -> None:
+        """If the last owner died of loading a target, that is loaded first. If too many did, or of what had ended workers
+        before, this is put down. Nothing is marked before that is committed."""
+        died = self.suspects.died_loading
+        if died is None:
+            return
+        self._activation(died.target)
+        if self._is_hopeless(died.target, died.tries):
+            self._put_down(died.target, died.tries, died.program)
+            self.suspects.forget_died_loading()
+
+    def _note_waking(self) -> None:
+        """The same for turns without a message: how many have died of them is remembered anyway."""
+        died = self.deaths.last
+        if died is not None and self._is_hopeless(died.target, died.tries):
+            self._activation(died.target)
+            self._put_down(died.target, died.tries, died.program, turns=True)
+            self.deaths.forget(died.target)
+
+    def _is_hopeless(self, target: str, tries: int) -> bool:
+        return tries >= self._settings.poison_tries_max or is_deadly(self._blocked_before.get(target))
+
+    def _put_down(self, target: str, tries: int, program: str, *, turns: bool = False) -> None:
+        reason = reason_of(tries, program, self._blocked_before.get(target), turns=turns)
+        self._blocked_before[target] = reason
+        self.effects.block(target, reason)
+        self.effects.clear_running = True
+
+    def leaves_alone(self, target: str) -> bool:
+        """Whether a target waits because workers of this program ended by it: nothing of it is to be run here."""
+        return is_deadly_for(self._environment.program, self._blocked_before.get(target))
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -96,3 +144,83 @@ class CarefulIntake(Intake):
         done = self.loaded(activation, loaded)
         while not done:  # alone, as a turn is: whatever ends the process meanwhile is this
             done = self.load_on(activation)
+
+    # -- what no message of the store brings about ---------------------------------------------------------------------
+
+    def deliver_local(self, target: str, message: Message, suspicious: bool = False) -> None:
+        """A message that is in no inbox: consuming it does nothing in the store. Ignored once the tenure has ended.
+        `suspicious`: its turn may have ended the last owner."""
+        if self.gone:
+            return
+        message.express = True
+        if suspicious or self.suspects.careful or target in self.deaths:
+            self._activation(target)
+            self._aside.append((target, message))
+        else:
+            self._deliver_local(target, message)
+
+    def _goes_on(self, activation: Activation) -> None:
+        if self.suspects.active:  # whoever took that turn before may have died of it
+            self._aside.append((activation.target, None))
+        else:
+            super()._goes_on(activation)
+
+    @property
+    def wants_care(self) -> bool:
+        """Whether something is to be marked, or told to the lease, although nothing else is under suspicion any more."""
+        return bool(self._aside) or self.deaths.unsaid
+
+    @property
+    def needs_markers(self) -> bool:
+        """Whether suspicion has not passed: a marker says what the lease has not been told, or there is a turn without a
+        message that was there to be taken when the last owner died."""
+        told = self.deaths.last is None or not self.deaths.unsaid
+        return not told or any(message is None for _, message in self._aside)
+
+    def next_waking(self) -> Running | None:
+        """The marker to write before `wake_next`; None if no turn of that sort can be taken now."""
+        place = self._next_aside()
+        return None if place is None else self.marker_of_waking(self._aside[place][0])
+
+    def marker_of_waking(self, target: str) -> Running:
+        """The marker to write before a turn of a target that needs no message of the store."""
+        return self.deaths.marker(self._environment.program, target)
+
+    def _next_aside(self) -> int | None:
+        """The place of the first that may take its turn. What is blocked just gets what is for it: that waits there."""
+        place = 0
+        while place < len(self._aside):
+            target, message = self._aside[place]
+            activation = self._activation(target)  # it may have been evicted meanwhile
+            if activation.phase is Phase.BLOCKED:
+                del self._aside[place]
+                self._hand_over(activation, message)
+                continue
+            if activation.phase in (Phase.READY, Phase.LOCKED) and not activation.more:
+                return place
+            place += 1
+        return None
+
+    def _take_aside(self, place: int) -> tuple[Activation, Message | None]:
+        """Give it what was put aside for it, and the next turn."""
+        target, message = self._aside[place]
+        del self._aside[place]
+        activation = self.activations[target]
+        self._hand_over(activation, message)
+        self._queue(activation)
+        self._ready.remove(activation)
+        self._ready.appendleft(activation)
+        return activation, message
+
+    def _hand_over(self, activation: Activation, message: Message | None) -> None:
+        """To an activation, first of all it has, what was put aside."""
+        if message is None:
+            activation.more = True
+            return
+        activation.hear_express(Pending(b"", b"", message, False))
+        activation.express.rotate()
+
+    def forgive(self, target: str) -> None:
+        """All that was left to wake a target by earlier owners was done, and the worker lives."""
+        if all(target != other for other, _ in self._aside):
+            self.deaths.forget(target)

@@ -16,7 +16,7 @@ from stead.entities._message.envelope import Failure, Message, UnknownEnvelope, 
 from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, StreamId, stream_order
 
 from .activation import EMPTY, Activation, Blocked, Locked, Opening, Park, Phase
-from .deadly import is_deadly, is_deadly_for, reason_of
+from .deadly import is_deadly_for, looked_at_again
 from .effects import Effects
 from .environment import Environment
 from .parking import Parking, goes_behind
@@ -41,9 +41,7 @@ class Intake:
         self.runnable: int = 0  # messages in the mailboxes of READY activations
         self.activations: dict[str, Activation] = {}
         self.unknown_kinds: set[str] = set()
-        again = [
-            t for t, why in acquired.blocked.items() if is_deadly(why) and not is_deadly_for(environment.program, why)
-        ]
+        again = looked_at_again(acquired.blocked, environment.program)
         self.suspects = Suspects(acquired, wary=bool(again))
         self._environment = environment
         self._settings = environment.settings
@@ -58,31 +56,10 @@ class Intake:
         self.slice = Slice(self.effects, environment.settings, environment.elapsed)
         self.effects.suspects = self.suspects if self.suspects.active else None
         self.effects.unknown_kinds = self.unknown_kinds
-        self._note_deaths()
-        for target in again:
-            self._activation(target)
         for target, first in acquired.parked.items():
             activation = self._activation(target)
             activation.park = Park(first)
             self.parking.needs(activation)
-        for target in acquired.blocked:
-            if not target.startswith("@"):  # an instance: whether this worker can run it is for its kind to say
-                self._activation(target).more = True
-
-    def _note_deaths(self) -> None:
-        """If the last owner died of loading a target, that is loaded first. If too many did, or of what had ended workers
-        before, this is put down. Nothing is marked before that is committed."""
-        died = self.suspects.died_loading
-        if died is None:
-            return
-        target, before = died.target, self._blocked_before.get(died.target)
-        self._activation(target)
-        if died.tries < self._settings.poison_tries_max and not is_deadly(before):
-            return
-        reason = self._blocked_before[target] = reason_of(died.tries, died.program, before)
-        self.effects.block(target, reason)
-        self.effects.clear_running = True
-        self.suspects.forget_died_loading()
 
     # -- messages come in ----------------------------------------------------------------------------------------------
 
@@ -150,12 +127,12 @@ class Intake:
         if len(mailbox) > self._mailbox_length_max:
             self._overflow(activation, self._mailbox_length_max // 2)
 
-    def deliver_local(self, target: str, message: Message) -> None:
-        """A message that is in no inbox: consuming it does nothing in the store. Ignored once the tenure has ended."""
-        if self.gone:
-            return
-        message.express = True
+    def _deliver_local(self, target: str, message: Message) -> None:
         self._deliver_express(self._activation(target), Pending(b"", b"", message, False))
+
+    def _goes_on(self, activation: Activation) -> None:
+        """There is something to do without a message."""
+        activation.more = True
 
     def _deliver_express(self, activation: Activation, pending: Pending) -> None:
         activation.used = self.round
@@ -259,7 +236,9 @@ class Intake:
                 continue
             activation.phase = Phase.LOADING
             activation.blocked = False
-            activation.more = not activation.target.startswith("@")
+            activation.more = False
+            if not activation.target.startswith("@"):
+                self._goes_on(activation)
             if self.suspects.active:
                 for pending in activation.express:  # see `_stop_suspecting`
                     if pending.stream_id:

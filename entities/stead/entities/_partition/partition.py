@@ -27,13 +27,14 @@ from typing import Any
 
 from stead.entities._message.envelope import Failure
 from stead.entities._message.failures import failure_in_stead
-from stead.transport import Acquired, Commit
+from stead.transport import Acquired, Commit, Running
 from stead.transport.describing import is_a
 
 from .activation import Activation, HoldingKind, Kind, Phase
 from .building import build_commit
 from .careful import CarefulIntake
 from .environment import Environment
+from .eviction import forget, idle_of
 from .pending import Pending
 
 __all__ = ["Environment", "Partition", "Started"]
@@ -71,6 +72,7 @@ class Partition(CarefulIntake):
         self._commit_id = acquired.commit_id
         self._busy: dict[Activation, None] = {}
         self._ended: deque[tuple[Activation, object, BaseException | None]] = deque()  # busy, and to be finished
+        self._marked: Activation | None = None  # busy by a turn that was marked although the rest goes on
         self._flying: Commit | None = None
         self._flying_activations: frozenset[Activation] = frozenset()
         self._due_meanwhile_ms: int | None = None  # set by commits while timers were being fired
@@ -189,7 +191,8 @@ class Partition(CarefulIntake):
         except BaseException as broken:
             self._blame(activation, activation.current, broken)
             raise
-        self.effects.clear_running = self.suspects.careful
+        if self.suspects.careful or activation is self._marked:
+            self.effects.clear_running = True
         activation.current = None
         if activation.lost is not None:
             self._block(activation, activation.lost)
@@ -257,6 +260,34 @@ class Partition(CarefulIntake):
         self.effects.clear_running = not started  # else it is cleared when the operation has ended
         return started
 
+    @property
+    def wants_waking(self) -> bool:
+        """Whether `next_waking` may be asked for: its marker must not be cleared by a commit of what came before, nor be
+        written over one that counts."""
+        if self.draining or self.gone or self.slice.full or not self._aside or self.opens_first:
+            return False
+        if self.suspects.careful:
+            return self.settled and not (self.suspects.turn_comes_first and self.has_turns)
+        return self.markers_last and not self._busy
+
+    @property
+    def markers_last(self) -> bool:
+        """Whether no commit is to come, or under way, that clears markers."""
+        return not any(one and (one.clear_running or one.suspect_passed) for one in (self.effects, self._flying))
+
+    def wake_next(self, marked: Running) -> list[Started]:
+        """Take the turn that `next_waking` has marked, alone."""
+        place = self._next_aside()
+        if self.draining or place is None or self.marker_of_waking(self._aside[place][0]) != marked:
+            self.effects.clear_running = True
+            return []
+        activation, message = self._take_aside(place)
+        started = self.take_careful()
+        self._marked = activation if started else None
+        if message is None:
+            self.deaths.forget(activation.target)
+        return started
+
     def bury_next(self, activation: Activation, failure: Failure, tries: int) -> None:
         """Instead of a turn: the message has killed its worker too often."""
         pending = activation.next
@@ -278,6 +309,8 @@ class Partition(CarefulIntake):
     def settle_suspects(self) -> None:
         """Leave careful mode, or forget an unclean end, once every message from before it has been dealt with."""
         if not self.suspects.active or self._busy or self.holds_undecoded or self.unopened:
+            return
+        if self.needs_markers:
             return
         if self.suspects.passed and not self.parking.unread(self.suspects.until) and not self._loads:
             self.suspects.settle()
@@ -338,23 +371,10 @@ class Partition(CarefulIntake):
 
     def evict(self, idle_rounds: int) -> int:
         """Drop activations that have received nothing for some rounds and have nothing in flight; how many."""
-        before = self.round - idle_rounds
-        flying = self._flying_activations
-        idle = [
-            activation
-            for activation in self.activations.values()
-            if activation.used <= before
-            and activation.phase in (Phase.READY, Phase.LOCKED)
-            and not activation.mailbox
-            and not activation.express
-            and not activation.more
-            and not activation.dirty
-            and activation.park is None
-            and activation not in flying
-        ]
+        idle = idle_of(self.activations.values(), self.round - idle_rounds, self._flying_activations)
         for activation in idle:
             del self.activations[activation.target]
-            _forget(activation)
+            forget(activation)
         return len(idle)
 
     def abandon(self) -> None:
@@ -367,15 +387,8 @@ class Partition(CarefulIntake):
         self._busy.clear()
         self._ready.clear()
         for activation in self.activations.values():
-            _forget(activation)
+            forget(activation)
         self.activations.clear()
-
-
-def _forget(activation: Activation) -> None:
-    if activation.kind is not None:
-        # Code that is dropped runs on its way out: the others are to go as well.
-        with contextlib.suppress(BaseException):
-            activation.kind.forget(activation)
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

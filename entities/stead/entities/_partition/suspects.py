@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from stead.transport import Acquired, Running, StreamId, stream_order
 
+from .waking import is_waking
+
 UNDECODED = "!undecoded"
 """What a marker names in place of a target, while a message is decoded: nobody knows yet whom it is for."""
 
@@ -37,7 +39,8 @@ class Suspects:
     def __init__(self, acquired: Acquired, wary: bool = False) -> None:
         """`wary`: something is to be loaded that is known to have ended workers of another program."""
         self.until = stream_order(acquired.suspect_until or b"0-0")
-        self._marker = acquired.running
+        running = acquired.running
+        self._marker = None if running is None or is_waking(running) else running  # the others: see `waking`
         self.active = wary or acquired.unclean > 0 or acquired.running is not None
         self.careful = wary or acquired.unclean >= _CAREFUL_FROM or acquired.running is not None
         self._scanned = False

@@ -204,7 +204,7 @@ class Committer:
             board.commit(partition)
         if partition.next_due_ms != due_before:
             board.timing.ring()
-        if partition.has_turns or partition.suspects.careful:
+        if partition.has_turns or partition.suspects.careful or partition.wants_care:
             self._turns.wake(partition)
         if partition.wants_parking:  # parks that this commit took from had to wait for it
             board.parking.ring()

@@ -270,8 +270,10 @@ class Membership:
                 partition.abandon()
                 await self._wait_settled(partition, bell)
             if not partition.gone:
-                if (marker := partition.suspects.handed_on()) is not None:
-                    await board.store.mark_running(partition.number, partition.token, marker)
+                marker = partition.suspects.handed_on()
+                deaths = partition.deaths.said() if partition.deaths.unsaid else None
+                if marker is not None or deaths is not None:
+                    await board.store.mark_running(partition.number, partition.token, marker, deaths)
                 await board.store.release(partition.number, partition.token)
         except (*BORNE, ServerChanged, HubMismatch) as error:
             logger.info(

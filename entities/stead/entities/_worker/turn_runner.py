@@ -7,7 +7,7 @@ a slice of time and then lets the event loop read, commit and renew. Whose slice
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from stead.entities._message.envelope import Failure, Message
@@ -53,18 +53,24 @@ class TurnRunner(Hooks):
         if partition.suspects.careful:
             self._wake_careful(partition)
             return
+        if partition.wants_care:
+            self._wake_careful(partition)
         self._rota.wake(partition)
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
 
-    def deliver_local(self, partition: Partition, target: str, message: Message) -> None:
-        """Give a target a message that is in no inbox, and let it run."""
-        partition.deliver_local(target, message)
+    def deliver_local(self, partition: Partition, target: str, message: Message, suspicious: bool = False) -> None:
+        """Give a target a message that is in no inbox, and let it run. `suspicious`: its turn may have ended workers."""
+        partition.deliver_local(target, message, suspicious)
         if partition.wants_loading:
             self._board.interrupt_read()
             self._board.reading.ring()
         self.wake(partition)
+
+    def held(self, partition: Partition) -> None:
+        if partition.wants_care:
+            self.wake(partition)
 
     def let_go(self, partition: Partition) -> None:
         self.cancel(partition)
@@ -77,7 +83,7 @@ class TurnRunner(Hooks):
             for partition in rota.round():
                 if partition.gone:
                     continue
-                self._take_turns(partition, stop_at)
+                self._take_turns(partition, partial(partition.take_turns, stop_at))
                 if partition.has_turns:
                     rota.goes_on(partition, rest=partition.unfinished)
                 if partition.unfinished or board.elapsed() >= stop_at:
@@ -88,12 +94,12 @@ class TurnRunner(Hooks):
                 asyncio.get_running_loop().call_soon(self._run)
         board.reading.ring()
 
-    def _take_turns(self, partition: Partition, stop_at: float | None) -> None:
-        """Let a partition take turns, one that is marked if `stop_at` is None. Nothing that goes wrong in them stops the
-        others: nobody would notice a callback or a task that ended by it, while leases are renewed all the same."""
+    def _take_turns(self, partition: Partition, take: Callable[[], list[Started]]) -> None:
+        """Let a partition take turns. Nothing that goes wrong in them stops the others: nobody would notice a callback or a
+        task that ended by it, while leases are renewed all the same."""
         self.turning = partition
         try:
-            for start in partition.take_careful() if stop_at is None else partition.take_turns(stop_at):
+            for start in take():
                 self._start(start)
             self.turning = None
             self._after(partition)
@@ -191,10 +197,11 @@ class TurnRunner(Hooks):
         bell = self._careful.get(partition)
         if bell is None:
             bell = self._careful[partition] = Bell()
-            logger.warning(
-                "partition %d lost its worker repeatedly: it goes on one message at a time until the cause is found",
-                partition.number,
-            )
+            if partition.suspects.careful:
+                logger.warning(
+                    "partition %d lost its worker repeatedly: it goes on one message at a time until the cause is found",
+                    partition.number,
+                )
             task = begin_task(self._go_carefully(partition, bell), name=f"stead-careful {partition.number}")
             self._tasks[task] = partition
             task.add_done_callback(self._tasks.pop)
@@ -210,7 +217,8 @@ class TurnRunner(Hooks):
             self._broke(partition, error)
 
     async def _stay_careful(self, partition: Partition, bell: Bell) -> None:
-        while not partition.gone and partition.suspects.careful:
+        careful = partition.suspects.careful
+        while not partition.gone and (partition.suspects.careful or partition.wants_care):
             await bell.wait()
             try:
                 while not partition.gone and await self._one_marked_turn(partition):
@@ -220,30 +228,56 @@ class TurnRunner(Hooks):
             except KeyDamaged as error:
                 self._board.face(error)
             self._after(partition)
+            if careful and not (partition.gone or partition.suspects.careful):
+                careful = False
+                logger.warning("partition %d is past the messages under suspicion", partition.number)
+                self.wake(partition)
         self._careful.pop(partition, None)
         if not partition.gone:
-            logger.warning("partition %d is past the messages under suspicion", partition.number)
             self.wake(partition)
 
     async def _one_marked_turn(self, partition: Partition) -> bool:
         """One turn and its commit (or some that is decoded), with no other marker of this process in the store: a death must not be blamed on
         the messages of other partitions. Asynchronous operations are not waited for; they may wait for one another."""
         async with self._marking:
-            if partition.gone:
+            if partition.gone or not await self._tell_deaths(partition):
                 return False
+            careful = partition.suspects.careful
             if not (
-                await self._decode_carefully(partition)
-                or await self._load_carefully(partition)
-                or await self._one_careful_turn(partition)
+                (careful and (await self._decode_carefully(partition) or await self._load_carefully(partition)))
+                or await self._wake_carefully(partition)
+                or (careful and await self._one_careful_turn(partition))
             ):
                 return False
             bell = self._board.marked[partition] = Bell()
             try:
                 while not (partition.gone or partition.busy or partition.settled):
+                    if not careful and partition.markers_last:
+                        break
                     await bell.wait()
             finally:
                 del self._board.marked[partition]
         self._board.reading.ring()  # there may be room to read on
+        return True
+
+    async def _tell_deaths(self, partition: Partition) -> bool:
+        """Have the lease remember what is known of deaths; false if the partition is another's."""
+        deaths = partition.deaths
+        if not deaths.unsaid or partition.draining:  # a release tells it
+            return True
+        return await self._mark(partition, None, deaths.said())
+
+    async def _wake_carefully(self, partition: Partition) -> bool:
+        """Mark and take one turn that no message of the store brings about; false if there is none to take now."""
+        if not partition.wants_waking:
+            return False
+        running = partition.next_waking()
+        if partition.wants_loading:
+            self._board.interrupt_read()
+            self._board.reading.ring()
+        if running is None or not await self._mark(partition, running) or partition.gone:
+            return False
+        self._take_turns(partition, partial(partition.wake_next, running))
         return True
 
     async def _load_carefully(self, partition: Partition) -> bool:
@@ -303,11 +337,11 @@ class TurnRunner(Hooks):
             tries,
         )
 
-    async def _mark(self, partition: Partition, running: Running) -> bool:
-        """Write down what is about to run; false if the partition is another's."""
+    async def _mark(self, partition: Partition, running: Running | None, deaths: bytes | None = None) -> bool:
+        """Write down what is about to run, or what is known; false if the partition is another's."""
         board = self._board
         held = await board.insist(
-            lambda: board.store.mark_running(partition.number, partition.token, running), "marking a message"
+            lambda: board.store.mark_running(partition.number, partition.token, running, deaths), "marking a message"
         )
         if not held:
             board.drop(partition, "its lease is no longer this worker's")
@@ -328,9 +362,11 @@ class TurnRunner(Hooks):
                 return True
             if not await self._mark(partition, running):
                 return False
-            if partition.gone or partition.next_careful() != turn:
-                return not partition.gone
-        self._take_turns(partition, None)
+        elif not await self._mark(partition, partition.marker_of_waking(activation.target)):
+            return False
+        if partition.gone or partition.next_careful() != turn:
+            return not partition.gone
+        self._take_turns(partition, partition.take_careful)
         return True
 
     def _bury(self, partition: Partition, activation: Activation, tries: int) -> None:

@@ -20,6 +20,6 @@ class Turns(Protocol):
         """End its asynchronous operations: what they do does not count any more (HAZARDS 9)."""
         ...
 
-    def deliver_local(self, partition: Partition, target: str, message: Message) -> None:
+    def deliver_local(self, partition: Partition, target: str, message: Message, suspicious: bool = False) -> None:
         """Give a target a message that is in no inbox, and let it run."""
         ...

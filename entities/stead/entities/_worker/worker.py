@@ -245,9 +245,11 @@ class Worker:
         partition = self._turns.turning if self._turns is not None else None
         if partition is not None:
             pending = partition.slice.running
-            if pending is None or not pending.stream_id:
+            if pending is None:
                 return None
-            running = partition.suspects.marker_for(pending.message.target, pending.stream_id)
+            target, stream_id = pending.message.target, pending.stream_id
+            local = not stream_id
+            running = partition.marker_of_waking(target) if local else partition.suspects.marker_for(target, stream_id)
         else:
             held = list(self._board.partitions.values()) if self._board is not None else []
             partition = next((partition for partition in held if partition.loading is not None), None)

@@ -17,11 +17,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, Hooks, Message
-from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Settings, Taken, Task, get_logger
+from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Settings, Task, get_logger
 
 from .job import Interceptor, Job, Outcome, Runnable, Stage, failed
+from .leftovers import Leftovers
 from .routes import ActivityRoutes, Place, Serving
-from .shared_queue import SharedQueues, unknown
+from .shared_queue import SharedQueues, as_taken, unknown
 from .slots import ActivitySlots, ended
 from .suspects import ActivitySuspects
 
@@ -38,12 +39,13 @@ _SENDS = 100
 class Tenure:
     """The own activities of one tenure of a partition."""
 
-    __slots__ = ("careful", "jobs", "seen", "suspicious")
+    __slots__ = ("careful", "jobs", "left", "seen", "suspicious")
 
     def __init__(self) -> None:
         self.suspicious = self.careful = False  # what earlier owners left may have ended them
         self.jobs: dict[bytes, Job] = {}  # until their results are recorded
         self.seen: set[bytes] | None = None  # while its tasks are read: those that came or went meanwhile
+        self.left = Leftovers()
 
 
 class ActivityRunner(Hooks):
@@ -204,6 +206,8 @@ class ActivityRunner(Hooks):
         """A commit that dropped tasks is in the store: their results are recorded, or not wanted any more."""
         tenure = self._tenures.get(partition)
         jobs = tenure.jobs if tenure is not None else {}
+        if tenure is not None and tenure.left and self._turns is not None:
+            tenure.left.done(partition, self._turns, task_ids)
         for key in task_ids:
             job = jobs.pop(key, None)
             if job is None:
@@ -216,9 +220,7 @@ class ActivityRunner(Hooks):
 
     def held(self, partition: Partition) -> None:
         """A tenure has begun: the tasks that earlier owners left have to be run."""
-        tenure = self._tenures.get(partition)
-        if tenure is None:
-            tenure = self._tenures[partition] = Tenure()
+        tenure = self._tenures.setdefault(partition, Tenure())
         tenure.suspicious, tenure.careful = partition.suspects.active, partition.suspects.careful
         tenure.seen = set()
         self._to_read.append((partition, tenure))
@@ -300,18 +302,27 @@ class ActivityRunner(Hooks):
                     job = self._accept(partition, tenure, key, payload) if ours else None
                     if job is None:
                         continue
+                    instance = job.context.instance_id
+                    if partition.leaves_alone(instance):  # a task of it is for whoever goes on with it
+                        del tenure.jobs[key]
+                        continue
+                    job.suspicious = tenure.suspicious
+                    if instance in partition.deaths:
+                        tenure.left.add(instance, key)
                     if job.activity is None or not self._current_routes().here(job.activity.canonical, job.queue):
                         misplaced.append(job)
                     elif tenure.suspicious:
-                        self._suspects.add(job, tenure.careful)
+                        self._suspects.add(job, tenure.careful, partition.deaths.was_last(instance))
                     else:
                         self.slots.add(job)
                 if misplaced:
                     await self._send_away(partition, tenure, misplaced)
                 if not after:
-                    return
+                    break
         finally:
             tenure.seen = None
+        assert self._turns is not None, "it was attached"
+        tenure.left.all_read(partition, self._turns, lambda target: board.is_of(self._prefix, target.encode()))
 
     async def _send_away(self, partition: Partition, tenure: Tenure, jobs: Sequence[Job]) -> None:
         """Own tasks of an earlier owner that this worker may not run: others take them over, from their queues."""
@@ -327,7 +338,7 @@ class ActivityRunner(Hooks):
             tenure.jobs.pop(job.key, None)
         assert self._shared is not None, "it was attached"
         shared = zip(others, entries, strict=True)
-        await self._shared.give_back([_as_taken(job, entry, partition) for job, entry in shared if entry])
+        await self._shared.give_back([as_taken(job, entry, partition) for job, entry in shared if entry])
 
     async def _make_shared(self, partition: Partition, jobs: Sequence[Job]) -> Sequence[bytes] | None:
         board = self._board
@@ -352,7 +363,7 @@ class ActivityRunner(Hooks):
                 continue
             tenure.jobs.pop(job.key, None)
             if entry:
-                self._shared.adopt(job, _as_taken(job, entry, partition))
+                self._shared.adopt(job, as_taken(job, entry, partition))
             elif job.stage is Stage.RUNNING:
                 self.slots.drop(job)
 
@@ -386,9 +397,4 @@ class ActivityRunner(Hooks):
             instance = job.context.instance_id
             message = Message(instance, "task", job.answer, b"", None, None, None, None, None)
             assert self._turns is not None, "it was attached"
-            self._turns.deliver_local(partition, instance, message)
-
-
-def _as_taken(job: Job, entry: bytes, partition: Partition) -> Taken:
-    """An own task that became a shared one."""
-    return Taken(job.queue, entry, partition.number, job.key, job.payload, 1)
+            self._turns.deliver_local(partition, instance, message, job.suspicious)

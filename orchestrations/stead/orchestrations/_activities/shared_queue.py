@@ -20,7 +20,7 @@ from .job import Job, Outcome, Runnable, Stage, failed
 from .slots import ActivitySlots
 
 if TYPE_CHECKING:
-    from stead.entities.extending import Board
+    from stead.entities.extending import Board, Partition
 
     from .routes import ActivityRoutes
 
@@ -354,3 +354,8 @@ def unknown(name: str) -> Outcome:
 def poisoned(name: str, tries: int) -> Outcome:
     """The failure of an activity that ends workers."""
     return failed("PoisonActivity", f"{tries} workers ended while they were running {name!r}; it is not tried again")
+
+
+def as_taken(job: Job, entry: bytes, partition: Partition) -> Taken:
+    """An own task that became a shared one."""
+    return Taken(job.queue, entry, partition.number, job.key, job.payload, 1)

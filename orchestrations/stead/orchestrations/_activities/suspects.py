@@ -34,7 +34,7 @@ class ActivitySuspects:
         self._board = board
         self._slots = slots
         self._fail = fail
-        self._queue: deque[tuple[Job, bool]] = deque()
+        self._queue: deque[tuple[Job, bool, bool]] = deque()
         self._bell = Bell()
         self._busy = False
         self._alone_s = board.settings.activity_keep_ms / 1000
@@ -43,9 +43,10 @@ class ActivitySuspects:
     def idle(self) -> bool:
         return not self._queue and not self._busy
 
-    def add(self, job: Job, careful: bool) -> None:
-        """A task that was there when an owner died; `careful` if owners died repeatedly."""
-        self._queue.append((job, careful))
+    def add(self, job: Job, careful: bool, survived: bool) -> None:
+        """A task that was there when an owner died; `careful` if owners died repeatedly, `survived` if the last one is known to
+        have died of something else."""
+        self._queue.append((job, careful, survived))
         self._bell.ring()
 
     async def run(self) -> None:
@@ -53,23 +54,25 @@ class ActivitySuspects:
         while True:
             await self._bell.wait()
             while self._queue:
-                job, careful = self._queue.popleft()
+                job, careful, survived = self._queue.popleft()
                 self._busy = True
                 try:
-                    await self._run_one(job, careful)
+                    await self._run_one(job, careful, survived)
                 except (ServerChanged, KeyDamaged) as error:
                     self._board.face(error)
                 finally:
                     self._busy = False
 
-    async def _run_one(self, job: Job, careful: bool) -> None:
+    async def _run_one(self, job: Job, careful: bool, survived: bool) -> None:
         board = self._board
         partition = job.partition
         if partition is None or not _wanted(job):
             return
-        tries = await board.insist(
-            lambda: board.store.mark_task(partition.number, partition.token, job.key), "marking an activity"
-        )
+        tries: int | None = 1
+        if not survived:
+            tries = await board.insist(
+                lambda: board.store.mark_task(partition.number, partition.token, job.key), "marking an activity"
+            )
         if tries is None:
             board.drop(partition, "its lease is no longer this worker's")
         elif not _wanted(job):

@@ -140,6 +140,7 @@ class Acquired:
     unclean: int  # how often in a row an owner ended without releasing
     suspect_until: StreamId  # messages up to here were there when an owner died
     running: Running | None
+    deaths: bytes = b""  # what is known of turns that ended owners: whoever holds the partition packs it
 
 
 def has_log(target: str) -> bool:

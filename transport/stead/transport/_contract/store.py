@@ -220,8 +220,11 @@ class Store(Protocol):
         """Move at most `limit` due timers into the inbox: how many, and when the next is due. None: not the owner."""
         ...
 
-    async def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
-        """Careful mode: record what is about to run (HAZARDS 20). False if the lease is another's."""
+    async def mark_running(
+        self, partition: int, token: bytes, running: Running | None, deaths: bytes | None = None
+    ) -> bool:
+        """Careful mode: record what is about to run, or which deaths are known of (HAZARDS 20). None leaves what is there.
+        False if the lease is another's."""
         ...
 
     # -- workers: activities -------------------------------------------------------------------------------------------

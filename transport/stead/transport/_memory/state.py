@@ -231,6 +231,7 @@ class PartitionState:
     unclean: int = 0
     suspect_until: Order = (0, 0)
     running: Running | None = None
+    deaths: bytes = b""
     starts: dict[str, tuple[bytes, bytes]] = field(default_factory=dict[str, tuple[bytes, bytes]])  # ID, envelope
     tasks: dict[bytes, KeptTask] = field(default_factory=dict[bytes, KeptTask])
     tries: dict[bytes, int] = field(default_factory=dict[bytes, int])

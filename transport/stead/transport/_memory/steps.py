@@ -142,6 +142,7 @@ def acquire(
         unclean=state.unclean,
         suspect_until=format_id(state.suspect_until),
         running=state.running,
+        deaths=state.deaths,
     )
 
 
@@ -170,11 +171,14 @@ def renew(hub: HubState, leases: Mapping[int, bytes], lease_ms: int, now_ms: int
     return set(leases) - held
 
 
-def mark_running(state: PartitionState, token: bytes, running: Running) -> bool:
-    """Careful mode: record which message is about to run (HAZARDS 20)."""
+def mark_running(state: PartitionState, token: bytes, running: Running | None, deaths: bytes | None = None) -> bool:
+    """Careful mode: record what is about to run, or which deaths are known of (HAZARDS 20). None leaves what is there."""
     if not owns(state, token):
         return False
-    state.running = running
+    if running is not None:
+        state.running = running
+    if deaths is not None:
+        state.deaths = deaths
     return True
 
 

@@ -205,10 +205,13 @@ class MemoryStore(MemoryClients, MemoryTasks):
 
         return await self._call("fire_timers", fire)
 
-    async def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
-        """Careful mode: record what is about to run (HAZARDS 20). False if the lease is another's."""
+    async def mark_running(
+        self, partition: int, token: bytes, running: Running | None, deaths: bytes | None = None
+    ) -> bool:
+        """Careful mode: record what is about to run, or which deaths are known of (HAZARDS 20). None leaves what is there.
+        False if the lease is another's."""
         return await self._call(
-            "mark_running", lambda: steps.mark_running(self._state.partitions[partition], token, running)
+            "mark_running", lambda: steps.mark_running(self._state.partitions[partition], token, running, deaths)
         )
 
     # -- people --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,14 @@ from .signatures import MarkRunning, Renew
 from .wire import Address
 
 
+def mark_of(token: bytes, running: Running | None, deaths: bytes | None) -> MarkRunning:
+    """What `mark_running` is given; None for what it is to leave as it is."""
+    known = () if deaths is None else (deaths,)
+    if running is None:
+        return MarkRunning(token, "", b"", "", known)
+    return MarkRunning(token, running.target, running.stream_id, str(running.tries), known)
+
+
 class RedisRenewer:
     """A blocking client that only renews: all leases in one round trip. It never tries again by itself (HAZARDS 6)."""
 
@@ -61,7 +69,7 @@ class RedisRenewer:
     def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
         """Record what a stuck worker was running, before the process ends. Raises as `renew` does."""
         lease = self._keys.partitions[partition].lease
-        mark = MARK_RUNNING.call([lease], MarkRunning(token, running.target, running.stream_id, str(running.tries)))
+        mark = MARK_RUNNING.call([lease], mark_of(token, running, None))
         (answer,) = self._run([mark])
         if isinstance(answer, ReplyError):
             raise fault(answer)

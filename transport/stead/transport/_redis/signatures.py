@@ -111,6 +111,7 @@ class Acquisition(NamedTuple):
     target: bytes  # that was running, or ""
     running_id: bytes
     tries: bytes
+    deaths: bytes
 
 
 ACQUIRE = Signature(
@@ -136,12 +137,13 @@ class Renew(NamedTuple):
 
 
 class MarkRunning(NamedTuple):
-    """The message that is about to run."""
+    """What is about to run ("" for nothing), and the deaths that are known of, if they have changed."""
 
     token: bytes
     target: str
     stream_id: StreamId
     tries: str
+    deaths: Sequence[bytes]
 
 
 class ParkMessages(NamedTuple):

@@ -14,9 +14,9 @@ from stead.transport._contract.records import Acquired, DamagedLog, Entry, Lease
 
 from .base import RedisBase, check_id, concerning, damage_of, is_owner, of_step, padded, unreadable
 from .commit import calls_of
-from .renewer import RedisRenewer
+from .renewer import RedisRenewer, mark_of
 from .scripts import ACQUIRE, FIRE_TIMERS, MARK_RUNNING, PARK, RELEASE, command
-from .signatures import Acquire, Acquisition, Fired, FireTimers, MarkRunning, ParkMessages, Release
+from .signatures import Acquire, Acquisition, Fired, FireTimers, ParkMessages, Release
 
 logger = get_logger("stead.store")
 
@@ -79,6 +79,7 @@ class WorkerSide(RedisBase):
             unclean=int(got.unclean),
             suspect_until=check_id(got.suspect),
             running=Running(got.target.decode(), check_id(got.running_id), int(got.tries)) if got.target else None,
+            deaths=got.deaths,
         )
 
     def renewer(self) -> RedisRenewer:
@@ -198,10 +199,13 @@ class WorkerSide(RedisBase):
             found = Fired(*answer)
             return found.fired, _due(found.due)
 
-    async def mark_running(self, partition: int, token: bytes, running: Running) -> bool:
-        """Careful mode: record what is about to run (HAZARDS 20). False if the lease is another's."""
+    async def mark_running(
+        self, partition: int, token: bytes, running: Running | None, deaths: bytes | None = None
+    ) -> bool:
+        """Careful mode: record what is about to run, or which deaths are known of (HAZARDS 20). None leaves what is there.
+        False if the lease is another's."""
         lease = self._keys.partitions[partition].lease
-        mark = MARK_RUNNING.call([lease], MarkRunning(token, running.target, running.stream_id, str(running.tries)))
+        mark = MARK_RUNNING.call([lease], mark_of(token, running, deaths))
         with concerning(partition):
             return bool(await self._commits.one(mark))
 

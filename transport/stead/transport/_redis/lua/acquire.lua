@@ -7,7 +7,7 @@
 --       14 hub record (hash)
 -- Gives {0} if the token is another; {-1, commit ID} if a commit stopped in the middle (nothing written); else
 --       {1, epoch, commit ID, now ms, due ms of the first timer or "", {target, stream ID, ...} parked,
---       {target, reason, ...} blocked, unclean ends, suspect until, running target or "", stream ID, tries}.
+--       {target, reason, ...} blocked, unclean ends, suspect until, running target or "", stream ID, tries, deaths}.
 -- An owner that did not release the partition has ended uncleanly, unless it was heard of after its lease had run out, or
 -- is the one that asks: it only lost the lease.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
@@ -54,6 +54,7 @@ if suspect then
 elseif lives then
   take_back_try(lease)
 end
-local mark = call('HMGET', lease, 'unclean', 'suspect', 'running_target', 'running_id', 'running_tries')
+local mark = call('HMGET', lease, 'unclean', 'suspect', 'running_target', 'running_id', 'running_tries',
+  'deaths')
 return {1, epoch, commit, text(now), due, all_parked, all_blocked, mark[1] or '0', mark[2] or '0-0', mark[3] or '',
-        mark[4] or '', mark[5] or '0'}
+        mark[4] or '', mark[5] or '0', mark[6] or ''}

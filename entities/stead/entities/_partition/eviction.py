@@ -1,0 +1,33 @@
+"""What a partition may drop from memory, and dropping it (HAZARDS 8)."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+
+from .activation import Activation, Phase
+
+
+def idle_of(activations: Iterable[Activation], before: int, flying: AbstractSet[Activation]) -> list[Activation]:
+    """Those that have received nothing since a round, and of which nothing is in flight."""
+    return [
+        activation
+        for activation in activations
+        if activation.used <= before
+        and activation.phase in (Phase.READY, Phase.LOCKED)
+        and not activation.mailbox
+        and not activation.express
+        and not activation.more
+        and not activation.dirty
+        and activation.park is None
+        and activation not in flying
+    ]
+
+
+def forget(activation: Activation) -> None:
+    """Its kind lets go of it."""
+    if activation.kind is not None:
+        # Code that is dropped runs on its way out: the others are to go as well.
+        with contextlib.suppress(BaseException):
+            activation.kind.forget(activation)
