@@ -47,6 +47,7 @@ from stead.orchestrations._history.errors import (
     NotDeterministic,
     OrchestrationFailed,
     SubOrchestrationFailed,
+    TooManyCalls,
     UnknownInstance,
     UnknownOrchestration,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "SteadError",
     "StuckOrchestration",
     "SubOrchestrationFailed",
+    "TooManyCalls",
     "UnknownInstance",
     "UnknownOrchestration",
     "UnsupportedInOrchestrator",

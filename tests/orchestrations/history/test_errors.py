@@ -22,6 +22,7 @@ from stead.orchestrations import (
     NotDeterministic,
     OrchestrationFailed,
     SubOrchestrationFailed,
+    TooManyCalls,
     UnknownInstance,
     UnknownOrchestration,
 )
@@ -49,6 +50,7 @@ ERRORS: list[tuple[SteadError, list[str]]] = [
     (InstanceRunning("i-1", "Running"), ["i-1", "not finished"]),
     (LockLost("@account@a", "gone"), ["@account@a", "gone"]),
     (CriticalSectionError("no locks within locks"), ["no locks within locks"]),
+    (TooManyCalls("i-1", 50_000), ["i-1", "50,000", "sub-orchestrations", "STEAD_TURN_CALLS_MAX"]),
     (HistoryTooLong("i-1", 200_001, 200_000), ["i-1", "200,001", "200,000", "continue_as_new"]),
 ]
 

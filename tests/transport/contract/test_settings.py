@@ -14,7 +14,7 @@ UNITS = re.compile(r"(_ms|_ms_max|_bytes_max|_length_max|_page_length)$")
 # Counts whose name is their unit, switches and choices.
 UNITLESS = {
     "partitions", "slot_groups", "activations_max", "dead_letters_max", "calls_in_flight_max", "timers_fire_max",
-    "turn_sends_max", "poison_tries_max", "replay_every_turn", "replicas_ack", "embedded_fsync", "default_version",
+    "turn_sends_max", "turn_calls_max", "poison_tries_max", "replay_every_turn", "replicas_ack", "embedded_fsync", "default_version",
     "version_match", "determinism", "activities_running_max", "activity_threads_max", "activity_tries_max",
     "garbage_collection",
 }  # fmt: skip

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from stead.entities import ContextEnded
 from stead.orchestrations._history.data import plain_data
-from stead.orchestrations._history.errors import NonDeterminismError
+from stead.orchestrations._history.errors import NonDeterminismError, TooManyCalls
 from stead.orchestrations._history.event_codec import encode_event, event_with
 from stead.orchestrations._history.events import Event, ExecutionStarted, Patched, TimerCreated
 from stead.orchestrations._history.ids import child_id
@@ -131,6 +131,9 @@ class Commands:
 
     def _ask(self, event: E, flat: bool) -> E:
         """What is in no log yet. Its number is taken once it is known that it can be stored."""
+        if len(self._asked) >= self.settings.turn_calls_max:
+            self.forget_all()
+            self.halt(TooManyCalls(self.instance_id, self.settings.turn_calls_max))
         limit = self.settings.payload_bytes_max
         if flat:
             try:

@@ -268,3 +268,21 @@ class HistoryTooLong(SteadError):
             f"the history of instance {self.instance_id!r} has {self.length:,} events, and {self.limit:,} may be: let an "
             "endless loop continue_as_new, split the work over sub-orchestrations, or raise STEAD_HISTORY_LENGTH_MAX"
         )
+
+
+class TooManyCalls(SteadError):
+    """An orchestrator asked for more at one go than it may, and its instance failed: nothing of it was begun."""
+
+    non_retriable = True
+
+    def __init__(self, instance_id: str, limit: int) -> None:
+        super().__init__(instance_id, limit)
+        self.instance_id = instance_id
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"instance {self.instance_id!r} asked for more than {self.limit:,} activities, timers and other things without waiting "
+            "for any, and everything else in the worker waits meanwhile: split the work over sub-orchestrations of some "
+            "thousand calls each, await some before you ask for more, or raise STEAD_TURN_CALLS_MAX"
+        )

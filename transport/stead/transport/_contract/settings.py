@@ -96,6 +96,10 @@ class Settings(BaseSettings):
     """Events in one instance's history. Beyond it the instance fails: an endless loop has to `continue_as_new`, because
     a history is read and replayed whole after a move."""
 
+    turn_calls_max: Count = 50_000
+    """Calls, signals, timers and starts that an orchestrator may ask for without waiting for any. Its code runs in one piece,
+    and everything else in the worker waits: these take about half a second. Beyond it the instance fails."""
+
     custom_status_bytes_max: Annotated[int, Field(ge=256, le=1_048_576)] = 16_384
     """The largest custom status. It is written with every turn, and read with every status."""
 
