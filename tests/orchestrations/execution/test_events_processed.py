@@ -106,6 +106,33 @@ async def is_called_back_in_parts(context: OrchestrationContext, event: Any) -> 
     await told.wait()
 
 
+async def is_told_by_a_queue(context: OrchestrationContext, event: Any) -> None:
+    queue: asyncio.Queue[Any] = asyncio.Queue()
+    for each in (event, context.create_timer(timedelta(hours=1))):
+        each.add_done_callback(queue.put_nowait)
+    assert await queue.get() is event
+
+
+async def is_told_by_a_queue_in_parts(context: OrchestrationContext, event: Any) -> None:
+    queue: asyncio.Queue[Any] = asyncio.PriorityQueue()
+    event.add_done_callback(functools.partial(queue.put_nowait))
+    await queue.get()
+
+
+async def has_asyncio_ask(context: OrchestrationContext, event: Any) -> None:
+    condition = asyncio.Condition()
+
+    async def look_again() -> None:
+        await context.call_activity("x")
+        async with condition:
+            condition.notify_all()
+
+    looking = asyncio.ensure_future(look_again())
+    async with condition:
+        await condition.wait_for(event.done)
+    await looking
+
+
 async def has_a_group(context: OrchestrationContext, event: Any) -> None:
     async def wait() -> None:
         await event
@@ -133,7 +160,7 @@ async def looks_at_both_of_a_name(context: OrchestrationContext, event: Any) -> 
             shields,
         ),
         *(polls, asks_for_an_error, cancels_too_late, is_called_back, is_called_back_in_parts, has_a_group),
-        looks_at_both_of_a_name,
+        *(looks_at_both_of_a_name, is_told_by_a_queue, is_told_by_a_queue_in_parts, has_asyncio_ask),
     ],
 )
 @pytest.mark.parametrize("keep", [True, False])

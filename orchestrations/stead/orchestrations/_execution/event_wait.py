@@ -115,21 +115,24 @@ class _Told:
 def _asyncio_asks(here: FrameType | None, but_for: str = "") -> bool:
     """Whether it is asyncio that calls the function of this frame, for its own book-keeping."""
     caller = None if here is None else here.f_back
-    return caller is not None and caller.f_code.co_name != but_for and _within_asyncio(caller.f_globals)
+    return caller is not None and caller.f_code.co_name != but_for and _keeps_books(caller.f_globals)
 
 
-def _within_asyncio(variables: Mapping[str, object]) -> bool:
-    return str(variables.get("__name__")).startswith("asyncio.")
+def _keeps_books(variables: Mapping[str, object]) -> bool:
+    """Whether these are the variables of a part of asyncio that handles other people's futures. Its other parts call what the
+    code tells them to: `Condition.wait_for(event.done)`."""
+    return variables.get("__name__") in ("asyncio.tasks", "asyncio.futures")
 
 
 def _is_of_asyncio(callback: object) -> bool:
-    """Whether a callback is asyncio's: what wakes a task that awaits, or part of `gather`, `wait` and the like."""
+    """Whether a callback is asyncio's: what wakes a task that awaits, or part of `gather`, `wait` and the like. Those are
+    private; a function that asyncio offers was given by the code, to be told by it: `queue.put_nowait`."""
     while isinstance(callback, functools.partial):
         callback = callback.func
     if isinstance(callback, BuiltinFunctionType):
         return isinstance(callback.__self__, asyncio.Task)
     function = callback.__func__ if isinstance(callback, MethodType) else callback
-    return isinstance(function, FunctionType) and _within_asyncio(function.__globals__)
+    return isinstance(function, FunctionType) and function.__name__[0] == "_" and _keeps_books(function.__globals__)
 
 
 def wait_for_event(core: Commands, name: str, decode: Callable[[Any], Any] | None) -> EventWait:
