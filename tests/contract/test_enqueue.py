@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from stead.transport import Batch, EnqueueResult, Reuse, SourceSuperseded, Start, Store, Verdict
+from stead.transport import Batch, EnqueueResult, KeyDamaged, Reuse, SourceSuperseded, Start, Store, Verdict
 from support.redis_steps import batch, commit, payloads, put, take
 from support.store_twins import Twin
 
@@ -222,7 +222,7 @@ async def test_what_becomes_of_one_batch_is_nothing_to_those_of_other_partitions
     results = await store.enqueue(batches)
     expected = [Verdict.ACCEPTED, Verdict.GAP, Verdict.BACKLOG, Verdict.DAMAGED, Verdict.ACCEPTED]
     assert [result.verdict for result in results] == expected
-    assert results[3].damage is not None
+    assert isinstance(results[3].damage, KeyDamaged)
     assert (results[3].damage.partition, results[3].damage.step) == (3, 3)
     assert [await payloads(store, place) for place in range(3)] == [[b"a", b"b"], [b"another session"], [b"there"]]
 

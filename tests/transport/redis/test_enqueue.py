@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stead.transport import Batch, EnqueueResult, SourceSuperseded, Verdict
+from stead.transport import Batch, EnqueueResult, KeyDamaged, SourceSuperseded, Verdict
 from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.store import RedisStore
 from support.redis_steps import batch, commit, payloads, put, take
@@ -155,7 +155,11 @@ async def test_a_key_of_another_type_stops_a_batch_before_its_first_write(
     damaged, other = await store.enqueue([batch([b"one"]), batch([b"two"], partition=1)])
     assert other.verdict is Verdict.ACCEPTED
     assert damaged.verdict is Verdict.DAMAGED
-    assert damaged.damage is not None and damaged.damage.partition == 0 and "should be a" in str(damaged.damage)
+    assert (
+        isinstance(damaged.damage, KeyDamaged)
+        and damaged.damage.partition == 0
+        and "should be a" in str(damaged.damage)
+    )
     other_keys = KeyNames(store.layout).partitions[1]
     for key in (other_keys.inbox, other_keys.session("session")):
         server.run("DEL", key)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from stead.transport import Batch, HubLayout, Verdict
+from stead.transport import Batch, HubLayout, KeyDamaged, Verdict
 from stead.transport._redis.enqueueing import calls_of
 from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.scripts import ENQUEUE, ENQUEUE_FREEING
@@ -82,7 +82,7 @@ async def test_a_key_that_holds_something_else_is_named_whatever_would_have_beco
     first, damaged, last = await store.enqueue(batches)
     assert first.verdict is last.verdict is (Verdict.DUPLICATE if again else Verdict.ACCEPTED)
     assert damaged.verdict is Verdict.DAMAGED
-    assert damaged.damage is not None
+    assert isinstance(damaged.damage, KeyDamaged)
     assert (damaged.damage.key, damaged.damage.step) == (key, 1)
     assert {key: value for key, value in server.dump().items() if b":1:" in key} == {
         key: value for key, value in before.items() if b":1:" in key

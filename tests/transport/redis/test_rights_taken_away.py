@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stead.transport import (
+    Batch,
     Commit,
     CommitVerdict,
     LogWrite,
@@ -20,13 +21,15 @@ from stead.transport import (
     ServerUnsuitable,
     Settings,
     Start,
+    StoreUnavailable,
     Task,
     Timer,
     Unpark,
+    Verdict,
 )
 from stead.transport._redis.scripts import ALL, Script
 from stead.transport._redis.store import RedisStore
-from support.redis_steps import batch, commit, put, take
+from support.redis_steps import batch, commit, payloads, put, take
 from support.valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +51,10 @@ WRITES = (
         "XTRIM",
     ),
     *("ZADD", "ZREM", "ZREMRANGEBYLEX"),
+)
+READS = (
+    *("EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HMGET", "TIME", "TYPE", "XINFO", "XLEN"),
+    *("XPENDING", "XRANGE", "ZCARD", "ZRANGE", "ZRANGEBYSCORE"),
 )
 Step = Callable[[], Awaitable[Any]]
 
@@ -93,7 +100,7 @@ def whole(partition: int, token: bytes, previous: bytes, ids: Sequence[bytes]) -
 
 
 @pytest.mark.hazard(4)
-@pytest.mark.parametrize("right", WRITES)
+@pytest.mark.parametrize("right", [*WRITES, *READS])
 async def test_a_right_that_is_taken_away_leaves_no_step_half_done(
     store: RedisStore, own_server: ValkeyServer, right: str
 ) -> None:
@@ -113,11 +120,18 @@ async def test_a_right_that_is_taken_away_leaves_no_step_half_done(
         try:
             return await step()
         except ServerUnsuitable:
-            assert own_server.dump() == before
+            # A step that is the same however often it is made may have begun.
+            assert right in READS or own_server.dump() == before
             refused.append(1)
         finally:
             own_server.run("ACL", "SETUSER", "default", f"+{right}")
         return await step()
+
+    async def enqueue(sent: Batch) -> str:
+        [result] = await store.enqueue([sent])
+        if result.damage is not None:
+            raise result.damage
+        return result.verdict.name
 
     generation = store.generation
     assert await do(lambda: store.park(0, owner.token, "@a@d", ids[1:2]))
@@ -125,8 +139,8 @@ async def test_a_right_that_is_taken_away_leaves_no_step_half_done(
     assert await do(lambda: store.fire_timers(0, owner.token, 10)) == (1, 2**50)
     assert await do(lambda: store.mark_running(0, owner.token, Running("@a@b", ids[2], 1)))
     for sent in (batch([b"four"], partition=3), start):
-        assert [result.verdict.name for result in await do(lambda: store.enqueue([sent]))] == ["ACCEPTED"]  # noqa: B023 - at once
-        assert [result.verdict.name for result in await do(lambda: store.enqueue([sent]))] == ["DUPLICATE"]  # noqa: B023 - at once
+        assert await do(lambda: enqueue(sent)) == "ACCEPTED"  # noqa: B023 - at once
+        assert await do(lambda: enqueue(sent)) == "DUPLICATE"  # noqa: B023 - at once
     [taken] = await store.take_tasks(["q"], "worker", 10, 0)
     assert await do(lambda: store.share_tasks(0, owner.token, "worker", [(b"own", "q")])) != [b""]
     assert await do(lambda: store.keep_tasks("worker", [taken])) == []
@@ -159,3 +173,55 @@ def test_a_script_that_writes_with_several_commands_asks_for_each_first(script: 
     writes = set(_WRITE.findall(script.source))
     asked = {word for found in re.findall(r"\bmay\(([^)]*)\)", script.source) for word in re.findall(r"[A-Z]+", found)}
     assert len(writes) < 2 or writes - asked == _UNASKED.get(script.name.removesuffix("_freeing"), set())
+
+
+@pytest.mark.hazard(40)
+@pytest.mark.parametrize("right", ["HEXISTS", "ZADD", "HSET"])
+async def test_a_batch_that_this_user_may_not_write_is_no_trouble_of_those_beside_it(
+    store: RedisStore, own_server: ValkeyServer, right: str
+) -> None:
+    """Whoever sent those would be told that nothing was written, and send them again."""
+    batches = [batch([b"%d" % place], partition=place) for place in range(3)]
+    batches[1] = replace(batches[1], starts=[Start(0, "s", b"id", Reuse.FINISHED)])
+    own_server.run("ACL", "SETUSER", "default", f"-{right}")
+    first, refused, last = await store.enqueue(batches)
+    own_server.run("ACL", "SETUSER", "default", f"+{right}")
+    assert first.verdict is last.verdict is Verdict.ACCEPTED
+    assert isinstance(refused.damage, ServerUnsuitable)
+    assert right.lower() in str(refused.damage).lower()
+    assert [await payloads(store, place) for place in range(3)] == [[b"0"], [], [b"2"]]
+    assert [result.verdict.name for result in await store.enqueue(batches)] == ["DUPLICATE", "ACCEPTED", "DUPLICATE"]
+
+
+async def test_what_was_written_is_not_told_as_refused_when_it_cannot_be_waited_for(own_server: ValkeyServer) -> None:
+    store = await RedisStore.open(own_server.url, "waiting", Settings(partitions=1, slot_groups=1, replicas_ack=1))
+    own_server.run("ACL", "SETUSER", "default", "-wait")
+    with pytest.raises(StoreUnavailable) as caught:
+        await store.enqueue([batch([b"one"])])
+    assert caught.value.outcome == "unknown"
+    assert await payloads(store) == [b"one"]
+    await store.close()
+
+
+async def test_the_right_that_is_missing_to_read_the_hub_s_record_is_named(
+    store: RedisStore, own_server: ValkeyServer
+) -> None:
+    own_server.run("ACL", "SETUSER", "default", "-hget")
+    with pytest.raises(ServerUnsuitable, match="refuses this user"):
+        await store.heartbeat("worker", {}, 10_000)
+    own_server.run("ACL", "SETUSER", "default", "+hget")
+
+
+_CALL = re.compile(r"call\('([A-Z]+)'")
+
+
+@pytest.mark.hazard(4)
+@pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
+def test_what_a_fenced_script_reads_within_its_step_is_asked_for_first(script: Script[Any]) -> None:
+    """From its first write on, which says that the step has begun, until its last, which says that it has ended."""
+    begun = script.source.find("'applying', ")
+    if begun < 0 or "HSET" not in script.source[begun - 40 : begun]:
+        return
+    before, step = script.source[:begun], script.source[begun:]
+    asked = {word for found in re.findall(r"\bmay\(([^)]*)\)", script.source) for word in re.findall(r"[A-Z]+", found)}
+    assert set(_CALL.findall(step)) - asked <= {"HSET"}, before[-100:]

@@ -73,13 +73,14 @@ from stead.transport._contract.store import Renewer, Store
 from stead.transport._memory.faults import Fault, Faults
 from stead.transport._memory.store import MemoryStore
 from stead.transport._open import forget_memory_hubs, open_store
-from stead.transport._retry import BORNE, UNANSWERED, Backoff, Patience, Tries, until_answered
+from stead.transport._retry import BORNE, FACED, UNANSWERED, Backoff, Patience, Tries, until_answered
 from stead.transport._sender.sender import Sender
 from stead.transport._urls import StoreUrl, parse_url
 
 __all__ = [
     "BORNE",
     "DEPTH_MAX",
+    "FACED",
     "PLAIN",
     "UNANSWERED",
     "UNREADABLE",

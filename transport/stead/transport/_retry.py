@@ -18,11 +18,13 @@ from stead.transport._contract.careful_logger import get_logger
 from stead.transport._contract.clock import Clock
 from stead.transport._contract.errors import (
     ConnectionLost,
+    KeyDamaged,
     ServerChanged,
     ServerUnsuitable,
     SteadError,
     StoreClosed,
     StoreUnavailable,
+    TornCommit,
 )
 from stead.transport._contract.settings import Settings
 from stead.transport.describing import message_of, qualified_name
@@ -35,6 +37,8 @@ T = TypeVar("T")
 UNANSWERED = (ConnectionLost, ServerChanged)
 # Of a worker's part: what it bears where it stands. (That the server is another one concerns all that the worker holds.)
 BORNE = (ConnectionLost, ServerUnsuitable)
+# Of a worker's part: what trying again does not help against. Whatever it concerns is let go of, and the rest goes on.
+FACED = (ServerChanged, KeyDamaged, TornCommit)
 
 # Between tries of a request whose answer did not come, and of a batch for which there was no room.
 RETRY_S_MIN = 0.02

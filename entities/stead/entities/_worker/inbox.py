@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition
-from stead.transport import BORNE, Entry, KeyDamaged, Loaded, ServerChanged, StreamId
+from stead.transport import BORNE, FACED, Entry, KeyDamaged, Loaded, StreamId
 
 from .board import Board
 from .turns import Turns
@@ -65,7 +65,7 @@ class InboxReader:
                     continue
                 await self._read_once(reading)
                 patience.rest()
-            except (ServerChanged, KeyDamaged) as error:
+            except FACED as error:
                 board.face(error)
             except BORNE as error:
                 await patience.bear(error)

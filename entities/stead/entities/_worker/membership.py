@@ -16,6 +16,7 @@ from typing import Any
 from stead.entities._partition.partition import Partition
 from stead.transport import (
     BORNE,
+    FACED,
     Backoff,
     HubMismatch,
     KeyDamaged,
@@ -275,7 +276,7 @@ class Membership:
                 if marker is not None or deaths is not None:
                     await board.store.mark_running(partition.number, partition.token, marker, deaths)
                 await board.store.release(partition.number, partition.token)
-        except (*BORNE, ServerChanged, HubMismatch) as error:
+        except (*BORNE, *FACED, HubMismatch) as error:
             logger.info(
                 "partition %d was not released: %s; it will be, or its lease will expire", partition.number, error
             )

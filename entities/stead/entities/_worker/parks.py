@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition
-from stead.transport import KeyDamaged, ServerChanged, StreamId
+from stead.transport import FACED, KeyDamaged, StreamId, TornCommit
 
 from .board import Board
 from .turns import Turns
@@ -32,7 +32,7 @@ class Parker:
             try:
                 while await self._round():
                     pass
-            except (ServerChanged, KeyDamaged) as error:
+            except FACED as error:
                 board.face(error)
 
     async def watch_age(self) -> None:
@@ -55,7 +55,7 @@ class Parker:
                 continue
             try:
                 did = await self._round_of(partition) or did
-            except KeyDamaged as error:
+            except (KeyDamaged, TornCommit) as error:
                 self._board.face(error)
         return did
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stead.entities._partition.partition import Partition
-from stead.transport import KeyDamaged, ServerChanged, get_logger
+from stead.transport import FACED, get_logger
 
 from .board import Board
 
@@ -26,7 +26,7 @@ class TimerRunner:
                     await self._wait()
                 for partition in due:
                     await self._fire(partition)
-            except (ServerChanged, KeyDamaged) as error:
+            except FACED as error:
                 self._board.face(error)
 
     def _is_due(self, partition: Partition) -> bool:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, Hooks, Message
-from stead.transport import InvalidInput, KeyDamaged, ServerChanged, Settings, Task, get_logger
+from stead.transport import FACED, InvalidInput, ServerChanged, Settings, Task, get_logger
 
 from .job import Interceptor, Job, Outcome, Runnable, Stage, failed
 from .leftovers import Leftovers
@@ -130,7 +130,7 @@ class ActivityRunner(Hooks):
                     self._reading = True
                     try:
                         await self._read_tasks(partition, tenure)
-                    except (ServerChanged, KeyDamaged) as error:
+                    except FACED as error:
                         self._board.face(error)
                     finally:
                         self._reading = False

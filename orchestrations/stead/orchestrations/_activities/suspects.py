@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stead.entities.extending import Bell
-from stead.transport import KeyDamaged, ServerChanged, get_logger
+from stead.transport import FACED, get_logger
 
 from .job import Job, Outcome, Stage
 from .shared_queue import poisoned
@@ -58,7 +58,7 @@ class ActivitySuspects:
                 self._busy = True
                 try:
                     await self._run_one(job, careful, survived)
-                except (ServerChanged, KeyDamaged) as error:
+                except FACED as error:
                     self._board.face(error)
                 finally:
                     self._busy = False

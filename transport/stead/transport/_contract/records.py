@@ -12,7 +12,7 @@ from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
-    from .errors import KeyDamaged
+    from .errors import ServerUnsuitable
 
 # A stream ID as the server writes it, b"1763692800000-0". Ordered by `stream_order`, never as bytes.
 StreamId = bytes
@@ -86,7 +86,7 @@ class Verdict(Enum):
     BACKLOG = "backlog"  # the partition holds too many: nothing written
     FULL = "full"  # the server is out of memory: nothing written
     SUPERSEDED = "superseded"  # another incarnation of the source was opened: nothing written
-    DAMAGED = "damaged"  # a key of the partition holds something else (`damage` says what): nothing written
+    DAMAGED = "damaged"  # a key holds something else, or the server refuses it (`damage` says what): nothing written
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class EnqueueResult:
     verdict: Verdict
     detail: int = 0
     refused: frozenset[int] = frozenset()  # positions of starts whose IDs are taken: accepted batch, not written
-    damage: KeyDamaged | None = None
+    damage: ServerUnsuitable | None = None
 
 
 # -- leases ------------------------------------------------------------------------------------------------------------

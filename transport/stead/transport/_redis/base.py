@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from stead.transport._contract.clock import Clock
-from stead.transport._contract.errors import ConnectionLost, KeyDamaged, TornCommit, UnexpectedAnswer
+from stead.transport._contract.errors import (
+    ConnectionLost,
+    KeyDamaged,
+    ServerUnsuitable,
+    StoreUnavailable,
+    TornCommit,
+    UnexpectedAnswer,
+)
 from stead.transport._contract.left_out import UNREADABLE, LeftOut
 from stead.transport._contract.records import HubLayout, ServerFacts
 from stead.transport._contract.settings import Settings
@@ -185,6 +192,8 @@ class RedisBase:
         if not self._settings.replicas_ack:
             return
         reached = answers.pop()
+        if isinstance(reached, ServerUnsuitable):  # what was to be waited for is written all the same
+            raise StoreUnavailable(str(reached), "unknown")
         if isinstance(reached, int) and reached < self._settings.replicas_ack:
             raise ConnectionLost(
                 f"{reached} of {self._settings.replicas_ack} replicas have confirmed (STEAD_REPLICAS_ACK)"

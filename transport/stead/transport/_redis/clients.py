@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
-from stead.transport._contract.errors import KeyDamaged, SourceSuperseded
+from stead.transport._contract.errors import KeyDamaged, ServerUnsuitable, SourceSuperseded
 from stead.transport._contract.records import Batch, EnqueueResult, InstanceView, StreamId, Verdict, stream_order
 
 from .answers import ReplyError
@@ -32,12 +32,16 @@ class ClientSide(RedisBase):
         settings = self._settings
         limits = (settings.batch_length_max, settings.batch_bytes_max)
         calls = list(calls_of(self._keys, self._layout.hub_id, batches, *limits))
-        answers = await self._enqueues.run([call for call, _ in calls] + self._waits(), may_be_full=True)
+        answers = await self._enqueues.run([call for call, _ in calls] + self._waits(), refusals=True)
         self._check_waited(answers)
         results: list[EnqueueResult] = []
         for (_, carried), answer in zip(calls, answers, strict=True):
             if isinstance(answer, ReplyError):  # the server is full, and has refused the call
                 results += [EnqueueResult(Verdict.FULL)] * len(carried)
+            elif isinstance(
+                answer, ServerUnsuitable
+            ):  # nothing of this call was written, whatever became of the others
+                results += [EnqueueResult(Verdict.DAMAGED, damage=answer)] * len(carried)
             else:
                 results += [_enqueue_result(*each) for each in zip(carried, answer, strict=True)]
         return results
@@ -206,7 +210,10 @@ class ClientSide(RedisBase):
 
 def _enqueue_result(batch: Batch, answer: Any) -> EnqueueResult:
     if isinstance(answer, bytes):
-        damage = damage_of(answer.decode("utf-8", "replace"), batch.partition)
+        try:
+            damage: ServerUnsuitable = damage_of(answer.decode("utf-8", "replace"), batch.partition)
+        except ServerUnsuitable as error:  # a right that is missing for what only this batch needs
+            damage = error
         return EnqueueResult(Verdict.DAMAGED, damage=damage)
     return _verdict(*answer)
 

@@ -201,14 +201,15 @@ class Link:
         *,
         block_ms: int = 0,
         generation: int | None = None,
-        may_be_full: bool = False,
+        refusals: bool = False,
         each: bool = False,
     ) -> list[Any]:
         """Send commands in one pipeline; gives their answers.
 
         With `generation` nothing is sent to a server of another generation: raises `ServerChanged`. An error in an
-        answer is raised, once all answers are here; with `may_be_full` that there is no memory is left among them. With
-        `each`, damage to one command's keys is no harm to the others: the `KeyDamaged` stands among the answers.
+        answer is raised, once all answers are here. With `each`, damage to one command's keys is no harm to the others: the
+        `KeyDamaged` stands among the answers. With `refusals`, nor is what else the server has against a command: its
+        `ServerUnsuitable` does so too, and the `ReplyError` that says that there is no memory.
         """
         wire = await self._ready()
         if generation is not None and generation != self._server.generation:
@@ -219,13 +220,16 @@ class Link:
             await self._guarded(load_scripts(wire), wire, 0)
             replies[refused:] = await self._exchange(wire, commands[refused:], block_ms)
         for place, reply in enumerate(replies):
-            if isinstance(reply, ReplyError) and not (may_be_full and reply.is_full):
+            if isinstance(reply, ReplyError) and not (refusals and reply.is_full):
                 if reply.spoils_connection:
                     wire.drop(reply.message)
                 error = fault(reply)
-                if not (each and isinstance(error, (KeyDamaged, UnexpectedAnswer))):
+                if refusals and isinstance(error, ServerUnsuitable):
+                    replies[place] = error
+                elif each and isinstance(error, (KeyDamaged, UnexpectedAnswer)):
+                    replies[place] = error if isinstance(error, KeyDamaged) else KeyDamaged(error.reason)
+                else:
                     raise error
-                replies[place] = error if isinstance(error, KeyDamaged) else KeyDamaged(error.reason)
         return replies
 
     async def one(self, command: bytes, *, block_ms: int = 0) -> Any:

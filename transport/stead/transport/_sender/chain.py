@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
-from stead.transport._contract.errors import KeyDamaged
+from stead.transport._contract.errors import ServerUnsuitable
 from stead.transport._contract.records import Batch, EnqueueResult, Start, Verdict
 
 # The record of a session or source that the store has never heard of.
@@ -60,7 +60,7 @@ class Lost:
     lost_to: int
 
 
-Judgement: TypeAlias = Simple | Refused | Lost | KeyDamaged
+Judgement: TypeAlias = Simple | Refused | Lost | ServerUnsuitable
 
 
 class Chain:

@@ -12,7 +12,7 @@ from stead.transport._contract.careful_logger import get_logger
 from stead.transport._contract.clock import Clock
 from stead.transport._contract.errors import (
     BacklogFull,
-    KeyDamaged,
+    ServerUnsuitable,
     SourceSuperseded,
     SteadError,
     StoreUnavailable,
@@ -76,7 +76,7 @@ class Outcomes:
                     self._report_loss(lane, lost)
                 case Refused() as refused:
                     self._hold_or_refuse(lane, refused)
-                case KeyDamaged() as damage:
+                case ServerUnsuitable() as damage:
                     self.refuse(lane, damage)
             self.settle(lane)
         self._make_room()

@@ -27,8 +27,9 @@ local function check_number(key, field)
   end
 end
 
--- Stops the script, with nothing written, unless its user may write with these commands. All of them are asked for when a
--- program connects (`rights`); but a right that is taken away after that would be missed in mid-script (HAZARDS 4).
+-- Stops the script, with nothing written, unless its user may use these commands. All of them are asked for when a program
+-- connects (`rights`); but a right that is taken away after that would be missed in mid-script (HAZARDS 4): that to read as
+-- well, once something is written. (What a script has called before that it may call.)
 local function may(...)
   for _, command in ipairs({...}) do
     if not redis.acl_check_cmd(command, KEYS[1]) then
@@ -42,7 +43,10 @@ end
 local function check_hub(hub_id)
   local record = table.remove(KEYS)
   local found = redis.pcall('HGET', record, 'hub_id')
-  if type(found) == 'table' then check(record, 'hash') end
+  if type(found) == 'table' then
+    check(record, 'hash')
+    error(found)
+  end
   if found ~= hub_id then error(redis.error_reply('STEADHUB ' .. record .. ' ' .. (found or 'none'))) end
 end
 

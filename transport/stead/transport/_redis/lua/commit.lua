@@ -26,7 +26,7 @@ if #replies > 0 then may('PEXPIRE') end
 
 local look_at_more, write_more, reserve, settle
 if with_more == 1 then
-  may('HDEL', 'HINCRBY', 'HSETNX', 'RPUSH', 'UNLINK', 'XTRIM', 'ZADD', 'ZREM', 'ZREMRANGEBYLEX')
+  may('HDEL', 'HEXISTS', 'HGET', 'HINCRBY', 'HSETNX', 'RPUSH', 'UNLINK', 'XTRIM', 'ZADD', 'ZRANGE', 'ZREM', 'ZREMRANGEBYLEX')
 
   local function look_at_instances(instances)
     local first = instances[INSTANCES_TASKS]

@@ -5,7 +5,7 @@
 -- Gives {1, how many, due ms of the next or ""}, {0} if the lease is another's, {-1, commit ID} if a commit stopped in
 --       the middle (nothing written).
 -- Errors: STEADTYPE (nothing written).
-may('HSET', 'XADD', 'ZREM', 'HDEL')
+may('HSET', 'XADD', 'ZREM', 'HDEL', 'HGET', 'ZRANGE')
 check(lease, 'hash')
 check(inbox, 'stream')
 check(timers, 'zset')

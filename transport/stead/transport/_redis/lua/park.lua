@@ -7,7 +7,7 @@
 -- KEYS  1 lease (hash)   2 inbox (stream)   3 parked (hash)   4 park (zset)
 -- Gives {1}, {0} if the lease is another's, {-1, commit ID} if a commit stopped in the middle (nothing written).
 -- Errors: STEADTYPE (nothing written).
-may('HSET', 'ZADD', 'XDEL', 'HINCRBY')
+may('HSET', 'ZADD', 'XDEL', 'HINCRBY', 'XRANGE', 'ZRANGE')
 check(lease, 'hash')
 check(inbox, 'stream')
 check(parked, 'hash')

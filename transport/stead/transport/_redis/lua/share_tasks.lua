@@ -5,15 +5,15 @@
 -- Gives {1, {entry, ...}}, an entry "" for a task that is gone or that another worker has; {0} if the lease is another's,
 --       {-1, commit ID} if a commit stopped in the middle (nothing written).
 -- Errors: STEADTYPE (nothing written).
-may('HSET', 'XADD', 'XCLAIM')
+may('HSET', 'XADD', 'XCLAIM', 'HGET', 'XPENDING')
 check(lease, 'hash')
 check(tasks, 'hash')
 for i = MORE_KEYS, #KEYS do check(KEYS[i], 'stream') end
 local refusal, commit = fence(lease, token)
 if refusal then return refusal end
 
-call('HSET', lease, 'applying', 'share')
 for i = MORE_KEYS, #KEYS do open_queue(KEYS[i]) end
+call('HSET', lease, 'applying', 'share')
 local entries = {}
 for i, task in ipairs(wanted) do
   local task_id = task[SHARING_TASK_ID]
