@@ -50,9 +50,12 @@ async def test_a_timer_fires_when_its_time_has_come_and_once(twin: Twin) -> None
     await store.refresh_facts()
     due_ms = (await store.read_leases())[0] + 60
     await with_timers(store, Timer(b"t", due_ms, b"ring"))
-    assert await store.fire_timers(0, b"token", 10) == (0, due_ms)
+    early = await store.fire_timers(0, b"token", 10)
+    if (await store.read_leases())[0] < due_ms:  # a slow machine may have come to it by then
+        assert early == (0, due_ms)
     await twin.pass_ms(70)
-    assert await store.fire_timers(0, b"token", 10) == (1, None)
+    in_time = await store.fire_timers(0, b"token", 10)
+    assert (early[0] + in_time[0], in_time[1]) == (1, None)
     assert await store.fire_timers(0, b"token", 10) == (0, None)
     assert await payloads(store) == [b"ring"]
 

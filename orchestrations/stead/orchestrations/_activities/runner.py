@@ -22,7 +22,7 @@ from stead.transport import FACED, InvalidInput, ServerChanged, Settings, Task, 
 from .job import Interceptor, Job, Outcome, Runnable, Stage, failed
 from .leftovers import Leftovers
 from .routes import ActivityRoutes, Place, Serving
-from .shared_queue import SharedQueues, as_taken, unknown
+from .shared_queue import SharedQueues, as_taken, ending_s, unknown
 from .slots import ActivitySlots, ended
 from .suspects import ActivitySuspects
 
@@ -142,7 +142,7 @@ class ActivityRunner(Hooks):
         if not self._board.stopping:
             self.slots.abort()
             return
-        seconds = self._settings.drain_ms / 1000
+        seconds = ending_s(self._settings)
         # What waits goes to others, and what runs may end; then what was cancelled goes, and what ended has its result sent.
         await asyncio.gather(self._shared.give_back_idle(), self.slots.finish(self._drain_s()))
         await asyncio.gather(self._shared.give_back_idle(), self._shared.flush(seconds))

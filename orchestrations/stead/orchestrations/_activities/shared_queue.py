@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, encode_message
-from stead.transport import BORNE, InvalidInput, KeyDamaged, ServerChanged, Taken, get_logger, partition_of
+from stead.transport import BORNE, InvalidInput, KeyDamaged, ServerChanged, Settings, Taken, get_logger, partition_of
 
 from .job import Job, Outcome, Runnable, Stage, failed
 from .slots import ActivitySlots
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = get_logger("stead.activities")
 
 _PAUSE_S = 0.1
+_ENDING_S_MIN = 5.0
 _DAMAGED_S = 1.0  # until a damaged queue is tried again, and a result for a damaged partition is sent again
 _RESULTS_MAX = 100  # that are sent at once
 _GIVEN_MAX = 100  # that go back in one step, which copies their payloads
@@ -250,8 +251,8 @@ class SharedQueues:
     # -- what does not end here ----------------------------------------------------------------------------------------
 
     async def give_back_idle(self) -> None:
-        """The worker ends: let others have what waits here and what was cancelled, at once. What does not get through within
-        `drain_ms` is left to be taken over, if this is not called again."""
+        """The worker ends: let others have what waits here and what was cancelled, at once. What does not get through in time
+        (`ending_s`) is left to be taken over, if this is not called again."""
         jobs = [job for job in self._jobs.values() if job.stage in (Stage.WAITING, Stage.DROPPED)]
         for job in jobs:
             del self._jobs[job.key]
@@ -260,7 +261,7 @@ class SharedQueues:
         given = False
         try:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._board.settings.drain_ms / 1000):
+                async with asyncio.timeout(ending_s(self._board.settings)):
                     await self.give_back([job.taken for job in jobs if job.taken is not None])
                     given = True
         finally:
@@ -344,6 +345,12 @@ class SharedQueues:
         self._later.add(later)
         later.add_done_callback(self._later.discard)
         later.add_done_callback(lambda _: self.complete(job))  # somewhat sooner if others have cancelled it
+
+
+def ending_s(settings: Settings) -> float:
+    """How long a worker that ends waits for the store to take what it has to say: `drain_ms`, but however little time it has
+    for what runs, a store that is there has enough."""
+    return max(settings.drain_ms / 1000, _ENDING_S_MIN)
 
 
 def unknown(name: str) -> Outcome:

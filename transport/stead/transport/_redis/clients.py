@@ -38,9 +38,8 @@ class ClientSide(RedisBase):
         for (_, carried), answer in zip(calls, answers, strict=True):
             if isinstance(answer, ReplyError):  # the server is full, and has refused the call
                 results += [EnqueueResult(Verdict.FULL)] * len(carried)
-            elif isinstance(
-                answer, ServerUnsuitable
-            ):  # nothing of this call was written, whatever became of the others
+            # Nothing of this call was written, whatever became of the others.
+            elif isinstance(answer, ServerUnsuitable):
                 results += [EnqueueResult(Verdict.DAMAGED, damage=answer)] * len(carried)
             else:
                 results += [_enqueue_result(*each) for each in zip(carried, answer, strict=True)]
