@@ -55,6 +55,7 @@ async def test_a_timer_fires_when_its_time_has_come_and_once(twin: Twin) -> None
         assert early == (0, due_ms)
     await twin.pass_ms(70)
     in_time = await store.fire_timers(0, b"token", 10)
+    assert early is not None and in_time is not None
     assert (early[0] + in_time[0], in_time[1]) == (1, None)
     assert await store.fire_timers(0, b"token", 10) == (0, None)
     assert await payloads(store) == [b"ring"]
