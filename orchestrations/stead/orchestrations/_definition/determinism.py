@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import collections
 import datetime
 import functools
 import inspect
+import itertools
 import linecache
 import os
 import pathlib
@@ -33,12 +35,14 @@ from .determinism_calls import (
     CLOCK,
     ENVIRONMENT,
     GLOBAL,
+    HELD,
     INPUT_OUTPUT,
     PATH_METHODS,
     RANDOM,
     SET,
     ZONE,
     Forbidden,
+    is_without_zone,
     known_calls,
     known_unless_told,
 )
@@ -119,6 +123,7 @@ class _Unit(NamedTuple):
 _MISSING = object()
 _SHOWN_LENGTH_MAX = 60
 _UNLESS_TOLD = known_unless_told()
+_CALL_THEIR_FIRST = (map, filter, iter, itertools.starmap, functools.reduce, collections.defaultdict)
 
 
 def _unit_of(function: types.FunctionType) -> _Unit | None:
@@ -233,22 +238,42 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         self._look_at(node)
+        self._look_at_functions_given(node)
         self.look_at_call_over_sets(node)
         self.look_at_change(node)
         self.generic_visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
-        self._look_at_environment(node)
+        self._look_at_held(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        self._look_at_environment(node)
+        self._look_at_held(node)
         self.generic_visit(node)
 
-    def _look_at_environment(self, node: ast.Name | ast.Attribute) -> None:
-        if isinstance(node.ctx, ast.Load):
-            value = self.resolve(node)
-            if value is os.environ or value is getattr(os, "environb", os.environ):
-                self._note(node, "os.environ", ENVIRONMENT)
+    def _look_at_held(self, node: ast.Name | ast.Attribute) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            return
+        value = self.resolve(node)
+        if value is os.environ or value is getattr(os, "environb", os.environ):
+            self._note(node, "os.environ", ENVIRONMENT)
+        elif isinstance(node, ast.Attribute):
+            owner = self.resolve(node.value)
+            kind = HELD.get((owner.__name__, node.attr)) if isinstance(owner, types.ModuleType) else None
+            if kind is not None:
+                self._note(node, ast.unparse(node), kind)
+
+    def _look_at_functions_given(self, node: ast.Call) -> None:
+        """What is called by whom it is given to: `sorted(names, key=hash)`, `map(id, names)`."""
+        given = [keyword.value for keyword in node.keywords if keyword.arg in ("key", "default_factory")]
+        called = self.resolve(node.func)
+        if node.args and any(called is one for one in _CALL_THEIR_FIRST):
+            given.append(node.args[0])
+        for each in given:
+            if isinstance(each, ast.Attribute):
+                owner = self.resolve(each.value)
+                if isinstance(owner, type) and _reads_clock(owner, each.attr):
+                    self._note(each, f"{owner.__name__}.{each.attr}()", CLOCK)
+            self._look_up(each, self.resolve(each))
 
     def _look_at(self, node: ast.Call) -> None:
         function = node.func
@@ -277,12 +302,12 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
             if unit is not None:
                 self.called.append(unit)
 
-    def _look_up(self, node: ast.Call, value: object) -> bool:
+    def _look_up(self, node: ast.expr, value: object) -> bool:
         if not isinstance(value, CALLABLE):
             return False
         if value in _UNLESS_TOLD:
             kind, name, most = _UNLESS_TOLD[value]
-            if len(node.args) + len(node.keywords) <= most:
+            if isinstance(node, ast.Call) and len(node.args) + len(node.keywords) <= most:
                 self._note(node, f"{name}()", kind)
             return True
         if value not in self._known:
@@ -299,14 +324,15 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
             if name == "fromtimestamp" and len(node.args) + len(node.keywords) == 1:
                 self._note(node, f"{owner.__name__}.{name}()", ZONE)
                 return True
-            clock = name == "today" or (name in ("now", "utcnow") and issubclass(owner, datetime.datetime))
+            clock = _reads_clock(owner, name)
             if clock:
                 self._note(node, f"{owner.__name__}.{name}()", CLOCK)
             return clock
         if isinstance(owner, type) and issubclass(owner, pathlib.Path) and name in ("cwd", "home"):
             self._note(node, f"{owner.__name__}.{name}()", ENVIRONMENT)
             return True
-        if name == "astimezone" and not node.args and not node.keywords:
+        local = name == "timestamp" and is_without_zone(function.value, self.resolve)
+        if local or (name == "astimezone" and not node.args and not node.keywords):
             self._note(node, f"{name}()", ZONE)
             return True
         if isinstance(function.value, ast.Call) and name in PATH_METHODS:
@@ -350,6 +376,12 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
             return self._unit.closure[name]
         value = self._unit.names.get(name, _MISSING)
         return getattr(builtins, name, _MISSING) if value is _MISSING else value
+
+
+def _reads_clock(owner: type, name: str) -> bool:
+    if not issubclass(owner, datetime.date):
+        return False
+    return name == "today" or (name in ("now", "utcnow") and issubclass(owner, datetime.datetime))
 
 
 def _says_replaying(test: ast.expr) -> bool:

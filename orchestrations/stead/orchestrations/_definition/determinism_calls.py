@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
+import datetime
 import sys
 import types
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -53,6 +56,7 @@ _CALLS: tuple[tuple[Forbidden, str, str], ...] = (
     (RANDOM, "os", "urandom getrandom"),
     (UUID, "uuid", "uuid1 uuid4 uuid6 uuid7"),
     (ENVIRONMENT, "os", "getenv getenvb getcwd getlogin cpu_count"),
+    (ENVIRONMENT, "platform", "node uname platform system release version machine processor"),
     (INPUT_OUTPUT, "builtins", "open input"),
     (INPUT_OUTPUT, "io", "open"),
     (
@@ -64,7 +68,8 @@ _CALLS: tuple[tuple[Forbidden, str, str], ...] = (
     (INPUT_OUTPUT, "shutil", "copy copy2 copyfile copytree move rmtree"),
     (INPUT_OUTPUT, "tempfile", "mkstemp mkdtemp NamedTemporaryFile TemporaryFile TemporaryDirectory"),
     (INPUT_OUTPUT, "sqlite3", "connect"),
-    (PROCESS, "os", "system popen getpid fork kill"),
+    (PROCESS, "os", "system popen getpid getppid fork kill"),
+    (PROCESS, "threading", "get_ident get_native_id current_thread"),
     (PROCESS, "subprocess", "run call check_call check_output getoutput getstatusoutput Popen"),
     (PROCESS, "multiprocessing", "Process Pool"),
     (PROCESS, "asyncio", "create_subprocess_exec create_subprocess_shell"),
@@ -89,13 +94,20 @@ UNLESS_TOLD: tuple[tuple[Forbidden, str, str, int], ...] = (
     (ZONE, "time", "localtime ctime", 1),
     (CLOCK, "time", "asctime", 0),
     (CLOCK, "time", "strftime", 1),
+    (RANDOM, "numpy.random", "default_rng RandomState", 0),
 )
+# What a module holds, and is another thing elsewhere.
+HELD: dict[tuple[str, str], Forbidden] = {
+    **{("time", name): ZONE for name in ("timezone", "altzone", "daylight", "tzname")},
+    **{("sys", name): ENVIRONMENT for name in ("argv", "path", "executable")},
+}
 PATH_METHODS = frozenset(
     {
         *("exists", "is_file", "is_dir", "stat", "iterdir", "glob", "rglob", "open", "read_text", "read_bytes"),
         *("write_text", "write_bytes", "unlink", "mkdir", "rmdir", "touch", "rename", "replace"),
     }
 )
+_ZONE_PLACE = 8  # the place of `tzinfo` among the arguments of `datetime`
 # Looking them up runs no user's code.
 CALLABLE = (types.FunctionType, types.BuiltinFunctionType, types.MethodType, type)
 
@@ -123,3 +135,16 @@ def known_unless_told() -> dict[object, tuple[Forbidden, str, int]]:
         for name in names.split() if module is not None else ():
             known[vars(module)[name]] = (kind, f"{module_name}.{name}", most)
     return known
+
+
+def is_without_zone(node: ast.expr, resolve: Callable[[ast.expr], object]) -> bool:
+    """Whether an expression is a time that is certain to have no zone, so that it means another instant elsewhere."""
+    if not isinstance(node, ast.Call):
+        return False
+    made, function = resolve(node.func), node.func
+    if isinstance(made, type) and issubclass(made, datetime.datetime):
+        return len(node.args) < _ZONE_PLACE and not any(keyword.arg in (None, "tzinfo") for keyword in node.keywords)
+    if isinstance(function, ast.Attribute) and function.attr == "strptime" and len(node.args) > 1:
+        form = node.args[1]
+        return isinstance(form, ast.Constant) and "%z" not in str(form.value)
+    return False

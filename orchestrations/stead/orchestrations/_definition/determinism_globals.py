@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import collections
+import functools
+import inspect
 import types
 from collections.abc import Iterator
 from typing import Final
 
 _CHANGEABLE: Final = (list, dict, set, bytearray, collections.deque)
+_MADE_ANEW: Final = (property, functools.cached_property, types.MemberDescriptorType, types.GetSetDescriptorType)
 _CHANGES: Final = frozenset(
     {
         *(
@@ -68,6 +71,9 @@ class GlobalsReader(ast.NodeVisitor):
         if isinstance(function, ast.Attribute):
             if function.attr in _CHANGES and self._is_changeable(function.value):
                 self.note_global(function.value, ast.unparse(function.value))
+        elif isinstance(function, ast.Name) and function.id in ("setattr", "delattr") and node.args:
+            if self._has_attributes(node.args[0]):
+                self.note_global(node.args[0], ast.unparse(node.args[0]))
         elif isinstance(function, ast.Name) and function.id == "next" and node.args and self.resolve(function) is next:
             drawn = self.resolve(node.args[0])
             if not isinstance(drawn, type) and hasattr(type(drawn), "__next__"):
@@ -94,11 +100,22 @@ class GlobalsReader(ast.NodeVisitor):
     def _is_changeable(self, owner: ast.expr) -> bool:
         if isinstance(owner, ast.Subscript):  # what is in it
             return self._is_changeable(owner.value)
-        return issubclass(type(self.resolve(owner)), _CHANGEABLE)
+        return issubclass(type(self._held(owner)), _CHANGEABLE)
 
     def _has_attributes(self, owner: ast.expr) -> bool:
-        """A module, a class or a function: what is set there stays."""
-        return issubclass(type(self.resolve(owner)), (types.ModuleType, type, types.FunctionType))
+        """Whatever is there outside of the function, as a module, a class or an object: what is set there stays."""
+        return self._held(owner) is not None
+
+    def _held(self, node: ast.expr) -> object:
+        """What an expression stands for outside of the function, or what that has as an attribute, found without running
+        anything of it; None if that cannot be known."""
+        found = self.resolve(node)
+        if found is None and isinstance(node, ast.Attribute):
+            owner = self._held(node.value)
+            found = None if owner is None else inspect.getattr_static(owner, node.attr, None)
+            if isinstance(found, _MADE_ANEW):
+                found = None
+        return found
 
 
 def _declared(function: ast.AST, kind: type[ast.Global | ast.Nonlocal]) -> set[str]:
