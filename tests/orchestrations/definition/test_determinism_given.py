@@ -27,7 +27,7 @@ from stead.orchestrations._definition.determinism import find_nondeterminism
 @dataclass
 class Config:
     limit: int = 1
-    seen: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list[str])
     inner: Config | None = None
     names = ["shared"]
 
@@ -122,7 +122,7 @@ async def does_what_it_may(context: OrchestrationContext, names: list[str], conf
     add(own)
     times = [datetime(2026, 1, 1, tzinfo=UTC).timestamp(), datetime(2026, 1, 1, 0, 0, 0, 0, UTC).timestamp()]
     told = [datetime.strptime("2026+0100", "%Y%z").timestamp(), context.now.timestamp(), time.struct_time, sys.maxsize]
-    given = [
+    given: list[Any] = [
         sorted(names, key=len),
         list(map(str.lower, names)),
         functools.reduce(max, names),
