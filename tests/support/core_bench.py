@@ -225,7 +225,9 @@ class Bench:
             running = partition.marker_of_next()
             if running is not None:
                 assert steps.mark_running(self.store, partition.token, running)
-            partition.open_next()
+            done = partition.open_next()
+            while not done:
+                done = partition.open_on()
         return len(loads)
 
     def stored(self, target: str) -> Loaded:

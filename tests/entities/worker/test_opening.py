@@ -10,10 +10,9 @@ import pytest
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
 from stead.entities._partition.activation import Opening
 from stead.entities._turns.entity_kind import EntityKind
-from stead.transport import ManualClock, MemoryStore, Settings
+from stead.transport import ManualClock, MemoryStore, Settings, partition_of
 
 LARGE, STEPS = "@counter@large", 2_000
-SETTINGS = Settings(partitions=1)
 
 
 class Counter(Entity):
@@ -24,8 +23,9 @@ class Counter(Entity):
         return self.count
 
 
-@pytest.mark.invariant(12)
-async def test_others_are_read_loaded_and_run_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many steps of one large entity were taken."""
     activate, steps = EntityKind.activate, [0]
 
     def opened(kind: EntityKind, record: bytes | None, log: Sequence[bytes]) -> Generator[None, None, object]:
@@ -38,16 +38,33 @@ async def test_others_are_read_loaded_and_run_meanwhile(monkeypatch: pytest.Monk
         return Opening(opened(kind, record, log)).go_on() if target == LARGE else activate(kind, target, record, log)
 
     monkeypatch.setattr(EntityKind, "activate", activate_or_begin)
+    return steps
+
+
+@pytest.mark.invariant(12)
+@pytest.mark.parametrize("deaths", [0, 2])
+async def test_others_are_read_loaded_and_run_meanwhile(steps: list[int], deaths: int) -> None:
+    """In careful mode (two have died) others are those of other partitions."""
+    settings = Settings(partitions=2 if deaths else 1, slot_groups=1)
     registry = Registry()
     registry.add(ClassEntityType(Counter))
-    store = MemoryStore("hub", SETTINGS, ManualClock())
-    client = EntityClient(store, registry, SETTINGS)
-    async with Worker(store, registry, SETTINGS):
-        large = asyncio.create_task(client.call_entity(Counter.add, "large"))
+    store = MemoryStore("hub", settings, ManualClock())
+    client = EntityClient(store, registry, settings)
+    place = partition_of(LARGE, settings.partitions)
+    small = [key for key in map(str, range(20)) if not deaths or partition_of(f"@counter@{key}", 2) != place][:3]
+    large = asyncio.create_task(client.call_entity(Counter.add, "large"))
+    while not (await store.info())[place].backlog:
+        await asyncio.sleep(0)
+    token = b""
+    for number in range(deaths + 1):
+        expected, token = token, b"%d" % number
+        assert await store.acquire(place, f"dead-{number}", token, expected, 10_000) is not None
+    assert await store.release(place, token)
+    async with Worker(store, registry, settings):
         while not steps[0]:
             await asyncio.sleep(0)
-        for number in range(3):  # each new to the worker
-            assert await client.call_entity(Counter.add, f"small-{number}") == 1
+        for key in small:  # each new to the worker
+            assert await client.call_entity(Counter.add, key) == 1
         assert steps[0] < STEPS
         assert not large.done()
         assert await large == 1

@@ -113,6 +113,67 @@ def test_what_wakes_code_that_does_otherwise_is_kept_however_long_that_took_to_f
     assert hub.status() == "Completed"  # of what is new, a part was run only: no contradiction
 
 
+async def rewinds(context: OrchestrationContext) -> Any:
+    given_up = context.call_activity("given_up")
+    total: int = sum(await asyncio.gather(*(context.call_activity("double", number) for number in range(LENGTH))))
+    given_up.cancel()
+    beside = context.call_activity("beside")
+    await context.call_activity("fragile")
+    return total + await beside
+
+
+@pytest.fixture
+def failed() -> SlicedHub:
+    """A hub with an instance that has failed, while one activity of it ran, and one had been given up."""
+    hub = SlicedHub(rewinds, another)
+
+    def fragile() -> None:
+        raise ValueError("not yet")
+
+    hub.activities.update(double=double, fragile=fragile, beside=lambda: 1, given_up=lambda: 1 / 0)
+    hub.run_tasks = False
+    hub.start("rewinds", instance_id="one")
+    hub.start("another", instance_id="two")
+    hub.run()
+    for key in [key for key in hub.tasks if not key.endswith(b"|1")]:
+        hub.perform(key)
+    hub.run()
+    hub.perform(next(key for key in hub.tasks if key.endswith(b"|%d" % (LENGTH + 3))))
+    hub.run()
+    assert hub.status() == "Failed"
+    hub.activities["fragile"] = lambda: None
+    hub.tasks.clear()
+    hub.crash()
+    hub.sliced = True
+    return hub
+
+
+@pytest.mark.hazard(17)
+@pytest.mark.parametrize("dies", [0, 2, 4])
+def test_a_rewinding_is_done_in_slices_and_asks_once_for_what_was_open(failed: SlicedHub, dies: int) -> None:
+    hub = failed
+    hub.send("one", "rewind", "")
+    hub.send("two", "event", "go", 2)
+    steps = 0
+    while hub.step():
+        steps += 1
+        assert steps < 1_000
+        if replayed(hub):
+            assert hub.status("two") == "Completed"
+            assert not hub.tasks  # what the code gave up is known at the end only
+        if steps == dies:
+            assert replayed(hub)
+            hub.crash()
+            hub.sliced = True
+    assert steps > LENGTH // (REPLAY_STEP * (CHECKS + 2))
+    assert sorted(int(key.rpartition(b"|")[2]) for key in hub.tasks) == [LENGTH + 2, LENGTH + 3]
+    hub.run_tasks = True
+    hub.crash()
+    hub.run()
+    assert hub.output() == LENGTH * (LENGTH - 1) + 1
+    assert hub.record().again is None
+
+
 async def contradicts(context: OrchestrationContext) -> None:
     await context.call_activity("halve", 1)
 

@@ -32,6 +32,7 @@ class CarefulIntake(Intake):
         self._undecoded: deque[tuple[Activation | None, Entry]] = deque()
         self.unopened: deque[tuple[Activation, Loaded]] = deque()  # loaded, and not looked into
         self.deaths = Deaths(acquired.deaths, acquired.running)
+        self._opening: Activation | None = None  # on its way out of `unopened`
         # To take their turns each alone, behind a marker: targets with local messages, or (None) with work without one.
         self._aside: deque[tuple[str, Message | None]] = deque()
         for target in looked_at_again(acquired.blocked, environment.program):
@@ -138,12 +139,18 @@ class CarefulIntake(Intake):
             return None
         return self.suspects.marker_of_loading(self._environment.program, target)
 
-    def open_next(self) -> None:
-        """Make what was loaded first of `unopened` into an activation."""
+    def open_next(self) -> bool:
+        """Make what was loaded first of `unopened` into an activation; whether that is done: else `open_on`."""
         activation, loaded = self.unopened.popleft()
-        done = self.loaded(activation, loaded)
-        while not done:  # alone, as a turn is: whatever ends the process meanwhile is this
-            done = self.load_on(activation)
+        self._opening = None if self.loaded(activation, loaded) else activation
+        return self._opening is None
+
+    def open_on(self) -> bool:
+        """The next step of what is large; whether it is done. It is marked until then: nothing else of this partition is done
+        in between, but other partitions are."""
+        if self._opening is not None and self.load_on(self._opening):
+            self._opening = None
+        return self._opening is None
 
     # -- what no message of the store brings about ---------------------------------------------------------------------
 

@@ -293,8 +293,13 @@ class TurnRunner(Hooks):
                 if not await self._mark(partition, running) or partition.gone or partition.draining:
                     return False  # a release that has begun meanwhile takes the try back
                 marked += 1
-            partition.open_next()
+            done = partition.open_next()
+            while not (done or partition.gone or partition.draining):
+                await asyncio.sleep(0)
+                done = partition.open_on()
             opened += 1
+            if not done:
+                return False
         if marked:
             partition.decoded()
         self._after(partition)

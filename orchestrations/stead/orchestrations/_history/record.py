@@ -84,6 +84,9 @@ class InstanceRecord:
     former: list[str] = field(default_factory=_none)  # IDs of executions before it was rewound: answers may name them
     unseen: int = 0  # events at the end of the history to which the code has not come
     awaited: list[Awaited] = field(default_factory=_none)
+    again: list[int] | None = None
+    """While it is being rewound, until its code has come to the end of what is left of its history: the number of the last thing that
+    it had asked for, and the numbers of what has failed."""
 
     @property
     def finished(self) -> bool:
@@ -115,6 +118,7 @@ def encode_instance_record(record: InstanceRecord) -> bytes:
         record.former,
         record.unseen,
         [list(event) for event in record.awaited],
+        record.again,
     )
     return bytes((STATUS_NUMBERS[record.status],)) + pack_envelope(fields)
 
@@ -129,7 +133,7 @@ def decode_instance_record(data: bytes) -> InstanceRecord:
         raise InvalidInput("record", "it is not that of an instance")
     if fields[0] != RECORD_VERSION:
         raise UnknownEnvelope(fields[0])
-    record = InstanceRecord(status, *fields[1:21])
+    record = InstanceRecord(status, *fields[1:22])
     if not _is_sound(record):
         raise InvalidInput("record", "its fields are not those of an instance")
     if record.parent is not None:
@@ -165,7 +169,13 @@ def _is_sound(record: Any) -> bool:
         and (not waiters or all(map(_is_waiter, waiters)))
         and (not awaited or (type(awaited) is list and all(map(_is_awaited, awaited))))
         and type(record.history_length) is int
+        and (record.again is None or _are_numbers(record.again))
     )
+
+
+def _are_numbers(value: object) -> bool:
+    numbers = _array(value)
+    return len(numbers) > 0 and all(type(number) is int for number in numbers)
 
 
 def _is_time(instant_ms: object) -> bool:

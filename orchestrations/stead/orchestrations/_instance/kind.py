@@ -30,6 +30,7 @@ from .beginning import begin_instance
 from .driving import drive_code, get_ready, settle_turn, wake_code
 from .ending import end_instance
 from .issuing import send_small
+from .rewinding import ask_again
 from .starting import on_start
 from .turn import Body, InstanceTurn, Route, Surroundings, packed_record
 
@@ -151,9 +152,11 @@ class OrchestrationKind:
 
     def _settle(self, turn: InstanceTurn) -> None:
         """The run is over: what it changed goes to the effects."""
+        body = turn.body
+        if body.record is not None and body.record.again is not None:
+            ask_again(turn)
         settle_turn(turn)
         turn.flush()
-        body = turn.body
         if body.has_work:
             following = turn.activation.next
             turn.activation.more = True

@@ -43,7 +43,7 @@ from stead.orchestrations._history.ledger import Ledger
 from stead.orchestrations._history.messages import REUSE_REWIND
 from stead.orchestrations._history.record import RuntimeStatus
 
-from .children import call_off, former_children
+from .children import former_children
 from .driving import take_event, wake_code
 from .issuing import issue_event
 from .turn import InstanceTurn
@@ -202,22 +202,32 @@ def rewind_instance(turn: InstanceTurn, reason: str) -> None:
         turn.log(ExecutionResumed(turn.now_ms, 0, reason))
     record.begun = True
     record.unseen = record.history_length - seen
-    for event in list(body.ledger.open.values()):
-        _again(turn, event, event.task_id in failed)
+    last_id = max((event.task_id for event in events if type(event) in SCHEDULED), default=0)
+    record.again = [last_id, *sorted(failed)]
     turn.changed()
-    wake_code(turn)
-    _call_off_again(turn)
+    wake_code(turn, stop=turn.out_of_time)
+    ask_again(turn)
 
 
-def _call_off_again(turn: InstanceTurn) -> None:
-    """What the code had given up before is open in a history, which does not say so: it is not tried again."""
-    body = turn.body
-    if body.execution is None:
+def ask_again(turn: InstanceTurn) -> None:
+    """Bring about what was open in the history of an instance that was rewound, once its code has come to the end of that: what
+    the code had given up is open too in a history, which does not say so, and is not tried again.
+
+    Where no code is that could say what it has given up, nothing was. The rewinding may be another worker's.
+    """
+    body, record = turn.body, turn.record
+    if record.again is None or body.replaying or body.wants is not None:
         return
-    pending = body.execution.pending
-    for task_id in list(body.ledger.open):
-        if task_id not in pending:
-            call_off(turn, task_id)
+    last_id, *failed = record.again
+    record.again = None
+    turn.changed()
+    if not turn.running:
+        return
+    execution = body.execution
+    pending = None if execution is None else execution.pending
+    for event in [event for task_id, event in body.ledger.open.items() if task_id <= last_id]:
+        if pending is None or event.task_id in pending:
+            _again(turn, event, event.task_id in failed)
 
 
 def _again(turn: InstanceTurn, event: Event, failed: bool) -> None:

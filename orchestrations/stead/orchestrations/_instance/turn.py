@@ -195,6 +195,7 @@ class InstanceTurn:
         if body.record is not None:
             body.record.history_length = 0
             body.record.unseen = 0
+            body.record.again = None
         self._appended = []
         self._reset = True
 
