@@ -1,6 +1,6 @@
 """What queries are made of, as values: conditions on indexed fields, where a value stands in an index, and what a query has
 to read. Computes only.
 
-Read `types` (which values can be indexed, and how), then `conditions` (what users write), then `ranges` (which parts of an
-index a condition may be in).
+Read `types` (which values can be indexed, and where each stands), then `conditions` (what users write) and `ranges` (which parts of
+an index a condition may be in). `catalogue` is what a hub's workers know of its indexes, and what a commit changes in them.
 """

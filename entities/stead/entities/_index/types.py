@@ -38,7 +38,7 @@ _CODES: dict[type, str] = {
     str: "str",
     UUID: "UUID",
 }
-TEXTS = frozenset({"str", "UUID"})
+_TEXTS = frozenset({"str", "UUID"})
 ALLOWED = "int, float, bool, str, datetime, date, UUID, Literals and Enums of one of these, and `| None`"
 
 
@@ -52,13 +52,13 @@ class IndexType(NamedTuple):
     code: str
     optional: bool
 
-    @property
-    def is_text(self) -> bool:
-        """Whether its values stand in the order of their bytes, and not of scores."""
-        return self.code in TEXTS
-
     def __str__(self) -> str:
         return f"{self.code} | None" if self.optional else self.code
+
+
+def is_text(code: str) -> bool:
+    """Whether values of a type stand in the order of their bytes, and not of scores."""
+    return code in _TEXTS
 
 
 def index_type(annotation: Any) -> IndexType | None:

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from .errors import KeyDamaged
+from .indexes import IndexWrite
 from .records import StreamId, has_log
 
 
@@ -112,6 +113,9 @@ class Commit:
     started: Sequence[tuple[str, bytes]] = ()
     suspect_passed: bool = False  # the owner is past `suspect_until`: forget the unclean ends and the marker
     clear_running: bool = False  # careful mode: the marked turn has ended
+    catalogue: int = 0  # the version that the partition's owner has adopted
+    indexed: Sequence[IndexWrite] = ()
+    built: Sequence[tuple[str, bytes]] = ()  # index, how far it has been built
     component: int = 0  # those of a batch with the same number are applied together or not at all; 0: by itself
 
 
@@ -159,6 +163,7 @@ class CommitVerdict(Enum):
     ALREADY = "already"  # this very commit was applied before: the answer had been lost
     FENCED = "fenced"  # the lease or the history is another's: nothing was written
     TORN = "torn"  # this commit or an earlier one was applied in part: the partition is quarantined
+    OUTDATED = "outdated"  # the partition has adopted another version of the catalogue: nothing was written
     VOID = "void"  # another member of its component could not be applied: nothing was written
 
 

@@ -6,7 +6,7 @@ milliseconds; instants are the server's time since the epoch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -141,6 +141,8 @@ class Acquired:
     suspect_until: StreamId  # messages up to here were there when an owner died
     running: Running | None
     deaths: bytes = b""  # what is known of turns that ended owners: whoever holds the partition packs it
+    catalogue: int = 0  # the version that the partition has adopted
+    built: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # index -> how far it has been built
 
 
 def has_log(target: str) -> bool:

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from .clock import Clock
 from .commit import Commit, CommitAnswer
+from .indexes import Adding, CatalogueView, Look
 from .left_out import LeftOut
 from .records import (
     Acquired,
@@ -141,6 +142,29 @@ class Store(Protocol):
     async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
         """An instance with the first of its events, at one moment as far as it matters: what a commit in between moves from
         the start to the record is in one of them."""
+        ...
+
+    # -- indexes -------------------------------------------------------------------------------------------------------
+
+    async def look(self, looks: Sequence[Look]) -> tuple[int, list[Any]]:
+        """Look at partitions, each look at a moment of its own; gives the answers, and the version of the catalogue when all of
+        them had been made: an index that was in that version was there for all."""
+        ...
+
+    async def catalogue(self) -> CatalogueView:
+        """The indexes that the hub has."""
+        ...
+
+    async def declare_indexes(self, indexes: Mapping[str, bytes], ttl_ms: int) -> CatalogueView:
+        """Say that these indexes (name -> description) are wanted for `ttl_ms` from now on. Those that nobody wants any more go.
+        The version grows if one comes or goes."""
+        ...
+
+    async def adopt(
+        self, partition: int, token: bytes, version: int, added: Sequence[Adding], dropped: Mapping[str, Sequence[str]]
+    ) -> dict[str, bytes] | None:
+        """Make a version of the catalogue that of a partition: indexes come, and others go with their sets (index -> names).
+        Gives how far each index has been built. None: the lease is another's."""
         ...
 
     # -- workers: registry ---------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from stead.transport._contract.commit import (
 from stead.transport._contract.errors import KeyDamaged
 from stead.transport._contract.records import stream_order
 
+from .indexes import write_indexes
 from .instances import end_starts, reserve_sent, settle_index, write_instances
 from .state import HubState, Order, PartitionState, Replies, check_inbox, owns
 
@@ -64,6 +65,8 @@ def _judge(hub: HubState, commit: Commit) -> CommitAnswer:
         return CommitVerdict.TORN
     if state.commit_id != commit.previous:
         return CommitVerdict.FENCED
+    if state.catalogue != commit.catalogue:
+        return CommitVerdict.OUTDATED
     inboxes = {partition for partition, _ in commit.sends} | {start.partition for start in commit.starts}
     if commit.consumed:
         inboxes.add(commit.partition)
@@ -104,6 +107,7 @@ def _write_own(hub: HubState, commit: Commit, now_ms: int, dead_letters_max: int
     if commit.dead:
         _trim_dead(state, dead_letters_max)
     write_instances(hub, state, commit, now_ms)
+    write_indexes(state, commit.indexed, commit.built)
     _write_marks(state, commit)
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from stead.transport._contract.commit import Timer
 from stead.transport._contract.errors import KeyDamaged, TornCommit
+from stead.transport._contract.indexes import CatalogueView, CountRange, ReadRange
 from stead.transport._contract.records import Entry, HubLayout, Running, StreamId, stream_order
 
 Order = tuple[int, int]  # a stream ID as numbers: milliseconds, sequence number
@@ -133,6 +134,52 @@ class Timers:
 
 
 @dataclass(slots=True)
+class SortedSet:
+    """Entries in the order of their scores, and of their members where these are equal, as a server's sorted set.
+
+    Invariant: `order` is ascending and holds the score and member of every key of `scores`, and nothing else.
+    """
+
+    scores: dict[bytes, float] = field(default_factory=dict[bytes, float])
+    order: list[tuple[float, bytes]] = field(default_factory=list[tuple[float, bytes]])
+
+    def put(self, score: float, member: bytes) -> None:
+        """Add an entry, or give it another score."""
+        self.remove(member)
+        self.scores[member] = score
+        insort(self.order, (score, member))
+
+    def remove(self, member: bytes) -> None:
+        """Remove an entry, if it is there."""
+        score = self.scores.pop(member, None)
+        if score is not None:
+            del self.order[bisect_left(self.order, (score, member))]
+
+    def bounds(self, look: ReadRange | CountRange) -> tuple[int, int]:
+        """The places between which a part of it is."""
+        place = 1 if look.by_member else 0
+        first, last = 0, len(self.order)
+        if look.least is not None:
+            find = bisect_right if look.open_least else bisect_left
+            first = find(self.order, look.least, key=lambda entry: entry[place])
+        if look.most is not None:
+            find = bisect_left if look.open_most else bisect_right
+            last = find(self.order, look.most, key=lambda entry: entry[place])
+        return first, last
+
+    def read(self, look: ReadRange) -> list[tuple[float, bytes]]:
+        """The first entries of a part of it, in the direction asked for."""
+        first, last = self.bounds(look)
+        if look.after is not None and look.descending:
+            last = min(last, bisect_left(self.order, look.after))
+        elif look.after is not None:
+            first = max(first, bisect_right(self.order, look.after))
+        if look.descending:
+            return self.order[max(first, last - look.limit) : last][::-1]
+        return self.order[first : min(last, first + look.limit)]
+
+
+@dataclass(slots=True)
 class Session:
     """How far a session or a source of a producer has come (HAZARDS 3)."""
 
@@ -236,6 +283,9 @@ class PartitionState:
     tasks: dict[bytes, KeptTask] = field(default_factory=dict[bytes, KeptTask])
     tries: dict[bytes, int] = field(default_factory=dict[bytes, int])
     logs: dict[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
+    entries: dict[str, SortedSet] = field(default_factory=dict[str, SortedSet])  # of indexes, by name
+    built: dict[str, bytes] = field(default_factory=dict[str, bytes])  # index -> how far
+    catalogue: int = 0  # the version that it has adopted
     damaged: bool = False  # another program's key stands where the inbox was
 
 
@@ -271,6 +321,8 @@ class HubState:
     workers: dict[str, Beat] = field(default_factory=dict[str, Beat])
     names: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until, description
     queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
+    catalogue: CatalogueView = field(default_factory=CatalogueView)
+    catalogue_until: dict[str, int] = field(default_factory=dict[str, int])  # index -> when it is forgotten (ms)
 
     def add_to_index(self, partition: int, target: str) -> None:
         members = self.partitions[partition].index

@@ -143,6 +143,8 @@ def acquire(
         suspect_until=format_id(state.suspect_until),
         running=state.running,
         deaths=state.deaths,
+        catalogue=state.catalogue,
+        built=dict(state.built),
     )
 
 

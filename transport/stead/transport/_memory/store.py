@@ -35,10 +35,11 @@ from .activities import MemoryTasks
 from .base import MemoryBase
 from .clients import MemoryClients
 from .commits import commit as write_commits
+from .indexes import MemoryIndexes
 from .state import Beat, check_inbox
 
 
-class MemoryStore(MemoryClients, MemoryTasks):
+class MemoryStore(MemoryClients, MemoryTasks, MemoryIndexes):
     """The `Store` in memory."""
 
     # -- workers: registry ---------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from stead.transport._contract.commit import Commit, components_of, doubtful, in_order
 
 from .commit_signature import (
+    Indexing,
     Instances,
     Listed,
     Logged,
@@ -16,6 +17,7 @@ from .commit_signature import (
     Messages,
     More,
     NewTask,
+    Reindexed,
     Reservation,
     Unparking,
     WriteCommits,
@@ -52,31 +54,21 @@ def pack_batch(keys: KeyNames, commits: Sequence[Commit], dead_letters_max: int,
     batch_id = commits[0].commit_id
     assert len({commit.partition for commit in commits}) == len(commits), "a partition is in a batch once"
     linked = False
-    with_more = 0
+    with_more = with_indexes = 0
     for place, commit in enumerate(commits, 1):
         assert commit.commit_id == batch_id, "a batch has one ID"
         linked = linked or commit.component != 0
         own = keys.partitions[commit.partition]
         first = len(names) + 1
         names += (own.lease, own.inbox, own.state)
-        reservations: Sequence[_Reserving] = ()
-        if commit.starts:
-            reservations = _send_starts(commit, place, inboxes)
-        else:
-            for partition, payload in commit.sends:
-                if partition in inboxes:
-                    inboxes[partition] += (place, payload)
-                else:
-                    inboxes[partition] = [place, payload]
-        for reply in commit.replies:
-            client = (reply.group, reply.client)
-            if client in answers:
-                answers[client] += (place, reply.payload)
-            else:
-                answers[client] = [place, reply.payload]
+        reservations = _send(commit, place, inboxes, answers)
         more = _pack_more(keys, commit, names, reservations, inboxes)
         if more:
             with_more = 1
+        indexing: Indexing | Literal[0] = 0
+        if commit.indexed or commit.built:
+            indexing = _pack_indexing(keys, commit, names)
+            with_indexes = 1
         states = commit.states
         # By their places: names cost more at a call than all the rest of it, and a test looks at each.
         members.append(
@@ -87,6 +79,8 @@ def pack_batch(keys: KeyNames, commits: Sequence[Commit], dead_letters_max: int,
                 commit.consumed,
                 states[0] if len(states) == 1 else list(chain.from_iterable(states)),
                 more,
+                str(commit.catalogue),
+                indexing,
             )
         )
     receivers = _named(names, ((keys.partitions[partition].inbox, sent) for partition, sent in inboxes.items()))
@@ -95,7 +89,16 @@ def pack_batch(keys: KeyNames, commits: Sequence[Commit], dead_letters_max: int,
     if linked:
         components = [[place + 1 for place in component] for component in components_of(commits)]
     arguments = WriteCommits(
-        batch_id, members, components, receivers, replies, with_more, dead_letters_max, reply_keep_ms, _REPLIES_MAX
+        batch_id,
+        members,
+        components,
+        receivers,
+        replies,
+        with_more,
+        with_indexes,
+        dead_letters_max,
+        reply_keep_ms,
+        _REPLIES_MAX,
     )
     return COMMIT.call(names, arguments)
 
@@ -110,6 +113,26 @@ def _named(names: list[bytes], streams: Iterable[tuple[bytes, list[Any]]]) -> li
 
 
 _Reserving = tuple[int, str, bytes, int]  # partition, target, message ID, place among what goes to that partition
+
+
+def _send(
+    commit: Commit, place: int, inboxes: dict[int, list[Any]], answers: dict[tuple[int, str], list[Any]]
+) -> Sequence[_Reserving]:
+    """Send a commit's messages and answers; gives what the starts among them reserve."""
+    for reply in commit.replies:
+        client = (reply.group, reply.client)
+        if client in answers:
+            answers[client] += (place, reply.payload)
+        else:
+            answers[client] = [place, reply.payload]
+    if commit.starts:
+        return _send_starts(commit, place, inboxes)
+    for partition, payload in commit.sends:
+        if partition in inboxes:
+            inboxes[partition] += (place, payload)
+        else:
+            inboxes[partition] = [place, payload]
+    return ()
 
 
 def _send_starts(commit: Commit, place: int, inboxes: dict[int, list[Any]]) -> list[_Reserving]:
@@ -169,6 +192,21 @@ def _pack_more(
         int(commit.clear_running),
         _pack_instances(keys, commit, names, reservations, list(inboxes), uncertain) if of_instances else 0,
     )
+
+
+def _pack_indexing(keys: KeyNames, commit: Commit, names: list[bytes]) -> Indexing:
+    """What changes in indexes. Adds the keys to `names`: those that it touches, and no others."""
+    own = keys.partitions[commit.partition]
+    built = 0
+    if commit.built:
+        names.append(own.built)
+        built = len(names)
+    sets: list[Reindexed] = []
+    for name, removed, added in commit.indexed:
+        names.append(own.entries(name))
+        # A score goes as text: the server's Lua would keep 14 digits of a number.
+        sets.append(Reindexed(len(names), removed, [word for score, member in added for word in (repr(score), member)]))
+    return Indexing(built, list(chain.from_iterable(commit.built)), sets)
 
 
 def _pack_instances(

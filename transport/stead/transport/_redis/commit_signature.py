@@ -94,6 +94,22 @@ class More(NamedTuple):
     instances: Instances | Literal[0]
 
 
+class Reindexed(NamedTuple):
+    """What changes in one set of an index."""
+
+    entries: int  # its place in KEYS
+    removed: Sequence[bytes]
+    added: Sequence[str | bytes]  # score, member, ...
+
+
+class Indexing(NamedTuple):
+    """What only commits of kinds with indexes have."""
+
+    built: int  # the place in KEYS of the hash of that name; 0 if nothing of it changes
+    reached: Sequence[str | bytes]  # index, how far it has been built, ...
+    sets: Sequence[Reindexed]
+
+
 class Member(NamedTuple):
     """The effects of one partition's turns."""
 
@@ -103,6 +119,8 @@ class Member(NamedTuple):
     consumed: Sequence[StreamId]
     states: Sequence[str | bytes]  # target, record, ...
     more: More | Literal[0]
+    catalogue: str  # the version that its owner has adopted
+    indexing: Indexing | Literal[0]
 
 
 class WriteCommits(NamedTuple):
@@ -114,6 +132,7 @@ class WriteCommits(NamedTuple):
     receivers: Sequence[Messages]  # inboxes
     replies: Sequence[Messages]
     with_more: int  # 1 if any member has `more`
+    with_indexes: int  # 1 if any member has `indexing`
     letters_max: int
     reply_keep_ms: int
     replies_max: int
@@ -123,6 +142,7 @@ COMMIT = Signature(
     WriteCommits,
     more_keys="of each member: lease (hash), inbox (stream), state (hash); with `more` index and timers (zset), payloads, "
     "parked and blocked (hash), dead (stream), its parks (zset); with `instances` tasks, tries and starts (hash), logs "
-    "(list), queues (stream), starts (hash) and indexes (zset) of others; at last inboxes and reply streams (stream)",
-    rows=(Messages, Member, More, Unparking, Instances, Logged, NewTask, Reservation, Listed),
+    "(list), queues (stream), starts (hash) and indexes (zset) of others; with `indexing` built (hash), sets of indexes (zset); at "
+    "last inboxes and reply streams (stream)",
+    rows=(Messages, Member, More, Unparking, Instances, Logged, NewTask, Reservation, Listed, Indexing, Reindexed),
 )

@@ -68,6 +68,11 @@ class PartitionKeys:
     starts: bytes  # hash: instance -> its accepted start: length of the message ID (one byte), message ID, envelope
     tasks: bytes  # hash: task ID -> "O" payload (own), "S" entry ":" payload (shared), "D" (has its result)
     tries: bytes  # hash: task ID -> how often it was begun under suspicion
+    built: bytes  # hash: index -> "+" (ready), "-" (not begun), or the last target that was looked at
+
+    def entries(self, name: str) -> bytes:
+        """A set of an index (sorted set); that of all targets if it has no name."""
+        return self.prefix + b"ix:" + name.encode() if name else self.index
 
     def log(self, target: str) -> bytes:
         """An instance's events (list)."""
@@ -99,6 +104,8 @@ class KeyNames:
         self.beats = hub + b"beats"  # sorted set: worker by the ms at which it is forgotten
         self.names = hub + b"names"  # hash: canonical name -> description
         self.names_until = hub + b"names-until"  # sorted set: name by the ms at which it is forgotten
+        self.catalogue = hub + b"catalogue"  # hash: index -> description; version
+        self.catalogue_until = hub + b"catalogue-until"  # sorted set: index by the ms at which it is forgotten
 
     def reply(self, group: int, client: str) -> bytes:
         """The answers for a client (stream, with a time to live). Any number is a group's: addresses are read from the store,
@@ -127,4 +134,5 @@ def _partition_keys(prefix: bytes) -> PartitionKeys:
         starts=prefix + b"starts",
         tasks=prefix + b"tasks",
         tries=prefix + b"tries",
+        built=prefix + b"built",
     )

@@ -17,7 +17,7 @@ from typing import Any, Generic, cast
 import hiredis
 import msgpack
 
-from . import signatures
+from . import index_signatures, signatures
 from .commit_signature import COMMIT as COMMIT_SIGNATURE
 from .signature import A, Signature
 
@@ -101,8 +101,10 @@ def _of_source(name: str, source: str, signature: Signature[A]) -> Script[A]:
 
 
 ACQUIRE = _script("acquire", signatures.ACQUIRE)
+ADOPT = _script("adopt", index_signatures.ADOPT)
 COMMIT = _script("commit", COMMIT_SIGNATURE)
 COMPLETE_TASK = _script("complete_task", signatures.COMPLETE_TASK)
+DECLARE_INDEXES = _script("declare_indexes", index_signatures.DECLARE_INDEXES)
 ENQUEUE = _script("enqueue", signatures.ENQUEUE)
 ENQUEUE_FREEING = _although_full(ENQUEUE)
 FIRE_TIMERS = _script("fire_timers", signatures.FIRE_TIMERS)
@@ -123,13 +125,16 @@ RENEW = _script("renew", signatures.RENEW)
 RESEND_DEAD_LETTER = _script("resend_dead_letter", signatures.RESEND_DEAD_LETTER)
 RETAKE_TASKS = _script("retake_tasks", signatures.RETAKE_TASKS, _QUEUES)
 RIGHTS = _script("rights", signatures.RIGHTS)
+SEEK = _script("seek", index_signatures.SEEK)
 SHARE_TASKS = _script("share_tasks", signatures.SHARE_TASKS, _QUEUES)
 TAKE_TASKS = _script("take_tasks", signatures.TAKE_TASKS, _QUEUES)
 
 ALL: tuple[Script[Any], ...] = (
     ACQUIRE,
+    ADOPT,
     COMMIT,
     COMPLETE_TASK,
+    DECLARE_INDEXES,
     ENQUEUE,
     ENQUEUE_FREEING,
     FIRE_TIMERS,
@@ -150,6 +155,7 @@ ALL: tuple[Script[Any], ...] = (
     RESEND_DEAD_LETTER,
     RETAKE_TASKS,
     RIGHTS,
+    SEEK,
     SHARE_TASKS,
     TAKE_TASKS,
 )

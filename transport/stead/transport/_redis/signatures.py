@@ -112,12 +112,14 @@ class Acquisition(NamedTuple):
     running_id: bytes
     tries: bytes
     deaths: bytes
+    catalogue: bytes
+    built: Sequence[bytes]  # index, how far, ...
 
 
 ACQUIRE = Signature(
     Acquire,
     keys="lease:hash inbox:stream timers:zset parked:hash blocked:hash workers:any state:hash payloads:hash starts:hash "
-    "tasks:hash tries:hash index:zset dead:stream",
+    "tasks:hash tries:hash index:zset dead:stream built:hash",
     last_keys="record:hash",
     answer=Acquisition,
 )

@@ -1,5 +1,5 @@
 """A task hub in Redis or Valkey: every atomic step is one script. The methods of the `Store` protocol come from its sides:
-those of clients, of workers, of activities, and of whoever looks at a hub.
+those of clients, of workers, of activities, of indexes, and of whoever looks at a hub.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from stead.transport._urls import StoreUrl
 
 from .activities import TaskSide
 from .clients import ClientSide
+from .indexes import IndexSide
 from .inspection import PeopleSide
 from .link import Link, Server
 from .server import check_server, join_hub, read_facts, tell_durability
@@ -21,7 +22,7 @@ from .workers import WorkerSide
 _log = get_logger("stead.transport")
 
 
-class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide):
+class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide, IndexSide):
     """The `Store` on a server. Open it with `open`."""
 
     @classmethod

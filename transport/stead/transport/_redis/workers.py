@@ -26,6 +26,7 @@ _COMMIT_VERDICTS = {
     3: CommitVerdict.FENCED,
     4: CommitVerdict.TORN,
     5: CommitVerdict.VOID,
+    6: CommitVerdict.OUTDATED,
 }
 _STOPPED = "STEADTORN "
 _LEASE_FIELDS = ("token", "owner", "epoch", "expires", "free_since", "commit", "applying")
@@ -57,7 +58,7 @@ class WorkerSide(RedisBase):
         keys = self._keys.partitions[partition]
         names = (keys.lease, keys.inbox, keys.timers, keys.parked, keys.blocked, self._keys.workers)
         # Looked at only, so that nobody takes what would be found broken by its first commit.
-        others = (keys.state, keys.payloads, keys.starts, keys.tasks, keys.tries, keys.index, keys.dead)
+        others = (keys.state, keys.payloads, keys.starts, keys.tasks, keys.tries, keys.index, keys.dead, keys.built)
         wanted = Acquire(token, expected, worker, lease_ms, self._layout.hub_id)
         take = ACQUIRE.call((*names, *others, self._keys.record), wanted)
         with concerning(partition):
@@ -80,6 +81,8 @@ class WorkerSide(RedisBase):
             suspect_until=check_id(got.suspect),
             running=Running(got.target.decode(), check_id(got.running_id), int(got.tries)) if got.target else None,
             deaths=got.deaths,
+            catalogue=int(got.catalogue),
+            built={index.decode(): reached for index, reached in _pairs(got.built)},
         )
 
     def renewer(self) -> RedisRenewer:

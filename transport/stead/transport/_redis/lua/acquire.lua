@@ -3,11 +3,12 @@
 --
 -- KEYS  1 lease (hash)   2 inbox (stream)   3 timers (zset)   4 parked (hash)   5 blocked (hash)
 --       6 workers (hash; what else it may be is no harm)   7 state (hash)   8 payloads (hash)   9 starts (hash)
---       10 tasks (hash)   11 tries (hash)   12 index (zset)   13 dead (stream)   (those from 7 on are only looked at)
---       14 hub record (hash)
+--       10 tasks (hash)   11 tries (hash)   12 index (zset)   13 dead (stream)   14 built (hash)   (those from 7 on are
+--       only looked at)   15 hub record (hash)
 -- Gives {0} if the token is another; {-1, commit ID} if a commit stopped in the middle (nothing written); else
 --       {1, epoch, commit ID, now ms, due ms of the first timer or "", {target, stream ID, ...} parked,
---       {target, reason, ...} blocked, unclean ends, suspect until, running target or "", stream ID, tries, deaths}.
+--       {target, reason, ...} blocked, unclean ends, suspect until, running target or "", stream ID, tries, deaths,
+--       version of the catalogue, {index, how far it is built, ...}}.
 -- An owner that did not release the partition has ended uncleanly, unless it was heard of after its lease had run out, or
 -- is the one that asks: it only lost the lease.
 -- Errors: STEADHUB, STEADTYPE (nothing written).
@@ -16,10 +17,10 @@ may('HSET', 'HINCRBY', 'HDEL')
 check(lease, 'hash')
 check(inbox, 'stream')
 check(timers, 'zset')
-for _, key in ipairs({parked, blocked, state, payloads, starts, tasks, tries}) do check(key, 'hash') end
+for _, key in ipairs({parked, blocked, state, payloads, starts, tasks, tries, built}) do check(key, 'hash') end
 check(index, 'zset')
 check(dead, 'stream')
-for _, field in ipairs({'epoch', 'expires', 'unclean', 'parked', 'trimmed', 'running_tries'}) do
+for _, field in ipairs({'epoch', 'expires', 'unclean', 'parked', 'trimmed', 'running_tries', 'catalogue'}) do
   check_number(lease, field)
 end
 local held = call('HMGET', lease, 'token', 'commit', 'applying', 'owner', 'expires')
@@ -55,6 +56,6 @@ elseif lives then
   take_back_try(lease)
 end
 local mark = call('HMGET', lease, 'unclean', 'suspect', 'running_target', 'running_id', 'running_tries',
-  'deaths')
+  'deaths', 'catalogue')
 return {1, epoch, commit, text(now), due, all_parked, all_blocked, mark[1] or '0', mark[2] or '0-0', mark[3] or '',
-        mark[4] or '', mark[5] or '0', mark[6] or ''}
+        mark[4] or '', mark[5] or '0', mark[6] or '', mark[7] or '0', call('HGETALL', built)}

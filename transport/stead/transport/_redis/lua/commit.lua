@@ -4,10 +4,10 @@
 --
 -- KEYS  of each member its lease (hash), inbox (stream) and state (hash);   with `more` its index (zset), timers (zset),
 --       payloads (hash), parked (hash), blocked (hash), dead (stream) and parks (zset);   with `instances` its tasks, tries
---       and starts (hash), logs (list), queues (stream), starts (hash) and indexes (zset) of others;   at last the inboxes
---       (stream) of `receivers` and the reply streams (stream) of `replies`
+--       and starts (hash), logs (list), queues (stream), starts (hash) and indexes (zset) of others;   with `indexing` built (hash)
+--       and sets of indexes (zset);   at last the inboxes (stream) of `receivers` and the reply streams (stream) of `replies`
 -- Gives for each member 1 applied, 2 already applied, 3 fenced, 4 torn (an earlier commit stopped in the middle), 5 void
---       (another of its component could not be written), each but the first with nothing written; or an error's text: what is
+--       (another of its component could not be written), 6 outdated (the partition has another catalogue), each but the first with nothing written; or an error's text: what is
 --       wrong with a key of its (nothing written), STEADTORN if this commit stopped in the middle.
 -- Errors: none of its own; one member's trouble is no error for all. Needs no memory check: a commit frees memory (HAZARDS 5).
 
@@ -70,18 +70,36 @@ if with_more == 1 then
   end
 end
 
+local look_at_indexes, write_indexes
+if with_indexes == 1 then
+  may('ZADD', 'ZREM')
+  look_at_indexes = function(indexing)
+    if indexing[INDEXING_BUILT] > 0 then look(KEYS[indexing[INDEXING_BUILT]], 'hash') end
+    for _, set in ipairs(indexing[INDEXING_SETS]) do look(KEYS[set[REINDEXED_ENTRIES]], 'zset') end
+  end
+  write_indexes = function(indexing)
+    for _, set in ipairs(indexing[INDEXING_SETS]) do
+      in_pieces('ZREM', KEYS[set[REINDEXED_ENTRIES]], set[REINDEXED_REMOVED])
+      in_pieces('ZADD', KEYS[set[REINDEXED_ENTRIES]], set[REINDEXED_ADDED])
+    end
+    if indexing[INDEXING_BUILT] > 0 then in_pieces('HSET', KEYS[indexing[INDEXING_BUILT]], indexing[INDEXING_REACHED]) end
+  end
+end
+
 -- What there is to say to a member by itself.
 local function judge(member)
   local first, token, more = member[MEMBER_LEASE], member[MEMBER_TOKEN], member[MEMBER_MORE]
-  local held = call('HMGET', KEYS[first], 'token', 'commit', 'applying')
+  local held = call('HMGET', KEYS[first], 'token', 'commit', 'applying', 'catalogue')
   local stored = held[2] or ''
   if stored == batch_id then return 2 end
   if token == '' or held[1] ~= token then return 3 end
   if (held[3] or '') ~= stored then return 4 end
   if stored ~= member[MEMBER_PREVIOUS] then return 3 end
+  if (held[4] or '0') ~= member[MEMBER_CATALOGUE] then return 6 end
   if #member[MEMBER_CONSUMED] > 0 then look(KEYS[first + 1], 'stream') end
   if #member[MEMBER_STATES] > 0 then look(KEYS[first + 2], 'hash') end
   if more ~= 0 then look_at_more(KEYS[first], KEYS[first + 2], more) end
+  if member[MEMBER_INDEXING] ~= 0 then look_at_indexes(member[MEMBER_INDEXING]) end
   return 1
 end
 
@@ -209,6 +227,7 @@ local function write(member)
   in_pieces('XDEL', KEYS[first + 1], member[MEMBER_CONSUMED])
   if more ~= 0 then write_more(KEYS[first], KEYS[first + 2], more) end
   in_pieces('HSET', KEYS[first + 2], member[MEMBER_STATES])
+  if member[MEMBER_INDEXING] ~= 0 then write_indexes(member[MEMBER_INDEXING]) end
 end
 
 local function tear(torn, raised)

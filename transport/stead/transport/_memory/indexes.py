@@ -1,0 +1,117 @@
+"""Indexes in memory: the sets, the looks at them, and the catalogue. The twin of `_redis/indexes` and its scripts."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stead.transport._contract.indexes import (
+    NOT_BEGUN,
+    READY,
+    Adding,
+    CatalogueView,
+    CountRange,
+    FindPlace,
+    IndexWrite,
+    Look,
+    ReadBuilt,
+    ReadRange,
+    ReadRecords,
+)
+
+from .base import MemoryBase
+from .state import PartitionState, SortedSet, check_whole, owns
+
+
+def write_indexes(state: PartitionState, indexed: Sequence[IndexWrite], built: Sequence[tuple[str, bytes]]) -> None:
+    """What a commit changes in the sets of its partition."""
+    for name, removed, added in indexed:
+        entries = state.entries.setdefault(name, SortedSet())
+        for member in removed:
+            entries.remove(member)
+        for score, member in added:
+            entries.put(score, member)
+    state.built.update(built)
+
+
+class MemoryIndexes(MemoryBase):
+    """The catalogue, and reads of indexes."""
+
+    async def look(self, looks: Sequence[Look]) -> tuple[int, list[Any]]:
+        """Look at partitions; gives the answers, and the version of the catalogue when all of them had been made."""
+
+        def answers() -> tuple[int, list[Any]]:
+            found = [_look(self._state.partitions[look.partition], look) for look in looks]
+            return self._state.catalogue.version, found
+
+        return await self._call("look", answers)
+
+    async def catalogue(self) -> CatalogueView:
+        """The indexes that the hub has."""
+        return await self._call("catalogue", lambda: self._state.catalogue)
+
+    async def declare_indexes(self, indexes: Mapping[str, bytes], ttl_ms: int) -> CatalogueView:
+        """Say that these indexes are wanted for `ttl_ms` from now on. Those that nobody wants any more go."""
+        wanted = dict(indexes)
+
+        def declare() -> CatalogueView:
+            hub, now_ms = self._state, self._clock.now_ms()
+            hub.catalogue_until.update(dict.fromkeys(wanted, now_ms + ttl_ms))
+            gone = [index for index, until_ms in hub.catalogue_until.items() if until_ms < now_ms]
+            kept = {**wanted, **hub.catalogue.indexes}
+            for index in gone:
+                del hub.catalogue_until[index]
+                kept.pop(index, None)
+            if kept.keys() != hub.catalogue.indexes.keys():
+                hub.catalogue = CatalogueView(hub.catalogue.version + 1, kept)
+            return hub.catalogue
+
+        return await self._call("declare_indexes", declare)
+
+    async def adopt(
+        self, partition: int, token: bytes, version: int, added: Sequence[Adding], dropped: Mapping[str, Sequence[str]]
+    ) -> dict[str, bytes] | None:
+        """Make a version of the catalogue that of a partition: indexes come, and others go with their sets."""
+
+        def take_over() -> dict[str, bytes] | None:
+            state = self._state.partitions[partition]
+            if not owns(state, token):
+                return None
+            check_whole(partition, state)
+            for index, prefix in added:
+                empty = not any(target.startswith(prefix) for target in state.index)
+                state.built.setdefault(index, READY if empty else NOT_BEGUN)
+            for index, names in dropped.items():
+                state.built.pop(index, None)
+                for name in names:
+                    state.entries.pop(name, None)
+            state.catalogue = version
+            return dict(state.built)
+
+        return await self._call("adopt", take_over)
+
+
+def _look(state: PartitionState, look: Look) -> Any:
+    match look:
+        case ReadRange():
+            return _set_of(state, look.name).read(look)
+        case CountRange():
+            first, last = _set_of(state, look.name).bounds(look)
+            return max(0, last - first)
+        case FindPlace():
+            entries, sought = _set_of(state, look.name).order, (look.score, look.member)
+            return [bisect_left(entries, sought), int(bisect_right(entries, sought) > bisect_left(entries, sought))]
+        case ReadRecords():
+            return [state.records.get(target) for target in look.targets]
+        case ReadBuilt():
+            return dict(state.built)
+
+
+def _set_of(state: PartitionState, name: str) -> SortedSet:
+    if name:
+        return state.entries.get(name) or SortedSet()
+    listing = SortedSet()
+    for target in state.index:
+        listing.put(0.0, target.encode())
+    return listing

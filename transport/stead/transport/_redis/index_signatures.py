@@ -1,0 +1,69 @@
+"""What the scripts of indexes are given and what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .signature import Signature
+
+
+class DeclareIndexes(NamedTuple):
+    """Indexes that are wanted."""
+
+    ttl_ms: int
+    described: Sequence[str | bytes]  # index, description, ...
+    hub_id: str
+
+
+class Declared(NamedTuple):
+    """All that there are now, and the version."""
+
+    catalogue: Sequence[bytes]  # field, value, ...
+
+
+class Joining(NamedTuple):
+    """An index that a partition is to have."""
+
+    name: str
+    first: str  # as ZRANGEBYLEX takes them: the bounds of the targets that it is of
+    end: str
+
+
+class AdoptCatalogue(NamedTuple):
+    """A version of the catalogue for a partition."""
+
+    token: bytes
+    version: str
+    added: Sequence[Joining]
+    dropped: Sequence[str]  # indexes
+
+
+class Adopted(NamedTuple):
+    """How far each index has been built."""
+
+    verdict: int
+    built: Sequence[bytes]  # index, how far, ...
+
+
+class Seek(NamedTuple):
+    """Entries of a set after one of them, whether or not that is there."""
+
+    descending: int  # 0 or 1
+    score: str
+    member: bytes
+    bound: str  # a score as ZCOUNT takes it: the most, or if descending the most of what comes before the least
+    limit: int  # 0: how many come before it, and 1 if it is there
+
+
+DECLARE_INDEXES = Signature(
+    DeclareIndexes, keys="catalogue:hash catalogue_until:zset", last_keys="record:hash", answer=Declared
+)
+ADOPT = Signature(
+    AdoptCatalogue,
+    keys="lease:hash index:zset built:hash",
+    more_keys="the sets (zset) of the indexes that go",
+    rows=(Joining,),
+    answer=Adopted,
+)
+SEEK = Signature(Seek, keys="entries:zset")

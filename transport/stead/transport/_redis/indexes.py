@@ -1,0 +1,153 @@
+"""The part of `RedisStore` that is about indexes: the catalogue, and looks at partitions, many in one pipeline (HAZARDS 92)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stead.transport._contract.errors import KeyDamaged
+from stead.transport._contract.indexes import (
+    Adding,
+    CatalogueView,
+    CountRange,
+    FindPlace,
+    Look,
+    ReadBuilt,
+    ReadRange,
+    ReadRecords,
+)
+from stead.transport._contract.left_out import UNREADABLE
+
+from .base import RedisBase, concerning, is_owner, of_step, unreadable
+from .index_signatures import AdoptCatalogue, Adopted, Declared, DeclareIndexes, Joining, Seek
+from .keys import KeyNames
+from .listing import end_of
+from .scripts import ADOPT, DECLARE_INDEXES, SEEK, command
+
+_VERSION = b"version"
+
+
+class IndexSide(RedisBase):
+    """The catalogue, and reads of indexes."""
+
+    async def look(self, looks: Sequence[Look]) -> tuple[int, list[Any]]:
+        """Look at partitions, each look at a moment of its own; gives the answers, and the version of the catalogue when all of
+        them had been made."""
+        commands = [_command_of(self._keys, look) for look in looks]
+        asked = command(b"HGET", self._keys.catalogue, _VERSION)
+        *answers, version = await self._ask(*commands, asked, each=True)
+        with concerning(0):
+            if isinstance(version, KeyDamaged):
+                raise version
+            return int(version or 0), [_answer_of(*each) for each in zip(looks, answers, strict=True)]
+
+    async def catalogue(self) -> CatalogueView:
+        """The indexes that the hub has."""
+        with concerning(0):
+            (flat,) = await self._ask(command(b"HGETALL", self._keys.catalogue))
+            return _view_of(flat)
+
+    async def declare_indexes(self, indexes: Mapping[str, bytes], ttl_ms: int) -> CatalogueView:
+        """Say that these indexes are wanted for `ttl_ms` from now on. Those that nobody wants any more go."""
+        described = [word for index in indexes.items() for word in index]
+        names = (self._keys.catalogue, self._keys.catalogue_until, self._keys.record)
+        wanted = DeclareIndexes(ttl_ms, described, self._layout.hub_id)
+        with concerning(0):
+            return _view_of(Declared(*await self._queries.one(DECLARE_INDEXES.call(names, wanted))).catalogue)
+
+    async def adopt(
+        self, partition: int, token: bytes, version: int, added: Sequence[Adding], dropped: Mapping[str, Sequence[str]]
+    ) -> dict[str, bytes] | None:
+        """Make a version of the catalogue that of a partition: indexes come, and others go with their sets."""
+        keys = self._keys.partitions[partition]
+        going = [keys.entries(name) for names in dropped.values() for name in names]
+        joining = [Joining(index, f"[{prefix}", "(" + end_of(prefix.encode()).decode()) for index, prefix in added]
+        wanted = AdoptCatalogue(token, str(version), joining, list(dropped))
+        with concerning(partition):
+            answer = await self._commits.one(ADOPT.call((keys.lease, keys.index, keys.built, *going), wanted))
+            if not is_owner(partition, answer):
+                return None
+            return {name.decode(): reached for name, reached in _pairs(Adopted(*answer).built)}
+
+
+def _command_of(keys: KeyNames, look: Look) -> bytes:
+    own = keys.partitions[look.partition]
+    match look:
+        case ReadRange():
+            return _range_command(own.entries(look.name), look)
+        case CountRange():
+            count = b"ZLEXCOUNT" if look.by_member else b"ZCOUNT"
+            return command(count, own.entries(look.name), _least(look), _most(look))
+        case FindPlace():
+            return SEEK.call((own.entries(look.name),), Seek(0, repr(look.score), look.member, "", 0))
+        case ReadRecords():
+            return command(b"HMGET", own.state, *look.targets)
+        case ReadBuilt():
+            return command(b"HGETALL", own.built)
+
+
+def _range_command(entries: bytes, look: ReadRange) -> bytes:
+    if look.after is not None and not look.by_member:
+        score, member = look.after
+        bound = _before_least(look) if look.descending else _most(look)
+        return SEEK.call((entries,), Seek(int(look.descending), repr(score), member, bound.decode(), look.limit))
+    least, most = _least(look), _most(look)
+    if look.after is not None and look.descending:
+        most = b"(" + look.after[1]
+    elif look.after is not None:
+        least = b"(" + look.after[1]
+    bounds = (most, least) if look.descending else (least, most)
+    reverse = (b"REV",) if look.descending else ()
+    if look.by_member:
+        return command(b"ZRANGE", entries, *bounds, b"BYLEX", *reverse, b"LIMIT", 0, look.limit)
+    return command(b"ZRANGE", entries, *bounds, b"BYSCORE", *reverse, b"LIMIT", 0, look.limit, b"WITHSCORES")
+
+
+def _least(look: ReadRange | CountRange) -> bytes:
+    return _bound(look.least, b"-" if look.by_member else b"-inf", is_open=look.open_least)
+
+
+def _most(look: ReadRange | CountRange) -> bytes:
+    return _bound(look.most, b"+" if look.by_member else b"+inf", is_open=look.open_most)
+
+
+def _before_least(look: ReadRange) -> bytes:
+    """The end of what comes before the range, as ZCOUNT takes it."""
+    if look.least is None:
+        return b"(-inf"
+    return _bound(look.least, b"", is_open=not look.open_least)
+
+
+def _bound(value: bytes | float | None, none: bytes, *, is_open: bool) -> bytes:
+    if value is None:
+        return none
+    if isinstance(value, bytes):
+        return (b"(" if is_open else b"[") + value
+    return (b"(" if is_open else b"") + repr(value).encode()
+
+
+def _answer_of(look: Look, answer: Any) -> Any:
+    if isinstance(answer, KeyDamaged):
+        raise of_step(answer, look.partition)
+    try:
+        match look:
+            case ReadRange() if look.by_member:
+                return [(0.0, member) for member in answer]
+            case ReadRange():
+                return [(float(score), member) for member, score in _pairs(answer)]
+            case ReadBuilt():
+                return {index.decode(): reached for index, reached in _pairs(answer)}
+            case _:
+                return answer
+    except UNREADABLE as error:
+        raise unreadable(look.partition, error) from error
+
+
+def _view_of(flat: Sequence[bytes]) -> CatalogueView:
+    fields = dict(_pairs(flat))
+    version = int(fields.pop(_VERSION, b"0"))
+    return CatalogueView(version, {index.decode(): description for index, description in fields.items()})
+
+
+def _pairs(flat: Sequence[bytes]) -> zip[tuple[bytes, bytes]]:
+    return zip(flat[::2], flat[1::2], strict=True)

@@ -1,0 +1,34 @@
+-- Says that indexes are wanted, and forgets those that nobody has wanted for their time.
+--
+-- KEYS  1 catalogue (hash: index -> description; version)   2 catalogue_until (zset: index by the ms at which it is forgotten)
+--       3 hub record (hash)
+-- Gives {{field, value, ...} of the catalogue}.
+-- Errors: STEADHUB, STEADTYPE (nothing written).
+check_hub(hub_id)
+may('HSET', 'HDEL', 'HINCRBY', 'ZADD', 'ZREM')
+check(catalogue, 'hash')
+check(catalogue_until, 'zset')
+check_number(catalogue, 'version')
+local now = now_ms()
+local wanted, come, until_ms = {}, {}, {}
+for i = 1, #described, 2 do
+  local name = described[i]
+  wanted[name] = true
+  until_ms[i] = text(now + ttl_ms)
+  until_ms[i + 1] = name
+  if call('HEXISTS', catalogue, name) == 0 then
+    come[#come + 1] = name
+    come[#come + 1] = described[i + 1]
+  end
+end
+local gone = {}
+for _, name in ipairs(call('ZRANGEBYSCORE', catalogue_until, '-inf', '(' .. text(now))) do
+  if not wanted[name] then gone[#gone + 1] = name end
+end
+
+in_pieces('HSET', catalogue, come)
+in_pieces('ZADD', catalogue_until, until_ms)
+in_pieces('HDEL', catalogue, gone)
+in_pieces('ZREM', catalogue_until, gone)
+if #come > 0 or #gone > 0 then call('HINCRBY', catalogue, 'version', 1) end
+return {call('HGETALL', catalogue)}
