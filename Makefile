@@ -11,20 +11,22 @@ SETUP := $(VENV)/.setup-done
 FLIGHTS := $(VENV)/.flights-done
 DOCS := $(VENV)/.docs-done
 CLIENTS := $(VENV)/.clients-done
-CODE := app entities gateway orchestrations transport tests benchmarks examples
+BROWSER := $(VENV)/.browser-done
+DASHBOARD := $(VENV)/.dashboard-done
+CODE := app entities gateway orchestrations transport tests benchmarks dashboard examples
 
 # Most tests wait for servers and processes: more of them at once than there are cores. One by one: make test SPREAD=
 SPREAD ?= -n 3 --dist worksteal
 
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup demo test quick sim check lint format types mypy pyright layers bench bench-check bench-baseline peers figures docs clean
+.PHONY: help setup dashboard demo test quick sim check lint format types mypy pyright layers bench bench-check bench-baseline peers figures docs clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/' | expand -t 23
 
-setup: $(SETUP)  ## make .venv with everything; the other targets do it by themselves
+setup: $(SETUP) $(DASHBOARD)  ## make .venv with everything; the other targets do it by themselves
 	@echo "ready: $(VENV)"
 
 $(SETUP): pyproject.toml
@@ -34,6 +36,12 @@ $(SETUP): pyproject.toml
 	@$(PIP) install --upgrade 'pip>=24'
 	@$(PIP) install --editable '.[dev]'
 	@touch $@
+
+# Needs npm's registry the first time. Its types are made from the API's description, so it is built anew when that changes.
+$(DASHBOARD): $(SETUP) $(shell find dashboard/src dashboard/*.* -type f -not -path '*/generated/*') $(shell find gateway -name '*.py')
+	@$(RUN) dashboard/build.py && touch $@ || echo "all but the dashboard is there; its tests will fail"
+
+dashboard: $(DASHBOARD)  ## build the dashboard again
 
 # Without its dependencies: the demo reads the package's data file itself, and pandas is large.
 $(FLIGHTS): $(SETUP)
@@ -47,10 +55,14 @@ demo: $(FLIGHTS)  ## stream a year's 336,776 flights through two workers, kill o
 $(CLIENTS): $(SETUP) tests/support/df_clients.py
 	@$(RUN) tests/support/df_clients.py && touch $@ || echo "the tests of Durable Functions' own clients will fail"
 
-test: $(SETUP) $(CLIENTS)  ## run the whole suite
+# A browser, unless one is installed.
+$(BROWSER): $(SETUP) tests/support/browser.py
+	@$(RUN) tests/support/browser.py && touch $@ || echo "the tests of the dashboard will fail"
+
+test: $(SETUP) $(DASHBOARD) $(CLIENTS) $(BROWSER)  ## run the whole suite
 	@$(RUN) -m pytest $(SPREAD) $(ARGS)
 
-quick: $(SETUP)  ## run the tests that are done within a minute
+quick: $(SETUP) $(DASHBOARD)  ## run the tests that are done within a minute
 	@$(RUN) -m pytest -m 'not slow' -n 2 $(ARGS)
 
 sim: $(SETUP)  ## simulate hubs from one seed on: make sim SEED=7 ARGS='--steps 2000 --seconds 60'

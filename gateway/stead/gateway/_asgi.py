@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from stead.gateway._dashboard import page as _dashboard_page
 from stead.gateway._durable_functions import client_binding as _df_client_binding
 from stead.gateway._durable_functions import entities as _df_entities
 from stead.gateway._durable_functions import instances as _df_instances
@@ -21,6 +22,8 @@ from stead.gateway._v1 import hub as _v1_hub
 from stead.gateway._v1 import instances as _v1_instances
 from stead.gateway._v1 import signals as _v1_signals
 
+DASHBOARD: list[Route] = _dashboard_page.ROUTES
+
 # In the order in which the document and its page have them: this server's own, then Durable Functions', then other ways there.
 ROUTES: list[Route] = [
     *_v1_entities.ROUTES,
@@ -31,6 +34,7 @@ ROUTES: list[Route] = [
     *_df_client_binding.ROUTES,
     document_route(lambda: ROUTES),
     *_openapi_page.ROUTES,
+    *DASHBOARD,
     *_df_starting.ROUTES,
     *_df_instances.ROUTES,
     *_df_entities.ROUTES,
@@ -45,14 +49,16 @@ def asgi(
     keys: Keys | None = None,
     settings: HttpSettings | None = None,
     hosts: Iterable[str] | None = None,
+    dashboard: bool = True,
 ) -> Gateway:
     """An ASGI application for the hub of an app, to be served or mounted: `Mount("/hub", stead.gateway.asgi(app))`.
 
     It opens a client when it starts (the lifespan), or with the first request where nobody tells it that it starts; `aclose`
     closes that. `url`: the store, else $STEAD_URL and so on, as for `app.connect`. `keys`: else those in $STEAD_HTTP_KEYS;
     without any, only clients on this machine are answered, and with `hosts` only those that call it by one of these names
-    or as localhost. Raises `KeysRefused`.
+    or as localhost. `dashboard`: whether `/` shows the dashboard. Raises `KeysRefused`.
     """
     keys = Keys.load() if keys is None else keys
     names = None if hosts is None else frozenset(name.lower() for name in hosts)
-    return Gateway(app, url, keys, HttpSettings() if settings is None else settings, names, ROUTES)
+    routes = ROUTES if dashboard else [route for route in ROUTES if route not in DASHBOARD]
+    return Gateway(app, url, keys, HttpSettings() if settings is None else settings, names, routes)

@@ -13,6 +13,7 @@ from .options import (
     Host,
     Json,
     KeysFile,
+    NoDashboard,
     Port,
     Url,
     finish,
@@ -85,14 +86,15 @@ def dev(
     host: Host = "127.0.0.1",
     port: Port = 7071,
     keys: KeysFile = None,
+    no_dashboard: NoDashboard = False,
     url: Url = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Run one worker with an embedded server and the HTTP API, and again whenever a Python file changes."""
+    """Run one worker with an embedded server, the HTTP API and the dashboard, and again whenever a Python file changes."""
     from stead.app._commands.dev import run_dev
 
-    finish(run_dev(make_request(app, url, as_json, debug), host, port, keys))
+    finish(run_dev(make_request(app, url, as_json, debug), host, port, keys, dashboard=not no_dashboard))
 
 
 @cli.command(rich_help_panel="Run")
@@ -128,14 +130,15 @@ def serve(
     host: Host = "127.0.0.1",
     port: Port = 7071,
     keys: KeysFile = None,
+    no_dashboard: NoDashboard = False,
     url: Url = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Serve the HTTP API alone, until SIGTERM or ctrl-c, which let running requests finish."""
+    """Serve the HTTP API and the dashboard alone, until SIGTERM or ctrl-c, which let running requests finish."""
     from stead.app._commands.serve import run_serve
 
-    finish(run_serve(make_request(app, url, as_json, debug), host, port, keys))
+    finish(run_serve(make_request(app, url, as_json, debug), host, port, keys, dashboard=not no_dashboard))
 
 
 @cli.command(rich_help_panel="Entities", context_settings=FREE_ARGUMENTS)

@@ -30,6 +30,7 @@ KeysFile = Annotated[
         show_default=False,
     ),
 ]
+NoDashboard = Annotated[bool, typer.Option("--no-dashboard", help="Serve the API without the dashboard at /.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")]
 
 # A negative number is an argument, not an option; `reject_options` finds the real typing errors.

@@ -22,12 +22,12 @@ DEBOUNCE_MS = 300  # changes this close together, as editors make them, are one
 STOP_SECONDS = 15.0  # how long a worker may take to finish before a reload ends it at once
 
 
-def run_dev(request: Request, host: str, port: int, keys_file: str | None) -> int:
+def run_dev(request: Request, host: str, port: int, keys_file: str | None, *, dashboard: bool = True) -> int:
     """Run until ctrl-c; gives the exit status."""
 
     def work() -> int:
         log = start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
-        http = DevHttp.open(host, port, keys_file)  # before anything is taken
+        http = DevHttp.open(host, port, keys_file, dashboard=dashboard)  # before anything is taken
         return asyncio.run(DevLoop(request, Path.cwd(), log, http).run())
 
     return request.guard(work)

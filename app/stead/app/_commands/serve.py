@@ -34,12 +34,12 @@ from stead.gateway import (
 _log = logging.getLogger("stead.app")
 
 
-def run_serve(request: Request, host: str, port: int, keys_file: str | None) -> int:
+def run_serve(request: Request, host: str, port: int, keys_file: str | None, *, dashboard: bool = True) -> int:
     """Serve until stopped; gives the exit status."""
-    return request.guard(lambda: _serve(request, host, port, keys_file))
+    return request.guard(lambda: _serve(request, host, port, keys_file, dashboard=dashboard))
 
 
-def _serve(request: Request, host: str, port: int, keys_file: str | None) -> int:
+def _serve(request: Request, host: str, port: int, keys_file: str | None, *, dashboard: bool) -> int:
     start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     app = load_app(request.app)
     keys = load_keys(keys_file)
@@ -47,7 +47,7 @@ def _serve(request: Request, host: str, port: int, keys_file: str | None) -> int
 
     async def work() -> None:
         stopping = _signals()  # before anybody is told that it serves
-        async with beside(app, request.url, sockets, keys, host) as gateway:
+        async with beside(app, request.url, sockets, keys, host, dashboard=dashboard) as gateway:
             tune_collection(app.settings, of_command=True)
             await _told_to_stop(stopping, gateway)
         _log.info("the HTTP API has stopped")
@@ -82,15 +82,23 @@ def listen(host: str, port: int, keys: Keys) -> list[socket.socket]:
 
 @asynccontextmanager
 async def beside(
-    app: App, url: str | None, sockets: Sequence[socket.socket], keys: Keys, host: str, drain_ms: int | None = None
+    app: App,
+    url: str | None,
+    sockets: Sequence[socket.socket],
+    keys: Keys,
+    host: str,
+    drain_ms: int | None = None,
+    *,
+    dashboard: bool = True,
 ) -> AsyncGenerator[Gateway]:
     """The HTTP API of an app's hub, for as long as the block takes."""
     settings = HttpSettings() if drain_ms is None else HttpSettings(drain_ms=drain_ms)
-    gateway = asgi(app, url, keys=keys, settings=settings, hosts=[host])
+    gateway = asgi(app, url, keys=keys, settings=settings, hosts=[host], dashboard=dashboard)
     async with serving(gateway, sockets, settings):
         places = " and ".join(addresses_of(sockets))
         _log.info(
-            "HTTP API at %s, described at /docs, %s",
+            "%s at %s, described at /docs, %s",
+            "dashboard and HTTP API" if dashboard else "HTTP API",
             places,
             "with keys" if keys else "for this machine's programs: there are no keys",
         )

@@ -91,12 +91,24 @@ class Hub:
         self.traffic = Traffic(self.settings)
         self.letters = DeadLetters(store)
         self.gather_info = gather_info
+        self._looking = asyncio.Lock()
+        self._seen: dict[str, Any] | None = None
+        self._seen_at = 0.0
 
     async def info(self) -> dict[str, Any]:
         """What `stead info --json` shows."""
         if self.gather_info is None:
             return {"hub": {"name": self.hub_name}}
         return await self.gather_info()
+
+    async def recent_info(self, age_s: float) -> dict[str, Any]:
+        """The same, read less than so long ago: whoever asks again and again shares it with the others who do."""
+        loop = asyncio.get_running_loop()
+        async with self._looking:
+            if self._seen is None or loop.time() - self._seen_at >= age_s / 2:
+                self._seen = await self.info()
+                self._seen_at = loop.time()
+            return self._seen
 
     def base_url(self, request: Request) -> str:
         """Where this gateway is for its clients, without a slash at the end: `http://127.0.0.1:7071`."""

@@ -24,6 +24,7 @@ from .watching import Read, pause
 
 EVENT_STREAM = "text/event-stream"
 HEARTBEAT_S = 15.0
+HUB_INTERVAL_S = 1.0
 _FINISHED = frozenset(status.value for status in FINISHED)
 
 _INTERVAL = Parameter("interval_ms", "How often to look, at most.", "integer", minimum=50, maximum=60_000, default=250)
@@ -61,6 +62,17 @@ async def entity_events(request: Request, hub: Hub) -> Response:
     return _stream(
         hub, _events(hub, "state", "deleted", state, first or gone, request.headers.get("last-event-id"), interval)
     )
+
+
+async def hub_events(request: Request, hub: Hub) -> Response:
+    """What the hub is and holds, again and again."""
+    interval = max(_interval(request), HUB_INTERVAL_S)
+
+    async def read() -> dict[str, Any]:
+        info = await hub.recent_info(interval)
+        return info | {"etag": str(info.get("time_ms", ""))}
+
+    return _stream(hub, _events(hub, "hub", "gone", read, await read(), request.headers.get("last-event-id"), interval))
 
 
 def _interval(request: Request) -> float:
@@ -111,6 +123,22 @@ def _event(name: str, event_id: str, data: dict[str, Any]) -> bytes:
 _STREAM = Answer("A stream of events", {"type": "string"}, EVENT_STREAM)
 
 ROUTES: list[Route] = [
+    Route(
+        "GET",
+        f"{API_V1}/hub/events",
+        hub_events,
+        "read",
+        RouteDescription(
+            "streamHub",
+            "What the hub is and holds, as it changes",
+            "Hub",
+            "Server-sent events: `hub`, whose data is what the route of the hub gives, now and at most once a second. All who follow "
+            "it share what is read of the store.",
+            query=(_INTERVAL,),
+            headers=(_LAST,),
+            answers={200: _STREAM},
+        ),
+    ),
     Route(
         "GET",
         f"{API_V1}/instances/{{instance_id}}/events",

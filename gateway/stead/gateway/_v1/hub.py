@@ -9,8 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stead.entities import DeadMessage
+from stead.gateway._http.access import RIGHTS
 from stead.gateway._http.errors import HttpError
-from stead.gateway._http.hub import Hub
+from stead.gateway._http.hub import Hub, grant_of
 from stead.gateway._http.json_values import json_response, milliseconds, plain_json
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import API_V1, Answer, Route, RouteDescription
@@ -25,6 +26,7 @@ from .common import (
     read_model,
 )
 from .models import (
+    Access,
     DeadLetterChoice,
     DeadLetterModel,
     DeadLetterPage,
@@ -37,6 +39,15 @@ async def get_hub(request: Request, hub: Hub) -> Response:
     """What the hub is and holds."""
     Query(request).done()
     return json_response(await hub.info())
+
+
+async def get_access(request: Request, hub: Hub) -> Response:
+    """What the request's key may do."""
+    Query(request).done()
+    rights = grant_of(request).rights
+    return json_response(
+        {"hub": hub.hub_name, "rights": [right for right in RIGHTS if right in rights], "keys": bool(hub.keys)}
+    )
 
 
 # -- dead letters ------------------------------------------------------------------------------------------------------
@@ -157,6 +168,19 @@ ROUTES: list[Route] = [
             _TAG,
             "Its server and what survives there, workers, names, partitions with their owners and backlogs.",
             answers={200: Answer("The hub at this moment", HubInformation)},
+        ),
+    ),
+    Route(
+        "GET",
+        f"{API_V1}/access",
+        get_access,
+        "read",
+        RouteDescription(
+            "getAccess",
+            "What a key may do",
+            _TAG,
+            "The rights of the key that the request carries.",
+            answers={200: Answer("Its rights", Access)},
         ),
     ),
     Route(

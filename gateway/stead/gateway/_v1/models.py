@@ -284,6 +284,16 @@ class HubInformation(_Answer):
     partitions: list[dict[str, Any]]
 
 
+class Access(_Answer):
+    """What the key of a request may do."""
+
+    hub: str
+    """The hub's name."""
+    rights: list[Literal["read", "signal", "manage"]]
+    keys: bool
+    """Whether keys are needed here at all."""
+
+
 class DeadLetterModel(_Answer):
     """A message that could not be carried out."""
 

@@ -1,0 +1,184 @@
+// Entities: their kinds, those of one kind, and one, whose state changes live.
+import { useMemo, useState } from "preact/hooks";
+
+import { api, must, type Schemas } from "../lib/api";
+import { useAsked, useStream } from "../lib/live";
+import { refine, to, type Route } from "../lib/route";
+import { brief, typed } from "../lib/words";
+import { Act, useRight } from "../parts/act";
+import { Ago, Card, Choice, Fault, Field, Page, Quiet, Table, Text, Tree } from "../parts/basics";
+
+export const EMPTY_KEY = "$"; // what stands for the empty key in a path
+
+export function Kinds() {
+  const asked = useAsked((signal) => must(api.GET("/api/v1/entities", { signal })), ["kinds"], 5);
+  return (
+    <Page title="Entities">
+      <Fault>{asked.error}</Fault>
+      <Table
+        label="Kinds of entities"
+        rows={asked.data?.entities ?? []}
+        id={(one) => one.name}
+        empty={asked.data ? "No worker has published a kind of entities yet." : "Asking…"}
+        columns={[
+          { title: "Kind", cell: (one) => <a href={to(["entities", one.name])}>{one.name}</a> },
+          { title: "Operations", grow: true, cell: (one) => one.operations?.join(", ") ?? "any" },
+        ]}
+      />
+    </Page>
+  );
+}
+
+export function OneKind(props: { name: string; route: Route }) {
+  const prefix = props.route.query.get("prefix") ?? "";
+  const [pages, setPages] = useState<{ on: string; tokens: string[] }>({ on: "", tokens: [] });
+  const on = `${props.name}/${prefix}`;
+  const tokens = pages.on === on ? pages.tokens : [];
+  const token = tokens[tokens.length - 1];
+  const asked = useAsked(
+    (signal) =>
+      must(
+        api.GET("/api/v1/entities/{name}", {
+          params: { path: { name: props.name }, query: { prefix, limit: 50, ...(token ? { continuation: token } : {}) } },
+          signal,
+        }),
+      ),
+    ["kind", props.name, prefix, token],
+    2,
+  );
+  const next = asked.data?.continuation;
+  return (
+    <Page title={props.name} aside={<a href={to(["entities"])}>all kinds</a>}>
+      <div class="filters">
+        <Text label="Keys that begin with" placeholder="keys that begin with…" value={prefix} onText={(value) => refine({ prefix: value })} />
+        <Go name={props.name} />
+      </div>
+      <Fault>{asked.error}</Fault>
+      <Table
+        label={`Entities of ${props.name}`}
+        rows={asked.data?.entities ?? []}
+        id={(one) => one.key}
+        empty={asked.data ? "There is none here." : "Asking…"}
+        columns={[
+          { title: "Key", cell: (one) => <a href={to(["entities", props.name, one.key || EMPTY_KEY])}>{one.key || "(empty)"}</a> },
+          { title: "State", grow: true, cell: (one) => <code>{brief(one.state, 120)}</code> },
+          { title: "Changed", cell: (one) => <Ago time={one.modified_time} /> },
+        ]}
+      />
+      <div class="buttons">
+        <button type="button" disabled={tokens.length === 0} onClick={() => setPages({ on, tokens: tokens.slice(0, -1) })}>
+          Previous
+        </button>
+        <button type="button" disabled={!next} onClick={() => next && setPages({ on, tokens: [...tokens, next] })}>
+          Next
+        </button>
+      </div>
+    </Page>
+  );
+}
+
+function Go(props: { name: string }) {
+  const [key, setKey] = useState("");
+  return (
+    <form
+      class="inline"
+      onSubmit={(event) => {
+        event.preventDefault();
+        location.hash = to(["entities", props.name, key || EMPTY_KEY]);
+      }}
+    >
+      <Text label="Go to a key" placeholder="go to a key" value={key} onText={setKey} />
+      <button type="submit">Open</button>
+    </form>
+  );
+}
+
+export function OneEntity(props: { name: string; id: string }) {
+  const { name, id } = props;
+  const shown = id === EMPTY_KEY ? "(empty)" : id;
+  const stream = useStream<Schemas["EntityState"]>(
+    `/api/v1/entities/${encodeURIComponent(name)}/${encodeURIComponent(id)}/events`,
+  );
+  const kinds = useAsked((signal) => must(api.GET("/api/v1/entities", { signal })), ["kinds"], 60);
+  const kind = kinds.data?.entities.find((one) => one.name.toLowerCase() === name.toLowerCase());
+  return (
+    <Page title={`${name} / ${shown}`} aside={<a href={to(["entities", name])}>all of {name}</a>}>
+      <div class="cards">
+        <Card title="State" aside={<span class="live">live</span>} wide>
+          {stream.data === null ? (
+            <Quiet>Asking…</Quiet>
+          ) : stream.event === "deleted" ? (
+            <Quiet>It does not exist (any more). An operation that changes it makes it.</Quiet>
+          ) : (
+            <Tree value={stream.data.state} />
+          )}
+        </Card>
+        {kinds.data && <Operations name={name} id={id} kind={kind ?? null} />}
+      </div>
+    </Page>
+  );
+}
+
+function Operations(props: { name: string; id: string; kind: Schemas["EntityKind"] | null }) {
+  const allowed = useRight("signal");
+  const names = useMemo(() => (props.kind?.operations ?? []).filter((one) => one !== "delete"), [props.kind]);
+  const [operation, setOperation] = useState("");
+  const [args, setArgs] = useState("");
+  const [result, setResult] = useState<{ value: unknown } | null>(null);
+  if (!allowed) return null;
+  const chosen = operation || names[0] || "";
+  const path = { name: props.name, key: props.id, operation: chosen };
+  const body = () => {
+    const given = typed(args);
+    if (given === undefined) return { args: [], kwargs: {} };
+    if (Array.isArray(given)) return { args: given, kwargs: {} };
+    return { args: [given], kwargs: {} };
+  };
+  const call = async () => {
+    const done = (await must(
+      api.POST("/api/v1/entities/{name}/{key}/{operation}", { params: { path, query: { wait: true } }, body: body() }),
+    )) as Schemas["CallResult"];
+    setResult({ value: done.result });
+    return `${chosen} was carried out`;
+  };
+  const signal = async () => {
+    await must(api.POST("/api/v1/entities/{name}/{key}/{operation}", { params: { path }, body: body() }));
+    setResult(null);
+    return `The signal ${chosen} is durable`;
+  };
+  const remove = async () => {
+    await must(
+      api.POST("/api/v1/entities/{name}/{key}/{operation}", {
+        params: { path: { ...path, operation: "delete" }, query: { wait: true } },
+        body: { args: [], kwargs: {} },
+      }),
+    );
+    return "It is deleted";
+  };
+  return (
+    <Card title="Operations">
+      <Field label="Operation">
+        {names.length ? (
+          <Choice value={chosen} options={names} onChoose={setOperation} />
+        ) : (
+          <Text value={operation} onText={setOperation} placeholder="its name" />
+        )}
+      </Field>
+      <Field label="Arguments" hint="JSON: one value, or several in [ ]">
+        <Text value={args} onText={setArgs} rows={3} placeholder="none" />
+      </Field>
+      <div class="buttons">
+        <Act label="Call" right="signal" tone="main" disabled={!chosen} work={call} />
+        <Act label="Signal" right="signal" disabled={!chosen} work={signal} />
+        <span class="grow" />
+        <Act label="Delete" right="signal" tone="danger" work={remove} ask={<p>Delete this entity with its state?</p>} />
+      </div>
+      {result && (
+        <div class="result" aria-live="polite">
+          <h3>Result</h3>
+          <Tree value={result.value} />
+        </div>
+      )}
+    </Card>
+  );
+}

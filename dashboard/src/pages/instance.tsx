@@ -1,0 +1,313 @@
+// One instance: what it is, what it waits for, what has happened to it, and what can be done about it.
+import { useState } from "preact/hooks";
+
+import { api, must } from "../lib/api";
+import { useAsked, useStream } from "../lib/live";
+import { ENDS, fieldsOf, type Event } from "../lib/history";
+import { refine, to, type Route } from "../lib/route";
+import { brief, duration, typed } from "../lib/words";
+import { Act } from "../parts/act";
+import { Ago, Badge, Card, Fault, Field, Page, Quiet, Table, Tabs, Text, Tree, useNow } from "../parts/basics";
+import { Gantt } from "../parts/gantt";
+import { Sequence } from "../parts/sequence";
+import { change, FINISHED, suits, type Instance } from "./instances";
+
+const VIEWS = ["Timeline", "History", "Sequence"];
+
+export function OneInstance(props: { id: string; route: Route }) {
+  const instance_id = props.id;
+  const stream = useStream<Instance>(`/api/v1/instances/${encodeURIComponent(instance_id)}/events`);
+  const asked = useAsked(
+    (signal) =>
+      must(
+        api.GET("/api/v1/instances/{instance_id}", {
+          params: { path: { instance_id }, query: { history: true } },
+          signal,
+        }),
+      ),
+    ["instance", instance_id, stream.data?.etag ?? ""],
+    30,
+  );
+  const [last, setLast] = useState<{ id: string; data: Instance | null }>({ id: instance_id, data: null });
+  if (asked.data && (last.id !== instance_id || last.data !== asked.data)) setLast({ id: instance_id, data: asked.data });
+  const one = asked.data ?? (last.id === instance_id ? last.data : null);
+  if (stream.event === "gone") return <Page title={instance_id}>{<Quiet>It has been purged.</Quiet>}</Page>;
+  if (!one) return <Page title={instance_id}>{asked.error ? <Fault>{asked.error}</Fault> : <Quiet>Asking…</Quiet>}</Page>;
+  const history = (one.history ?? []) as unknown as Event[];
+  const view = props.route.query.get("view") ?? "Timeline";
+  return (
+    <Page title={instance_id} aside={<Actions one={one} />}>
+      <div class="cards">
+        <Card title="Status" aside={<Badge>{one.runtime_status}</Badge>}>
+          <Facts one={one} />
+        </Card>
+        {one.failure && (
+          <Card title="Failure" wide>
+            <Failure failure={one.failure} />
+          </Card>
+        )}
+        {!FINISHED.has(one.runtime_status) && (
+          <Card title="Waits for">
+            <Waits one={one} />
+          </Card>
+        )}
+        <Card title="Input">
+          <Tree value={one.input} />
+        </Card>
+        {one.output !== null && (
+          <Card title="Output">
+            <Tree value={one.output} />
+          </Card>
+        )}
+        {one.custom_status !== null && (
+          <Card title="Custom status">
+            <Tree value={one.custom_status} />
+          </Card>
+        )}
+        <Relatives one={one} history={history} />
+      </div>
+      <Tabs label="What has happened" names={VIEWS} chosen={view} onChoose={(name) => refine({ view: name })} />
+      <section id="tab-panel" role="tabpanel" aria-labelledby={`tab-${view}`} class="card wide">
+        {view === "Timeline" && <Gantt history={history} />}
+        {view === "History" && <Events history={history} />}
+        {view === "Sequence" && <Sequence history={history} me={one.name} />}
+      </section>
+    </Page>
+  );
+}
+
+function Facts(props: { one: Instance }) {
+  const { one } = props;
+  const now = useNow();
+  const until = FINISHED.has(one.runtime_status) ? Date.parse(one.last_updated_time) : now;
+  return (
+    <dl>
+      <dt>Orchestration</dt>
+      <dd>
+        <a href={to(["instances"], { name: one.name })}>{one.name}</a>
+        {one.version ? ` version ${one.version}` : ""}
+      </dd>
+      <dt>Created</dt>
+      <dd>
+        <Ago time={one.created_time} />
+      </dd>
+      <dt>Changed</dt>
+      <dd>
+        <Ago time={one.last_updated_time} />
+      </dd>
+      <dt>Took</dt>
+      <dd>{duration(until - Date.parse(one.created_time))}</dd>
+      {one.scheduled_time && (
+        <>
+          <dt>Scheduled for</dt>
+          <dd>
+            <Ago time={one.scheduled_time} />
+          </dd>
+        </>
+      )}
+      {Object.entries(one.tags).map(([name, value]) => (
+        <>
+          <dt>{name}</dt>
+          <dd>
+            <a href={to(["instances"], { tag: `${name}=${value}` })}>{value}</a>
+          </dd>
+        </>
+      ))}
+    </dl>
+  );
+}
+
+function Failure(props: { failure: NonNullable<Instance["failure"]> }) {
+  return (
+    <>
+      <p>
+        <Badge>{props.failure.error_type}</Badge> {props.failure.message}
+      </p>
+      {props.failure.cause && (
+        <>
+          <h3>because of</h3>
+          <Failure failure={props.failure.cause} />
+        </>
+      )}
+    </>
+  );
+}
+
+function Waits(props: { one: Instance }) {
+  const waits = props.one.waiting_for ?? [];
+  return (
+    <Table
+      label="What it waits for"
+      rows={waits}
+      id={(wait) => `${wait.kind} ${wait.name} ${wait.since_time}`}
+      empty="Nothing that its history knows of."
+      columns={[
+        { title: "What", cell: (wait) => `${wait.kind} ${wait.name}` },
+        { title: "Since", cell: (wait) => <Ago time={wait.since_time} /> },
+        { title: "Until", cell: (wait) => <Ago time={wait.until_time} /> },
+      ]}
+    />
+  );
+}
+
+function Relatives(props: { one: Instance; history: Event[] }) {
+  const children = props.history.filter((event) => event.event_type === "SubOrchestrationInstanceCreated");
+  const locked = new Set(
+    props.history
+      .filter((event) => event.event_type === "EntityLockRequested")
+      .flatMap((event) => (event["entity_ids"] as string[] | undefined) ?? []),
+  );
+  if (!props.one.parent_instance_id && children.length === 0 && locked.size === 0) return null;
+  return (
+    <Card title="Relatives">
+      <dl>
+        {props.one.parent_instance_id && (
+          <>
+            <dt>Parent</dt>
+            <dd>
+              <a href={to(["instances", props.one.parent_instance_id])}>{props.one.parent_instance_id}</a>
+            </dd>
+          </>
+        )}
+        {children.length > 0 && (
+          <>
+            <dt>Sub-orchestrations</dt>
+            {children.slice(0, 50).map((event) => (
+              <dd key={event.task_id}>
+                <a href={to(["instances", String(event["instance_id"])])}>{String(event["name"])}</a>
+              </dd>
+            ))}
+            {children.length > 50 && (
+              <dd>
+                <a href={to(["instances"], { parent: props.one.instance_id })}>all {children.length}</a>
+              </dd>
+            )}
+          </>
+        )}
+        {locked.size > 0 && (
+          <>
+            <dt>Locked</dt>
+            {[...locked].map((id) => {
+              const [, name = "", key = ""] = /^@([^@]*)@(.*)$/.exec(id) ?? [];
+              return (
+                <dd key={id}>
+                  <a href={to(["entities", name, key || "$"])}>{id}</a>
+                </dd>
+              );
+            })}
+          </>
+        )}
+      </dl>
+    </Card>
+  );
+}
+
+function Events(props: { history: Event[] }) {
+  const [most, setMost] = useState(500);
+  const rows = props.history.map((event, at) => ({ ...event, at }) as Event & { at: number });
+  return (
+    <>
+      <Table
+        label="History"
+        rows={rows.slice(0, most)}
+        id={(event) => String(event.at)}
+        empty="There is no history."
+        columns={[
+          { title: "#", number: true, cell: (event) => event.task_id },
+          { title: "Time", cell: (event) => <time dateTime={event.timestamp}>{event.timestamp.slice(11, 23)}</time> },
+          {
+            title: "Event",
+            cell: (event) => <span class={event.event_type.endsWith("Failed") ? "bad" : ENDS.has(event.event_type) ? "strong" : ""}>{event.event_type}</span>,
+          },
+          { title: "What it says", grow: true, cell: (event) => <Said fields={fieldsOf(without(event))} /> },
+        ]}
+      />
+      {rows.length > most && (
+        <button type="button" onClick={() => setMost(most + 500)}>
+          {rows.length - most} more
+        </button>
+      )}
+    </>
+  );
+}
+
+function without(event: Event & { at: number }): Event {
+  const { at: _at, ...rest } = event;
+  return rest as Event;
+}
+
+function Said(props: { fields: Record<string, unknown> }) {
+  const [open, setOpen] = useState(false);
+  if (Object.keys(props.fields).length === 0) return null;
+  return open ? (
+    <Tree value={props.fields} depth={1} />
+  ) : (
+    <button type="button" class="plain" onClick={() => setOpen(true)}>
+      <code>{brief(props.fields, 100)}</code>
+    </button>
+  );
+}
+
+function Actions(props: { one: Instance }) {
+  const { one } = props;
+  const path = { instance_id: one.instance_id };
+  const [reason, setReason] = useState("");
+  const [event, setEvent] = useState("");
+  const [data, setData] = useState("");
+  const finished = FINISHED.has(one.runtime_status);
+  const why = <Text label="Reason" placeholder="reason" value={reason} onText={setReason} />;
+  return (
+    <>
+      {!finished && (
+        <Act
+          label="Raise event…"
+          right="signal"
+          tone="main"
+          ask={
+            <>
+              <Field label="Event">
+                <Text value={event} onText={setEvent} />
+              </Field>
+              <Field label="Data" hint="JSON, or text">
+                <Text value={data} onText={setData} rows={3} placeholder="none" />
+              </Field>
+            </>
+          }
+          work={async () => {
+            const given = typed(data);
+            await must(
+              api.POST("/api/v1/instances/{instance_id}/events/{event}", {
+                params: { path: { ...path, event } },
+                ...(given === undefined ? {} : { body: given as never }),
+              }),
+            );
+            return `${event} is sent`;
+          }}
+        />
+      )}
+      {(["suspend", "resume", "rewind", "terminate", "purge"] as const)
+        .filter((verb) => suits(verb, one.runtime_status))
+        .map((verb) => (
+          <Act
+            key={verb}
+            label={verb[0]?.toUpperCase() + verb.slice(1)}
+            right="manage"
+            {...(verb === "terminate" || verb === "purge" ? { tone: "danger" as const } : {})}
+            ask={verb === "purge" ? <p>Delete it with its history?</p> : why}
+            work={async () => (await change(verb, one.instance_id, reason), `${verb}: accepted`)}
+          />
+        ))}
+      <Act
+        label="Restart"
+        right="manage"
+        ask={<p>Start the same orchestration with the same input, under a new ID?</p>}
+        work={async () => {
+          const done = await must(api.POST("/api/v1/instances/{instance_id}/restart", { params: { path }, body: { new_instance_id: true } }));
+          const id = (done as { instance_id: string }).instance_id;
+          location.hash = to(["instances", id]);
+          return `${id} is started`;
+        }}
+      />
+    </>
+  );
+}

@@ -1,0 +1,121 @@
+// Is it well, what flows, who works.
+import { useMemo } from "preact/hooks";
+
+import { api, must } from "../lib/api";
+import { useAsked, useLive, type HubInfo } from "../lib/live";
+import { to } from "../lib/route";
+import { bytes, count, plural } from "../lib/words";
+import { Ago, Card, Figure, Page, Quiet } from "../parts/basics";
+import { Strip } from "../parts/strip";
+
+const COUNTED_MAX = 20_000; // counting reads them all
+
+interface Finding {
+  tone: "bad" | "warn";
+  text: string;
+  href?: string;
+}
+
+// What anybody should look at, from what the hub says of itself.
+export function findings(info: HubInfo): Finding[] {
+  const found: Finding[] = [];
+  const total = info.total as Record<string, number>;
+  const orphans = info.partitions.filter((one) => !one["owner"]).length;
+  if (info.workers.length === 0) found.push({ tone: "bad", text: "No worker runs: nothing is carried out. Start one: stead worker APP" });
+  else if (orphans) found.push({ tone: "warn", text: `${plural(orphans, "partition")} without an owner`, href: to(["workers"]) });
+  for (const partition of info.quarantined)
+    found.push({ tone: "bad", text: `Partition ${partition} stands still: ${info.quarantine?.[String(partition)] ?? "its data is damaged"}` });
+  for (const [target, why] of Object.entries(info.blocked)) found.push({ tone: "warn", text: `${target} is blocked: ${why}` });
+  for (const kind of info.unserved) found.push({ tone: "warn", text: `Messages wait for ${kind}, which no worker knows` });
+  if (total["dead_letters"]) found.push({ tone: "warn", text: plural(total["dead_letters"], "dead letter"), href: to(["dead-letters"]) });
+  const durable = info.server["durable"];
+  if (durable === "no") found.push({ tone: "warn", text: `The server keeps nothing: ${info.server["promise"] ?? ""}` });
+  return found;
+}
+
+export function Overview() {
+  const { info } = useLive();
+  const few = Number(info?.total["instances"] ?? 0) <= COUNTED_MAX;
+  const counts = useAsked(
+    async (signal) => (few ? must(api.GET("/api/v1/instance-counts", { params: { query: {} }, signal })) : null),
+    ["counts", few],
+    5,
+  );
+  const by = useMemo(() => {
+    const found: Record<string, number> = {};
+    for (const row of counts.data?.counts ?? []) found[row.runtime_status] = (found[row.runtime_status] ?? 0) + row.count;
+    return found;
+  }, [counts.data]);
+  if (!info) return <Page title="Overview">{<Quiet>Asking the hub…</Quiet>}</Page>;
+  const total = info.total as Record<string, number>;
+  const look = findings(info);
+  return (
+    <Page title="Overview" aside={<span class="quiet">{String(info.hub["name"])}</span>}>
+      <section class={`verdict ${look.some((one) => one.tone === "bad") ? "bad" : look.length ? "warn" : "good"}`} aria-live="polite">
+        <h2>{look.length === 0 ? "All is well" : plural(look.length, "thing to look at", "things to look at")}</h2>
+        {look.length > 0 && (
+          <ul>
+            {look.map((one) => (
+              <li key={one.text} class={one.tone}>
+                {one.href ? <a href={one.href}>{one.text}</a> : one.text}
+              </li>
+            ))}
+          </ul>
+        )}
+      </section>
+      <div class="figures">
+        <Figure label="entities" value={count(total["entities"])} href={to(["entities"])} />
+        <Figure label="instances" value={count(total["instances"])} href={to(["instances"])} />
+        <Figure label="messages waiting" value={count(total["backlog"])} tone={(total["backlog"] ?? 0) > 10_000 ? "warn" : ""} />
+        <Figure label="activities open" value={count(total["tasks"])} />
+        <Figure label="timers" value={count(total["timers"])} />
+        <Figure label="parked" value={count(total["parked"])} />
+        <Figure label="dead letters" value={count(total["dead_letters"])} href={to(["dead-letters"])} tone={total["dead_letters"] ? "warn" : ""} />
+        <Figure label="workers" value={count(info.workers.length)} href={to(["workers"])} tone={info.workers.length ? "" : "bad"} />
+      </div>
+      <div class="cards">
+        <Card title="Instances" aside={<a href={to(["instances"])}>all</a>}>
+          {counts.data?.total ? (
+            <Bars rows={Object.entries(by).map(([name, value]) => ({ name, value, href: to(["instances"], { status: name }) }))} />
+          ) : (
+            <Quiet>{counts.error || (few ? "There is none yet." : "There are too many to count them again and again.")}</Quiet>
+          )}
+        </Card>
+        <Card title="Partitions" aside={<span class="quiet">by waiting messages</span>}>
+          <Strip info={info} />
+        </Card>
+        <Card title="Server">
+          <dl>
+            <dt>Version</dt>
+            <dd>{String(info.server["version"])}</dd>
+            <dt>What survives</dt>
+            <dd>{String(info.server["promise"] ?? "")}</dd>
+            <dt>Memory used</dt>
+            <dd>{bytes(Number(info.server["used_memory_bytes"] ?? 0))}</dd>
+            <dt>Hub made</dt>
+            <dd>
+              <Ago time={String(info.hub["created_time"])} />
+            </dd>
+          </dl>
+        </Card>
+      </div>
+    </Page>
+  );
+}
+
+function Bars(props: { rows: { name: string; value: number; href: string }[] }) {
+  const most = Math.max(1, ...props.rows.map((row) => row.value));
+  return (
+    <ul class="bars">
+      {props.rows.map((row) => (
+        <li key={row.name}>
+          <a href={row.href}>
+            <span>{row.name}</span>
+            <progress max={most} value={row.value} aria-label={`${row.name}: ${row.value}`} />
+            <span class="number">{count(row.value)}</span>
+          </a>
+        </li>
+      ))}
+    </ul>
+  );
+}

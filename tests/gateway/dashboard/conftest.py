@@ -1,0 +1,83 @@
+"""A browser for a module's tests, and pages that fail a test if anything was refused, raised or asked of another host."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from support.browser import ARGUMENTS, find
+from support.gateway_tools import Served
+
+WIDE = (1280, 900)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    path, variables = find()
+    with sync_playwright() as playwright:
+        # what waits for something that never comes is ended by the suite's own deadline for a test
+        launched = playwright.chromium.launch(
+            executable_path=path, args=ARGUMENTS, env=dict(variables) or None, timeout=0
+        )
+        yield launched
+        launched.close()
+
+
+class Visitor:
+    """Opens pages of a gateway in a browser, and looks at what goes wrong in them."""
+
+    def __init__(self, browser: Browser, served: Served) -> None:
+        self._browser = browser
+        self._served = served
+        self.faults: list[str] = []
+
+    @contextmanager
+    def visit(
+        self, address: str = "", *, key: str = "", size: tuple[int, int] = WIDE, dark: bool = False
+    ) -> Generator[Page]:
+        """A page at an address of the dashboard, in a session of its own."""
+        context = self._browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        context.set_default_timeout(0)
+        page = context.new_page()
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.faults.append(f"raised: {error}"))
+        page.on("request", self._asked)
+        if key:
+            page.add_init_script(f"sessionStorage.setItem('stead-key', {key!r})")
+        try:
+            page.goto(f"{self._served.url}/{address}")
+            yield page
+        finally:
+            context.close()
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self._served.url, "data:")):
+            self.faults.append(f"asked {request.url}")
+
+
+@pytest.fixture
+def visitor(browser: Browser, served: Served) -> Iterator[Visitor]:
+    """Visits the gateway that is open to everybody."""
+    one = Visitor(browser, served)
+    yield one
+    assert one.faults == []
+
+
+@pytest.fixture
+def guest(browser: Browser, guarded: Served) -> Iterator[Visitor]:
+    """Visits the gateway with keys: the browser itself says in its console what was refused."""
+    one = Visitor(browser, guarded)
+    yield one
+    assert [fault for fault in one.faults if " 401 " not in fault and " 403 " not in fault] == []
