@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from stead.app._hub.client import Connecting
 from stead.app._hub.definitions import Definitions
-from stead.app._hub.environment import settings_from_environment
+from stead.app._hub.environment import settings_from_environment, warn_of_unknown_variables
 from stead.app._hub.worker_run import WorkerRun
 from stead.app._sync.client import SyncClient
 from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, Registry
@@ -50,6 +50,7 @@ class App:
         check_hub_name(name, "app")
         self.name = name
         self.settings = settings_from_environment() if settings is None else settings
+        warn_of_unknown_variables()
         self.registry = Registry()
         self.orchestrations = OrchestrationRegistry(self.settings)
 

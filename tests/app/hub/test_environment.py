@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from stead.app import App
 from stead.app._cli.main import run
 from stead.app._console.request import Request
+from stead.app._hub import environment
 from stead.app._hub.environment import find_in_environment
 from stead.entities import InvalidInput
 from stead.gateway import HttpSettings
@@ -22,6 +24,19 @@ WRONG = [
     ("STEAD_DETERMINISM", "loud", "one of warn, error, off"),
     ("STEAD_REPLAY_EVERY_TURN", "maybe", "true or false"),
 ]
+
+
+FLOWS = """
+import random, time
+from stead.app import App
+
+app = App("flows")
+
+@app.orchestration
+async def bad(context) -> float:
+    began = time.time()
+    return began + random.random()
+"""
 
 
 @pytest.fixture(params=["App('environment')", "App('environment', settings=Settings(partitions=3))"])
@@ -84,3 +99,59 @@ def test_what_code_gives_is_not_blamed_on_the_environment(monkeypatch: pytest.Mo
             make()
         assert find_in_environment(caught.value) == ""
     assert find_in_environment(ValueError("x")) == ""
+
+
+def test_a_variable_that_is_no_setting_is_said_once_with_the_nearest_that_is(
+    reference: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(environment, "_said", set())
+    monkeypatch.setenv("STEAD_LEASE_MSS", "500")
+    monkeypatch.setenv("stead_lease_ms", "500")
+    monkeypatch.setenv("STEAD_HTTP_KEYS", "{}")
+    for _ in range(2):
+        run(["info", reference, "--url", "memory://"])
+        sys.modules.pop("environment_here")
+    said = [line for line in capsys.readouterr().err.splitlines() if "STEAD_LEASE_MSS" in line]
+    (line,) = said
+    assert line.endswith(
+        "STEAD_LEASE_MSS in the environment is no setting of stead and has no effect: did you mean STEAD_LEASE_MS?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("STEAD_PARTITION", "STEAD_PARTITIONS"),
+        ("stead_turn_stuck", "STEAD_TURN_STUCK_MS"),
+        ("STEAD_HTTP_BODY_BYTES", "STEAD_HTTP_BODY_BYTES_MAX"),
+        ("STEAD_ULR", "STEAD_URL"),
+        ("STEAD_FAVOURITE_COLOUR", ""),
+    ],
+)
+def test_the_nearest_of_all_settings_is_named(variable: str, nearest: str) -> None:
+    assert environment.unknown_variables([variable, "PATH", "STEAD_URL"]) == {variable: nearest}
+
+
+def test_every_variable_that_stead_itself_reads_is_known() -> None:
+    root = Path(__file__).parents[3]
+    layers = ("app", "gateway", "orchestrations", "entities", "transport")
+    sources = [file.read_text() for layer in layers for file in (root / layer).rglob("*.py")]
+    read = {name for source in sources for name in re.findall(r'"(STEAD_[A-Z_]*[A-Z])"', source)}
+    assert {"STEAD_URL", "STEAD_WORKER_CHILD"} <= read
+    settings = {f"STEAD_{name}".upper() for name in Settings.model_fields}
+    settings |= {f"STEAD_HTTP_{name}".upper() for name in HttpSettings.model_fields}
+    assert environment.unknown_variables(read | settings) == {}
+
+
+def test_what_the_check_finds_has_a_line_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "flows_here.py").write_text(FLOWS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setenv("STEAD_DETERMINISM", "error")
+    assert run(["info", "flows_here:app", "--url", "memory://"]) == 1
+    first, *findings = capsys.readouterr().err.splitlines()
+    assert first == "error: orchestration 'bad' cannot be replayed:"
+    assert len(findings) == 2
+    assert all("flows_here.py:" in finding and finding.startswith("  ") for finding in findings)

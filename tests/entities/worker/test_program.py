@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from stead.entities._worker.program import name_of, program
+from stead.entities._worker.program import name_of, neighbours, program
 
 
 def installed(folder: Path, *names: str) -> Path:
@@ -54,3 +54,23 @@ def test_what_is_imported_of_packages_does_not_matter_nor_what_cannot_be_read(tm
 def test_a_process_has_one() -> None:
     assert program() == program()
     assert bytes.fromhex(program())
+
+
+def test_modules_that_may_be_imported_later_count_from_the_beginning(tmp_path: Path) -> None:
+    """A repair in one of them is another program, as in any other: what waits for it is looked at again."""
+    main = written(tmp_path / "shop" / "main.py", "main")
+    beside = [
+        written(tmp_path / "shop" / "__init__.py", ""),
+        written(tmp_path / "shop" / "late.py", "broken"),
+        written(tmp_path / "shop" / "deep" / "later.py", "broken"),
+        written(tmp_path / "single.py", "broken"),
+        written(tmp_path / "other" / "__init__.py", ""),
+        written(tmp_path / "other" / "model.py", "broken"),
+    ]
+    written(tmp_path / "data" / "no_package.py", "")
+    assert neighbours({main}) == {main, *beside}
+    names = {name_of("3.11", [], neighbours({main}), [])}
+    for file in beside[1:4] + beside[5:]:
+        file.write_text("mended")
+        names.add(name_of("3.11", [], neighbours({main}), []))
+    assert len(names) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stead.entities import OperationFailed
+from stead.orchestrations import NotDeterministic
 from stead.transport import ConnectionLost, SteadError, StoreUnavailable
 
 FAILED = 1
@@ -24,8 +25,13 @@ def one_line(text: str) -> str:
 
 
 def explain(error: BaseException, app: str, *, debug: bool = False) -> str:
-    """One line for people: what happened and what to do about it. `debug`: the traceback is shown already."""
+    """One line for people (and one for each finding, if there are several): what happened and what to do about it. `debug`: the
+    traceback is shown already."""
     text = one_line(str(error)) or type(error).__name__
+    refused = error.__cause__ if isinstance(error, CommandFault) else error
+    if isinstance(refused, NotDeterministic):  # each finding names a place, and is looked at by itself
+        first, *findings = str(refused).splitlines()
+        return "\n  ".join((one_line(first), *map(one_line, findings)))
     if isinstance(error, (StoreUnavailable, ConnectionLost)):
         return f"{text}; check --url, $STEAD_URL and whether the server runs"
     if isinstance(error, OperationFailed):

@@ -1,16 +1,26 @@
-"""Settings of the environment that cannot be: which variable, what it holds, and what it must be."""
+"""Settings of the environment that cannot be: which variable, what it holds, and what it must be; and those that are none."""
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from stead.transport import InvalidInput, Settings
+from stead.transport import InvalidInput, Settings, get_logger
+
+logger = get_logger("stead.app")
 
 _LENGTH_MAX = 80
+_PREFIX = "STEAD_"
+_OTHERS = frozenset(
+    {"STEAD_URL", "STEAD_HTTP_KEYS", "STEAD_DEV_HTTP_FILES", "STEAD_DEV_HTTP_HOST", "STEAD_DEV_HTTP_KEYS_FILE"}
+    | {"STEAD_WORKER_CHILD"}
+)
+_said: set[str] = set()  # each is named once in a process
 
 
 def settings_from_environment() -> Settings:
@@ -19,6 +29,40 @@ def settings_from_environment() -> Settings:
         return Settings()
     except ValidationError as error:
         raise InvalidInput("the environment", find_in_environment(error) or str(error)) from error
+
+
+def warn_of_unknown_variables() -> None:
+    """Say which variables of the environment look like settings and are none: nothing would come of them, silently."""
+    for variable, nearest in unknown_variables(os.environ).items():
+        if variable not in _said:
+            _said.add(variable)
+            meant = f"did you mean {nearest}?" if nearest else "see docs/reference/settings.md"
+            logger.warning("%s in the environment is no setting of stead and has no effect: %s", variable, meant)
+
+
+def unknown_variables(variables: Iterable[str]) -> dict[str, str]:
+    """Those that begin as settings do and are none, with the name that each is nearest to, or ""."""
+    found = [name for name in variables if name.upper().startswith(_PREFIX)]
+    found = [
+        name for name in found if name.upper() not in _OTHERS and name.lower().removeprefix("stead_") not in _FIELDS
+    ]
+    if not found:
+        return {}
+    known = [
+        *_OTHERS,
+        *(
+            f"{kind.model_config.get('env_prefix', '')}{name}".upper()
+            for kind in _kinds()
+            for name in kind.model_fields
+        ),
+    ]
+    nearest = {
+        name: difflib.get_close_matches(name.upper(), known, 1, 0.75) for name in found if name.upper() not in known
+    }
+    return {name: near[0] if near else "" for name, near in nearest.items()}
+
+
+_FIELDS = frozenset(Settings.model_fields)
 
 
 def find_in_environment(error: BaseException | None) -> str:

@@ -65,7 +65,10 @@ def _simpler(value: object) -> Any:
     """What JSON lacks, as something that is closer to it."""
     if isinstance(value, bytes | bytearray | memoryview):
         return b64encode(bytes(cast("bytes", value))).decode()
-    if isinstance(value, datetime | date | time):
+    if isinstance(value, datetime | time):  # as `--json` writes them, and `milliseconds`
+        text = value.isoformat()
+        return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+    if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, timedelta):
         return pydantic_core.to_jsonable_python(value)
