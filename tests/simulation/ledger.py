@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, Registry, UnknownOperation
-from stead.entities._message.envelope import decode_record
+from stead.entities._message.record import decode_record
 from stead.transport import unpack
 
 

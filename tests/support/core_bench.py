@@ -16,11 +16,10 @@ from stead.entities._message.envelope import (
     ReplyAddress,
     TaskAddress,
     decode_letter,
-    decode_record,
     encode_message,
-    encode_record,
     message_extras,
 )
+from stead.entities._message.record import decode_record, encode_record
 from stead.entities._partition.activation import Activation, Blocked, Kind
 from stead.entities._partition.building import build_commit
 from stead.entities._partition.effects import Effects

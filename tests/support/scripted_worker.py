@@ -19,9 +19,9 @@ from stead.entities._message.envelope import (
     ReplyAddress,
     decode_message,
     encode_failure,
-    encode_record,
     encode_reply,
 )
+from stead.entities._message.record import encode_record
 from stead.transport import (
     Commit,
     CommitVerdict,

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import httpx
@@ -37,6 +38,8 @@ def make_v1_app() -> App:
     @app.entity_function("Anything")
     def anything(context: EntityContext) -> object:
         context.set_state([context.operation_name, *context.args])
+        if context.operation_name == "remind":
+            context.reminder("check", at=datetime(2200, 1, 1, tzinfo=UTC)).signal("look")
         return context.args
 
     return app

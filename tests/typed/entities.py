@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, assert_type
 
 from pydantic import BaseModel
 
-from stead.entities import Entity, EntityClient, EntityContext, EntityId
+from stead.entities import Entity, EntityClient, EntityContext, EntityId, EntityStatus, ReminderToSet
 
 T = TypeVar("T")
 
@@ -40,6 +40,23 @@ class Station(Entity):
         self.context.at(datetime.now(UTC)).signal_entity(EntityId(Station, "x"), "record", 3.5)
         self.context.signal_entity(Station.record, "x", "warm")  # type: ignore[call-overload]
         self.context.signal_entity(Station.record, "x")  # type: ignore[call-overload]
+
+    def remind(self) -> None:
+        later = self.context.reminder("x", after=timedelta(minutes=5), every=timedelta(minutes=5))
+        assert_type(later, ReminderToSet)
+        assert_type(later.signal(Station.record, 3.5, flag=True), None)
+        self.context.reminder("x", at=datetime.now(UTC)).signal(Station.slow)
+        self.context.reminder("x", every=timedelta(hours=1)).signal("record", 3.5)
+        self.context.reminder("x", cron="0 9 * * MON-FRI", timezone="Europe/Oslo").signal(Station.mean)
+        assert_type(self.context.cancel_reminder("x"), bool)
+        assert_type(self.context.reminders, dict[str, datetime])
+
+        later.signal(Station.record, "warm")  # type: ignore[call-overload]
+        later.signal(Station.record)  # type: ignore[call-overload]
+        self.context.reminder("x")  # type: ignore[call-overload]
+        self.context.reminder("x", after=5)  # type: ignore[call-overload]
+        self.context.reminder("x", cron="0 9 * * *", every=timedelta(hours=1))  # type: ignore[call-overload]
+        self.context.reminder("x", after=timedelta(hours=1), timezone="UTC")  # type: ignore[call-overload]
 
     def mean(self) -> float | None:
         return self.total / self.count if self.count else None
@@ -108,6 +125,7 @@ async def signals(client: EntityClient) -> None:
 async def reads(client: EntityClient) -> None:
     assert_type(await client.read_entity(Station, "oslo"), Station | None)
     assert_type(await client.read_entity(EntityId("Station", "oslo")), Any)
+    assert_type(await client.describe_entity(EntityId("Station", "oslo")), EntityStatus | None)
     assert_type(client.list_entities(Station, prefix="os"), AsyncIterator[tuple[EntityId, Station]])
     async for entity_id, station in client.list_entities(Hot):
         assert_type(entity_id, EntityId)

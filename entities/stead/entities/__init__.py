@@ -12,6 +12,7 @@ from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
 from stead.entities._definition.indexed import Indexed, indexed
 from stead.entities._definition.registry import Registry
+from stead.entities._definition.reminding import ReminderToSet
 from stead.entities._index.conditions import field
 from stead.entities._message.errors import (
     CallTimeout,
@@ -66,6 +67,7 @@ __all__ = [
     "PayloadTooLarge",
     "Producer",
     "Registry",
+    "ReminderToSet",
     "ScheduledSignals",
     "ServerUnsuitable",
     "SourceProducer",

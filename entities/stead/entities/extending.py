@@ -56,16 +56,15 @@ from stead.entities._message.envelope import (
     TaskAddress,
     UnknownEnvelope,
     decode_message,
-    decode_record,
     decode_reply,
     encode_failure,
     encode_message,
-    encode_record,
     encode_reply,
     message_extras,
 )
 from stead.entities._message.failures import OperationTimeout, failure_of
 from stead.entities._message.ids import canonical_name, check_instance_id, check_key
+from stead.entities._message.record import decode_record, encode_record
 from stead.entities._message.starts import check_tags
 from stead.entities._message.times import delay_in_ms, instant_in_ms
 from stead.entities._partition.activation import Activation, Blocked, Kind, Locked, Opening, Park, Phase

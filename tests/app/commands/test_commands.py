@@ -29,6 +29,16 @@ def test_a_signal_is_accepted_and_its_effect_can_be_read(stead: Stead) -> None:
     ]
 
 
+def test_a_state_is_shown_with_its_reminders(stead: Stead) -> None:
+    stead("call", "Station", "clock", "remind")
+    shown = stead("state", "Station", "clock")
+    assert (shown.status, shown.out) == (0, "") and shown.err.startswith("reminder check: 2200-01-01")
+    [line] = lines(stead("state", "Station", "clock", "--json").out)
+    assert (line["state"], line["reminders"]) == (None, {"check": "2200-01-01T00:00:00+00:00"})
+    stead("call", "Station", "clock", "delete")
+    assert stead("state", "Station", "clock").status == 1
+
+
 def test_results_are_printed_as_they_are(stead: Stead) -> None:
     assert stead("call", "Station", "x", "label", "two words").out == "two words\n"
     assert stead("call", "Station", "x", "mean").out == ""

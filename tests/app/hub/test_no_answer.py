@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from stead.entities._client.no_answer import BACKLOG_LENGTH, NoAnswer
-from stead.entities._message.envelope import encode_record
+from stead.entities._message.record import encode_record
 from stead.transport import LeaseView, ManualClock, MemoryStore, PartitionInfo, Settings, WorkerView
 
 SETTINGS = Settings(partitions=1)

@@ -23,7 +23,7 @@ from stead.entities._index.catalogue import (
 from stead.entities._index.conditions import Compare, Join, Negation, Node, matches
 from stead.entities._index.ranges import Ranges, doubtful_places, ranges_of
 from stead.entities._index.types import Place, Unplaced, is_text, place_of
-from stead.entities._message.envelope import encode_record
+from stead.entities._message.record import encode_record
 from stead.transport import IndexWrite, pack
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,13 +8,8 @@ from typing import Any, cast
 import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityClient, EntityId, Registry
-from stead.entities._message.envelope import (
-    TaskAddress,
-    decode_record,
-    encode_message,
-    encode_record,
-    message_extras,
-)
+from stead.entities._message.envelope import TaskAddress, encode_message, message_extras
+from stead.entities._message.record import decode_record, encode_record
 from stead.entities._partition.activation import Activation, Blocked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.slice import Slice

@@ -16,13 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stead.entities import ClassEntityType, Entity, Registry
-from stead.entities._message.envelope import (
-    TaskAddress,
-    decode_message,
-    decode_record,
-    encode_message,
-    message_extras,
-)
+from stead.entities._message.envelope import TaskAddress, decode_message, encode_message, message_extras
+from stead.entities._message.record import decode_record
 from stead.entities._partition.activation import Activation, Locked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending

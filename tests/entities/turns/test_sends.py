@@ -19,7 +19,8 @@ from stead.entities import (
     Registry,
     Worker,
 )
-from stead.entities._message.envelope import ReplyAddress, decode_message, decode_record, decode_reply, encode_message
+from stead.entities._message.envelope import ReplyAddress, decode_message, decode_reply, encode_message
+from stead.entities._message.record import decode_record
 from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import Commit, MemoryStore, Settings, unpack
 from support.core_bench import Bench

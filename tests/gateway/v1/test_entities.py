@@ -32,6 +32,17 @@ def test_a_signal_is_durable_when_it_is_answered(served: Served) -> None:
     assert state(served, key, 1)["total"] == 3.5
 
 
+def test_an_entity_is_shown_with_its_reminders(served: Served) -> None:
+    key = fresh()
+    operate(served, f"Anything/{key}/remind", wait="true")
+    due = {"check": "2200-01-01T00:00:00.000Z"}
+    assert served.http.get(f"/api/v1/entities/Anything/{key}").json()["reminders"] == due
+    [listed] = served.http.get("/api/v1/entities/Anything", params={"prefix": key}).json()["entities"]
+    assert listed["reminders"] == due
+    operate(served, f"Anything/{key}/other", wait="true")
+    operate(served, f"Anything/{key}/delete", wait="true")
+
+
 def test_a_call_gives_the_result(served: Served) -> None:
     key = fresh()
     operate(served, f"station/{key}/RECORD", [3.0])

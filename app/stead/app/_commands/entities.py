@@ -23,6 +23,8 @@ from stead.app._hub.client import Client
 from stead.entities import EntityId, InvalidInput, UnknownEntity
 from stead.transport import Settings
 
+from .views import local_time
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -93,15 +95,20 @@ def call_command(
 def state_command(request: Request, entity: str, key: str) -> int:
     async def work(app: App, client: Client) -> int:
         entity_id = EntityId(await _name_of(app, client, entity), key)
-        value = await client.read_entity(entity_id)
-        if value is None:
+        status = await client.describe_entity(entity_id)
+        if status is None:
             raise CommandFault(
                 f"{entity_id} has no state; `{next_command('entities', request.app, entity)}` lists those that have"
             )
+        reminders = {name: due.isoformat() for name, due in status.reminders.items()}
         if request.as_json:
-            print_json_line(_entity_line(entity_id, value))
-        else:
-            print_value(console(), value)
+            line = _entity_line(entity_id, status.state)
+            print_json_line(line | {"reminders": reminders} if reminders else line)
+            return 0
+        if status.exists:
+            print_value(console(), status.state)
+        for name, due in status.reminders.items():
+            print_note(f"reminder {name}: {local_time(due)}")
         return 0
 
     return request.run(work)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from stead.app._hub.definitions import Definitions
-from stead.entities import Entity, EntityId
+from stead.entities import Entity, EntityId, EntityStatus
 from stead.transport import InvalidInput
 
 from .orchestrations import SyncOrchestrations, in_chunks
@@ -107,6 +107,10 @@ class SyncClient(SyncOrchestrations):
         if isinstance(entity, EntityId):
             return self._portal.run(lambda client: client.read_entity(entity), self._seconds)
         return self._portal.run(lambda client: client.read_entity(entity, key), self._seconds)
+
+    def describe_entity(self, entity_id: EntityId) -> EntityStatus | None:
+        """What is committed of an entity besides its state too, its reminders above all; None if there is nothing."""
+        return self._portal.run(lambda client: client.describe_entity(entity_id), self._seconds)
 
     @overload
     def list_entities(

@@ -1,6 +1,6 @@
 """The client's side: signals, calls and reads, from what a user writes to what is in the store.
 
-In which order to read it: `client` is what users have. `outgoing` makes messages, checked by what is registered here
+In which order to read it: `client` is what users have, `reader` the part of it that reads. `outgoing` makes messages, checked by what is registered here
 or `published` by workers. `producer` sends many, `scheduled` later; `calls` (so many at once: `slots`) waits for answers,
 which `replies` reads, and `no_answer` finds out why there is none. `listing` and `dead_letters` show what is in the hub,
 `bulk` is the border for a gateway that takes many signals in one request.

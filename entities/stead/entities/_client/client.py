@@ -7,40 +7,29 @@ address; its answer comes over the client's reply stream. Many callers at once s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast, overload
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.entity import Entity
-from stead.entities._definition.entity_type import EntityType
 from stead.entities._definition.registry import Registry
-from stead.entities._message.envelope import UnknownEnvelope, decode_record, message_extras
-from stead.entities._message.errors import CallTimeout, InvalidState, UnknownEntity
-from stead.entities._message.ids import EntityId, canonical_name, check_key
+from stead.entities._message.envelope import message_extras
+from stead.entities._message.errors import CallTimeout
+from stead.entities._message.ids import EntityId
 from stead.entities._message.times import delay_in_ms, instant_in_ms
 from stead.transport import (
-    UNANSWERED,
-    UNREADABLE,
-    HomeLoop,
-    InvalidInput,
     Sender,
     Settings,
-    SteadError,
     Store,
-    StoreUnavailable,
-    Tries,
     see_through,
-    unpack,
-    until_answered,
 )
 
 from .calls import Calls, PendingCall
-from .listing import PAGE_READ_LENGTH, EntityStatus, Page, entity_status, take_page
 from .no_answer import NoAnswer
-from .outgoing import Outgoing
 from .producer import BaseProducer, Producer, SourceProducer, check_source
+from .reader import EntityReader
 from .scheduled import ScheduledSignals
 
 E = TypeVar("E", bound=Entity)
@@ -54,20 +43,15 @@ NOT_SENT = (
 )
 
 
-class EntityClient:
+class EntityClient(EntityReader):
     """Talks to the entities of one hub. Close it with `aclose`, or use it with `async with`."""
 
     def __init__(self, store: Store, registry: Registry, settings: Settings) -> None:
         """A client over an open store, which it does not close."""
-        self._store = store
-        self._registry = registry
-        self._settings = settings
-        self._outgoing = Outgoing(store, registry, settings)
+        super().__init__(store, registry, settings)
         self._sender = Sender(store, settings)
         self._calls = Calls(store, settings)
         self._producers: set[BaseProducer] = set()
-        self._closed = False
-        self._home = HomeLoop("this client")
         self._no_answer = NoAnswer(store, settings)
 
     async def aclose(self) -> None:
@@ -85,11 +69,6 @@ class EntityClient:
             await producer.aclose()
         await self._calls.aclose()
         await self._sender.aclose()
-
-    def _check_open(self) -> None:
-        self._home.check()
-        if self._closed:
-            raise StoreUnavailable("the client is closed", "refused")
 
     async def __aenter__(self) -> Self:
         return self
@@ -255,144 +234,3 @@ class EntityClient:
         sender = self._sender
         put = sender.put_freeing if frees else sender.put
         sender.watch(partition, put(partition, payload), pending.future)
-
-    # -- reading -------------------------------------------------------------------------------------------------------
-
-    @overload
-    async def read_entity(self, entity: type[E], key: str, /) -> E | None: ...
-
-    @overload
-    async def read_entity(self, entity: EntityId, /) -> Any: ...
-
-    async def read_entity(self, entity: Any, key: str | None = None, /) -> Any:
-        """The committed state of an entity, None if it does not exist. Never waits for the entity.
-
-        By class an instance (`InvalidState` if what is stored does not validate), by `EntityId` plain data.
-        """
-        read: Callable[[bytes], object] = unpack
-        if isinstance(entity, EntityId):
-            target = str(entity)
-        else:
-            kind = self._kind(entity)
-            target, read = str(EntityId(kind.name, cast("str", key))), kind.read
-        partition = self._outgoing.partition(target)
-        records = await self._read(lambda: self._store.read_records(partition, [target]))
-        try:
-            packed = None if records[0] is None else decode_record(records[0]).packed_state
-        except (InvalidInput, UnknownEnvelope) as error:  # not the caller's
-            raise InvalidState(f"what is stored of {target} cannot be read: {error}") from error
-        if packed is None:
-            await self._check_name(EntityId.parse(target).canonical_name)
-            return None
-        return read(packed)
-
-    @overload
-    def list_entities(
-        self, entity: type[E], /, *, prefix: str = "", after: str = ""
-    ) -> AsyncIterator[tuple[EntityId, E]]: ...
-
-    @overload
-    def list_entities(
-        self, entity: str, /, *, prefix: str = "", after: str = ""
-    ) -> AsyncIterator[tuple[EntityId, Any]]: ...
-
-    async def list_entities(
-        self, entity: Any, /, *, prefix: str = "", after: str = ""
-    ) -> AsyncIterator[tuple[EntityId, Any]]:
-        """The entities of a class or name that exist, ascending by key, each with its committed state.
-
-        With a prefix, only those whose keys begin with it; with `after`, only those whose keys come after that one. What
-        exists throughout is given exactly once.
-        """
-        read: Callable[[bytes], object] = unpack
-        if isinstance(entity, str):
-            name = entity
-            await self._check_name(canonical_name(name))
-        else:
-            kind = self._kind(entity)
-            name, read = kind.name, kind.read
-        start = f"@{canonical_name(name)}@"
-        beyond = start + check_key(after) if after else ""
-        async for page in self._list_pages(self._store.list_targets, start + check_key(prefix), beyond):
-            for target, record in page:
-                found = self._state_of(target, record, read)
-                if found is not None:
-                    yield EntityId(name, target[len(start) :]), found[0]
-
-    def _state_of(self, target: str, record: bytes, read: Callable[[bytes], object]) -> tuple[object] | None:
-        """An entity's state, for a listing; None if it does not exist (it is locked only), or cannot be read."""
-        try:
-            packed = decode_record(record).packed_state
-            state = None if packed is None else (read(packed),)
-        except (*UNREADABLE, SteadError) as error:
-            self._store.left_out.note("entities", target, error)
-            return None
-        self._store.left_out.readable("entities", target)
-        return state
-
-    async def page_entities(
-        self,
-        entity: str | None = None,
-        *,
-        prefix: str = "",
-        modified_from: datetime | None = None,
-        modified_to: datetime | None = None,
-        with_state: bool = True,
-        length: int = 100,
-        after: str = "",
-    ) -> Page[EntityStatus]:
-        """A page of the entities that exist, ascending by ID, of one name or of all; each with the time of its last change.
-
-        `prefix`: of the keys, if there is a name; `modified_from`, `modified_to`: both included; `after`: what the page
-        before said. A name that nobody knows has no entities.
-        """
-        start = "@" if entity is None else f"@{canonical_name(entity)}@{check_key(prefix)}"
-        from_ms = None if modified_from is None else instant_in_ms(modified_from)
-        to_ms = None if modified_to is None else instant_in_ms(modified_to)
-        return await take_page(
-            self._list_pages(self._store.list_targets, start, after, max(length + 1, PAGE_READ_LENGTH)),
-            after,
-            length,
-            lambda target, record: entity_status(target, record, from_ms, to_ms, with_state=with_state),
-            self._store.left_out,
-            "entities",
-        )
-
-    async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
-        """The answer to a request that changes nothing, made again while there is none (`StoreUnavailable` in the end)."""
-        self._check_open()
-        return await until_answered(request, Tries(self._store.clock, self._settings))
-
-    async def _list_pages(
-        self,
-        pages: Callable[[str, int, str], AsyncIterator[list[tuple[str, V]]]],
-        prefix: str,
-        after: str = "",
-        length: int | None = None,
-    ) -> AsyncIterator[list[tuple[str, V]]]:
-        """The pages of a listing, from after a target on; after a lost connection it goes on where it was."""
-        self._check_open()
-        tries = Tries(self._store.clock, self._settings)
-        most = self._settings.list_page_length
-        while True:
-            try:
-                async for page in pages(prefix, most if length is None else min(length, most), after):
-                    tries.succeeded()
-                    after = page[-1][0]
-                    yield page
-                return
-            except UNANSWERED as error:
-                await tries.failed(error)
-
-    def _kind(self, entity: Any) -> EntityType:
-        if not isinstance(entity, type):
-            raise InvalidInput(f"entity {entity!r}", "write a class and a key, or an EntityId")
-        kind = self._registry.for_class(entity)
-        if kind is None:
-            raise UnknownEntity(entity.__name__, self._registry.names())
-        return kind
-
-    async def _check_name(self, name: str) -> None:
-        """Raise `UnknownEntity` if nobody knows a canonical name."""
-        if self._registry.get(name) is None:
-            await self._outgoing.names.check(name)

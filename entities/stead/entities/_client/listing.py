@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from stead.entities._message.envelope import decode_record
 from stead.entities._message.ids import EntityId
+from stead.entities._message.record import Record, decode_record
+from stead.entities._message.reminders import decode_reminders
 from stead.transport import UNREADABLE, LeftOut, SteadError, unpack
 
 T = TypeVar("T")
@@ -36,13 +37,16 @@ class Page(Generic[T_co]):
 
 @dataclass(frozen=True, slots=True)
 class EntityStatus:
-    """What is committed of an entity: its ID (the name in its canonical form), when an operation changed it last, and its
-    state as plain data, if it was asked for.
+    """What is committed of an entity: its ID (the name in its canonical form), when an operation changed it last, its state as
+    plain data, if it was asked for, and when each of its reminders is due next.
     """
 
     entity_id: EntityId
     modified_time: datetime
     state: Any = None
+    reminders: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
+    exists: bool = True
+    """Whether it has a state. One that does not exist may have reminders all the same."""
 
 
 async def take_page(
@@ -80,8 +84,31 @@ def entity_status(
     target: str, record: bytes, from_ms: int | None, to_ms: int | None, *, with_state: bool
 ) -> EntityStatus | None:
     """What a listing says of an entity; None if it does not exist, or was changed at another time."""
-    packed, modified_ms, _ = decode_record(record)
+    packed, modified_ms, _, more = decode_record(record)
     if packed is None or (from_ms is not None and modified_ms < from_ms) or (to_ms is not None and modified_ms > to_ms):
         return None
-    modified = datetime.fromtimestamp(modified_ms / 1000, UTC)
-    return EntityStatus(EntityId.parse(target), modified, unpack(packed) if with_state else None)
+    return _status(EntityId.parse(target), packed if with_state else None, modified_ms, more, exists=True)
+
+
+def described(entity_id: EntityId, record: Record) -> EntityStatus | None:
+    """What there is to say of one entity; None if it does not exist and has no reminders."""
+    packed, modified_ms, _, more = record
+    status = _status(entity_id, packed, modified_ms, more, exists=packed is not None)
+    return status if status.exists or status.reminders else None
+
+
+def _status(
+    entity_id: EntityId, packed: bytes | None, modified_ms: int, more: Mapping[str, object], *, exists: bool
+) -> EntityStatus:
+    reminders = decode_reminders(more["r"]) if "r" in more else {}
+    return EntityStatus(
+        entity_id,
+        _time_of(modified_ms),
+        None if packed is None else unpack(packed),
+        {name: _time_of(reminder.due_ms) for name, reminder in sorted(reminders.items())},
+        exists,
+    )
+
+
+def _time_of(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from stead.entities._message.envelope import decode_record
+from stead.entities._message.record import decode_record
 from stead.entities._turns.locks import LockState
 from stead.transport import PartitionInfo, Settings, SteadError, Store, WorkerView, partition_of
 

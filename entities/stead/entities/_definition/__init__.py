@@ -7,5 +7,5 @@ writes. `indexed` are fields that one can query by.
 
 Which types are allowed, and whether a value comes back as it was, is decided in `schema`, `schema_exact`, `values`
 and `sameness`. `annotations` and `own_defaults` look at functions, `client_text` at what clients of Durable Functions
-send; `signals_later` is what a context's `after` and `at` give.
+send; `signals_later` is what a context's `after` and `at` give, `reminding` what its `reminder` gives.
 """

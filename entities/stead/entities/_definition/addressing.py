@@ -82,6 +82,31 @@ def resolve_call(
     return Call(str(operation), known.name, plain, named, known)
 
 
+def resolve_own(
+    registry: Registry, target: str, operation: Any, args: Sequence[object], kwargs: Mapping[str, object]
+) -> Call:
+    """What an entity means by an operation of its own: by whichever of its classes it is named, the one that this entity has
+    is meant (HAZARDS 78). Raises `UnknownOperation` or `InvalidInput`."""
+    entity_id = EntityId.of_target(target)
+    entity_type = registry.get(entity_id.name)
+    assert entity_type is not None, "an operation of it runs"
+    if isinstance(operation, str):
+        name = check_operation_name(operation)
+    else:
+        mark = getattr(operation, "__stead_operation__", None)
+        if mark is None or hasattr(operation, "__self__"):
+            raise _no_operation(operation)
+        owner, name = cast("OperationMark", mark)
+        if entity_type.entity_class is None or not issubclass(entity_type.entity_class, owner):
+            raise InvalidInput(
+                f"operation {owner.__name__}.{name}",
+                f"a reminder runs an operation of its own entity, and {entity_type.name} is no {owner.__name__}",
+            )
+    known = entity_type.operation(name)
+    plain, named = known.encode(args, kwargs)
+    return Call(target, known.name, plain, named, known)
+
+
 def check_operation_name(name: str) -> str:
     """An operation's name, if it can be one anywhere. Raises `InvalidInput` otherwise."""
     if not 0 < len(name) <= 256 or not name.isprintable():

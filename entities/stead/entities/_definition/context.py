@@ -15,9 +15,11 @@ from typing_extensions import TypeForm
 
 from stead.entities._message.errors import ContextEnded
 from stead.entities._message.ids import EntityClass, EntityId
+from stead.entities._message.rhythm import Rhythm
 from stead.entities._message.starts import Startable
 from stead.entities._message.times import delay_in_ms, instant_in_ms
 
+from .reminding import ReminderToSet, first_due
 from .signals_later import SignalsLater
 
 P = ParamSpec("P")
@@ -91,6 +93,34 @@ class RunningTurn(Protocol):
         tags: Mapping[str, str] | None,
     ) -> str:
         """Start an instance, if the operation succeeds: gives its ID."""
+        ...
+
+    def begin_reminder(self, name: str) -> None:
+        """A reminder is named: unless it is set too, the operation fails. Raises `InvalidInput` for what is no name."""
+        ...
+
+    def set_reminder(
+        self,
+        name: str,
+        due_ms: int,
+        rhythm: Rhythm | None,
+        operation: Any,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+    ) -> None:
+        """Set a reminder that was named, if the operation succeeds."""
+        ...
+
+    def cancel_reminder(self, name: str) -> bool:
+        """Forget a reminder, if the operation succeeds: whether there was one."""
+        ...
+
+    def cancel_all_reminders(self) -> None:
+        """The entity is deleted: forget those that it has until now."""
+        ...
+
+    def reminders_due(self) -> Mapping[str, int]:
+        """When each of the entity's reminders is due next, in milliseconds."""
         ...
 
 
@@ -180,6 +210,57 @@ class EntityContext:
         """Add a message to those of the turn: what `signal_entity` does once its arguments are told apart."""
         self._running().send(operation, key, args, kwargs, due_ms, delay_ms)
 
+    # -- reminders -----------------------------------------------------------------------------------------------------
+
+    @overload
+    def reminder(self, name: str, *, after: timedelta, every: timedelta | None = None) -> ReminderToSet: ...
+
+    @overload
+    def reminder(self, name: str, *, at: datetime, every: timedelta | None = None) -> ReminderToSet: ...
+
+    @overload
+    def reminder(self, name: str, *, every: timedelta) -> ReminderToSet: ...
+
+    @overload
+    def reminder(self, name: str, *, cron: str, timezone: str = "UTC") -> ReminderToSet: ...
+
+    def reminder(
+        self,
+        name: str,
+        *,
+        after: timedelta | None = None,
+        at: datetime | None = None,
+        every: timedelta | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
+    ) -> ReminderToSet:
+        """Set a reminder: `reminder("flush", after=timedelta(minutes=5)).signal(Station.flush)` runs `flush` on this entity
+        then. It is set when this operation has succeeded, in the place of one of the same name.
+
+        Once `after` or `at`; with `every` again and again from then on; with `every` alone, first after so long. `cron` has
+        five fields, in the hours of a time zone. After a standstill one that repeats runs once, and goes on in its old
+        rhythm; that a run fails does not end it. Deleting the entity drops it, and one that was cancelled does not run any
+        more, even if it was due. Raises `InvalidInput`.
+        """
+        turn = self._running()
+        due_ms, rhythm = first_due(turn.now_ms(), after, at, every, cron, timezone)
+        turn.begin_reminder(name)
+
+        def set_reminder(operation: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+            self._running().set_reminder(name, due_ms, rhythm, operation, args, kwargs)
+
+        return ReminderToSet(set_reminder)
+
+    def cancel_reminder(self, name: str) -> bool:
+        """Cancel a reminder, once this operation has succeeded; whether there was one of that name."""
+        return self._running().cancel_reminder(name)
+
+    @property
+    def reminders(self) -> dict[str, datetime]:
+        """The entity's reminders by name, each with the time at which it is due next, in UTC."""
+        due = self._running().reminders_due()
+        return {name: datetime.fromtimestamp(due_ms / 1000, UTC) for name, due_ms in due.items()}
+
     # -- orchestrations ------------------------------------------------------------------------------------------------
 
     def start_new(
@@ -202,8 +283,11 @@ class EntityContext:
     # -- state and input -----------------------------------------------------------------------------------------------
 
     def delete_state(self) -> None:
-        """Delete the entity's state: unless the operation sets it again, the entity does not exist after it."""
-        self._running().state.delete_state()
+        """Delete the entity's state: unless the operation sets it again, the entity does not exist after it. Its reminders
+        go with it, but for those that the operation sets after this."""
+        turn = self._running()
+        turn.state.delete_state()
+        turn.cancel_all_reminders()
 
     @overload
     def get_state(self, form: TypeForm[T]) -> T | None: ...
@@ -218,9 +302,12 @@ class EntityContext:
     def set_state(self, value: object) -> None:
         """Set a function entity's state. It is taken as it is now: changing the value later changes nothing.
 
-        0, "", [] and {} are state; None deletes it.
+        0, "", [] and {} are state; None deletes it, as `delete_state` does.
         """
-        self._running().state.set_state(value)
+        turn = self._running()
+        turn.state.set_state(value)
+        if value is None:
+            turn.cancel_all_reminders()
 
     def get_input(self, form: TypeForm[T]) -> T:
         """The operation's only argument, validated as a type (None if it has none and the type allows that)."""

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from stead.entities._message.envelope import UnknownEnvelope, decode_record
+from stead.entities._message.envelope import UnknownEnvelope
+from stead.entities._message.record import decode_record
 from stead.transport import CatalogueView, IndexWrite, InvalidInput, pack, unpack
 
 from .types import Place, Unplaced, is_text, place_of

@@ -1,6 +1,7 @@
-"""How a message, a reply, a state record and a dead letter look in the store: versioned msgpack arrays.
+"""How a message, a reply and a dead letter look in the store: versioned msgpack arrays.
 
-A message is `[version, target, operation, args, message_id, extras?]`. The order of the first five never changes; what is rare goes into `extras`, a map with one-letter keys, so that a plain signal stays small:
+A message is `[version, target, operation, args, message_id, extras?]`. The order of the first five never changes; what is rare
+goes into `extras`, a map with one-letter keys, so that a plain signal stays small:
 
     k  keyword arguments            d  delay in milliseconds after acceptance (a scheduled signal)
     r  [group, client, call ID]     t  due time in milliseconds since the epoch (a scheduled signal)
@@ -9,9 +10,11 @@ A message is `[version, target, operation, args, message_id, extras?]`. The orde
     w  [group, client, call ID] of whoever is told how the instance ends that this message starts; unlike `r` it is
        nothing that a failure to carry out the message answers, and a worker that does not know it passes it over
 
-A reply is `[1, call_id, ok, value or failure]`, a dead letter a map. A state record is `[1, packed state or nil,
-modified_ms, lock?]`: nil for an entity that does not exist, of which only a lock is known. An unknown version is never
-guessed at: the message waits for a worker that knows it (HAZARDS 26).
+What a reminder sends when it is due is `[2, target, "!reminder", [name, generation], message_id]`. Nobody else writes one:
+of version 1 that is no operation, and a worker that does not know version 2 lets it wait.
+
+A reply is `[1, call_id, ok, value or failure]`, a dead letter a map. An unknown version is never guessed at: the message waits
+for a worker that knows it (HAZARDS 26).
 """
 
 from __future__ import annotations
@@ -38,10 +41,10 @@ MESSAGE_VERSION = 1
 MESSAGE_VERSION_NEWER = 2
 """The same form, of an operation that workers of version 1 do not know: there it waits, where it would be a dead letter else."""
 REPLY_VERSION = 1
-RECORD_VERSION = 1
 
 LOCK = "!lock"  # operations of every entity; no method can have such a name
 RELEASE = "!release"
+REMINDER = "!reminder"
 
 _ARRAYS = frozenset({list, tuple})
 _SHORT_LENGTH = 200
@@ -108,6 +111,14 @@ class Message:
     lock: bytes | None = None
     express: bool = False
     waiter: ReplyAddress | None = None
+
+
+@dataclass(slots=True)
+class Firing(Message):
+    """What a reminder sends when it is due, under an operation that is not one; at its turn it gets the reminder's own."""
+
+    reminder: str = ""
+    generation: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +193,11 @@ def decode_message(envelope: bytes) -> Message:
     """The message of an envelope. Raises `InvalidInput` if it is none, `UnknownEnvelope` if it is a newer one's."""
     parts = unpack_envelope(envelope)
     try:
-        if parts[0] != MESSAGE_VERSION and parts[0] != MESSAGE_VERSION_NEWER:
-            raise _unknown(parts)
+        if parts[0] != MESSAGE_VERSION:
+            if parts[0] != MESSAGE_VERSION_NEWER:
+                raise _unknown(parts)
+            if parts[2] == REMINDER:
+                return _firing(parts)
         _, target, operation, args, message_id = parts if len(parts) == 5 else parts[:5]
         if type(target) is not str or type(operation) is not str or type(args) not in _ARRAYS:
             raise TypeError("target and operation have to be text, and the arguments an array")
@@ -251,6 +265,21 @@ def _milliseconds(value: object) -> int | None:
     return value
 
 
+def encode_firing(target: str, name: str, generation: bytes, message_id: bytes) -> bytes:
+    """What a reminder sends when it is due."""
+    return pack_envelope((MESSAGE_VERSION_NEWER, target, REMINDER, (name, generation), message_id))
+
+
+def _firing(parts: Sequence[Any]) -> Firing:
+    match parts:
+        case [_, str() as target, _, [str() as name, bytes() as generation], bytes() as message_id]:
+            return Firing(
+                target, REMINDER, (), message_id, None, None, None, None, None, reminder=name, generation=generation
+            )
+        case _:
+            raise TypeError("what a reminder sends has its name and its generation")
+
+
 def _unknown(parts: Sequence[object]) -> SteadError:
     """What to raise for another version. In every version the target comes second, so that its messages can wait."""
     if isinstance(parts[0], int) and parts[0] > MESSAGE_VERSION_NEWER and isinstance(parts[1], str):
@@ -311,33 +340,6 @@ def decode_reply(payload: bytes) -> tuple[int, object | Failure, bool]:
     if parts[2]:
         return parts[1], parts[3], True
     return parts[1], _failure(parts[3]), False
-
-
-def encode_record(packed_state: bytes | None, modified_ms: int, lock: Sequence[object] | None = None) -> bytes:
-    """The bytes of an entity's record. Without a state it is that of an entity that does not exist but is locked."""
-    if lock is None:
-        return pack_envelope((RECORD_VERSION, packed_state, modified_ms))
-    return pack_envelope((RECORD_VERSION, packed_state, modified_ms, lock))
-
-
-class Record(NamedTuple):
-    """An entity's record, decoded: without a state it does not exist."""
-
-    packed_state: bytes | None
-    modified_ms: int
-    lock: Sequence[Any] | None  # [request ID or None, its owner, [IDs of requests that were withdrawn]]
-
-
-def decode_record(record: bytes) -> Record:
-    """An entity's record. Raises `UnknownEnvelope` for a newer one, `InvalidInput` for what is none."""
-    parts: list[Any] = unpack(record)
-    if type(parts) is not list or len(parts) < 3 or type(parts[0]) is not int:  # pyright: ignore[reportUnnecessaryComparison]
-        raise InvalidInput("record", "it is not that of an entity")
-    if parts[0] != RECORD_VERSION:
-        raise UnknownEnvelope(parts[0])
-    if type(parts[2]) is not int or not isinstance(parts[1], (bytes, type(None))):
-        raise InvalidInput("record", "it is not that of an entity")
-    return Record(parts[1], parts[2], parts[3] if len(parts) > 3 else None)
 
 
 def encode_letter(

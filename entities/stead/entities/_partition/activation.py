@@ -187,9 +187,9 @@ class Kind(Protocol):
         """The record to store for the settled state; `None` if the target does not exist any more."""
         ...
 
-    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> bytes | None:
         """A message has ended too many workers and is not run any more (HAZARDS 20): do what follows from that. The
-        partition removes it and records the dead letter."""
+        partition removes it and records the dead letter, which holds its envelope, or what this gives instead."""
         ...
 
     def forget(self, activation: Activation) -> None:

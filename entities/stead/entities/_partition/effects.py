@@ -265,7 +265,10 @@ class Effects:
 
     def set_timer(self, timer_id: bytes, due_ms: int, target: str, operation: str, args: Sequence[object]) -> None:
         """A message for a target of this partition at a time. A timer of the same ID is replaced."""
-        envelope = encode_message(target, operation, args, self.next_message_id())
+        self.set_timer_for(timer_id, due_ms, encode_message(target, operation, args, self.next_message_id()))
+
+    def set_timer_for(self, timer_id: bytes, due_ms: int, envelope: bytes) -> None:
+        """`set_timer`, for an envelope."""
         if timer_id in self._cancelled:
             del self._cancelled[timer_id]
             self._replaced.add(timer_id)

@@ -302,8 +302,8 @@ class Partition(CarefulIntake):
         self._rest(activation, counted)
 
     def _bury(self, activation: Activation, kind: Kind, pending: Pending, failure: Failure, tries: int) -> None:
-        kind.poisoned(activation, pending, failure, self.effects)
-        self.effects.bury(pending.envelope, failure, pending.stream_id, tries)
+        instead = kind.poisoned(activation, pending, failure, self.effects)
+        self.effects.bury(instead or pending.envelope, failure, pending.stream_id, tries)
         self.effects.consume(activation, pending)
 
     def settle_suspects(self) -> None:

@@ -2,5 +2,5 @@
 
 In which order to read it: `entity_kind` takes turns. `turn` is one of them, and collects what its operation sends;
 `cell` is what a turn needs of a state, `class_cell` and `function_cell` are the two forms of it. `locks` are critical
-sections as an entity sees them, and `held` names who kept a worker from everything else.
+sections as an entity sees them, `reminding` its reminders, and `held` names who kept a worker from everything else.
 """

@@ -4,7 +4,8 @@ An operation that succeeds leaves its state settled and its signals and reply am
 nothing: the state is rolled back to the last settled one, its signals are forgotten, its caller gets the error, and if
 it has no caller the message becomes a dead letter. The operations before and after it are untouched.
 
-While an orchestration has locked the entity (see `locks`), only its calls and the release run.
+While an orchestration has locked the entity (see `locks`), only its calls and the release run. What a reminder fires runs as
+any other operation, if the reminder still stands (see `reminding`).
 
 So everything that can fail comes before the state is settled, and settling it is the last of that. Whatever the user's
 code raises is the failure of its operation, never of the worker; only what ends the process is let through.
@@ -21,16 +22,11 @@ from typing import cast
 
 from stead.entities._definition.entity_type import EntityType, Operation
 from stead.entities._definition.registry import Registry
-from stead.entities._message.envelope import (
-    LOCK,
-    RELEASE,
-    Failure,
-    Message,
-    decode_record,
-    encode_record,
-)
+from stead.entities._message.envelope import LOCK, RELEASE, Failure, Firing, Message
+from stead.entities._message.errors import UnknownOperation
 from stead.entities._message.failures import failure_of
 from stead.entities._message.ids import EntityId, check_key
+from stead.entities._message.record import decode_record, encode_record
 from stead.entities._partition.activation import Activation, Blocked, Locked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
@@ -41,7 +37,8 @@ from stead.transport.describing import is_a, text_of, text_of_error
 from .cell import Cell, cell_of
 from .held import held_reports
 from .locks import LockState
-from .turn import Turn
+from .reminding import Reminders, begin_firing, check_begun
+from .turn import NO_REMINDERS, Turn
 
 logger = get_logger("stead.worker")
 
@@ -61,6 +58,8 @@ class _Known:
 
     def operation(self, name: str) -> Operation:
         """Find an operation by the name in a message, and remember it under that spelling."""
+        if name.startswith("!"):  # stead's own, in a message that is none of stead's
+            raise UnknownOperation(name, self.entity_type.name)
         operation = self.entity_type.operation(name)
         if len(self.operations) < 256:  # a function entity accepts any name: do not remember without end
             self.operations[name] = operation
@@ -70,12 +69,13 @@ class _Known:
 class _Body:
     """An entity's activation: its cell, and what few of them have."""
 
-    __slots__ = ("cell", "known", "lock", "turn")
+    __slots__ = ("cell", "known", "lock", "reminders", "turn")
 
     def __init__(self, known: _Known, cell: Cell) -> None:
         self.known = known
         self.cell = cell
         self.lock: LockState | None = None  # it has never been locked, as far as this worker knows
+        self.reminders: Reminders | None = None  # the same
         self.turn: Turn | None = None  # that of the asynchronous operation that runs
 
 
@@ -99,16 +99,18 @@ class EntityKind:
         else:
             check_key(key)
         try:
-            packed, lock = None, None
+            packed, lock, reminders = None, None, None
             if record is not None:
-                packed, _, stored = decode_record(record)
+                packed, _, stored, more = decode_record(record)
                 lock = None if stored is None else LockState.of(stored)
+                reminders = Reminders.of(more) if more else None
             cell = cell_of(known.entity_type, packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # validators and `migrate` are the user's
             raise Blocked(_why_not_loaded(error)) from error
         body = _Body(known, cell)
+        body.reminders = reminders
         if lock is None:
             return body
         body.lock = lock
@@ -128,7 +130,7 @@ class EntityKind:
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body: _Body = activation.body
-        self._turn.serve(activation.target, effects)
+        self._turn.serve(activation.target, effects, NO_REMINDERS if body.reminders is None else body.reminders)
         if activation.express:
             awaitable = self._take(activation, body, activation.express, effects, slice, express=True)
             if awaitable is not None or activation.express or slice.one_turn or slice.full:
@@ -159,11 +161,14 @@ class EntityKind:
             message = pending.message
             try:
                 operation = find(message.operation)
-                if (operation is None or express) and self._is_about_locks(activation, body, pending, effects):
+                if (operation is None or express) and self._is_done(activation, body, queue, effects):
                     effects.consume(activation, pending)
                     stop = activation.locked and not express
                 else:
-                    operation = operation or known.operation(message.operation)
+                    if operation is None:
+                        pending = queue[0]  # another one, if a reminder is due
+                        message = pending.message
+                        operation = find(message.operation) or known.operation(message.operation)
                     if operation.is_async:
                         return self._start(activation, body, pending, effects, operation)
                     result = cell.invoke(turn, operation, message)
@@ -188,7 +193,8 @@ class EntityKind:
     ) -> Awaitable[object]:
         """Start an asynchronous operation, in a turn of its own."""
         turn = body.turn = Turn(self._registry, self._now_ms)
-        turn.serve(activation.target, effects)
+        turn.serve(activation.target, effects, NO_REMINDERS if body.reminders is None else body.reminders)
+        turn.take_over(self._turn)
         try:
             body.cell.detach()
             awaitable = cast("Awaitable[object]", body.cell.invoke(turn, operation, pending.message))
@@ -247,17 +253,30 @@ class EntityKind:
         body: _Body = activation.body
         packed = body.cell.record()
         lock = None if body.lock is None else body.lock.as_record()
-        return None if packed is None and lock is None else encode_record(packed, now_ms, lock)
+        more = {"r": body.reminders.as_record()} if body.reminders else None
+        return None if packed is None and lock is None and more is None else encode_record(packed, now_ms, lock, more)
 
-    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> None:
+    def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> bytes | None:
         effects.refuse(pending, failure)
+        reminders, message = cast("_Body", activation.body).reminders, pending.message
+        if type(message) is Firing and reminders is not None:
+            return reminders.poisoned(activation, message, effects)
+        return None
 
     def forget(self, activation: Activation) -> None:
         pass  # an operation that still runs is cancelled by whoever awaits it
 
-    def _is_about_locks(self, activation: Activation, body: _Body, pending: Pending, effects: Effects) -> bool:
-        """Carry out what concerns the lock, and refuse calls by who does not hold it. False: it is an operation."""
+    def _is_done(self, activation: Activation, body: _Body, queue: deque[Pending], effects: Effects) -> bool:
+        """Carry out what concerns the lock, refuse calls by who does not hold it, and pass over reminders that do not stand
+        any more. False: an operation is the first in the queue."""
+        pending = queue[0]
         message = pending.message
+        if type(message) is Firing:
+            due = begin_firing(body.reminders, pending, self._turn, effects)
+            if due is None:
+                return True
+            queue[0] = due
+            return False
         if message.operation in (LOCK, RELEASE):
             lock = body.lock = body.lock or LockState()
             (lock.asked if message.operation == LOCK else lock.released)(activation, message, effects)
@@ -272,8 +291,12 @@ class EntityKind:
     ) -> None:
         """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
         cell, message = body.cell, pending.message
-        if turn.sends or message.reply_to is not None or message.task is not None:
+        if turn.tells or message.reply_to is not None or message.task is not None:
             self._settle_and_tell(cell, turn, message, effects, result)
+            if turn.reminding:
+                if body.reminders is None:
+                    body.reminders = turn.reminders = Reminders()
+                body.reminders.keep(activation, turn.reminding, effects)
         else:
             cell.settle()
         # From here on nothing can fail.
@@ -286,6 +309,7 @@ class EntityKind:
         """Settle the state, and give the effects what goes to others."""
         reply_to, task = message.reply_to, message.task
         answer, task_answer = None, None
+        check_begun(turn)
         if turn.sends:
             self._check_sends(turn, effects)
         if reply_to is not None:
@@ -317,6 +341,8 @@ class EntityKind:
             logger.error("%s: after a failed operation %s", activation.target, activation.lost)
         effects.fail(pending, failure_of(error))
         effects.consume(activation, pending)
+        if type(pending.message) is Firing and body.reminders is not None:
+            body.reminders.go_on(activation, pending.message, effects)
         if pending.message.reply_to is None and pending.message.task is None:
             logger.warning(
                 "%s: operation %s failed (%s); the message is among the dead letters",

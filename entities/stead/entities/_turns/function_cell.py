@@ -68,12 +68,11 @@ class FunctionCell:
         if operation.key != "delete":
             return operation.run(context, message.args, message.kwargs)
         if operation.is_async:
-            return self._delete_later(operation.run(context, message.args, message.kwargs))
+            return self._delete_later(turn, operation.run(context, message.args, message.kwargs))
         try:
             return operation.run(context, message.args, message.kwargs)
         except UnknownOperation:  # it has no `delete` of its own
-            self._current = None
-            return None
+            return self._delete(turn)
 
     def detach(self) -> None:
         """An asynchronous operation comes next. It sees copies only."""
@@ -89,12 +88,15 @@ class FunctionCell:
         """Look closely."""
         return True
 
-    async def _delete_later(self, running: Awaitable[Any]) -> Any:
+    async def _delete_later(self, turn: Turn, running: Awaitable[Any]) -> Any:
         try:
             return await running
         except UnknownOperation:
-            self._current = None
-            return None
+            return self._delete(turn)
+
+    def _delete(self, turn: Turn) -> None:
+        self._current = None
+        turn.cancel_all_reminders()
 
     def hold(self) -> None:
         """The operation succeeded, and is settled later. What it left is bytes, which only its context could change."""

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from stead.entities._definition.addressing import resolve_call
+from stead.entities._definition.addressing import resolve_call, resolve_own
 from stead.entities._definition.context import EntityContext, StateAccess, outside
 from stead.entities._message.envelope import encode_message, message_extras
 from stead.entities._message.ids import check_instance_id
+from stead.entities._message.reminders import Reminder, check_reminder_name
+from stead.entities._message.rhythm import Rhythm
 from stead.entities._message.starts import Startable, start_args
-from stead.transport import PayloadTooLarge
+from stead.transport import InvalidInput, PayloadTooLarge
 
 if TYPE_CHECKING:
     from stead.entities._definition.entity_type import Operation
@@ -43,11 +46,15 @@ class Settled(StateAccess, Protocol):
         ...
 
 
+NO_REMINDERS: Mapping[str, Reminder] = MappingProxyType({})
+
+
 class Turn:
     """One operation of one entity, while it runs. Implements `RunningTurn`."""
 
     __slots__ = (
-        "_clock", "alive", "context", "effects", "message", "operation", "registry", "sends", "state", "subject", "target"
+        "_clock", "alive", "begun", "context", "effects", "message", "operation", "registry", "reminders", "reminding", "sends",
+        "state", "subject", "target", "tells",
     )  # fmt: skip
 
     effects: Effects  # of the partition of the target: set by `serve`
@@ -62,15 +69,20 @@ class Turn:
         self.subject: object = None  # set by the cell of a class
         self._clock = clock
         self.sends: list[Send] = []
+        self.reminders = NO_REMINDERS  # of the entity, as they were before the operation
+        self.reminding: dict[str, Reminder | None] = {}  # what becomes of them; None: it goes
+        self.begun: list[str] = []  # named, and not set yet
+        self.tells = False  # there is something of all that
         self.alive = False
         self.context: EntityContext | None = None
 
-    def serve(self, target: str, effects: Effects) -> None:
+    def serve(self, target: str, effects: Effects, reminders: Mapping[str, Reminder] = NO_REMINDERS) -> None:
         """The operations that follow are those of this target, in whose partition these effects come about."""
         if self.alive:  # one that ended the process, or nearly so: nothing of it is another one's
             self.end()
         self.target = target
         self.effects = effects
+        self.reminders = reminders
 
     @property
     def operation_name(self) -> str:
@@ -97,14 +109,20 @@ class Turn:
         if self.context is not None:
             self.context.end()
             self.context = None
-        if self.sends:
-            self.sends = []
+        if self.tells:
+            self.sends, self.reminding, self.begun, self.tells = [], {}, [], False
+
+    def take_over(self, other: Turn) -> None:
+        """Run here what has begun in the other one: a reminder is due, and its operation is asynchronous."""
+        self.reminding, self.tells = other.reminding, other.tells
+        other.reminding, other.tells = {}, False
 
     def close(self) -> None:
         """The operation has ended; what it sent is taken later."""
-        sends, self.sends = self.sends, []
+        told = self.sends, self.reminding, self.begun, self.tells
+        self.tells = False
         self.end()
-        self.sends = sends
+        self.sends, self.reminding, self.begun, self.tells = told
 
     def send(
         self,
@@ -145,6 +163,66 @@ class Turn:
         if length > length_max:
             raise PayloadTooLarge(f"{what} {send.target}", length, length_max)
         self.sends.append(send)
+        self.tells = True
+
+    # -- reminders -----------------------------------------------------------------------------------------------------
+
+    def begin_reminder(self, name: str) -> None:
+        """A reminder is named: unless it is set too, the operation fails. Raises `InvalidInput` for what is no name."""
+        self.begun.append(check_reminder_name(name))
+        self.tells = True
+
+    def set_reminder(
+        self,
+        name: str,
+        due_ms: int,
+        rhythm: Rhythm | None,
+        operation: Any,
+        args: Sequence[object],
+        kwargs: Mapping[str, object],
+    ) -> None:
+        """Set a reminder that was named, if the operation succeeds. Raises what `resolve_own` does, and `PayloadTooLarge`."""
+        effects = self.effects
+        call = resolve_own(self.registry, self.target, operation, args, kwargs)
+        extras = message_extras(kwargs=call.kwargs, sender=self.target)
+        envelope = encode_message(self.target, call.operation_name, call.args, effects.next_message_id(), extras)
+        size, size_max = len(envelope), effects.settings.payload_bytes_max
+        if size > size_max:
+            raise PayloadTooLarge(f"reminder {name!r} of {self.target}", size, size_max)
+        standing = self._standing() | {name: Reminder(effects.next_message_id(), due_ms, rhythm, envelope)}
+        if len(standing) > effects.settings.reminders_max:
+            raise InvalidInput(
+                f"reminder {name!r}",
+                f"{self.target} has {len(standing) - 1:,} already, and STEAD_REMINDERS_MAX is {effects.settings.reminders_max:,}",
+            )
+        size = sum(len(reminder.envelope) for reminder in standing.values())
+        if size > size_max:
+            raise PayloadTooLarge(f"the reminders of {self.target}", size, size_max)
+        self.reminding[name] = standing[name]
+        self.begun.remove(name)
+
+    def cancel_reminder(self, name: str) -> bool:
+        """Forget a reminder, if the operation succeeds: whether there was one."""
+        there = name in self._standing()
+        if there:
+            self.reminding[name] = None
+            self.tells = True
+        return there
+
+    def cancel_all_reminders(self) -> None:
+        """The entity is deleted: forget those that it has until now."""
+        for name in self._standing():
+            self.reminding[name] = None
+            self.tells = True
+
+    def reminders_due(self) -> Mapping[str, int]:
+        """When each of the entity's reminders is due next, in milliseconds."""
+        return {name: reminder.due_ms for name, reminder in self._standing().items()}
+
+    def _standing(self) -> dict[str, Reminder]:
+        """The entity's reminders, if the operation ended now."""
+        changed = {**self.reminders, **self.reminding}
+        return {name: reminder for name, reminder in changed.items() if reminder is not None}
 
     def now_ms(self) -> int:
         """The hub's time."""

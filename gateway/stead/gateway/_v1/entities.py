@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities import EntityId
+from stead.entities import EntityId, EntityStatus
 from stead.gateway._http.body import unless_gone
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
@@ -93,12 +93,19 @@ def state_reader(hub: Hub, entity_id: EntityId) -> Read:
     """Reads an entity's state; raises `HttpError` (404) if it does not exist."""
 
     async def read() -> dict[str, Any]:
-        state = await hub.client.read_entity(entity_id)
-        if state is None:
+        status = await hub.client.describe_entity(entity_id)
+        if status is None or not status.exists:
             raise HttpError(404, f"the entity {entity_id} does not exist")
-        return state_data(entity_id, state)
+        return state_data(entity_id, status.state) | _reminders(status)
 
     return read
+
+
+def _reminders(status: EntityStatus) -> dict[str, Any]:
+    """What of an entity most have not."""
+    return (
+        {"reminders": {name: milliseconds(due) for name, due in status.reminders.items()}} if status.reminders else {}
+    )
 
 
 def state_data(entity_id: EntityId, state: object) -> dict[str, Any]:
@@ -128,7 +135,7 @@ async def list_entities(request: Request, hub: Hub) -> Response:
         data = state_data(EntityId(name, found.entity_id.key), found.state)
         if not with_state:
             del data["state"], data["etag"]
-        entities.append(data | {"modified_time": milliseconds(found.modified_time)})
+        entities.append(data | _reminders(found) | {"modified_time": milliseconds(found.modified_time)})
     return json_response({"entities": entities, "continuation": continuation_of(page.after)})
 
 

@@ -54,6 +54,8 @@ class EntityState(_Answer):
     state: Any
     etag: str
     """Changes with the state: for `since`, and as `ETag`."""
+    reminders: dict[str, datetime] | None = None
+    """When each reminder of the entity is due next; left out if it has none."""
 
 
 class ListedEntity(_Answer):
@@ -66,6 +68,8 @@ class ListedEntity(_Answer):
     state: Any = None
     """With `state=false`, neither this nor the tag is there."""
     etag: str | None = None
+    reminders: dict[str, datetime] | None = None
+    """When each reminder of the entity is due next; left out if it has none."""
 
 
 class EntityPage(_Answer):

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     turn_sends_max: Count = 10_000
     """Messages that one operation may send. They are written in one step with its state, so their number has a limit."""
 
+    reminders_max: Annotated[int, Field(ge=0, le=10_000)] = 100
+    """Reminders that one entity may have. They are part of its record, which every change of it writes."""
+
     list_page_length: Count = 500
     """Entities per request when listing. A page is held in memory on both sides."""
 

@@ -1,0 +1,67 @@
+"""How what is stored of an entity looks: a versioned msgpack array.
+
+It is `[1, packed state or nil, modified_ms, lock?]`: nil for an entity that does not exist, of which only a lock is known. What
+few entities have besides makes it `[2, packed state or nil, modified_ms, lock or nil, more]`, a map with one-letter keys:
+
+    r  reminders: see `reminders`
+
+A worker that does not know the version, or a letter, lets the entity's messages wait for one that does (HAZARDS 26). An entity
+that has nothing of this stays one that every version can run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, cast
+
+from stead.transport import InvalidInput, pack_envelope, unpack
+
+from .envelope import UnknownEnvelope
+
+_VERSION = 1
+_VERSION_MORE = 2
+_MORE = frozenset("r")
+
+
+def encode_record(
+    packed_state: bytes | None,
+    modified_ms: int,
+    lock: Sequence[object] | None = None,
+    more: Mapping[str, object] | None = None,
+) -> bytes:
+    """The bytes of an entity's record. Without a state it is that of an entity that does not exist, but is locked or has
+    `more`: what few entities have."""
+    if more:
+        return pack_envelope((_VERSION_MORE, packed_state, modified_ms, lock, more))
+    if lock is None:
+        return pack_envelope((_VERSION, packed_state, modified_ms))
+    return pack_envelope((_VERSION, packed_state, modified_ms, lock))
+
+
+class Record(NamedTuple):
+    """An entity's record, decoded: without a state it does not exist."""
+
+    packed_state: bytes | None
+    modified_ms: int
+    lock: Sequence[Any] | None  # [request ID or None, its owner, [IDs of requests that were withdrawn]]
+    more: Mapping[str, Any] = MappingProxyType({})
+
+
+def decode_record(record: bytes) -> Record:
+    """An entity's record. Raises `UnknownEnvelope` for a newer one, `InvalidInput` for what is none."""
+    parts: list[Any] = unpack(record)
+    if type(parts) is not list or len(parts) < 3 or type(parts[0]) is not int:  # pyright: ignore[reportUnnecessaryComparison]
+        raise InvalidInput("record", "it is not that of an entity")
+    if parts[0] != _VERSION and parts[0] != _VERSION_MORE:
+        raise UnknownEnvelope(parts[0])
+    if type(parts[2]) is not int or not isinstance(parts[1], (bytes, type(None))):
+        raise InvalidInput("record", "it is not that of an entity")
+    if parts[0] == _VERSION:
+        return Record(parts[1], parts[2], parts[3] if len(parts) > 3 else None)
+    if len(parts) != 5 or type(parts[4]) is not dict:
+        raise InvalidInput("record", "it is not that of an entity")
+    more = cast("dict[object, Any]", parts[4])
+    if not _MORE.issuperset(more):
+        raise UnknownEnvelope(f"{_VERSION_MORE} with {', '.join(sorted(map(str, more)))}")
+    return Record(parts[1], parts[2], parts[3], cast("dict[str, Any]", more))
