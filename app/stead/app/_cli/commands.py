@@ -34,6 +34,7 @@ Keywords = Annotated[
     list[str] | None,
     typer.Option("--kw", metavar="NAME=VALUE", help="An argument by name; may be repeated.", show_default=False),
 ]
+HowMany = Annotated[str | None, typer.Option(metavar="N", help="How many: 1e6, 250k.", show_default=False)]
 cli = typer.Typer(
     name="stead",
     help="Durable entities and orchestrations: one operation at a time, code that survives crashes, nothing lost.",
@@ -237,6 +238,52 @@ def info(
     from stead.app._commands.info import info_command
 
     finish(info_command(make_request(app, url, as_json, debug), every_partition=partitions))
+
+
+@cli.command(rich_help_panel="Hub")
+def plan(
+    entities: HowMany = None,
+    state_bytes: HowMany = None,
+    key_bytes: HowMany = None,
+    indexes: Annotated[
+        str | None, typer.Option(metavar="N", help="Indexed fields of each entity.", show_default=False)
+    ] = None,
+    instances: HowMany = None,
+    activities: Annotated[
+        str | None, typer.Option(metavar="N", help="Activities of each instance.", show_default=False)
+    ] = None,
+    payload_bytes: HowMany = None,
+    timers: HowMany = None,
+    waiting: HowMany = None,
+    message_bytes: HowMany = None,
+    workers: Annotated[str | None, typer.Option(metavar="N", help="Worker processes.", show_default=False)] = None,
+    active: Annotated[
+        str | None, typer.Option(metavar="N", help="Entities in use; otherwise all.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell how much memory a hub will take: stead plan --entities 1e6 --state-bytes 200."""
+    from stead.app._commands.plan import run_plan
+    from stead.app._console.faults import CommandFault
+
+    options = {
+        "entities": entities,
+        "state-bytes": state_bytes,
+        "key-bytes": key_bytes,
+        "indexes": indexes,
+        "instances": instances,
+        "activities": activities,
+        "payload-bytes": payload_bytes,
+        "timers": timers,
+        "waiting": waiting,
+        "message-bytes": message_bytes,
+        "workers": workers,
+        "active": active,
+    }
+    try:
+        finish(run_plan(options.items(), as_json=as_json))
+    except CommandFault as fault:
+        usage(fault.message)
 
 
 @cli.command("dead-letters", rich_help_panel="Hub")
