@@ -256,6 +256,33 @@ async def test_messages_of_a_batch_to_one_inbox_are_there_in_the_order_of_its_me
     assert [payload for _, payload in await store.read_replies(0, "client", b"0", 0)] == [b"0", b"1", b"2"]
 
 
+@pytest.mark.hazard(36)
+@pytest.mark.hazard(68)
+@pytest.mark.parametrize("turned", [False, True])
+async def test_messages_of_a_component_are_there_in_the_order_in_which_they_were_sent(
+    store: Store, turned: bool
+) -> None:
+    """Whichever member comes first in the batch, and starts among them: what was caused comes after its cause."""
+    owners = [await take(store, place) for place in range(2)]
+    members = [
+        commit(owners[0], b"batch", sends=[(3, b"1"), (3, b"4"), (3, b"5")], component=1, stamps=[0, 2, 4]),
+        commit(
+            owners[1],
+            b"batch",
+            sends=[(3, b"2"), (0, b"x"), (3, b"6")],
+            starts=[SentStart(3, "i", b"start", b"3", place=1, stamp=1)],
+            component=1,
+            stamps=[1, 3, 5],
+        ),
+        commit(await take(store, 2), b"batch", sends=[(0, b"y")]),
+    ]
+    batch = members[::-1] if turned else members
+    assert await store.commit(batch, store.generation) == [APPLIED] * 3
+    assert await payloads(store, 3) == [b"1", b"2", b"3", b"4", b"5", b"6"]
+    assert sorted(await payloads(store, 0)) == [b"x", b"y"]
+    assert await reservations(store, 3, ["i"]) == [b"3"]
+
+
 async def test_damage_where_two_members_send_to_is_told_to_both_and_to_no_other(twin: Twin) -> None:
     store = twin.store
     owners = [await take(store, place) for place in range(3)]

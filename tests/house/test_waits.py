@@ -32,7 +32,7 @@ REAL = {
     f"{TRANSPORT}/_contract/clock.py ServerClock.sleep": "it is the clock of real time",
     f"{TRANSPORT}/_memory/waiting.py Waiter.wait": "the branch for the clock of real time, which needs no second task",
     # A user's code.
-    f"{ENTITIES}/_worker/turn_runner.py _within": USERS_CODE,
+    f"{ENTITIES}/_worker/within.py within": USERS_CODE,
     f"{ENTITIES}/_worker/membership.py Membership._wait_settled": USERS_CODE,
     f"{ENTITIES}/_worker/worker.py Worker._give_up": ENDING,
     f"{ENTITIES}/_worker/membership.py Membership.free": ENDING,

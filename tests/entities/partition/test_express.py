@@ -306,7 +306,7 @@ def test_careful_mode_runs_what_has_no_message() -> None:
     bench.load(partition)
     bench.work(partition)
     partition.activations[B].more = True
-    partition._queue(partition.activations[B])
+    partition.queue(partition.activations[B])
     bench.put(A, "holder's", lock=b"it")
     bench.work(partition)
     assert bench.state(A) == [0, "local", "holder's"]

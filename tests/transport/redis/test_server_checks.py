@@ -144,6 +144,24 @@ def test_what_is_promised_is_what_is_known(appendonly: bool | None, appendfsync:
     assert facts.durable == durable
 
 
+@pytest.mark.hazard(43)
+@pytest.mark.parametrize(
+    ("version", "whole"),
+    [
+        ("6.2.14", False),
+        ("7.0.15", False),
+        ("7.2.4", True),
+        ("8.0", True),
+        ("10.1.0", True),
+        ("", False),
+        ("memory", True),
+    ],
+)
+def test_which_servers_read_all_streams_at_one_moment(version: str, whole: bool) -> None:
+    facts = ServerFacts(version, "run", "noeviction", True, "always", False, 0, 1)
+    assert facts.reads_at_one_moment is whole
+
+
 async def test_a_replica_is_not_written_to(start_server: Callable[..., ValkeyServer]) -> None:
     primary = start_server()
     store = await RedisStore.open(primary.url, "hub", Settings(partitions=1))

@@ -19,7 +19,7 @@ from stead.transport import SteadError, StreamId
 from .pending import Pending
 
 if TYPE_CHECKING:
-    from stead.entities._message.envelope import Failure
+    from stead.entities._message.envelope import Failure, Message
 
     from .effects import Effects
     from .slice import Slice
@@ -195,6 +195,16 @@ class Kind(Protocol):
     def forget(self, activation: Activation) -> None:
         """The activation is dropped from memory: evicted, or its tenure has ended. Must not raise, and nothing of it may
         have an effect any more."""
+        ...
+
+
+@runtime_checkable
+class HoppingKind(Protocol):
+    """A kind whose targets take messages that were handed over in memory."""
+
+    def takes_offer(self, activation: Activation, message: Message) -> bool:
+        """Whether a message can be offered: the turn for it ends before the call of `run` does, and touches nothing but the
+        effects. The sender may lose its lease, and will never have sent it then."""
         ...
 
 

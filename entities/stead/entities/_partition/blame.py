@@ -10,7 +10,7 @@ from __future__ import annotations
 from stead.entities._message.envelope import Failure
 from stead.transport import stream_order
 
-from .pending import Pending
+from .pending import Offer, Pending
 
 _MESSAGES_MAX = 100  # of one target
 
@@ -58,8 +58,16 @@ class Blamed:
 class Blame(dict[str, Blamed]):
     """By target, over all tenures of a worker. Empty, as long as stead is right."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Targets that failed with what came in memory: what is for them goes through the store now, and has a name there.
+        self.not_offered: set[str] = set()
+
     def note(self, target: str, pending: Pending | None, failure: Failure) -> None:
         """A turn of a target has failed, while this message ran."""
+        if type(pending) is Offer and pending.message.target == target:  # which comes again by a name of its own
+            self.not_offered.add(target)
+            return
         if pending is not None and (not pending.stream_id or pending.message.target != target):
             pending = None
         self.setdefault(target, Blamed()).note(pending, failure)

@@ -21,11 +21,12 @@ class Unstorable(Exception):
 
 
 def build_commit(
-    commit: Commit, effects: Effects, activations: Mapping[str, Activation], now_ms: int
+    commit: Commit, effects: Effects, activations: Mapping[str, Activation], now_ms: int, *, linked: bool = False
 ) -> list[Activation]:
     """Put all effects so far into a new commit; gives the activations whose state or park it changes.
 
-    Raises `Unstorable` if a state can not be packed; then the effects are as they were.
+    `linked`: it is written together with those of others. Raises `Unstorable` if a state can not be packed; then the effects
+    are as they were.
     """
     changed = [activations[target] for target in effects.changed_targets]
     states: list[tuple[str, bytes]] = []
@@ -44,7 +45,7 @@ def build_commit(
         activation.dirty = False
     commit.states, commit.created, commit.deleted = states, created, deleted
     written = changed
-    unparked = effects.move_into(commit)
+    unparked = effects.move_into(commit, linked=linked)
     if unparked:
         parks = [(activations[target], stream_ids) for target, stream_ids in unparked.items()]
         commit.unparked = [_unpark(activation, stream_ids) for activation, stream_ids in parks]

@@ -30,6 +30,7 @@ class CarefulIntake(Intake):
         super().__init__(acquired, environment)
         # Read, and not decoded: what is of the inbox comes after `position`, the rest is from parks.
         self._undecoded: deque[tuple[Activation | None, Entry]] = deque()
+        self._busy: dict[Activation, None] = {}  # of which asynchronous operations run
         self.unopened: deque[tuple[Activation, Loaded]] = deque()  # loaded, and not looked into
         self.deaths = Deaths(acquired.deaths, acquired.running)
         self._opening: Activation | None = None  # on its way out of `unopened`
@@ -76,6 +77,22 @@ class CarefulIntake(Intake):
     def leaves_alone(self, target: str) -> bool:
         """Whether a target waits because workers of this program ended by it: nothing of it is to be run here."""
         return is_deadly_for(self._environment.program, self._blocked_before.get(target))
+
+    def settle_suspects(self) -> None:
+        """Leave careful mode, or forget an unclean end, once every message from before it has been dealt with."""
+        if not self.suspects.active or self._busy or self.holds_undecoded or self.unopened:
+            return
+        if self.needs_markers:
+            return
+        if self.suspects.passed and not self.parking.unread(self.suspects.until) and not self._loads:
+            self.suspects.settle()
+            self.effects.suspects = None
+            self.effects.suspect_passed = True
+
+    @property
+    def _loads(self) -> bool:
+        """Whether something is to be loaded, or on its way: nobody knows yet whether it was what killed."""
+        return any(activation.phase is Phase.LOADING for activation in self.activations.values())
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -159,6 +176,8 @@ class CarefulIntake(Intake):
         `suspicious`: its turn may have ended the last owner."""
         if self.gone:
             return
+        if self.hopping is not None:
+            self.hopping.came_in_memory()
         message.express = True
         if suspicious or self.suspects.careful or target in self.deaths:
             self._activation(target)
@@ -214,7 +233,7 @@ class CarefulIntake(Intake):
         del self._aside[place]
         activation = self.activations[target]
         self._hand_over(activation, message)
-        self._queue(activation)
+        self.queue(activation)
         self._ready.remove(activation)
         self._ready.appendleft(activation)
         return activation, message

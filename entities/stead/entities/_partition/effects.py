@@ -6,7 +6,9 @@ its lease is thrown away together with its effects, so effects of an earlier ten
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from stead.entities._message.envelope import (
@@ -33,6 +35,8 @@ from stead.transport import (
     partition_of,
 )
 
+from .pending import Offer
+
 if TYPE_CHECKING:
     from .pending import Pending
     from .suspects import Suspects
@@ -48,6 +52,27 @@ class Addressee(Protocol):
     dirty: bool  # its state differs from the last one committed
 
 
+class Road(Protocol):
+    """The ways of messages to other targets: through the store, or in memory."""
+
+    def send(self, target: str, partition: int, envelope: bytes) -> Offer | None:
+        """A message was sent: what it was handed over as; None if it takes the way through the store."""
+        ...
+
+    def start(self, partition: int) -> None:
+        """A start was sent, which takes the way through the store."""
+        ...
+
+    def took(self) -> None:
+        """A message that was handed over has been dealt with."""
+        ...
+
+    @property
+    def now(self) -> int:
+        """The stamp of what is sent now: later than that of all that had caused it, in whichever partition."""
+        ...
+
+
 class Effects:
     """Collects the effects of turns for one partition; `building` makes commits of them."""
 
@@ -57,6 +82,7 @@ class Effects:
         self._nonce = nonce  # random: makes the IDs of outgoing messages unique
         self._numbers = 0
         self.settings = settings
+        self.road: Road | None = None  # none but that through the store
         self.suspects: Suspects | None = None  # while messages are under suspicion
         self.unknown_kinds: set[str] = set()  # kinds for which messages wait: the partition goes to who knows them
         self._clear()
@@ -74,8 +100,10 @@ class Effects:
         self._dropped: dict[bytes, None] = {}
         self._starts: list[SentStart] = []
         self._started: list[tuple[str, bytes]] = []
-        self._extra_length = 0  # events, tasks, timers and starts: what only instances have
+        self._extra_length = 0  # events, tasks, timers, starts, and messages that came in memory
         self._sends: list[tuple[int, bytes]] = []
+        self._stamps: list[int] = []
+        self._offers: list[tuple[int, Offer]] = []  # of those, what was handed over: its place
         self._replies: list[Reply] = []
         self._dead: list[bytes] = []
         self._blocked: list[tuple[str, str]] = []
@@ -131,6 +159,8 @@ class Effects:
     def consume(self, activation: Addressee, pending: Pending) -> None:
         """The message has been dealt with: the commit removes it from the inbox or the park, if it is there."""
         if not pending.stream_id:
+            if type(pending) is Offer:
+                self._take(pending)
             return
         if self.suspects is not None:
             self.suspects.done(pending.stream_id)
@@ -139,6 +169,13 @@ class Effects:
             self._unparked_length += 1
         else:
             self._consumed.append(pending.stream_id)
+
+    def _take(self, offer: Offer) -> None:
+        """The commit writes what came of it together with that of its sender, even if it is nothing (HAZARDS 48)."""
+        assert self.road is not None, "nothing is handed over to who has no road"
+        offer.taken = True
+        self._extra_length += 1
+        self.road.took()
 
     def drain(self, activation: Addressee) -> None:
         """The activation's park turned out to be empty: the commit forgets it."""
@@ -159,7 +196,13 @@ class Effects:
 
     def send(self, target: str, envelope: bytes) -> None:
         """A message for a target, itself included."""
-        self._sends.append((partition_of(target, self._partitions), envelope))
+        partition = partition_of(target, self._partitions)
+        if self.road is not None:
+            self._stamps.append(self.road.now)
+            offer = self.road.send(target, partition, envelope)
+            if offer is not None:
+                self._offers.append((len(self._sends), offer))
+        self._sends.append((partition, envelope))
         self._bytes += len(envelope) + _OVERHEAD_BYTES
 
     def answer(self, address: ReplyAddress, value: object) -> Reply:
@@ -286,7 +329,11 @@ class Effects:
     def send_start(self, target: str, envelope: bytes, message_id: bytes) -> None:
         """A message that starts an instance: its ID is reserved in the same step (HAZARDS 14)."""
         place = len(self._sends)  # one receiver gets starts and other messages in the order of sending
-        self._starts.append(SentStart(partition_of(target, self._partitions), target, message_id, envelope, place))
+        partition, stamp = partition_of(target, self._partitions), 0
+        if self.road is not None:
+            self.road.start(partition)
+            stamp = self.road.now
+        self._starts.append(SentStart(partition, target, message_id, envelope, place, stamp))
         self._extra_length += 1
         self._bytes += len(envelope) + _OVERHEAD_BYTES
 
@@ -301,8 +348,28 @@ class Effects:
         """Whose state differs from the last one committed."""
         return list(self._dirty)
 
-    def move_into(self, commit: Commit) -> dict[str, list[StreamId]]:
-        """Put everything but states into a commit and begin anew; gives what was taken from which target's park."""
+    @property
+    def withdrawn(self) -> list[int]:
+        """The receivers of messages that were handed over and not consumed."""
+        return [self._sends[place][0] for place, offer in self._offers if not offer.taken]
+
+    def _keep_what_is_stored(self) -> None:
+        """Drop the messages that were consumed in memory. What was withdrawn goes from its old place (HAZARDS 45)."""
+        taken = {place for place, offer in self._offers if offer.taken}
+        if not taken:
+            return
+        kept = [place for place in range(len(self._sends)) if place not in taken]
+        self._starts = [replace(start, place=bisect_left(kept, start.place)) for start in self._starts]
+        self._sends = [self._sends[place] for place in kept]
+        self._stamps = [self._stamps[place] for place in kept]
+
+    def move_into(self, commit: Commit, *, linked: bool = False) -> dict[str, list[StreamId]]:
+        """Put everything but states into a commit and begin anew; gives what was taken from which target's park. One that is
+        `linked` to commits of others says when its messages were sent."""
+        if self._offers:
+            self._keep_what_is_stored()
+        if linked:
+            commit.stamps = self._stamps
         commit.consumed = self._consumed
         commit.sends = self._sends
         commit.replies = self._replies

@@ -9,6 +9,7 @@ from stead.transport import Settings
 
 from .activation import Kind
 from .blame import Blame
+from .hops import Hops
 
 
 @dataclass(slots=True)
@@ -23,4 +24,5 @@ class Environment:
     draw: Callable[[int], bytes]  # random bytes
     pack_each_turn: Callable[[str], None]  # a state of this target could not be stored: find the operation at fault
     program: str = "0"  # the name of the code that runs here: see `deadly`
+    hops: Hops | None = None  # what is handed over in memory: none, if nothing is
     blame: Blame = field(default_factory=Blame)  # turns that failed in stead itself

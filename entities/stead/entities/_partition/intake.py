@@ -19,6 +19,7 @@ from .activation import EMPTY, Activation, Blocked, Locked, Opening, Park, Phase
 from .deadly import is_deadly_for, looked_at_again
 from .effects import Effects
 from .environment import Environment
+from .hops import Hopping
 from .parking import Parking, goes_behind
 from .pending import Pending, pending_of
 from .refusal import Refusal
@@ -56,6 +57,7 @@ class Intake:
         self.slice = Slice(self.effects, environment.settings, environment.elapsed)
         self.effects.suspects = self.suspects if self.suspects.active else None
         self.effects.unknown_kinds = self.unknown_kinds
+        self.hopping: Hopping | None = None
         for target, first in acquired.parked.items():
             activation = self._activation(target)
             activation.park = Park(first)
@@ -123,7 +125,7 @@ class Intake:
         if activation.phase is Phase.READY:
             self.runnable += 1
             if not activation.queued:
-                self._queue(activation)
+                self.queue(activation)
         if len(mailbox) > self._mailbox_length_max:
             self._overflow(activation, self._mailbox_length_max // 2)
 
@@ -138,11 +140,11 @@ class Intake:
         activation.used = self.round
         activation.hear_express(pending)
         if activation.phase is Phase.READY or activation.phase is Phase.LOCKED:
-            self._queue(activation)
+            self.queue(activation)
         if self.suspects.active and pending.stream_id and activation.phase is not Phase.BLOCKED:
             self.suspects.heard(pending.stream_id)
 
-    def _queue(self, activation: Activation) -> None:
+    def queue(self, activation: Activation) -> None:
         if not activation.queued:
             activation.queued = True
             self._ready.append(activation)
@@ -256,12 +258,12 @@ class Intake:
         if activation.locked:
             activation.phase = Phase.LOCKED
             if activation.express or activation.more:
-                self._queue(activation)
+                self.queue(activation)
             return
         activation.phase = Phase.READY
         if mailbox or activation.express or activation.more:
             self.runnable += len(mailbox)
-            self._queue(activation)
+            self.queue(activation)
             return
         activation.rest()
         if activation.park is not None:
@@ -345,7 +347,7 @@ class Intake:
                 self.effects.drain(activation)
         if activation.mailbox:
             self.runnable += len(activation.mailbox)
-            self._queue(activation)
+            self.queue(activation)
 
     def _consume_parked(self, activation: Activation, park: Park, stream_id: StreamId, envelope: bytes) -> None:
         """A parked message that never reaches the mailbox has been dealt with."""
@@ -359,6 +361,18 @@ class Intake:
             self.suspects.heard(pending.stream_id)
         park.outstanding += 1
         park.after = pending.stream_id
+
+    # -- what was handed over in memory (see `hops`) ------------------------------------------------------------------
+
+    @property
+    def linked(self) -> list[int]:
+        """The other partitions with which it stands or falls."""
+        return [] if self.hopping is None else self.hopping.linked
+
+    def landed(self) -> None:
+        """There is a verdict on the commit in flight, whether or not the tenure has ended meanwhile."""
+        if self.hopping is not None:
+            self.hopping.landed()
 
 
 def _unreadable(error: InvalidInput) -> Failure:

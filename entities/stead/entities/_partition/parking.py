@@ -66,7 +66,8 @@ class Parking:
             return []  # they are older than the park, or from it
         keep = max(keep, 1 if activation.phase is Phase.BUSY else 0)  # the first one is running
         moved: list[Pending] = []
-        while len(mailbox) > keep and not mailbox[-1].from_park:
+        # What was handed over in memory is in no inbox from which it could be moved (HAZARDS 44).
+        while len(mailbox) > keep and mailbox[-1].stream_id and not mailbox[-1].from_park:
             moved.append(mailbox.pop())
         if not moved:
             return moved

@@ -30,11 +30,13 @@ from stead.entities._message.failures import failure_in_stead
 from stead.transport import Acquired, Commit, Running
 from stead.transport.describing import is_a
 
-from .activation import Activation, HoldingKind, Kind, Phase
+from .activation import Activation, Kind, Phase
 from .building import build_commit
 from .careful import CarefulIntake
 from .environment import Environment
 from .eviction import forget, idle_of
+from .holding import held
+from .hops import Hopping
 from .pending import Pending
 
 __all__ = ["Environment", "Partition", "Started"]
@@ -70,12 +72,13 @@ class Partition(CarefulIntake):
         self.draining = False  # a release is under way: no new turns
         self.unfinished = False  # the last turns ended in the middle of work that needs no further message
         self._commit_id = acquired.commit_id
-        self._busy: dict[Activation, None] = {}
         self._ended: deque[tuple[Activation, object, BaseException | None]] = deque()  # busy, and to be finished
         self._marked: Activation | None = None  # busy by a turn that was marked although the rest goes on
         self._flying: Commit | None = None
         self._flying_activations: frozenset[Activation] = frozenset()
         self._due_meanwhile_ms: int | None = None  # set by commits while timers were being fired
+        if environment.hops is not None:
+            self.hopping = self.effects.road = Hopping(environment.hops, self, environment.blame)
 
     # -- turns ---------------------------------------------------------------------------------------------------------
 
@@ -124,6 +127,8 @@ class Partition(CarefulIntake):
             counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
             kind = activation.kind
             assert kind is not None, "a ready activation has a kind"
+            if self.hopping is not None:
+                self.hopping.turning = activation
             try:
                 awaitable = self._run_warily(activation, kind) if blame else kind.run(activation, effects, time)
             except BaseException as error:
@@ -181,8 +186,10 @@ class Partition(CarefulIntake):
         """An asynchronous operation has ended. Ignored if the tenure has ended. It waits while a commit is full."""
         if self.gone or activation not in self._busy:
             return
+        if self.hopping is not None:
+            self.hopping.came_in_memory()
         if self.slice.full:
-            self._ended.append((activation, *self._held(activation, result, error)))
+            self._ended.append((activation, *held(activation, result, error)))
             return
         del self._busy[activation]
         assert activation.kind is not None, "a busy activation has a kind"
@@ -201,20 +208,6 @@ class Partition(CarefulIntake):
             self._stop_suspecting(activation)
         else:
             self._rest(activation, 0)
-
-    def _held(
-        self, activation: Activation, result: object, error: BaseException | None
-    ) -> tuple[object, BaseException | None]:
-        """What has come of an operation that is finished later, whatever it has left running does meanwhile."""
-        kind = activation.kind
-        if error is not None or not isinstance(kind, HoldingKind):
-            return result, error
-        try:
-            return kind.hold(activation, result), None
-        except KeyboardInterrupt:
-            raise
-        except BaseException as late:  # noqa: BLE001 - what the user's code left is the operation's failure
-            return None, late
 
     @property
     def busy(self) -> bool:
@@ -306,22 +299,6 @@ class Partition(CarefulIntake):
         self.effects.bury(instead or pending.envelope, failure, pending.stream_id, tries)
         self.effects.consume(activation, pending)
 
-    def settle_suspects(self) -> None:
-        """Leave careful mode, or forget an unclean end, once every message from before it has been dealt with."""
-        if not self.suspects.active or self._busy or self.holds_undecoded or self.unopened:
-            return
-        if self.needs_markers:
-            return
-        if self.suspects.passed and not self.parking.unread(self.suspects.until) and not self._loads:
-            self.suspects.settle()
-            self.effects.suspects = None
-            self.effects.suspect_passed = True
-
-    @property
-    def _loads(self) -> bool:
-        """Whether something is to be loaded, or on its way: nobody knows yet whether it was what killed."""
-        return any(activation.phase is Phase.LOADING for activation in self.activations.values())
-
     # -- commits -------------------------------------------------------------------------------------------------------
 
     @property
@@ -330,21 +307,38 @@ class Partition(CarefulIntake):
 
     @property
     def settled(self) -> bool:
-        """Nothing runs, nothing is in flight and nothing is left to commit."""
-        return self._flying is None and not self._busy and self.effects.empty
+        """Nothing runs, nothing is in flight and nothing is left to commit, here or where something came from in memory."""
+        idle = self._flying is None and not self._busy and self.effects.empty
+        return idle and (self.hopping is None or not self.hopping.in_component)
+
+    @property
+    def flies(self) -> bool:
+        """Whether a commit is in flight."""
+        return self._flying is not None
 
     def next_commit(self, batch_id: bytes | None = None) -> Commit:
-        """The commit to send, in a batch or by itself. Raises `Unstorable`; the tenure has to start anew then."""
+        """The commit to send, if it goes by itself. Raises `Unstorable`; the tenure has to start anew then."""
+        commit = self.build(batch_id)
+        self.finish_ended()
+        return commit
+
+    def build(self, batch_id: bytes | None = None, *, linked: bool = False) -> Commit:
+        """`next_commit`, of which `finish_ended` is the second half. `linked`: to those of other partitions (see `hops`)."""
         assert self._flying is None, "one commit at a time"
         commit = Commit(self.number, self.token, self._commit_id, batch_id or self._environment.draw(16))
-        written = build_commit(commit, self.effects, self.activations, self.effects.now_ms)
+        written = build_commit(commit, self.effects, self.activations, self.effects.now_ms, linked=linked)
         self._flying = commit
         self._flying_activations = frozenset(written)
         if commit.unparked:
             self.parking.flying = self._flying_activations
+        if self.hopping is not None:
+            self.hopping.built()
+        return commit
+
+    def finish_ended(self) -> None:
+        """There is room again for what has ended meanwhile."""
         while self._ended and not self.slice.full:
             self.finish(*self._ended.popleft())
-        return commit
 
     def committed(self) -> None:
         """The commit in flight has been applied."""
@@ -356,6 +350,7 @@ class Partition(CarefulIntake):
             self._due_meanwhile_ms = _earlier(self._due_meanwhile_ms, due_ms)
         self._flying = None
         self._flying_activations = self.parking.flying = frozenset()
+        self.landed()
 
     # -- timers --------------------------------------------------------------------------------------------------------
 
@@ -384,6 +379,8 @@ class Partition(CarefulIntake):
     def end(self) -> None:
         """The tenure has ended: nothing of it counts any more."""
         self.gone = True
+        if self.hopping is not None:
+            self.hopping.end()
         self._busy.clear()
         self._ready.clear()
         for activation in self.activations.values():

@@ -19,6 +19,12 @@ class Pending(NamedTuple):
     from_park: bool
 
 
+class Offer(Pending):
+    """A message that was handed over in memory, and is in no inbox: until it is consumed, or withdrawn (see `hops`)."""
+
+    taken = False  # it was consumed: it does not take the way through the store any more
+
+
 _tuple: Any = tuple
 
 pending_of: Callable[[tuple[StreamId, bytes, Message, bool]], Pending] = partial(_tuple.__new__, Pending)

@@ -20,11 +20,12 @@ class Slice:
     """See the module. The partition sets it before each slice; a kind reads it, and sets `running` only."""
 
     __slots__ = (
-        "_bytes_max", "_fill", "_length_max", "elapsed", "going_on", "one_turn", "running", "slow_s", "stop_at"
+        "_bytes_max", "_fill", "_length_max", "_settings", "elapsed", "going_on", "one_turn", "running", "slow_s", "stop_at"
     )  # fmt: skip
 
     def __init__(self, effects: Effects, settings: Settings, elapsed: Callable[[], float]) -> None:
         self._fill = effects.fill
+        self._settings = settings
         self._length_max = settings.batch_length_max
         self._bytes_max = settings.batch_bytes_max
         self.elapsed = elapsed  # seconds
@@ -35,6 +36,11 @@ class Slice:
         )
         self.going_on = False  # nothing else ran since the last turn of the same activation
         self.running: Pending | None = None  # what a turn runs just now, or ran last; read by the lease keeper's thread
+
+    def share(self, partitions: int) -> None:
+        """A commit of the effects is written together with those of others, so many in all: each has its share (HAZARDS 52)."""
+        self._length_max = max(1, self._settings.batch_length_max // partitions)
+        self._bytes_max = max(1, self._settings.batch_bytes_max // partitions)
 
     @property
     def full(self) -> bool:

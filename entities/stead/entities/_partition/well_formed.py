@@ -61,7 +61,7 @@ def _of_a_park(partition: Partition, activation: Activation) -> Iterator[str]:
     park, mailbox = activation.park, activation.mailbox
     unparked = partition.effects._unparked.get(activation.target)
     from_park = sum(pending.from_park for pending in mailbox) + len(unparked or ())
-    if not _ascend(pending.stream_id for pending in mailbox):
+    if not _ascend(pending.stream_id for pending in mailbox if pending.stream_id):
         yield "its mailbox is not in order"
     if park is None:
         if from_park:
@@ -69,7 +69,7 @@ def _of_a_park(partition: Partition, activation: Activation) -> Iterator[str]:
         return
     if park.outstanding != from_park:
         yield f"{park.outstanding} messages of its park are said to be here, {from_park} are"
-    if not _ascend([*(pending.stream_id for pending in mailbox), *park.waiting]):
+    if not _ascend([*(pending.stream_id for pending in mailbox if pending.stream_id), *park.waiting]):
         yield "what waits for its park is not in order, or not younger than its mailbox"
     needy = activation in partition.parking._needy
     if park.waiting and not needy:
@@ -116,7 +116,7 @@ def _of_the_messages(partition: Partition) -> Iterator[str]:
         for unpark in flying.unparked:
             places += unpark.stream_ids
     for activation in partition.activations.values():
-        places += [pending.stream_id for pending in activation.mailbox]
+        places += [pending.stream_id for pending in activation.mailbox if pending.stream_id]
         places += [pending.stream_id for pending in activation.express if pending.stream_id]
         if activation.park is not None:
             places += activation.park.waiting
@@ -161,7 +161,7 @@ def _of_the_suspects(partition: Partition) -> Iterator[str]:
 def _waiting(partition: Partition) -> Iterator[StreamId]:
     """The messages of mailboxes, and the express ones that can run here."""
     for activation in partition.activations.values():
-        yield from (pending.stream_id for pending in activation.mailbox)
+        yield from (pending.stream_id for pending in activation.mailbox if pending.stream_id)
         if activation.phase is not Phase.BLOCKED:
             yield from (pending.stream_id for pending in activation.express if pending.stream_id)
 

@@ -116,6 +116,13 @@ class EntityKind:
         body.lock = lock
         return body if lock.request is None else Locked(body)
 
+    def takes_offer(self, activation: Activation, message: Message) -> bool:
+        if message.operation in (LOCK, RELEASE):
+            return True
+        body: _Body = activation.body
+        operation = body.known.operations.get(message.operation)
+        return operation is not None and not operation.is_async
+
     def _know(self, target: str) -> _Known:
         """What is known of a target's entity. Raises `InvalidInput` if it is no target, `Blocked` if nothing is known."""
         entity_id = EntityId.parse(target)

@@ -152,6 +152,7 @@ class Board:
         """A tenure has ended, for whatever reason: throw away everything that it has not committed."""
         if partition.gone:
             return
+        linked = partition.linked
         level = logging.DEBUG if partition.draining else logging.INFO  # given back as planned, or lost
         logger.log(level, "partition %d is let go: %s", partition.number, reason)
         partition.end()
@@ -161,6 +162,14 @@ class Board:
         self.notify(partition)
         self.membership.ring()
         self.reading.ring()  # its messages may have been those that left no room for more
+        for number in linked:
+            self.restart(self.partitions[number], "what it shares with another partition is not written")
+
+    def restart(self, partition: Partition, reason: str) -> None:
+        """Let a tenure begin anew whose lease is this worker's. That is released first, so that it counts as no death."""
+        if not partition.gone:
+            self.unsure[partition.number] = partition.token
+            self.drop(partition, reason)
 
     def broke(self, partition: Partition, error: BaseException) -> None:
         """Something failed in stead itself while it was about a partition. That is thrown away, and read anew; if nothing is

@@ -14,6 +14,7 @@ order.) Behind a batch that is not heavy they wait, and become fewer: many small
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from stead.entities._message.envelope import Failure
 from stead.entities._partition.building import Unstorable
@@ -47,6 +48,8 @@ LIGHT_LENGTH = 8
 """How many of those go together: each costs the server more by itself than in a larger one."""
 
 Batch = list[tuple[Partition, Commit]]
+Group = tuple[Partition, ...]
+"""Those whose commits are built, and written, together: most of the time one."""
 
 
 class Committer:
@@ -79,47 +82,78 @@ class Committer:
 
     def _build(self) -> Batch:
         board = self._board
-        waiting = [p for p in board.to_commit if p.wants_commit]
+        waiting = self._together([p for p in board.to_commit if p.wants_commit])
         board.to_commit = {}
         if len(waiting) < 2:
-            self._weight = sum(partition.effects.weight for partition in waiting)
+            self._weight = sum(map(_weight, waiting))
             self._left_over = frozenset()
             return self._built(waiting)
         left_over = self._left_over
-        waiting.sort(key=lambda partition: (partition not in left_over, partition.effects.weight))
+        waiting.sort(key=lambda group: (left_over.isdisjoint(group), _weight(group)))
         settings = board.settings
         length = size = 0
-        for place, partition in enumerate(waiting):
-            length += partition.effects.weight
-            size += partition.effects.size_bytes
+        for place, group in enumerate(waiting):
+            weight = _weight(group)
+            length += weight
+            size += sum([partition.effects.size_bytes for partition in group])
             if place and (length > settings.batch_length_max or size > settings.batch_bytes_max):
-                length -= partition.effects.weight
-                board.to_commit = dict.fromkeys(waiting[place:])
+                length -= weight
+                board.to_commit = dict.fromkeys(chain.from_iterable(waiting[place:]))
+                del waiting[place:]
                 break
         self._left_over = frozenset(board.to_commit)
         self._weight = length
-        return self._built(waiting[: len(waiting) - len(board.to_commit)])
+        return self._built(waiting)
+
+    def _together(self, waiting: Sequence[Partition]) -> list[Group]:
+        """Those that stand or fall together (see `hops`), without those that wait for a commit of theirs that is in flight."""
+        board = self._board
+        if board.environment.hops is None:
+            return [(partition,) for partition in waiting]
+        groups: list[Group] = []
+        seen: set[Partition] = set()
+        for partition in waiting:
+            if partition in seen:
+                continue
+            group = (partition, *[board.partitions[number] for number in partition.linked])
+            seen.update(group)
+            if not any(member.flies for member in group):
+                groups.append(group)
+        return groups
 
     def _build_light(self) -> Batch:
         board = self._board
-        chosen = [p for p in board.to_commit if p.wants_commit and p.effects.weight <= LIGHT_WEIGHT][:LIGHT_LENGTH]
+        chosen = [p for p in board.to_commit if p.wants_commit and p.effects.weight <= LIGHT_WEIGHT and not p.linked]
+        chosen = chosen[:LIGHT_LENGTH]
         for partition in chosen:
             del board.to_commit[partition]
-        return self._built(chosen)
+        return self._built([(partition,) for partition in chosen])
 
-    def _built(self, partitions: Sequence[Partition]) -> Batch:
+    def _built(self, groups: Sequence[Group]) -> Batch:
         batch: Batch = []
         batch_id = self._board.draw(16)
-        for partition in partitions:
+        for group in groups:
             try:
-                batch.append((partition, partition.next_commit(batch_id)))
+                batch += self._build_group(group, batch_id, len(batch) + 1)
             except Unstorable as error:
-                self._begin_anew(partition, error)
+                self._begin_anew(group, error)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - one partition's trouble is not the others'
-                self._board.broke(partition, error)
+                self._board.broke(group[0], error)
+                for partition in group[1:]:
+                    self._board.restart(partition, "something failed in stead itself")
         return batch
+
+    def _build_group(self, group: Group, batch_id: bytes, number: int) -> Batch:
+        hopping = group[0].hopping
+        if hopping is None or not hopping.in_component:
+            return [(group[0], group[0].next_commit(batch_id))]
+        of = {commit.partition: commit for commit in hopping.build(batch_id, number)}
+        for partition in group:
+            partition.finish_ended()
+            self._board.notify(partition)
+        return [(partition, of[partition.number]) for partition in group if partition.number in of]
 
     async def _send(self, batch: Batch) -> None:
         try:
@@ -127,7 +161,7 @@ class Committer:
         except ServerChanged as error:
             self._board.face(error)
 
-    def _begin_anew(self, partition: Partition, error: Unstorable) -> None:
+    def _begin_anew(self, group: Group, error: Unstorable) -> None:
         """A state could not be packed: run the partition's uncommitted messages again, packing that state each time,
 
         so that the operation at fault is found, fails and rolls back.
@@ -140,7 +174,8 @@ class Committer:
             del self._anew[next(iter(self._anew))]
         logger.warning("%s could not be stored (%s): its last operations run again", error.target, error.reason)
         environment.pack_each_turn(error.target)
-        self._board.drop(partition, "it starts anew")
+        for partition in group:
+            self._board.restart(partition, "it starts anew")
 
     async def _commit(self, batch: Batch) -> None:
         board = self._board
@@ -156,10 +191,16 @@ class Committer:
             except Exception as error:  # noqa: BLE001 - what one of them holds is not the others' trouble
                 await self._commit_apart(batch, error)
                 return
-            told = zip(batch, answers, strict=True)
-            batch = [
-                (partition, commit) for (partition, commit), answer in told if self._hear(partition, commit, answer)
-            ]
+            told = [(*member, answer) for member, answer in zip(batch, answers, strict=True)]
+            again: Batch = []
+            for places in components_of(commits):
+                members = [told[place] for place in places]
+                if self._mended(members):  # as it was, all of it (HAZARDS 33)
+                    again += [(partition, commit) for partition, commit, _ in members]
+                else:
+                    for member in members:
+                        self._hear(*member)
+            batch = again
 
     async def _commit_apart(self, batch: Batch, error: Exception) -> None:
         """The store cannot even take a batch, because of something in one of its commits: it is found by sending apart what
@@ -172,29 +213,40 @@ class Committer:
         for partition, _ in batch:
             self._board.broke(partition, error)
 
-    def _hear(self, partition: Partition, commit: Commit, answer: CommitAnswer) -> bool:
-        """What the store has said to a commit; gives whether it is to be sent again, without what cannot be written.
+    def _mended(self, members: Sequence[tuple[Partition, Commit, CommitAnswer]]) -> bool:
+        """Whether a component is to be sent again, without what cannot be written.
 
-        If a key is damaged nothing of the commit was written. If that is somebody else's (an inbox that it sends to, a reply
+        If a key is damaged nothing of it was written. If that is somebody else's (an inbox that it sends to, a reply
         stream), the rest goes on without it. It keeps its ID, so that a copy that is still on its way is known.
         """
         board = self._board
+        mended = False
+        for partition, commit, answer in members:
+            if isinstance(answer, KeyDamaged):
+                if partition.gone or not without_damaged(commit, answer, board.store, board.environment.now_ms()):
+                    return False
+                mended = True
+        return mended
+
+    def _hear(self, partition: Partition, commit: Commit, answer: CommitAnswer) -> None:
+        """What the store has said to a commit."""
+        board = self._board
         if partition.gone:
-            return False
+            partition.landed()
+            return
         match answer:
             case CommitVerdict.APPLIED | CommitVerdict.ALREADY:
                 self._applied(partition, commit)
             case CommitVerdict.FENCED:
                 board.drop(partition, "a commit was refused, since its lease is no longer this worker's")
             case CommitVerdict.VOID:
-                board.drop(partition, "a commit that its own was to be written with was refused")
+                board.restart(partition, "a commit that its own was to be written with was refused")
             case CommitVerdict.TORN:
                 board.face(TornCommit(partition.number, commit.previous.hex()))
             case KeyDamaged() as error:
-                if without_damaged(commit, error, board.store, board.environment.now_ms()):
-                    return True
                 board.face(KeyDamaged(error.reason, partition.number))
-        return False
+        if partition.gone:
+            partition.landed()
 
     def _applied(self, partition: Partition, commit: Commit) -> None:
         board = self._board
@@ -202,6 +254,8 @@ class Committer:
         partition.committed()
         if partition.wants_commit:  # turns that ended meanwhile
             board.commit(partition)
+        for number in partition.linked:  # they have waited for it
+            board.commit(board.partitions[number])
         if partition.next_due_ms != due_before:
             board.timing.ring()
         if partition.has_turns or partition.suspects.careful or partition.wants_care:
@@ -218,6 +272,10 @@ class Committer:
             if own:
                 board.hooks.granted(partition, own)
         board.notify(partition)
+
+
+def _weight(group: Group) -> int:
+    return sum([partition.effects.weight for partition in group])
 
 
 def _say_blocked(blocked: Sequence[tuple[str, str]]) -> None:

@@ -98,10 +98,17 @@ class InboxReader:
         # Parks are read, and suspicions end, only after the inbox was seen to its end: that must not wait for messages.
         at_once = self._openings or any(p.wants_catching_up for p in reading.behind)
         block_ms = 0 if at_once else settings.read_block_ms
+        hops = board.environment.hops
+        number = 0
+        if hops is not None:
+            count = board.store.read_length(count, len(reading.positions))
+            number = hops.read_begins()
         results = await board.inbox_read.run(board.store.read_inboxes(reading.positions, count, block_ms))
         if results is None:
             return
         board.check_generation()
+        if hops is not None:
+            hops.read_comes()
         self._streams = max(1, len(results))
         heard = await self._received(results, reading.partitions)
         came = {number for number, _ in results}
@@ -109,6 +116,9 @@ class InboxReader:
             if partition.number not in came and not partition.gone:
                 partition.receive((), caught_up=True)
                 heard.append(partition)
+        if hops is not None:
+            cut_off = {number for number, entries in results if len(entries) >= count}
+            hops.read_ends(number, reading.positions.keys() - cut_off)
         await self._load(heard)
         for partition in heard:
             if partition.slice.overfull:

@@ -186,6 +186,9 @@ class Membership:
         board = self._board
         if board.quarantine.waits(view.partition, board.store.clock.monotonic()):
             return
+        if view.partition in board.unsure:  # let go of since this round began: it is released first
+            board.membership.ring()
+            return
         number, token, generation = view.partition, board.draw(16), board.generation
         board.unsure[number] = token
         try:

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from stead.entities._message.envelope import Failure, Message
-from stead.entities._message.failures import OperationTimeout
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition, Started
 from stead.entities._partition.suspects import UNDECODED
@@ -22,10 +21,13 @@ from stead.transport.describing import is_a
 from .board import Bell, Board
 from .hooks import Hooks
 from .rota import Rota
+from .within import within
 
 logger = get_logger("stead.worker")
 
 _SLICE_S = 0.02
+_CHAIN_S = 0.002  # how much longer what follows from a slice may take
+_CHAIN_LENGTH = 16  # how many times in a row something may follow
 _DECODED_AT_ONCE = 32  # messages (or targets) that are marked and decoded before another partition may go on carefully
 _BLOCKING = "await what it waits for, with an asynchronous library or `asyncio.to_thread`"
 
@@ -88,11 +90,29 @@ class TurnRunner(Hooks):
                     rota.goes_on(partition, rest=partition.unfinished)
                 if partition.unfinished or board.elapsed() >= stop_at:
                     break
+            self._follow(stop_at + _CHAIN_S)
         finally:
             self._scheduled = bool(rota)
             if self._scheduled:
                 asyncio.get_running_loop().call_soon(self._run)
         board.reading.ring()
+
+    def _follow(self, stop_at: float) -> None:
+        """Let those take turns that were handed something in memory: before the commit of who sent it is built, and it has to
+        go through the store."""
+        board, hops = self._board, self._board.environment.hops
+        if hops is None:
+            return
+        for _ in range(_CHAIN_LENGTH):
+            if not hops.offered or board.elapsed() >= stop_at:
+                break
+            offered, hops.offered = hops.offered, {}
+            for number in offered:
+                partition = board.partitions[number]
+                self._take_turns(partition, partial(partition.take_turns, stop_at))
+        for number in hops.offered:
+            self._rota.wake(board.partitions[number])
+        hops.offered = {}
 
     def _take_turns(self, partition: Partition, take: Callable[[], list[Started]]) -> None:
         """Let a partition take turns. Nothing that goes wrong in them stops the others: nobody would notice a callback or a
@@ -143,7 +163,7 @@ class TurnRunner(Hooks):
         error: BaseException | None = None
         limit_ms = self._board.settings.operation_ms_max
         try:
-            result = await _within(self._watched(start), limit_ms)
+            result = await within(self._watched(start), limit_ms)
         except asyncio.CancelledError as cancelled:
             if start.partition.gone or start.partition.draining:
                 return  # the message stays in the store, for the next owner
@@ -378,17 +398,3 @@ class TurnRunner(Hooks):
         failure = Failure("poison", "PoisonMessage", f"{tries} workers ended while they were running this message")
         partition.bury_next(activation, failure, tries)
         logger.error("%s: a message ended %d workers and is a dead letter now", activation.target, tries)
-
-
-async def _within(awaitable: Awaitable[object], limit_ms: int) -> object:
-    """Await something, but not longer than an operation may take (HAZARDS 21)."""
-    limit = asyncio.timeout(limit_ms / 1000)
-    try:
-        async with limit:
-            return await awaitable
-    except TimeoutError as error:
-        if limit.expired():
-            raise OperationTimeout(
-                f"the operation took longer than {limit_ms:,} ms (STEAD_OPERATION_MS_MAX), and was cancelled"
-            ) from error
-        raise

@@ -19,6 +19,7 @@ from typing import Any, Self
 from stead.entities._definition.registry import Registry
 from stead.entities._message.errors import InvalidDefinition
 from stead.entities._partition.activation import Blocked, Kind
+from stead.entities._partition.hops import Hops
 from stead.entities._partition.partition import Environment
 from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import (
@@ -132,6 +133,7 @@ class Worker:
             draw=os.urandom,
             pack_each_turn=kind.eager.add,
             program=program(),
+            hops=Hops(settings) if settings.local_hops and store.facts.reads_at_one_moment else None,
         )
         others.extend(_kinds_of(self._extensions, environment))
         self._board = board = Board(

@@ -35,7 +35,7 @@ from .starting import on_start
 from .turn import Body, InstanceTurn, Route, Surroundings, packed_record
 
 if TYPE_CHECKING:
-    from stead.entities.extending import Activation, Effects, Slice
+    from stead.entities.extending import Activation, Effects, Message, Slice
     from stead.orchestrations._definition.registry import OrchestrationRegistry
     from stead.orchestrations._execution.resolver import TypeResolver
 
@@ -90,6 +90,9 @@ class OrchestrationKind:
             return Body(None, (), ())
         opening = Opening(_open(record, log))
         return opening.go_on()
+
+    def takes_offer(self, activation: Activation, message: Message) -> bool:
+        return True
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body: Any = activation.body  # (a `Body`, as everywhere here; this is the one place that counts)

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from heapq import merge
+from operator import itemgetter
 from typing import TypeAlias
 
 from .errors import KeyDamaged
@@ -59,6 +61,7 @@ class SentStart:
     message_id: bytes
     payload: bytes
     place: int = 0  # how many of the commit's `sends` were sent before it: a receiver gets them in that order
+    stamp: int = 0  # as in `Commit.stamps`
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,8 @@ class Commit:
     indexed: Sequence[IndexWrite] = ()
     built: Sequence[tuple[str, bytes]] = ()  # index, how far it has been built
     component: int = 0  # those of a batch with the same number are applied together or not at all; 0: by itself
+    # Of one that is linked to others, when each of `sends` was sent: never descending, and equal only if neither caused the other.
+    stamps: Sequence[int] = ()
 
 
 def in_order(
@@ -131,6 +136,20 @@ def in_order(
         yield partition, payload, None
     for start in waiting:
         yield start.partition, start.payload, start
+
+
+def in_batch_order(commits: Sequence[Commit]) -> Iterator[tuple[int, int, bytes, SentStart | None]]:
+    """The messages of a batch in an order in which no effect comes before its cause (HAZARDS 36): the place of the commit, and
+    then as in `in_order`. What is not linked to others stays in the order of the commits."""
+    streams = [_stamped(place, commit) for place, commit in enumerate(commits)]
+    return ((place, *sent) for _, place, sent in merge(*streams, key=itemgetter(0)))
+
+
+def _stamped(place: int, commit: Commit) -> Iterator[tuple[int, int, tuple[int, bytes, SentStart | None]]]:
+    stamps = iter(commit.stamps)
+    for sent in in_order(commit.sends, commit.starts):
+        start = sent[2]
+        yield (next(stamps, 0) if start is None else start.stamp), place, sent
 
 
 def doubtful(commit: Commit) -> list[str]:

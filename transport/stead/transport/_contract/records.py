@@ -257,3 +257,10 @@ class ServerFacts:
         if self.appendonly is None or self.appendfsync not in ("always", "everysec"):
             return "unknown"
         return "always" if self.appendfsync == "always" else "everysec"
+
+    @property
+    def reads_at_one_moment(self) -> bool:
+        """Whether a read over several streams that had to wait sees all of them as they are when it is answered. Before 7.2 it is
+        answered with the first stream that got something, though one step may have written to several (HAZARDS 43)."""
+        numbers = [int(number) for number in self.version.split(".") if number.isdecimal()]
+        return self.version == "memory" or numbers[:2] >= [7, 2]

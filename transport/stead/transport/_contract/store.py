@@ -218,6 +218,11 @@ class Store(Protocol):
         when there are none. One call at a time."""
         ...
 
+    def read_length(self, count: int, inboxes: int) -> int:
+        """How many entries of each `read_inboxes` gives at most, asked for `count` now: fewer, if they are large. An inbox of
+        which there are fewer in the answer was seen to its end."""
+        ...
+
     async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[Loaded]]:
         """The records of targets by partition, for the owner; with the logs of those that have one (instances: targets
         that do not begin with "@")."""

@@ -18,7 +18,7 @@ from stead.transport._contract.commit import (
     Unpark,
     components_of,
     doubtful,
-    in_order,
+    in_batch_order,
 )
 from stead.transport._contract.errors import KeyDamaged
 from stead.transport._contract.records import stream_order
@@ -41,9 +41,9 @@ def commit(
     for each in applied:
         _write_own(hub, each, now_ms, dead_letters_max)
         end_starts(hub.partitions[each.partition], each)
+    for _, partition, payload, _ in in_batch_order(applied):
+        hub.partitions[partition].inbox.append(now_ms, payload)
     for each in applied:
-        for partition, payload, _ in in_order(each.sends, each.starts):
-            hub.partitions[partition].inbox.append(now_ms, payload)
         for reply in each.replies:
             _answer(hub, reply, now_ms, reply_keep_ms)
         reserve_sent(hub, each)

@@ -141,6 +141,10 @@ class MemoryStore(MemoryClients, MemoryTasks, MemoryIndexes):
 
         return await self._read("read_inboxes", list(positions), read, block_ms) if positions else []
 
+    def read_length(self, count: int, inboxes: int) -> int:
+        """How many entries of each `read_inboxes` gives at most, asked for `count` now."""
+        return count
+
     async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[Loaded]]:
         """The records of targets by partition, for the owner; with the logs of those that have one (instances: targets
         that do not begin with "@")."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Literal
 
-from stead.transport._contract.commit import Commit, components_of, doubtful, in_order
+from stead.transport._contract.commit import Commit, components_of, doubtful, in_batch_order
 
 from .commit_signature import (
     Indexing,
@@ -55,13 +55,15 @@ def pack_batch(keys: KeyNames, commits: Sequence[Commit], dead_letters_max: int,
     assert len({commit.partition for commit in commits}) == len(commits), "a partition is in a batch once"
     linked = False
     with_more = with_indexes = 0
+    stamped = any(commit.stamps for commit in commits)
+    reserving = _send_in_order(commits, inboxes) if stamped else None
     for place, commit in enumerate(commits, 1):
         assert commit.commit_id == batch_id, "a batch has one ID"
         linked = linked or commit.component != 0
         own = keys.partitions[commit.partition]
         first = len(names) + 1
         names += (own.lease, own.inbox, own.state)
-        reservations = _send(commit, place, inboxes, answers)
+        reservations = _send(commit, place, inboxes, answers, reserving)
         more = _pack_more(keys, commit, names, reservations, inboxes)
         if more:
             with_more = 1
@@ -116,17 +118,24 @@ _Reserving = tuple[int, str, bytes, int]  # partition, target, message ID, place
 
 
 def _send(
-    commit: Commit, place: int, inboxes: dict[int, list[Any]], answers: dict[tuple[int, str], list[Any]]
+    commit: Commit,
+    place: int,
+    inboxes: dict[int, list[Any]],
+    answers: dict[tuple[int, str], list[Any]],
+    reserving: dict[int, list[_Reserving]] | None,
 ) -> Sequence[_Reserving]:
-    """Send a commit's messages and answers; gives what the starts among them reserve."""
+    """Send a commit's messages and answers; gives what the starts among them reserve. `reserving`: the messages of the whole batch
+    have been sent, and this is what the starts of each commit reserve."""
     for reply in commit.replies:
         client = (reply.group, reply.client)
         if client in answers:
             answers[client] += (place, reply.payload)
         else:
             answers[client] = [place, reply.payload]
+    if reserving is not None:
+        return reserving.get(place, ())
     if commit.starts:
-        return _send_starts(commit, place, inboxes)
+        return _send_in_order([commit], inboxes, place).get(place, ())
     for partition, payload in commit.sends:
         if partition in inboxes:
             inboxes[partition] += (place, payload)
@@ -135,15 +144,19 @@ def _send(
     return ()
 
 
-def _send_starts(commit: Commit, place: int, inboxes: dict[int, list[Any]]) -> list[_Reserving]:
-    """Send a commit's messages, starts among them; gives what these reserve."""
-    reservations: list[_Reserving] = []
-    for partition, payload, start in in_order(commit.sends, commit.starts):
+def _send_in_order(
+    commits: Sequence[Commit], inboxes: dict[int, list[Any]], first: int = 1
+) -> dict[int, list[_Reserving]]:
+    """Send the messages of commits, of which the first has that place; gives what the starts among them reserve, by the place
+    of their commit."""
+    reserving: dict[int, list[_Reserving]] = {}
+    for nth, partition, payload, start in in_batch_order(commits):
         messages = inboxes.setdefault(partition, [])
-        messages += (place, payload)
+        messages += (first + nth, payload)
         if start is not None:
-            reservations.append((partition, start.target, start.message_id, len(messages)))
-    return reservations
+            reservation = (partition, start.target, start.message_id, len(messages))
+            reserving.setdefault(first + nth, []).append(reservation)
+    return reserving
 
 
 def _pack_more(

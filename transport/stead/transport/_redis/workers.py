@@ -117,6 +117,10 @@ class WorkerSide(RedisBase):
         self._inbox_size.learn(self._inboxes.received_bytes - before, sum([len(entries) for _, entries in answer]))
         return [(by_key[key], entries) for key, entries in answer]
 
+    def read_length(self, count: int, inboxes: int) -> int:
+        """How many entries of each `read_inboxes` gives at most, asked for `count` now."""
+        return self._inbox_size.count(count, inboxes)
+
     async def _whose_inbox(self, positions: Mapping[int, StreamId], error: KeyDamaged) -> SteadError:
         """One read is over many inboxes, and the server does not say which one it could not read."""
         keys = [self._keys.partitions[partition].inbox for partition in positions]
