@@ -10,9 +10,11 @@ from stead.transport._contract.codec import (
     pack_envelope,
     pack_exact,
     pack_native,
+    pack_with_stand_ins,
     partition_of,
     unpack,
     unpack_envelope,
+    unpack_with_stand_ins,
 )
 from stead.transport._contract.commit import (
     Commit,
@@ -184,12 +186,14 @@ __all__ = [
     "pack_envelope",
     "pack_exact",
     "pack_native",
+    "pack_with_stand_ins",
     "parse_url",
     "partition_of",
     "see_through",
     "stream_order",
     "unpack",
     "unpack_envelope",
+    "unpack_with_stand_ins",
     "until_answered",
     "within",
 ]

@@ -21,6 +21,7 @@ from stead.app._console.words import (
 )
 from stead.app._hub.client import Client
 from stead.entities import EntityId, InvalidInput, UnknownEntity
+from stead.entities.aggregates import summarized
 from stead.transport import Settings
 
 from .views import local_time
@@ -76,7 +77,7 @@ def call_command(
     async def work(app: App, client: Client) -> int:
         entity_id = EntityId(entity, key)
         args, kwargs = read_arguments(app, entity_id, operation, words, parse_keywords(pairs))
-        result = await client.call_entity(entity_id, operation, *args, **kwargs)
+        result = summarized(await client.call_entity(entity_id, operation, *args, **kwargs))
         if request.as_json:
             print_json_line({"entity_id": str(entity_id), "operation": operation, "result": result})
         elif result is not None:
@@ -102,11 +103,11 @@ def state_command(request: Request, entity: str, key: str) -> int:
             )
         reminders = {name: due.isoformat() for name, due in status.reminders.items()}
         if request.as_json:
-            line = _entity_line(entity_id, status.state)
+            line = _entity_line(entity_id, summarized(status.state))
             print_json_line(line | {"reminders": reminders} if reminders else line)
             return 0
         if status.exists:
-            print_value(console(), status.state)
+            print_value(console(), summarized(status.state))
         for name, due in status.reminders.items():
             print_note(f"reminder {name}: {local_time(due)}")
         return 0
@@ -119,7 +120,8 @@ def list_command(request: Request, entity: str, prefix: str, limit: int) -> int:
         name = await _name_of(app, client, entity)
         rows = table("key", "state")
         count, more = 0, False
-        async for entity_id, value in client.list_entities(name, prefix=prefix):
+        async for entity_id, stored in client.list_entities(name, prefix=prefix):
+            value = summarized(stored)
             if count == limit:
                 more = True
                 break

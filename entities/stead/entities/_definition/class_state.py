@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from stead.entities._aggregates.base import Aggregate, has_aggregates
 from stead.entities._message.errors import InvalidState
 from stead.transport import InvalidInput, pack_exact, unpack
 
 from .entity import Entity
+from .packing import covers, pack_fields
 from .sameness import Difference, difference
 from .schema import Copier, Field, describe_errors, fields_of
 
@@ -26,6 +29,10 @@ class StateForm:
         fields = self.fields or []
         # What `pack_native` packs is just what is read back, but for what the checks of its fields find.
         self.native = self.plain and all(field.native for field in fields)
+        self.aggregates = has_aggregates(cls.__pydantic_core_schema__)
+        self._renewed = {
+            name: field.default for name, field in cls.model_fields.items() if isinstance(field.default, Aggregate)
+        }
         self._checks = [
             (field.name, field.kind, field.check, field.exact if field.converts or not field.native else None)
             for field in fields
@@ -74,7 +81,7 @@ class StateForm:
 
         A plain state that is just as this class writes it, nearly always the case, needs no more than a check.
         """
-        stored = unpack(packed)
+        stored = self.unpack(packed)
         if self.plain and isinstance(stored, dict) and list(cast("Any", stored)) == self._names:
             state = cast("dict[str, Any]", stored)
             try:
@@ -85,11 +92,28 @@ class StateForm:
                         loaded = state[name] = load(value)
                         converted = converted or loaded is not value
                 instance = self.adopt(state)
+                self.renew(instance)
                 return instance, self.pack(instance) if converted else packed
             except ValidationError:
-                stored = unpack(packed)  # converting it may help
+                stored = self.unpack(packed)  # converting it may help
         instance = self.load(stored)
+        self.renew(instance)
         return instance, self.pack(instance)
+
+    def unpack(self, packed: bytes) -> Any:
+        """What was packed, as plain data."""
+        return unpack(packed)
+
+    def write(self, data: Mapping[str, Any]) -> bytes:
+        """The bytes of plain data. Raises `InvalidInput`."""
+        return pack_fields(data, pack_exact)
+
+    def renew(self, instance: Entity) -> bool:
+        """Give fields that are empty aggregates the parameters that the class says. True: some had others."""
+        data: dict[str, Any] = cast("Any", instance).__dict__
+        renewed = {name: copy(default) for name, default in self._renewed.items() if default.is_for(data.get(name))}
+        data.update(renewed)
+        return bool(renewed)
 
     def load(self, stored: Any) -> Entity:
         """The instance of a stored state. Raises `ValidationError`."""
@@ -105,14 +129,14 @@ class StateForm:
         """Strictly, the value of an enum member is no member, though it is what is stored of it. None: it is not that."""
         try:
             loaded = cast("Entity", self._validate(stored, by_alias=False, by_name=True, strict=False))
-            return loaded if _covers(unpack(self.pack(loaded)), stored) else None
+            return loaded if covers(self.unpack(self.pack(loaded)), stored) else None
         except (ValidationError, InvalidState, InvalidInput):
             return None
 
     def load_or_none(self, packed: bytes) -> Entity | None:
         """`load` of a settled state; None if that is not possible any more."""
         try:
-            return self.load(unpack(packed))
+            return self.load(self.unpack(packed))
         except KeyboardInterrupt:
             raise
         except BaseException:  # noqa: BLE001 - validators are the user's code
@@ -128,7 +152,7 @@ class StateForm:
             return None
 
     def _pack_plain(self, instance: Entity) -> bytes:
-        return _pack_fields(instance.__dict__)
+        return self.write(instance.__dict__)
 
     def _pack_dumped(self, instance: Entity) -> bytes:
         try:
@@ -143,7 +167,7 @@ class StateForm:
         except (TypeError, ValueError) as error:  # a model in a set, say, which would be a map in a set
             where = self._guilty_field(instance)
             raise InvalidState(f"the state left by the operation cannot be stored: {where}{error}") from error
-        return _pack_fields(cast("Any", plain)) if isinstance(plain, dict) else pack_exact(plain)
+        return self.write(cast("Any", plain)) if isinstance(plain, dict) else pack_exact(plain)
 
     def _guilty_field(self, instance: Entity) -> str:
         """Which field of a state it is that cannot be dumped."""
@@ -174,7 +198,7 @@ class StateForm:
                 return instance, packed  # scalars only, and each of its type
         if self._check_fields(data) and packed is not None:
             return instance, packed
-        loaded, packed = self.open(packed or self._pack_plain(instance))
+        loaded, packed = self.open(packed or self.pack(instance))
         for name, value in data.items():
             _refuse(difference(value, loaded.__dict__[name], name))
         return loaded, packed
@@ -280,7 +304,7 @@ class StateForm:
             made = field.check(value)
             if field.native or field.exact(value):
                 return made
-            loaded = field.load(unpack(_pack_fields({field.name: value}))[field.name])
+            loaded = field.load(self.unpack(self.write({field.name: value}))[field.name])
         except ValidationError as error:
             raise _not_allowed(field.name, error) from error
         _refuse(difference(value, loaded, field.name))
@@ -336,7 +360,7 @@ class StateForm:
 
     def _read_back(self, packed: bytes) -> Entity:
         try:
-            return self.load(unpack(packed))
+            return self.load(self.unpack(packed))
         except ValidationError as error:
             raise InvalidState(
                 f"the state left by the operation is not what its fields allow: {describe_errors(error)}"
@@ -372,26 +396,3 @@ def _not_allowed(name: str, error: ValidationError) -> InvalidState:
 def _refuse(found: Difference | None) -> None:
     if found is not None:
         raise InvalidState(f"field {found.where!r}: {found._replace(where='')}; use a type that tells them apart")
-
-
-def _pack_fields(data: Mapping[str, Any]) -> bytes:
-    """A state's bytes. Raises `InvalidInput` that names the field that cannot be stored."""
-    try:
-        return pack_exact(data)
-    except InvalidInput as error:
-        for name, value in data.items():
-            try:
-                pack_exact(value)
-            except InvalidInput as found:
-                raise InvalidInput(f"field {name!r}", found.reason) from error
-        raise
-
-
-def _covers(written: Any, stored: Any) -> bool:
-    """Whether everything that is stored would be written just so; there may be more, such as a new field's default."""
-    kinds: set[Any] = {type(written), type(stored)}
-    if kinds == {dict}:
-        return all(key in written and _covers(written[key], value) for key, value in stored.items())
-    if kinds == {list}:
-        return len(written) == len(stored) and all(map(_covers, written, stored))
-    return pack_exact(written) == pack_exact(stored)

@@ -22,6 +22,9 @@ import typing_extensions
 from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr, ValidationError
 from pydantic_core import SchemaValidator
 
+from stead.entities._aggregates.base import aggregate_of, has_aggregates
+from stead.entities._aggregates.marks import twin_of
+from stead.entities._aggregates.window import Windowed
 from stead.transport import DEPTH_MAX
 from stead.transport.describing import repr_of, text_of, text_of_error
 
@@ -105,6 +108,8 @@ def plain_exactness(schema: Mapping[str, Any]) -> Exact | Literal[True] | None:
         _copier(schema, in_union=False)
     except _NotPlain:
         return None
+    if has_aggregates(schema):
+        return None
     return exactness(schema) if has_times(schema) else True
 
 
@@ -121,7 +126,9 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
             raise _NotPlain
         schema = schema["schema"]
     copy = _copier(schema, in_union=False)
-    kind = _SCALARS.get(schema["type"]) if len(schema) == 1 else None
+    kind = _SCALARS.get(schema["type"]) if len(schema) == 1 else aggregate_of(schema)
+    if kind is Windowed:  # what its buckets hold is to be looked at
+        kind = None
     validate = SchemaValidator(cast("Any", schema)).validate_python
 
     check = partial(validate, strict=True)
@@ -146,6 +153,8 @@ def _field(name: str, schema: Mapping[str, Any]) -> Field:
 def _copier(schema: Mapping[str, Any], *, in_union: bool) -> Copier | None:
     """How to copy a value of a schema: None if it is immutable. Raises `_NotPlain` for what is not handled here."""
     kind = schema["type"]
+    if aggregate_of(schema) is not None:
+        return twin_of
     if "serialization" in schema or any(schema.get(transform) for transform in _TRANSFORMS):
         raise _NotPlain
     if kind == "literal" and any(isinstance(value, Enum) for value in schema["expected"]):

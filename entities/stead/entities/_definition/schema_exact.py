@@ -15,6 +15,8 @@ from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
+from stead.entities._aggregates.base import aggregate_of
+
 from .sameness import datetime_is_kept, time_is_kept
 
 Exact = Callable[[Any], bool]
@@ -80,7 +82,7 @@ def has_times(schema: Mapping[str, Any]) -> bool:
 def exactness(schema: Mapping[str, Any]) -> Exact:
     """What tells of an allowed value whether it is what would be read back."""
     kind = schema["type"]
-    found = _EXACT_TYPES.get(kind)
+    found = aggregate_of(schema) or _EXACT_TYPES.get(kind)
     if found is not None:
         return lambda value: type(value) is found
     if kind == "nullable":
@@ -173,6 +175,8 @@ def holding(schema: Mapping[str, Any]) -> Holders:
     if kind == "nullable":
         inner = holding(schema["schema"])
         return lambda value, found: None if value is None else inner(value, found)
+    if aggregate_of(schema) is not None:  # whether it is twice in a state is seen by its marks
+        return lambda value, found: None
     items = _parts(schema)[-1]
     if kind == "set" or _is_immutable(items):
         return lambda value, found: found.append(value)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
 
+from .aggregate_cell import AggregateCell
 from .class_cell import STATE_BYTES_MAX, ClassCell
 from .function_cell import FunctionCell
 from .turn import Turn
@@ -77,7 +78,8 @@ def cell_of(
     """
     if isinstance(entity_type, ClassEntityType):
         stored = None if packed is None else entity_type.open(packed)
-        return ClassCell(entity_type.form, stored, eager, state_bytes_max)
+        kind = AggregateCell if entity_type.form.aggregates else ClassCell
+        return kind(entity_type.form, stored, eager, state_bytes_max)
     assert isinstance(entity_type, FunctionEntityType), "an entity has one of the two forms"
     if packed is not None:
         entity_type.read(packed)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from stead.entities import EntityId, EntityStatus
+from stead.entities.aggregates import summarized
 from stead.entities.extending import ClientText, known_operation, takes_anything
 from stead.gateway._http.access import Right
 from stead.gateway._http.body import media_type, parse_json, read_body
@@ -115,7 +116,7 @@ async def delete(request: Request, hub: Hub) -> Response:
 async def get_state(request: Request, hub: Hub) -> Response:
     """An entity's state, alone."""
     state = await hub.client.read_entity(entity_of(request))
-    return empty(404) if state is None else json_response(state)
+    return empty(404) if state is None else json_response(summarized(state))
 
 
 async def list_entities(request: Request, hub: Hub) -> Response:
@@ -143,7 +144,7 @@ def _entity_payload(status: EntityStatus, *, with_state: bool) -> EntityPayload:
         "lastOperationTime": ticks(status.modified_time),
     }
     if with_state:
-        payload["state"] = status.state
+        payload["state"] = summarized(status.state)
     return payload
 
 

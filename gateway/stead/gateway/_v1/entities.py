@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stead.entities import EntityId, EntityStatus
+from stead.entities.aggregates import summarized
 from stead.gateway._http.body import unless_gone
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
@@ -36,6 +37,13 @@ from .common import (
 from .models import Arguments, CallResult, EntityKinds, EntityPage, EntityState, SignalAccepted
 from .watching import Read, wait_for_change
 
+_AGGREGATES = ("summary", "raw")
+_RAW = Parameter(
+    "aggregates",
+    "What is shown of aggregates: a summary, or all that they hold, as base64.",
+    enum=_AGGREGATES,
+    default="summary",
+)
 _DELAY_MS_MAX = 100 * 366 * 86_400_000
 
 
@@ -55,7 +63,7 @@ async def operate(request: Request, hub: Hub) -> Response:
     args, kwargs = arguments.args, arguments.kwargs
     if waiting:
         result = await _call(request, hub, entity_id, operation, arguments, timeout_ms)
-        return json_response({"result": result})
+        return json_response({"result": summarized(result)})
     client = hub.client
     if after_ms is not None:
         await client.after(timedelta(milliseconds=after_ms)).signal_entity(entity_id, operation, *args, **kwargs)
@@ -82,21 +90,22 @@ async def get_state(request: Request, hub: Hub) -> Response:
     """The committed state of an entity, at once or when it has changed."""
     query = Query(request)
     since, seconds = query.text("since"), wait_seconds(query, hub)
+    raw = query.choice("aggregates", "summary", _AGGREGATES) == "raw"
     query.done()
-    read = state_reader(hub, entity_of(request))
+    read = state_reader(hub, entity_of(request), raw=raw)
     if since is None:
         return tagged(request, await read())
     return tagged(request, await wait_for_change(request, hub, read, since, seconds))
 
 
-def state_reader(hub: Hub, entity_id: EntityId) -> Read:
+def state_reader(hub: Hub, entity_id: EntityId, *, raw: bool = False) -> Read:
     """Reads an entity's state; raises `HttpError` (404) if it does not exist."""
 
     async def read() -> dict[str, Any]:
         status = await hub.client.describe_entity(entity_id)
         if status is None or not status.exists:
             raise HttpError(404, f"the entity {entity_id} does not exist")
-        return state_data(entity_id, status.state) | _reminders(status)
+        return state_data(entity_id, status.state, raw=raw) | _reminders(status)
 
     return read
 
@@ -108,9 +117,10 @@ def _reminders(status: EntityStatus) -> dict[str, Any]:
     )
 
 
-def state_data(entity_id: EntityId, state: object) -> dict[str, Any]:
-    """An entity as JSON data."""
-    return {"entity": entity_id.name, "key": entity_id.key, "state": plain_json(state), "etag": etag_of(state)}
+def state_data(entity_id: EntityId, state: object, *, raw: bool = False) -> dict[str, Any]:
+    """An entity as JSON data: of its aggregates a summary, or all they hold."""
+    shown = plain_json(summarized(state, raw=raw))
+    return {"entity": entity_id.name, "key": entity_id.key, "state": shown, "etag": etag_of(state)}
 
 
 async def list_entities(request: Request, hub: Hub) -> Response:
@@ -120,6 +130,7 @@ async def list_entities(request: Request, hub: Hub) -> Response:
     prefix, after, length = query.text("prefix") or "", read_continuation(query), page_length(query, hub)
     with_state = query.boolean("state", default=True)
     modified_from, modified_to = query.instant("modified_from"), query.instant("modified_to")
+    raw = query.choice("aggregates", "summary", _AGGREGATES) == "raw"
     query.done()
     page = await hub.client.page_entities(
         name,
@@ -132,7 +143,7 @@ async def list_entities(request: Request, hub: Hub) -> Response:
     )
     entities: list[dict[str, Any]] = []
     for found in page.items:
-        data = state_data(EntityId(name, found.entity_id.key), found.state)
+        data = state_data(EntityId(name, found.entity_id.key), found.state, raw=raw)
         if not with_state:
             del data["state"], data["etag"]
         entities.append(data | _reminders(found) | {"modified_time": milliseconds(found.modified_time)})
@@ -185,6 +196,7 @@ ROUTES: list[Route] = [
                 Parameter("state", "Whether to give the states.", "boolean", default=True),
                 Parameter("modified_from", "Only those changed then or later.", format="date-time"),
                 Parameter("modified_to", "Only those changed then or before.", format="date-time"),
+                _RAW,
                 LIMIT,
                 CONTINUATION,
             ),
@@ -203,7 +215,7 @@ ROUTES: list[Route] = [
             "Entities",
             "What is committed; never waits for the entity. With `since` and `wait_ms`, waits until the state is another "
             "one than that (or for so long), and gives what is there then.",
-            query=(SINCE, WAIT_MS),
+            query=(SINCE, WAIT_MS, _RAW),
             headers=(Parameter("If-None-Match", "An `ETag` seen before: 304 if it still holds."),),
             answers={
                 200: Answer("Its state", EntityState, headers={"ETag": "Changes with the state."}),

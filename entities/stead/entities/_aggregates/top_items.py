@@ -1,0 +1,116 @@
+"""`TopItems`: which items came most often."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self, cast
+
+from stead.transport import InvalidInput
+
+from .sketch import Sketch, sketches
+
+_ROOM = 8  # counters for each of the items that are asked for
+
+
+class TopItems(Sketch):
+    """The texts that were added most often, by a frequent-items sketch of Apache DataSketches (extra `stead[sketches]`).
+
+    `most` is how many of them can be asked for. As long as there are no more than six times as many different ones, all counts
+    are exact. Beyond that a count is too high by at most `error()`, and an item that came more often than that is never missed.
+    """
+
+    __slots__ = ("_lg", "_library", "_most")
+
+    _NAME: ClassVar[str] = "stead.top"
+
+    def __init__(self, most: int = 100) -> None:
+        super().__init__()
+        self._library = sketches("TopItems")
+        if type(most) is not int or not 1 <= most <= 10_000:
+            raise InvalidInput("TopItems, most", "it is a number of items, from 1 to 10,000")
+        self._most = most
+        self._lg = max(3, (most * _ROOM - 1).bit_length())
+
+    def add(self, item: str, count: int = 1) -> None:
+        """Add an item, `count` times. Raises `TypeError` if it is no text, `ValueError` if the count is negative."""
+        if type(item) is not str:
+            if not isinstance(item, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"an item is a text, and this is {type(item).__name__}")
+            item = str(item)
+        if type(count) is not int or not 0 <= count < 2**53:
+            raise ValueError(f"{count!r} is no number of times")
+        if count:
+            self._take((item, count))
+
+    @property
+    def most(self) -> int:
+        """How many items can be asked for."""
+        return self._most
+
+    @property
+    def count(self) -> int:
+        """How often anything was added, exactly."""
+        base = self._base
+        waiting: int = sum(count for _, count in self._waiting)
+        return waiting + (0 if base is None else cast("int", base.total_weight))
+
+    def top(self, most: int = 10) -> list[tuple[str, int]]:
+        """The items that came most often with their counts, the most frequent first. Raises `ValueError` for more than `most`."""
+        if not 0 <= most <= self._most:
+            raise ValueError(f"{most} are asked for, and this is made for {self._most}: TopItems(most={most})")
+        base = self._fold()
+        if base is None:
+            return []
+        pairs = ((item, count) for item, count, *_ in self._rows(base))
+        return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:most]
+
+    def _rows(self, base: Any) -> list[tuple[str, int, int, int]]:
+        found = base.get_frequent_items(self._library.frequent_items_error_type.NO_FALSE_NEGATIVES, 0)
+        return cast("list[tuple[str, int, int, int]]", found)
+
+    def error(self) -> int:
+        """How much too high a count can be: 0 as long as all are exact."""
+        base = self._fold()
+        if base is None:
+            return 0
+        # Of what is not in it nothing is known but that it came no more often than this.
+        return cast("int", base.get_upper_bound("\0stead"))
+
+    def summary(self) -> dict[str, Any]:
+        """`top`: the ten most frequent, each with its count."""
+        return {"top": [list(pair) for pair in self.top(min(10, self._most))]}
+
+    def __repr__(self) -> str:
+        return f"TopItems(most={self._most}, count={self.count})"
+
+    def _value(self) -> Any:
+        return self._most
+
+    def _visible(self, base: Any) -> object:
+        return base.total_weight, sorted(map(tuple, self._rows(base)))
+
+    def _new(self) -> Any:
+        return self._library.frequent_strings_sketch(self._lg)
+
+    @staticmethod
+    def _write(base: Any) -> bytes:
+        return cast("bytes", base.serialize())
+
+    def _load(self, raw: bytes) -> Any:
+        base = self._library.frequent_strings_sketch.deserialize(raw)
+        if base.is_empty():
+            raise ValueError("nothing is in it")
+        return base
+
+    def _update(self, base: Any, items: list[Any]) -> None:
+        for item, count in items:
+            base.update(item, count)
+
+    def _join(self, base: Any, other: Any) -> Any:
+        base.merge(other)
+        return base
+
+    @classmethod
+    def _read(cls, held: Any) -> Self:
+        most, raw = cls._parts(held)
+        made = cls(most)
+        return made if raw is None else made._read_into(raw)
