@@ -287,3 +287,17 @@ def test_an_event_of_a_newer_stead_is_refused_as_such() -> None:
 def test_an_event_is_one_list_in_the_log() -> None:
     event = TaskScheduled(1, 2, "work", [], None, "", None, 1)
     assert unpack(encode_event(event)) == [6, 1, 2, "work", [], None, "", None, 1]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.cls.__name__)
+def test_a_field_of_another_type_is_no_event(form: Any) -> None:
+    """Whoever has written over it: its instance waits, and is not failed for it in the middle of a replay."""
+    whole: list[Any] = [form.number, AT_MS, 1, *(VALUES[name] for name in form.names)]
+    assert decode_event(pack_envelope(whole)).at_ms == AT_MS
+    for place, name in enumerate(form.names, 3):
+        if name in {"input", "result"}:  # whatever the user's code has given
+            continue
+        garbled = [*whole]
+        garbled[place] = 1.5
+        with pytest.raises(InvalidInput, match=r"damaged|beginning"):
+            decode_event(pack_envelope(garbled))

@@ -9,6 +9,7 @@ from typing import Any, Final
 from stead.transport import InvalidInput, pack_envelope, unpack
 
 from .event_table import BY_NUMBER, FORM_OF, HEAD, Form, stored_values
+from .event_types import SOUND, check_types
 from .events import Event, ExecutionRewound, ExecutionStarted, SubOrchestrationInstanceCreated
 
 _HEAD: Final = len(HEAD)
@@ -52,6 +53,8 @@ def decode_event(data: bytes) -> Event:
     event = form.cls(*parts)
     if number == _BEGINNING and not _is_sound(event):
         raise _no_beginning()
+    if (form.cls, *map(type, parts)) not in SOUND:
+        check_types(event, parts)
     return event
 
 
