@@ -52,10 +52,10 @@ async def test_an_orchestrator_that_kills_on_its_activitys_result_is_blocked_and
             assert why["deadly"].startswith(f"its turns ended {tries} workers (of programs ")
             # At most one before anybody was suspicious, unless a lease ran out on a starved machine before its owner died.
             assert len(died) >= tries
-            for worker in workers:  # a graceful stop, and another owner: it stays as it is, and ends nobody
-                if worker.status is None:
-                    worker.signal(signal.SIGTERM)
-            await asyncio.gather(*(worker.ended() for worker in workers))
+        for worker in workers:  # a graceful stop, and another owner: it stays as it is, and ends nobody
+            if worker.status is None:
+                worker.signal(signal.SIGTERM)
+        await asyncio.gather(*(worker.ended() for worker in workers))
         last = start()
         await shared_out(client, last)
         status = await client.wait_for_completion(await client.start_new(weighing, 6), timeout=25)
