@@ -33,6 +33,7 @@ RUNS: dict[str, tuple[str, Any, list[tuple[str, Any]]]] = {
     "continued": ("counts_down", 2, []),
     "patched": ("patched", None, []),
     "canceled": ("undoes", "Oslo", []),
+    "told": ("is_told", None, []),
 }
 
 
@@ -49,6 +50,11 @@ async def make(file_name: str) -> str:
             await hub.client.cancel(instance_id, "rain")
             await hub.run_until_idle()
             await hub.client.cancel(instance_id, "more rain")
+        if file_name == "told":
+            for city in ("Lima", "Cusco"):
+                assert await hub.client.update("greet_too", instance_id, city)
+            assert await hub.client.ask("greeted", instance_id) == 2
+            await hub.client.raise_event(instance_id, "enough")
         for event_name, data in events:
             await hub.client.raise_event(instance_id, event_name, data)
         await hub.advance(timedelta(hours=1))

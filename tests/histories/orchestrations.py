@@ -94,6 +94,25 @@ async def undoes(context: OrchestrationContext, city: str) -> str:
 
 
 @app.orchestration
+async def is_told(context: OrchestrationContext) -> list[str]:
+    greetings = context.share(list[str]())
+    await context.wait_for_external_event("Enough")
+    return greetings
+
+
+@is_told.update
+async def greet_too(context: OrchestrationContext, greetings: list[str], city: str) -> int:
+    greetings.append(await context.call_activity(greet, city))
+    await asyncio.sleep(5)
+    return len(greetings)
+
+
+@is_told.query
+def greeted(greetings: list[str]) -> int:
+    return len(greetings)
+
+
+@app.orchestration
 async def counts_down(context: OrchestrationContext, left: int) -> str:
     await asyncio.sleep(10)
     if left:

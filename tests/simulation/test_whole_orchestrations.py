@@ -113,6 +113,25 @@ async def books(context: OrchestrationContext, purse: str) -> str:
     return "paid"
 
 
+@app.orchestration
+async def is_told(context: OrchestrationContext) -> list[int]:
+    numbers = context.share(list[int]())
+    while len(numbers) < 3:
+        await asyncio.sleep(1)
+    return sorted(numbers)
+
+
+@is_told.query
+def told(numbers: list[int]) -> int:
+    return len(numbers)
+
+
+@is_told.update
+async def tell(context: OrchestrationContext, numbers: list[int], number: int) -> int:
+    numbers.append(await context.call_activity(slow, number))
+    return number
+
+
 class Instances(WholeWorld):
     """`expected` are the outputs of the instances."""
 
@@ -147,7 +166,7 @@ class Instances(WholeWorld):
     async def begin(self) -> None:
         """Start an instance."""
         chance, client = self.chance, self.client
-        match chance.randrange(7):
+        match chance.randrange(8):
             case 0:
                 source, destination = chance.sample(range(ACCOUNTS), 2)
                 order = (f"purse-{source}", f"purse-{destination}", chance.randint(1, 20))
@@ -167,6 +186,12 @@ class Instances(WholeWorld):
                     await client.raise_event(racing, "number", "in time")
                 self.expected[racing] = "in time" if in_time else "late"
             case 5:
+                talking = await client.start_new(is_told)
+                for number in (1, 2, 3):
+                    payload = client._outgoing.encode(talking, "update", ["tell", [number]], None, version=2)
+                    await client._send(talking, payload)
+                self.expected[talking] = [1, 2, 3]
+            case 6:
                 booking = await client.start_new(books, f"purse-{chance.randrange(ACCOUNTS)}")
                 await self.pass_some_time()
                 cancel = chance.random() < 0.5

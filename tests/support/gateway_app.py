@@ -14,9 +14,33 @@ from stead.orchestrations import OrchestrationContext
 _numbers = itertools.count()
 
 
+def _add_talkative(app: App) -> None:
+    """An orchestration that is asked and told things."""
+
+    @app.orchestration
+    async def talks(context: OrchestrationContext) -> None:
+        context.share(list[str]())
+        await context.wait_for_external_event("never")
+
+    @talks.query
+    def notes(state: list[str], most: int = 10) -> list[str]:
+        return state[:most]
+
+    @talks.update
+    def note(context: OrchestrationContext, state: list[str], text: str) -> int:
+        state.append(text)
+        return len(state)
+
+    @note.validator
+    def check_note(state: list[str], text: str) -> None:
+        if not text:
+            raise ValueError("nothing to note")
+
+
 def make_app(name: str | None = None) -> App:
     """The app; without a name, of a hub of its own."""
     app = App(name or f"served-{next(_numbers):03}", settings=Settings(partitions=4, slot_groups=2))
+    _add_talkative(app)
 
     @app.entity
     class Station(Entity):

@@ -45,6 +45,8 @@ class PlainCode:
         self.function = function
         self.name = name
         self.version = version
+        self.queries: dict[str, Any] = {}
+        self.updates: dict[str, Any] = {}
 
     def start(self, context: OrchestrationContext, input: object) -> Coroutine[Any, Any, object]:
         return self.function(context, input) if self.function.__code__.co_argcount > 1 else self.function(context)

@@ -187,6 +187,7 @@ class App:
         def define(function: Callable[..., Any]) -> Any:
             orchestration = make_orchestration(function, name, version=version, retry=retry, tags=tags)
             check_determinism(orchestration.name, function, self.settings.determinism)
+            orchestration.check_update = lambda name, update: check_determinism(name, update, self.settings.determinism)
             self.orchestrations.add_orchestration(orchestration)
             return orchestration
 

@@ -23,6 +23,7 @@ from stead.orchestrations._definition.activity import (
 from stead.orchestrations._definition.determinism import check_determinism
 from stead.orchestrations._definition.input import OMITTED, InstanceId
 from stead.orchestrations._definition.orchestration import InputOptional, Orchestration, make_orchestration
+from stead.orchestrations._definition.questions import OrchestrationQuery, OrchestrationUpdate
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._definition.versions import compare_versions
@@ -37,6 +38,7 @@ from stead.orchestrations._history.errors import (
     ActivityNotFound,
     CriticalSectionError,
     HistoryTooLong,
+    InstanceBlocked,
     InstanceExists,
     InstanceFinished,
     InstanceRunning,
@@ -45,11 +47,17 @@ from stead.orchestrations._history.errors import (
     NonDeterminismWarning,
     NonRetriable,
     NotDeterministic,
+    NothingShared,
     OrchestrationFailed,
+    QueryChangedState,
+    QueryFailed,
     SubOrchestrationFailed,
     TooManyCalls,
     UnknownInstance,
     UnknownOrchestration,
+    UnknownQuestion,
+    UpdateFailed,
+    UpdateRefused,
 )
 from stead.orchestrations._history.export import History, export_history, history_text, import_history
 from stead.orchestrations._history.failures import FailureDetails
@@ -76,6 +84,7 @@ __all__ = [
     "HistoryTooLong",
     "HttpResponse",
     "InputOptional",
+    "InstanceBlocked",
     "InstanceExists",
     "InstanceFinished",
     "InstanceId",
@@ -87,17 +96,22 @@ __all__ = [
     "NonDeterminismWarning",
     "NonRetriable",
     "NotDeterministic",
+    "NothingShared",
     "OperationFailed",
     "Orchestration",
     "OrchestrationClient",
     "OrchestrationContext",
     "OrchestrationDecorator",
     "OrchestrationFailed",
+    "OrchestrationQuery",
     "OrchestrationRegistry",
     "OrchestrationStatus",
+    "OrchestrationUpdate",
     "Orchestrations",
     "PayloadTooLarge",
     "PlainActivity",
+    "QueryChangedState",
+    "QueryFailed",
     "RetryPolicy",
     "RuntimeStatus",
     "SteadError",
@@ -106,7 +120,10 @@ __all__ = [
     "TooManyCalls",
     "UnknownInstance",
     "UnknownOrchestration",
+    "UnknownQuestion",
     "UnsupportedInOrchestrator",
+    "UpdateFailed",
+    "UpdateRefused",
     "Wait",
     "activity_context",
     "check_determinism",

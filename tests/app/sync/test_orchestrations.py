@@ -31,6 +31,23 @@ def double(number: int) -> int:
 
 
 @app.orchestration
+async def counts(context: OrchestrationContext) -> None:
+    context.share([0])
+    await context.wait_for_external_event("never")
+
+
+@counts.query
+def total(state: list[int]) -> int:
+    return state[0]
+
+
+@counts.update
+def add(context: OrchestrationContext, state: list[int], number: int) -> int:
+    state[0] += number
+    return state[0]
+
+
+@app.orchestration
 async def doubled(context: OrchestrationContext, number: int) -> int:
     if number < 0:
         raise ValueError("below zero")
@@ -71,6 +88,14 @@ def test_it_asks_one_to_end(client: SyncClient) -> None:
     client.cancel(instance_id, "enough")
     status = client.wait_for_completion(instance_id)
     assert (status.runtime_status, status.output) == (RuntimeStatus.CANCELED, "enough")
+
+
+def test_it_asks_and_tells(client: SyncClient) -> None:
+    instance_id = client.start_new(counts)
+    assert client.update(add, instance_id, 2) == 2
+    assert client.ask(total, instance_id) == 2
+    with pytest.raises(UnknownInstance):
+        client.ask(total, "nobody")
 
 
 def test_it_manages(client: SyncClient) -> None:

@@ -176,6 +176,27 @@ def test_one_that_is_asked_to_end(served: Served) -> None:
     assert served.http.post(f"{PATH}/{instance_id}/cancel").status_code == 202  # and nothing happens
 
 
+def test_one_is_asked_and_told_things(served: Served) -> None:
+    instance_id = start(served, "talks")
+    path = f"{PATH}/{instance_id}"
+    assert served.http.post(f"{path}/updates/Note", json={"args": ["one"]}).json() == {"result": 1}
+    assert served.http.post(f"{path}/updates/note", json={"kwargs": {"text": "two"}}).json() == {"result": 2}
+    assert served.http.post(f"{path}/queries/notes").json() == {"result": ["one", "two"]}
+    assert served.http.post(f"{path}/queries/notes", json={"args": [1]}).json() == {"result": ["one"]}
+    refused = served.http.post(f"{path}/updates/note", json={"args": [""]})
+    assert refused.status_code == 422
+    assert refused.json()["type"] == "urn:stead-error:update-refused"
+    assert (refused.json()["error_type"], refused.json()["detail"]) == ("ValueError", "ValueError: nothing to note")
+    assert "Traceback" not in refused.text
+    assert served.http.post(f"{path}/queries/nosuch").status_code == 404
+    assert served.http.post(f"{path}/queries/notes", json={"args": ["many"]}).status_code == 400
+    assert served.http.post(f"{PATH}/{fresh()}/queries/notes").status_code == 404
+    assert served.http.post(f"{path}/terminate").status_code == 202
+    finished(served, instance_id)
+    assert served.http.post(f"{path}/queries/notes").json() == {"result": ["one", "two"]}
+    assert served.http.post(f"{path}/updates/note", json={"args": ["late"]}).status_code == 410
+
+
 def test_waiting_for_a_change(served: Served) -> None:
     instance_id = start(served, "approval")
 

@@ -33,6 +33,10 @@ VALUES: dict[str, Any] = {
     "running_children": ["i:2"],
     "closing": {"i:2": "cancel"},
     "parent_close": "cancel",
+    "update_id": "75",
+    "waiter": [1, "c", 2],
+    "ok": True,
+    "value": 5,
     "status": 3,
     "result": [1, None],
     "failure": {"type": "ValueError", "message": "m", "traceback": "", "cause": None},
@@ -191,6 +195,8 @@ STORED: list[tuple[str, int, str]] = [
     ("Patched", 1, "9418cf0000019b76daa81800a56f72646572"),
     ("OrchestratorStarted", 1, "9419cf0000019b76daa8190102"),
     ("ExecutionCancelRequested", 1, "941acf0000019b76daa81a02a3776879"),
+    ("UpdateAccepted", 5, "981bcf0000019b76daa81b00a23735a56f726465729201a16181a16b029301a16302"),
+    ("UpdateCompleted", 3, "961ccf0000019b76daa81c01a23735c305"),
 ]
 
 

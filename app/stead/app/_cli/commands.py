@@ -9,10 +9,12 @@ import typer
 from .options import (
     FREE_ARGUMENTS,
     AppName,
+    Arguments,
     Debug,
     Host,
     Json,
     KeysFile,
+    Keywords,
     NoDashboard,
     Port,
     Url,
@@ -26,14 +28,6 @@ from .orchestrations import add_commands
 Entity = Annotated[str, typer.Argument(metavar="ENTITY", help="Its name, such as Station.", show_default=False)]
 Key = Annotated[str, typer.Argument(metavar="KEY", help='Its key, such as oslo; "" is a key, too.', show_default=False)]
 Operation = Annotated[str, typer.Argument(metavar="OPERATION", help="The operation's name.", show_default=False)]
-Arguments = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="ARGS", help="Its arguments, as JSON; what is no JSON is text.", show_default=False),
-]
-Keywords = Annotated[
-    list[str] | None,
-    typer.Option("--kw", metavar="NAME=VALUE", help="An argument by name; may be repeated.", show_default=False),
-]
 HowMany = Annotated[str | None, typer.Option(metavar="N", help="How many: 1e6, 250k.", show_default=False)]
 cli = typer.Typer(
     name="stead",

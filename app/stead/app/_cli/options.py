@@ -36,6 +36,15 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug 
 # A negative number is an argument, not an option; `reject_options` finds the real typing errors.
 FREE_ARGUMENTS = {"ignore_unknown_options": True}
 
+Arguments = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="ARGS", help="Its arguments, as JSON; what is no JSON is text.", show_default=False),
+]
+Keywords = Annotated[
+    list[str] | None,
+    typer.Option("--kw", metavar="NAME=VALUE", help="An argument by name; may be repeated.", show_default=False),
+]
+
 
 def make_request(app: str, url: str | None, as_json: bool, debug: bool) -> Request:
     """What a command is given."""

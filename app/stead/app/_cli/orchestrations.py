@@ -8,7 +8,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import FREE_ARGUMENTS, AppName, Debug, Json, Url, finish, make_request, reject_options
+from .options import (
+    FREE_ARGUMENTS,
+    AppName,
+    Arguments,
+    Debug,
+    Json,
+    Keywords,
+    Url,
+    finish,
+    make_request,
+    reject_options,
+)
 
 PANEL = "Orchestrations"
 
@@ -143,6 +154,42 @@ def cancel(
     finish(manage_command(make_request(app, url, as_json, debug), "cancel", instance, reason))
 
 
+def ask(
+    context: typer.Context,
+    app: AppName,
+    instance: Instance,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="The query's name.", show_default=False)],
+    args: Arguments = None,
+    kw: Keywords = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Ask an instance something that its code shares, and print the answer."""
+    from stead.app._commands.orchestrations import ask_command
+
+    words = reject_options(context, args)
+    finish(ask_command(make_request(app, url, as_json, debug), "ask", instance, query, words, kw or []))
+
+
+def update(
+    context: typer.Context,
+    app: AppName,
+    instance: Instance,
+    update: Annotated[str, typer.Argument(metavar="UPDATE", help="The update's name.", show_default=False)],
+    args: Arguments = None,
+    kw: Keywords = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Tell an instance something, and print what comes of it."""
+    from stead.app._commands.orchestrations import ask_command
+
+    words = reject_options(context, args)
+    finish(ask_command(make_request(app, url, as_json, debug), "update", instance, update, words, kw or []))
+
+
 def suspend(
     app: AppName, instance: Instance, reason: Reason = "", url: Url = None, as_json: Json = False, debug: Debug = False
 ) -> None:
@@ -267,6 +314,8 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "history": history,
     "raise-event": raise_event,
     "terminate": terminate,
+    "ask": ask,
+    "update": update,
     "cancel": cancel,
     "suspend": suspend,
     "resume": resume,
@@ -276,7 +325,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "instances": instances,
     "replay": replay,
 }
-_FREE = {"start", "raise-event"}  # a negative number may be an input
+_FREE = {"start", "raise-event", "ask", "update"}  # a negative number may be an input
 
 
 def add_commands(cli: typer.Typer) -> None:

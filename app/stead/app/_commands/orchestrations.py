@@ -12,7 +12,7 @@ from stead.app._app import App
 from stead.app._console.faults import FAILED, CommandFault, one_line
 from stead.app._console.request import Request
 from stead.app._console.screen import console, next_command, print_json_line, print_note, table
-from stead.app._console.words import number_of, parse_argument, parse_duration, parse_local_instant
+from stead.app._console.words import number_of, parse_argument, parse_duration, parse_keywords, parse_local_instant
 from stead.app._hub.client import Client
 from stead.entities import CallTimeout, InvalidInput
 from stead.orchestrations import Orchestration, OrchestrationStatus, RuntimeStatus, UnknownInstance
@@ -246,6 +246,28 @@ def _accepted(request: Request, instance_id: str, action: str, what: str) -> Non
         return
     print_note(f"accepted: {what} for {instance_id}")
     _next(request, "resume" if action == "suspend" else "status", instance_id)
+
+
+def ask_command(
+    request: Request,
+    act: Literal["ask", "update"],
+    instance_id: str,
+    name: str,
+    words: Sequence[str],
+    pairs: Sequence[str],
+) -> int:
+    async def work(_: App, client: Client) -> int:
+        args = [parse_argument(word) for word in words]
+        kwargs = {name: parse_argument(word) for name, word in parse_keywords(pairs).items()}
+        call = client.ask if act == "ask" else client.update
+        result = await call(name, instance_id, *args, **kwargs)
+        if request.as_json:
+            print_json_line({"instance_id": instance_id, act: name, "result": result})
+        elif result is not None:
+            print_value(console(), result)
+        return 0
+
+    return request.run(work)
 
 
 def restart_command(request: Request, instance_id: str, *, same_id: bool) -> int:

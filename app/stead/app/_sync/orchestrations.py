@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar, overload
 
 from stead.orchestrations import OMITTED
 
@@ -12,10 +12,20 @@ from .portal import Asked, Portal
 
 if TYPE_CHECKING:
     from stead.app._hub.client import Client
-    from stead.orchestrations import InputOptional, InstanceId, Orchestration, OrchestrationStatus, RuntimeStatus
+    from stead.orchestrations import (
+        InputOptional,
+        InstanceId,
+        Orchestration,
+        OrchestrationQuery,
+        OrchestrationStatus,
+        OrchestrationUpdate,
+        RuntimeStatus,
+    )
     from stead.orchestrations.histories import Event
 
 T = TypeVar("T")
+P = ParamSpec("P")
+R = TypeVar("R")
 I = TypeVar("I")  # noqa: E741 - an orchestration's input
 O = TypeVar("O")  # noqa: E741 - and its output
 
@@ -150,6 +160,30 @@ class SyncOrchestrations:
         """Let a failed instance try again what failed."""
         asked = Asked(f"rewinding {instance_id}", instance_id)
         self._portal.run(lambda client: client.rewind(instance_id, reason), self._seconds, asked)
+
+    @overload
+    def ask(self, query: OrchestrationQuery[P, R], instance_id: str, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    @overload
+    def ask(self, query: str, instance_id: str, /, *args: Any, **kwargs: Any) -> Any: ...
+
+    def ask(self, query: Any, instance_id: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Ask an instance something that its code shares. Nothing of it is kept."""
+        asked = Asked(f"asking {instance_id}", instance_id)
+        return self._portal.run(lambda client: client.ask(query, instance_id, *args, **kwargs), self._seconds, asked)
+
+    @overload
+    def update(
+        self, update: OrchestrationUpdate[Any, P, R], instance_id: str, /, *args: P.args, **kwargs: P.kwargs
+    ) -> R: ...
+
+    @overload
+    def update(self, update: str, instance_id: str, /, *args: Any, **kwargs: Any) -> Any: ...
+
+    def update(self, update: Any, instance_id: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Tell an instance something, and wait for what comes of it."""
+        told = Asked(f"telling {instance_id} something", instance_id)
+        return self._portal.run(lambda client: client.update(update, instance_id, *args, **kwargs), self._seconds, told)
 
     def purge(self, instance_id: str, *, recursive: bool = False) -> bool:
         """Delete a finished instance with its history; whether there was one."""

@@ -58,6 +58,7 @@ def _virtual(settings: Settings, replay_every_turn: bool) -> Settings:
             "reply_keep_ms": FOREVER_MS,
             "activity_heartbeat_ms": FOREVER_MS,
             "replay_every_turn": settings.replay_every_turn or replay_every_turn,
+            "check_queries": True,
         }
     )
 

@@ -31,9 +31,22 @@ class _TestClient(Client):
 
     async def call_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> Any:
         self._check_open()
-        seconds = self._driver.settings.call_timeout_ms / 1000
         call = super().call_entity(subject, key_or_name, *args, **kwargs)
-        return await self._driver.drive(call, seconds, "calling an entity")
+        return await self._driver.drive(call, self._seconds, "calling an entity")
+
+    @property
+    def _seconds(self) -> float:
+        return self._driver.settings.call_timeout_ms / 1000
+
+    async def ask(self, query: Any, instance_id: str, /, *args: Any, **kwargs: Any) -> Any:
+        self._check_open()
+        asked = super().ask(query, instance_id, *args, **kwargs)
+        return await self._driver.drive(asked, self._seconds, "asking an instance")
+
+    async def update(self, update: Any, instance_id: str, /, *args: Any, **kwargs: Any) -> Any:
+        self._check_open()
+        told = super().update(update, instance_id, *args, **kwargs)
+        return await self._driver.drive(told, self._seconds, "telling an instance something")
 
     async def wait_for_completion(self, instance_id: str, timeout: float | None = 30.0) -> OrchestrationStatus[Any]:
         self._check_open()

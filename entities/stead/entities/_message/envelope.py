@@ -59,6 +59,7 @@ FailureKind = Literal[
     "poison",
     "time_out",
     "undeliverable",
+    "refused",
 ]
 
 

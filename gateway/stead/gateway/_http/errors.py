@@ -24,11 +24,16 @@ from stead.entities import (
     UnknownOperation,
 )
 from stead.orchestrations import (
+    InstanceBlocked,
     InstanceExists,
     InstanceFinished,
     InstanceRunning,
+    NothingShared,
+    QueryFailed,
     UnknownInstance,
     UnknownOrchestration,
+    UnknownQuestion,
+    UpdateFailed,
 )
 from stead.transport import (
     AcknowledgedLost,
@@ -63,7 +68,12 @@ _STATUSES: Sequence[tuple[type[SteadError], int]] = (
     (InstanceExists, 409),
     (InstanceRunning, 409),
     (SourceSuperseded, 409),
+    (UnknownQuestion, 404),
+    (NothingShared, 409),
+    (InstanceBlocked, 409),
     (InstanceFinished, 410),
+    (QueryFailed, 422),
+    (UpdateFailed, 422),
     (OperationFailed, 422),
     (InvalidState, 422),
     (BacklogFull, 429),
@@ -148,7 +158,7 @@ def error_response(error: Exception, *, problem: bool) -> Response:
 
 def _text(error: SteadError) -> str:
     """What is said of it. Of what an operation raised: its type and message, never its stack."""
-    if isinstance(error, OperationFailed):
+    if isinstance(error, OperationFailed | QueryFailed | UpdateFailed):
         return f"{error.error_type}: {error.message}" if error.message else error.error_type
     return text_of(error)
 
@@ -162,7 +172,16 @@ def _fields(error: SteadError) -> dict[str, Any]:
             "error_type": error.error_type,
             "message": error.message,
         }
-    if isinstance(error, InstanceExists | InstanceFinished | InstanceRunning | UnknownInstance):
+    if isinstance(error, QueryFailed | UpdateFailed):
+        return {
+            "instance_id": error.instance_id,
+            "name": error.name,
+            "error_type": error.error_type,
+            "message": error.message,
+        }
+    if isinstance(
+        error, NothingShared | InstanceBlocked | InstanceExists | InstanceFinished | InstanceRunning | UnknownInstance
+    ):
         return {"instance_id": error.instance_id}
     if isinstance(error, StoreUnavailable):
         return {"outcome": error.outcome}

@@ -9,6 +9,8 @@ from stead.gateway._http.routes import API_V1, Answer, Handler, Parameter, Route
 
 from .common import CONTINUATION, INSTANCE_PATHS, LIMIT, NOT_FOUND, SINCE, WAIT_MS
 from .models import (
+    Arguments,
+    CallResult,
     Deleted,
     InstanceCounts,
     InstancePage,
@@ -211,7 +213,42 @@ def _actions(handlers: Mapping[str, Handler]) -> list[Route]:
         answers={202: Answer("The start is durable", Started), 404: NOT_FOUND, 409: _CONFLICT},
         paths=INSTANCE_PATHS,
     )
+    questions = [
+        _question(
+            handlers, "ask", "queries/{query}", "read", "Ask an instance something", "It answers from what it shares."
+        ),
+        _question(
+            handlers,
+            "update",
+            "updates/{update}",
+            "signal",
+            "Tell an instance something",
+            "Answers when it has been carried out. What its validator refuses leaves nothing.",
+        ),
+    ]
+    found += questions
     return [*found, Route("POST", f"{_ONE}/restart", handlers["restart"], "manage", restart, instance_scoped=True)]
+
+
+def _question(handlers: Mapping[str, Handler], name: str, path: str, right: Right, summary: str, text: str) -> Route:
+    asked = path.split("/")[1].strip("{}")
+    operation = RouteDescription(
+        f"{name}Instance",
+        summary,
+        _TAG,
+        text,
+        body=Arguments,
+        answers={
+            200: Answer("What it gives", CallResult),
+            404: NOT_FOUND,
+            409: Answer("The instance shares nothing, or waits for code"),
+            410: _GONE,
+            422: Answer("It was refused, or raised an error"),
+            504: _TIMEOUT,
+        },
+        paths={**INSTANCE_PATHS, asked: f"The {asked}'s name, in any case."},
+    )
+    return Route("POST", f"{_ONE}/{path}", handlers[name], right, operation, instance_scoped=True)
 
 
 def _action(

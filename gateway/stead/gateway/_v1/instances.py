@@ -34,7 +34,7 @@ from .common import (
     wait_seconds,
 )
 from .instance_routes import instance_routes
-from .models import PurgeRequest, Reason, RestartRequest, StartRequest
+from .models import Arguments, PurgeRequest, Reason, RestartRequest, StartRequest
 from .watching import Read, wait_for_change
 
 PATH = f"{API_V1}/instances"
@@ -240,6 +240,24 @@ async def rewind(request: Request, hub: Hub) -> Response:
     return _accepted(request)
 
 
+async def ask(request: Request, hub: Hub) -> Response:
+    """Ask an instance something."""
+    Query(request).done()
+    arguments = await read_model(request, hub, Arguments, required=False)
+    asking = hub.client.ask(str(request.path_params["query"]), _id(request), *arguments.args, **arguments.kwargs)
+    with hub.traffic.wait():
+        return json_response({"result": await unless_gone(request, asking)})
+
+
+async def update(request: Request, hub: Hub) -> Response:
+    """Tell an instance something, and wait for what comes of it."""
+    Query(request).done()
+    arguments = await read_model(request, hub, Arguments, required=False)
+    telling = hub.client.update(str(request.path_params["update"]), _id(request), *arguments.args, **arguments.kwargs)
+    with hub.traffic.wait():
+        return json_response({"result": await unless_gone(request, telling)})
+
+
 async def restart(request: Request, hub: Hub) -> Response:
     """Start an instance anew."""
     Query(request).done()
@@ -297,6 +315,8 @@ ROUTES = instance_routes(
         "count_instances": count_instances,
         "raise_event": raise_event,
         "terminate": terminate,
+        "ask": ask,
+        "update": update,
         "cancel": cancel,
         "suspend": suspend,
         "resume": resume,

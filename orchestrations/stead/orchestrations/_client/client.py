@@ -32,7 +32,6 @@ from stead.orchestrations._history.ids import first_execution_id
 from stead.orchestrations._history.messages import (
     CANCEL,
     EVENT,
-    FREEING,
     PURGE,
     RESUME,
     REWIND,
@@ -42,16 +41,15 @@ from stead.orchestrations._history.messages import (
     TERMINATE,
     WAIT,
     StartMessage,
-    message_version,
 )
 from stead.orchestrations._history.record import RuntimeStatus, decode_instance_record
 from stead.orchestrations._history.status import OrchestrationStatus
 from stead.transport import Reuse, Settings, Store
 
 from .begun import Begun, BegunInstances
-from .queries import Filter, Look, finished_statuses, instance_error
-from .reading import InstanceReader
+from .queries import Filter, Look, finished_statuses
 from .starts import ReusePolicy, Subject, check_reason, check_reuse, event_args, resolve_subject
+from .telling import InstanceTeller
 
 I = TypeVar("I")  # noqa: E741 - an orchestration's input
 O = TypeVar("O")  # noqa: E741 - and its output
@@ -66,7 +64,7 @@ NOT_FINISHED = "it is not finished; wait again, or look at it (`get_status`, `st
 PURGES_AT_ONCE = 100
 
 
-class OrchestrationClient(InstanceReader):
+class OrchestrationClient(InstanceTeller):
     """Talks to the entities and orchestrations of one hub. Close it with `aclose`, or use it with `async with`."""
 
     def __init__(
@@ -327,23 +325,6 @@ class OrchestrationClient(InstanceReader):
         if look.status is not RuntimeStatus.FAILED:
             raise InstanceFinished(instance_id, look.status)
         await self._call_instance(instance_id, REWIND, check_reason(reason))
-
-    async def _tell(self, instance_id: str, operation: str, *args: object) -> None:
-        payload = self._outgoing.encode(instance_id, operation, args, None, version=message_version(operation))
-        await self._send(instance_id, payload, frees=operation in FREEING)
-
-    async def _call_instance(self, instance_id: str, operation: str, *args: object) -> object:
-        """Tell an instance something, and wait for its answer."""
-        pending = await self._calls.begin(instance_id, operation, as_error=instance_error)
-        try:
-            extras = message_extras(reply_to=self._calls.reply_to(pending))
-            payload = self._outgoing.encode(instance_id, operation, args, extras)
-            await self._send_call(pending, payload, frees=operation in FREEING)
-            return await pending.future
-        except CallTimeout as error:
-            raise await self.unanswered(error.what, instance_id, error.timeout_seconds) from None
-        finally:
-            self._calls.end(pending)
 
     # -- purging -------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,21 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeAlias, TypeVar, cast, get_args
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Generic,
+    Literal,
+    ParamSpec,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    cast,
+    get_args,
+    overload,
+)
 
 from stead.entities import InvalidDefinition
 from stead.entities.extending import (
@@ -26,6 +40,7 @@ from stead.entities.extending import (
 from stead.transport import InvalidInput
 
 from .input import OMITTED
+from .questions import OrchestrationQuery, OrchestrationUpdate, Question
 from .retry import check_retry
 from .signature import Decorated, accepts_none, awaited_type, check_function, decoded, hints_of, is_async, name_of
 from .versions import check_version
@@ -35,6 +50,9 @@ if TYPE_CHECKING:
 
 I = TypeVar("I")  # noqa: E741 - it is the input
 O_co = TypeVar("O_co", covariant=True)
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
 
 
 ParentClose: TypeAlias = Literal["terminate", "cancel", "abandon"]
@@ -76,6 +94,9 @@ class Orchestration(Decorated, Generic[I, O_co]):
         self.tags: Mapping[str, str] | None = check_tags(tags)
         self.instance_id: str | None = None
         self.parent_close: ParentClose | None = None
+        self.queries: dict[str, OrchestrationQuery[..., Any]] = {}
+        self.updates: dict[str, OrchestrationUpdate[Any, ..., Any]] = {}
+        self.check_update: Callable[[str, Callable[..., Any]], None] | None = None  # its code, which is replayed too
         what = f"orchestration {self.name}"
         context, self._parameter = _parameters_of(found, what)
         hints = hints_of(found, what, skip=context)
@@ -120,6 +141,28 @@ class Orchestration(Decorated, Generic[I, O_co]):
         changed.instance_id = self.instance_id if instance_id is None else check_instance_id(instance_id)
         changed.parent_close = self.parent_close if parent_close is None else _check_parent_close(parent_close)
         return changed
+
+    def query(self, function: Callable[Concatenate[Any, P], R], /) -> OrchestrationQuery[P, R]:
+        """Put above a `def` of what the code shares (`context.share`) and arguments of its own: clients may ask it
+        (`client.ask`). It changes nothing. Raises `InvalidDefinition`."""
+        return _added(self.queries, OrchestrationQuery[P, R](function, self.name))
+
+    @overload
+    def update(  # pyright: ignore[reportOverlappingOverload]  # first match counts
+        self, function: Callable[Concatenate[Any, S, P], Coroutine[Any, Any, R]], /
+    ) -> OrchestrationUpdate[S, P, R]: ...
+
+    @overload
+    def update(self, function: Callable[Concatenate[Any, S, P], R], /) -> OrchestrationUpdate[S, P, R]: ...
+
+    def update(self, function: Callable[Concatenate[Any, S, P], Any], /) -> OrchestrationUpdate[S, P, Any]:
+        """Put above an `async def` (or a `def`) of the context, what the code shares, and arguments of its own: clients may tell
+        it that (`client.update`), and get its result. It is a part of the orchestration, and is replayed with it. Raises
+        `InvalidDefinition`, and `NotDeterministic`."""
+        update = OrchestrationUpdate[S, P, Any](function, self.name)
+        if self.check_update is not None:
+            self.check_update(f"{self.name}.{update.name}", function)
+        return _added(self.updates, update)
 
     def encode_input(self, value: object = OMITTED) -> Any:
         """An input, checked and as plain data. Raises `InvalidInput` if it is not of the annotated type.
@@ -195,6 +238,18 @@ def make_orchestration(
 ) -> Orchestration[Any, Any]:
     """The orchestration that a function is. Raises like `Orchestration`."""
     return InputOptional[Any, Any](function, name, version=version, retry=retry, tags=tags)
+
+
+Q = TypeVar("Q", bound=Question[..., Any])
+
+
+def _added(known: dict[str, Any], question: Q) -> Q:
+    other = known.setdefault(question.canonical, question)
+    if other is not question:
+        raise InvalidDefinition(
+            f"{question!r}", f"{other.name!r} is there already, and case does not count: rename one"
+        )
+    return question
 
 
 def _check_parent_close(how: ParentClose) -> ParentClose:

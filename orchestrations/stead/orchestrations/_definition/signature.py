@@ -24,15 +24,17 @@ class Decorated:
     canonical: str
 
 
-def check_function(kind: str, function: object) -> types.FunctionType:
-    """A function of a module, or one within another function. Raises `InvalidDefinition` for everything else."""
+def check_function(kind: str, function: object, decorator: str = "") -> types.FunctionType:
+    """A function of a module, or one within another function. `decorator`: what stands above it, if not `app.KIND`. Raises `InvalidDefinition` for everything else."""
     if isinstance(function, Decorated):
         raise InvalidDefinition(f"{kind} {function.name}", "it has been decorated already")
     if isinstance(function, (staticmethod, classmethod)) or inspect.ismethod(function):
         name = getattr(cast("Any", function), "__qualname__", "")
         raise InvalidDefinition(f"{kind} {name}", _NO_METHODS)
     if not isinstance(function, types.FunctionType):
-        raise InvalidDefinition(f"{kind} {function!r}", f"@app.{kind} goes above a function (`def` or `async def`)")
+        raise InvalidDefinition(
+            f"{kind} {function!r}", f"@{decorator or f'app.{kind}'} goes above a function (`def` or `async def`)"
+        )
     what = f"{kind} {function.__qualname__}"
     if function.__name__ == "<lambda>":
         raise InvalidDefinition(what, "a lambda has no name by which it could be found again: write a `def`")
@@ -109,9 +111,10 @@ def _names_around(function: types.FunctionType) -> dict[str, Any]:
     return names
 
 
-def with_self(function: types.FunctionType) -> Callable[..., Any]:
-    """A stand-in with the function's parameters after a `self`: the form in which entities' machinery knows functions."""
-    parameters = signature_of(function).parameters.values()
+def with_self(function: types.FunctionType, own: int = 0) -> Callable[..., Any]:
+    """A stand-in with the function's parameters after a `self`: the form in which entities' machinery knows functions. So many
+    of them are stead's `own` to give, and left out."""
+    parameters = list(signature_of(function).parameters.values())[own:]
 
     def stand_in() -> None:
         """Never called: only its signature is looked at."""

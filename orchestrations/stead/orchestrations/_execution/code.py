@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
 from stead.orchestrations._history.events import Event
+
+
+class QuestionForm(Protocol):
+    """What is needed of the definition of a query or an update."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def function(self) -> Callable[..., Any]: ...
+
+    def prepare(self, args: Sequence[object], kwargs: Mapping[str, object] | None) -> Callable[..., Any]: ...
+
+    def encode_result(self, value: object) -> object: ...
+
+
+class UpdateForm(QuestionForm, Protocol):
+    """What is needed of the definition of an update."""
+
+    def check(self, state: Any, args: Sequence[object], kwargs: Mapping[str, object] | None) -> None: ...
+
+    def start(
+        self, context: Any, state: Any, args: Sequence[object], kwargs: Mapping[str, object] | None
+    ) -> object: ...
 
 
 class Code(Protocol):
@@ -16,6 +40,16 @@ class Code(Protocol):
 
     @property
     def version(self) -> str | None: ...
+
+    @property
+    def queries(self) -> Mapping[str, QuestionForm]:
+        """By their names in small letters."""
+        ...
+
+    @property
+    def updates(self) -> Mapping[str, UpdateForm]:
+        """By their names in small letters."""
+        ...
 
     def start(self, context: Any, input: object) -> Coroutine[Any, Any, object]:
         """The coroutine of the code. `context`: an `OrchestrationContext`, which imports this module."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from threading import get_ident
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from stead.entities import ContextEnded
 from stead.orchestrations._history.data import plain_data
@@ -26,10 +26,11 @@ from .drawn import Drawn
 from .external_events import Mailbox
 from .handles import DurableHandle
 from .loop import new_loop
-from .outcome import Outcome
+from .outcome import Continued, Outcome
 from .recorded import COMPARED, Recorded, as_stored, describe_event, latest_execution_id, pack_fields
 from .resolver import TypeResolver
 from .sections import CriticalSections
+from .sharing import SharedState
 from .unsupported import Halted
 from .wants import NOTHING, UNCHANGED, Asked, Wants
 
@@ -38,21 +39,13 @@ log = get_logger("stead.orchestration")
 E = TypeVar("E", bound=Event)
 
 
-class Continued(NamedTuple):
-    """What `continue_as_new` was told."""
-
-    input: Any
-    version: str | None
-    keeps_events: bool
-
-
 class Commands:
     """See the module. One for each execution, which reads what is in it and tells it when the code may ask for nothing more."""
 
     __slots__ = (
         "_asked", "_called_off", "_custom_status", "_patched", "_patches", "_recorded", "code", "continued", "critical",
         "dead", "drawn", "execution_id", "fatal", "instance_id", "last_id", "loop", "mailbox", "muted", "name", "now_ms",
-        "open", "parent", "replaying", "settings", "tags", "types", "version"
+        "open", "parent", "replaying", "settings", "sharing", "tags", "types", "version"
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +72,7 @@ class Commands:
         self.open: dict[int, Waiting] = {}  # who waits for which answer
         self.mailbox = Mailbox()
         self.critical = CriticalSections()
+        self.sharing = SharedState(self)
         self.continued: Continued | None = None
         self._recorded = Recorded(instance_id, history)
         self._patched: dict[str, bool] = {}

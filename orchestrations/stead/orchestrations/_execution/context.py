@@ -121,6 +121,15 @@ class OrchestrationContext:
         """
         return self._core.patched(name)
 
+    def share(self, state: T) -> T:
+        """Let clients ask about an object of yours, and tell it things: the queries and updates of the orchestration are given
+        it. Once, and before the first `await`. It is not stored: a replay makes it again. Gives the object.
+
+        Raises `InvalidInput` if it comes too late, or twice.
+        """
+        self._core.sharing.share(state)
+        return state
+
     # -- activities and orchestrations ---------------------------------------------------------------------------------
 
     @overload

@@ -20,7 +20,6 @@ import asyncio
 import contextvars
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -35,6 +34,7 @@ from stead.orchestrations._history.events import (
     ExecutionSuspended,
     TimerCreated,
     TimerFired,
+    UpdateAccepted,
 )
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.first_runs import as_seen
@@ -45,7 +45,17 @@ from .commands import Commands
 from .context import OrchestrationContext
 from .external_events import Mailbox
 from .ordering import NumberedTask
-from .outcome import Canceled, Completed, ContinuedAsNew, Failed, Outcome, outcome_of_result
+from .outcome import (
+    Canceled,
+    Completed,
+    ContinuedAsNew,
+    Failed,
+    Outcome,
+    failed,
+    has_diverged,
+    outcome_of_result,
+    with_late_event,
+)
 from .unawaited import report_unawaited
 from .unsupported import Halted, explained, stuck
 from .wants import Wants
@@ -137,6 +147,11 @@ class Execution:
         return {task_id: waiting.event for task_id, waiting in self._commands.open.items() if task_id not in held}
 
     @property
+    def shared(self) -> object:
+        """What its code shares with clients, or `NOTHING_SHARED`."""
+        return self._commands.sharing.state
+
+    @property
     def waits_for_events(self) -> bool:
         """Whether the code waits for external events."""
         return self._commands.mailbox.waits > 0
@@ -185,7 +200,7 @@ class Execution:
     def _check_replay(self) -> None:
         error = self._commands.unmatched()
         outcome = self._outcome
-        if error is None or _has_diverged(outcome):
+        if error is None or has_diverged(outcome):
             return
         details = FailureDetails.of(error)
         if isinstance(outcome, Failed):  # perhaps that is why: keep it visible
@@ -199,7 +214,8 @@ class Execution:
         commands, loop = self._commands, self._loop
         variables = contextvars.copy_context()
         try:
-            coroutine = variables.run(commands.code.start, OrchestrationContext(commands), given)
+            context = commands.sharing.context = OrchestrationContext(commands)
+            coroutine = variables.run(commands.code.start, context, given)
             self._main = main = NumberedTask(loop.number(), coroutine, loop, commands.name, variables)
             loop.adopt_main(main)
         except KeyboardInterrupt:
@@ -208,13 +224,14 @@ class Execution:
             self._finish(Failed(FailureDetails.of(error)))
             return
         self._run()
+        commands.sharing.main = self._main
 
     # -- events --------------------------------------------------------------------------------------------------------
 
     def _take(self, event: Event) -> None:
         """Apply an event and run the code."""
         if self._outcome is not None:
-            self._after_the_end(event)
+            self._outcome = with_late_event(self._outcome, event, self._commands.continued, self._canceled)
             return
         kind = type(event)
         if self._suspended and kind is not ExecutionResumed:
@@ -236,6 +253,8 @@ class Execution:
                 commands.mailbox.raised(event.name, event_data(event))
             elif isinstance(event, ExecutionCancelRequested):
                 self._cancel(event.reason)
+            elif isinstance(event, UpdateAccepted):
+                commands.sharing.begin(event)
             else:
                 self._pause(kind)
                 return
@@ -280,7 +299,7 @@ class Execution:
     def _waits(self) -> bool:
         """Whether there is anything that the code could wait for."""
         commands = self._commands
-        return bool(commands.open or commands.mailbox.waits or self._loop.never > 0)
+        return bool(commands.open or commands.mailbox.waits or self._loop.never > 0 or commands.sharing.is_open)
 
     def _hold(self, event: Event) -> None:
         if isinstance(event, ExecutionSuspended):
@@ -305,23 +324,6 @@ class Execution:
         if self._outcome is not None:
             self._held_ids.clear()
 
-    def _after_the_end(self, event: Event) -> None:
-        outcome, continued = self._outcome, self._commands.continued
-        if (
-            isinstance(event, EventRaised)
-            and isinstance(outcome, ContinuedAsNew)
-            and continued
-            and continued.keeps_events
-        ):
-            assert isinstance(outcome.events, list)
-            outcome.events.append((event.name, event_data(event)))
-        elif (
-            isinstance(event, ExecutionCancelRequested)
-            and isinstance(outcome, ContinuedAsNew)
-            and self._canceled is None
-        ):
-            self._outcome = replace(outcome, cancel=event.reason)
-
     # -- the code ------------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -329,6 +331,9 @@ class Execution:
         try:
             if commands.fatal is None:
                 loop.run()
+                while loop.stopping and commands.sharing.holds:  # the code has ended, and updates go on
+                    loop.stopping = False
+                    loop.run()
         except (KeyboardInterrupt, Halted) as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -339,11 +344,11 @@ class Execution:
         if commands.fatal is not None:
             if main.done() and not main.cancelled():
                 main.exception()  # looked at: nothing to warn about
-            self._finish(_failed(commands.fatal))
+            self._finish(failed(commands.fatal))
         elif loop.stopping:
             self._finish(self._outcome_of(main))
         elif not (commands.open or self._waits()):
-            self._finish(_failed(stuck()))
+            self._finish(failed(stuck()))
 
     def _outcome_of(self, main: asyncio.Task[Any]) -> Outcome:
         try:
@@ -354,13 +359,14 @@ class Execution:
             if self._canceled is not None and isinstance(error, asyncio.CancelledError):
                 return Canceled(self._canceled)
             self._timed_out = issubclass(type(error), TimeoutError)
-            return _failed(explained(error))
+            return failed(explained(error))
         commands = self._commands
         continued = commands.continued
         if continued is None:
             return outcome_of_result(commands.code.encode_output, result)
         left = commands.mailbox.unprocessed() if continued.keeps_events else []
-        return ContinuedAsNew(continued.input, continued.version, left)
+        late = None if self._canceled is None or main.cancelling() else self._canceled  # it had ended before
+        return ContinuedAsNew(continued.input, continued.version, left, late, commands.sharing.late)
 
     def _finish(self, outcome: Outcome) -> None:
         commands = self._commands
@@ -384,16 +390,3 @@ class Execution:
         self._main = None
         commands.open = {}
         commands.mailbox = Mailbox()
-
-
-def _failed(error: BaseException) -> Failed:
-    details = FailureDetails.of(error)
-    return Failed(details, diverged=_is_divergence(details))
-
-
-def _is_divergence(details: FailureDetails) -> bool:
-    return details.error_type.endswith("NonDeterminismError")
-
-
-def _has_diverged(outcome: Outcome | None) -> bool:
-    return isinstance(outcome, Failed) and outcome.diverged

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
-from stead.orchestrations._history.data import plain_data
+from stead.orchestrations._history.data import event_data, plain_data
+from stead.orchestrations._history.events import Event, EventRaised, ExecutionCancelRequested, UpdateAccepted
 from stead.orchestrations._history.failures import FailureDetails
 
 
@@ -46,9 +47,44 @@ class ContinuedAsNew:
     events: Sequence[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
     cancel: str | None = None
     """The reason for which the next execution is asked to end, if it came to the one before too late."""
+    updates: Sequence[UpdateAccepted] = field(default_factory=list[UpdateAccepted])
+    """What it was told too late."""
 
 
 Outcome = Completed | Failed | Canceled | ContinuedAsNew
+
+
+class Continued(NamedTuple):
+    """What `continue_as_new` was told."""
+
+    input: Any
+    version: str | None
+    keeps_events: bool
+
+
+def with_late_event(outcome: Outcome, event: Event, continued: Continued | None, canceled: str | None) -> Outcome:
+    """Something has come after the code had ended so: what the next execution has to know of it goes along. `canceled`: what
+    the code was asked to end for, if it was."""
+    if not isinstance(outcome, ContinuedAsNew) or continued is None:
+        return outcome
+    if isinstance(event, EventRaised) and continued.keeps_events:
+        return replace(outcome, events=[*outcome.events, (event.name, event_data(event))])
+    if isinstance(event, UpdateAccepted):
+        return replace(outcome, updates=[*outcome.updates, event])
+    if isinstance(event, ExecutionCancelRequested) and canceled is None:
+        return replace(outcome, cancel=event.reason)
+    return outcome
+
+
+def failed(error: BaseException) -> Failed:
+    """The end that an error brings about."""
+    details = FailureDetails.of(error)
+    return Failed(details, diverged=details.error_type.endswith("NonDeterminismError"))
+
+
+def has_diverged(outcome: Outcome | None) -> bool:
+    """Whether the code does not do what its history says."""
+    return isinstance(outcome, Failed) and outcome.diverged
 
 
 def outcome_of_result(encode: Callable[[Any], object], result: object) -> Outcome:

@@ -28,6 +28,7 @@ from stead.orchestrations._history.events import (
     SubOrchestrationInstanceCreated,
     TaskScheduled,
     TimerCreated,
+    UpdateCompleted,
 )
 from stead.transport import InvalidInput, get_logger, pack, pack_envelope, unpack
 
@@ -61,6 +62,10 @@ def _has_flat_arguments(event: TaskScheduled | EntityOperationSignaled | EntityO
 
 def _has_flat_input(event: SubOrchestrationInstanceCreated | OrchestrationInstanceStarted | EventSent) -> bool:
     return type(event.input) in _SCALARS
+
+
+def _has_flat_result(event: UpdateCompleted) -> bool:
+    return type(event.value) in _SCALARS
 
 
 def _is_flat_by_nature(event: TimerCreated | EntityLockRequested | EntityUnlockSent) -> bool:
@@ -123,6 +128,13 @@ COMPARED: dict[type[Event], _Compared] = {
     ),
     EntityUnlockSent: _Compared(
         "the release of {.entity_ids}", identity=("entity_ids",), inputs=(), owned=(), is_flat=_is_flat_by_nature
+    ),
+    UpdateCompleted: _Compared(
+        "the end of the update {.update_id}",
+        identity=("update_id",),
+        inputs=("ok", "value"),
+        owned=(),
+        is_flat=_has_flat_result,
     ),
 }
 

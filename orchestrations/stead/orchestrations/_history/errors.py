@@ -82,6 +82,31 @@ class SubOrchestrationFailed(InstanceFailed):
         return f"sub-orchestration {self.name!r} ({self.instance_id}) raised {self.error_type}{said}"
 
 
+class QueryFailed(InstanceFailed):
+    """A query raised an error: `name` is the query's, the other fields are those of `OrchestrationFailed`."""
+
+    def __str__(self) -> str:
+        said = f": {self.message}" if self.message else ""
+        return f"query {self.name!r} of instance {self.instance_id!r} raised {self.error_type}{said}"
+
+
+class UpdateFailed(InstanceFailed):
+    """An update raised an error, or could not be carried out to its end. The instance goes on. `name` is the update's, the other
+    fields are those of `OrchestrationFailed`."""
+
+    def __str__(self) -> str:
+        said = f": {self.message}" if self.message else ""
+        return f"update {self.name!r} of instance {self.instance_id!r} raised {self.error_type}{said}"
+
+
+class UpdateRefused(UpdateFailed):
+    """An update was refused by its validator: nothing has happened."""
+
+    def __str__(self) -> str:
+        said = f": {self.message}" if self.message else ""
+        return f"update {self.name!r} of instance {self.instance_id!r} was refused with {self.error_type}{said}"
+
+
 class NonRetriable(SteadError):
     """Raise it, or an error derived from it, where trying again is of no use: no retry policy does.
 
@@ -225,6 +250,42 @@ class InstanceRunning(_InstanceError):
 
     def __str__(self) -> str:
         return f"{self._shown} is not finished; wait for its end, or terminate it first"
+
+
+class NothingShared(_InstanceError):
+    """The instance cannot be asked or told anything: its code has not begun, or shares nothing."""
+
+    def __str__(self) -> str:
+        return f"{self._shown} shares nothing: it has not begun, or its code does not call `context.share` before its first await"
+
+
+class InstanceBlocked(_InstanceError):
+    """The worker that holds the instance has no code for it, or code that does other things than its history says."""
+
+    def __str__(self) -> str:
+        return f"{self._shown} waits for code that fits: no worker that could answer for it has any (`stead info` shows which)"
+
+
+class UnknownQuestion(SteadError):
+    """The orchestration has no query, or no update, of this name. `reason` says which there are."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class QueryChangedState(SteadError, RuntimeError):
+    """A query has changed what its orchestration shares: a replay would not, so it would be lost. `TestHub` looks for it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"the query {self.name!r} has changed what the orchestration shares: only its code and its updates may"
 
 
 class LockLost(SteadError):

@@ -44,6 +44,8 @@ from .events import (
     TaskScheduled,
     TimerCreated,
     TimerFired,
+    UpdateAccepted,
+    UpdateCompleted,
 )
 
 Success: TypeAlias = ResultEvent | TimerFired | EntityLockGranted
@@ -126,6 +128,8 @@ FORMS = (
     _form(24, Patched),
     _form(25, OrchestratorStarted),
     _form(26, ExecutionCancelRequested),
+    _form(27, UpdateAccepted),
+    _form(28, UpdateCompleted),
 )
 
 FORM_OF: dict[type[Event], Form] = {form.cls: form for form in FORMS}

@@ -257,6 +257,29 @@ class EventRaised(OutsideEvent):
 
 
 @_event
+class UpdateAccepted(OutsideEvent):
+    """A client has told the instance something that its code takes."""
+
+    update_id: str
+    """The ID of the message."""
+    name: str
+    args: list[Any]
+    kwargs: Mapping[str, object] | None
+    waiter: list[Any] | None
+    """Who is told what comes of it: group, client, call ID."""
+
+
+@_event
+class UpdateCompleted(ScheduledEvent):
+    """What has come of it."""
+
+    update_id: str
+    ok: bool
+    value: Any
+    """The result, or a failure's map."""
+
+
+@_event
 class Patched(ScheduledEvent):
     """The code goes the way that a patch added. Its `task_id` is 0: it does not count."""
 

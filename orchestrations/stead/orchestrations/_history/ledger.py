@@ -22,6 +22,8 @@ from .events import (
     SubOrchestrationInstanceFailed,
     TaskCompleted,
     TaskScheduled,
+    UpdateAccepted,
+    UpdateCompleted,
 )
 
 EXISTS = "InstanceExists"  # the error type of a sub-orchestration whose ID was taken
@@ -40,7 +42,7 @@ class Lock:
 class Ledger:
     """See the module. What was cancelled counts as open until its answer comes: a history does not say it."""
 
-    __slots__ = ("_rewindings", "_since", "children", "closing", "locks", "open", "running")
+    __slots__ = ("_rewindings", "_since", "children", "closing", "locks", "open", "running", "updates")
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.open: dict[int, Event] = {}  # the scheduled events whose answers are still to come
@@ -48,6 +50,7 @@ class Ledger:
         self.children: list[str] = []  # the sub-orchestrations that were ever started
         self.running: list[str] = []  # those of them that have not answered
         self.closing: dict[str, str] = {}  # what becomes of them at the end, where it was said
+        self.updates: dict[str, list[Any] | None] = {}  # those that are under way, and who waits for them
         self._rewindings = 0
         self._since: dict[int, int] = {}  # task ID -> the rewindings before it was scheduled, if there were any
         for event in events:
@@ -68,6 +71,10 @@ class Ledger:
             self._answer(event)
         elif isinstance(event, EntityUnlockSent):
             self.locks = [lock for lock in self.locks if lock.lock != event.lock]
+        elif isinstance(event, UpdateAccepted):
+            self.updates[event.update_id] = event.waiter
+        elif isinstance(event, UpdateCompleted):
+            self.updates.pop(event.update_id, None)
         elif isinstance(event, (ExecutionStarted, ExecutionRewound)):
             self._rewindings += kind is ExecutionRewound
             self.children += event.children or ()

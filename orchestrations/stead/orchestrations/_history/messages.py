@@ -6,6 +6,8 @@
     terminate  reason, recursive, ID of the parent that says it
     cancel     reason, ID of the parent that says it
     suspend    reason                           resume     reason
+    ask        a query's name, its arguments; those by name are the message's: answered with what it gives
+    update     an update's name, its arguments, likewise; answered when it has been carried out
     rewind     reason: a call is answered with whether it was rewound
     purge      recursive, ID of the parent that says it: answered with True, False (there is no such instance) or "running"
     wait       (none): answered with the bytes of the record once the instance is finished; "unknown" if there is none
@@ -36,6 +38,8 @@ START: Final = "start"
 EVENT: Final = "event"
 TERMINATE: Final = "terminate"
 CANCEL: Final = "cancel"
+ASK: Final = "ask"
+UPDATE: Final = "update"
 SUSPEND: Final = "suspend"
 RESUME: Final = "resume"
 REWIND: Final = "rewind"
@@ -46,7 +50,7 @@ TIMER: Final = "timer"
 PURGE_DUE: Final = "purge-due"
 GO_ON: Final = "go-on"
 
-_NEWER = frozenset({CANCEL})
+_NEWER = frozenset({CANCEL, ASK, UPDATE})
 
 FREEING: Final = frozenset({PURGE, TERMINATE})
 """They free memory, or end what fills it: a server whose memory is full takes them."""
@@ -82,6 +86,14 @@ class CancelMessage(NamedTuple):
 
     reason: str = ""
     parent: str | None = None
+
+
+def decode_question(args: Sequence[Any]) -> tuple[str, list[Any]]:
+    """The arguments of a query or an update: its name, and what it is given. Raises `InvalidInput` for what is none."""
+    if len(args) != 2 or type(args[0]) is not str or type(args[1]) is not list:
+        raise InvalidInput("question", "its arguments are not those of a query or an update")
+    name, given = args
+    return name, given
 
 
 class PurgeMessage(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from stead.entities.extending import Message
 from stead.orchestrations._execution.outcome import ContinuedAsNew
 from stead.orchestrations._history.data import event_fields
@@ -105,5 +107,7 @@ def continue_as_new(turn: InstanceTurn, outcome: ContinuedAsNew) -> None:
     )
     for name, data in outcome.events:
         turn.log(EventRaised(turn.now_ms, 0, *event_fields(name, data)))
+    for update in outcome.updates:
+        turn.log(replace(update, at_ms=turn.now_ms))
     if outcome.cancel is not None:
         turn.log(ExecutionCancelRequested(turn.now_ms, 0, outcome.cancel))

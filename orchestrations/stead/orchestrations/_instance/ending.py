@@ -17,7 +17,7 @@ from stead.orchestrations._history.record import STATUS_NUMBERS, InstanceRecord,
 from stead.transport import Reply, SteadError, pack
 
 from .children import close_children, purge_children
-from .issuing import cancel_all
+from .issuing import cancel_all, fail_updates
 from .turn import InstanceTurn
 
 _FROM_OUTSIDE = (RuntimeStatus.TERMINATED, RuntimeStatus.CANCELED)
@@ -68,13 +68,14 @@ def end_instance(
         close_children(turn, status, str(output or reason) if status in _FROM_OUTSIDE else reason)
     if record.parent is not None:
         answer_parent(turn, record.parent)
+    fail_updates(turn)
     for waiter in waiters:
         tell_client(turn, waiter)
     keep_ms = turn.settings.instances_keep_ms
     if keep_ms:
         key = timer_id(turn.target, record.execution_id, "purge")
         turn.effects.set_timer(key, turn.now_ms + keep_ms, turn.target, PURGE_DUE, [record.execution_id])
-    if status is not RuntimeStatus.FAILED:
+    if not turn.keeps_history:
         turn.flush()
         forget_history(turn)
 

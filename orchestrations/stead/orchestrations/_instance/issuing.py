@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stead.entities.extending import LOCK, RELEASE, TaskAddress, encode_message, message_extras
+from stead.entities.extending import (
+    LOCK,
+    RELEASE,
+    Failure,
+    FailureKind,
+    ReplyAddress,
+    TaskAddress,
+    encode_failure,
+    encode_message,
+    message_extras,
+)
 from stead.orchestrations._activities.job import encode_task
-from stead.orchestrations._history.errors import ActivityNotFound
+from stead.orchestrations._history.errors import ActivityNotFound, InstanceFinished
 from stead.orchestrations._history.events import (
     EntityLockRequested,
     EntityOperationCalled,
@@ -21,12 +31,13 @@ from stead.orchestrations._history.events import (
     TaskFailed,
     TaskScheduled,
     TimerCreated,
+    UpdateCompleted,
 )
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key, timer_id
 from stead.orchestrations._history.ledger import Lock
 from stead.orchestrations._history.messages import EVENT, TIMER, StartMessage, encode_start, message_version
-from stead.transport import PayloadTooLarge, Reuse, Task
+from stead.transport import InvalidInput, PayloadTooLarge, Reply, Reuse, Task
 
 from .turn import InstanceTurn
 
@@ -69,6 +80,8 @@ def issue_event(turn: InstanceTurn, event: Event, *, reuse: int = int(Reuse.FINI
             send_message(turn, targets[0], LOCK, [event.lock, list(targets), 0], extras)
         case EntityUnlockSent():
             release_lock(turn, Lock(event.lock, event.task_id, list(event.entity_ids), event.granted))
+        case UpdateCompleted():
+            _tell_of_update(turn, event)
         case _:  # a patch
             pass
     return None
@@ -121,6 +134,44 @@ def send_small(
 def _check(turn: InstanceTurn, target: str, envelope: bytes) -> None:
     if len(envelope) > turn.settings.payload_bytes_max + ENVELOPE_BYTES:
         raise PayloadTooLarge(f"the message to {target}", len(envelope), turn.settings.payload_bytes_max)
+
+
+def _tell_of_update(turn: InstanceTurn, event: UpdateCompleted) -> None:
+    """An update has been carried out: whoever waits for it is told."""
+    waiter = turn.body.ledger.updates.get(event.update_id)
+    if waiter is None:
+        return
+    address = ReplyAddress(*waiter)
+    failure: Failure
+    if event.ok:
+        try:
+            turn.effects.reply(turn.effects.answer(address, event.value))
+            return
+        except InvalidInput as error:  # too large for an answer
+            failure = failure_for_client(FailureDetails.of(error))
+    else:
+        failure = failure_for_client(FailureDetails.from_map(event.value))
+    _reply_failure(turn, address, failure)
+
+
+def failure_for_client(details: FailureDetails, kind: FailureKind = "operation") -> Failure:
+    """What a client is told of an error."""
+    cause = "" if details.cause is None else str(details.cause)
+    return Failure(kind, details.error_type, details.message, details.traceback, cause)
+
+
+def _reply_failure(turn: InstanceTurn, address: ReplyAddress, failure: Failure) -> None:
+    turn.effects.reply(Reply(address.group, address.client, encode_failure(address.call_id, failure)))
+
+
+def fail_updates(turn: InstanceTurn) -> None:
+    """The instance has ended before updates that it had accepted: whoever waits for them is told."""
+    ledger = turn.body.ledger
+    error = FailureDetails.of(InstanceFinished(turn.target, turn.record.status))
+    for waiter in ledger.updates.values():
+        if waiter is not None:
+            _reply_failure(turn, ReplyAddress(*waiter), failure_for_client(error, "undeliverable"))
+    ledger.updates = {}
 
 
 def release_lock(turn: InstanceTurn, lock: Lock) -> None:

@@ -21,11 +21,11 @@ from stead.orchestrations._history.event_codec import decode_event, may_have_chi
 from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import decode_start
-from stead.orchestrations._history.record import RuntimeStatus, decode_instance_record
+from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_instance_record
 from stead.transport import InvalidInput, Settings, get_logger
 from stead.transport.describing import text_of
 
-from . import answers, managing
+from . import answers, managing, telling
 from .beginning import begin_instance
 from .driving import drive_code, get_ready, settle_turn, wake_code
 from .ending import end_instance
@@ -51,6 +51,8 @@ _HANDLERS: dict[str, Callable[[InstanceTurn, Pending], None]] = {
     _messages.TIMER: answers.on_timer,
     _messages.TERMINATE: managing.on_terminate,
     _messages.CANCEL: managing.on_cancel,
+    _messages.ASK: telling.on_ask,
+    _messages.UPDATE: telling.on_update,
     _messages.SUSPEND: managing.on_suspend,
     _messages.RESUME: managing.on_resume,
     _messages.REWIND: managing.on_rewind,
@@ -63,7 +65,16 @@ _HANDLERS: dict[str, Callable[[InstanceTurn, Pending], None]] = {
 
 # What wakes the code of an instance that has begun.
 _WAKING = frozenset(
-    {_messages.EVENT, _messages.TASK, _messages.TIMER, _messages.CANCEL, _messages.SUSPEND, _messages.GO_ON}
+    {
+        _messages.EVENT,
+        _messages.TASK,
+        _messages.TIMER,
+        _messages.CANCEL,
+        _messages.SUSPEND,
+        _messages.ASK,
+        _messages.UPDATE,
+        _messages.GO_ON,
+    }
 )
 
 
@@ -88,11 +99,16 @@ class OrchestrationKind:
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         if record is None:
             return Body(None, (), ())
-        opening = Opening(_open(record, log))
+        opening = Opening(_open(record, log, self._answers))
         return opening.go_on()
 
     def takes_offer(self, activation: Activation, message: Message) -> bool:
         return True
+
+    def _answers(self, record: InstanceRecord) -> bool:
+        """Whether an instance may be asked things after its end."""
+        code = self._surroundings.find_code(record.name, record.version)
+        return code is not None and bool(code.queries)
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body: Any = activation.body  # (a `Body`, as everywhere here; this is the one place that counts)
@@ -229,11 +245,14 @@ class OrchestrationKind:
         turn.flush()
 
 
-def _open(record: bytes, log: Sequence[bytes]) -> Generator[None, None, Body]:
-    """The body for a record and a history, in steps if that is long. Raises `Blocked`."""
+def _open(
+    record: bytes, log: Sequence[bytes], answers: Callable[[InstanceRecord], bool]
+) -> Generator[None, None, Body]:
+    """The body for a record and a history, in steps if that is long. `answers`: whether it is of use after the end. Raises
+    `Blocked`."""
     try:
         decoded = decode_instance_record(record)
-        over = decoded.finished and decoded.status is not RuntimeStatus.FAILED
+        over = decoded.finished and decoded.status is not RuntimeStatus.FAILED and not answers(decoded)
         if over and not may_have_children(log):
             return Body(decoded, (), ())
         body = Body(decoded, log, ())

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from stead.orchestrations._history.event_codec import decode_event, encode_event
 from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.ledger import Ledger
-from stead.orchestrations._history.record import InstanceRecord, encode_instance_record
+from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, encode_instance_record
 from stead.transport import Settings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Body:
     """
 
     __slots__ = (
-        "asked", "blocked", "called", "deferred", "events", "execution", "ledger", "log", "packed", "record", "replay",
+        "asked", "blocked", "called", "deferred", "events", "execution", "final", "ledger", "log", "packed", "record", "replay",
         "replayed", "to_feed", "wants"
     )  # fmt: skip
 
@@ -74,6 +74,7 @@ class Body:
         self.to_feed: deque[Placed] = deque()  # logged, but the code has not seen them
         self.blocked = False  # the store says that it waits for code
         self.deferred = False  # its code has to be run although no event came
+        self.final: object = None  # what its code shared when it ended, once somebody has asked
         self.called = False  # to go on, by a message that has not come yet
 
     @property
@@ -159,6 +160,15 @@ class InstanceTurn:
         """Whether what is left has to wait for another commit."""
         return self.slice is not None and self.slice.full
 
+    @property
+    def keeps_history(self) -> bool:
+        """Whether the history is of use after the end: the instance may be rewound, or asked."""
+        record = self.record
+        if record.status is RuntimeStatus.FAILED:
+            return True
+        code = self.surroundings.find_code(record.name, record.version)
+        return code is not None and bool(code.queries)
+
     def out_of_time(self) -> bool:
         """Whether this slice of time is over. A turn that is taken alone, because of what it may do, has none."""
         time = self.slice
@@ -191,6 +201,7 @@ class InstanceTurn:
         body = self.body
         body.log = []
         body.events = None
+        body.final = None
         body.ledger = Ledger()
         if body.record is not None:
             body.record.history_length = 0

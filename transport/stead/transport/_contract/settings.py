@@ -171,6 +171,9 @@ class Settings(BaseSettings):
     of `stead worker`, `dev` and `serve`, unless the app's module sets thresholds itself. "tuned": also where your own
     code runs a worker."""
 
+    check_queries: bool = False
+    """Look at what an orchestration shares before and after each query, which may not change it. `TestHub` does."""
+
     replay_every_turn: bool = False
     """Load the state anew (and replay orchestrations) for every turn. Slow; it finds state kept outside the entity and
     code that does not replay."""
