@@ -12,7 +12,7 @@ from stead.app._console.screen import console, print_json_line, print_note, tabl
 # Bytes in the server. What is small enough lies in its entry; what is larger is an allocation of its own.
 SMALL_STATE = 56
 SMALL_ENTITY, ENTITY, KEY_BYTE, STATE_BYTE = 120, 170, 2.1, 1.02
-INSTANCE, ACTIVITY, PAYLOADS_AN_ACTIVITY = 370, 45, 2
+INSTANCE, ACTIVITY, PAYLOADS_AN_ACTIVITY = 420, 45, 2
 TIMER = 210
 MESSAGE = 110
 INDEX, INDEX_TEXT = 76, 92
