@@ -31,6 +31,7 @@ from stead.orchestrations._history.events import (
 )
 from stead.orchestrations._history.failures import FailureDetails
 from stead.transport import Settings
+from support.left_open import close_later
 
 START_MS = 1_767_225_600_000
 SETTINGS = Settings()
@@ -91,6 +92,7 @@ class Running:
         self.custom_status: object = UNCHANGED
         self.outcome: Outcome | None = None
         self._asked: list[Event] = []
+        close_later(self)
         while (wants := self.execution.turn()) is None:
             pass
         self._note(wants)

@@ -39,6 +39,7 @@ from stead.orchestrations._instance.well_formed import ill_formed as ill_formed_
 from stead.transport import Commit, Reuse, Settings, Timer
 from support.core_bench import built
 from support.instance_driver import START_MS, PlainCode, make_types
+from support.left_open import close_later
 
 CALLER = ReplyAddress(0, "client", 1)
 
@@ -88,6 +89,7 @@ class KindHub:
         self.commits: list[Commit] = []
         self.run_tasks = True
         self.start_worker()
+        close_later(self)
 
     def register(self, function: Callable[..., Any], name: str | None = None, version: str | None = None) -> None:
         name = name or function.__name__
@@ -294,11 +296,15 @@ class KindHub:
         self.now_ms = until
         return self.run()
 
+    def close(self) -> None:
+        """The worker forgets everything."""
+        for activation in self.activations.values():
+            self.kind.forget(activation)
+
     def crash(self) -> KindHub:
         """The worker dies, and another one takes over: what was not committed did not happen."""
         self.local.clear()
-        for activation in self.activations.values():
-            self.kind.forget(activation)
+        self.close()
         self.start_worker()
         for task_id in list(self.tasks):
             if self.run_tasks:
