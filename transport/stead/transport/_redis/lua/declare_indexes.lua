@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Says that indexes are wanted, and forgets those that nobody has wanted for their time.
 --
 -- KEYS  1 catalogue (hash: index -> description; version)   2 catalogue_until (zset: index by the ms at which it is forgotten)
