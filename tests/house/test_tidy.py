@@ -31,6 +31,7 @@ FUNCTION_LINES_MAX = 60
 PURE = [
     "entities/stead/entities/_definition",
     "entities/stead/entities/_index",
+    "entities/stead/entities/_measures",
     "entities/stead/entities/_message",
     "entities/stead/entities/_partition",
     "entities/stead/entities/_turns",

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from stead.entities._partition.waking import Deaths
-from stead.entities.extending import Board, Message, Partition, Turns, decode_message
+from stead.entities.extending import Board, Measures, Message, Partition, Turns, decode_message
 from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._activities.routes import Serving
 from stead.orchestrations._activities.runner import ActivityRunner
@@ -146,6 +146,8 @@ class FakeBoard:
         self.stopping = False
         self.workers: list[WorkerView] = []
         self.info: dict[str, Any] = {}
+        self.measures = Measures()
+        self.now: list[Callable[[], Mapping[str, Any]]] = []
         self.delivered: list[tuple[str, list[Any]]] = []
         self.suspicious: list[str] = []  # to whom something was delivered that may end whoever takes the turn
         self.woken = 0

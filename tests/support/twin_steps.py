@@ -443,7 +443,11 @@ class Side:
         store = self.store
         inboxes = await store.read_inboxes(dict.fromkeys(range(PARTITIONS), b"0"), 1_000, 0)
         info = [
-            replace(place, lease=replace(place.lease, expires_ms=0, free_since_ms=bool(place.lease.free_since_ms)))
+            replace(
+                place,
+                lease=replace(place.lease, expires_ms=0, free_since_ms=bool(place.lease.free_since_ms)),
+                oldest_ms=place.oldest_ms and 0,
+            )
             for place in await store.info()
         ]
         return {

@@ -35,6 +35,7 @@ from stead.entities._client.bulk import (
 )
 from stead.entities._client.calls import Calls, PendingCall
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
+from stead.entities._client.measured import HubMeasures, MeasuresReader
 from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.annotations import hints_in, signature_of
 from stead.entities._definition.client_text import ClientText, reader_of_text, takes_anything
@@ -44,6 +45,11 @@ from stead.entities._definition.registry import Registry
 from stead.entities._definition.schema import describe_errors
 from stead.entities._definition.signals_later import SignalsLater
 from stead.entities._definition.values import Value, dumped, encoded, value_of
+from stead.entities._measures.blocks import MeasuredBlock, joined, readable
+from stead.entities._measures.hottest import Hot
+from stead.entities._measures.measures import Measured, Measures
+from stead.entities._measures.meter import Meter
+from stead.entities._measures.window import MINUTE_MS
 from stead.entities._message.envelope import (
     LOCK,
     MESSAGE_VERSION,
@@ -84,6 +90,7 @@ __all__ = [
     "LOCK",
     "MESSAGE_VERSION",
     "MESSAGE_VERSION_NEWER",
+    "MINUTE_MS",
     "PAGE_READ_LENGTH",
     "RELEASE",
     "Activation",
@@ -103,9 +110,16 @@ __all__ = [
     "Failure",
     "FailureKind",
     "Hooks",
+    "Hot",
+    "HubMeasures",
     "Kind",
     "Locked",
+    "Measured",
+    "MeasuredBlock",
+    "Measures",
+    "MeasuresReader",
     "Message",
+    "Meter",
     "Opening",
     "OperationTimeout",
     "Parameters",
@@ -143,9 +157,11 @@ __all__ = [
     "held_reports",
     "hints_in",
     "instant_in_ms",
+    "joined",
     "known_operation",
     "message_extras",
     "names_in",
+    "readable",
     "reader_of_text",
     "resolve_call",
     "signature_of",

@@ -20,6 +20,7 @@ from stead.gateway._v1 import entities as _v1_entities
 from stead.gateway._v1 import events as _v1_events
 from stead.gateway._v1 import hub as _v1_hub
 from stead.gateway._v1 import instances as _v1_instances
+from stead.gateway._v1 import metrics as _v1_metrics
 from stead.gateway._v1 import signals as _v1_signals
 
 DASHBOARD: list[Route] = _dashboard_page.ROUTES
@@ -31,6 +32,7 @@ ROUTES: list[Route] = [
     *_v1_instances.ROUTES,
     *_v1_events.ROUTES,
     *_v1_hub.ROUTES,
+    *_v1_metrics.ROUTES,
     *_df_client_binding.ROUTES,
     document_route(lambda: ROUTES),
     *_openapi_page.ROUTES,

@@ -57,7 +57,14 @@ class Orchestrations:
 
     def kind(self, environment: Environment) -> Kind:
         """The kind of instances."""
-        return OrchestrationKind(self._registry, self._settings, environment.now_ms, self.activities.route, self._types)
+        return OrchestrationKind(
+            self._registry,
+            self._settings,
+            environment.now_ms,
+            self.activities.route,
+            self._types,
+            environment.measures,
+        )
 
     def names(self) -> Mapping[str, Mapping[str, Any]]:
         """What this worker can run."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from stead.entities._measures.measures import Measures
 from stead.entities._worker.timers import TimerRunner
 from stead.transport import ManualClock, Settings
 
@@ -39,6 +40,7 @@ class FakeBoard:
         self.woken = asyncio.Event()
         self.waiting = asyncio.Event()
         self.store = SimpleNamespace(clock=self.clock, fire_timers=self._fire_timers)
+        self.measures = Measures()
         self.timing = SimpleNamespace(wait=self._wait, wait_at_most=self._wait_at_most)
 
     async def _wait(self, seconds: float = 0.0) -> None:

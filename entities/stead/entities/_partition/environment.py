@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from stead.entities._measures.measures import Measures
 from stead.transport import Settings
 
 from .activation import Kind
@@ -26,3 +27,4 @@ class Environment:
     program: str = "0"  # the name of the code that runs here: see `deadly`
     hops: Hops | None = None  # what is handed over in memory: none, if nothing is
     blame: Blame = field(default_factory=Blame)  # turns that failed in stead itself
+    measures: Measures = field(default_factory=Measures)  # what this worker does, counted and timed

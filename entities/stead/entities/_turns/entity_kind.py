@@ -20,10 +20,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
-from stead.entities._definition.entity_type import EntityType, Operation
+from stead.entities._definition.entity_type import Operation
 from stead.entities._definition.registry import Registry
+from stead.entities._measures.measures import Measures
 from stead.entities._message.envelope import LOCK, RELEASE, Failure, Firing, Message
-from stead.entities._message.errors import UnknownOperation
 from stead.entities._message.failures import failure_of
 from stead.entities._message.ids import EntityId, check_key
 from stead.entities._message.record import decode_record, encode_record
@@ -35,35 +35,19 @@ from stead.transport import InvalidInput, PayloadTooLarge, SteadError, get_logge
 from stead.transport.describing import is_a, text_of, text_of_error
 
 from .cell import Cell, cell_of
-from .held import held_reports
+from .known import Known
 from .locks import LockState
 from .reminding import Reminders, begin_firing, check_begun
 from .turn import NO_REMINDERS, Turn
 
 logger = get_logger("stead.worker")
 
+_BRIEF_S = 0.001
+"""Operations that take less are timed together with those of the same name that ran right before and after them."""
+
 
 class TooManyEffects(InvalidInput):
     """One operation sent more messages than a commit may hold (`STEAD_TURN_SENDS_MAX`)."""
-
-
-class _Known:
-    """An entity that this worker can run: what its activations share."""
-
-    __slots__ = ("entity_type", "operations")
-
-    def __init__(self, entity_type: EntityType) -> None:
-        self.entity_type = entity_type
-        self.operations: dict[str, Operation] = {}  # by the name as messages spell it
-
-    def operation(self, name: str) -> Operation:
-        """Find an operation by the name in a message, and remember it under that spelling."""
-        if name.startswith("!"):  # stead's own, in a message that is none of stead's
-            raise UnknownOperation(name, self.entity_type.name)
-        operation = self.entity_type.operation(name)
-        if len(self.operations) < 256:  # a function entity accepts any name: do not remember without end
-            self.operations[name] = operation
-        return operation
 
 
 class _Body:
@@ -71,7 +55,7 @@ class _Body:
 
     __slots__ = ("cell", "known", "lock", "reminders", "turn")
 
-    def __init__(self, known: _Known, cell: Cell) -> None:
+    def __init__(self, known: Known, cell: Cell) -> None:
         self.known = known
         self.cell = cell
         self.lock: LockState | None = None  # it has never been locked, as far as this worker knows
@@ -82,11 +66,21 @@ class _Body:
 class EntityKind:
     """The kind of class and function entities: see the module's head. Implements `Kind`."""
 
-    def __init__(self, registry: Registry, now_ms: Callable[[], int], state_bytes_max: int) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        now_ms: Callable[[], int],
+        state_bytes_max: int,
+        measures: Measures | None = None,
+        elapsed: Callable[[], float] | None = None,
+    ) -> None:
+        """`elapsed`, in seconds, is what operations are timed by that wait for something."""
         self._registry = registry
+        self._measures = measures or Measures()
+        self._elapsed = elapsed or (lambda: 0.0)
         self._now_ms = now_ms
         self._state_bytes_max = state_bytes_max
-        self._known: dict[str, _Known] = {}  # by canonical name
+        self._known: dict[str, Known] = {}  # by canonical name
         self._turn = Turn(registry, now_ms)  # that of all operations that are not asynchronous
         self.eager: set[str] = set()  # targets whose state has to be packed after each operation
 
@@ -123,7 +117,7 @@ class EntityKind:
         operation = body.known.operations.get(message.operation)
         return operation is not None and not operation.is_async
 
-    def _know(self, target: str) -> _Known:
+    def _know(self, target: str) -> Known:
         """What is known of a target's entity. Raises `InvalidInput` if it is no target, `Blocked` if nothing is known."""
         entity_id = EntityId.parse(target)
         if str(entity_id) != target:
@@ -132,7 +126,7 @@ class EntityKind:
         entity_type = self._registry.get(name)
         if entity_type is None:
             raise Blocked(f"no entity named {entity_id.name!r} is registered in this worker", name)
-        known = self._known[name] = _Known(entity_type)
+        known = self._known[name] = Known(entity_type, self._measures)
         return known
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
@@ -161,6 +155,8 @@ class EntityKind:
         find, elapsed = known.operations.get, slice.elapsed
         slow, stop_at, one_turn = slice.slow_s, slice.stop_at, slice.one_turn
         started, stop = elapsed(), False
+        last: Operation | None = None  # that ran so often in a row, since then
+        brief, count, since = _BRIEF_S, 0, started
         if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
             return None
         while queue:
@@ -177,6 +173,8 @@ class EntityKind:
                         message = pending.message
                         operation = find(message.operation) or known.operation(message.operation)
                     if operation.is_async:
+                        if count:
+                            known.ran(activation.target, last, count, started - since)
                         return self._start(activation, body, pending, effects, operation)
                     result = cell.invoke(turn, operation, message)
                     self._succeed(activation, body, turn, pending, effects, result)
@@ -188,11 +186,19 @@ class EntityKind:
                 stop = activation.lost is not None
             queue.popleft()
             ended = elapsed()
-            if ended - started > slow:
-                _report_slow(activation.target, body, message.operation, ended, ended - started)
+            if operation is not last or ended - started > brief:
+                if count:
+                    known.ran(activation.target, last, count, started - since)
+                last, count, since = operation, 0, started
+                if ended - started > brief:
+                    last, count = None, -1  # it is counted, here
+                    known.took_long(activation.target, operation, message.operation, ended, ended - started, slow)
+            count += 1
             started = ended
             if not queue or stop or one_turn or ended >= stop_at or slice.full:  # the dearest question last
                 break
+        if count:
+            known.ran(activation.target, last, count, started - since)
         return None
 
     def _start(
@@ -202,6 +208,7 @@ class EntityKind:
         turn = body.turn = Turn(self._registry, self._now_ms)
         turn.serve(activation.target, effects, NO_REMINDERS if body.reminders is None else body.reminders)
         turn.take_over(self._turn)
+        turn.began_s = self._elapsed()
         try:
             body.cell.detach()
             awaitable = cast("Awaitable[object]", body.cell.invoke(turn, operation, pending.message))
@@ -240,6 +247,7 @@ class EntityKind:
         if error is not None:
             turn.end()
             self._fail(activation, body, pending, effects, error)
+        body.known.ran(activation.target, turn.operation, 1, self._elapsed() - turn.began_s)
         body.turn = None
         body.cell.leave(self._turn)
         queue.popleft()
@@ -346,6 +354,10 @@ class EntityKind:
         except BaseException as worse:  # noqa: BLE001 - validators may have changed their mind
             activation.lost = _why_not_loaded(worse)
             logger.error("%s: after a failed operation %s", activation.target, activation.lost)
+        operation = body.known.operations.get(pending.message.operation)
+        meter = body.known.meter(operation)
+        meter.failed += 1
+        meter.count += operation is None
         effects.fail(pending, failure_of(error))
         effects.consume(activation, pending)
         if type(pending.message) is Firing and body.reminders is not None:
@@ -374,11 +386,6 @@ class EntityKind:
 def _why_not_loaded(error: BaseException) -> str:
     """The state is not valid any more, a newer version of stead wrote it, or the code that loads it is broken."""
     return text_of(error) if is_a(error, SteadError) else f"its state could not be loaded: {text_of_error(error)}"
-
-
-def _report_slow(target: str, body: _Body, operation: str, at_s: float, seconds: float) -> None:
-    what = f"operation {operation} of {body.known.entity_type.name}"
-    held_reports.report(target, what, at_s, seconds, "make it `async def`, or move slow work out of it")
 
 
 def _report_stray(target: str) -> None:

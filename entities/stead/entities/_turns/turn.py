@@ -53,8 +53,8 @@ class Turn:
     """One operation of one entity, while it runs. Implements `RunningTurn`."""
 
     __slots__ = (
-        "_clock", "alive", "begun", "context", "effects", "message", "operation", "registry", "reminders", "reminding", "sends",
-        "state", "subject", "target", "tells",
+        "_clock", "alive", "began_s", "begun", "context", "effects", "message", "operation", "registry", "reminders", "reminding",
+        "sends", "state", "subject", "target", "tells",
     )  # fmt: skip
 
     effects: Effects  # of the partition of the target: set by `serve`
@@ -74,6 +74,7 @@ class Turn:
         self.begun: list[str] = []  # named, and not set yet
         self.tells = False  # there is something of all that
         self.alive = False
+        self.began_s = 0.0  # of an asynchronous operation
         self.context: EntityContext | None = None
 
     def serve(self, target: str, effects: Effects, reminders: Mapping[str, Reminder] = NO_REMINDERS) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -121,6 +121,9 @@ class Board:
         # Tokens that may be in the store although nothing is held by them: to be released.
         self.unsure: dict[int, bytes] = {}
         self.info: dict[str, Any] = {}  # what this worker's heartbeats say besides
+        self.measures = environment.measures
+        self.now: list[Callable[[], Mapping[str, Any]]] = []  # who is asked what it does now, for each heartbeat
+        self.lag_s = 0.0  # the longest that the event loop was late since the last heartbeat
         self._breaks: dict[int, int] = {}  # by partition: how often it was given up for no known reason
         self.stopping = False  # the worker gives everything back, gracefully, and ends
 
@@ -128,6 +131,11 @@ class Board:
         """Tell it from now on of what happens to the partitions. For who is made with the worker, before it holds any.
         `prefix`: it is told of the tasks of targets that begin so; without it, of all."""
         self.hooks.add(hooks, prefix)
+
+    def lagged(self, seconds: float) -> None:
+        """The event loop came so much later than it should have."""
+        self.measures.meter("loop_lag").add(seconds)
+        self.lag_s = max(self.lag_s, seconds)
 
     def is_of(self, prefix: str, task_id: bytes) -> bool:
         """Whether a task is of the targets of the kind with that prefix."""

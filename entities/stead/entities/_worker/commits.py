@@ -181,6 +181,7 @@ class Committer:
         board = self._board
         while batch:
             commits = [commit for _, commit in batch]
+            began = board.elapsed()
             try:
                 answers = await board.insist(
                     lambda: board.store.commit(commits, board.generation),  # noqa: B023 - called at once
@@ -191,6 +192,7 @@ class Committer:
             except Exception as error:  # noqa: BLE001 - what one of them holds is not the others' trouble
                 await self._commit_apart(batch, error)
                 return
+            self._count(commits, board.elapsed() - began)
             told = [(*member, answer) for member, answer in zip(batch, answers, strict=True)]
             again: Batch = []
             for places in components_of(commits):
@@ -201,6 +203,14 @@ class Committer:
                     for member in members:
                         self._hear(*member)
             batch = again
+
+    def _count(self, commits: Sequence[Commit], seconds: float) -> None:
+        measures = self._board.measures
+        measures.meter("commit").add(seconds)
+        taken = sum(
+            [len(commit.consumed) + sum(len(taken.stream_ids) for taken in commit.unparked) for commit in commits]
+        )
+        measures.meter("commit_messages").add(taken)
 
     async def _commit_apart(self, batch: Batch, error: Exception) -> None:
         """The store cannot even take a batch, because of something in one of its commits: it is found by sending apart what

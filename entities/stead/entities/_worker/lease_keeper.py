@@ -26,6 +26,7 @@ logger = get_logger("stead.worker")
 
 T = TypeVar("T")
 
+_TICK_S = 0.2  # a loop that is held for longer than this is sure to be seen late
 AGAIN_S = 0.2  # at most between two tries of a renewal
 STUCK_EXIT_STATUS = 70  # EX_SOFTWARE: the process ended itself because an operation held it
 
@@ -78,8 +79,10 @@ class ThreadKeeper:
         turning: Callable[[], Turning | None],
         end_process: Callable[[int], object] = os._exit,
         failed: Callable[[BaseException], None] = lambda error: None,
+        lagged: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        """`lost` and `failed` are called from the event loop: leases are another's, and renewing them will not do."""
+        """`lost` and `failed` are called from the event loop: leases are another's, and renewing them will not do; and
+        `lagged`: it came so many seconds later than it should have."""
         self._settings = settings
         self._clock = store.clock
         self._renewer = store.renewer()
@@ -87,6 +90,7 @@ class ThreadKeeper:
         self._turning = turning
         self._end_process = end_process
         self._failed = failed
+        self._lagged = lagged
         self._leases: dict[int, bytes] = {}
         self._guard = threading.Lock()
         self._stop = threading.Event()
@@ -124,10 +128,11 @@ class ThreadKeeper:
         await asyncio.to_thread(self._thread.join)
 
     async def _tick(self) -> None:
-        pause = min(1.0, self._settings.turn_stuck_ms / 5000)
+        pause = min(_TICK_S, self._settings.turn_stuck_ms / 5000)
         while True:
             self._ticked = time.monotonic()
             await asyncio.sleep(pause)
+            self._lagged(max(0.0, time.monotonic() - self._ticked - pause))
 
     def _run(self) -> None:
         try:

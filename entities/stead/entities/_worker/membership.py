@@ -31,6 +31,7 @@ from stead.transport import (
 from .assignment import assign_partitions
 from .board import PART_PAUSE_S_MAX, Bell, Board
 from .leases import LeaseWatch, plan_leases
+from .measuring import Measuring
 from .said import Said
 from .turns import Turns
 
@@ -53,6 +54,7 @@ class Membership:
         self._published_ms = 0
         self._published_in: int = -1  # the generation of the server that has them: one that failed over may not
         self._mixed: set[str] = set()
+        self._measuring = Measuring(board)
 
     async def run(self) -> None:
         patience = self._board.patience("a heartbeat")
@@ -119,6 +121,8 @@ class Membership:
             if generation != self._published_in or age_ms > settings.names_keep_ms // 10:
                 await board.store.publish(self._names, settings.names_keep_ms)
                 self._published_ms, self._published_in = now_ms, generation
+            await self._measuring.publish(now_ms)
+            await self._measuring.fold(now_ms, workers)
         except KeyDamaged as error:
             board.face(error)
             return board.workers
@@ -145,6 +149,8 @@ class Membership:
             "partitions": len(self._board.partitions),
             "quarantined": self._board.quarantine.told(),
             "waiting": {str(number): sorted(kinds) for number, (kinds, _) in self._waiting.items()},
+            "program": self._board.environment.program,
+            "now": self._measuring.now(),
         }
 
     def _assign(self, workers: list[WorkerView]) -> dict[int, str]:
@@ -257,6 +263,7 @@ class Membership:
             self._board.drop(partition, "the worker ends")
         try:
             await self._let_go_of_unsure()
+            await self._measuring.publish(self._board.store.clock.now_ms())
             await self._board.store.leave(self._board.name)
         except (*BORNE, ServerChanged, HubMismatch) as error:
             logger.info("the worker left without a word: %s", error)

@@ -51,7 +51,7 @@ class TimerRunner:
 
     async def _fire(self, partition: Partition) -> None:
         board = self._board
-        limit = board.settings.timers_fire_max
+        limit, due_ms = board.settings.timers_fire_max, partition.next_due_ms
         partition.fire_begins()
         fired = await board.insist(
             lambda: board.store.fire_timers(partition.number, partition.token, limit), "firing timers"
@@ -59,6 +59,9 @@ class TimerRunner:
         if fired is None:
             board.drop(partition, "its lease is no longer this worker's")
         else:
+            if fired[0] and due_ms is not None:
+                late_ms = max(0, board.store.clock.now_ms() - due_ms)
+                board.measures.meter("timer_lateness").add_run(fired[0], fired[0] * late_ms / 1000)
             partition.fired(fired[1])
             if not fired[0] and self._is_due(partition):
                 await board.store.clock.sleep(_EARLY_S)

@@ -1,7 +1,7 @@
 """The part of a worker that lets partitions take turns, and that runs their asynchronous operations as tasks.
 
-Turns of synchronous operations run inline, from a plain callback: no task and no await per message. A callback runs for
-a slice of time and then lets the event loop read, commit and renew. Whose slice it is, `rota` says.
+Turns of synchronous operations run inline, from a callback: no task and no await per message. It runs for a slice of time,
+and then the event loop may read, commit and renew. Whose slice it is, `rota` says.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from stead.entities._message.envelope import Failure, Message
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition, Started
 from stead.entities._partition.suspects import UNDECODED
-from stead.entities._turns.held import held_reports, watched
+from stead.entities._turns.held import watched
 from stead.transport import HubMismatch, KeyDamaged, Running, ServerChanged, StreamId, begin_task, get_logger
 from stead.transport.describing import is_a
 
 from .board import Bell, Board
 from .hooks import Hooks
 from .rota import Rota
+from .running import RunningOperations, report_held
 from .within import within
 
 logger = get_logger("stead.worker")
@@ -29,7 +30,6 @@ _SLICE_S = 0.02
 _CHAIN_S = 0.002  # how much longer what follows from a slice may take
 _CHAIN_LENGTH = 16  # how many times in a row something may follow
 _DECODED_AT_ONCE = 32  # messages (or targets) that are marked and decoded before another partition may go on carefully
-_BLOCKING = "await what it waits for, with an asynchronous library or `asyncio.to_thread`"
 
 
 class TurnRunner(Hooks):
@@ -40,6 +40,7 @@ class TurnRunner(Hooks):
         self._rota: Rota[Partition] = Rota()
         self._scheduled = False
         self._tasks: dict[asyncio.Task[None], Partition] = {}
+        self.running = RunningOperations(board.elapsed)
         self._careful: dict[Partition, Bell] = {}
         self._marking = asyncio.Lock()
         self.turning: Partition | None = None  # read by the lease keeper's thread
@@ -148,10 +149,12 @@ class TurnRunner(Hooks):
     def _start(self, start: Started) -> None:
         task = begin_task(self._await(start), name=f"stead-operation {start.activation.target}")
         self._tasks[task] = start.partition
+        self.running.began(start)
         task.add_done_callback(partial(self._ended, start))
 
     def _ended(self, start: Started, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
+        self.running.ended(start)
         start.close()
         if not task.cancelled():
             task.exception()  # of what ends the process, which the event loop has raised as well
@@ -181,14 +184,8 @@ class TurnRunner(Hooks):
             self._broke(start.partition, broken)
 
     def _watched(self, start: Started) -> Awaitable[object]:
-        target, current = start.activation.target, start.activation.current
-        operation = "" if current is None else current.message.operation
-
-        def held(at_s: float, seconds: float) -> None:
-            what = f"operation {operation} of {target[1:].partition('@')[0]}, which is `async def`,"
-            held_reports.report(target, what, at_s, seconds, _BLOCKING)
-
-        return watched(start.awaitable, self._board.elapsed, self._board.settings.slow_operation_ms / 1000, held)
+        board, held = self._board, partial(report_held, start)
+        return watched(start.awaitable, board.elapsed, board.settings.slow_operation_ms / 1000, held)
 
     def _finish(
         self, partition: Partition, activation: Activation, result: object, error: BaseException | None

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from stead.entities._definition.registry import Registry
+from stead.entities._measures.measures import Measures
 from stead.entities._message.errors import InvalidDefinition
 from stead.entities._partition.activation import Blocked, Kind
 from stead.entities._partition.hops import Hops
@@ -123,17 +124,20 @@ class Worker:
         mind_errors(asyncio.get_running_loop())
         store, settings = self._store, self._settings
         others: list[tuple[str, Kind]] = []  # made below: they need the environment
-        kind = EntityKind(self._registry, store.clock.now_ms, settings.payload_bytes_max)
+        measures = Measures()
+        elapsed = time.perf_counter  # a loop's own time may stand still within a callback
+        kind = EntityKind(self._registry, store.clock.now_ms, settings.payload_bytes_max, measures, elapsed)
         environment = Environment(
             settings=settings,
             partitions=store.layout.partitions,
             find_kind=lambda target: _find_kind(kind, others, target),
             now_ms=store.clock.now_ms,
-            elapsed=time.perf_counter,  # a loop's own time may stand still within a callback
+            elapsed=elapsed,
             draw=os.urandom,
             pack_each_turn=kind.eager.add,
             program=program(),
             hops=Hops(settings) if settings.local_hops and store.facts.reads_at_one_moment else None,
+            measures=measures,
         )
         others.extend(_kinds_of(self._extensions, environment))
         self._board = board = Board(
@@ -146,6 +150,7 @@ class Worker:
         for extension in self._extensions:
             names.update(extension.names())
         parts = [part for extension in self._extensions for part in extension.parts(board, turns)]
+        board.now.append(turns.running.told)
         self._membership = Membership(board, turns, names)
         reader, parker, committer = InboxReader(board, turns), Parker(board, turns), Committer(board, turns)
         keeper.start()
@@ -239,7 +244,14 @@ class Worker:
 
     def _make_keeper(self, board: Board) -> LeaseKeeper:
         if self._store.clock.goes_by_itself:
-            return ThreadKeeper(self._store, self._settings, board.lost, self._turning, failed=self._end_by_itself)
+            return ThreadKeeper(
+                self._store,
+                self._settings,
+                board.lost,
+                self._turning,
+                failed=self._end_by_itself,
+                lagged=board.lagged,
+            )
         return TaskKeeper(self._store, self._settings, board.lost, self._end_by_itself)
 
     def _turning(self) -> Turning | None:

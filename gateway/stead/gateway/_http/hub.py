@@ -10,6 +10,7 @@ from typing import Any, cast
 from starlette.requests import Request
 
 from stead.entities import DeadLetters
+from stead.entities.extending import MeasuresReader
 from stead.orchestrations import OrchestrationClient
 from stead.transport import HubMismatch, SteadError, Store
 
@@ -90,6 +91,7 @@ class Hub:
         self.settings = HttpSettings() if settings is None else settings
         self.traffic = Traffic(self.settings)
         self.letters = DeadLetters(store)
+        self.measures = MeasuresReader(store)
         self.gather_info = gather_info
         self._looking = asyncio.Lock()
         self._seen: dict[str, Any] | None = None

@@ -132,7 +132,7 @@ class Job:
 
     __slots__ = (
         "activity", "args", "begun", "context", "finished", "key", "kwargs", "name", "order", "outcome", "partition",
-        "payload", "queue", "stage", "suspicious", "taken", "task"
+        "payload", "queue", "since", "stage", "suspicious", "taken", "task"
     )  # fmt: skip
 
     def __init__(self, key: bytes, payload: bytes) -> None:
@@ -172,6 +172,7 @@ class Job:
         self.stage = Stage.WAITING
         self.suspicious = False  # an owner that had it died: its result may be what ends whoever takes the turn
         self.order = 0
+        self.since = 0.0  # when it began to run, by the event loop's time
         self.begun = False  # the user's code was reached
         self.task: asyncio.Task[None] | None = None  # what carries it now, and is not used by others
         self.outcome: Outcome | None = None

@@ -104,7 +104,7 @@ class ActivityRunner(Hooks):
         self._board_ = board
         self._prefix = prefix
         self._turns = turns
-        self.slots.interrupted = board.fail
+        self.slots.attach(board)
         self._shared = SharedQueues(
             board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain
         )

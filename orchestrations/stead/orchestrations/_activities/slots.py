@@ -11,17 +11,25 @@ import contextlib
 import contextvars
 from collections import deque
 from collections.abc import Callable
+from heapq import nsmallest
+from typing import TYPE_CHECKING
 
+from stead.entities.extending import Measures
 from stead.transport import Settings, get_logger
 
 from .carriers import Carriers
 from .job import Interceptor, Job, Outcome, Stage, failed_in_stead, perform_plain
 from .threads import Threads
 
+if TYPE_CHECKING:
+    from stead.entities.extending import Board
+
 logger = get_logger("stead.activities")
 
 LATE_S = 5.0
 """How long an activity that was cancelled may go on without being named."""
+_TOLD_MAX = 5  # activities that others are told of
+_TOLD_LENGTH = 200
 _PATIENCE_S = 1.0  # for activities that were cancelled, at the end
 
 
@@ -32,6 +40,7 @@ class ActivitySlots:
         """`ended` is told of each job that ran, once; not of those that were dropped."""
         self._settings = settings
         self._ended = ended
+        self.measures = Measures()  # those of the worker, once it has them
         self._running_max = settings.activities_running_max
         self._threads_max = settings.activity_threads_max
         self._live: set[Job] = set()
@@ -80,6 +89,25 @@ class ActivitySlots:
     def idle(self) -> bool:
         """Nothing runs and nothing waits. What was dropped and goes on in a thread does not count."""
         return not self.waiting and all(job.stage is Stage.DROPPED for job in self._live)
+
+    def attach(self, board: Board) -> None:
+        """Become part of a worker: what it is told of, and what tells of it."""
+        self.interrupted = board.fail
+        self.measures = board.measures
+        board.now.append(self.told)
+
+    def told(self) -> dict[str, object]:
+        """What runs now, the longest first."""
+        now = asyncio.get_running_loop().time()
+        longest = nsmallest(_TOLD_MAX, self._live, key=lambda job: job.since)
+        return {
+            "activities": len(self._live),
+            "activities_waiting": self.waiting,
+            "longest_activities": [
+                [job.name[:_TOLD_LENGTH], job.context.instance_id[:_TOLD_LENGTH], round(now - job.since, 3)]
+                for job in longest
+            ],
+        }
 
     def crowded(self, is_async: bool, promised: int) -> bool:
         """Whether another job of that sort would have to wait for long, with so many on their way here already."""
@@ -160,6 +188,7 @@ class ActivitySlots:
 
     def _start(self, job: Job, is_async: bool) -> None:
         job.stage = Stage.RUNNING
+        job.since = asyncio.get_running_loop().time()
         self._live.add(job)
         if is_async:
             self._carriers.begin(job)
@@ -225,6 +254,9 @@ class ActivitySlots:
         if outcome is not None and job.stage is Stage.RUNNING:
             job.stage = Stage.ENDED
             job.outcome = outcome
+            meter = self.measures.meter("activity", job.name)
+            meter.add(asyncio.get_running_loop().time() - job.since)
+            meter.failed += not outcome.ok
             self._ended(job)
         if self.waiting:
             self._fill()

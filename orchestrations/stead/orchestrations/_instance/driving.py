@@ -103,6 +103,8 @@ def _replay(turn: InstanceTurn, code: Code, stop: Callable[[], bool] | None) -> 
         return body.replayed
     if body.replay is None:
         history, seen = _come_to_unseen(turn)
+        if seen:
+            turn.surroundings.measures.meter("replay", turn.record.name).add(seen)
         body.replay = Execution(turn.target, code, history, turn.settings, turn.surroundings.types, seen)
         body.events = None
     while (wants := body.replay.turn()) is None:

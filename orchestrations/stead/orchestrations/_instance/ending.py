@@ -57,6 +57,9 @@ def end_instance(
     record.output = output
     record.failure = details
     record.finished_ms = turn.now_ms
+    meter = turn.surroundings.measures.meter("orchestration", record.name, status.value)
+    meter.add(max(0, turn.now_ms - record.created_ms) / 1000)
+    meter.failed += status is RuntimeStatus.FAILED
     record.awaited = []
     if waits:
         body.blocked = False

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from stead.entities.extending import Blocked, Failure, Opening, Pending, UnknownEnvelope, held_reports
+from stead.entities.extending import Blocked, Failure, Measures, Opening, Pending, UnknownEnvelope, held_reports
 from stead.orchestrations._history import messages as _messages
 from stead.orchestrations._history.event_codec import decode_event, may_have_children
 from stead.orchestrations._history.events import Event
@@ -88,10 +88,14 @@ class OrchestrationKind:
         now_ms: Callable[[], int],
         route: Route,
         types: TypeResolver,
+        measures: Measures | None = None,
     ) -> None:
         """The kind of one worker. `route` says where an activity (by its canonical name and queue) is carried out; `types`
-        is what the code's calls look names up in."""
-        self._surroundings = Surroundings(settings, registry.orchestration, registry.knows, route, types)
+        is what the code's calls look names up in; `measures` are the worker's."""
+        self._measures = measures or Measures()
+        self._surroundings = Surroundings(
+            settings, registry.orchestration, registry.knows, route, types, self._measures
+        )
         self._now_ms = now_ms
         self._replay_every_turn = settings.replay_every_turn
         self._slow_s = settings.slow_operation_ms / 1000
@@ -124,7 +128,8 @@ class OrchestrationKind:
                 return None
         express, mailbox = activation.express, activation.mailbox
         elapsed, slow = slice.elapsed, self._slow_s
-        began = elapsed()
+        began = first = elapsed()
+        before = len(express) + len(mailbox)
         while (queue := express or mailbox) and not (body.has_work and not self._caught_up(turn)):
             pending = queue[0]
             slice.running = pending
@@ -144,7 +149,14 @@ class OrchestrationKind:
             began = ended
             turn.now_ms = now_ms()
         self._settle(turn)
+        self._count(turn, before - len(express) - len(mailbox), elapsed() - first)
         return None
+
+    def _count(self, turn: InstanceTurn, messages: int, seconds: float) -> None:
+        record = turn.body.record
+        if record is not None and messages:
+            self._measures.meter("turn", record.name).add_run(messages, seconds)
+            self._measures.hottest.note(turn.target, messages)
 
     def _is_ready(self, turn: InstanceTurn, pending: Pending) -> bool:
         """Replay the code for a message that will wake it; false if that takes longer than this slice of time."""

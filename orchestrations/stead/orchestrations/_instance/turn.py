@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from stead.entities.extending import Measures
 from stead.orchestrations._history.event_codec import decode_event, encode_event
 from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.ledger import Ledger
@@ -40,6 +41,7 @@ class Surroundings:
     knows_name: Callable[[str], bool]  # whether any version is
     route: Route  # where an activity (by its canonical name and queue) is carried out
     types: TypeResolver
+    measures: Measures = field(default_factory=Measures)
 
 
 class Placed(NamedTuple):

@@ -233,6 +233,7 @@ class PartitionInfo:
     damage: str = ""  # what of it holds something else, if anything does: what is said of that is nothing
     # How much is parked of whom: of PARKS_LOOKED_AT at most.
     parks: dict[str, int] = field(default_factory=dict[str, int])
+    oldest_ms: int | None = None  # when the oldest message that waits came, in the inbox and in the parks looked at
 
 
 @dataclass(frozen=True, slots=True)

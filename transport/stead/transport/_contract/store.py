@@ -183,6 +183,22 @@ class Store(Protocol):
 
     async def published(self) -> dict[str, dict[str, Any]]: ...
 
+    async def measure(self, worker: str, sums: bytes, minute: int, part: bytes, keep_ms: int, *, first: bool) -> bool:
+        """Keep what a worker has measured since it began, and (for `keep_ms`) within a minute, counted from the epoch.
+
+        Unless it is its `first` word, what it said before has to be there: False, with nothing written, if it was taken into
+        the sum of ended workers meanwhile. Sent again, it does no harm."""
+        ...
+
+    async def measures(self, minutes: Sequence[int]) -> tuple[dict[str, bytes], list[dict[str, bytes]]]:
+        """What workers have measured since they began (under "" the sum of ended ones), and within each of these minutes."""
+        ...
+
+    async def fold_measures(self, ended: Mapping[str, bytes], before: bytes, after: bytes) -> bool:
+        """Forget what `ended` workers have measured, and put `after`, which has it, in the place of `before` (b"": there is
+        none), the sum of ended workers. False, with nothing written, if one of these is another by now."""
+        ...
+
     # -- workers: leases -----------------------------------------------------------------------------------------------
 
     async def read_leases(self) -> tuple[int, list[LeaseView]]:

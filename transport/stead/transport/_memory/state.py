@@ -323,6 +323,9 @@ class HubState:
     queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
     catalogue: CatalogueView = field(default_factory=CatalogueView)
     catalogue_until: dict[str, int] = field(default_factory=dict[str, int])  # index -> when it is forgotten (ms)
+    measures: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    # What was measured within a minute, and until when it is kept.
+    minutes: dict[int, tuple[int, dict[str, bytes]]] = field(default_factory=dict[int, "tuple[int, dict[str, bytes]]"])
 
     def add_to_index(self, partition: int, target: str) -> None:
         members = self.partitions[partition].index

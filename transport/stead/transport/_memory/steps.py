@@ -231,6 +231,7 @@ def fire_timers(
 
 def partition_info(partition: int, state: PartitionState) -> PartitionInfo:
     entities = sum(target.startswith("@") for target in state.index)
+    firsts = [stream.first for stream in (state.inbox, *islice(state.parks.values(), PARKS_LOOKED_AT))]
     return PartitionInfo(
         lease=lease_view(partition, state),
         backlog=len(state.inbox),
@@ -244,4 +245,29 @@ def partition_info(partition: int, state: PartitionState) -> PartitionInfo:
         instances=len(state.index) - entities,
         tasks=len(state.tasks),
         parks={target: len(park) for target, park in islice(state.parks.items(), PARKS_LOOKED_AT)},
+        oldest_ms=min((first[0] for first in firsts if first is not None), default=None),
     )
+
+
+def measure(
+    hub: HubState, worker: str, blocks: tuple[bytes, bytes], minute: int, now_ms: int, keep_ms: int, first: bool
+) -> bool:
+    """Keep what a worker has measured, unless what it said before is gone."""
+    if not first and worker not in hub.measures:
+        return False
+    hub.measures[worker], part = blocks
+    for passed in [number for number, (until_ms, _) in hub.minutes.items() if until_ms <= now_ms]:
+        del hub.minutes[passed]
+    hub.minutes[minute] = now_ms + keep_ms, {**hub.minutes.get(minute, (0, {}))[1], worker: part}
+    return True
+
+
+def fold_measures(hub: HubState, ended: Mapping[str, bytes], before: bytes, after: bytes) -> bool:
+    """Take what ended workers have measured into the sum of all of them."""
+    found = hub.measures
+    if found.get("", b"") != before or any(found.get(worker) != block for worker, block in ended.items()):
+        return False
+    for worker in ended:
+        del found[worker]
+    found[""] = after
+    return True

@@ -94,6 +94,27 @@ class MemoryStore(MemoryClients, MemoryTasks, MemoryIndexes):
 
         return await self._call("published", read)
 
+    async def measure(self, worker: str, sums: bytes, minute: int, part: bytes, keep_ms: int, *, first: bool) -> bool:
+        """Keep what a worker has measured. False if what it said before was taken into the sum of ended workers."""
+        return await self._call(
+            "measure",
+            lambda: steps.measure(self._state, worker, (sums, part), minute, self._clock.now_ms(), keep_ms, first),
+        )
+
+    async def measures(self, minutes: Sequence[int]) -> tuple[dict[str, bytes], list[dict[str, bytes]]]:
+        """What workers have measured since they began, and within each of these minutes."""
+
+        def read() -> tuple[dict[str, bytes], list[dict[str, bytes]]]:
+            now_ms = self._clock.now_ms()
+            kept = (self._state.minutes.get(minute, (0, {})) for minute in minutes)
+            return dict(self._state.measures), [dict(blocks) if until > now_ms else {} for until, blocks in kept]
+
+        return await self._call("measures", read)
+
+    async def fold_measures(self, ended: Mapping[str, bytes], before: bytes, after: bytes) -> bool:
+        """Take what ended workers have measured into the sum of all of them. False if that is another by now."""
+        return await self._call("fold_measures", lambda: steps.fold_measures(self._state, ended, before, after))
+
     # -- workers: leases -----------------------------------------------------------------------------------------------
 
     async def read_leases(self) -> tuple[int, list[LeaseView]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from stead.transport._contract.codec import pack, unpack
@@ -18,10 +19,10 @@ from stead.transport._contract.records import (
 )
 
 from .base import RedisBase, concerning
-from .scripts import HEARTBEAT, LEAVE, LIVING, PUBLISH, RESEND_DEAD_LETTER, command
+from .scripts import FOLD_MEASURES, HEARTBEAT, LEAVE, LIVING, MEASURE, PUBLISH, RESEND_DEAD_LETTER, command
 from .server import read_facts
 from .signature import Nothing
-from .signatures import Heard, Heartbeat, Leave, Publish, ResendDeadLetter
+from .signatures import FoldMeasures, Heard, Heartbeat, Leave, Measure, Publish, ResendDeadLetter
 from .workers import lease_view, read_lease_command
 
 
@@ -72,6 +73,27 @@ class PeopleSide(RedisBase):
         self._left_out.only("names", set(map(_text, flat[::2])))
         return found
 
+    # -- measures ------------------------------------------------------------------------------------------------------
+
+    async def measure(self, worker: str, sums: bytes, minute: int, part: bytes, keep_ms: int, *, first: bool) -> bool:
+        """Keep what a worker has measured. False if what it said before was taken into the sum of ended workers."""
+        names = (self._keys.measures, self._keys.measures_of(minute), self._keys.record)
+        said = Measure(worker, sums, part, keep_ms, "1" if first else "0", self._layout.hub_id)
+        return bool(await self._queries.one(MEASURE.call(names, said)))
+
+    async def measures(self, minutes: Sequence[int]) -> tuple[dict[str, bytes], list[dict[str, bytes]]]:
+        """What workers have measured since they began, and within each of these minutes."""
+        keys = [self._keys.measures, *map(self._keys.measures_of, minutes)]
+        answers = await self._ask(*(command(b"HGETALL", key) for key in keys))
+        found = [dict(zip(map(_text, flat[::2]), flat[1::2], strict=True)) for flat in answers]
+        return found[0], found[1:]
+
+    async def fold_measures(self, ended: Mapping[str, bytes], before: bytes, after: bytes) -> bool:
+        """Take what ended workers have measured into the sum of all of them. False if that is another by now."""
+        flat = [word for pair in ended.items() for word in pair]
+        fold = FoldMeasures(before, after, flat, self._layout.hub_id)
+        return bool(await self._queries.one(FOLD_MEASURES.call((self._keys.measures, self._keys.record), fold)))
+
     # -- dead letters --------------------------------------------------------------------------------------------------
 
     async def dead_letters(self, partition: int, after: StreamId, count: int) -> list[DeadLetter]:
@@ -117,6 +139,7 @@ class PeopleSide(RedisBase):
                 command(b"ZCARD", keys.timers),
                 command(b"XLEN", keys.dead),
                 command(b"HLEN", keys.tasks),
+                command(b"XRANGE", keys.inbox, b"-", b"+", b"COUNT", 1),
                 *(command(b"HLEN", key) for key in (keys.state, keys.payloads, keys.starts, keys.tries)),
             )
         answers = await self._ask(*commands, each=True)
@@ -145,6 +168,9 @@ class PeopleSide(RedisBase):
             if not isinstance(answer, KeyDamaged):
                 names = answer[1][: 2 * PARKS_LOOKED_AT : 2]
                 places += ((partition, _text(name)) for name in names)
+                firsts = map(_arrival_ms, answer[1][1 : 2 * PARKS_LOOKED_AT : 2])
+                dues = [at_ms for at_ms in (found[partition].oldest_ms, *firsts) if at_ms is not None]
+                found[partition] = replace(found[partition], oldest_ms=min(dues, default=None))
         if not places:
             return
         lengths = [command(b"ZCARD", self._keys.partitions[p].park(target)) for p, target in places]
@@ -188,7 +214,7 @@ def _text(name: bytes) -> str:
 def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
     """What is known of a partition; of what holds something else, that."""
     damage = [str(answer) for answer in answers if isinstance(answer, KeyDamaged)]
-    held, counted, backlog, parked_targets, why, targets, entities, timers, dead, tasks, *_ = (
+    held, counted, backlog, parked_targets, why, targets, entities, timers, dead, tasks, oldest, *_ = (
         (default if isinstance(answer, KeyDamaged) else answer)
         for answer, default in zip(answers, _NOTHING, strict=True)
     )
@@ -207,11 +233,18 @@ def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
         instances=targets - entities,
         tasks=tasks,
         damage="; ".join(damage[:1]) or lease.damage,
+        oldest_ms=_arrival_ms(oldest[0][0]) if oldest else None,
     )
 
 
 # What stands for the answers that `info` could not get, in their order.
-_NOTHING: tuple[Any, ...] = ((None,) * 7, (None, None), 0, 0, (), *(0,) * 9)
+_NOTHING: tuple[Any, ...] = ((None,) * 7, (None, None), 0, 0, (), *(0,) * 5, (), *(0,) * 4)
+
+
+def _arrival_ms(stream_id: bytes) -> int | None:
+    """When a message came, by its ID."""
+    at_ms = stream_id.partition(b"-")[0]
+    return int(at_ms) if at_ms.isdigit() else None
 
 
 def _count(number: bytes | None) -> int:

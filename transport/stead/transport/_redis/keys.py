@@ -106,11 +106,16 @@ class KeyNames:
         self.names_until = hub + b"names-until"  # sorted set: name by the ms at which it is forgotten
         self.catalogue = hub + b"catalogue"  # hash: index -> description; version
         self.catalogue_until = hub + b"catalogue-until"  # sorted set: index by the ms at which it is forgotten
+        self.measures = hub + b"measures"  # hash: worker -> block of what it has measured; "" -> that of all ended ones
 
     def reply(self, group: int, client: str) -> bytes:
         """The answers for a client (stream, with a time to live). Any number is a group's: addresses are read from the store,
         and one that another program has written is not to end whoever answers."""
         return self._groups[group % len(self._groups)] + b"reply:" + client.encode()
+
+    def measures_of(self, minute: int) -> bytes:
+        """What workers have measured within a minute (hash: worker -> block, with a time to live)."""
+        return self.measures + b":%d" % minute
 
     def queue(self, queue: str) -> bytes:
         """The shared tasks of a queue (stream with the consumer group "workers": fields p, the partition; t, the task

@@ -108,6 +108,7 @@ DECLARE_INDEXES = _script("declare_indexes", index_signatures.DECLARE_INDEXES)
 ENQUEUE = _script("enqueue", signatures.ENQUEUE)
 ENQUEUE_FREEING = _although_full(ENQUEUE)
 FIRE_TIMERS = _script("fire_timers", signatures.FIRE_TIMERS)
+FOLD_MEASURES = _script("fold_measures", signatures.FOLD_MEASURES)
 GIVE_BACK_TASKS = _script("give_back_tasks", signatures.GIVE_BACK_TASKS, _QUEUES)
 HEARTBEAT = _script("heartbeat", signatures.HEARTBEAT)
 JOIN_HUB = _script("join_hub", signatures.JOIN_HUB)
@@ -116,6 +117,7 @@ LEAVE = _script("leave", signatures.LEAVE)
 LIVING = _script("living", signatures.LIVING)
 MARK_RUNNING = _script("mark_running", signatures.MARK_RUNNING)
 MARK_TASK = _script("mark_task", signatures.MARK_TASK)
+MEASURE = _script("measure", signatures.MEASURE)
 OPEN_QUEUES = _script("open_queues", signatures.OPEN_QUEUES, _QUEUES)
 OPEN_SOURCE = _script("open_source", signatures.OPEN_SOURCE)
 PARK = _script("park", signatures.PARK)
@@ -138,6 +140,7 @@ ALL: tuple[Script[Any], ...] = (
     ENQUEUE,
     ENQUEUE_FREEING,
     FIRE_TIMERS,
+    FOLD_MEASURES,
     GIVE_BACK_TASKS,
     HEARTBEAT,
     JOIN_HUB,
@@ -146,6 +149,7 @@ ALL: tuple[Script[Any], ...] = (
     LIVING,
     MARK_RUNNING,
     MARK_TASK,
+    MEASURE,
     OPEN_QUEUES,
     OPEN_SOURCE,
     PARK,

@@ -332,6 +332,26 @@ class Publish(NamedTuple):
     hub_id: str
 
 
+class Measure(NamedTuple):
+    """What a worker has measured."""
+
+    worker: str
+    sums: bytes
+    part: bytes  # within the minute
+    keep_ms: int
+    first: str  # "1": it has said nothing before
+    hub_id: str
+
+
+class FoldMeasures(NamedTuple):
+    """What ended workers have measured."""
+
+    before: bytes  # the sum of ended workers as it is
+    after: bytes  # and as it is to be
+    ended: Sequence[str | bytes]  # worker, block, ...
+    hub_id: str
+
+
 class ResendDeadLetter(NamedTuple):
     """A dead letter's message."""
 
@@ -343,4 +363,6 @@ HEARTBEAT = Signature(Heartbeat, keys="workers:hash beats:zset", last_keys="reco
 LEAVE = Signature(Leave, keys="workers:hash beats:zset", packed=False)
 LIVING = Signature(Nothing, keys="values:hash until_ms:zset", packed=False)
 PUBLISH = Signature(Publish, keys="names:hash names_until:zset", last_keys="record:hash")
+MEASURE = Signature(Measure, keys="measures:hash minute:hash", last_keys="record:hash", packed=False)
+FOLD_MEASURES = Signature(FoldMeasures, keys="measures:hash", last_keys="record:hash")
 RESEND_DEAD_LETTER = Signature(ResendDeadLetter, keys="dead:stream inbox:stream", packed=False)

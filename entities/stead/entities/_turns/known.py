@@ -1,0 +1,59 @@
+"""What the activations of one entity share: its operations by the names in messages, and what is measured of them."""
+
+from __future__ import annotations
+
+from stead.entities._definition.entity_type import EntityType, Operation
+from stead.entities._measures.measures import Measures
+from stead.entities._measures.meter import Meter
+from stead.entities._message.errors import UnknownOperation
+
+from .held import held_reports
+
+_UNKNOWN = "(unknown)"  # the name of all operations that there are not
+_REMEMBERED_MAX = 256  # a function entity accepts any name: do not remember without end
+
+
+class Known:
+    """An entity that this worker can run: what its activations share."""
+
+    __slots__ = ("_measures", "_meters", "entity_type", "operations")
+
+    def __init__(self, entity_type: EntityType, measures: Measures) -> None:
+        self.entity_type = entity_type
+        self.operations: dict[str, Operation] = {}  # by the name as messages spell it
+        self._measures = measures
+        self._meters: dict[Operation | None, Meter] = {}
+
+    def operation(self, name: str) -> Operation:
+        """Find an operation by the name in a message, and remember it under that spelling."""
+        if name.startswith("!"):  # stead's own, in a message that is none of stead's
+            raise UnknownOperation(name, self.entity_type.name)
+        operation = self.entity_type.operation(name)
+        if len(self.operations) < _REMEMBERED_MAX:
+            self.operations[name] = operation
+        return operation
+
+    def meter(self, operation: Operation | None) -> Meter:
+        """What the worker measures of an operation."""
+        found = self._meters.get(operation)
+        if found is None:
+            name = _UNKNOWN if operation is None else operation.name
+            found = self._measures.meter("operation", self.entity_type.name, name)
+            if len(self._meters) < _REMEMBERED_MAX:
+                self._meters[operation] = found
+        return found
+
+    def ran(self, target: str, operation: Operation | None, count: int, seconds: float) -> None:
+        """It has run so often, once after the other. What concerns locks is none."""
+        if operation is not None:
+            self.meter(operation).add_run(count, seconds)
+            self._measures.hottest.note(target, count)
+
+    def took_long(
+        self, target: str, operation: Operation | None, name: str, at_s: float, seconds: float, slow_s: float
+    ) -> None:
+        """It has run once, and took so long that it is counted apart; and is named, if it is longer than `slow_s`."""
+        self.ran(target, operation, 1, seconds)
+        if seconds > slow_s:
+            what = f"operation {name} of {self.entity_type.name}"
+            held_reports.report(target, what, at_s, seconds, "make it `async def`, or move slow work out of it")
