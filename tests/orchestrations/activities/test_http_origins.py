@@ -41,6 +41,21 @@ CREDENTIALS = [
     "X-ARR-ClientCert",
     "x-ms-client-principal",
     "X-Password",
+    "DPoP",
+    "X-Access",
+    "X-Access-Code",
+    "X-Appkey",
+    "X-LicenseKey",
+    "X-Subscriptionkey",
+    "X-Webhook-Hmac",
+    "X-Hmac-Sha256",
+    "X-OAuth-Scopes",
+    "X-Login",
+    "X-Passcode",
+    "X-Ticket",
+    "X-Forwarded-User",
+    "x-remote-user",
+    "X-SAML",
 ]
 HARMLESS = [
     "Accept",
@@ -54,6 +69,9 @@ HARMLESS = [
     "x-ms-continuation-token",
     "X-Author",
     "X-Monkey",
+    "X-Accessibility",
+    "X-Machine",
+    "X-Tenant",
 ]
 HOME = "https://a.example/start"
 ELSEWHERE = [

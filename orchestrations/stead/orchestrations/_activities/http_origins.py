@@ -12,11 +12,17 @@ from urllib.parse import urlsplit
 _PORTS = {"http": 80, "https": 443}
 
 # Words that make a header's name one of a credential: `x-api-key`, `ocp-apim-subscription-key`, `x-zumo-auth`.
-_WORDS = frozenset({"auth", "key", "keys", "pass", "pwd", "bearer", "sid", "sig", "pat", "otp", "pin"})
+_WORDS = frozenset(
+    {
+        *("auth", "key", "keys", "pass", "pwd", "bearer", "sid", "sig", "pat", "otp", "pin"),
+        *("access", "dpop", "hmac", "login", "mac", "ntlm", "saml", "signed", "ticket", "userpass"),
+    }
+)
 # Within a word too: `apikey`, `x-authtoken`, `sessionid`.
 _STEMS = re.compile(
-    "authoriz|authoris|authentic|cookie|token|secret|passw|passphrase|credential|apikey|accesskey|authkey|signature|session|jwt"
-    "|client-?cert|client-principal|assertion|cf-access-client|x-amz-"
+    "authoriz|authoris|authentic|oauth|cookie|token|secret|passw|passphrase|passcode|accesscode|credential|signature|session|jwt"
+    "|client-?cert|client-principal|assertion|remote-user|forwarded-user|x-amz-"
+    "|(?:access|account|api|app|auth|client|licen[cs]e|master|private|service|shared|subscription|user)key"
 )
 # They contain such a word, and say nothing of who sends.
 _HARMLESS = frozenset({"idempotency-key", "sec-websocket-key", "x-ms-continuation-token"})
