@@ -39,6 +39,7 @@ PURE = [
     "orchestrations/stead/orchestrations/_execution",
     "orchestrations/stead/orchestrations/_history",
     "orchestrations/stead/orchestrations/_instance",
+    "orchestrations/stead/orchestrations/_schedules",
     "transport/stead/transport/_contract",
 ]
 # What stands in them all the same, and why.

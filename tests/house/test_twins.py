@@ -16,12 +16,13 @@ import pytest
 from stead.app._hub.client import Client
 from stead.app._sync.client import SyncClient, SyncScheduled
 from stead.app._sync.producer import SyncProducer, SyncSourceProducer
+from stead.app._sync.schedules import SyncSchedules
 from stead.entities._client.producer import Producer, SourceProducer
 from stead.entities._client.scheduled import ScheduledSignals
 from stead.entities._definition.context import EntityContext, RunningTurn
 from stead.entities._definition.signals_later import SignalsLater
 from stead.entities._turns.turn import Turn
-from stead.orchestrations import OrchestrationContext
+from stead.orchestrations import OrchestrationContext, Schedules
 
 # With `await`, without, and what only one of them has.
 TWINS: list[tuple[type, type, dict[str, str]]] = [
@@ -51,6 +52,7 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
     ),
     (SourceProducer, SyncSourceProducer, {"aclose": "its block ends it", "encode_known": "only plain ones use it"}),
     (ScheduledSignals, SyncScheduled, {}),
+    (Schedules, SyncSchedules, {"create_as": "for the one without `await`, which has gathered the options already"}),
 ]
 
 # What a type without `await` is called where the other one stands.
@@ -59,6 +61,9 @@ WITHOUT_AWAIT = [
     (r"\bSourceProducer\b", "SyncSourceProducer"),
     (r"\bProducer\b", "SyncProducer"),
     (r"\bScheduledSignals\b", "SyncScheduled"),
+    (r"\bSchedules\b", "SyncSchedules"),
+    (r"\bScheduleList\b", "Iterator[ScheduleStatus]"),
+    (r"\bCoroutine\[Any, Any, None\]", "None"),
 ]
 
 
@@ -71,8 +76,10 @@ def members(kind: type) -> set[str]:
     }
 
 
-def signatures(function: Callable[..., Any]) -> list[str]:
-    """How a function can be called: its overloads if it has any, without `self`."""
+def signatures(function: Any) -> list[str]:
+    """How a function can be called: its overloads if it has any, without `self`. Of a property, what it gives."""
+    if isinstance(function, property):
+        function = function.fget
     found = typing.get_overloads(function) or [function]
     return [re.sub(r"^\(self(, /)?(, )?", "(", str(inspect.signature(each))) for each in found]
 

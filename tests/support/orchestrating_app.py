@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from stead.app import App, Settings
@@ -124,3 +125,14 @@ async def deadly(context: OrchestrationContext, trace: str) -> int:
 @app.orchestration
 async def weighing(context: OrchestrationContext, number: int) -> int:
     return await context.call_activity(weigh, number) + await context.call_activity(weigh, number)
+
+
+@app.orchestration
+async def tick(context: OrchestrationContext, name: str) -> str:
+    context.signal_entity(Ends.note, name, context.instance_id)
+    await asyncio.sleep(0.3)
+    return name
+
+
+if os.environ.get("STEAD_TEST_SCHEDULES"):
+    app.schedule("declared", every=timedelta(seconds=1), overlap="allow").start_new(tick, "declared")

@@ -33,6 +33,8 @@ from stead.orchestrations import (
     PlainActivity,
     RetryPolicy,
     RuntimeStatus,
+    ScheduleOfStarts,
+    ScheduleStatus,
 )
 
 app = App("typed")
@@ -328,3 +330,35 @@ def uses(context: OrchestrationContext, error: ActivityFailed) -> Coroutine[Any,
     function: Callable[[int], int] = square
     function(1)
     return twice(context, square, 3)
+
+
+# -- schedules ---------------------------------------------------------------------------------------------------------
+
+
+async def schedules(client: OrchestrationClient, blocking: SyncClient) -> None:
+    hour = timedelta(hours=1)
+    assert_type(
+        app.schedule("a", cron="0 3 * * *", timezone="Europe/Oslo").start_new(approval, Expense(amount=1)), None
+    )
+    app.schedule("b", every=hour, jitter=hour, catch_up=hour).signal_entity(Station.record, "oslo", 3.5, flag=True)
+    app.schedule("c", every=hour, start=datetime.now(UTC), end=datetime.now(UTC)).start_new("approval", 5, version="2")
+    assert_type(app.schedule("d", every=hour, overlap="skip"), ScheduleOfStarts[None])
+    making = client.schedules.create("e", every=hour, overlap="terminate").start_new(approval, Expense(amount=1))
+    await assert_type(making, Coroutine[Any, Any, None])
+    await client.schedules.create("f", cron="0 3 * * *").signal_entity(EntityId("Station", "x"), "record", 3.5)
+    assert_type(await client.schedules.get("e"), ScheduleStatus | None)
+    assert_type(await client.schedules.trigger("e"), str | None)
+    async for schedule in client.schedules.list():
+        assert_type(schedule, ScheduleStatus)
+    assert_type(await client.schedules.list(), list[ScheduleStatus])
+    assert_type(blocking.schedules.create("e", every=hour).start_new("approval"), None)
+    assert_type(blocking.schedules.get("e"), ScheduleStatus | None)
+
+    app.schedule("x")  # type: ignore[call-overload]
+    app.schedule("x", cron="0 3 * * *", every=hour)  # type: ignore[call-overload]
+    app.schedule("x", every=hour, timezone="UTC")  # type: ignore[call-overload]
+    app.schedule("x", every=hour, overlap="queue")  # type: ignore[call-overload]
+    app.schedule("x", every=hour).start_new(approval)  # type: ignore[call-overload]
+    app.schedule("x", every=hour).start_new(approval, "lunch")  # type: ignore[misc]
+    app.schedule("x", every=hour).signal_entity(Station.record, "oslo", "warm")  # type: ignore[call-overload]
+    app.schedule("x", every=hour, overlap="skip").signal_entity(Station.record, "oslo", 3.5)  # type: ignore[attr-defined]

@@ -22,6 +22,7 @@ from stead.orchestrations import (
     OrchestrationRegistry,
     PlainActivity,
     RetryPolicy,
+    ScheduleMaker,
     check_determinism,
     make_activity,
     make_orchestration,
@@ -192,6 +193,18 @@ class App:
             return orchestration
 
         return define if function is None else define(function)
+
+    @property
+    def schedule(self) -> ScheduleMaker[None]:
+        """Declare a schedule: `app.schedule("nightly", cron="0 3 * * *").start_new(report, "all")`, or `.signal_entity(…)`. Its
+        options are those of `ScheduleMaker`.
+
+        A worker that joins the hub makes it, or changes it if it was declared otherwise before. One that is no longer
+        declared goes on, and is shown as orphaned, until it is deleted. Raises `InvalidDefinition` if its name is declared
+        twice; without its last call the app's clients and workers do not start.
+        """
+        declared = self.orchestrations
+        return ScheduleMaker(self.registry, declared.begin_schedule, declared.add_schedule)
 
     def connect(self, url: str | None = None) -> Connecting:
         """A client: `async with app.connect() as client:`. Without `url`: $STEAD_URL, else `embedded://./.stead`."""

@@ -39,6 +39,7 @@ from stead.entities._client.measured import HubMeasures, MeasuresReader
 from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.annotations import hints_in, signature_of
 from stead.entities._definition.client_text import ClientText, reader_of_text, takes_anything
+from stead.entities._definition.context import send_message
 from stead.entities._definition.operations import Parameters
 from stead.entities._definition.own_defaults import with_own_defaults
 from stead.entities._definition.registry import Registry
@@ -69,8 +70,9 @@ from stead.entities._message.envelope import (
     message_extras,
 )
 from stead.entities._message.failures import OperationTimeout, failure_of
-from stead.entities._message.ids import canonical_name, check_instance_id, check_key
+from stead.entities._message.ids import EntityClass, canonical_name, check_instance_id, check_key
 from stead.entities._message.record import decode_record, encode_record
+from stead.entities._message.rhythm import Cron, Every, Rhythm, checked_cron, checked_every
 from stead.entities._message.starts import check_tags
 from stead.entities._message.times import delay_in_ms, instant_in_ms
 from stead.entities._partition.activation import Activation, Blocked, Kind, Locked, Opening, Park, Phase
@@ -103,9 +105,12 @@ __all__ = [
     "Call",
     "Calls",
     "ClientText",
+    "Cron",
     "Effects",
+    "EntityClass",
     "EntityKind",
     "Environment",
+    "Every",
     "Extension",
     "Failure",
     "FailureKind",
@@ -130,6 +135,7 @@ __all__ = [
     "Phase",
     "Registry",
     "ReplyAddress",
+    "Rhythm",
     "SignalsLater",
     "Slice",
     "Started",
@@ -141,6 +147,8 @@ __all__ = [
     "check_instance_id",
     "check_key",
     "check_tags",
+    "checked_cron",
+    "checked_every",
     "claim_number",
     "decode_message",
     "decode_record",
@@ -164,6 +172,7 @@ __all__ = [
     "readable",
     "reader_of_text",
     "resolve_call",
+    "send_message",
     "signature_of",
     "take_page",
     "takes_anything",

@@ -21,6 +21,7 @@ from stead.gateway._v1 import events as _v1_events
 from stead.gateway._v1 import hub as _v1_hub
 from stead.gateway._v1 import instances as _v1_instances
 from stead.gateway._v1 import metrics as _v1_metrics
+from stead.gateway._v1 import schedules as _v1_schedules
 from stead.gateway._v1 import signals as _v1_signals
 
 DASHBOARD: list[Route] = _dashboard_page.ROUTES
@@ -30,6 +31,7 @@ ROUTES: list[Route] = [
     *_v1_entities.ROUTES,
     *_v1_signals.ROUTES,
     *_v1_instances.ROUTES,
+    *_v1_schedules.ROUTES,
     *_v1_events.ROUTES,
     *_v1_hub.ROUTES,
     *_v1_metrics.ROUTES,

@@ -13,6 +13,7 @@ from stead.entities import (
 )
 from stead.orchestrations._activities.job import ActivityContext, activity_context
 from stead.orchestrations._client.client import OrchestrationClient
+from stead.orchestrations._client.schedules import ScheduleList, Schedules
 from stead.orchestrations._definition.activity import (
     Activity,
     ActivityDecorator,
@@ -64,6 +65,10 @@ from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.orchestrations._history.status import HistoryEvent, OrchestrationStatus
 from stead.orchestrations._history.waits import Wait
+from stead.orchestrations._schedules.errors import ScheduleExists, UnknownSchedule
+from stead.orchestrations._schedules.making import ScheduleMaker, ScheduleOfStarts, ScheduleToMake
+from stead.orchestrations._schedules.spec import Overlap
+from stead.orchestrations._schedules.status import ScheduleRun, ScheduleSpec, ScheduleStatus
 
 __all__ = [
     "OMITTED",
@@ -108,12 +113,22 @@ __all__ = [
     "OrchestrationStatus",
     "OrchestrationUpdate",
     "Orchestrations",
+    "Overlap",
     "PayloadTooLarge",
     "PlainActivity",
     "QueryChangedState",
     "QueryFailed",
     "RetryPolicy",
     "RuntimeStatus",
+    "ScheduleExists",
+    "ScheduleList",
+    "ScheduleMaker",
+    "ScheduleOfStarts",
+    "ScheduleRun",
+    "ScheduleSpec",
+    "ScheduleStatus",
+    "ScheduleToMake",
+    "Schedules",
     "SteadError",
     "StuckOrchestration",
     "SubOrchestrationFailed",
@@ -121,6 +136,7 @@ __all__ = [
     "UnknownInstance",
     "UnknownOrchestration",
     "UnknownQuestion",
+    "UnknownSchedule",
     "UnsupportedInOrchestrator",
     "UpdateFailed",
     "UpdateRefused",

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from stead.entities import EntityClient
 from stead.entities.extending import Registry, resolve_call
 from stead.orchestrations._activities.http_activity import NAME as HTTP
 from stead.orchestrations._activities.http_activity import HttpActivity
 from stead.orchestrations._activities.job import Runnable
 from stead.orchestrations._activities.routes import PREFIX, Serving
 from stead.orchestrations._activities.runner import ActivityRunner
+from stead.orchestrations._client.schedules import DECLARED
 from stead.orchestrations._execution.resolver import Types
 from stead.orchestrations._history.messages import TELLS
 from stead.orchestrations._instance.kind import OrchestrationKind
-from stead.transport import Settings
+from stead.orchestrations._schedules.schedule import Schedule, schedule_type
+from stead.transport import AcknowledgedLost, BacklogFull, Backoff, Settings, StoreUnavailable, get_logger
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board, Environment, Kind, Turns
     from stead.orchestrations._definition.registry import OrchestrationRegistry
+    from stead.orchestrations._schedules.spec import Spec
+
+
+logger = get_logger("stead.worker")
 
 
 class Orchestrations:
@@ -49,7 +57,10 @@ class Orchestrations:
             queues = ["", *(activity.queue for activity in activities)] if self._built_in else []
         self._registry = registry
         self._settings = settings
-        self._types = Types(registry.activity, registry.find, partial(resolve_call, entities or Registry()))
+        self._entities = Registry() if entities is None else entities
+        self._entities.add_built_in(schedule_type())
+        self._schedules = registry.schedules()
+        self._types = Types(registry.activity, registry.find, partial(resolve_call, self._entities))
         self._http = HttpActivity(settings)
         names = frozenset([*self._built_in, *(activity.canonical for activity in activities)])
         plain = any(not activity.is_async for activity in activities)
@@ -73,7 +84,30 @@ class Orchestrations:
     def parts(self, board: Board, turns: Turns) -> Sequence[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """What runs beside the worker's own parts."""
         board.info[TELLS] = True
-        return [*self.activities.attach(board, turns, self.prefix), ("activity-http", self._http.serve)]
+        parts = [*self.activities.attach(board, turns, self.prefix), ("activity-http", self._http.serve)]
+        if self._schedules:
+            board.info[DECLARED] = sorted(self._schedules)
+            parts.append(("schedules", partial(self._declare, board)))
+        return parts
+
+    async def _declare(self, board: Board) -> None:
+        """Tell the schedules that this worker's code declares what they are to do, once: with whoever joined last they go."""
+        client = EntityClient(board.store, self._entities, self._settings)
+        async with client:
+            for name, spec in self._schedules.items():
+                await self._insist(board, client, name, spec)
+            await asyncio.Event().wait()
+
+    async def _insist(self, board: Board, client: EntityClient, name: str, spec: Spec) -> None:
+        """Tell one, however long that takes."""
+        backoff = Backoff(board.store.clock)
+        while True:
+            try:
+                await client.signal_entity(Schedule.declare, name, spec, spec.mark())
+                return
+            except (StoreUnavailable, BacklogFull, AcknowledgedLost) as error:
+                logger.warning("a schedule cannot be declared (%s); trying again", error)
+                await board.store.clock.sleep(backoff.failed())
 
     def _find(self, name: str) -> Runnable | None:
         """The activity of a name. An app may register its own in place of a built-in one."""

@@ -153,6 +153,27 @@ def test_info_shows_the_hub(stead: Stead, worker: WorkerThread) -> None:
     assert set(data["names"]) == {"station", "switch"}
 
 
+def test_schedules_are_listed_shown_paused_run_and_deleted(stead: Stead) -> None:
+    assert stead("schedules").err == "no schedules\n"
+    with stead.app.connect_sync(stead.url) as client:
+        making = client.schedules.create("nightly", cron="0 3 * * *", timezone="Europe/Oslo")
+        making.signal_entity(EntityId("Station", "planned"), "record", 1.0)
+    (line,) = lines(stead("schedules", "--json").out)
+    assert (line["schedule"], line["cron"], line["entity_id"]) == ("nightly", "0 3 * * *", "@station@planned")
+    listed = stead("schedules")
+    assert "0 3 * * *" in listed.out and listed.err == "1 schedule\n"
+    assert stead("schedules", "pause", "nightly").err == "nightly: paused\n"
+    assert "paused" in stead("schedules", "show", "nightly").out
+    assert stead("schedules", "resume", "nightly").err == "nightly: goes on\n"
+    assert stead("schedules", "trigger", "nightly", "--json").out == '{"schedule": "nightly", "instance_id": null}\n'
+    eventually(lambda: '"count": 1' in stead("state", "Station", "planned").out)
+    assert stead("schedules", "delete", "nightly").err == "nightly: deleted\n"
+    gone = stead("schedules", "delete", "nightly")
+    assert (gone.status, "does not exist" in gone.err) == (1, True)
+    assert stead("schedules", "list", "nightly").status == 2
+    assert stead("schedules", "show").status == 2
+
+
 def test_dead_letters_are_listed_shown_sent_again_and_dropped(stead: Stead) -> None:
     assert stead("dead-letters").err == "no dead letters\n"
     stead("signal", "Station", "oslo", "fail")

@@ -307,6 +307,25 @@ def replay(
     finish(replay_command(make_request(app, url, as_json, debug), instance, history or []))
 
 
+def schedules(
+    app: AppName,
+    action: Annotated[
+        Literal["list", "show", "pause", "resume", "trigger", "delete"],
+        typer.Argument(help="What to do.", show_default=True),
+    ] = "list",
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Which, as `list` names them.", show_default=False)
+    ] = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Schedules: list them, show one, let it pause and go on, run it now, delete it."""
+    from stead.app._commands.schedules import schedules_command
+
+    finish(schedules_command(make_request(app, url, as_json, debug), action, names or []))
+
+
 _COMMANDS: dict[str, Callable[..., None]] = {
     "start": start,
     "status": status,
@@ -324,6 +343,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "purge": purge,
     "instances": instances,
     "replay": replay,
+    "schedules": schedules,
 }
 _FREE = {"start", "raise-event", "ask", "update"}  # a negative number may be an input
 

@@ -15,6 +15,7 @@ from stead.transport import InvalidInput
 from .orchestrations import SyncOrchestrations, in_chunks
 from .portal import Portal
 from .producer import SyncProducer, SyncSourceProducer
+from .schedules import SyncSchedules
 
 if TYPE_CHECKING:
     from stead.app._hub.client import Client
@@ -36,6 +37,8 @@ class SyncClient(SyncOrchestrations):
 
     def __init__(self, definitions: Definitions, url: str | None = None) -> None:
         self._portal = Portal(definitions, url)
+        self._registry = definitions.registry
+        definitions.orchestrations.schedules()  # none may be half made
         self._seconds: float | None = None  # the deadline of each request, None: the default
 
     def __enter__(self) -> Self:
@@ -46,6 +49,11 @@ class SyncClient(SyncOrchestrations):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def schedules(self) -> SyncSchedules:
+        """The hub's schedules: make, see, pause, trigger, delete them."""
+        return SyncSchedules(self._portal, self._seconds, self._registry)
 
     def close(self) -> None:
         """Let go of the connection. Closing twice is closing once."""

@@ -11,7 +11,7 @@ from stead.entities._definition.entity_type import EntityType
 from stead.entities._definition.registry import Registry
 from stead.entities._message.envelope import UnknownEnvelope
 from stead.entities._message.errors import InvalidState, UnknownEntity
-from stead.entities._message.ids import EntityId, canonical_name, check_key
+from stead.entities._message.ids import BUILT_IN, EntityId, canonical_name, check_key
 from stead.entities._message.record import Record, decode_record
 from stead.entities._message.times import instant_in_ms
 from stead.transport import (
@@ -34,6 +34,9 @@ from .outgoing import Outgoing
 E = TypeVar("E", bound=Entity)
 T = TypeVar("T")
 V = TypeVar("V")  # what the store has of a target
+
+
+_BEHIND_BUILT_IN = f"@{BUILT_IN}\U0010ffff"  # before all kinds that somebody has defined
 
 
 class EntityReader:
@@ -154,6 +157,8 @@ class EntityReader:
         `prefix`: of the keys, if there is a name; `modified_from`, `modified_to`: both included; `after`: what the page
         before said. A name that nobody knows has no entities.
         """
+        if entity is None:
+            after = max(after, _BEHIND_BUILT_IN)
         start = "@" if entity is None else f"@{canonical_name(entity)}@{check_key(prefix)}"
         from_ms = None if modified_from is None else instant_in_ms(modified_from)
         to_ms = None if modified_to is None else instant_in_ms(modified_to)

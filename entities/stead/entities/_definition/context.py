@@ -13,6 +13,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from typing_extensions import TypeForm
 
+from stead.entities._message.envelope import MESSAGE_VERSION
 from stead.entities._message.errors import ContextEnded
 from stead.entities._message.ids import EntityClass, EntityId
 from stead.entities._message.rhythm import Rhythm
@@ -93,6 +94,19 @@ class RunningTurn(Protocol):
         tags: Mapping[str, str] | None,
     ) -> str:
         """Start an instance, if the operation succeeds: gives its ID."""
+        ...
+
+    def send_message(
+        self,
+        target: str,
+        operation: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object] | None,
+        version: int,
+        *,
+        starts: bool,
+    ) -> None:
+        """Send a message as it is to any target, if the operation succeeds; one that `starts` an instance reserves its ID."""
         ...
 
     def begin_reminder(self, name: str) -> None:
@@ -324,6 +338,22 @@ class EntityContext:
     def kwargs(self) -> dict[str, Any]:
         """The operation's keyword arguments, as plain data."""
         return dict(self._running().kwargs or {})
+
+
+def send_message(
+    context: EntityContext,
+    target: str,
+    operation: str,
+    args: Sequence[object],
+    *,
+    kwargs: Mapping[str, object] | None = None,
+    version: int = MESSAGE_VERSION,
+    starts: bool = False,
+) -> None:
+    """For stead's own entities: send a message as it is, if the operation succeeds; one that `starts` an instance reserves its
+    ID. Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`."""
+    turn = context._running()  # pyright: ignore[reportPrivateUsage] - of this module
+    turn.send_message(target, operation, args, kwargs, version, starts=starts)
 
 
 def outside(whose: str) -> ContextEnded:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from pydantic import PydanticUserError, ValidationError
 
 from stead.entities._message.errors import InvalidDefinition, InvalidState, UnknownOperation
-from stead.entities._message.ids import canonical_name, entity_name
+from stead.entities._message.ids import BUILT_IN, canonical_name, entity_name
 from stead.transport import InvalidInput, unpack
 from stead.transport.describing import text_of_error
 
@@ -53,9 +53,10 @@ class EntityType(abc.ABC):
 class ClassEntityType(EntityType):
     """An entity whose state is the fields of a class and whose operations are its methods."""
 
-    def __init__(self, cls: type[Entity], name: str | None = None) -> None:
+    def __init__(self, cls: type[Entity], name: str | None = None, *, built_in: bool = False) -> None:
+        """`built_in`: it is stead's own, and has a canonical name that nobody can write."""
         self.name = name if name is not None else entity_name(cls)
-        self.canonical = canonical_name(self.name)
+        self.canonical = f"{BUILT_IN}{canonical_name(self.name)}" if built_in else canonical_name(self.name)
         self._class = cls
         _check_class(cls, self.name)
         functions = cast("dict[str, FunctionType]", vars(cls)["__stead_operations__"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stead.entities._message.errors import InvalidDefinition
+from stead.entities._message.ids import BUILT_IN
 
 if TYPE_CHECKING:
     from .entity_type import EntityType
@@ -36,6 +37,12 @@ class Registry:
         if cls is not None:
             self._by_class[cls] = entity_type
 
+    def add_built_in(self, entity_type: EntityType) -> None:
+        """Register one of stead's own. Nobody is told of it, and registering it again does nothing."""
+        cls = entity_type.entity_class
+        assert cls is not None and entity_type.canonical.startswith(BUILT_IN), "it is a class, and has such a name"
+        self._by_name[entity_type.canonical] = self._by_class[cls] = entity_type
+
     def get(self, canonical: str) -> EntityType | None:
         """The entity of a canonical name."""
         return self._by_name.get(canonical)
@@ -46,8 +53,9 @@ class Registry:
 
     def names(self) -> list[str]:
         """The names of all entities, as they were given, sorted."""
-        return sorted(entity_type.name for entity_type in self._by_name.values())
+        return sorted(entity_type.name for entity_type in self.types())
 
     def types(self) -> list[EntityType]:
         """All entities, by name."""
-        return sorted(self._by_name.values(), key=lambda entity_type: entity_type.name)
+        users = [entity_type for name, entity_type in self._by_name.items() if not name.startswith(BUILT_IN)]
+        return sorted(users, key=lambda entity_type: entity_type.name)

@@ -14,6 +14,9 @@ NAME_LENGTH_MAX = 100
 KEY_LENGTH_MAX = 256
 INSTANCE_ID_LENGTH_MAX = 256
 
+BUILT_IN = "!"
+"""With this the canonical names of stead's own kinds begin. No name that anybody writes does."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 # Control characters (C0, delete, C1), the line and paragraph separators, and halves of surrogate pairs.
 _NOT_IN_KEYS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

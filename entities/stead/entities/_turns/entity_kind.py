@@ -25,7 +25,7 @@ from stead.entities._definition.registry import Registry
 from stead.entities._measures.measures import Measures
 from stead.entities._message.envelope import LOCK, RELEASE, Failure, Firing, Message
 from stead.entities._message.failures import failure_of
-from stead.entities._message.ids import EntityId, check_key
+from stead.entities._message.ids import BUILT_IN, EntityId, check_key
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._partition.activation import Activation, Blocked, Locked
 from stead.entities._partition.effects import Effects
@@ -119,13 +119,17 @@ class EntityKind:
 
     def _know(self, target: str) -> Known:
         """What is known of a target's entity. Raises `InvalidInput` if it is no target, `Blocked` if nothing is known."""
-        entity_id = EntityId.parse(target)
-        if str(entity_id) != target:
-            raise InvalidInput(f"target {target!r}", f"its canonical form is {str(entity_id)!r}")
-        name = entity_id.canonical_name
+        if target.startswith(f"@{BUILT_IN}"):
+            name, _, key = target[1:].partition("@")
+            check_key(key)
+        else:
+            entity_id = EntityId.parse(target)
+            if str(entity_id) != target:
+                raise InvalidInput(f"target {target!r}", f"its canonical form is {str(entity_id)!r}")
+            name = entity_id.canonical_name
         entity_type = self._registry.get(name)
         if entity_type is None:
-            raise Blocked(f"no entity named {entity_id.name!r} is registered in this worker", name)
+            raise Blocked(f"no entity named {name!r} is registered in this worker", name)
         known = self._known[name] = Known(entity_type, self._measures)
         return known
 

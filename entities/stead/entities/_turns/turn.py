@@ -159,6 +159,22 @@ class Turn:
         self._add(Send(target, encode_message(target, "start", args, start_id, extras), start_id), "start of")
         return target
 
+    def send_message(
+        self,
+        target: str,
+        operation: str,
+        args: Sequence[object],
+        kwargs: Mapping[str, object] | None,
+        version: int,
+        *,
+        starts: bool,
+    ) -> None:
+        """Send a message as it is to any target, if the operation succeeds; one that `starts` an instance reserves its ID."""
+        message_id = self.effects.next_message_id()
+        extras = message_extras(kwargs=kwargs, sender=self.target)
+        envelope = encode_message(target, operation, args, message_id, extras, version)
+        self._add(Send(target, envelope, message_id if starts else None), "message to")
+
     def _add(self, send: Send, what: str) -> None:
         length, length_max = len(send.envelope), self.effects.settings.payload_bytes_max
         if length > length_max:

@@ -30,9 +30,11 @@ from stead.orchestrations import (
     InstanceRunning,
     NothingShared,
     QueryFailed,
+    ScheduleExists,
     UnknownInstance,
     UnknownOrchestration,
     UnknownQuestion,
+    UnknownSchedule,
     UpdateFailed,
 )
 from stead.transport import (
@@ -65,6 +67,8 @@ _STATUSES: Sequence[tuple[type[SteadError], int]] = (
     (UnknownOperation, 404),
     (UnknownOrchestration, 404),
     (UnknownInstance, 404),
+    (UnknownSchedule, 404),
+    (ScheduleExists, 409),
     (InstanceExists, 409),
     (InstanceRunning, 409),
     (SourceSuperseded, 409),

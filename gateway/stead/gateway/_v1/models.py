@@ -13,18 +13,22 @@ Milliseconds = Annotated[int, Field(ge=0, le=100 * 366 * 86_400_000)]
 Tags = dict[str, str]
 
 
-class _Request(BaseModel):
+class RequestModel(BaseModel):
+    """What a request carries: nothing else may be in it."""
+
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
-class _Answer(BaseModel):
+class AnswerModel(BaseModel):
+    """What an answer looks like."""
+
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 # -- entities ----------------------------------------------------------------------------------------------------------
 
 
-class Arguments(_Request):
+class Arguments(RequestModel):
     """The arguments of an operation."""
 
     args: list[Any] = []
@@ -33,20 +37,20 @@ class Arguments(_Request):
     """By name."""
 
 
-class SignalAccepted(_Answer):
+class SignalAccepted(AnswerModel):
     """The signal is durable, and will be carried out."""
 
     entity_id: str
     operation: str
 
 
-class CallResult(_Answer):
+class CallResult(AnswerModel):
     """What the operation gave."""
 
     result: Any
 
 
-class EntityState(_Answer):
+class EntityState(AnswerModel):
     """A committed state."""
 
     entity: str
@@ -58,7 +62,7 @@ class EntityState(_Answer):
     """When each reminder of the entity is due next; left out if it has none."""
 
 
-class ListedEntity(_Answer):
+class ListedEntity(AnswerModel):
     """An entity in a list."""
 
     entity: str
@@ -72,7 +76,7 @@ class ListedEntity(_Answer):
     """When each reminder of the entity is due next; left out if it has none."""
 
 
-class EntityPage(_Answer):
+class EntityPage(AnswerModel):
     """Entities by key, ascending."""
 
     entities: list[ListedEntity]
@@ -80,7 +84,7 @@ class EntityPage(_Answer):
     """For the next page; null at the end."""
 
 
-class EntityKind(_Answer):
+class EntityKind(AnswerModel):
     """A name of entities that the hub knows."""
 
     name: str
@@ -88,7 +92,7 @@ class EntityKind(_Answer):
     """Null where any operation's name is taken."""
 
 
-class EntityKinds(_Answer):
+class EntityKinds(AnswerModel):
     """All names of entities that the hub knows."""
 
     entities: list[EntityKind]
@@ -97,7 +101,7 @@ class EntityKinds(_Answer):
 # -- signals in bulk ---------------------------------------------------------------------------------------------------
 
 
-class SignalLine(_Request):
+class SignalLine(RequestModel):
     """One line of a bulk request."""
 
     entity: str
@@ -115,7 +119,7 @@ class SignalLine(_Request):
     """Grows along the source; gaps are allowed. An old one counts as a duplicate."""
 
 
-class RefusedLine(_Answer):
+class RefusedLine(AnswerModel):
     """A line that was not accepted; the others were."""
 
     line: int
@@ -123,7 +127,7 @@ class RefusedLine(_Answer):
     reason: str
 
 
-class Ingested(_Answer):
+class Ingested(AnswerModel):
     """What became of the lines of a bulk request."""
 
     accepted: int
@@ -139,7 +143,7 @@ class Ingested(_Answer):
 # -- instances ---------------------------------------------------------------------------------------------------------
 
 
-class StartRequest(_Request):
+class StartRequest(RequestModel):
     """What is to be started."""
 
     name: str
@@ -155,13 +159,13 @@ class StartRequest(_Request):
     `manage`)."""
 
 
-class Started(_Answer):
+class Started(AnswerModel):
     """An instance that was started."""
 
     instance_id: str
 
 
-class FailureModel(_Answer):
+class FailureModel(AnswerModel):
     """Why an instance failed."""
 
     error_type: str
@@ -169,7 +173,7 @@ class FailureModel(_Answer):
     cause: FailureModel | None = None
 
 
-class WaitModel(_Answer):
+class WaitModel(AnswerModel):
     """One thing that an instance waits for."""
 
     kind: Literal["activity", "sub-orchestration", "timer", "entity", "lock"]
@@ -178,7 +182,7 @@ class WaitModel(_Answer):
     until_time: datetime | None
 
 
-class InstanceStatus(_Answer):
+class InstanceStatus(AnswerModel):
     """What is committed of an instance. Instants are in UTC, to the millisecond."""
 
     instance_id: str
@@ -202,7 +206,7 @@ class InstanceStatus(_Answer):
     """With the history: what an unfinished instance waits for, as far as its history says it."""
 
 
-class InstancePage(_Answer):
+class InstancePage(AnswerModel):
     """Instances by ID, ascending."""
 
     instances: list[InstanceStatus]
@@ -210,7 +214,7 @@ class InstancePage(_Answer):
     """For the next page; null at the end."""
 
 
-class InstanceCount(_Answer):
+class InstanceCount(AnswerModel):
     """How many there are of one kind."""
 
     name: str
@@ -219,14 +223,14 @@ class InstanceCount(_Answer):
     count: int
 
 
-class InstanceCounts(_Answer):
+class InstanceCounts(AnswerModel):
     """How many instances match."""
 
     total: int
     counts: list[InstanceCount]
 
 
-class Reason(_Request):
+class Reason(RequestModel):
     """Why something is done to an instance."""
 
     reason: str = ""
@@ -234,14 +238,14 @@ class Reason(_Request):
     """To its sub-orchestrations as well (for `terminate`)."""
 
 
-class RestartRequest(_Request):
+class RestartRequest(RequestModel):
     """How an instance is started anew."""
 
     new_instance_id: bool = True
     """Under a new ID; false: under its own, once it is finished."""
 
 
-class PurgeRequest(_Request):
+class PurgeRequest(RequestModel):
     """Which finished instances are deleted: those that match all that is given, which must be something."""
 
     statuses: list[RuntimeStatus] | None = None
@@ -253,7 +257,7 @@ class PurgeRequest(_Request):
     recursive: bool = False
 
 
-class Deleted(_Answer):
+class Deleted(AnswerModel):
     """How many were deleted."""
 
     deleted: int
@@ -262,7 +266,7 @@ class Deleted(_Answer):
 # -- the hub -----------------------------------------------------------------------------------------------------------
 
 
-class HubInformation(_Answer):
+class HubInformation(AnswerModel):
     """What a hub is and holds."""
 
     hub: dict[str, Any]
@@ -288,7 +292,7 @@ class HubInformation(_Answer):
     partitions: list[dict[str, Any]]
 
 
-class Access(_Answer):
+class Access(AnswerModel):
     """What the key of a request may do."""
 
     hub: str
@@ -298,7 +302,7 @@ class Access(_Answer):
     """Whether keys are needed here at all."""
 
 
-class DeadLetterModel(_Answer):
+class DeadLetterModel(AnswerModel):
     """A message that could not be carried out."""
 
     id: str
@@ -316,7 +320,7 @@ class DeadLetterModel(_Answer):
     """Where one is shown: what the operation raised, in the worker."""
 
 
-class DeadLetterPage(_Answer):
+class DeadLetterPage(AnswerModel):
     """Dead letters, partition by partition, oldest first."""
 
     dead_letters: list[DeadLetterModel]
@@ -324,14 +328,14 @@ class DeadLetterPage(_Answer):
     """For the next page; null at the end."""
 
 
-class DeadLetterChoice(_Request):
+class DeadLetterChoice(RequestModel):
     """Which dead letters are meant: some by their IDs, or all."""
 
     ids: Annotated[list[str], Field(max_length=10_000)] | None = None
     all: bool = False
 
 
-class DeadLettersDone(_Answer):
+class DeadLettersDone(AnswerModel):
     """What became of dead letters."""
 
     count: int
@@ -339,7 +343,7 @@ class DeadLettersDone(_Answer):
     """IDs of which there is no dead letter (any more)."""
 
 
-class Problem(_Answer):
+class Problem(AnswerModel):
     """RFC 9457: what went wrong. There may be more members, by the kind of problem."""
 
     type: str

@@ -18,9 +18,11 @@ from stead.orchestrations._history.errors import UnknownInstance
 from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.orchestrations._history.status import OrchestrationStatus
+from stead.orchestrations._schedules.schedule import schedule_type
 from stead.transport import InstanceView, Settings, Store
 
 from .queries import Filter, InstanceQueries, Look
+from .schedules import Schedules
 
 O = TypeVar("O")  # noqa: E741 - an orchestration's output
 
@@ -34,6 +36,14 @@ class InstanceReader(EntityClient):
         """A reader over an open store, which it does not close."""
         super().__init__(store, registry, settings)
         self._instances = InstanceQueries(store, orchestrations)
+        orchestrations.schedules()  # none may be half made
+        registry.add_built_in(schedule_type())
+
+    @property
+    def schedules(self) -> Schedules:
+        """The hub's schedules: make, see, pause, trigger, delete them."""
+        pages = partial(self._list_pages, self._store.list_targets)
+        return Schedules(self, self._store, self._registry, self._read, pages, self.get_status)
 
     @overload
     async def get_status(

@@ -20,6 +20,7 @@ class OrchestrationRegistry:
         self._settings = Settings() if settings is None else settings
         self._activities: dict[str, Activity[..., Any]] = {}
         self._orchestrations: dict[str, dict[Key, Orchestration[Any, Any]]] = {}
+        self._schedules: dict[str, Any] = {}  # None: begun
 
     def add_activity(self, activity: Activity[..., Any]) -> None:
         """Register an activity. Raises `InvalidDefinition` if its name is taken."""
@@ -44,6 +45,26 @@ class OrchestrationRegistry:
                 'one with @app.orchestration(name="…"), or give it another version',
             )
         versions[version_key(orchestration.version)] = orchestration
+
+    def begin_schedule(self, name: str) -> None:
+        """Register a schedule that is not yet told what to run. Raises `InvalidDefinition` if its name is taken."""
+        if name in self._schedules:
+            raise InvalidDefinition(f"schedule {name!r}", "it is declared already: rename one of them")
+        self._schedules[name] = None
+
+    def add_schedule(self, name: str, declared: Any) -> None:
+        """It has been told."""
+        self._schedules[name] = declared
+
+    def schedules(self) -> dict[str, Any]:
+        """All that are declared, by name. Raises `InvalidDefinition` if one was not told what to run."""
+        for name, declared in self._schedules.items():
+            if declared is None:
+                raise InvalidDefinition(
+                    f"schedule {name!r}",
+                    "say what it runs: `.start_new(…)` or `.signal_entity(…)` after app.schedule(…)",
+                )
+        return dict(self._schedules)
 
     # -- looking up ----------------------------------------------------------------------------------------------------
 

@@ -65,7 +65,10 @@ REUSE_REWIND: Final = 3
 """What a parent that was rewound does with a child that had failed: let it go on, or start it if it is not there. A
 value of `StartMessage.reuse` beyond those of `Reuse`, which clients use."""
 
-_REUSES = frozenset({*map(int, Reuse), REUSE_REWIND})
+REUSE_ASK: Final = 4
+"""What a schedule sends that has believed in an instance for long: nothing is started, it is told whether that is over."""
+
+_REUSES = frozenset({*map(int, Reuse), REUSE_REWIND, REUSE_ASK})
 
 
 def message_version(operation: str) -> int:

@@ -7,9 +7,9 @@ and what collides is answered here.
 from __future__ import annotations
 
 from stead.entities.extending import Failure, Pending
-from stead.orchestrations._history.errors import InstanceExists
+from stead.orchestrations._history.errors import InstanceExists, UnknownInstance
 from stead.orchestrations._history.failures import FailureDetails
-from stead.orchestrations._history.messages import REUSE_REWIND, StartMessage, decode_start
+from stead.orchestrations._history.messages import REUSE_ASK, REUSE_REWIND, StartMessage, decode_start
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput, Reuse, get_logger
 
@@ -32,6 +32,9 @@ def on_start(turn: InstanceTurn, pending: Pending) -> None:
     turn.effects.started(turn.target, message.message_id)
     start = decode_start(message.args)
     record = turn.body.record
+    if start.reuse == REUSE_ASK:
+        _tell_of_it(turn, start)
+        return
     if start.reuse == REUSE_REWIND and record is not None:
         _rewind_child(turn, pending, start)
         return
@@ -61,6 +64,9 @@ def _begin(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
 
 
 def _collide(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
+    if start.parent is not None and start.parent.instance.startswith("@"):
+        _tell_of_it(turn, start)
+        return
     error = InstanceExists(turn.target, str(turn.record.status))
     if start.parent is not None:
         turn.effects.answer_task(start.parent, False, FailureDetails.of(error).as_map())
@@ -70,6 +76,20 @@ def _collide(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
     turn.effects.bury(pending.envelope, failure, pending.stream_id)
     if pending.message.waiter is not None:
         tell_at_end(turn, pending.message.waiter)  # of what has the ID, as for one that asks for it
+
+
+def _tell_of_it(turn: InstanceTurn, start: StartMessage) -> None:
+    """An entity has started the instance, or asks for it (HAZARDS 105, 106): it is told how the instance has ended, or will be."""
+    record, parent = turn.body.record, start.parent
+    if parent is None:
+        raise InvalidInput("start", "nobody asks")
+    if record is None:
+        turn.effects.answer_task(parent, False, FailureDetails.of(UnknownInstance(turn.target)).as_map())
+    elif record.finished:
+        answer_parent(turn, parent)
+    elif record.parent is None:
+        record.parent = parent
+        turn.changed()
 
 
 def _rewind_child(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:

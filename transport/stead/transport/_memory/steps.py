@@ -238,7 +238,8 @@ def partition_info(partition: int, state: PartitionState) -> PartitionInfo:
         parked=_parked(state),
         parked_targets=len(state.parks),
         blocked=dict(state.blocked),
-        entities=entities,
+        entities=entities
+        - sum(target.startswith("@!") for target in state.index),  # but for kinds that are stead's own
         timers=len(state.timers),
         dead=len(state.dead),
         dead_trimmed=state.dead_trimmed,

@@ -139,6 +139,7 @@ class PeopleSide(RedisBase):
                 command(b"ZCARD", keys.timers),
                 command(b"XLEN", keys.dead),
                 command(b"HLEN", keys.tasks),
+                command(b"ZLEXCOUNT", keys.index, b"[@!", b'(@"'),  # of kinds that are stead's own
                 command(b"XRANGE", keys.inbox, b"-", b"+", b"COUNT", 1),
                 *(command(b"HLEN", key) for key in (keys.state, keys.payloads, keys.starts, keys.tries)),
             )
@@ -214,7 +215,7 @@ def _text(name: bytes) -> str:
 def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
     """What is known of a partition; of what holds something else, that."""
     damage = [str(answer) for answer in answers if isinstance(answer, KeyDamaged)]
-    held, counted, backlog, parked_targets, why, targets, entities, timers, dead, tasks, oldest, *_ = (
+    held, counted, backlog, parked_targets, why, targets, entities, timers, dead, tasks, built_in, oldest, *_ = (
         (default if isinstance(answer, KeyDamaged) else answer)
         for answer, default in zip(answers, _NOTHING, strict=True)
     )
@@ -226,7 +227,7 @@ def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
         parked=parked,
         parked_targets=parked_targets,
         blocked={_text(name): _text(reason) for name, reason in zip(why[::2], why[1::2], strict=True)},
-        entities=entities,
+        entities=entities - built_in,
         timers=timers,
         dead=dead,
         dead_trimmed=trimmed,
@@ -238,7 +239,7 @@ def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
 
 
 # What stands for the answers that `info` could not get, in their order.
-_NOTHING: tuple[Any, ...] = ((None,) * 7, (None, None), 0, 0, (), *(0,) * 5, (), *(0,) * 4)
+_NOTHING: tuple[Any, ...] = ((None,) * 7, (None, None), 0, 0, (), *(0,) * 6, (), *(0,) * 4)
 
 
 def _arrival_ms(stream_id: bytes) -> int | None:
