@@ -185,6 +185,13 @@ async def test_what_is_sent_is_a_copy() -> None:
     execution.close()
 
 
+async def test_a_custom_status_that_cannot_be_stored_is_named() -> None:
+    async def flow(context: OrchestrationContext) -> None:
+        context.set_custom_status({"at": object()})
+
+    assert failure_of(begin(flow)).message.startswith("custom status: it cannot be stored")
+
+
 async def test_a_large_custom_status_is_refused() -> None:
     async def flow(context: OrchestrationContext) -> None:
         context.set_custom_status("x" * 20_000)

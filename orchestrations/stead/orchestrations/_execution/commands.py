@@ -192,7 +192,11 @@ class Commands:
         self.check()
         if self.dead:
             return
-        packed, limit = pack_exact(value), self.settings.custom_status_bytes_max
+        limit = self.settings.custom_status_bytes_max
+        try:
+            packed = pack_exact(value)
+        except InvalidInput as error:
+            raise InvalidInput("custom status", error.reason) from error
         if len(packed) > limit:
             raise InvalidInput("custom status", f"it has {len(packed):,} bytes, and {limit:,} may be")
         self._custom_status = unpack(packed)
