@@ -25,7 +25,8 @@ QUIET_MS = 600_000  # of virtual time, within which everything has to be done on
 def drawn_settings(chance: random.Random) -> Settings:
     """Small limits, so that all of them are reached."""
     return Settings(
-        partitions=chance.randint(1, 3),
+        partitions=chance.randint(1, 4),
+        local_hops=chance.random() < 0.7,
         batch_length_max=chance.choice([1, 3, 20]),
         read_length_max=chance.choice([1, 5, 50]),
         mailbox_length_max=chance.choice([2, 5, 1_000]),

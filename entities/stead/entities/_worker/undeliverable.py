@@ -51,6 +51,9 @@ def _without_receiver(commit: Commit, receiver: int, error: KeyDamaged, now_ms: 
     lost += [start.payload for start in commit.starts if start.partition == receiver]
     if not lost:
         return False
+    if commit.stamps:
+        sent = zip(commit.sends, commit.stamps, strict=True)
+        commit.stamps = [stamp for (partition, _), stamp in sent if partition != receiver]
     commit.sends = kept
     commit.starts = [
         replace(start, place=before[min(start.place, len(before) - 1)])
