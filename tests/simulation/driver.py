@@ -52,6 +52,9 @@ WEIGHTS = {
     "evict": 5,
     "forget_and_go_on": 5,
     "work": 6,
+    "gather": 2,
+    "turns_everywhere": 4,
+    "hand_around": 5,
     "pass_time": 4,
     "restart_server": 1,
     "fill_memory": 1,
@@ -126,6 +129,9 @@ class Driver:
             "evict": (worker, partition, max(0, count(5) - 2)),
             "forget_and_go_on": (worker, partition, flag),
             "work": (worker, partition),
+            "gather": (worker,),
+            "turns_everywhere": (worker, 1 + count(3)),
+            "hand_around": (worker, some, count(4)),
             "pass_time": (count(800),),
             "restart_server": (),
             "fill_memory": (flag,),
@@ -136,9 +142,11 @@ class Driver:
         return lambda: method(*arguments[name])
 
 
-async def run(surroundings: Surroundings, seed: int, steps: int, *, rough: bool = True) -> World:
+async def run(
+    surroundings: Surroundings, seed: int, steps: int, *, rough: bool = True, local_hops: bool | None = None
+) -> World:
     """One world from its beginning to its end. A failure names the seed and the step."""
-    world = World(surroundings)
+    world = World(surroundings, local_hops=seed % 4 != 0 if local_hops is None else local_hops)
     driver = Driver(world, seed, rough=rough)
     number = -1
     try:

@@ -53,6 +53,13 @@ class Ledger(Entity):
             self.context.signal_entity(Ledger.note, key, f"{tag}/{number}")
         self.entries.append(tag)
 
+    def relay(self, tag: str, keys: list[str]) -> None:
+        """Note a tag, and have it passed on from one to the next."""
+        self.entries.append(tag)
+        if keys:
+            self.context.signal_entity(Ledger.relay, keys[0], f"{tag}/0", keys[1:])
+            self.context.signal_entity(Ledger.note, keys[-1], f"{tag}/1")
+
     def later(self, tag: str, key: str, delay_ms: int) -> None:
         self.entries.append(tag)
         self.context.after(timedelta(milliseconds=delay_ms)).signal_entity(Ledger.note, key, f"{tag}/~")

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from simulation.causes import Causes
 from simulation.ledger import entries_of
-from stead.entities._message.envelope import Failure, decode_letter, decode_message, decode_reply
+from stead.entities._message.envelope import Failure, Message, decode_letter, decode_message, decode_reply
 from stead.transport import Acquired, Commit, CommitVerdict, EnqueueResult, Settings, Verdict
 
 NEVER_APPLIED = {"fail": "operation", "nosuch": "unknown_operation", "badly": "invalid_input", "flood": "operation"}
@@ -31,6 +32,17 @@ class Sent:
     delay_ms: int | None = None
     call_id: int | None = None
     due_ms: int | None = None  # known once it was accepted
+
+
+def _tag(message: Message) -> str:
+    tag = message.args[0]
+    assert isinstance(tag, str)
+    return tag
+
+
+def _parent_of(message: Message) -> str:
+    """The tag of the message with which one was sent."""
+    return _tag(message).rpartition("/")[0]
 
 
 def tag_of(envelope: bytes) -> str:
@@ -56,13 +68,18 @@ class Model:
         self.commit_ids: dict[int, bytes] = {}  # partition -> ID of its last commit
         self.taken_over = 0  # how often a lease was taken from somebody who had not released it
         self._last: dict[tuple[str, str], int] = {}  # sender and receiver -> number of the last message applied
-        self._children = 0
+        self.causes = Causes(self._is_done)
 
     @property
     def outstanding(self) -> set[str]:
         """What was accepted and has not had an effect yet."""
         failed = {tag for tag, sent in self.sent.items() if isinstance(self.replied.get(sent.call_id or -1), Failure)}
         return self.accepted - self.applied.keys() - self.dead.keys() - failed
+
+    def _is_done(self, tag: str) -> bool:
+        """Whether a message has had its effect, or failed."""
+        call_id = self.sent[tag].call_id
+        return tag in self.applied or tag in self.dead or (call_id is not None and call_id in self.replied)
 
     @property
     def progress(self) -> int:
@@ -88,6 +105,7 @@ class Model:
     def _accept(self, tag: str, now_ms: int) -> None:
         self.accepted.add(tag)
         sent = self.sent[tag]
+        self.causes.accepted(tag, sent.target, sent.delay_ms is not None)
         sent.due_ms = None if sent.delay_ms is None else now_ms + sent.delay_ms
 
     def acquired(self, acquired: Acquired) -> None:
@@ -122,21 +140,22 @@ class Model:
 
     def committed(self, commits: Sequence[Commit], now_ms: int) -> None:
         """Commits have been applied, in one step: check all that is in them."""
+        stored: dict[str, list[Message]] = {}  # tag -> what is sent with it
         for commit in commits:
-            self._committed(commit, now_ms)
-
-    def _committed(self, commit: Commit, now_ms: int) -> None:
-        self.commit_ids[commit.partition] = commit.commit_id
-        assert not commit.deleted, "nobody deletes here"
-        self._check_size(commit)
-        fresh: dict[str, None] = {}
-        created = [target for target, _ in commit.states if target not in self.states]
-        assert list(commit.created) == created, "the index has each target once"
-        for target, record in commit.states:
-            fresh.update(dict.fromkeys(self._grown(target, entries_of(record), now_ms)))
-        self._learn_replies(commit, fresh)
-        self._learn_letters(commit)
-        self._learn_children(commit, fresh, now_ms)
+            self.commit_ids[commit.partition] = commit.commit_id
+            assert not commit.deleted, "nobody deletes here"
+            self._check_size(commit)
+            created = [target for target, _ in commit.states if target not in self.states]
+            assert list(commit.created) == created, "the index has each target once"
+            for _, envelope in commit.sends:
+                message = decode_message(envelope)
+                stored.setdefault(_parent_of(message), []).append(message)
+        fresh = self._grown([each for commit in commits for each in commit.states], stored, now_ms)
+        assert not stored, f"invariant 5: {list(stored)} were not applied with what they have sent"
+        for commit in commits:
+            self._learn_replies(commit, fresh)
+            self._learn_letters(commit)
+        self.causes.check()
 
     def _check_size(self, commit: Commit) -> None:
         limit = self._settings.batch_length_max
@@ -145,13 +164,29 @@ class Model:
         assert messages <= limit + read, "invariant 9: a commit is bounded"
         assert len(commit.sends) < limit + self._settings.turn_sends_max, "invariant 9: a commit is bounded"
 
-    def _grown(self, target: str, after: list[str], now_ms: int) -> list[str]:
-        before = self.states.get(target, [])
-        assert after[: len(before)] == before, f"invariant 3: {target} went from {before} to {after}"
-        fresh = after[len(before) :]
-        for tag in fresh:
-            self._apply(target, tag, now_ms)
-        self.states[target] = after
+    def _grown(
+        self, records: Sequence[tuple[str, bytes]], stored: dict[str, list[Message]], now_ms: int
+    ) -> dict[str, None]:
+        """What was applied, each after what has sent it. What was handed over in memory was sent by what was applied in the same
+        step, and is stored nowhere."""
+        left: dict[str, list[str]] = {}
+        handed: dict[str, list[tuple[str, str]]] = {}  # parent -> tag, target
+        for target, record in records:
+            before, after = self.states.setdefault(target, []), entries_of(record)
+            assert after[: len(before)] == before, f"invariant 3: {target} went from {before} to {after}"
+            left[target] = after[len(before) :]
+            for tag in left[target]:
+                if tag not in self.sent:
+                    handed.setdefault(tag.rpartition("/")[0], []).append((tag, target))
+        fresh: dict[str, None] = {}
+        while ready := [target for target, tags in left.items() if tags and tags[0] in self.sent]:
+            for target in ready:
+                tag = left[target].pop(0)
+                self._apply(target, tag, now_ms)
+                fresh[tag] = None
+                self._learn_children(tag, target, stored.pop(tag, []), handed.pop(tag, []), now_ms)
+        lost = [tag for tags in left.values() for tag in tags]
+        assert not lost, f"invariant 2: {lost} were never sent by a turn that was committed"
         return fresh
 
     def _apply(self, target: str, tag: str, now_ms: int) -> None:
@@ -171,6 +206,8 @@ class Model:
             assert sent.due_ms is not None
             assert now_ms >= sent.due_ms - self._slack_ms, f"{tag} came before its time"
         self.applied[tag] = target
+        self.causes.applied(tag, target, len(self.states[target]))
+        self.states[target].append(tag)
 
     def _learn_replies(self, commit: Commit, fresh: Mapping[str, None]) -> None:
         for reply in commit.replies:
@@ -205,18 +242,20 @@ class Model:
         else:
             assert NEVER_APPLIED.get(sent.operation) == kind, f"invariant 7: {sent.tag} died of {kind}"
 
-    def _learn_children(self, commit: Commit, fresh: Mapping[str, None], now_ms: int) -> None:
-        """Signals from entities to entities: they are accepted with the commit that carries them."""
-        for _, envelope in commit.sends:
-            message = decode_message(envelope)
-            tag = tag_of(envelope)
-            parent = tag.rpartition("/")[0]
-            assert parent in fresh, f"invariant 5: {tag} was sent by {parent}, which was not applied with it"
-            sender = self.applied[parent]
+    def _learn_children(
+        self, parent: str, sender: str, stored: list[Message], handed: list[tuple[str, str]], now_ms: int
+    ) -> None:
+        """Signals from entities to entities: stored with the commit that carries them, or done with it."""
+        entry = len(self.states[sender]) - 1
+        told = [(_tag(message), message.target, message.operation, message.delay_ms) for message in stored]
+        for tag, target, operation, delay_ms in [*told, *((*one, "note", None) for one in handed)]:
+            number = 1_000 * entry + int(tag.rpartition("/")[2].replace("~", "999"))
+            self.register(Sent(tag, sender, number, target, operation, delay_ms))
+            self.causes.sent(tag, target, sender, entry, delay_ms is not None)
+        for message in stored:
             assert message.sender == sender
-            self._children += 1
-            self.register(Sent(tag, sender, self._children, message.target, message.operation, message.delay_ms))
-            self._accept(tag, now_ms)
+            self._accept(_tag(message), now_ms)
+        self.accepted.update(tag for tag, _ in handed)
 
     # -- looking at the store ------------------------------------------------------------------------------------------
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from simulation.model import Model
+from simulation.model import Model, tag_of
 from stead.entities import Registry
 from stead.entities._message.envelope import Failure
 from stead.entities._partition.activation import Blocked, Kind
 from stead.entities._partition.building import Unstorable
+from stead.entities._partition.hops import Hops
 from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._partition.well_formed import ill_formed
 from stead.entities._turns.entity_kind import EntityKind
-from stead.transport import Commit, CommitAnswer, CommitVerdict, ConnectionLost, ServerChanged, Settings, Store
+from stead.transport import Commit, CommitAnswer, CommitVerdict, ConnectionLost, Entry, ServerChanged, Settings, Store
 
 T = TypeVar("T")
 
@@ -73,7 +75,9 @@ class SimWorker:
         self.generation = self._store.generation
         self.partitions: dict[int, Partition] = {}
         self.flight: Flight | None = None
-        self._reading: Callable[[], None] | None = None
+        self._hops = Hops(self._settings) if self._settings.local_hops else None
+        self._unsure: dict[int, bytes] = {}  # tokens to be released before those partitions are taken again
+        self._reading: deque[Callable[[], None]] = deque()
         self._parking: list[Callable[[], None]] = []
         self._timing: Callable[[], None] | None = None
         self._kind = EntityKind(self._registry, self._store.clock.now_ms, self._settings.payload_bytes_max)
@@ -114,6 +118,9 @@ class SimWorker:
         """Take a partition, from whoever has it."""
         if number in self.partitions:
             return
+        unsure = self._unsure.pop(number, None)
+        if unsure is not None and await self._ask(self._store.release(number, unsure)):
+            self._model.tokens[number] = b""
         _, views = await self._ask(self._store.read_leases())
         token = self.draw(16)
         acquired = await self._ask(self._store.acquire(number, self.name, token, views[number].token, LEASE_MS))
@@ -127,6 +134,7 @@ class SimWorker:
             elapsed=lambda: 0.0,
             draw=self.draw,
             pack_each_turn=self._kind.eager.add,
+            hops=self._hops,
         )
         self.partitions[number] = Partition(acquired, environment)
 
@@ -149,9 +157,20 @@ class SimWorker:
     def drop(self, partition: Partition) -> None:
         """The tenure has ended. Its operations are cancelled, and its commit may still be on its way: in a batch that is sent
         again as long as another tenure waits for its answer, and may arrive at any time later."""
+        if partition.gone:
+            return
+        linked = [self.partitions[number] for number in partition.linked]
         partition.end()
         if self.partitions.get(partition.number) is partition:
             del self.partitions[partition.number]
+        for other in linked:
+            self._restart(other)
+
+    def _restart(self, partition: Partition) -> None:
+        """It begins anew, since what it shares with another partition is not written."""
+        if not partition.gone:
+            self._unsure[partition.number] = partition.token
+            self.drop(partition)
 
     def crash(self) -> None:
         """The process dies, and starts again."""
@@ -165,23 +184,38 @@ class SimWorker:
     # -- reading and loading -------------------------------------------------------------------------------------------
 
     async def read(self, number: int, count: int) -> None:
-        """Ask for entries of an inbox; `hear` brings them."""
+        """Ask for entries of an inbox, or of all in one step if something may be handed over; `hear` brings them."""
         partition = self.partitions.get(number)
-        if self._reading is not None or partition is None or partition.draining:
+        if self._reading or partition is None or partition.draining:
             return
-        found = dict(await self._ask(self._store.read_inboxes({number: partition.position}, count, 0)))
-        entries = found.get(number, ())
+        hops = self._hops
+        chosen = [partition] if hops is None else [each for each in self.partitions.values() if not each.draining]
+        read = 0 if hops is None else hops.read_begins()
+        positions = {each.number: each.position for each in chosen}
+        found = dict(await self._ask(self._store.read_inboxes(positions, count, 0)))
+        for each in chosen:
+            entries = found.get(each.number, ())
+            self._reading.append(partial(self._receive, each, entries))
+        if hops is not None:
+            seen = [each.number for each in chosen if len(found.get(each.number, ())) < count]
+            last = self._reading.pop()
 
-        def hear() -> None:
-            if not partition.draining:
-                partition.receive(entries, caught_up=not entries)
+            def hear() -> None:
+                last()
+                hops.read_ends(read, seen)
 
-        self._reading = self._unless_gone(partition, hear)
+            self._reading.append(hear)
+
+    def _receive(self, partition: Partition, entries: Sequence[Entry]) -> None:
+        if self._hops is not None:
+            self._hops.read_comes()
+        if not (partition.gone or partition.draining):
+            partition.receive(entries, caught_up=not entries)
 
     async def load(self, number: int) -> None:
         """Ask for the records of new activations; `hear` brings them."""
         partition = self.partitions.get(number)
-        if self._reading is not None or partition is None:
+        if self._reading or partition is None:
             return
         loads = partition.take_loads()
         if not loads:
@@ -195,13 +229,12 @@ class SimWorker:
                     self._model.check_read(activation.target, loaded.record)
                 partition.loaded(activation, loaded)
 
-        self._reading = self._unless_gone(partition, hear)
+        self._reading.append(self._unless_gone(partition, hear))
 
     def hear(self) -> None:
-        """The answer to the last read or load arrives."""
-        if self._reading is not None:
-            hear, self._reading = self._reading, None
-            hear()
+        """The answer to the last read or load arrives, or the next part of it."""
+        if self._reading:
+            self._reading.popleft()()
 
     def _unless_gone(self, partition: Partition, hear: Callable[[], None]) -> Callable[[], None]:
         return lambda: None if partition.gone else hear()
@@ -249,6 +282,9 @@ class SimWorker:
         start.close()
 
     async def _run(self, start: Started) -> None:
+        current = start.activation.current
+        assert current is not None
+        tag = tag_of(current.envelope)
         try:
             result = await start.awaitable
         except asyncio.CancelledError:
@@ -256,6 +292,7 @@ class SimWorker:
         except ValueError as error:
             self.ended.append(Ended(start, None, error))
         else:
+            self._model.causes.ended(tag)
             self.ended.append(Ended(start, result, None))
 
     def _cancel(self, partition: Partition) -> None:
@@ -286,20 +323,35 @@ class SimWorker:
             return
         flight = Flight([], [])
         batch_id = self.draw(16)
-        for partition in list(self.partitions.values()):
-            if not partition.wants_commit:
-                continue
+        for group in self._groups():
+            hopping = group[0].hopping
             try:
-                commit = partition.next_commit(batch_id)
+                if hopping is not None and hopping.in_component:
+                    commits = hopping.build(batch_id, len(flight.commits) + 1)
+                else:
+                    commits = [group[0].build(batch_id)]
             except Unstorable as error:
                 self._kind.eager.add(error.target)
-                self.drop(partition)
+                self.drop(group[0])
                 continue
-            commit.component = int(linked)
-            flight.partitions.append(partition)
-            flight.commits.append(commit)
+            for commit in commits:
+                commit.component = 1 if linked else commit.component
+            flight.partitions += [self.partitions[commit.partition] for commit in commits]
+            flight.commits += commits
+        for partition in flight.partitions:
+            partition.finish_ended()
         if flight.commits:
             self.flight = flight
+
+    def _groups(self) -> list[list[Partition]]:
+        """Whose commits are to be built, those together that are linked."""
+        groups: list[list[Partition]] = []
+        seen: set[int] = set()
+        for number, partition in self.partitions.items():
+            if partition.wants_commit and number not in seen:
+                groups.append([partition, *(self.partitions[each] for each in partition.linked)])
+                seen.update(number for number in (number, *partition.linked))
+        return groups
 
     async def send(self, *, lose_answer: bool) -> None:
         """The batch reaches the store; `answer` brings its verdicts, if they are not lost."""
@@ -329,6 +381,7 @@ class SimWorker:
         self.flight = None
         for partition, commit, verdict in zip(flight.partitions, flight.commits, flight.verdicts, strict=True):
             if partition.gone:
+                partition.landed()
                 continue
             if verdict in (CommitVerdict.APPLIED, CommitVerdict.ALREADY):
                 partition.committed()
@@ -337,7 +390,7 @@ class SimWorker:
             else:
                 assert verdict is CommitVerdict.VOID
                 assert commit.component, "only what is linked to others can be void"
-                self.drop(partition)
+                self._restart(partition)
 
     def _give_flight_up(self) -> None:
         if self.flight is not None:

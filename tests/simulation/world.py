@@ -26,18 +26,19 @@ from stead.transport import (
     partition_of,
 )
 
-PARTITIONS = 2
+PARTITIONS = 3
 WORKERS = 3
 
 
-def make_settings() -> Settings:
+def make_settings(*, local_hops: bool = False) -> Settings:
     """Every limit is small, so that it is met."""
     return Settings(
         partitions=PARTITIONS,
+        local_hops=local_hops,
         slot_groups=1,
-        batch_length_max=4,
+        batch_length_max=15 if local_hops else 4,
         turn_sends_max=4,
-        mailbox_length_max=3,
+        mailbox_length_max=8 if local_hops else 3,
         mailbox_age_ms_max=1_000,
         dead_letters_max=100_000,
     )
@@ -75,11 +76,11 @@ class Surroundings(Protocol):
 class World:
     """See the module's head."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
+    def __init__(self, surroundings: Surroundings, *, local_hops: bool = False) -> None:
         gates.waiting.clear()
         self._surroundings = surroundings
         self.store = surroundings.store
-        settings = make_settings()
+        settings = make_settings(local_hops=local_hops)
         self.model = Model(settings, surroundings.slack_ms)
         self.strays: list[Stray] = []
         self.clients = [Sender(f"client{n}", self.store, self.model, self.strays) for n in range(2)]
@@ -95,6 +96,7 @@ class World:
         await self.source.restart()
         await self.workers[0].acquire(0)
         await self.workers[1].acquire(1)
+        await self.workers[0].acquire(2)
 
     # -- steps: sending ------------------------------------------------------------------------------------------------
 
@@ -109,7 +111,10 @@ class World:
                 operation = "ask" if call else "note"
                 sender.compose(TARGETS[where % len(TARGETS)], operation, [], delay_ms=None, call=call)
             case 4:
-                sender.compose(target, "tell", [[key, "a"]], delay_ms=None, call=False)
+                if where % 2:
+                    sender.compose(target, "tell", [[key, "a"]], delay_ms=None, call=False)
+                else:
+                    sender.compose(target, "relay", [[key, KEYS[where % 3], "b"]], delay_ms=None, call=False)
             case 5:
                 sender.compose(target, "later", [key, 5 * where], delay_ms=None, call=False)
             case 6:
@@ -138,6 +143,45 @@ class World:
         sender = self.senders[who % len(self.senders)]
         sender.begin(partition, 1 + who)
         await self._try(sender.deliver(partition, lose_answer=lose_answer))
+
+    async def gather(self, worker: int) -> None:
+        """A worker takes all partitions, in peace if that is possible, and reads them to their end."""
+        for each in range(PARTITIONS):
+            for other in range(WORKERS):
+                if other != worker:
+                    await self.release(other, each, False)
+            await self.acquire(worker, each)
+        for _ in range(2):  # what was stored closes the way until the next read
+            await self._read_all(worker)
+            await self.turns_everywhere(worker, 2)
+            await self.commit(worker, False)
+        await self._read_all(worker)
+
+    async def _read_all(self, worker: int) -> None:
+        for each in range(PARTITIONS):
+            await self.read(worker, each, 100)
+            for _ in range(PARTITIONS):
+                await self.hear(worker)
+            await self.load(worker, each)
+            await self.hear(worker)
+
+    async def turns_everywhere(self, worker: int, rounds: int) -> None:
+        """All partitions take turns, and those again that were handed something."""
+        for _ in range(rounds):
+            for each in range(PARTITIONS):
+                await self.take_turns(worker, each, True)
+
+    async def hand_around(self, worker: int, where: int, rounds: int) -> None:
+        """Some messages arrive that are passed on from one to the next, all of which can be in memory."""
+        await self.gather(worker)
+        for number in range(3):
+            path = [KEYS[(where + number * step) % 3] for step in (1, 2, 0)]
+            self.senders[number].compose(LEDGERS[(where + number) % 3], "relay", [path], delay_ms=None, call=False)
+        for who in range(3):
+            for each in range(PARTITIONS):
+                await self.enqueue(who, each, False)
+        await self._read_all(worker)
+        await self.turns_everywhere(worker, rounds)
 
     async def give_up(self, who: int, partition: int) -> None:
         self.senders[who % len(self.senders)].give_up(partition)

@@ -241,12 +241,13 @@ class HopBench:
     def drop(self, number: int) -> None:
         """A tenure ends, and all that stand or fall with it."""
         partition = self.held.pop(number)
-        linked = partition.linked
+        linked = [self.held[other] for other in partition.linked]
         partition.end()
         for other in linked:
-            self.restarted.append(other)
-            steps.release(self.hub.partitions[other], self.held[other].token, self.now_ms)
-            self.drop(other)
+            if not other.gone:
+                self.restarted.append(other.number)
+                steps.release(self.hub.partitions[other.number], other.token, self.now_ms)
+                self.drop(other.number)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -110,6 +110,17 @@ async def test_a_lease_that_is_lost_takes_those_along_that_it_is_linked_to() -> 
     assert hub.board.unsure == {R: token}
 
 
+@pytest.mark.hazard(50)
+async def test_all_of_a_large_component_begin_anew() -> None:
+    hub = Hub()
+    hub.bench.put(hub.r, "b", send(hub.q, "m2", send(hub.s, "m3")))
+    hub.bench.read()
+    hub.bench.turns()
+    hub.board.lost({R})
+    assert hub.board.partitions == {}
+    assert hub.board.unsure.keys() == {S, Q}
+
+
 @pytest.mark.hazard(31)
 async def test_a_component_goes_again_as_a_whole_without_what_cannot_be_delivered() -> None:
     """S sends to an inbox that is damaged. R is void by that: it is not let go of, and S is not written without it."""

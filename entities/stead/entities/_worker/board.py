@@ -160,7 +160,7 @@ class Board:
         """A tenure has ended, for whatever reason: throw away everything that it has not committed."""
         if partition.gone:
             return
-        linked = partition.linked
+        linked = [self.partitions[number] for number in partition.linked]
         level = logging.DEBUG if partition.draining else logging.INFO  # given back as planned, or lost
         logger.log(level, "partition %d is let go: %s", partition.number, reason)
         partition.end()
@@ -170,8 +170,8 @@ class Board:
         self.notify(partition)
         self.membership.ring()
         self.reading.ring()  # its messages may have been those that left no room for more
-        for number in linked:
-            self.restart(self.partitions[number], "what it shares with another partition is not written")
+        for other in linked:
+            self.restart(other, "what it shares with another partition is not written")
 
     def restart(self, partition: Partition, reason: str) -> None:
         """Let a tenure begin anew whose lease is this worker's. That is released first, so that it counts as no death."""
