@@ -67,6 +67,7 @@ IMPURE_ALLOWED = {
 SHARED_NAMES = {
     "EntityKind": "in the gateway it is a name that the OpenAPI document shows",
     "Started": "the same; in entities, an operation that has begun",
+    "Query": "in the gateway, what stands behind the question mark of a URL; in entities, what users ask",
 }
 IMPURE = {
     "anyio", "asyncio", "http", "multiprocessing", "os", "random", "redis", "requests", "secrets", "select", "signal",

@@ -16,8 +16,10 @@ import pytest
 from stead.app._hub.client import Client
 from stead.app._sync.client import SyncClient, SyncScheduled
 from stead.app._sync.producer import SyncProducer, SyncSourceProducer
+from stead.app._sync.query import SyncQuery
 from stead.app._sync.schedules import SyncSchedules
 from stead.entities._client.producer import Producer, SourceProducer
+from stead.entities._client.query import Query
 from stead.entities._client.scheduled import ScheduledSignals
 from stead.entities._definition.context import EntityContext, RunningTurn
 from stead.entities._definition.signals_later import SignalsLater
@@ -53,6 +55,7 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
     (SourceProducer, SyncSourceProducer, {"aclose": "its block ends it", "encode_known": "only plain ones use it"}),
     (ScheduledSignals, SyncScheduled, {}),
     (Schedules, SyncSchedules, {"create_as": "for the one without `await`, which has gathered the options already"}),
+    (Query, SyncQuery, {}),
 ]
 
 # What a type without `await` is called where the other one stands.
@@ -64,6 +67,7 @@ WITHOUT_AWAIT = [
     (r"\bSchedules\b", "SyncSchedules"),
     (r"\bScheduleList\b", "Iterator[ScheduleStatus]"),
     (r"\bCoroutine\[Any, Any, None\]", "None"),
+    (r"\bQuery\b", "SyncQuery"),
 ]
 
 

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
+from stead.entities._index.catalogue import NOTHING
 from stead.entities._message.envelope import (
     Failure,
     Letter,
@@ -23,6 +24,7 @@ from stead.entities._message.record import decode_record, encode_record
 from stead.entities._partition.activation import Activation, Blocked, Kind
 from stead.entities._partition.building import build_commit
 from stead.entities._partition.effects import Effects
+from stead.entities._partition.indexing import Indexing
 from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._partition.pending import Pending
 from stead.entities._partition.slice import Slice
@@ -339,4 +341,4 @@ def built(effects: Effects, *activations: Activation, commit: Commit | None = No
     """A commit of effects, and what it writes; activations whose state does not matter need not be given."""
     commit = commit or Commit(0, b"token", b"", b"id")
     known = _Anyone({activation.target: activation for activation in activations})
-    return commit, build_commit(commit, effects, known, effects.now_ms)
+    return commit, build_commit(commit, effects, known, effects.now_ms, Indexing(NOTHING, {}))

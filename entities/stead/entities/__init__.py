@@ -6,6 +6,7 @@ from stead.entities._client.client import EntityClient
 from stead.entities._client.dead_letters import DeadLetters, DeadMessage
 from stead.entities._client.listing import EntityStatus, Page
 from stead.entities._client.producer import Producer, SourceProducer
+from stead.entities._client.query import Query, QueryPage
 from stead.entities._client.scheduled import ScheduledSignals
 from stead.entities._definition.context import EntityContext
 from stead.entities._definition.entity import Entity
@@ -13,13 +14,15 @@ from stead.entities._definition.entity_type import ClassEntityType, EntityType, 
 from stead.entities._definition.indexed import Indexed, indexed
 from stead.entities._definition.registry import Registry
 from stead.entities._definition.reminding import ReminderToSet
-from stead.entities._index.conditions import field
+from stead.entities._index.conditions import Condition, OptionalQueryField, QueryField, field
 from stead.entities._message.errors import (
     CallTimeout,
     ContextEnded,
+    IndexNotReady,
     InvalidDefinition,
     InvalidState,
     OperationFailed,
+    PartlySent,
     UnknownEntity,
     UnknownOperation,
 )
@@ -46,6 +49,7 @@ __all__ = [
     "BacklogFull",
     "CallTimeout",
     "ClassEntityType",
+    "Condition",
     "ContextEnded",
     "DeadLetters",
     "DeadMessage",
@@ -57,15 +61,21 @@ __all__ = [
     "EntityType",
     "FunctionEntityType",
     "HubMismatch",
+    "IndexNotReady",
     "Indexed",
     "InvalidDefinition",
     "InvalidInput",
     "InvalidState",
     "KeyDamaged",
     "OperationFailed",
+    "OptionalQueryField",
     "Page",
+    "PartlySent",
     "PayloadTooLarge",
     "Producer",
+    "Query",
+    "QueryField",
+    "QueryPage",
     "Registry",
     "ReminderToSet",
     "ScheduledSignals",

@@ -9,12 +9,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from stead.app._hub.definitions import Definitions
-from stead.entities import Entity, EntityId, EntityStatus
+from stead.entities import Entity, EntityId, EntityStatus, Query
 from stead.transport import InvalidInput
 
 from .orchestrations import SyncOrchestrations, in_chunks
 from .portal import Portal
 from .producer import SyncProducer, SyncSourceProducer
+from .query import SyncQuery
 from .schedules import SyncSchedules
 
 if TYPE_CHECKING:
@@ -133,6 +134,18 @@ class SyncClient(SyncOrchestrations):
             return client.list_entities(entity, prefix=prefix, after=after)
 
         yield from in_chunks(self._portal, self._portal.run(begin, self._seconds), self._seconds)
+
+    @overload
+    def query(self, entity: type[E], /) -> SyncQuery[E]: ...
+    @overload
+    def query(self, entity: str, /) -> SyncQuery[Any]: ...
+    def query(self, entity: Any, /) -> SyncQuery[Any]:
+        """A query over the entities of a class or name: `client.query(Player).where(Player.score >= 100)`."""
+
+        async def begin(client: Client) -> Query[Any]:
+            return client.query(entity)
+
+        return SyncQuery(self._portal, self._portal.run(begin, self._seconds), self._seconds)
 
     def after(self, delay: timedelta) -> SyncScheduled:
         """A sender of signals that are carried out so long after they were accepted."""

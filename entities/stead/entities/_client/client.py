@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
@@ -29,6 +30,8 @@ from stead.transport import (
 from .calls import Calls, PendingCall
 from .no_answer import NoAnswer
 from .producer import BaseProducer, Producer, SourceProducer, check_source
+from .query_hub import QueryHub
+from .querying import Querying
 from .reader import EntityReader
 from .scheduled import ScheduledSignals
 
@@ -43,7 +46,7 @@ NOT_SENT = (
 )
 
 
-class EntityClient(EntityReader):
+class EntityClient(EntityReader, Querying):
     """Talks to the entities of one hub. Close it with `aclose`, or use it with `async with`."""
 
     def __init__(self, store: Store, registry: Registry, settings: Settings) -> None:
@@ -53,6 +56,13 @@ class EntityClient(EntityReader):
         self._calls = Calls(store, settings)
         self._producers: set[BaseProducer] = set()
         self._no_answer = NoAnswer(store, settings)
+        pages = partial(self._list_pages, store.list_targets)
+        self._queries = QueryHub(
+            store, registry, settings, self._outgoing.names, pages, self._producer_of, self._check_open
+        )
+
+    def _producer_of(self, source: str | None) -> Producer | SourceProducer:
+        return self.producer() if source is None else self.producer(source)
 
     async def aclose(self) -> None:
         """Stop. What is under way raises `StoreUnavailable`, and so does everything from now on, at once; producers still

@@ -15,6 +15,7 @@ from stead.transport import InvalidInput, pack_exact, unpack
 
 from .entity import Entity
 from .packing import covers, pack_fields
+from .placed import guarded_fields
 from .sameness import Difference, difference
 from .schema import Copier, Field, describe_errors, fields_of
 
@@ -39,6 +40,7 @@ class StateForm:
         ]
         self._scalar = all(field.kind is not None for field in fields)
         self._loads = [(field.name, field.kind, field.load) for field in fields]
+        self.guarded = guarded_fields(cls)
         self._native_checks = [(field.name, field.kind, field.check) for field in fields]
         self._converts = any(field.converts for field in fields)
         self._names = [field.name for field in fields]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import abc
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, MappingProxyType
 from typing import Any, cast
 
 from pydantic import PydanticUserError, ValidationError
 
+from stead.entities._index.catalogue import Index, index_of
+from stead.entities._index.types import Unplaced, place_of
 from stead.entities._message.errors import InvalidDefinition, InvalidState, UnknownOperation
 from stead.entities._message.ids import BUILT_IN, canonical_name, entity_name
 from stead.transport import InvalidInput, unpack
@@ -19,6 +21,7 @@ from .annotations import signature_of
 from .class_rules import check_fields, hints_of
 from .class_state import StateForm
 from .entity import Entity
+from .indexed import indexed_types
 from .operations import FunctionOperation, Operation
 from .schema import describe_errors
 
@@ -31,6 +34,7 @@ class EntityType(abc.ABC):
     name: str
     canonical: str
     operations: Mapping[str, Operation]  # by lowered name; empty for the function form, which takes any name
+    indexes: Sequence[Index] = ()  # of the fields that it can be queried by
 
     @property
     @abc.abstractmethod
@@ -62,6 +66,7 @@ class ClassEntityType(EntityType):
         functions = cast("dict[str, FunctionType]", vars(cls)["__stead_operations__"])
         self.operations = MappingProxyType({key: self._operation(key, function) for key, function in functions.items()})
         self.form = _form_of(cls)
+        self.indexes = _indexes_of(cls, self.canonical, self.form)
         type.__setattr__(cls, "__stead_name__", self.name)
 
     @property
@@ -147,6 +152,24 @@ def _form_of(cls: type[Entity]) -> StateForm:
         raise InvalidDefinition(cls.__name__, f"a default is not valid: {describe_errors(error)}") from error
     except (InvalidInput, InvalidState) as error:
         raise InvalidDefinition(cls.__name__, f"its fresh state cannot be stored: {error}") from error
+
+
+def _indexes_of(cls: type[Entity], kind: str, form: StateForm) -> tuple[Index, ...]:
+    """The indexes of a class's fields. Raises `InvalidDefinition` if what is stored of one cannot be indexed."""
+    types = indexed_types(cls)
+    fresh: Mapping[str, Any] = unpack(form.pack(form.fresh())) if types else {}
+    found: list[Index] = []
+    for name, wanted in types.items():
+        try:
+            place_of(wanted.code, fresh[name])
+        except Unplaced as error:
+            raise InvalidDefinition(
+                f"field {name!r} of {cls.__name__}", f"what is stored of its default cannot be indexed: {error}"
+            ) from None
+        # What a factory makes is another each time: a stored state without the field has no value that anyone could know.
+        fixed = cls.model_fields[name].default_factory is None
+        found.append(index_of(kind, name, wanted.code, fixed, fresh[name] if fixed else None))
+    return tuple(found)
 
 
 class FunctionEntityType(EntityType):

@@ -108,6 +108,52 @@ class InvalidDefinition(SteadError, TypeError):
         return f"{self.what}: {self.reason}"
 
 
+class IndexNotReady(SteadError):
+    """A field cannot be queried yet: its index is being built, or no worker has declared it.
+
+    Workers build the index of a new field in the background; `stead info` shows how far it is. `ready` of `partitions` have it.
+    """
+
+    def __init__(
+        self, entity_name: str, field: str, ready: int, partitions: int, reason: str = "", *, known: bool = True
+    ) -> None:
+        reason = reason or (
+            f"its index is being built, and is ready in {ready} of {partitions} partitions; ask again later"
+            if known
+            else "no worker of this hub has an index of it, of this type: start a worker with this class"
+        )
+        super().__init__(entity_name, field, ready, partitions, reason)
+        self.entity_name = entity_name
+        self.field = field
+        self.ready = ready
+        self.partitions = partitions
+        self.reason = reason
+
+    @property
+    def progress(self) -> float:
+        """How much of it is ready, from 0 to 1."""
+        return self.ready / self.partitions
+
+    def __str__(self) -> str:
+        return f"{self.entity_name}.{self.field} cannot be queried yet: {self.reason}"
+
+
+class PartlySent(SteadError):
+    """A query's signals were sent to some of the entities that match, then it stopped: `sent` of `total` have theirs for certain.
+
+    The cause is the error that it carries as its cause. Use `signal_once` where it has to be repeated until it is through.
+    """
+
+    def __init__(self, sent: int, total: int, reason: str) -> None:
+        super().__init__(sent, total, reason)
+        self.sent = sent
+        self.total = total
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.sent} of {self.total} were signalled for certain, and then it stopped: {self.reason}"
+
+
 class ContextEnded(SteadError, RuntimeError):
     """A context was used outside the operation that it belongs to."""
 

@@ -19,6 +19,7 @@ from stead.transport import SteadError, StreamId
 from .pending import Pending
 
 if TYPE_CHECKING:
+    from stead.entities._index.catalogue import KindIndexes, Places
     from stead.entities._message.envelope import Failure, Message
 
     from .effects import Effects
@@ -72,8 +73,8 @@ class Activation:
     """A target in memory. Made by a `Partition`, run by its `Kind`, which may set `current`, `locked`, `lost` and `more`."""
 
     __slots__ = (
-        "blocked", "body", "current", "dirty", "express", "heard_ms", "kind", "locked", "lost", "mailbox", "more", "park",
-        "phase", "queued", "stored", "target", "used",
+        "blocked", "body", "current", "dirty", "entries", "express", "heard_ms", "indexes", "kind", "locked", "lost", "mailbox", "more",
+        "park", "phase", "places", "queued", "stored", "target", "used",
     )  # fmt: skip
 
     def __init__(self, target: str) -> None:
@@ -91,6 +92,9 @@ class Activation:
         self.blocked = False  # its phase is BLOCKED, or will be when the operation that runs has ended
         self.stored = False  # the store has a record of it, or a commit on its way will make one
         self.dirty = False  # it is among the effects of the next commit
+        self.entries = 0  # how many entries of indexes its state has
+        self.indexes: KindIndexes | None = None  # those of its kind, if it has any
+        self.places: Places | None = None  # where its last committed state stands in them
         self.queued = False  # it is in the partition's queue of activations with work
         self.used = 0  # the partition's round in which it last received something
         self.heard_ms = 0  # when the oldest message of the mailbox arrived here

@@ -9,6 +9,7 @@ from stead.transport.describing import text_of
 
 from .activation import Activation, Park
 from .effects import Effects
+from .indexing import Indexing
 
 
 class Unstorable(Exception):
@@ -21,7 +22,13 @@ class Unstorable(Exception):
 
 
 def build_commit(
-    commit: Commit, effects: Effects, activations: Mapping[str, Activation], now_ms: int, *, linked: bool = False
+    commit: Commit,
+    effects: Effects,
+    activations: Mapping[str, Activation],
+    now_ms: int,
+    indexing: Indexing,
+    *,
+    linked: bool = False,
 ) -> list[Activation]:
     """Put all effects so far into a new commit; gives the activations whose state or park it changes.
 
@@ -32,8 +39,11 @@ def build_commit(
     states: list[tuple[str, bytes]] = []
     created: list[str] = []
     deleted: list[str] = []
+    indexed: list[tuple[Activation, bytes | None]] = []
     for activation in changed:
         record = _record(activation, now_ms)
+        if activation.indexes is not None:
+            indexed.append((activation, record))
         if record is not None:
             states.append((activation.target, record))
             if not activation.stored:
@@ -44,6 +54,8 @@ def build_commit(
     for activation in changed:
         activation.dirty = False
     commit.states, commit.created, commit.deleted = states, created, deleted
+    if indexing.active:
+        indexing.build(commit, indexed)
     written = changed
     unparked = effects.move_into(commit, linked=linked)
     if unparked:

@@ -50,6 +50,7 @@ class Addressee(Protocol):
 
     target: str
     dirty: bool  # its state differs from the last one committed
+    entries: int  # how many entries of indexes its state has
 
 
 class Road(Protocol):
@@ -109,6 +110,8 @@ class Effects:
         self._blocked: list[tuple[str, str]] = []
         self._unblocked: list[str] = []
         self._bytes = 0
+        self._indexed_length = 0  # entries of indexes that may change
+        self.reindexed = False  # something was found for an index that is being built
         self.suspect_passed = False
         self.clear_running = False
 
@@ -123,6 +126,7 @@ class Effects:
             len(self._consumed) + self._unparked_length >= length
             or len(self._sends) >= length
             or self._extra_length >= length
+            or self._indexed_length >= length
             or self._bytes >= size_bytes
         )
 
@@ -152,6 +156,7 @@ class Effects:
             or self.clear_running
             or self._extra_length
             or self._started
+            or self.reindexed
         )
 
     # -- what turns do -------------------------------------------------------------------------------------------------
@@ -189,6 +194,7 @@ class Effects:
         """The activation's settled state differs from the last one committed."""
         activation.dirty = True
         self._dirty[activation.target] = None
+        self._indexed_length += activation.entries
 
     def next_message_id(self) -> bytes:
         self._numbers += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from stead.entities._index.catalogue import NOTHING, Catalogue
 from stead.entities._measures.measures import Measures
 from stead.transport import Settings
 
@@ -26,5 +27,6 @@ class Environment:
     pack_each_turn: Callable[[str], None]  # a state of this target could not be stored: find the operation at fault
     program: str = "0"  # the name of the code that runs here: see `deadly`
     hops: Hops | None = None  # what is handed over in memory: none, if nothing is
+    catalogue: Catalogue = NOTHING  # the one that partitions have adopted when they are held
     blame: Blame = field(default_factory=Blame)  # turns that failed in stead itself
     measures: Measures = field(default_factory=Measures)  # what this worker does, counted and timed

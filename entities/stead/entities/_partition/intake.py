@@ -20,6 +20,7 @@ from .deadly import is_deadly_for, looked_at_again
 from .effects import Effects
 from .environment import Environment
 from .hops import Hopping
+from .indexing import Indexing
 from .parking import Parking, goes_behind
 from .pending import Pending, pending_of
 from .refusal import Refusal
@@ -53,6 +54,7 @@ class Intake:
         self.loading: str | None = None  # what is looked into just now; read by the lease keeper's thread
         self._unloadable: dict[Activation, None] = {}  # blocked, because what is stored of them cannot be read
         self.parking = Parking()
+        self.indexing = Indexing(environment.catalogue, acquired.built)
         self.effects = Effects(environment.partitions, environment.settings, environment.now_ms, environment.draw(8))
         self.slice = Slice(self.effects, environment.settings, environment.elapsed)
         self.effects.suspects = self.suspects if self.suspects.active else None
@@ -179,6 +181,8 @@ class Intake:
         if activation.phase is not Phase.LOADING:
             return True  # blocked by an unreadable message meanwhile
         activation.stored = loaded.record is not None
+        if self.indexing.active:
+            self.indexing.loaded(activation, loaded.record)
         target = activation.target
         blamed = self._environment.blame.get(target)
         if blamed is not None and blamed.hopeless is not None:

@@ -326,7 +326,9 @@ class Partition(CarefulIntake):
         """`next_commit`, of which `finish_ended` is the second half. `linked`: to those of other partitions (see `hops`)."""
         assert self._flying is None, "one commit at a time"
         commit = Commit(self.number, self.token, self._commit_id, batch_id or self._environment.draw(16))
-        written = build_commit(commit, self.effects, self.activations, self.effects.now_ms, linked=linked)
+        written = build_commit(
+            commit, self.effects, self.activations, self.effects.now_ms, self.indexing, linked=linked
+        )
         self._flying = commit
         self._flying_activations = frozenset(written)
         if commit.unparked:
@@ -349,6 +351,7 @@ class Partition(CarefulIntake):
             self.next_due_ms = _earlier(self.next_due_ms, due_ms)
             self._due_meanwhile_ms = _earlier(self._due_meanwhile_ms, due_ms)
         self._flying = None
+        self.indexing.committed()
         self._flying_activations = self.parking.flying = frozenset()
         self.landed()
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from stead.entities._definition.class_state import StateForm
 from stead.entities._definition.context import RunningTurn
 from stead.entities._definition.entity import Entity, forget_turn, set_turn
+from stead.entities._definition.placed import refuse_unplaced
 from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, pack_native, unpack
 
 from .turn import Turn
@@ -168,6 +169,8 @@ class ClassCell:
         settled, packed = form.check(instance, packed)
         if len(packed) > self._limit:
             raise PayloadTooLarge(f"the state of {form.cls.__name__}", len(packed), self._limit)
+        if form.guarded:
+            refuse_unplaced(form.guarded, settled.__dict__, lambda: unpack(cast("bytes", self._settled)))
         if settled is not instance:
             self._move_in(settled)
             if packed == self._settled and not self._loose:
@@ -226,6 +229,8 @@ class ClassCell:
 
     def _settle_large(self, remembered: dict[str, Any]) -> None:
         changed, for_sure = self._form.check_changed(cast("Any", self._instance).__dict__, remembered)
+        if self._form.guarded:
+            refuse_unplaced(self._form.guarded, self._instance.__dict__, lambda: remembered)
         if self._loose:
             self._settle_deleted(self._form.pack(self._instance))
         elif not for_sure and all(_written_alike(value, remembered[name]) for name, value in changed.items()):

@@ -5,7 +5,8 @@ the one that gives turns. The parts:
 `membership` takes and gives back partitions (`leases` and `assignment` decide which), `lease_keeper` prolongs their
 leases, `inbox` reads (`reading`), `turn_runner` gives turns in the order of its `rota` (an
 asynchronous operation ends `within` its limit), `commits` writes
-(`undeliverable` is what no commit can hold), `timers` and `parks` fetch what is due or waits. `extension` and `hooks`
+(`undeliverable` is what no commit can hold), `timers` and `parks` fetch what is due or waits,
+`indexes` knows the catalogue and builds what is new in it. `extension` and `hooks`
 are how other packages take part.
 
 `quarantine` says which partitions are let alone, `program` what code this process runs,

@@ -111,6 +111,7 @@ class Board:
         self.to_commit: dict[Partition, None] = {}
         self.timing = Bell()
         self.parking = Bell()
+        self.building = Bell()  # an index is to be built, or a step of that has been committed
         self.inbox_read = Reading()
         self.fail = fail
         self.hooks = Listeners(fail, prefixes)
@@ -154,6 +155,7 @@ class Board:
         self.reading.ring()
         self.timing.ring()
         self.parking.ring()
+        self.building.ring()
         self.hooks.held(partition)
 
     def drop(self, partition: Partition, reason: str) -> None:
@@ -169,6 +171,7 @@ class Board:
         self.hooks.let_go(partition)
         self.notify(partition)
         self.membership.ring()
+        self.building.ring()
         self.reading.ring()  # its messages may have been those that left no room for more
         for other in linked:
             self.restart(other, "what it shares with another partition is not written")

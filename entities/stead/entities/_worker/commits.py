@@ -251,6 +251,8 @@ class Committer:
                 board.drop(partition, "a commit was refused, since its lease is no longer this worker's")
             case CommitVerdict.VOID:
                 board.restart(partition, "a commit that its own was to be written with was refused")
+            case CommitVerdict.OUTDATED:
+                board.drop(partition, "its indexes are others by now")
             case CommitVerdict.TORN:
                 board.face(TornCommit(partition.number, commit.previous.hex()))
             case KeyDamaged() as error:
@@ -273,6 +275,8 @@ class Committer:
         if partition.wants_parking:  # parks that this commit took from had to wait for it
             board.parking.ring()
         board.reading.ring()  # which may have waited for it
+        if commit.built:
+            board.building.ring()
         if commit.blocked:
             _say_blocked(commit.blocked)
         if commit.dropped:

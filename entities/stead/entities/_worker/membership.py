@@ -30,6 +30,7 @@ from stead.transport import (
 
 from .assignment import assign_partitions
 from .board import PART_PAUSE_S_MAX, Bell, Board
+from .indexes import IndexKeeper
 from .leases import LeaseWatch, plan_leases
 from .measuring import Measuring
 from .said import Said
@@ -44,8 +45,11 @@ _LOADED_AGAIN = 10  # targets of a partition that could not be read and are trie
 class Membership:
     """Keeps a worker a member of its hub."""
 
-    def __init__(self, board: Board, turns: Turns, names: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, board: Board, turns: Turns, names: Mapping[str, Mapping[str, Any]], indexes: IndexKeeper
+    ) -> None:
         self._board = board
+        self._indexes = indexes
         self._turns = turns
         self._names = names
         self._watch = LeaseWatch(board.settings.lease_ms)
@@ -81,6 +85,8 @@ class Membership:
         settings = board.settings
         await self._let_go_of_unsure()
         workers = await self._beat()
+        for partition in await self._indexes.refresh():
+            self._release_soon(partition)
         server_ms, views = await board.store.read_leases()
         board.check_generation()
         board.workers = workers
@@ -209,6 +215,7 @@ class Membership:
         if board.store.generation != generation:  # though another part may have seen that already: what the old server
             board.check_generation()  # has granted is let go of, if the new one knows of it at all
             return
+        acquired = acquired and await self._indexes.adopt(acquired)
         del board.unsure[number]
         if acquired is not None:
             board.add(Partition(acquired, board.environment))

@@ -42,6 +42,7 @@ from .board import Board
 from .commits import Committer
 from .extension import Extension
 from .inbox import InboxReader
+from .indexes import IndexKeeper, indexes_of
 from .lease_keeper import LeaseKeeper, Renewals, TaskKeeper, ThreadKeeper, Turning
 from .loop_errors import mind_errors
 from .membership import Membership
@@ -151,7 +152,8 @@ class Worker:
             names.update(extension.names())
         parts = [part for extension in self._extensions for part in extension.parts(board, turns)]
         board.now.append(turns.running.told)
-        self._membership = Membership(board, turns, names)
+        indexes = IndexKeeper(board, indexes_of(self._registry.types(), settings.indexes_max))
+        self._membership = Membership(board, turns, names, indexes)
         reader, parker, committer = InboxReader(board, turns), Parker(board, turns), Committer(board, turns)
         keeper.start()
         try:
@@ -167,6 +169,7 @@ class Worker:
         self._spawn("timers", TimerRunner(board).run)
         self._spawn("parks", parker.run)
         self._spawn("age", parker.watch_age)
+        self._spawn("indexes", indexes.run)
         for name, part in parts:
             self._spawn(name, part)
 

@@ -7,7 +7,7 @@ milliseconds; instants are the server's time since the epoch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -143,6 +143,10 @@ class Acquired:
     deaths: bytes = b""  # what is known of turns that ended owners: whoever holds the partition packs it
     catalogue: int = 0  # the version that the partition has adopted
     built: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # index -> how far it has been built
+
+    def adopted(self, version: int, built: Mapping[str, bytes]) -> Acquired:
+        """The same, once the partition has adopted a version of the catalogue."""
+        return replace(self, catalogue=version, built=built)
 
 
 def has_log(target: str) -> bool:

@@ -90,6 +90,18 @@ class Settings(BaseSettings):
     reminders_max: Annotated[int, Field(ge=0, le=10_000)] = 100
     """Reminders that one entity may have. They are part of its record, which every change of it writes."""
 
+    indexes_max: Annotated[int, Field(ge=1, le=64)] = 16
+    """Indexed fields of one entity's class. Each is written with each change of it, and takes memory for each entity."""
+
+    query_results_max: Count = 100_000
+    """Results of one query that is iterated over, or signalled: their keys are kept in memory meanwhile. Pages have no such end."""
+
+    query_timeout_ms: Milliseconds = 30_000
+    """How long a query may read for one page, or one count."""
+
+    query_page_bytes_max: Bytes = 4_194_304
+    """Bytes of states after which a page of a query ends, though it could have more items."""
+
     list_page_length: Count = 500
     """Entities per request when listing. A page is held in memory on both sides."""
 

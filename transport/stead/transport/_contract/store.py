@@ -167,6 +167,14 @@ class Store(Protocol):
         Gives how far each index has been built. None: the lease is another's."""
         ...
 
+    async def keep(self, name: str, value: bytes, ttl_ms: int) -> bytes:
+        """Keep a value of the hub under a name for a time, unless there is one; gives the one that is there."""
+        ...
+
+    async def read_kept(self, name: str) -> bytes | None:
+        """What is kept under a name."""
+        ...
+
     # -- workers: registry ---------------------------------------------------------------------------------------------
 
     async def heartbeat(self, worker: str, info: Mapping[str, Any], ttl_ms: int) -> tuple[int, list[WorkerView]]:

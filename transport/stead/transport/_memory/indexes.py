@@ -69,6 +69,27 @@ class MemoryIndexes(MemoryBase):
 
         return await self._call("declare_indexes", declare)
 
+    async def keep(self, name: str, value: bytes, ttl_ms: int) -> bytes:
+        """Keep a value of the hub under a name for a time, unless there is one; gives the one that is there."""
+
+        def put() -> bytes:
+            now_ms = self._clock.now_ms()
+            kept = self._state.kept
+            for old in [old for old, (until_ms, _) in kept.items() if until_ms <= now_ms]:
+                del kept[old]
+            return kept.setdefault(name, (now_ms + ttl_ms, value))[1]
+
+        return await self._call("keep", put)
+
+    async def read_kept(self, name: str) -> bytes | None:
+        """What is kept under a name."""
+
+        def read() -> bytes | None:
+            until_ms, value = self._state.kept.get(name, (0, None))
+            return value if until_ms > self._clock.now_ms() else None
+
+        return await self._call("read_kept", read)
+
     async def adopt(
         self, partition: int, token: bytes, version: int, added: Sequence[Adding], dropped: Mapping[str, Sequence[str]]
     ) -> dict[str, bytes] | None:

@@ -322,6 +322,7 @@ class HubState:
     names: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until, description
     queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
     catalogue: CatalogueView = field(default_factory=CatalogueView)
+    kept: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until (ms), value
     catalogue_until: dict[str, int] = field(default_factory=dict[str, int])  # index -> when it is forgotten (ms)
     measures: dict[str, bytes] = field(default_factory=dict[str, bytes])
     # What was measured within a minute, and until when it is kept.

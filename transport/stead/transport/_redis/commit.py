@@ -9,7 +9,6 @@ from typing import Any, Literal
 from stead.transport._contract.commit import Commit, components_of, doubtful, in_batch_order
 
 from .commit_signature import (
-    Indexing,
     Instances,
     Listed,
     Logged,
@@ -18,6 +17,7 @@ from .commit_signature import (
     More,
     NewTask,
     Reindexed,
+    Reindexing,
     Reservation,
     Unparking,
     WriteCommits,
@@ -67,7 +67,7 @@ def pack_batch(keys: KeyNames, commits: Sequence[Commit], dead_letters_max: int,
         more = _pack_more(keys, commit, names, reservations, inboxes)
         if more:
             with_more = 1
-        indexing: Indexing | Literal[0] = 0
+        indexing: Reindexing | Literal[0] = 0
         if commit.indexed or commit.built:
             indexing = _pack_indexing(keys, commit, names)
             with_indexes = 1
@@ -207,7 +207,7 @@ def _pack_more(
     )
 
 
-def _pack_indexing(keys: KeyNames, commit: Commit, names: list[bytes]) -> Indexing:
+def _pack_indexing(keys: KeyNames, commit: Commit, names: list[bytes]) -> Reindexing:
     """What changes in indexes. Adds the keys to `names`: those that it touches, and no others."""
     own = keys.partitions[commit.partition]
     built = 0
@@ -219,7 +219,7 @@ def _pack_indexing(keys: KeyNames, commit: Commit, names: list[bytes]) -> Indexi
         names.append(own.entries(name))
         # A score goes as text: the server's Lua would keep 14 digits of a number.
         sets.append(Reindexed(len(names), removed, [word for score, member in added for word in (repr(score), member)]))
-    return Indexing(built, list(chain.from_iterable(commit.built)), sets)
+    return Reindexing(built, list(chain.from_iterable(commit.built)), sets)
 
 
 def _pack_instances(

@@ -102,7 +102,7 @@ class Reindexed(NamedTuple):
     added: Sequence[str | bytes]  # score, member, ...
 
 
-class Indexing(NamedTuple):
+class Reindexing(NamedTuple):
     """What only commits of kinds with indexes have."""
 
     built: int  # the place in KEYS of the hash of that name; 0 if nothing of it changes
@@ -120,7 +120,7 @@ class Member(NamedTuple):
     states: Sequence[str | bytes]  # target, record, ...
     more: More | Literal[0]
     catalogue: str  # the version that its owner has adopted
-    indexing: Indexing | Literal[0]
+    indexing: Reindexing | Literal[0]
 
 
 class WriteCommits(NamedTuple):
@@ -144,5 +144,5 @@ COMMIT = Signature(
     "parked and blocked (hash), dead (stream), its parks (zset); with `instances` tasks, tries and starts (hash), logs "
     "(list), queues (stream), starts (hash) and indexes (zset) of others; with `indexing` built (hash), sets of indexes (zset); at "
     "last inboxes and reply streams (stream)",
-    rows=(Messages, Member, More, Unparking, Instances, Logged, NewTask, Reservation, Listed, Indexing, Reindexed),
+    rows=(Messages, Member, More, Unparking, Instances, Logged, NewTask, Reservation, Listed, Reindexing, Reindexed),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stead.transport._contract.errors import KeyDamaged
+from stead.transport._contract.errors import ConnectionLost, KeyDamaged
 from stead.transport._contract.indexes import (
     Adding,
     CatalogueView,
@@ -54,6 +54,21 @@ class IndexSide(RedisBase):
         wanted = DeclareIndexes(ttl_ms, described, self._layout.hub_id)
         with concerning(0):
             return _view_of(Declared(*await self._queries.one(DECLARE_INDEXES.call(names, wanted))).catalogue)
+
+    async def keep(self, name: str, value: bytes, ttl_ms: int) -> bytes:
+        """Keep a value of the hub under a name for a time, unless there is one; gives the one that is there."""
+        key = self._keys.kept(name)
+        with concerning(0):
+            _, found = await self._ask(command(b"SET", key, value, b"NX", b"PX", ttl_ms), command(b"GET", key))
+        if found is None:
+            raise ConnectionLost("what was to be kept is gone already")
+        return bytes(found)
+
+    async def read_kept(self, name: str) -> bytes | None:
+        """What is kept under a name."""
+        with concerning(0):
+            (found,) = await self._ask(command(b"GET", self._keys.kept(name)))
+        return None if found is None else bytes(found)
 
     async def adopt(
         self, partition: int, token: bytes, version: int, added: Sequence[Adding], dropped: Mapping[str, Sequence[str]]

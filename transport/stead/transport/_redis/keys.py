@@ -108,6 +108,10 @@ class KeyNames:
         self.catalogue_until = hub + b"catalogue-until"  # sorted set: index by the ms at which it is forgotten
         self.measures = hub + b"measures"  # hash: worker -> block of what it has measured; "" -> that of all ended ones
 
+    def kept(self, name: str) -> bytes:
+        """A value that is kept for a time (string, with a time to live)."""
+        return self._groups[0] + b"kept:" + name.encode()
+
     def reply(self, group: int, client: str) -> bytes:
         """The answers for a client (stream, with a time to live). Any number is a group's: addresses are read from the store,
         and one that another program has written is not to end whoever answers."""

@@ -74,15 +74,15 @@ local look_at_indexes, write_indexes
 if with_indexes == 1 then
   may('ZADD', 'ZREM')
   look_at_indexes = function(indexing)
-    if indexing[INDEXING_BUILT] > 0 then look(KEYS[indexing[INDEXING_BUILT]], 'hash') end
-    for _, set in ipairs(indexing[INDEXING_SETS]) do look(KEYS[set[REINDEXED_ENTRIES]], 'zset') end
+    if indexing[REINDEXING_BUILT] > 0 then look(KEYS[indexing[REINDEXING_BUILT]], 'hash') end
+    for _, set in ipairs(indexing[REINDEXING_SETS]) do look(KEYS[set[REINDEXED_ENTRIES]], 'zset') end
   end
   write_indexes = function(indexing)
-    for _, set in ipairs(indexing[INDEXING_SETS]) do
+    for _, set in ipairs(indexing[REINDEXING_SETS]) do
       in_pieces('ZREM', KEYS[set[REINDEXED_ENTRIES]], set[REINDEXED_REMOVED])
       in_pieces('ZADD', KEYS[set[REINDEXED_ENTRIES]], set[REINDEXED_ADDED])
     end
-    if indexing[INDEXING_BUILT] > 0 then in_pieces('HSET', KEYS[indexing[INDEXING_BUILT]], indexing[INDEXING_REACHED]) end
+    if indexing[REINDEXING_BUILT] > 0 then in_pieces('HSET', KEYS[indexing[REINDEXING_BUILT]], indexing[REINDEXING_REACHED]) end
   end
 end
 

@@ -1,0 +1,205 @@
+"""Reads an index of all partitions in one order, a piece at a time: says what to look at, and takes the answers. Does no I/O.
+
+The order is total: by place, then by key; None after all values in both directions, by key. Descending reverses the two within
+themselves. So a position is a place and a key, whatever partition it is in, and one position is enough to go on from (HAZARDS 82).
+
+    segments of the order  ─ each read from all partitions: a *source* each ─▶ what no unread source can come before is ready
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from stead.transport import CountRange, ReadRange
+
+from .catalogue import Index, above_text, below_text, of_text_member, text_member, unindexed
+from .ranges import Part, Ranges
+from .types import Place
+
+SOURCES_MAX = 512
+"""How many sources are read at once: of a condition with many parts, as many parts as that allows."""
+PIECE_MAX = 1000
+"""Entries of one source that are read at once."""
+
+
+class Position(NamedTuple):
+    """Where an entity stands in an order: its place, None last, and its key."""
+
+    place: Place
+    key: bytes
+
+
+def in_order(positions: Iterable[Position], *, descending: bool) -> list[Position]:
+    """Positions in their order."""
+    values: list[Any] = []
+    nones: list[Position] = []
+    for position in positions:
+        (nones if position.place is None else values).append(position)
+    values.sort(reverse=descending)
+    nones.sort(key=lambda position: position.key, reverse=descending)
+    return values + nones
+
+
+def is_after(one: Position, other: Position, *, descending: bool) -> bool:
+    """Whether one comes after the other."""
+    left: Any = one
+    right: Any = other
+    if one.place is None or other.place is None:
+        if one.place is not None or other.place is not None:
+            return one.place is None
+        return one.key < other.key if descending else one.key > other.key
+    return bool(left < right if descending else left > right)
+
+
+class Source:
+    """One part of a set of one partition, read from one end to the other."""
+
+    __slots__ = ("_index", "_look", "buffer", "ended", "last", "partition")
+
+    def __init__(self, look: ReadRange, index: Index) -> None:
+        self.partition = look.partition
+        self._look = look
+        self._index = index
+        self.ended = False
+        self.buffer: list[Position] = []
+        self.last: Position | None = None  # the last that was read
+
+    def look(self, limit: int) -> ReadRange:
+        """How to read it on."""
+        self._look = self._look._replace(limit=limit)
+        return self._look
+
+    def take(self, entries: Sequence[tuple[float, bytes]]) -> None:
+        """What was read."""
+        self.ended = len(entries) < self._look.limit
+        if not entries:
+            return
+        self._look = self._look._replace(after=entries[-1])
+        if not self._look.by_member:
+            self.buffer += [Position(score, key) for score, key in entries]
+        elif self._look.name == self._index.name:
+            self.buffer += [Position(*of_text_member(member)) for _, member in entries]
+        else:
+            self.buffer += [Position(None, key) for _, key in entries]
+        self.last = self.buffer[-1]
+
+
+class Scan:
+    """Merges an index of all partitions into one order: see the module's head."""
+
+    def __init__(
+        self, index: Index, ranges: Ranges, partitions: int, *, descending: bool, after: Position | None = None
+    ) -> None:
+        """Reads the ranges, from behind a position on."""
+        self._index = index
+        self._partitions = partitions
+        self._descending = descending
+        self._after = after
+        parts: list[Part | None] = [*(reversed(ranges.parts) if descending else ranges.parts)]
+        if after is not None:
+            parts = [] if after.place is None else [part for part in parts if self._is_ahead(part, after.place)]
+        self._segments = [*parts, None]  # at last what has no place: None, and what cannot be indexed
+        self._none = ranges.none
+        self._sources: list[Source] = []
+        self._factor = 1
+
+    def _is_ahead(self, part: Part | None, place: Any) -> bool:
+        """Whether something in a part may come after a place."""
+        assert part is not None, "a part of the values"
+        return part[0] < (place, 1) if self._descending else part[1] > (place, 0)
+
+    @property
+    def ended(self) -> bool:
+        """Whether all has been given."""
+        return not self._segments and all(source.ended and not source.buffer for source in self._sources)
+
+    def looks(self, wanted: int) -> list[tuple[Source, ReadRange]]:
+        """What to read next, to get about so many more."""
+        if all(source.ended and not source.buffer for source in self._sources):
+            self._open()
+        unread = [source for source in self._sources if not source.ended and not source.buffer]
+        if not unread:
+            return []
+        limit = min(PIECE_MAX, self._factor * (math.ceil(wanted / len(self._sources)) + 2))
+        self._factor = min(self._factor * 2, PIECE_MAX)  # a filter that matches little needs more
+        return [(source, source.look(limit)) for source in unread]
+
+    def _open(self) -> None:
+        """Go on to the next segments."""
+        self._sources = []
+        while self._segments and len(self._sources) + self._partitions <= max(SOURCES_MAX, self._partitions):
+            part = self._segments.pop(0)
+            if part is None:
+                if self._sources:
+                    self._segments.insert(0, None)
+                    return
+                names = ([self._index.none] if self._none else []) + [unindexed(self._index.kind)]
+                after = self._after.key if self._after is not None and self._after.place is None else None
+                looks = [self._of_members(partition, name, after) for name in names for partition in self._all()]
+            else:
+                looks = [self._of_part(partition, part) for partition in self._all()]
+            self._sources += [Source(look, self._index) for look in looks]
+
+    def _all(self) -> range:
+        return range(self._partitions)
+
+    def _of_members(self, partition: int, name: str, after: bytes | None) -> ReadRange:
+        start = None if after is None else (0.0, after)
+        return ReadRange(partition, name, by_member=True, descending=self._descending, after=start)
+
+    def _of_part(self, partition: int, part: Part) -> ReadRange:
+        after = self._after
+        start: tuple[float, bytes] | None = None
+        if (
+            after is not None
+            and after.place is not None
+            and part[0] <= (after.place, 0)
+            and (after.place, 1) <= part[1]
+        ):
+            is_text = isinstance(after.place, bytes)
+            start = (0.0, text_member(after.place, after.key)) if is_text else (after.place, after.key)  # type: ignore[arg-type, assignment]
+        return ReadRange(
+            partition, self._index.name, *bounds_of(self._index, part), descending=self._descending, after=start
+        )
+
+    def ready(self, most: int) -> list[tuple[Position, int]]:
+        """At most so many positions, with their partitions, in order, as far as no source has to be read on first."""
+        unread = [source for source in self._sources if not source.ended]
+        if any(source.last is None for source in unread):
+            return []
+        of = {position: source for source in self._sources for position in source.buffer}
+        ordered = in_order(of, descending=self._descending)
+        if unread:
+            edge = in_order([source.last for source in unread if source.last is not None], descending=self._descending)[
+                0
+            ]
+            ordered = [each for each in ordered if not is_after(each, edge, descending=self._descending)]
+        given = ordered[:most]
+        left = set(given)
+        for source in self._sources:
+            source.buffer = [position for position in source.buffer if position not in left]
+        return [(position, of[position].partition) for position in given]
+
+
+def bounds_of(index: Index, part: Part) -> tuple[bytes | float | None, bytes | float | None, bool, bool, bool]:
+    """A part's bounds as a look has them: least, most, whether each is open, and whether they are members."""
+    (low, low_side), (high, high_side) = part
+    if index.is_text:
+        least = above_text(low) if low_side else below_text(low)
+        most = above_text(high) if high_side else below_text(high)
+        return least, most, False, True, True
+    return low, high, bool(low_side), not high_side, False
+
+
+def counts_of(index: Index, ranges: Ranges, partitions: int) -> list[CountRange]:
+    """The looks whose sum is how many entries of all partitions lie in the ranges, without those that cannot be indexed."""
+    found = [
+        CountRange(partition, index.name, *bounds_of(index, part))
+        for part in ranges.parts
+        for partition in range(partitions)
+    ]
+    if ranges.none:
+        found += [CountRange(partition, index.none) for partition in range(partitions)]
+    return found

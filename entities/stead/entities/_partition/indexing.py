@@ -1,0 +1,138 @@
+"""The indexes of a partition's entities: what its commits write of them, and the building of those that are new (HAZARDS 85-90).
+
+1. An activation keeps where it stood when it was last committed, or loaded. A commit writes what differs.
+2. Of an index that is not ready, a commit writes all that a changed entity has in it. So what is built is needed only for entities
+   that no commit has changed since it was read: whatever changes in between is right already, and what was read of it is dropped.
+3. Nothing of it is a turn: a state that is only indexed is not changed, has no new time, and no message is consumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from stead.entities._index.catalogue import Catalogue, KindIndexes, Writes
+from stead.entities._message.ids import EntityId
+from stead.transport import NOT_BEGUN, READY, Commit, InvalidInput
+
+from .activation import Activation
+
+
+@dataclass(frozen=True, slots=True)
+class Unbuilt:
+    """Indexes of one kind that are to be built on from the same place."""
+
+    kind: KindIndexes
+    names: frozenset[str]
+    after: str  # the last target that was looked at, or ""
+
+    @property
+    def prefix(self) -> str:
+        """With which the targets of the kind begin."""
+        return f"@{self.kind.kind}@"
+
+
+class Indexing:
+    """The indexes of one tenure of a partition."""
+
+    def __init__(self, catalogue: Catalogue, built: Mapping[str, bytes]) -> None:
+        self.catalogue = catalogue
+        self.built = {name: built.get(name, NOT_BEGUN) for name in catalogue.indexes}
+        self._whole = {kind: self._unready(of) for kind, of in catalogue.kinds.items()}
+        self._reading: set[str] = set()  # targets that were read to be built, and that no commit has changed since
+        self._flying: frozenset[str] = frozenset()  # targets that the commit in flight changes
+        self._found: tuple[Unbuilt, Sequence[tuple[str, bytes | None]], bytes] | None = None
+
+    def _unready(self, kind: KindIndexes) -> frozenset[str]:
+        return frozenset(name for name in kind.names if self.built[name] != READY)
+
+    @property
+    def active(self) -> bool:
+        """Whether the hub has indexes at all."""
+        return bool(self.catalogue.kinds)
+
+    def loaded(self, activation: Activation, record: bytes | None) -> None:
+        """What the store has of an activation has come."""
+        indexes = activation.indexes = self.catalogue.of(activation.target)
+        if indexes is not None:
+            activation.entries = len(indexes.indexes)
+            activation.places = indexes.places(record)
+
+    # -- building ------------------------------------------------------------------------------------------------------
+
+    @property
+    def unbuilt(self) -> Unbuilt | None:
+        """What is to be built next, unless something is under way."""
+        if self._found is not None or self._reading:
+            return None
+        for kind, names in self._whole.items():
+            if names:
+                reached = {name: self.built[name] for name in names}
+                first = min(reached.values())
+                together = frozenset(name for name, place in reached.items() if place == first)
+                after = "" if first == NOT_BEGUN else first.decode()
+                return Unbuilt(self.catalogue.kinds[kind], together, after)
+        return None
+
+    def read(self, targets: Iterable[str]) -> list[str]:
+        """Records are about to be read; gives of which targets: those that the commit in flight changes are written by it."""
+        self._reading = {target for target in targets if target not in self._flying}
+        return sorted(self._reading)
+
+    def given_up(self) -> None:
+        """They could not be read."""
+        self._reading.clear()
+
+    def found(self, unbuilt: Unbuilt, records: Sequence[tuple[str, bytes | None]], reached: bytes) -> None:
+        """They were read: the next commit writes what they have in the indexes, and how far that is."""
+        self._found = (unbuilt, records, reached)
+
+    @property
+    def has_found(self) -> bool:
+        """Whether there is something to write."""
+        return self._found is not None
+
+    # -- commits -------------------------------------------------------------------------------------------------------
+
+    def build(self, commit: Commit, changed: Sequence[tuple[Activation, bytes | None]]) -> None:
+        """Put into a commit what its states, and what was found, change in indexes. `changed`: with their new records."""
+        commit.catalogue = self.catalogue.version
+        if not (changed or self._found):
+            return
+        writes = Writes()
+        for activation, record in changed:
+            indexes = activation.indexes
+            if indexes is None:
+                continue
+            places = indexes.places(record)
+            indexes.write(activation.places, places, key_of(activation.target), writes, self._whole[indexes.kind])
+            activation.places = places
+        self._flying = frozenset(activation.target for activation, _ in changed)
+        self._reading -= self._flying
+        if self._found is not None:
+            commit.built = self._build_found(writes, *self._found)
+        commit.indexed = writes.all()
+
+    def _build_found(
+        self, writes: Writes, unbuilt: Unbuilt, records: Sequence[tuple[str, bytes | None]], reached: bytes
+    ) -> list[tuple[str, bytes]]:
+        for target, record in records:
+            if target in self._reading:
+                unbuilt.kind.write(None, unbuilt.kind.places(record), key_of(target), writes, unbuilt.names)
+        self._found = None
+        self._reading.clear()
+        self.built.update(dict.fromkeys(unbuilt.names, reached))
+        self._whole[unbuilt.kind.kind] = self._unready(unbuilt.kind)
+        return [(name, reached) for name in sorted(unbuilt.names)]
+
+    def committed(self) -> None:
+        """The commit in flight has been applied."""
+        self._flying = frozenset()
+
+
+def key_of(target: str) -> bytes:
+    """The key of an entity, as members of indexes have it."""
+    try:
+        return EntityId.parse(target).key.encode()
+    except InvalidInput:  # another program has written its record: it is listed so, too
+        return target.encode()

@@ -1,0 +1,139 @@
+"""The part of a worker that knows which indexes the hub has, and builds those that are new (HAZARDS 86-88).
+
+A worker says which indexes it wants when it joins, and again from time to time. What the catalogue says is adopted partition by partition: a
+partition that was held under another version is given back, and taken anew with what is stored. A new index is built in small steps,
+each by a commit of the partition that it is of: fenced, and going on where the last one ended, whoever holds it then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from stead.entities._definition.entity_type import EntityType
+from stead.entities._index.catalogue import Catalogue, Index, dropped_from, read_catalogue
+from stead.entities._message.errors import InvalidDefinition
+from stead.entities._partition.indexing import Unbuilt
+from stead.entities._partition.partition import Partition
+from stead.transport import FACED, LISTING, READY, Acquired, Adding, KeyDamaged, ReadRange, get_logger
+
+from .board import Board
+
+logger = get_logger("stead.worker")
+
+STEP_LENGTH = 200
+"""Entities that are looked at in one step of building: it goes into a commit with what the others wait for."""
+
+
+class IndexKeeper:
+    """Keeps what a worker knows of indexes, and builds them."""
+
+    def __init__(self, board: Board, declared: Mapping[str, Index]) -> None:
+        self._board = board
+        self._declared = {name: index.describe() for name, index in declared.items()}
+        self._declared_ms = 0
+        self._declared_in = -1  # the generation of the server that was told
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return self._board.environment.catalogue
+
+    async def refresh(self) -> list[Partition]:
+        """Look at the catalogue; gives the partitions that are held under another version."""
+        board = self._board
+        store, keep_ms, now_ms = board.store, board.settings.names_keep_ms, board.store.clock.now_ms()
+        generation = store.generation
+        try:
+            if self._declared_in != generation or abs(now_ms - self._declared_ms) > keep_ms // 10:
+                view = await store.declare_indexes(self._declared, keep_ms)
+                self._declared_ms, self._declared_in = now_ms, generation
+            else:
+                view = await store.catalogue()
+        except KeyDamaged as error:  # everyone goes on with what they know
+            board.face(error)
+            return []
+        if view.version != self._catalogue.version:
+            board.environment.catalogue = read_catalogue(view)
+            logger.info("the hub's indexes are others by now (version %d of the catalogue)", view.version)
+        return [p for p in board.partitions.values() if p.indexing.catalogue.version != view.version]
+
+    async def adopt(self, acquired: Acquired) -> Acquired | None:
+        """Make the catalogue that of a partition, which was just taken. None if it is another's by now."""
+        store = self._board.store
+        if acquired.catalogue > self._catalogue.version:
+            self._board.environment.catalogue = read_catalogue(await store.catalogue())
+        catalogue = self._catalogue
+        if acquired.catalogue == catalogue.version:
+            return acquired
+        added = [Adding(index.name, f"@{index.kind}@") for index in catalogue.indexes.values()]
+        dropped = dropped_from(acquired.built, catalogue)
+        built = await store.adopt(acquired.partition, acquired.token, catalogue.version, added, dropped)
+        return None if built is None else acquired.adopted(catalogue.version, built)
+
+    async def run(self) -> None:
+        """Build, one step after the other."""
+        board = self._board
+        while True:
+            try:
+                found = self._next()
+                if found is None:
+                    await board.building.wait()
+                else:
+                    await self._step(*found)
+            except FACED as error:
+                board.face(error)
+
+    def _next(self) -> tuple[Partition, Unbuilt] | None:
+        for partition in self._board.partitions.values():
+            if partition.draining or partition.suspects.careful:
+                continue
+            unbuilt = partition.indexing.unbuilt
+            if unbuilt is not None:
+                return partition, unbuilt
+        return None
+
+    async def _step(self, partition: Partition, unbuilt: Unbuilt) -> None:
+        board, number, prefix = self._board, partition.number, unbuilt.prefix
+        look = ReadRange(
+            number,
+            LISTING,
+            prefix.encode(),
+            prefix.encode() + b"\xff",
+            open_most=True,
+            by_member=True,
+            after=(0.0, unbuilt.after.encode()) if unbuilt.after else None,
+            limit=STEP_LENGTH,
+        )
+        _, [entries] = await board.insist(lambda: board.store.look([look]), "building an index")
+        members = [member.decode("utf-8", "surrogateescape") for _, member in entries]
+        targets = partition.indexing.read(members)
+        try:
+            loaded = await board.insist(lambda: board.store.load({number: targets}), "building an index")
+        except BaseException:
+            partition.indexing.given_up()
+            raise
+        if partition.gone:
+            return
+        records = [(name, each.record) for name, each in zip(targets, loaded[number], strict=True)]
+        reached = READY if len(members) < STEP_LENGTH else members[-1].encode("utf-8", "surrogateescape")
+        partition.indexing.found(unbuilt, records, reached)
+        partition.effects.reindexed = True
+        while partition.indexing.has_found and not partition.gone:
+            board.commit(partition)
+            await board.building.wait()
+        if reached == READY:
+            names = ", ".join(index.field for index in unbuilt.kind.indexes if index.name in unbuilt.names)
+            logger.info("partition %d: the index of %s.%s is ready", number, unbuilt.kind.kind, names)
+
+
+def indexes_of(types: Iterable[EntityType], most: int) -> dict[str, Index]:
+    """The indexes that a program's entities declare, by name. Raises `InvalidDefinition` for a kind with too many."""
+    found: dict[str, Index] = {}
+    for each in types:
+        indexes: Sequence[Index] = each.indexes
+        if len(indexes) > most:
+            raise InvalidDefinition(
+                f"entity {each.name!r}",
+                f"it has {len(indexes)} indexed fields, and {most} may be (STEAD_INDEXES_MAX): each is written with each change",
+            )
+        found.update((index.name, index) for index in indexes)
+    return found
