@@ -11,8 +11,10 @@ from stead.gateway._http.app import Gateway
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.serving import CannotListen, addresses_of, bind, check_exposure, serving
 from stead.gateway._http.settings import HttpSettings
+from stead.gateway._v1.exposition import MEDIA_TYPE, worker_exposition
 
 __all__ = [
+    "MEDIA_TYPE",
     "ROUTES",
     "CannotListen",
     "Gateway",
@@ -26,4 +28,5 @@ __all__ = [
     "bind",
     "check_exposure",
     "serving",
+    "worker_exposition",
 ]

@@ -18,6 +18,7 @@ from stead.gateway._openapi import page as _openapi_page
 from stead.gateway._openapi.document import document_route
 from stead.gateway._v1 import entities as _v1_entities
 from stead.gateway._v1 import events as _v1_events
+from stead.gateway._v1 import health as _v1_health
 from stead.gateway._v1 import hub as _v1_hub
 from stead.gateway._v1 import instances as _v1_instances
 from stead.gateway._v1 import metrics as _v1_metrics
@@ -35,6 +36,7 @@ ROUTES: list[Route] = [
     *_v1_events.ROUTES,
     *_v1_hub.ROUTES,
     *_v1_metrics.ROUTES,
+    *_v1_health.ROUTES,
     *_df_client_binding.ROUTES,
     document_route(lambda: ROUTES),
     *_openapi_page.ROUTES,

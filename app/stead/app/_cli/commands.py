@@ -108,15 +108,34 @@ def worker(
             show_default=False,
         ),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65_535,
+            help="Serve /metrics for Prometheus there; with several processes the next ports for the others.",
+            show_default=False,
+        ),
+    ] = None,
+    health_port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65_535, help="Serve /health/live and /health/ready there, likewise.", show_default=False
+        ),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="The address of these ports.")] = "127.0.0.1",
     url: Url = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Run workers until SIGTERM or ctrl-c, which let them finish what they are doing."""
+    from stead.app._commands.probes import Ports
     from stead.app._commands.worker import run_workers
 
     names = None if queues is None else [queue.strip() for queue in queues.split(",")]
-    finish(run_workers(app, url, processes=processes, name=name, queues=names, as_json=as_json, debug=debug))
+    ports = Ports(metrics_port, health_port, host)
+    request = make_request(app, url, as_json, debug)
+    finish(run_workers(request, processes=processes, name=name, queues=names, ports=ports))
 
 
 @cli.command(rich_help_panel="Run")

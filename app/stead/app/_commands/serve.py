@@ -31,6 +31,8 @@ from stead.gateway import (
     serving,
 )
 
+from .systemd import told_to_systemd
+
 _log = logging.getLogger("stead.app")
 
 
@@ -47,7 +49,10 @@ def _serve(request: Request, host: str, port: int, keys_file: str | None, *, das
 
     async def work() -> None:
         stopping = _signals()  # before anybody is told that it serves
-        async with beside(app, request.url, sockets, keys, host, dashboard=dashboard) as gateway:
+        async with (
+            beside(app, request.url, sockets, keys, host, dashboard=dashboard) as gateway,
+            told_to_systemd(lambda: None),
+        ):
             tune_collection(app.settings, of_command=True)
             await _told_to_stop(stopping, gateway)
         _log.info("the HTTP API has stopped")

@@ -14,33 +14,30 @@ from stead.app._console.request import Request
 from stead.app._hub.collection import tune_collection
 
 from .dev_http import inherited_http
+from .probes import NO_PORTS, Ports, beside_worker
 from .processes import Crew, stop_with_parent
+from .systemd import told_to_systemd
 
 
 def run_workers(
-    app: str,
-    url: str | None,
-    *,
-    processes: int,
-    name: str | None,
-    queues: Sequence[str] | None,
-    as_json: bool,
-    debug: bool,
+    request: Request, *, processes: int, name: str | None, queues: Sequence[str] | None, ports: Ports
 ) -> int:
     """Run until stopped; gives the exit status."""
-    request = Request(app, url, as_json, debug)
     if processes == 1:
-        return request.guard(lambda: _run_one(request, name, queues))
-    return request.guard(lambda: _run_many(request, processes, name, queues))
+        return request.guard(lambda: _run_one(request, name, queues, ports))
+    return request.guard(lambda: _run_many(request, processes, name, queues, ports))
 
 
-def worker_arguments(request: Request, name: str | None, queues: Sequence[str] | None = None) -> list[str]:
+def worker_arguments(
+    request: Request, name: str | None, queues: Sequence[str] | None = None, ports: Ports = NO_PORTS
+) -> list[str]:
     """The command line of a child. The URL goes by the environment."""
     arguments = ["worker", request.app]
     if name is not None:
         arguments += ["--name", name]
     if queues is not None:
         arguments += ["--queues", ",".join(queues)]
+    arguments += ports.arguments()
     if request.as_json:
         arguments.append("--json")
     if request.debug:
@@ -48,7 +45,7 @@ def worker_arguments(request: Request, name: str | None, queues: Sequence[str] |
     return arguments
 
 
-def _run_one(request: Request, name: str | None, queues: Sequence[str] | None) -> int:
+def _run_one(request: Request, name: str | None, queues: Sequence[str] | None, ports: Ports) -> int:
     is_child = CHILD_VARIABLE in os.environ
     start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     log_warnings()  # a coroutine that was never awaited is said there, with its line
@@ -59,21 +56,24 @@ def _run_one(request: Request, name: str | None, queues: Sequence[str] | None) -
     async def work() -> None:
         async with inherited_http(app, request.url):
             tune_collection(app.settings, of_command=True)
-            await app.worker(request.url, name=name, queues=queues).run()
+            worker = app.worker(request.url, name=name, queues=queues)
+            worker.beside = lambda running: beside_worker(running, ports, is_child=is_child)
+            await worker.run()
 
     with asyncio.Runner(loop_factory=fast_loop()) as runner:
         runner.run(work())
     return 0
 
 
-def _run_many(request: Request, processes: int, name: str | None, queues: Sequence[str] | None) -> int:
+def _run_many(request: Request, processes: int, name: str | None, queues: Sequence[str] | None, ports: Ports) -> int:
     log = start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     load_app(request.app)  # what is wrong with it is said once, here, not by every child
 
     async def work() -> int:
         def arguments(index: int) -> list[str]:
-            return worker_arguments(request, name and f"{name}-{index}", queues)
+            return worker_arguments(request, name and f"{name}-{index}", queues, ports.of_process(index))
 
-        return await Crew(arguments, processes, request.url, log).run()
+        async with told_to_systemd(lambda: None):
+            return await Crew(arguments, processes, request.url, log).run()
 
     return asyncio.run(work())

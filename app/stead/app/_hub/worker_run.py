@@ -6,8 +6,8 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any
 
@@ -39,6 +39,7 @@ class WorkerRun:
     def __init__(
         self, definitions: Definitions, url: str | None, name: str | None, queues: Sequence[str] | None = None
     ) -> None:
+        self.beside: Callable[[Worker], AbstractAsyncContextManager[object]] | None = None  # what `run` has beside it
         self._definitions = definitions
         self._url = url
         self._name = name
@@ -93,7 +94,8 @@ class WorkerRun:
                 self._greet(worker)
                 if self._stop_early:
                     worker.request_stop()
-                await worker.run()
+                async with self.beside(worker) if self.beside is not None else nullcontext():
+                    await worker.run()
             finally:
                 telling.cancel()
                 await see_through(self._let_go())

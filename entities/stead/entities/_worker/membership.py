@@ -59,6 +59,9 @@ class Membership:
         self._published_in: int = -1  # the generation of the server that has them: one that failed over may not
         self._mixed: set[str] = set()
         self._measuring = Measuring(board)
+        self.last: tuple[float, WorkerView] | None = (
+            None  # the last heartbeat that was answered, by the monotonic clock
+        )
 
     async def run(self) -> None:
         patience = self._board.patience("a heartbeat")
@@ -121,7 +124,9 @@ class Membership:
         hold something else) everyone goes on as they were: partitions are held by leases, not by heartbeats."""
         board, settings = self._board, self._board.settings
         try:
-            now_ms, workers = await board.store.heartbeat(board.name, self._info(), settings.worker_keep_ms)
+            info = self._info()
+            now_ms, workers = await board.store.heartbeat(board.name, info, settings.worker_keep_ms)
+            self.last = board.store.clock.monotonic(), WorkerView(board.name, now_ms, info)
             generation = board.store.generation
             age_ms = abs(now_ms - self._published_ms)  # the server's clock may have been set back
             if generation != self._published_in or age_ms > settings.names_keep_ms // 10:

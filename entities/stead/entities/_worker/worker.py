@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from stead.entities._definition.registry import Registry
-from stead.entities._measures.measures import Measures
+from stead.entities._measures.measures import Measured, Measures
+from stead.entities._measures.meter import Meter
 from stead.entities._message.errors import InvalidDefinition
 from stead.entities._partition.activation import Blocked, Kind
 from stead.entities._partition.hops import Hops
@@ -31,6 +32,7 @@ from stead.transport import (
     ServerUnsuitable,
     Settings,
     Store,
+    WorkerView,
     begin_task,
     end_task,
     get_logger,
@@ -244,6 +246,32 @@ class Worker:
     def busy(self) -> bool:
         """Whether asynchronous operations are running."""
         return self._turns is not None and self._turns.busy
+
+    @property
+    def view(self) -> WorkerView | None:
+        """What it said with its last heartbeat that was answered; None before the first."""
+        last = self._membership.last if self._membership is not None else None
+        return None if last is None else last[1]
+
+    @property
+    def meters(self) -> Mapping[Measured, Meter]:
+        """What it has measured since it began."""
+        return self._board.measures.meters if self._board is not None else {}
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why it cannot do its work now; None if it can."""
+        if self._failure is not None:
+            return text_of(self._failure)
+        last = self._membership.last if self._membership is not None else None
+        if last is None:
+            return "it has not joined its hub yet"
+        if self._stopping.is_set():
+            return "it stops"
+        silent_s = self._store.clock.monotonic() - last[0]
+        if silent_s * 1000 > self._settings.worker_keep_ms:
+            return f"the store has not answered its heartbeats for {silent_s:.0f} s"
+        return None
 
     def _make_keeper(self, board: Board) -> LeaseKeeper:
         if self._store.clock.goes_by_itself:
