@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, overload
 
 from stead.app._hub.client import Connecting
@@ -106,6 +107,9 @@ class App:
         retry: RetryPolicy | None = None,
         queue: str = "",
         tags: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
+        heartbeat_timeout: timedelta | None = None,
+        total_timeout: timedelta | None = None,
     ) -> ActivityDecorator: ...
 
     def activity(
@@ -117,19 +121,32 @@ class App:
         retry: RetryPolicy | None = None,
         queue: str = "",
         tags: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
+        heartbeat_timeout: timedelta | None = None,
+        total_timeout: timedelta | None = None,
     ) -> Any:
         """Define an activity: a function that does the work of orchestrations, and may do whatever it likes.
 
         An `async def` runs in the worker's event loop, a `def` in a thread. It runs at least once for each call: more often
         if a worker dies while it runs. `name`: else the function's; `retry`: when it is tried again after a failure; `queue`:
-        only workers that serve that queue run it; `tags`: text by text, seen in the history. `with_options` overrides all
-        but the name for one call.
+        only workers that serve that queue run it; `tags`: text by text, seen in the history; `timeout`: how long an attempt
+        may run; `heartbeat_timeout`: how long one may run without an `activity_context().heartbeat()`; `total_timeout`: how
+        long all of it may take, waiting and retries included. `with_options` overrides all but the name for one call.
 
         Raises `InvalidDefinition` for a function that cannot be one, and `InvalidInput` for a bad name or option.
         """
 
         def define(function: Callable[..., Any]) -> Any:
-            activity = make_activity(function, name, retry=retry, queue=queue, tags=tags)
+            activity = make_activity(
+                function,
+                name,
+                retry=retry,
+                queue=queue,
+                tags=tags,
+                timeout=timeout,
+                heartbeat_timeout=heartbeat_timeout,
+                total_timeout=total_timeout,
+            )
             self.orchestrations.add_activity(activity)
             return activity
 

@@ -33,6 +33,9 @@ VALUES: dict[str, Any] = {
     "running_children": ["i:2"],
     "closing": {"i:2": "cancel"},
     "parent_close": "cancel",
+    "timeout_ms": 60_000,
+    "heartbeat_ms": 5_000,
+    "details": [1],
     "update_id": "75",
     "waiter": [1, "c", 2],
     "ok": True,
@@ -135,6 +138,11 @@ STORED: list[tuple[str, int, str]] = [
         ),
     ),
     ("TaskScheduled", 6, "9906cf0000019b76daa80600a56f726465729201a16181a16b02a367707581a174a13102"),
+    (
+        "TaskScheduled",
+        9,
+        "9c06cf0000019b76daa80600a56f726465729201a16181a16b02a367707581a174a13102cdea60cd13889101",
+    ),
     ("TaskCompleted", 1, "9407cf0000019b76daa807019201c0"),
     (
         "TaskFailed",
@@ -301,7 +309,7 @@ def test_a_field_of_another_type_is_no_event(form: Any) -> None:
     whole: list[Any] = [form.number, AT_MS, 1, *(VALUES[name] for name in form.names)]
     assert decode_event(pack_envelope(whole)).at_ms == AT_MS
     for place, name in enumerate(form.names, 3):
-        if name in {"input", "result"}:  # whatever the user's code has given
+        if name in {"input", "result", "details", "value"}:  # whatever the user's code has given
             continue
         garbled = [*whole]
         garbled[place] = 1.5

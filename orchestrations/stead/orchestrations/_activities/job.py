@@ -62,6 +62,12 @@ class Runnable(Protocol):
         ...
 
 
+class HeartbeatHearer(Protocol):
+    """Who is told of heartbeats."""
+
+    def heard(self, context: ActivityContext, details: Any) -> None: ...
+
+
 class ActivityContext:
     """What a running activity may ask about itself: `activity_context()` gives it.
 
@@ -69,7 +75,20 @@ class ActivityContext:
     `(instance_id, execution_id, task_id)` is the same then: a key for whoever must not do a thing twice.
     """
 
-    __slots__ = ("_cancelled", "attempt", "execution_id", "instance_id", "name", "tags", "task_id")
+    __slots__ = (
+        "_cancelled",
+        "attempt",
+        "beat_s",
+        "execution_id",
+        "heartbeat_details",
+        "instance_id",
+        "name",
+        "said",
+        "shown_s",
+        "tags",
+        "task_id",
+        "watches"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -80,7 +99,13 @@ class ActivityContext:
         task_id: int,
         attempt: int = 1,
         tags: Mapping[str, str] | None = None,
+        heartbeat_details: Any = None,
     ) -> None:
+        self.heartbeat_details = heartbeat_details
+        """What the last heartbeat of the attempt before this one said; None if it said nothing, or there was none."""
+        self.said: Any = None  # by its heartbeats
+        self.beat_s = self.shown_s = 0.0  # when the last one came, and when what one says is shown next
+        self.watches: HeartbeatHearer | None = None  # who is told of them
         self.name = name
         self.instance_id = instance_id
         self.execution_id = execution_id
@@ -94,6 +119,15 @@ class ActivityContext:
         """Whether nobody wants the result any more. A plain activity that takes long looks at it now and then, from any
         thread, and returns early; an asynchronous one is cancelled as asyncio does."""
         return self._cancelled
+
+    def heartbeat(self, details: Any = None) -> None:
+        """Say that the activity goes on, and how far it is: from any thread, as often as you like.
+
+        Within `heartbeat_timeout` one has to come. `details` (any data that can be stored) are shown in the instance's status,
+        and are the next attempt's `heartbeat_details`. Raises `InvalidInput` for what cannot be stored.
+        """
+        if self.watches is not None:
+            self.watches.heard(self, details)
 
     def cancel(self) -> None:
         """Tell the activity that nobody wants its result."""
@@ -131,8 +165,8 @@ class Job:
     """A task that this worker is to run, or runs, or has run until its result is recorded."""
 
     __slots__ = (
-        "activity", "args", "begun", "context", "finished", "key", "kwargs", "name", "order", "outcome", "partition",
-        "payload", "queue", "since", "stage", "suspicious", "taken", "task"
+        "activity", "args", "begun", "context", "finished", "heartbeat_ms", "key", "kwargs", "name", "order", "outcome",
+        "partition", "payload", "queue", "since", "stage", "suspicious", "taken", "task", "timeout_ms"
     )  # fmt: skip
 
     def __init__(self, key: bytes, payload: bytes) -> None:
@@ -144,12 +178,15 @@ class Job:
             )
         _, name, args, kwargs, instance_id, execution_id, task_id, attempt, queue, tags = parts[:10]
         maybe_tags: Any = tags
+        timeout_ms, heartbeat_ms, details = (*parts[10:13], None, None, None)[:3]
         if not (
             type(name) is type(instance_id) is type(execution_id) is type(queue) is str
             and type(task_id) is type(attempt) is int
             and type(args) in _SEQUENCES
             and (kwargs is None or type(kwargs) is dict)
             and (tags is None or type(tags) is dict)
+            and (timeout_ms is None or type(timeout_ms) is int)
+            and (heartbeat_ms is None or type(heartbeat_ms) is int)
         ):
             raise InvalidInput("task", "its parts are not what they have to be")
         self.key = key
@@ -165,7 +202,10 @@ class Job:
             task_id=task_id,
             attempt=attempt,
             tags=maybe_tags,
+            heartbeat_details=details,
         )
+        self.timeout_ms: int | None = timeout_ms  # how long it may run, …
+        self.heartbeat_ms: int | None = heartbeat_ms  # … and how long without a heartbeat
         self.activity: Runnable | None = None  # none if this worker does not know it
         self.partition: Partition | None = None  # of an own task
         self.taken: Taken | None = None  # of a shared one
@@ -217,12 +257,17 @@ def encode_task(
     attempt: int = 1,
     queue: str = "",
     tags: Mapping[str, str] | None = None,
+    limits: tuple[int | None, int | None, Any] = (None, None, None),
 ) -> bytes:
-    """The payload of a task. `address`: instance, execution and task ID of who waits for it.
+    """The payload of a task. `address`: instance, execution and task ID of who waits for it. `limits`: how many milliseconds it
+    may run, how many without a heartbeat, and what the last heartbeat of the attempt before said; workers of before pass
+    them over.
 
     Raises `InvalidInput` if an argument cannot be stored.
     """
-    return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags))
+    if limits == (None, None, None):
+        return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags))
+    return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags, *limits))
 
 
 def perform_plain(job: Job, intercept: Interceptor | None, settings: Settings) -> Outcome:

@@ -14,17 +14,20 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, Hooks, Message
+from stead.orchestrations._history.messages import PROGRESS
 from stead.transport import FACED, InvalidInput, ServerChanged, Settings, Task, get_logger
 
 from .job import Interceptor, Job, Outcome, Runnable, Stage, failed
-from .leftovers import Leftovers
 from .routes import ActivityRoutes, Place, Serving
 from .shared_queue import SharedQueues, as_taken, ending_s, unknown
 from .slots import ActivitySlots, ended
 from .suspects import ActivitySuspects
+from .tenure import Tenure
+from .watches import recall
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board, Partition, Turns
@@ -34,18 +37,6 @@ logger = get_logger("stead.activities")
 
 _PAGE = 500
 _SENDS = 100
-
-
-class Tenure:
-    """The own activities of one tenure of a partition."""
-
-    __slots__ = ("careful", "jobs", "left", "seen", "suspicious")
-
-    def __init__(self) -> None:
-        self.suspicious = self.careful = False  # what earlier owners left may have ended them
-        self.jobs: dict[bytes, Job] = {}  # until their results are recorded
-        self.seen: set[bytes] | None = None  # while its tasks are read: those that came or went meanwhile
-        self.left = Leftovers()
 
 
 class ActivityRunner(Hooks):
@@ -105,6 +96,7 @@ class ActivityRunner(Hooks):
         self._prefix = prefix
         self._turns = turns
         self.slots.attach(board)
+        self.slots.watches.attach(board.store.clock, partial(self._deliver, PROGRESS))
         self._shared = SharedQueues(
             board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain
         )
@@ -307,6 +299,8 @@ class ActivityRunner(Hooks):
                         del tenure.jobs[key]
                         continue
                     job.suspicious = tenure.suspicious
+                    if job.heartbeat_ms is not None:
+                        await board.insist(partial(recall, board.store, partition.number, job), "reading a heartbeat")
                     if instance in partition.deaths:
                         tenure.left.add(instance, key)
                     if job.activity is None or not self._current_routes().here(job.activity.canonical, job.queue):
@@ -389,12 +383,17 @@ class ActivityRunner(Hooks):
         self._ended(job)
 
     def _ended(self, job: Job) -> None:
-        partition = job.partition
-        if partition is None:
+        if job.partition is None:
             assert self._shared is not None, "it was attached"
             self._shared.complete(job)
-        elif not (partition.draining or partition.gone):  # else `giving_back` sends it
-            instance = job.context.instance_id
-            message = Message(instance, "task", job.answer, b"", None, None, None, None, None)
+        else:
+            self._deliver("task", job, *job.answer[2:])
+
+    def _deliver(self, operation: str, job: Job, *more: object) -> None:
+        """Give the instance of an own task a message, unless its partition is given back: then `giving_back` sends the result."""
+        partition, instance = job.partition, job.context.instance_id
+        if partition is not None and not (partition.draining or partition.gone):
+            args = [job.context.execution_id, job.context.task_id, *more]
+            message = Message(instance, operation, args, b"", None, None, None, None, None)
             assert self._turns is not None, "it was attached"
             self._turns.deliver_local(partition, instance, message, job.suspicious)

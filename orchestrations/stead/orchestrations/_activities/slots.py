@@ -20,6 +20,7 @@ from stead.transport import Settings, get_logger
 from .carriers import Carriers
 from .job import Interceptor, Job, Outcome, Stage, failed_in_stead, perform_plain
 from .threads import Threads
+from .watches import Watches, with_details
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board
@@ -53,6 +54,7 @@ class ActivitySlots:
         self._context = contextvars.copy_context()  # of which each activity has a copy
         self._carriers = Carriers(settings, self._leave)
         self.freed: Callable[[], None] = lambda: None  # a slot is free, and nothing here waits for it
+        self.watches = Watches(settings, self._live, self.expire)
         self._given_up: set[Job] = set()  # in threads that do not count any more
         self._unsaid: dict[Job, float] = {}  # when those that run were dropped, until it is said that they go on
 
@@ -88,7 +90,7 @@ class ActivitySlots:
     @property
     def idle(self) -> bool:
         """Nothing runs and nothing waits. What was dropped and goes on in a thread does not count."""
-        return not self.waiting and all(job.stage is Stage.DROPPED for job in self._live)
+        return not self.waiting and all(job.stage is not Stage.RUNNING for job in self._live)
 
     def attach(self, board: Board) -> None:
         """Become part of a worker: what it is told of, and what tells of it."""
@@ -141,6 +143,7 @@ class ActivitySlots:
 
     def drop(self, job: Job) -> None:
         """Nobody wants its result: it does not begin, or is cancelled; or its thread is given up."""
+        self.watches.end(job)
         if job.stage is Stage.RUNNING and job in self._live:
             self._unsaid[job] = asyncio.get_running_loop().time()
             job.drop()
@@ -153,6 +156,14 @@ class ActivitySlots:
             if not self.waiting:
                 self.freed()
         job.drop()
+
+    def expire(self, job: Job, outcome: Outcome) -> None:
+        """A job that runs has taken too long: it fails now, and is ended as one whose result nobody wants."""
+        if job.stage is Stage.RUNNING and job in self._live:
+            self.drop(job)
+            job.stage = Stage.ENDED
+            job.outcome = with_details(job, outcome)
+            self._ended(job)
 
     def _give_up(self, job: Job) -> None:
         """A thread cannot be ended from outside: another one takes its place. So many times, since threads need memory."""
@@ -190,6 +201,7 @@ class ActivitySlots:
         job.stage = Stage.RUNNING
         job.since = asyncio.get_running_loop().time()
         self._live.add(job)
+        self.watches.begin(job)
         if is_async:
             self._carriers.begin(job)
             return
@@ -249,11 +261,12 @@ class ActivitySlots:
     def _leave(self, job: Job, outcome: Outcome | None) -> None:
         self._live.discard(job)
         self._unsaid.pop(job, None)
+        self.watches.end(job)
         if job.finished is not None:
             job.finished.set()
         if outcome is not None and job.stage is Stage.RUNNING:
             job.stage = Stage.ENDED
-            job.outcome = outcome
+            job.outcome = outcome if job.context.said is None else with_details(job, outcome)
             meter = self.measures.meter("activity", job.name)
             meter.add(asyncio.get_running_loop().time() - job.since)
             meter.failed += not outcome.ok
@@ -285,6 +298,7 @@ class ActivitySlots:
             if job.stage is Stage.WAITING:
                 self.drop(job)
         for job in self._live:
+            self.watches.end(job)
             job.drop()
         self._pool.close()
 
@@ -292,7 +306,7 @@ class ActivitySlots:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 for job in list(self._live):
-                    if job.stage is not Stage.DROPPED:
+                    if job.stage is Stage.RUNNING:
                         await ended(job)
 
 

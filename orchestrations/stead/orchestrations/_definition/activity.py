@@ -11,11 +11,13 @@ import copy
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from stead.entities.extending import Parameters, check_tags, encoded, value_of, with_own_defaults
 from stead.transport import InvalidInput
 
+from .limits import check_time_out
 from .retry import check_retry
 from .signature import Decorated, awaited_type, check_function, decoded, hints_of, is_async, name_of, with_self
 
@@ -43,6 +45,9 @@ class Activity(Decorated, Generic[P, R_co]):
         retry: RetryPolicy | None = None,
         queue: str = "",
         tags: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
+        heartbeat_timeout: timedelta | None = None,
+        total_timeout: timedelta | None = None,
     ) -> None:
         """Raises `InvalidDefinition` for a function that cannot be one, `InvalidInput` for a bad name or option."""
         found = check_function("activity", function)
@@ -51,6 +56,9 @@ class Activity(Decorated, Generic[P, R_co]):
         self.retry = check_retry(retry)
         self.queue = _check_queue(queue)
         self.tags: Mapping[str, str] | None = check_tags(tags)
+        self.timeout_ms = check_time_out("timeout", timeout)
+        self.heartbeat_ms = check_time_out("heartbeat_timeout", heartbeat_timeout)
+        self.total_ms = check_time_out("total_timeout", total_timeout)
         what = f"activity {self.name}"
         hints = hints_of(found, what)
         result = hints.get("return", Any)
@@ -64,17 +72,32 @@ class Activity(Decorated, Generic[P, R_co]):
         return f"<activity {self.name}>"
 
     def with_options(
-        self, *, retry: RetryPolicy | None = None, queue: str | None = None, tags: Mapping[str, str] | None = None
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        queue: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        timeout: timedelta | None = None,
+        heartbeat_timeout: timedelta | None = None,
+        total_timeout: timedelta | None = None,
     ) -> Self:
         """The same activity, called with other options: what is given replaces what the decorator said.
 
         `retry`: when it is tried again; `queue`: only workers that serve it run it; `tags`: text by text, seen in the
-        history and by the activity. Raises `InvalidInput`.
+        history and by the activity; `timeout`: how long an attempt may run; `heartbeat_timeout`: how long it may run without
+        an `activity_context().heartbeat()`; `total_timeout`: how long all of it may take, waiting and retries included.
+        Raises `InvalidInput`.
         """
         changed = copy.copy(self)
         changed.retry = self.retry if retry is None else check_retry(retry)
         changed.queue = self.queue if queue is None else _check_queue(queue)
         changed.tags = self.tags if tags is None else check_tags(tags)
+        if timeout is not None:
+            changed.timeout_ms = check_time_out("timeout", timeout)
+        if heartbeat_timeout is not None:
+            changed.heartbeat_ms = check_time_out("heartbeat_timeout", heartbeat_timeout)
+        if total_timeout is not None:
+            changed.total_ms = check_time_out("total_timeout", total_timeout)
         return changed
 
     def encode_arguments(
@@ -131,11 +154,22 @@ def make_activity(
     retry: RetryPolicy | None = None,
     queue: str = "",
     tags: Mapping[str, str] | None = None,
+    timeout: timedelta | None = None,
+    heartbeat_timeout: timedelta | None = None,
+    total_timeout: timedelta | None = None,
 ) -> Activity[..., Any]:
     """The activity that a function is. Raises like `Activity`."""
-    if inspect.iscoroutinefunction(function):
-        return AsyncActivity[..., Any](function, name, retry=retry, queue=queue, tags=tags)
-    return PlainActivity[..., Any](function, name, retry=retry, queue=queue, tags=tags)
+    form = AsyncActivity[..., Any] if inspect.iscoroutinefunction(function) else PlainActivity[..., Any]
+    return form(
+        function,
+        name,
+        retry=retry,
+        queue=queue,
+        tags=tags,
+        timeout=timeout,
+        heartbeat_timeout=heartbeat_timeout,
+        total_timeout=total_timeout,
+    )
 
 
 def _check_queue(queue: str) -> str:

@@ -35,6 +35,8 @@ def ask_activity(core: Commands, activity: Any, args: Sequence[Any], kwargs: dic
     else:
         call = ActivityCall(core, form.name, form.decode_result, form.retry)
         call.args, call.kwargs = form.encode_arguments(args, kwargs)
+        call.limits = form.timeout_ms, form.heartbeat_ms
+        call.total_ms = form.total_ms
         call.queue = form.queue
         call.tags = dict(form.tags) if form.tags else None
     call.schedule()

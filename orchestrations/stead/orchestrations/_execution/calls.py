@@ -13,6 +13,7 @@ from stead.entities import OperationFailed
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._history.errors import ActivityFailed, SubOrchestrationFailed
 from stead.orchestrations._history.events import (
+    TIME_OUT_OF,
     Event,
     FailureEvent,
     ResultEvent,
@@ -21,7 +22,7 @@ from stead.orchestrations._history.events import (
     TimerCreated,
     TimerFired,
 )
-from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.failures import FailureDetails, shown_ms
 
 from .durable_task import DurableTask
 
@@ -148,24 +149,77 @@ class RetriedCall(DurableCall):
 class ActivityCall(RetriedCall):
     """A call of an activity."""
 
-    __slots__ = ("args", "kwargs", "queue", "tags")
+    __slots__ = ("args", "deadline", "details", "kwargs", "limits", "queue", "tags", "total_ms")
 
     args: list[Any]
     kwargs: dict[str, Any] | None
     queue: str
     tags: dict[str, str] | None
 
+    def __init__(
+        self, core: Commands, name: str, decode: Callable[[Any], Any] | None, retry: RetryPolicy | None
+    ) -> None:
+        super().__init__(core, name, decode, retry)
+        self.limits: tuple[int | None, int | None] = (None, None)  # of an attempt: all of it, without a heartbeat
+        self.total_ms: int | None = None  # how long all of it may take
+        self.details: Any = None  # what the last heartbeat of the attempt before said
+        self.deadline: Deadline | None = None
+
     def schedule(self) -> None:
         core = self.core
         now_ms, number = core.now_ms, core.last_id + 1
+        name, args, kwargs = self.name, self.args, self.kwargs
         event = core.schedule(
-            TaskScheduled(now_ms, number, self.name, self.args, self.kwargs, self.queue, self.tags, self.attempt), self
+            TaskScheduled(
+                now_ms, number, name, args, kwargs, self.queue, self.tags, self.attempt, *self.limits, self.details
+            ),
+            self,
         )
+        if self.total_ms is not None and self.deadline is None:
+            self.deadline = Deadline(self)
         if self.retry is not None:
             self.args, self.kwargs = event.args, event.kwargs  # as they are stored: the next attempt gets the very same
 
     def failed(self, failure: dict[str, Any]) -> Exception:
         return ActivityFailed.of(self.name, FailureDetails.from_map(failure))
+
+    def answer(self, event: Event) -> None:
+        if isinstance(event, FailureEvent):
+            self.details = event.failure.get("details")
+        super().answer(event)
+        if self.deadline is not None and self.done():
+            self.deadline.unset()
+
+    def _given_up(self) -> None:
+        super()._given_up()
+        if self.deadline is not None:
+            self.deadline.unset()
+
+
+class Deadline:
+    """The time by which an activity has to have a result, however often it is tried."""
+
+    __slots__ = ("_call", "event")
+
+    event: Event
+
+    def __init__(self, call: ActivityCall) -> None:
+        core = call.core
+        self._call = call
+        fire_at_ms = call.first_ms + (call.total_ms or 0)
+        core.schedule(TimerCreated(core.now_ms, core.last_id + 1, fire_at_ms, f"{TIME_OUT_OF}{call.name}"), self)
+
+    def answer(self, _: Event) -> None:
+        """It has passed."""
+        call = self._call
+        call.core.abandon(call.event.task_id)
+        if not call.done():
+            message = f"activity {call.name!r}: all of it may take {shown_ms(call.total_ms)}"
+            call.set_exception(call.failed(FailureDetails("TimeoutError", message, non_retriable=True).as_map()))
+
+    def unset(self) -> None:
+        """There is a result."""
+        self._call.core.abandon(self.event.task_id)
 
 
 class SubOrchestrationCall(RetriedCall):

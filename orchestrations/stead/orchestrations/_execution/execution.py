@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, cast
 from stead.orchestrations._history.data import event_data
 from stead.orchestrations._history.event_table import ASKED, SCHEDULED
 from stead.orchestrations._history.events import (
+    TIME_OUT_OF,
     Event,
     EventRaised,
     ExecutionCancelRequested,
@@ -286,7 +287,8 @@ class Execution:
         if type(asked) is not ASKED[type(event)]:
             commands.mismatch(event)
         del commands.open[task_id]
-        if isinstance(asked, TimerCreated) and not asked.purpose and self._waits():
+        limits = isinstance(asked, TimerCreated) and (not asked.purpose or asked.purpose.startswith(TIME_OUT_OF))
+        if limits and self._waits():
             self._raced = task_id
         waiting.answer(event)
 

@@ -19,6 +19,9 @@ from typing_extensions import dataclass_transform
 
 C = TypeVar("C")
 
+TIME_OUT_OF = "time-out of "
+"""With which the purpose of a timer begins by which an activity fails."""
+
 
 @dataclass_transform(frozen_default=True)
 def _event(cls: type[C]) -> type[C]:
@@ -171,6 +174,12 @@ class TaskScheduled(ScheduledEvent):
     tags: dict[str, str] | None
     attempt: int
     """1, 2, …"""
+    timeout_ms: int | None = None
+    """How long the attempt may run, …"""
+    heartbeat_ms: int | None = None
+    """… and how long without a heartbeat."""
+    details: Any = None
+    """What the last heartbeat of the attempt before said."""
 
 
 @_event
@@ -213,7 +222,7 @@ class TimerCreated(ScheduledEvent):
 
     fire_at_ms: int
     purpose: str
-    """"" for the code's own, "retry of NAME"."""
+    """"" for the code's own, "retry of NAME", "time-out of NAME"."""
     asked_ms: int | None = None
     """Of one that a rewinding has set anew: the time that the code had asked for."""
 

@@ -104,6 +104,11 @@ class FailedElsewhere(SteadError):
         return FailureDetails(self.error_type, self.message, self.traceback, self.cause, self.non_retriable)
 
 
+def shown_ms(limit_ms: int | None) -> str:
+    """A time-out for people."""
+    return f"{(limit_ms or 0) / 1000:g} s"
+
+
 class _Describing:
     """The details of one error in the making: so many errors and so much text, over the whole tree of its causes."""
 

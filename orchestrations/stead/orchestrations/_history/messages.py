@@ -12,6 +12,7 @@
     purge      recursive, ID of the parent that says it: answered with True, False (there is no such instance) or "running"
     wait       (none): answered with the bytes of the record once the instance is finished; "unknown" if there is none
     task       execution ID, task ID, whether it went well, value or failure map: an answer to something scheduled
+    progress   execution ID, task ID, what the last heartbeat of the activity says
     timer      execution ID, task ID, fire_at_ms: a timer is due (task 0: the time of a scheduled start has come)
     purge-due  execution ID: a finished instance has been kept long enough
     go-on      (none): a turn did not fit into its commit; sent by the instance to itself, so that its next owner goes on
@@ -46,6 +47,7 @@ REWIND: Final = "rewind"
 PURGE: Final = "purge"
 WAIT: Final = "wait"
 TASK: Final = "task"
+PROGRESS: Final = "progress"
 TIMER: Final = "timer"
 PURGE_DUE: Final = "purge-due"
 GO_ON: Final = "go-on"

@@ -88,6 +88,9 @@ class InstanceRecord:
     """While it is being rewound, until its code has come to the end of what is left of its history: the number of the last thing that
     it had asked for, and the numbers of what has failed."""
 
+    progress: list[list[Any]] | None = None
+    """Of activities under way whose heartbeats have said something: task ID, and what they said last."""
+
     @property
     def finished(self) -> bool:
         return self.status in FINISHED
@@ -119,6 +122,7 @@ def encode_instance_record(record: InstanceRecord) -> bytes:
         record.unseen,
         [list(event) for event in record.awaited],
         record.again,
+        record.progress,
     )
     return bytes((STATUS_NUMBERS[record.status],)) + pack_envelope(fields)
 
@@ -133,7 +137,7 @@ def decode_instance_record(data: bytes) -> InstanceRecord:
         raise InvalidInput("record", "it is not that of an instance")
     if fields[0] != RECORD_VERSION:
         raise UnknownEnvelope(fields[0])
-    record = InstanceRecord(status, *fields[1:22])
+    record = InstanceRecord(status, *fields[1:23])
     if not _is_sound(record):
         raise InvalidInput("record", "its fields are not those of an instance")
     if record.parent is not None:
@@ -169,6 +173,7 @@ def _is_sound(record: Any) -> bool:
         and (not waiters or all(map(_is_waiter, waiters)))
         and (not awaited or (type(awaited) is list and all(map(_is_awaited, awaited))))
         and type(record.history_length) is int
+        and (not record.progress or all(map(_is_said, record.progress)))
         and (record.again is None or _are_numbers(record.again))
     )
 
@@ -190,6 +195,11 @@ def _is_parent(address: object) -> bool:
 def _is_waiter(address: object) -> bool:
     parts = _array(address)
     return len(parts) == 3 and type(parts[0]) is type(parts[2]) is int and type(parts[1]) is str
+
+
+def _is_said(progress: object) -> bool:
+    parts = _array(progress)
+    return len(parts) == 2 and type(parts[0]) is int
 
 
 def _is_awaited(event: object) -> bool:

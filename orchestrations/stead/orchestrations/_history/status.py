@@ -101,7 +101,13 @@ def status_fields(status: OrchestrationStatus[Any], instant: Callable[[datetime]
     }
     if status.waiting_for is not None:
         data["waiting_for"] = [
-            {"kind": wait.kind, "name": wait.name, "since_time": instant(wait.since), "until_time": perhaps(wait.until)}
+            {
+                "kind": wait.kind,
+                "name": wait.name,
+                "since_time": instant(wait.since),
+                "until_time": perhaps(wait.until),
+                **({} if wait.details is None else {"details": wait.details}),
+            }
             for wait in status.waiting_for
         ]
     return data
@@ -136,7 +142,7 @@ def status_of(
         None if events is None else [HistoryEvent.of(event) for event in events],
         None if record.parent is None else record.parent.instance,
         None if record.scheduled_ms is None else _time(record.scheduled_ms),
-        None if events is None else [] if record.finished else waits_of(events, record.awaited),
+        None if events is None else [] if record.finished else waits_of(events, record.awaited, record.progress),
     )
 
 

@@ -6,9 +6,10 @@ among what is named here until its answer comes. For which external events it wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from .event_table import ANSWERS
 from .events import (
@@ -32,25 +33,30 @@ class Wait:
 
     `kind` is "activity", "sub-orchestration", "timer", "entity", "lock" or "event", and `name` says which: the activity, the
     child's instance ID, "retry of …" for the pause before another attempt, the entity's ID and operation, the entities to
-    lock, the external event (of many the first `AWAITED_LENGTH_MAX`).
+    lock, the external event (of many the first `AWAITED_LENGTH_MAX`). `details`: what the last heartbeat of an activity said,
+    if it runs in the worker that holds its instance.
     """
 
     kind: str
     name: str
     since: datetime
     until: datetime | None = None
+    details: Any = None
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}".rstrip()
 
 
-def waits_of(events: Iterable[Event], awaited: Iterable[Awaited] = ()) -> list[Wait]:
+def waits_of(
+    events: Iterable[Event], awaited: Iterable[Awaited] = (), progress: Iterable[Sequence[Any]] | None = None
+) -> list[Wait]:
     """What is open at the end of a history, in the order in which it was scheduled, and which external events are awaited."""
-    waits = [_wait(event) for event in Ledger(events).open.values()]
+    said = {each[0]: each[1] for each in progress or ()}
+    waits = [_wait(event, said.get(event.task_id)) for event in Ledger(events).open.values()]
     return [*waits, *(Wait("event", event.name, _time(event.since_ms)) for event in awaited)]
 
 
-def _wait(event: Event) -> Wait:
+def _wait(event: Event, details: Any) -> Wait:
     name, until = "", None
     match event:
         case TaskScheduled():
@@ -65,7 +71,7 @@ def _wait(event: Event) -> Wait:
             name = ", ".join(event.entity_ids)
         case _:
             raise AssertionError(f"nothing waits for the answer to {event}")
-    return Wait(ANSWERS[type(event)].wait, name, _time(event.at_ms), until)
+    return Wait(ANSWERS[type(event)].wait, name, _time(event.at_ms), until, details)
 
 
 def _time(instant_ms: int) -> datetime:

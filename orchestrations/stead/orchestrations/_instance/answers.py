@@ -78,7 +78,30 @@ def on_task(turn: InstanceTurn, pending: Pending) -> None:
     else:
         if isinstance(scheduled, TaskScheduled):
             turn.effects.drop_task(task_key(turn.target, record.execution_id, task_id))
+            forget_progress(turn, task_id)
         _answered(turn, event)
+
+
+def on_progress(turn: InstanceTurn, pending: Pending) -> None:
+    """An activity that runs has said how far it is."""
+    args: Sequence[Any] = pending.message.args
+    if len(args) != 3:
+        raise InvalidInput("progress", "its arguments are not those of a heartbeat")
+    execution_id, task_id, details = args
+    if not turn.running or turn.record.execution_id != execution_id or task_id not in turn.body.ledger.open:
+        drop_message(turn, "a heartbeat")
+        return
+    forget_progress(turn, task_id)
+    turn.record.progress = [*(turn.record.progress or ()), [task_id, details]]
+    turn.changed()
+
+
+def forget_progress(turn: InstanceTurn, task_id: int) -> None:
+    """An activity has ended, or says something else now."""
+    record = turn.record
+    if record.progress:
+        record.progress = [each for each in record.progress if each[0] != task_id] or None
+        turn.changed()
 
 
 def _is_of_former(record: InstanceRecord, execution_id: str, scheduled: Event, ledger: Ledger) -> bool:

@@ -90,6 +90,7 @@ def continue_as_new(turn: InstanceTurn, outcome: ContinuedAsNew) -> None:
     record.scheduled_ms = None
     record.former = []
     record.awaited = []
+    record.progress = None
     turn.begin_log()
     turn.log(
         ExecutionStarted(

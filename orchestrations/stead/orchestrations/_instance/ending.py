@@ -61,6 +61,7 @@ def end_instance(
     meter.add(max(0, turn.now_ms - record.created_ms) / 1000)
     meter.failed += status is RuntimeStatus.FAILED
     record.awaited = []
+    record.progress = None
     if waits:
         body.blocked = False
         turn.effects.unblock(turn.target)

@@ -99,7 +99,8 @@ def schedule_task(turn: InstanceTurn, event: TaskScheduled) -> FailureEvent | No
         failure = FailureDetails.of(ActivityNotFound(event.name))
         return TaskFailed(turn.now_ms, event.task_id, failure.as_map())
     address = turn.target, turn.record.execution_id, event.task_id
-    payload = encode_task(canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags)
+    limits = event.timeout_ms, event.heartbeat_ms, event.details
+    payload = encode_task(canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags, limits)
     turn.effects.schedule_task(turn.activation, Task(task_key(*address), queue, place == "shared", payload))
     return None
 

@@ -49,6 +49,7 @@ _HANDLERS: dict[str, Callable[[InstanceTurn, Pending], None]] = {
     _messages.EVENT: answers.on_event,
     _messages.TASK: answers.on_task,
     _messages.TIMER: answers.on_timer,
+    _messages.PROGRESS: answers.on_progress,
     _messages.TERMINATE: managing.on_terminate,
     _messages.CANCEL: managing.on_cancel,
     _messages.ASK: telling.on_ask,

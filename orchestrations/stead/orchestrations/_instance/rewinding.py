@@ -188,6 +188,7 @@ def rewind_instance(turn: InstanceTurn, reason: str) -> None:
     if turn.settings.instances_keep_ms:
         turn.effects.cancel_timer(timer_id(turn.target, record.execution_id, "purge"))
     record.former.append(record.execution_id)
+    record.progress = None
     record.execution_id = turn.new_id()
     record.status = RuntimeStatus.RUNNING
     record.reason = reason
