@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import pytest
 
 from stead.entities._partition.building import Unstorable
+from stead.entities._partition.partition import Started
 from stead.entities._worker.board import Board
 from stead.entities._worker.commits import Committer
 from stead.entities._worker.turn_runner import TurnRunner
@@ -73,6 +75,12 @@ class Hub:
     def ask(self, *numbers: int) -> None:
         for number in numbers:
             self.board.commit(self.bench.held[number])
+
+    async def bench_is_settled(self) -> None:
+        """What is linked is written, and all lanes are open."""
+        self.ask(S, R, Q)
+        await self.send()
+        self.bench.read()
 
     async def send(self) -> None:
         await self.committer._send(self.committer._build())
@@ -189,6 +197,53 @@ async def test_if_one_cannot_be_built_all_of_them_begin_anew(error: Exception, m
     assert set(hub.board.partitions) == {Q}
     # What failed for no known reason is not released: whether that is a death is seen by who comes next.
     assert len(hub.board.unsure.keys() & {S, R}) == (2 if isinstance(error, Unstorable) else 1)
+
+
+@pytest.mark.hazard(65)
+async def test_who_was_handed_something_takes_its_turn_before_the_commit_is_built() -> None:
+    """And whoever has something left after that goes on later."""
+    hub = Hub()
+    await hub.bench_is_settled()
+    hub.bench.put(hub.s, "b", send(hub.r, "m2", send(hub.q, "m3")), send(hub.r, "m4"))
+    hub.bench.read()
+    hub.turns.wake(hub.bench.held[S])
+    hub.turns._run()
+    await hub.send()
+    assert [len(sent) for sent in hub.store.sent[-1:]] == [3]
+    assert (hub.bench.state(hub.r), hub.bench.state(hub.q)) == (["m1", "m2", "m4"], ["by itself", "m3"])
+
+
+@pytest.mark.hazard(65)
+async def test_what_is_left_of_a_slice_is_done_later() -> None:
+    hub = Hub()
+    await hub.bench_is_settled()
+    elapsed = itertools.count(0.0, 0.0015)  # seconds: each look at the clock is worth a turn
+    for number in (S, R):
+        hub.bench.held[number].slice.elapsed = lambda: next(elapsed)
+    hub.board.elapsed = lambda: 0.0
+    hub.bench.put(hub.s, "b", *(send(hub.r, f"n{number}") for number in range(200)))
+    hub.bench.read()
+    hub.turns.wake(hub.bench.held[S])
+    hub.turns._run()
+    assert hub.bench.held[R].has_turns
+    assert hub.bench.held[R] in [*hub.turns._rota._cut, *hub.turns._rota._woken]
+
+
+async def test_one_that_ends_takes_others_along_that_were_to_take_their_turns() -> None:
+    """S hands something to R and Q, and R's turn fails in stead itself."""
+    hub = Hub()
+    await hub.bench_is_settled()
+    hub.bench.put(hub.s, "b", send(hub.r, "m2"), send(hub.q, "m3"))
+    hub.bench.read()
+
+    def take_turns(stop_at: float) -> list[Started]:
+        raise RuntimeError("a bug")
+
+    hub.bench.held[R].take_turns = take_turns  # type: ignore[method-assign]
+    hub.turns.wake(hub.bench.held[S])
+    hub.turns._run()
+    assert hub.board.partitions == {}
+    assert hub.board.unsure.keys() == {S, Q}
 
 
 @pytest.mark.hazard(59)

@@ -84,11 +84,7 @@ class TurnRunner(Hooks):
         stop_at = board.elapsed() + _SLICE_S
         try:
             for partition in rota.round():
-                if partition.gone:
-                    continue
-                self._take_turns(partition, partial(partition.take_turns, stop_at))
-                if partition.has_turns:
-                    rota.goes_on(partition, rest=partition.unfinished)
+                self._give_slice(partition, stop_at)
                 if partition.unfinished or board.elapsed() >= stop_at:
                     break
             self._follow(stop_at + _CHAIN_S)
@@ -107,13 +103,19 @@ class TurnRunner(Hooks):
         for _ in range(_CHAIN_LENGTH):
             if not hops.offered or board.elapsed() >= stop_at:
                 break
-            offered, hops.offered = hops.offered, {}
-            for number in offered:
-                partition = board.partitions[number]
-                self._take_turns(partition, partial(partition.take_turns, stop_at))
+            offered = [board.partitions[number] for number in hops.offered]
+            hops.offered.clear()
+            for partition in offered:
+                self._give_slice(partition, stop_at)
         for number in hops.offered:
             self._rota.wake(board.partitions[number])
-        hops.offered = {}
+        hops.offered.clear()
+
+    def _give_slice(self, partition: Partition, stop_at: float) -> None:
+        if not partition.gone:
+            self._take_turns(partition, partial(partition.take_turns, stop_at))
+        if partition.has_turns:
+            self._rota.goes_on(partition, rest=partition.unfinished)
 
     def _take_turns(self, partition: Partition, take: Callable[[], list[Started]]) -> None:
         """Let a partition take turns. Nothing that goes wrong in them stops the others: nobody would notice a callback or a
