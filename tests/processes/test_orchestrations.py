@@ -125,15 +125,19 @@ async def instances(client: Client) -> AsyncGenerator[Instances]:
         await asyncio.wait([task])
 
 
-async def test_killed_workers_are_replaced(own_server: ValkeyServer, start_worker: StartWorker) -> None:
-    first, second = start_worker(APP), start_worker(APP)
+@pytest.mark.parametrize("local_hops", [0, 1])
+async def test_killed_workers_are_replaced(
+    own_server: ValkeyServer, start_worker: StartWorker, local_hops: int
+) -> None:
+    settings = {"local_hops": local_hops}
+    first, second = start_worker(APP, **settings), start_worker(APP, **settings)
     async with app.connect(own_server.url) as client:
         await shared_out(client, first, second)
         async with instances(client) as load:
             await load.progress()
             first.signal(signal.SIGKILL)
             assert await first.ended() == -signal.SIGKILL
-            third = start_worker(APP)
+            third = start_worker(APP, **settings)
             await load.progress()
             await shared_out(client, second, third)
             await load.progress()
@@ -159,8 +163,11 @@ async def test_a_worker_that_was_stopped_past_its_lease_does_no_harm(
 
 
 @pytest.mark.invariant(10)
-async def test_a_killed_server_comes_back_with_everything(own_server: ValkeyServer, start_worker: StartWorker) -> None:
-    first, second = start_worker(APP), start_worker(APP)
+@pytest.mark.parametrize("local_hops", [0, 1])
+async def test_a_killed_server_comes_back_with_everything(
+    own_server: ValkeyServer, start_worker: StartWorker, local_hops: int
+) -> None:
+    first, second = start_worker(APP, local_hops=local_hops), start_worker(APP, local_hops=local_hops)
     async with app.connect(own_server.url) as client:
         await shared_out(client, first, second)
         async with instances(client) as load:
