@@ -29,22 +29,22 @@ class Bytes:
 def entities(address: Address, count: int) -> Bytes:
     """Counters that were signalled once and are idle."""
     with hub.workers(address) as (worker,):
-        _signal_each(address, FIRST)
+        signal_each(address, FIRST)
         server, resident = _still(address), resident_bytes(worker.pid)
-        _signal_each(address, FIRST + count)
+        signal_each(address, FIRST + count)
         return Bytes((_still(address) - server) / count, (resident_bytes(worker.pid) - resident) / count)
 
 
 def states(address: Address, count: int) -> float:
     """Bytes in the server of the same state and nothing else: an entry of a hash."""
     with address.connect() as client:
-        _set_each(client, FIRST)
+        set_each(client, FIRST)
         before = _still(address)
-        _set_each(client, FIRST + count)
+        set_each(client, FIRST + count)
         return (_still(address) - before) / count
 
 
-def _signal_each(address: Address, keys: int) -> None:
+def signal_each(address: Address, keys: int) -> None:
     """Signal so many counters, until that is in force."""
     with Part(hub.produce, address, keys, keys) as producer:
         producer.wait_ready()
@@ -55,7 +55,7 @@ def _signal_each(address: Address, keys: int) -> None:
     hub.with_client(address, lambda client: hub.all_used(client, keys))
 
 
-def _set_each(client: Any, keys: int) -> None:
+def set_each(client: Any, keys: int) -> None:
     for first in range(0, keys, 1_000):
         client.hset("state", mapping={f"Counter@{key}": raw.pack(1) for key in range(first, first + 1_000)})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import faults, hub, memory, raw
+from . import faults, hub, memory, raw, scanning
 from .calls import Calls
 from .cpu import Cpu
 from .entities import SERIES_LENGTH
@@ -154,6 +154,17 @@ MEMORY_WORKER = Benchmark(
     variant="worker",
 )
 
+# -- SQL ---------------------------------------------------------------------------------------------------------------
+
+SQL_SCAN = Benchmark(
+    "sql-scan",
+    "a query of SQL that reads all entities (raw: a loop that reads the entries of a hash)",
+    "entities/s",
+    "more",
+    lambda address, size: Sample(scanning.query(address, _idle_count(size))),
+    lambda address, size: Sample(scanning.entries(address, _idle_count(size))),
+)
+
 BENCHMARKS = (
     _signals("signals-hot", 1, 0.75),
     _signals("signals-spread", 1_000, 0.7),
@@ -165,6 +176,7 @@ BENCHMARKS = (
     TAKEOVER,
     MEMORY_SERVER,
     MEMORY_WORKER,
+    SQL_SCAN,
     *(_scale(processes) for processes in (1, 2, 3, 4)),
     *ORCHESTRATIONS,
     *HTTP,

@@ -76,6 +76,8 @@ REAL = {
     f"{APP}/_commands/dev.py DevLoop._end": PROCESS,
     f"{APP}/_commands/processes.py Crew._pause": PROCESS,
     f"{APP}/_hub/worker_run.py WorkerRun._tell": PERSON,
+    f"{APP}/_tables/reading.py TableReading.run": "what reads and computes in a thread takes real time",
+    f"{APP}/_tables/reading.py TableReading._end": "the same: until a thread that is interrupted has ended",
 }
 
 

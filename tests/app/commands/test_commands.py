@@ -206,3 +206,34 @@ def test_a_fresh_hub_without_workers_takes_signals_and_says_so(stead: Stead, wor
     done = stead("call", "Station", "oslo", "mean", "--timeout", "50ms")
     assert (done.status, "no answer within 0.05 s" in done.err) == (1, True)
     assert str(EntityId("Station", "oslo")) in done.err
+
+
+def test_sql_answers_as_a_table_and_as_json(stead: Stead) -> None:
+    for key, celsius in (("a", "1"), ("b", "2"), ("c", "3")):
+        stead("call", "Station", key, "record", celsius)
+    done = stead("sql", "select count(*) n, sum(total) t from station where total > 1")
+    assert (done.status, done.err) == (0, "1 row\n") and done.out.split() == [
+        "n",
+        "t",
+        *done.out.split()[2:3],
+        "2",
+        "5.0",
+    ]
+    query = "select _key, total, notes from Station order by 1"
+    assert lines(stead("sql", query, "--json").out)[0] == {"_key": "a", "total": 1.0, "notes": "{}"}
+    assert lines(stead("sql", "select sum(count) s from Station", "--json").out) == [{"s": 3}]
+    cut = stead("sql", query, "--limit", "2")
+    assert cut.err == "3 rows; the first 2 are shown, --limit shows more\n" and "c " not in cut.out
+    wrong = stead("sql", "select nope from Station")
+    assert wrong.status == 1 and "nope" in wrong.err and wrong.err.count("\n") == 1
+
+
+def test_entities_are_exported_into_files(stead: Stead) -> None:
+    stead("call", "Station", "a", "record", "1")
+    done = stead("export", "station", "--to", "stations.jsonl")
+    assert (done.status, done.err) == (0, "1 entity in stations.jsonl\n")
+    assert lines((stead.folder / "stations.jsonl").read_text()) == [
+        {"_key": "a", "count": 1, "total": 1.0, "notes": {}}
+    ]
+    assert lines(stead("export", "Station", "--to", "x.csv", "--json").out) == [{"file": "x.csv", "entities": 1}]
+    assert stead("export", "Station", "--to", "x.xls").status == 1

@@ -24,6 +24,7 @@ from .options import (
     usage,
 )
 from .orchestrations import add_commands
+from .tables import add_tables
 
 Entity = Annotated[str, typer.Argument(metavar="ENTITY", help="Its name, such as Station.", show_default=False)]
 Key = Annotated[str, typer.Argument(metavar="KEY", help='Its key, such as oslo; "" is a key, too.', show_default=False)]
@@ -236,6 +237,7 @@ def entities(
         finish(list_command(request, entity, prefix, limit))
 
 
+add_tables(cli)
 add_commands(cli)  # here: the help shows panels in the order of their first commands
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NoReturn, cast
 
-import pydantic_core
+from stead.app._tables.columns import json_bytes
 
 from .faults import CommandFault
 
@@ -68,17 +68,7 @@ def parse_local_instant(text: str, option: str = "--at") -> datetime:
 
 def json_data(value: object) -> Any:
     """The value as JSON data: bytes as base64, times in ISO 8601, anything else that JSON lacks as text."""
-    return json.loads(
-        pydantic_core.to_json(
-            value,
-            bytes_mode="base64",
-            inf_nan_mode="strings",
-            fallback=str,
-            serialize_unknown=True,
-            by_alias=False,  # as it is stored, and as every door takes it: by the fields' names, without computed ones
-            round_trip=True,
-        )
-    )
+    return json.loads(json_bytes(value))
 
 
 def to_json_line(value: object) -> str:

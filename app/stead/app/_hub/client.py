@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from stead.app._tables.files import check_path, write_file
+from stead.app._tables.libraries import ArrowTable, arrow
+from stead.app._tables.reading import Progress, TableReading
+from stead.app._tables.sql import Database
+from stead.app._tables.table import Rows, Table
+from stead.entities import Entity
+from stead.entities.extending import canonical_name
 from stead.orchestrations import OrchestrationClient
 from stead.transport import Store, open_store, parse_url
 
@@ -28,6 +36,79 @@ class Client(OrchestrationClient):
         """The hub at this moment: its server, workers, names and partitions, as `stead info --json` shows them."""
         self._check_open()
         return (await gather_info(self._store, self.url)).as_data()
+
+    async def to_arrow(self, entity: type[Entity] | str, *, progress: Progress | None = None) -> ArrowTable:
+        """The entities of a class or name as a table of Apache Arrow, ascending by key: the column `_key`, then one for each
+        field. The reference says which type has which column. What cannot be read is left out, and the log names it.
+
+        `progress` is told how many have been read so far, in a thread. Raises `SqlMissing` without the extra `stead[sql]`,
+        `UnknownEntity`, `CallTimeout` (`STEAD_SQL_TIMEOUT_MS`), `StoreUnavailable`.
+        """
+        self._check_open()
+        table = await self._table(entity)
+        reading = self._reading(progress)
+
+        def work() -> Any:
+            batches = list(reading.batches(table))
+            return arrow().Table.from_batches(batches, schema=table.schema)
+
+        return await reading.run(work, f"reading all of {table.name}")
+
+    async def export(self, entity: type[Entity] | str, path: str | Path, *, progress: Progress | None = None) -> int:
+        """Write that table into a file: `.parquet`, `.csv` or `.jsonl`; gives the number of rows. Memory holds a part of it at a
+        time. A file of that name is replaced when the new one is whole.
+
+        Raises what `to_arrow` raises, `InvalidInput` for another name, and `OSError`.
+        """
+        self._check_open()
+        place = Path(path)
+        check_path(place)
+        table = await self._table(entity)
+        reading = self._reading(progress)
+        return await reading.run(
+            lambda: write_file(place, table, reading.batches(table)), f"writing all of {table.name}"
+        )
+
+    async def sql(self, query: str, *, progress: Progress | None = None) -> ArrowTable:
+        """The answer to one SELECT over the committed states, by DuckDB, as a table of Apache Arrow:
+
+            await client.sql("select country, count(*), avg(score) from Player group by 1")
+
+        Each kind of entities is a table, as `to_arrow` gives it. Its rows pass through, read when the query runs: they have
+        no common moment, and a table named twice is read twice. Nothing can be changed, and no file or address be opened.
+
+        Raises what `to_arrow` raises, and `InvalidInput` for a query that cannot be answered.
+        """
+        self._check_open()
+        tables = [await self._table(name) for name in await self._kinds()]
+        reading = self._reading(progress)
+        database = Database(tables, reading, self._settings.sql_memory_bytes_max)
+        return await reading.run(lambda: database.run(query), "the query", database.interrupt)
+
+    async def _kinds(self) -> list[str]:
+        """The names of all kinds that this program defines, or that workers have published."""
+        names = {kind.canonical: kind.name for kind in self._registry.types()}
+        for canonical, published in (await self._read(self._store.published)).items():
+            if "/" not in canonical:  # the others are no entities
+                names.setdefault(canonical, str(published.get("name", canonical)))
+        return list(names.values())
+
+    async def _table(self, entity: type[Entity] | str) -> Table:
+        arrow()
+        if not isinstance(entity, str):
+            kind = self._kind(entity)
+            return Table(kind.name, kind.canonical, kind)
+        canonical = canonical_name(entity)
+        known = self._registry.get(canonical)
+        if known is None:
+            await self._check_name(canonical)
+        return Table(entity if known is None else known.name, canonical, known)
+
+    def _reading(self, progress: Progress | None) -> TableReading:
+        def pages(prefix: str) -> AsyncIterator[Rows]:
+            return self._list_pages(self._store.list_targets, prefix)
+
+        return TableReading(pages, self._store.left_out, progress, self._settings.sql_timeout_ms / 1000)
 
     async def _close(self) -> None:
         try:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
 from stead.app._hub.definitions import Definitions
+from stead.app._tables.libraries import ArrowTable
+from stead.app._tables.reading import Progress
 from stead.entities import Entity, EntityId, EntityStatus, Query
 from stead.transport import InvalidInput
 
@@ -146,6 +149,18 @@ class SyncClient(SyncOrchestrations):
             return client.query(entity)
 
         return SyncQuery(self._portal, self._portal.run(begin, self._seconds), self._seconds)
+
+    def to_arrow(self, entity: type[Entity] | str, *, progress: Progress | None = None) -> ArrowTable:
+        """The entities of a class or name as a table of Apache Arrow."""
+        return self._portal.run(lambda client: client.to_arrow(entity, progress=progress), self._seconds)
+
+    def export(self, entity: type[Entity] | str, path: str | Path, *, progress: Progress | None = None) -> int:
+        """Write that table into a file: `.parquet`, `.csv` or `.jsonl`; gives the number of rows."""
+        return self._portal.run(lambda client: client.export(entity, path, progress=progress), self._seconds)
+
+    def sql(self, query: str, *, progress: Progress | None = None) -> ArrowTable:
+        """The answer to one SELECT over the committed states, by DuckDB, as a table of Apache Arrow."""
+        return self._portal.run(lambda client: client.sql(query, progress=progress), self._seconds)
 
     def after(self, delay: timedelta) -> SyncScheduled:
         """A sender of signals that are carried out so long after they were accepted."""

@@ -199,6 +199,12 @@ class Settings(BaseSettings):
     call_timeout_ms: Milliseconds = 30_000
     """How long a call waits for its reply where no `asyncio.timeout` is around it. Then `CallTimeout`."""
 
+    sql_timeout_ms: Milliseconds = 600_000
+    """How long `client.sql`, `to_arrow` and `export` may take. Then `CallTimeout`."""
+
+    sql_memory_bytes_max: Annotated[int, Field(ge=16 * 1_048_576, le=2**50)] = 1_073_741_824
+    """Memory that one query of SQL may take for what it sorts, groups and joins. It writes nothing to the disk instead."""
+
     store_tries_ms: Milliseconds = 20_000
     """How long a client tries to reach a server that does not answer. Then `StoreUnavailable`. Workers try for ever; but one
     that a server answers and refuses for so long (a right was taken away) gives everything back and ends."""
