@@ -10,7 +10,15 @@ from collections import deque
 from datetime import timedelta
 from typing import Any, cast
 
-from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, Registry, UnknownOperation
+from stead.entities import (
+    ClassEntityType,
+    Entity,
+    EntityContext,
+    FunctionEntityType,
+    Registry,
+    UnknownOperation,
+    batched,
+)
 from stead.entities._message.record import decode_record
 from stead.transport import unpack
 
@@ -44,8 +52,12 @@ class Ledger(Entity):
 
     entries: list[str] = []
 
-    def note(self, tag: str) -> None:
-        self.entries.append(tag)
+    @batched
+    def note(self, tags: list[str]) -> None:
+        """Some batches fail, after they have changed everything: their messages run one at a time then."""
+        self.entries.extend(tags)
+        if len(tags) == 3:
+            raise ValueError("not three at once")
 
     def tell(self, tag: str, keys: list[str]) -> None:
         """Note a tag and send one to each of some ledgers, maybe itself."""
@@ -76,9 +88,17 @@ class Ledger(Entity):
         for number in range(20):
             self.context.signal_entity(Ledger.note, key, f"{tag}/{number}")
 
-    def ask(self, tag: str) -> int:
-        self.entries.append(tag)
-        return len(self.entries)
+    @batched(most=5)
+    def ask(self, tags: list[str]) -> list[int]:
+        self.entries.extend(tags)
+        return list(range(len(self.entries) - len(tags) + 1, len(self.entries) + 1))
+
+    @batched
+    async def linger(self, tags: list[str]) -> list[int]:
+        """Change everything, and wait long: the world decides whether it fails."""
+        self.entries.extend(tags)
+        await gates.wait()
+        return list(range(len(self.entries) - len(tags) + 1, len(self.entries) + 1))
 
     async def wait(self, tag: str, key: str) -> int:
         """Change half of it, wait long, and change the other half."""

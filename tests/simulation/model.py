@@ -237,7 +237,7 @@ class Model:
     def _check_failure(self, sent: Sent, kind: str) -> None:
         if kind == "poison":
             assert self.taken_over >= 3, f"{sent.tag} was buried and killed nobody"
-        elif sent.operation == "wait":
+        elif sent.operation in ("wait", "linger"):
             assert kind == "operation"
         else:
             assert NEVER_APPLIED.get(sent.operation) == kind, f"invariant 7: {sent.tag} died of {kind}"

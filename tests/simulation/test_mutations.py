@@ -1,4 +1,4 @@
-"""Whether the simulation would find it if a batch of commits were written, or heard of, in a wrong way."""
+"""Whether the simulation would find it if a batch of commits were written, or heard of, in a wrong way, or one of messages run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ import pytest
 from simulation import workers
 from simulation.driver import run
 from simulation.surroundings import MemorySurroundings
+from stead.entities._definition.entity_type import Operation
+from stead.entities._partition.activation import Activation
+from stead.entities._turns import batching
+from stead.entities._turns.batch import MessageBatch
+from stead.entities._turns.body import EntityBody
+from stead.entities._turns.known import Known
 from stead.transport import Commit, CommitAnswer, CommitVerdict
 from stead.transport._memory import commits
 from stead.transport._memory.state import HubState
@@ -87,6 +93,20 @@ def made_anew(worker: workers.SimWorker) -> None:
     _hear(worker)
 
 
+def not_undone(activation: Activation, body: EntityBody) -> None:
+    """What a batch that failed has done stays, and its messages run again."""
+
+
+def all_of_one_operation(known: Known, name: str) -> Operation | None:
+    """A batch goes on over another operation."""
+    return known.operation("note" if name == "ask" else name)
+
+
+def first_only(batch: MessageBatch) -> int:
+    """The others are dealt with, and stay in the mailbox."""
+    return 1
+
+
 MUTATIONS: list[tuple[object, str, Callable[..., object]]] = [
     (commits, "_judge", already_is_applied_again),
     (commits, "_judge", another_token_will_do),
@@ -96,6 +116,9 @@ MUTATIONS: list[tuple[object, str, Callable[..., object]]] = [
     (commits, "_link", all_or_nothing),
     (workers.SimWorker, "answer", void_goes_on),
     (workers.SimWorker, "answer", made_anew),
+    (batching, "roll_back", not_undone),
+    (Known, "find", all_of_one_operation),
+    (MessageBatch, "__len__", first_only),
 ]
 
 
@@ -111,6 +134,7 @@ def noticed(seed: int) -> bool:
 @pytest.mark.hazard(31)
 @pytest.mark.hazard(33)
 @pytest.mark.hazard(34)
+@pytest.mark.hazard(110)
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation[2].__name__)
 def test_a_mutation_is_found(
     mutation: tuple[object, str, Callable[..., object]], monkeypatch: pytest.MonkeyPatch

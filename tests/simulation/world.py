@@ -124,8 +124,10 @@ class World:
                 sender.compose(target, operation, args, delay_ms=None, call=where % 2 == 0 and call)
             case 7:
                 sender.compose(target, "note", [], delay_ms=where, call=False)
-            case _:
+            case 8:
                 sender.compose(("@heavy@a", *LEDGERS)[where % 4], "wait", [key], delay_ms=None, call=call)
+            case _:
+                sender.compose(("@heavy@a", *LEDGERS)[where % 4], "linger", [], delay_ms=None, call=call)
 
     async def burst(self, who: int, where: int) -> None:
         """Somebody sends more to one target than fits a mailbox."""

@@ -8,6 +8,7 @@ from stead.entities._client.listing import EntityStatus, Page
 from stead.entities._client.producer import Producer, SourceProducer
 from stead.entities._client.query import Query, QueryPage
 from stead.entities._client.scheduled import ScheduledSignals
+from stead.entities._definition.batched import batched
 from stead.entities._definition.context import EntityContext
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
@@ -89,6 +90,7 @@ __all__ = [
     "UnknownOperation",
     "Worker",
     "WrongEventLoop",
+    "batched",
     "field",
     "indexed",
     "qualified_name",

@@ -17,6 +17,7 @@ from stead.entities import (
     Registry,
     Worker,
 )
+from stead.entities._turns import entity_kind
 from stead.entities.extending import Activation, Effects, EntityKind, Failure, Partition, Pending
 from stead.transport import MemoryStore, ServerClock, Settings
 
@@ -60,11 +61,11 @@ async def running() -> AsyncGenerator[tuple[Worker, EntityClient, MemoryStore]]:
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure of an operation cannot be dealt with."""
 
-    def fail(self: Any, activation: Activation, body: Any, pending: Pending, effects: Effects, error: Any) -> None:
+    def fail(activation: Activation, body: Any, pending: Pending, effects: Effects, error: Any) -> None:
         effects.fail(pending, Failure("operation", "Half", "half of a turn"))
         raise Bug("not thought of")
 
-    monkeypatch.setattr(EntityKind, "_fail", fail)
+    monkeypatch.setattr(entity_kind, "fail", fail)
 
 
 @pytest.mark.invariant(12)

@@ -18,6 +18,7 @@ from stead.transport import InvalidInput, unpack
 from stead.transport.describing import text_of_error
 
 from .annotations import signature_of
+from .batched import operation_of
 from .class_rules import check_fields, hints_of
 from .class_state import StateForm
 from .entity import Entity
@@ -76,7 +77,7 @@ class ClassEntityType(EntityType):
     def _operation(self, key: str, function: FunctionType) -> Operation:
         cls = self._class
         name = cast("Any", function).__stead_operation__.name
-        operation = Operation(name, function, hints_of(function, cls), self.name)
+        operation = operation_of(name, function, hints_of(function, cls), self.name)
         if key == "delete" and not operation.takes_nothing:
             raise InvalidDefinition(
                 f"{cls.__name__}.{name}", "`delete` has to work without arguments: give them defaults"

@@ -87,12 +87,12 @@ class Parameters:
 
     def runner(self, function: Callable[..., Any]) -> Runner:
         """A function that checks arguments and calls `function`, made for the number of parameters."""
-        bind = self._bind_arriving
+        bind = self.bind_arriving
         if self._simple:
             if not self._positional:
                 return _runner_of_none(function, bind)
             if len(self._positional) == 1:
-                return _runner_of_one(function, bind, self._positional[0].value, self._refuse_arriving)
+                return _runner_of_one(function, bind, self._positional[0], self._refuse_arriving)
 
         def run(instance: Any, args: Sequence[object], kwargs: Mapping[str, object] | None) -> Any:
             bound, named = bind(args, kwargs)
@@ -185,7 +185,7 @@ class Parameters:
     def _dumped(self, value: object, how: Value | None, name: str) -> object:
         return value if how is None or how.dump is None else dumped(value, how, f"argument {name!r} of {self._what}")
 
-    def _bind_arriving(
+    def bind_arriving(
         self, args: Sequence[object], kwargs: Mapping[str, object] | None
     ) -> tuple[list[object], Mapping[str, object]]:
         """`bind`, where the arguments have arrived: by its type the error tells that the operation did not even begin."""
@@ -214,12 +214,10 @@ def _runner_of_none(function: Callable[..., Any], bind: Callable[..., Any]) -> R
 def _runner_of_one(
     function: Callable[..., Any],
     bind: Callable[..., Any],
-    value: Value,
+    parameter: _Parameter,
     refuse: Callable[[str, ValidationError], NoReturn],
 ) -> Runner:
-    kind = value.kind
-    check = value.check
-    name = list(signature_of(function).parameters)[1]
+    name, kind, check = parameter.name, parameter.value.kind, parameter.value.check
 
     def run(instance: Any, args: Sequence[object], kwargs: Mapping[str, object] | None) -> Any:
         if kwargs or len(args) != 1:
@@ -239,9 +237,17 @@ def _runner_of_one(
 class Operation:
     """One operation of an entity. `run(instance, args, kwargs)` checks the arguments and starts it."""
 
-    __slots__ = ("_parameters", "_result", "_what", "function", "is_async", "key", "name", "run")
+    __slots__ = ("_parameters", "_result", "_what", "apart", "function", "is_async", "key", "most", "name", "run")
 
-    def __init__(self, name: str, function: Callable[..., Any], hints: Mapping[str, Any], entity: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        hints: Mapping[str, Any],
+        entity: str,
+        seen: Callable[..., Any] | None = None,
+    ) -> None:
+        """`seen`: what callers see of it, if that is another function."""
         self.name = name
         self.key = name.lower()
         self.function = function
@@ -251,7 +257,9 @@ class Operation:
             raise InvalidDefinition(self._what, "an operation cannot be a generator: collect what it yields in a list")
         result = hints.get("return", Any)
         self.is_async = inspect.iscoroutinefunction(inner) or _awaited_type(result) is not result
-        self._parameters = Parameters(function, hints, self._what, exact=True)
+        self.apart = self.is_async  # it is not simply run with its message
+        self.most = 1  # messages in one call of it
+        self._parameters = Parameters(seen or function, hints, self._what, exact=True)
         self._result = value_of(_awaited_type(result), f"the result of {self._what}", exact=True)
         self.run: Runner = self._parameters.runner(function)
 
@@ -315,7 +323,8 @@ class FunctionOperation(Operation):
         self.key = name.lower()
         self.function = function
         self._what = f"{entity}.{name}"
-        self.is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
+        self.is_async = self.apart = inspect.iscoroutinefunction(inspect.unwrap(function))
+        self.most = 1
         self.run = lambda context, args, kwargs: function(context)
 
     @property

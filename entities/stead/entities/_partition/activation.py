@@ -70,11 +70,11 @@ EMPTY: deque[Pending] = deque(maxlen=0)
 
 
 class Activation:
-    """A target in memory. Made by a `Partition`, run by its `Kind`, which may set `current`, `locked`, `lost` and `more`."""
+    """A target in memory. Made by a `Partition`, run by its `Kind`, which may set `current`, `taken`, `locked`, `lost` and `more`."""
 
     __slots__ = (
         "blocked", "body", "current", "dirty", "entries", "express", "heard_ms", "indexes", "kind", "locked", "lost", "mailbox", "more",
-        "park", "phase", "places", "queued", "stored", "target", "used",
+        "park", "phase", "places", "queued", "stored", "taken", "target", "used",
     )  # fmt: skip
 
     def __init__(self, target: str) -> None:
@@ -85,6 +85,7 @@ class Activation:
         self.mailbox: deque[Pending] = EMPTY
         self.express: deque[Pending] = EMPTY  # messages that pass by the mailbox and the park
         self.current: Pending | None = None  # the message, first of its queue, whose asynchronous operation runs
+        self.taken = 1  # so many, from the first of its queue on, does that operation run
         self.more = False  # its kind has work left without a message
         self.locked = False  # it takes express messages only
         self.lost: str | None = None  # why its kind cannot go on with the body: it waits, as one that cannot be loaded

@@ -64,7 +64,7 @@ class Parking:
         mailbox = activation.mailbox
         if activation.park is not None and not activation.park.exhausted:
             return []  # they are older than the park, or from it
-        keep = max(keep, 1 if activation.phase is Phase.BUSY else 0)  # the first one is running
+        keep = max(keep, activation.taken if activation.phase is Phase.BUSY else 0)  # the first ones are running
         moved: list[Pending] = []
         # What was handed over in memory is in no inbox from which it could be moved (HAZARDS 44).
         while len(mailbox) > keep and mailbox[-1].stream_id and not mailbox[-1].from_park:

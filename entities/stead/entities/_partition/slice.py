@@ -20,10 +20,11 @@ class Slice:
     """See the module. The partition sets it before each slice; a kind reads it, and sets `running` only."""
 
     __slots__ = (
-        "_bytes_max", "_fill", "_length_max", "_settings", "elapsed", "going_on", "one_turn", "running", "slow_s", "stop_at"
+        "_bytes_max", "_effects", "_fill", "_length_max", "_settings", "elapsed", "going_on", "one_turn", "running", "slow_s", "stop_at"
     )  # fmt: skip
 
     def __init__(self, effects: Effects, settings: Settings, elapsed: Callable[[], float]) -> None:
+        self._effects = effects
         self._fill = effects.fill
         self._settings = settings
         self._length_max = settings.batch_length_max
@@ -46,6 +47,11 @@ class Slice:
     def full(self) -> bool:
         """A commit of the effects is as large as it may be: no turn may be taken until it is built."""
         return self._fill(self._length_max, self._bytes_max)
+
+    @property
+    def room(self) -> int:
+        """How many messages may be dealt with until a commit has to be built: one at least."""
+        return max(1, self._length_max - self._effects.weight)
 
     @property
     def overfull(self) -> bool:

@@ -24,43 +24,28 @@ from stead.entities._definition.entity_type import Operation
 from stead.entities._definition.registry import Registry
 from stead.entities._measures.measures import Measures
 from stead.entities._message.envelope import LOCK, RELEASE, Failure, Firing, Message
-from stead.entities._message.failures import failure_of
 from stead.entities._message.ids import BUILT_IN, EntityId, check_key
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._partition.activation import Activation, Blocked, Locked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
 from stead.entities._partition.slice import Slice
-from stead.transport import InvalidInput, PayloadTooLarge, SteadError, get_logger
-from stead.transport.describing import is_a, text_of, text_of_error
+from stead.transport import InvalidInput, get_logger
 
+from .batch import MessageBatch
+from .batching import end_batch, next_batch, run_alone, run_batch, undo_batch
+from .body import EntityBody
 from .cell import Cell, cell_of
 from .known import Known
 from .locks import LockState
-from .reminding import Reminders, begin_firing, check_begun
+from .outcomes import fail, succeed, why_not_loaded
+from .reminding import Reminders, begin_firing
 from .turn import NO_REMINDERS, Turn
 
 logger = get_logger("stead.worker")
 
 _BRIEF_S = 0.001
 """Operations that take less are timed together with those of the same name that ran right before and after them."""
-
-
-class TooManyEffects(InvalidInput):
-    """One operation sent more messages than a commit may hold (`STEAD_TURN_SENDS_MAX`)."""
-
-
-class _Body:
-    """An entity's activation: its cell, and what few of them have."""
-
-    __slots__ = ("cell", "known", "lock", "reminders", "turn")
-
-    def __init__(self, known: Known, cell: Cell) -> None:
-        self.known = known
-        self.cell = cell
-        self.lock: LockState | None = None  # it has never been locked, as far as this worker knows
-        self.reminders: Reminders | None = None  # the same
-        self.turn: Turn | None = None  # that of the asynchronous operation that runs
 
 
 class EntityKind:
@@ -102,8 +87,8 @@ class EntityKind:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # validators and `migrate` are the user's
-            raise Blocked(_why_not_loaded(error)) from error
-        body = _Body(known, cell)
+            raise Blocked(why_not_loaded(error)) from error
+        body = EntityBody(known, cell)
         body.reminders = reminders
         if lock is None:
             return body
@@ -113,7 +98,7 @@ class EntityKind:
     def takes_offer(self, activation: Activation, message: Message) -> bool:
         if message.operation in (LOCK, RELEASE):
             return True
-        body: _Body = activation.body
+        body: EntityBody = activation.body
         operation = body.known.operations.get(message.operation)
         return operation is not None and not operation.is_async
 
@@ -134,7 +119,7 @@ class EntityKind:
         return known
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
-        body: _Body = activation.body
+        body: EntityBody = activation.body
         self._turn.serve(activation.target, effects, NO_REMINDERS if body.reminders is None else body.reminders)
         if activation.express:
             awaitable = self._take(activation, body, activation.express, effects, slice, express=True)
@@ -147,7 +132,7 @@ class EntityKind:
     def _take(
         self,
         activation: Activation,
-        body: _Body,
+        body: EntityBody,
         queue: deque[Pending],
         effects: Effects,
         slice: Slice,
@@ -156,9 +141,8 @@ class EntityKind:
     ) -> Awaitable[object] | None:
         """Take turns on the mailbox or on the express messages."""
         cell, turn, known = body.cell, self._turn, body.known
-        find, elapsed = known.operations.get, slice.elapsed
-        slow, stop_at, one_turn = slice.slow_s, slice.stop_at, slice.one_turn
-        started, stop = elapsed(), False
+        find, elapsed, slow = known.operations.get, slice.elapsed, slice.slow_s
+        stop_at, one_turn, started, stop = slice.stop_at, slice.one_turn, elapsed(), False
         last: Operation | None = None  # that ran so often in a row, since then
         brief, count, since = _BRIEF_S, 0, started
         if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
@@ -166,8 +150,8 @@ class EntityKind:
         while queue:
             slice.running = pending = queue[0]
             message = pending.message
+            operation = find(message.operation)
             try:
-                operation = find(message.operation)
                 if (operation is None or express) and self._is_done(activation, body, queue, effects):
                     effects.consume(activation, pending)
                     stop = activation.locked and not express
@@ -176,17 +160,18 @@ class EntityKind:
                         pending = queue[0]  # another one, if a reminder is due
                         message = pending.message
                         operation = find(message.operation) or known.operation(message.operation)
-                    if operation.is_async:
+                    if operation.apart:
                         if count:
                             known.ran(activation.target, last, count, started - since)
-                        return self._start(activation, body, pending, effects, operation)
+                            count = 0
+                        return self._take_apart(activation, body, queue, effects, slice, operation, express=express)
                     result = cell.invoke(turn, operation, message)
-                    self._succeed(activation, body, turn, pending, effects, result)
+                    succeed(activation, body, turn, pending, effects, result)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
                 turn.end()
-                self._fail(activation, body, pending, effects, error)
+                fail(activation, body, pending, effects, error)
                 stop = activation.lost is not None
             queue.popleft()
             ended = elapsed()
@@ -205,8 +190,35 @@ class EntityKind:
             known.ran(activation.target, last, count, started - since)
         return None
 
+    def _take_apart(
+        self,
+        activation: Activation,
+        body: EntityBody,
+        queue: deque[Pending],
+        effects: Effects,
+        slice: Slice,
+        operation: Operation,
+        *,
+        express: bool,
+    ) -> Awaitable[object] | None:
+        """Take the turn of an operation that is asynchronous, or takes many messages. Raises what it raises."""
+        batch = None if express or slice.one_turn else next_batch(body, operation, queue, slice)
+        if operation.is_async:
+            return self._start(activation, body, queue, effects, operation, batch)
+        if batch is not None:
+            run_batch(activation, body, self._turn, batch, effects, slice)
+        else:
+            run_alone(activation, body, self._turn, queue, effects, slice, operation)
+        return None
+
     def _start(
-        self, activation: Activation, body: _Body, pending: Pending, effects: Effects, operation: Operation
+        self,
+        activation: Activation,
+        body: EntityBody,
+        queue: deque[Pending],
+        effects: Effects,
+        operation: Operation,
+        batch: MessageBatch | None,
     ) -> Awaitable[object]:
         """Start an asynchronous operation, in a turn of its own."""
         turn = body.turn = Turn(self._registry, self._now_ms)
@@ -215,13 +227,19 @@ class EntityKind:
         turn.began_s = self._elapsed()
         try:
             body.cell.detach()
-            awaitable = cast("Awaitable[object]", body.cell.invoke(turn, operation, pending.message))
+            if batch is None:
+                awaitable = body.cell.invoke(turn, operation, queue[0].message)
+            else:
+                awaitable = body.cell.invoke(turn, batch.operation.whole, batch.message)
         except BaseException:
             turn.end()
             body.turn = None
             raise
-        activation.current = pending
-        return awaitable
+        if batch is not None:
+            body.batch = batch
+            activation.taken = len(batch)
+        activation.current = queue[0]
+        return cast("Awaitable[object]", awaitable)
 
     def _resume(self, activation: Activation, cell: Cell) -> bool:
         """Undo what was done to the state since the last operation ended. False: it cannot be had any more."""
@@ -231,33 +249,43 @@ class EntityKind:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - validators may have changed their mind
-            activation.lost = _why_not_loaded(error)
+            activation.lost = why_not_loaded(error)
             logger.error("%s: between operations %s", activation.target, activation.lost)
         return activation.lost is None
 
     def finish(self, activation: Activation, effects: Effects, result: object, error: BaseException | None) -> None:
-        body: _Body = activation.body
+        body: EntityBody = activation.body
         turn = body.turn
         assert turn is not None, "an asynchronous operation has a turn of its own"
         queue = activation.runs
-        pending = queue[0]
+        pending, batch = queue[0], body.batch
         if error is None:
             try:
-                self._succeed(activation, body, turn, pending, effects, result)
+                if batch is None:
+                    succeed(activation, body, turn, pending, effects, result)
+                else:
+                    end_batch(activation, body, turn, batch, effects, result)
             except KeyboardInterrupt:
                 raise
             except BaseException as late:  # noqa: BLE001 - an invalid state or result is the operation's failure
                 error = late
         if error is not None:
             turn.end()
-            self._fail(activation, body, pending, effects, error)
-        body.known.ran(activation.target, turn.operation, 1, self._elapsed() - turn.began_s)
-        body.turn = None
+            if batch is None:
+                fail(activation, body, pending, effects, error)
+            else:
+                undo_batch(activation, body, batch, error)
+        ran = 1 if batch is None else len(batch) * (error is None)
+        if ran:
+            body.known.ran(activation.target, turn.operation, ran, self._elapsed() - turn.began_s)
+        body.turn = body.batch = None
         body.cell.leave(self._turn)
-        queue.popleft()
+        if batch is None:
+            queue.popleft()
+        activation.taken = 1
 
     def hold(self, activation: Activation, result: object) -> object:
-        body: _Body = activation.body
+        body: EntityBody = activation.body
         body.cell.hold()
         assert body.turn is not None, "an asynchronous operation has a turn of its own"
         body.turn.close()
@@ -269,7 +297,7 @@ class EntityKind:
             return result
 
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
-        body: _Body = activation.body
+        body: EntityBody = activation.body
         packed = body.cell.record()
         lock = None if body.lock is None else body.lock.as_record()
         more = {"r": body.reminders.as_record()} if body.reminders else None
@@ -277,7 +305,7 @@ class EntityKind:
 
     def poisoned(self, activation: Activation, pending: Pending, failure: Failure, effects: Effects) -> bytes | None:
         effects.refuse(pending, failure)
-        reminders, message = cast("_Body", activation.body).reminders, pending.message
+        reminders, message = cast("EntityBody", activation.body).reminders, pending.message
         if type(message) is Firing and reminders is not None:
             return reminders.poisoned(activation, message, effects)
         return None
@@ -285,7 +313,7 @@ class EntityKind:
     def forget(self, activation: Activation) -> None:
         pass  # an operation that still runs is cancelled by whoever awaits it
 
-    def _is_done(self, activation: Activation, body: _Body, queue: deque[Pending], effects: Effects) -> bool:
+    def _is_done(self, activation: Activation, body: EntityBody, queue: deque[Pending], effects: Effects) -> bool:
         """Carry out what concerns the lock, refuse calls by who does not hold it, and pass over reminders that do not stand
         any more. False: an operation is the first in the queue."""
         pending = queue[0]
@@ -304,92 +332,6 @@ class EntityKind:
             return False
         effects.fail(pending, Failure("operation", "LockLost", f"{activation.target} is not locked by who calls it"))
         return True
-
-    def _succeed(
-        self, activation: Activation, body: _Body, turn: Turn, pending: Pending, effects: Effects, result: object
-    ) -> None:
-        """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
-        cell, message = body.cell, pending.message
-        if turn.tells or message.reply_to is not None or message.task is not None:
-            self._settle_and_tell(cell, turn, message, effects, result)
-            if turn.reminding:
-                if body.reminders is None:
-                    body.reminders = turn.reminders = Reminders()
-                body.reminders.keep(activation, turn.reminding, effects)
-        else:
-            cell.settle()
-        # From here on nothing can fail.
-        turn.end()
-        if cell.changed and not activation.dirty:
-            effects.changed(activation)
-        effects.consume(activation, pending)
-
-    def _settle_and_tell(self, cell: Cell, turn: Turn, message: Message, effects: Effects, result: object) -> None:
-        """Settle the state, and give the effects what goes to others."""
-        reply_to, task = message.reply_to, message.task
-        answer, task_answer = None, None
-        check_begun(turn)
-        if turn.sends:
-            self._check_sends(turn, effects)
-        if reply_to is not None:
-            answer = effects.answer(reply_to, turn.operation.encode_result(result))
-        if task is not None:
-            task_answer = effects.encode_task_answer(task, True, turn.operation.encode_result(result))
-        cell.settle()
-        # From here on nothing can fail.
-        if answer is not None:
-            effects.reply(answer)
-        if task_answer is not None and task is not None:
-            effects.send(task.instance, task_answer)
-        for send in turn.sends:
-            if send.start_id is None:
-                effects.send(send.target, send.envelope)
-            else:
-                effects.send_start(send.target, send.envelope, send.start_id)
-
-    def _fail(
-        self, activation: Activation, body: _Body, pending: Pending, effects: Effects, error: BaseException
-    ) -> None:
-        """Undo the operation and tell whom it concerns."""
-        try:
-            body.cell.rollback()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as worse:  # noqa: BLE001 - validators may have changed their mind
-            activation.lost = _why_not_loaded(worse)
-            logger.error("%s: after a failed operation %s", activation.target, activation.lost)
-        operation = body.known.operations.get(pending.message.operation)
-        meter = body.known.meter(operation)
-        meter.failed += 1
-        meter.count += operation is None
-        effects.fail(pending, failure_of(error))
-        effects.consume(activation, pending)
-        if type(pending.message) is Firing and body.reminders is not None:
-            body.reminders.go_on(activation, pending.message, effects)
-        if pending.message.reply_to is None and pending.message.task is None:
-            logger.warning(
-                "%s: operation %s failed (%s); the message is among the dead letters",
-                activation.target,
-                pending.message.operation,
-                text_of_error(error),
-            )
-
-    def _check_sends(self, turn: Turn, effects: Effects) -> None:
-        """Raise if an operation has sent more than a commit may hold."""
-        settings = effects.settings
-        if len(turn.sends) > settings.turn_sends_max:
-            raise TooManyEffects(
-                f"operation {turn.operation_name!r}",
-                f"it sent {len(turn.sends):,} messages, and one operation may send {settings.turn_sends_max:,}",
-            )
-        size = sum(len(send.envelope) for send in turn.sends)
-        if size > settings.batch_bytes_max:
-            raise PayloadTooLarge(f"signals of operation {turn.operation_name!r}", size, settings.batch_bytes_max)
-
-
-def _why_not_loaded(error: BaseException) -> str:
-    """The state is not valid any more, a newer version of stead wrote it, or the code that loads it is broken."""
-    return text_of(error) if is_a(error, SteadError) else f"its state could not be loaded: {text_of_error(error)}"
 
 
 def _report_stray(target: str) -> None:

@@ -7,6 +7,7 @@ from stead.entities._measures.measures import Measures
 from stead.entities._measures.meter import Meter
 from stead.entities._message.errors import UnknownOperation
 
+from .batch import Pace
 from .held import held_reports
 
 _UNKNOWN = "(unknown)"  # the name of all operations that there are not
@@ -16,13 +17,14 @@ _REMEMBERED_MAX = 256  # a function entity accepts any name: do not remember wit
 class Known:
     """An entity that this worker can run: what its activations share."""
 
-    __slots__ = ("_measures", "_meters", "entity_type", "operations")
+    __slots__ = ("_measures", "_meters", "_paces", "entity_type", "operations")
 
     def __init__(self, entity_type: EntityType, measures: Measures) -> None:
         self.entity_type = entity_type
         self.operations: dict[str, Operation] = {}  # by the name as messages spell it
         self._measures = measures
         self._meters: dict[Operation | None, Meter] = {}
+        self._paces: dict[Operation, Pace] = {}  # of batched ones
 
     def operation(self, name: str) -> Operation:
         """Find an operation by the name in a message, and remember it under that spelling."""
@@ -32,6 +34,17 @@ class Known:
         if len(self.operations) < _REMEMBERED_MAX:
             self.operations[name] = operation
         return operation
+
+    def find(self, name: str) -> Operation | None:
+        """The operation of a name; None if there is none."""
+        try:
+            return self.operations.get(name) or self.operation(name)
+        except UnknownOperation:
+            return None
+
+    def pace(self, operation: Operation) -> Pace:
+        """That of a batched operation."""
+        return self._paces.get(operation) or self._paces.setdefault(operation, Pace())
 
     def meter(self, operation: Operation | None) -> Meter:
         """What the worker measures of an operation."""
@@ -54,6 +67,10 @@ class Known:
     ) -> None:
         """It has run once, and took so long that it is counted apart; and is named, if it is longer than `slow_s`."""
         self.ran(target, operation, 1, seconds)
+        self.name_slow(target, name, at_s, seconds, slow_s)
+
+    def name_slow(self, target: str, name: str, at_s: float, seconds: float, slow_s: float) -> None:
+        """Name an operation that took longer than that."""
         if seconds > slow_s:
             what = f"operation {name} of {self.entity_type.name}"
             held_reports.report(target, what, at_s, seconds, "make it `async def`, or move slow work out of it")

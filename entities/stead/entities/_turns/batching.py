@@ -1,0 +1,192 @@
+"""Batches: all messages of an operation that wait in a row, as one operation (HAZARDS 110).
+
+1. A batch ends at another operation, at a message about locks or reminders, at what a commit may hold, and at `most`. Its
+   length follows the measured time, from one message on: an operation that takes long never holds the worker for a batch.
+2. It is all or nothing. If it fails, its messages run one at a time, each as a batch of one; if it sent or answered too much,
+   as two batches of half of them. What it did to its items meanwhile is forgotten: they are read anew.
+3. A message whose item does not fit fails alone, with the batch around it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from stead.entities._definition.batched import BatchedOperation
+from stead.entities._message.envelope import Message, decode_message
+from stead.entities._partition.pending import Pending
+from stead.transport import InvalidInput, PayloadTooLarge, Reply
+
+from .batch import MessageBatch, Trouble
+from .outcomes import TooManyEffects, check_sends, keep_reminders, refuse, roll_back, send_all, succeed
+from .reminding import check_begun
+
+if TYPE_CHECKING:
+    from stead.entities._definition.entity_type import Operation
+    from stead.entities._partition.activation import Activation
+    from stead.entities._partition.effects import Effects
+    from stead.entities._partition.slice import Slice
+
+    from .body import EntityBody
+    from .cell import Cell
+    from .known import Known
+    from .turn import Turn
+
+
+def next_batch(body: EntityBody, operation: Operation, queue: deque[Pending], slice: Slice) -> MessageBatch | None:
+    """The messages that run with the first one of a queue, if there are any; None: it runs alone."""
+    if operation.most == 1 or type(queue[0].message) is not Message:
+        return None
+    known, trouble = body.known, body.trouble
+    length = min(operation.most, slice.room, operation.most if operation.is_async else known.pace(operation).length)
+    if trouble is not None:
+        length = min(length, trouble.length, trouble.left)
+    batch = _collect(operation, known, queue, length) if length > 1 else None
+    if batch is None:
+        body.trouble = passed(trouble, 1)
+    return batch
+
+
+def _collect(operation: Operation, known: Known, queue: deque[Pending], length: int) -> MessageBatch | None:
+    """The first messages of a queue that can run together, at most so many; None if they are fewer than two."""
+    assert isinstance(operation, BatchedOperation), "only such an operation takes many"
+    batch = MessageBatch(operation)
+    for pending in islice(queue, length):
+        message = pending.message
+        if type(message) is not Message or known.find(message.operation) is not operation:
+            break
+        try:
+            batch.items.append(operation.item(message.args, message.kwargs))
+        except InvalidInput as error:
+            batch.refused.append((pending, error))
+        else:
+            batch.pendings.append(pending)
+    return batch if len(batch.pendings) > 1 else None
+
+
+def settle(batch: MessageBatch, cell: Cell, turn: Turn, effects: Effects, result: object) -> None:
+    """A batch has succeeded: settle its state, and give the effects what goes to others. Raises if something of it is not
+    allowed; then nothing of it has happened.
+    """
+    operation = batch.operation
+    results = operation.results(result, len(batch.pendings))
+    check_begun(turn)
+    size = check_sends(turn, effects)
+    replies: list[Reply] = []
+    answers: list[tuple[str, bytes]] = []
+    for place, pending in enumerate(batch.pendings):
+        message = pending.message
+        if message.reply_to is None and message.task is None:
+            continue
+        value = operation.encode_result(None if results is None else results[place])
+        if message.reply_to is not None:
+            replies.append(effects.answer(message.reply_to, value))
+            size += len(replies[-1].payload)
+        if message.task is not None:
+            answers.append((message.task.instance, effects.encode_task_answer(message.task, True, value)))
+            size += len(answers[-1][1])
+    limit = effects.settings.batch_bytes_max
+    if size > limit and len(batch.pendings) > 1:
+        raise PayloadTooLarge(f"what a batch of {turn.operation_name!r} sends and answers", size, limit)
+    cell.settle()
+    # From here on nothing can fail.
+    for reply in replies:
+        effects.reply(reply)
+    for instance, answer in answers:
+        effects.send(instance, answer)
+    send_all(turn, effects)
+
+
+def trouble_of(batch: MessageBatch, error: BaseException) -> Trouble:
+    """What becomes of the messages of a batch that failed."""
+    for pending in batch.pendings:  # what the operation has done to its items is undone
+        if pending.envelope:
+            pending.message.args = decode_message(pending.envelope).args
+    count = len(batch)
+    too_much = isinstance(error, (TooManyEffects, PayloadTooLarge))
+    return Trouble(count, max(1, count // 2) if too_much else 1)
+
+
+def passed(trouble: Trouble | None, count: int) -> Trouble | None:
+    """So many messages have been dealt with since: whether there is still trouble."""
+    if trouble is None:
+        return None
+    trouble.left -= count
+    return trouble if trouble.left > 0 else None
+
+
+def run_batch(
+    activation: Activation, body: EntityBody, turn: Turn, batch: MessageBatch, effects: Effects, slice: Slice
+) -> None:
+    """Run a batch, and have its messages run in smaller ones if it fails."""
+    began, operation, count = slice.elapsed(), batch.operation, len(batch)
+    try:
+        result = body.cell.invoke(turn, operation.whole, batch.message)
+        end_batch(activation, body, turn, batch, effects, result)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
+        turn.end()
+        undo_batch(activation, body, batch, error)
+        count = 0  # they run again
+    _took(activation, body, operation, count, len(batch), began, slice)
+
+
+def run_alone(
+    activation: Activation,
+    body: EntityBody,
+    turn: Turn,
+    queue: deque[Pending],
+    effects: Effects,
+    slice: Slice,
+    operation: Operation,
+) -> None:
+    """Run a batch of one, the first of the queue. Raises what it raises: that is its failure, which is final."""
+    began, pending = slice.elapsed(), queue[0]
+    result = body.cell.invoke(turn, operation, pending.message)
+    succeed(activation, body, turn, pending, effects, result)
+    queue.popleft()
+    _took(activation, body, operation, 1, 1, began, slice)
+
+
+def _took(
+    activation: Activation,
+    body: EntityBody,
+    operation: Operation,
+    succeeded: int,
+    tried: int,
+    began: float,
+    slice: Slice,
+) -> None:
+    """So many have run since, and so many of them count."""
+    ended = slice.elapsed()
+    known = body.known
+    if succeeded:
+        known.ran(activation.target, operation, succeeded, ended - began)
+    known.pace(operation).took(tried, ended - began)
+    known.name_slow(activation.target, operation.name, ended, ended - began, slice.slow_s)
+
+
+def end_batch(
+    activation: Activation, body: EntityBody, turn: Turn, batch: MessageBatch, effects: Effects, result: object
+) -> None:
+    """A batch has succeeded. Raises if something that came of it is not allowed."""
+    settle(batch, body.cell, turn, effects, result)
+    keep_reminders(activation, body, turn, effects)
+    turn.end()
+    if body.cell.changed and not activation.dirty:
+        effects.changed(activation)
+    for pending in batch.pendings:
+        effects.consume(activation, pending)
+    for pending, refusal in batch.refused:
+        refuse(activation, body, pending, effects, refusal)
+    for _ in range(len(batch)):
+        activation.mailbox.popleft()
+    body.trouble = passed(body.trouble, len(batch))
+
+
+def undo_batch(activation: Activation, body: EntityBody, batch: MessageBatch, error: BaseException) -> None:
+    """A batch has failed: its messages run in smaller ones."""
+    roll_back(activation, body)
+    body.trouble = trouble_of(batch, error)

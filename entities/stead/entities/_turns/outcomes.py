@@ -1,0 +1,136 @@
+"""What comes of an operation: one that succeeds is settled and tells others, one that fails is undone and told of.
+
+Everything that can fail comes before the state is settled, and settling it is the last of that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stead.entities._message.envelope import Firing, Message
+from stead.entities._message.failures import failure_of
+from stead.entities._partition.activation import Activation
+from stead.entities._partition.effects import Effects
+from stead.entities._partition.pending import Pending
+from stead.transport import InvalidInput, PayloadTooLarge, SteadError, get_logger
+from stead.transport.describing import is_a, text_of, text_of_error
+
+from .reminding import Reminders, check_begun
+
+if TYPE_CHECKING:
+    from .body import EntityBody
+    from .cell import Cell
+    from .turn import Turn
+
+logger = get_logger("stead.worker")
+
+
+class TooManyEffects(InvalidInput):
+    """One operation sent more messages than a commit may hold (`STEAD_TURN_SENDS_MAX`)."""
+
+
+def check_sends(turn: Turn, effects: Effects) -> int:
+    """Raise if an operation has sent more than a commit may hold. Gives the size of it."""
+    settings = effects.settings
+    if len(turn.sends) > settings.turn_sends_max:
+        raise TooManyEffects(
+            f"operation {turn.operation_name!r}",
+            f"it sent {len(turn.sends):,} messages, and one operation may send {settings.turn_sends_max:,}",
+        )
+    size = sum(len(send.envelope) for send in turn.sends)
+    if size > settings.batch_bytes_max:
+        raise PayloadTooLarge(f"signals of operation {turn.operation_name!r}", size, settings.batch_bytes_max)
+    return size
+
+
+def send_all(turn: Turn, effects: Effects) -> None:
+    """The operation has succeeded: what it sent leaves with the commit."""
+    for send in turn.sends:
+        if send.start_id is None:
+            effects.send(send.target, send.envelope)
+        else:
+            effects.send_start(send.target, send.envelope, send.start_id)
+
+
+def succeed(
+    activation: Activation, body: EntityBody, turn: Turn, pending: Pending, effects: Effects, result: object
+) -> None:
+    """Settle the state and release what the operation sent. Raises if one of them is not allowed."""
+    cell, message = body.cell, pending.message
+    if turn.tells or message.reply_to is not None or message.task is not None:
+        settle_and_tell(cell, turn, message, effects, result)
+        keep_reminders(activation, body, turn, effects)
+    else:
+        cell.settle()
+    # From here on nothing can fail.
+    turn.end()
+    if cell.changed and not activation.dirty:
+        effects.changed(activation)
+    effects.consume(activation, pending)
+
+
+def keep_reminders(activation: Activation, body: EntityBody, turn: Turn, effects: Effects) -> None:
+    if turn.reminding:
+        if body.reminders is None:
+            body.reminders = turn.reminders = Reminders()
+        body.reminders.keep(activation, turn.reminding, effects)
+
+
+def settle_and_tell(cell: Cell, turn: Turn, message: Message, effects: Effects, result: object) -> None:
+    """Settle the state, and give the effects what goes to others."""
+    reply_to, task = message.reply_to, message.task
+    answer, task_answer = None, None
+    check_begun(turn)
+    if turn.sends:
+        check_sends(turn, effects)
+    if reply_to is not None:
+        answer = effects.answer(reply_to, turn.operation.encode_result(result))
+    if task is not None:
+        task_answer = effects.encode_task_answer(task, True, turn.operation.encode_result(result))
+    cell.settle()
+    # From here on nothing can fail.
+    if answer is not None:
+        effects.reply(answer)
+    if task_answer is not None and task is not None:
+        effects.send(task.instance, task_answer)
+    send_all(turn, effects)
+
+
+def fail(activation: Activation, body: EntityBody, pending: Pending, effects: Effects, error: BaseException) -> None:
+    """Undo the operation and tell whom it concerns."""
+    roll_back(activation, body)
+    refuse(activation, body, pending, effects, error)
+    if type(pending.message) is Firing and body.reminders is not None:
+        body.reminders.go_on(activation, pending.message, effects)
+
+
+def roll_back(activation: Activation, body: EntityBody) -> None:
+    try:
+        body.cell.rollback()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as worse:  # noqa: BLE001 - validators may have changed their mind
+        activation.lost = why_not_loaded(worse)
+        logger.error("%s: after a failed operation %s", activation.target, activation.lost)
+
+
+def refuse(activation: Activation, body: EntityBody, pending: Pending, effects: Effects, error: BaseException) -> None:
+    """Tell whom it concerns that a message has failed."""
+    operation = body.known.operations.get(pending.message.operation)
+    meter = body.known.meter(operation)
+    meter.failed += 1
+    meter.count += operation is None
+    effects.fail(pending, failure_of(error))
+    effects.consume(activation, pending)
+    if pending.message.reply_to is None and pending.message.task is None:
+        logger.warning(
+            "%s: operation %s failed (%s); the message is among the dead letters",
+            activation.target,
+            pending.message.operation,
+            text_of_error(error),
+        )
+
+
+def why_not_loaded(error: BaseException) -> str:
+    """The state is not valid any more, a newer version of stead wrote it, or the code that loads it is broken."""
+    return text_of(error) if is_a(error, SteadError) else f"its state could not be loaded: {text_of_error(error)}"
