@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,6 +16,7 @@ from stead.app.testing import TestHub
 from stead.entities import InvalidInput
 from stead.orchestrations import (
     ActivityFailed,
+    HttpResponse,
     OrchestrationContext,
     RetryPolicy,
     RuntimeStatus,
@@ -187,3 +189,26 @@ async def test_an_attempt_that_takes_too_long_is_ended_and_tried_again() -> None
         assert "no heartbeat for 10 s" in result[2]
         assert ended == ["cancelled"]
         assert "shown" in seen
+
+
+async def test_requests_are_faked_like_activities() -> None:
+    web = App("web")
+
+    @web.orchestration
+    async def fetches(context: OrchestrationContext, url: str) -> str:
+        response = await context.call_http("get", url, headers={"X-A": "b"})
+        return f"{response.status} {response.headers['etag']} {response.json()['at']}"
+
+    def answer(method: str, url: str, *rest: Any) -> HttpResponse:
+        return HttpResponse(200, {"ETag": method}, json.dumps({"at": url}))
+
+    async with TestHub(web) as hub:
+        hub.fake_activity("call_http").calls(answer)
+        hub.fail_activity("call_http", ConnectionError("once"))
+        failed = await hub.client.wait_for_completion(await hub.client.start_new(fetches, "http://nowhere.test/"))
+        assert failed.failure is not None and failed.failure.is_caused_by("ConnectionError")
+        done = await hub.client.wait_for_completion(await hub.client.start_new(fetches, "http://nowhere.test/x"))
+        assert done.result() == "200 GET http://nowhere.test/x"
+        assert [call.args[:2] for call in hub.calls("call_http")][-1] == ("GET", "http://nowhere.test/x")
+        with pytest.raises(InvalidInput, match="HttpResponse"):
+            hub.fake_activity("call_http").returns({"status": 200})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from stead.app._hub.client import Connecting
 from stead.app._hub.definitions import Definitions
@@ -28,7 +28,7 @@ from stead.orchestrations import (
     make_activity,
     make_orchestration,
 )
-from stead.transport import Settings, check_hub_name
+from stead.transport import InvalidInput, Settings, check_hub_name
 
 E = TypeVar("E", bound=Entity)
 F = TypeVar("F", bound=Callable[[EntityContext], object])
@@ -47,11 +47,22 @@ class App:
         app = App("weather")
     """
 
-    def __init__(self, name: str, *, settings: Settings | None = None) -> None:
-        """`name`: a letter, then letters, digits and "-"; 3 to 45 characters. Without `settings` the environment's."""
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: Settings | None = None,
+        on_nondeterminism: Literal["fail", "block"] | None = None,
+    ) -> None:
+        """`name`: a letter, then letters, digits and "-"; 3 to 45 characters. Without `settings` the environment's.
+        `on_nondeterminism`: in place of what they say of that. Raises `InvalidInput`."""
         check_hub_name(name, "app")
         self.name = name
         self.settings = settings_from_environment() if settings is None else settings
+        if on_nondeterminism is not None:
+            if on_nondeterminism not in ("fail", "block"):
+                raise InvalidInput(f"on_nondeterminism={on_nondeterminism!r}", 'write "fail" or "block"')
+            self.settings = self.settings.model_copy(update={"on_nondeterminism": on_nondeterminism})
         warn_of_unknown_variables()
         self.registry = Registry()
         self.orchestrations = OrchestrationRegistry(self.settings)

@@ -10,13 +10,45 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
-from stead.orchestrations import Activity, OrchestrationRegistry, activity_context
+from stead.orchestrations import HttpResponse, OrchestrationRegistry, activity_context
 from stead.transport import InvalidInput
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class _Fakeable(Protocol):
+    """What is needed of an activity."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def canonical(self) -> str: ...
+
+    @property
+    def is_async(self) -> bool: ...
+
+    def encode_result(self, value: Any) -> Any: ...
+
+
+class _HttpCalls:
+    """The activity behind `context.call_http`: its results are `HttpResponse`s to whoever fakes it, and maps to the worker."""
+
+    name = "call_http"
+    canonical = "stead.http"
+    is_async = True
+
+    def encode_result(self, value: Any) -> Any:
+        if not isinstance(value, HttpResponse):
+            raise InvalidInput("fake of call_http", f"it gives an HttpResponse, not {value!r}")
+        headers = {name.lower(): text for name, text in value.headers.items()}
+        return {"status": value.status, "headers": headers, "body": value.body}
+
+
+_HTTP = _HttpCalls()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +72,7 @@ class FakeActivity(Generic[P, R]):
     is `object`.
     """
 
-    def __init__(self, activity: Activity[P, R], install: Callable[[Callable[..., Any]], None]) -> None:
+    def __init__(self, activity: _Fakeable, install: Callable[[Callable[..., Any]], None]) -> None:
         self._activity = activity
         self._install = install
 
@@ -78,19 +110,27 @@ class Activities:
         self._fakes: dict[str, Callable[..., Any]] = {}
         self._faults: dict[str, deque[BaseException]] = defaultdict(deque)
 
-    def fake(self, activity: Activity[P, R] | str) -> FakeActivity[P, R]:
+    def fake(self, activity: Any) -> FakeActivity[..., Any]:
         found = self._find(activity)
-        return FakeActivity(cast("Activity[P, R]", found), partial(self._fakes.__setitem__, found.canonical))
+        return FakeActivity(found, partial(self._install, found))
 
-    def fail(self, activity: Activity[..., Any] | str, error: BaseException, times: int) -> None:
-        name = activity if isinstance(activity, str) else activity.name
+    def _install(self, activity: _Fakeable, function: Callable[..., Any]) -> None:
+        self._fakes[activity.canonical] = _as_map(function) if activity is _HTTP else function
+
+    def fail(self, activity: Any, error: BaseException, times: int) -> None:
+        if _is_http(activity):
+            name = _HTTP.canonical
+        else:
+            name = activity if isinstance(activity, str) else activity.name
         self._faults[name.lower()].extend([error] * times)
 
-    def calls(self, activity: Activity[..., Any] | str) -> list[ObservedCall]:
+    def calls(self, activity: Any) -> list[ObservedCall]:
         return list(self._calls[self._find(activity).canonical])
 
-    def _find(self, activity: Activity[..., Any] | str) -> Activity[..., Any]:
+    def _find(self, activity: Any) -> _Fakeable:
         """The activity that is registered by that name: another one would never run, and its fake neither."""
+        if _is_http(activity):
+            return _HTTP
         name = activity if isinstance(activity, str) else activity.name
         registry = self._registry()
         found = registry.activity(name)
@@ -108,6 +148,17 @@ class Activities:
             return partial(_raise, faults.popleft())
         fake = self._fakes.get(name)
         return call if fake is None else partial(fake, *call.args, **call.keywords)
+
+
+def _as_map(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return _HTTP.encode_result(await function(*args, **kwargs))
+
+    return call
+
+
+def _is_http(activity: object) -> bool:
+    return activity == _HTTP.name
 
 
 def _asynchronous(function: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

@@ -140,6 +140,9 @@ class TestHub:
             hub.fake_activity(charge).returns(3)
             hub.fake_activity(charge).calls(lambda amount: amount + 1)
 
+        "call_http" stands for the requests of all orchestrations: what is called gets method, URL, headers, body and time-out in
+        seconds, and gives an `HttpResponse`.
+
         Arguments and results are checked and stored as ever, so that a fake gives nothing that the activity could not. Raises
         `InvalidInput` for an activity that the hub's app does not have.
         """

@@ -42,6 +42,9 @@ class DurableCall(DurableTask[Any]):
         self.core = core
         self.decode = decode
 
+    def begin_attempts(self) -> None:
+        """It is not tried again."""
+
     def answer(self, event: Event) -> None:
         """The answer has come."""
         if isinstance(event, ResultEvent):
@@ -114,6 +117,10 @@ class RetriedCall(DurableCall):
     def schedule(self) -> None:
         """Schedule the attempt."""
         raise NotImplementedError
+
+    def begin_attempts(self) -> None:
+        self.attempt = 1
+        self.first_ms = self.core.now_ms
 
     def answer(self, event: Event) -> None:
         if isinstance(event, ResultEvent):  # (`succeed`: most answers come here)
@@ -208,6 +215,9 @@ class Deadline:
         self._call = call
         fire_at_ms = call.first_ms + (call.total_ms or 0)
         core.schedule(TimerCreated(core.now_ms, core.last_id + 1, fire_at_ms, f"{TIME_OUT_OF}{call.name}"), self)
+
+    def begin_attempts(self) -> None:
+        """Its timer has been set anew."""
 
     def answer(self, _: Event) -> None:
         """It has passed."""

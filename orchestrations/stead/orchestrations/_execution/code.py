@@ -67,6 +67,10 @@ class Waiting(Protocol):
 
     def answer(self, event: Event) -> None: ...
 
+    def begin_attempts(self) -> None:
+        """If it is tried again when it fails: as often as at the beginning, from now on."""
+        ...
+
 
 class Unanswered:
     """What nobody waits for any more, after the end."""
@@ -78,3 +82,6 @@ class Unanswered:
 
     def answer(self, event: Event) -> None:
         """Nothing: the code has ended."""
+
+    def begin_attempts(self) -> None:
+        """Nothing either."""

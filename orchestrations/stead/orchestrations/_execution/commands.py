@@ -17,7 +17,7 @@ from stead.entities import ContextEnded
 from stead.orchestrations._history.data import plain_data
 from stead.orchestrations._history.errors import NonDeterminismError, TooManyCalls
 from stead.orchestrations._history.event_codec import encode_event, event_with
-from stead.orchestrations._history.events import Event, ExecutionStarted, Patched, TimerCreated
+from stead.orchestrations._history.events import Event, ExecutionRewound, ExecutionStarted, Patched, TimerCreated
 from stead.orchestrations._history.ids import child_id
 from stead.transport import InvalidInput, PayloadTooLarge, Settings, get_logger, pack_exact, unpack
 
@@ -186,6 +186,12 @@ class Commands:
     def child_id(self) -> str:
         """An ID for the instance that is scheduled next."""
         return child_id(self.instance_id, self.execution_id, self.last_id + 1)
+
+    def begin_attempts(self, rewound: ExecutionRewound) -> None:
+        """The instance was rewound: what is under way is tried as often as if it had not been tried before."""
+        if rewound.fresh:
+            for waiting in self.open.values():
+                waiting.begin_attempts()
 
     def show(self, value: Any) -> None:
         """Show something as the custom status. Raises `InvalidInput` for what cannot be stored, or is too large."""

@@ -31,6 +31,7 @@ from stead.orchestrations._history.events import (
     EventRaised,
     ExecutionCancelRequested,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     TimerCreated,
@@ -257,7 +258,7 @@ class Execution:
             elif isinstance(event, UpdateAccepted):
                 commands.sharing.begin(event)
             else:
-                self._pause(kind)
+                self._pause(event)
                 return
         except Halted:
             pass
@@ -310,11 +311,13 @@ class Execution:
         if type(event) in ASKED:
             self._held_ids.add(event.task_id)
 
-    def _pause(self, kind: type[Event]) -> None:
-        if kind is ExecutionSuspended:
+    def _pause(self, event: Event) -> None:
+        if isinstance(event, ExecutionSuspended):
             self._suspended = True
-        elif kind is ExecutionResumed:
+        elif isinstance(event, ExecutionResumed):
             self._resume()
+        elif isinstance(event, ExecutionRewound):
+            self._commands.begin_attempts(event)
 
     def _resume(self) -> None:
         self._suspended = False

@@ -42,6 +42,9 @@ class DurableHandle(asyncio.TimerHandle):
         del event
         cast("Any", self)._loop.fire(self)
 
+    def begin_attempts(self) -> None:
+        """It is not tried again."""
+
 
 class Host(Protocol):
     """What the loop needs of the execution that it belongs to."""

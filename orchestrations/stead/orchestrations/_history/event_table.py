@@ -101,7 +101,7 @@ FORMS = (
     _form(2, ExecutionTerminated),
     _form(3, ExecutionSuspended),
     _form(4, ExecutionResumed),
-    _form(5, ExecutionRewound, later=4),
+    _form(5, ExecutionRewound, later=5),
     _form(6, TaskScheduled, Answers("activity", TaskCompleted, TaskFailed), later=3),
     _form(7, TaskCompleted),
     _form(8, TaskFailed),

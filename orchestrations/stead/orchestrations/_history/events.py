@@ -150,6 +150,8 @@ class ExecutionRewound(OutsideEvent):
     """… and those of them that may still run."""
     closing: dict[str, str] | None = None
     """What is to become of these at the end, where it was said."""
+    fresh: bool | None = None
+    """What is open is tried by its retry policy from the beginning."""
 
 
 @_event

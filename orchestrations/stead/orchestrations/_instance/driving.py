@@ -58,8 +58,13 @@ def wake_code(turn: InstanceTurn, *, due: bool = False, stop: Callable[[], bool]
     if code is None:
         _block(turn)
         return False
+    if body.misfit:
+        return False
     wants = _replay(turn, code, stop)
     if wants is None:
+        return False
+    if isinstance(wants.outcome, Failed) and wants.outcome.diverged and turn.settings.on_nondeterminism == "block":
+        _wait_for_code(turn, wants.outcome)
         return False
     if body.blocked:
         body.blocked = False
@@ -166,6 +171,17 @@ def _block(turn: InstanceTurn) -> None:
         body.blocked = True
         version = f" that may run version {record.version!r}" if record.version else ""
         turn.effects.block(turn.target, f"no orchestration named {record.name!r}{version} is registered in this worker")
+
+
+def _wait_for_code(turn: InstanceTurn, outcome: Failed) -> None:
+    """The code does other things than the history says: the instance waits for code that fits. Nothing of what this one wants is
+    done, and it is not asked again."""
+    body = turn.body
+    body.drop_code()
+    body.misfit = True
+    if not body.blocked:
+        body.blocked = True
+        turn.effects.block(turn.target, outcome.failure.message)
 
 
 def take_event(turn: InstanceTurn, event: Event) -> None:

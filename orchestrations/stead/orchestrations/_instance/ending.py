@@ -45,7 +45,11 @@ def end_instance(
     details = None if failure is None else _fitting(turn, failure).as_map()
     waits = body.blocked or (
         # Loaded anew, it does not know what the store says.
-        body.execution is None and turn.surroundings.find_code(record.name, record.version) is None
+        body.execution is None
+        and (
+            turn.settings.on_nondeterminism == "block"
+            or turn.surroundings.find_code(record.name, record.version) is None
+        )
     )
     body.drop_code()
     body.deferred = False

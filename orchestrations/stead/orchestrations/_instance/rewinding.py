@@ -198,7 +198,7 @@ def rewind_instance(turn: InstanceTurn, reason: str) -> None:
     for event in events:
         turn.add(event, encode_event(event))
     former = former_children(before, body.ledger)
-    turn.log(ExecutionRewound(turn.now_ms, 0, reason, record.execution_id, *former))
+    turn.log(ExecutionRewound(turn.now_ms, 0, reason, record.execution_id, *former, fresh=True))
     if _suspended(events):
         turn.log(ExecutionResumed(turn.now_ms, 0, reason))
     record.begun = True

@@ -102,8 +102,7 @@ def _state_now(turn: InstanceTurn) -> object:
     if not turn.running:
         raise InstanceFinished(turn.target, record.status)
     if execution is None:
-        code = turn.surroundings.find_code(record.name, record.version)
-        raise (InstanceBlocked if code is None else NothingShared)(turn.target, record.status)
+        raise (InstanceBlocked if turn.body.blocked else NothingShared)(turn.target, record.status)
     return _shared(turn, execution.shared)
 
 

@@ -58,8 +58,22 @@ class Body:
     """
 
     __slots__ = (
-        "asked", "blocked", "called", "deferred", "events", "execution", "final", "ledger", "log", "packed", "record", "replay",
-        "replayed", "to_feed", "wants"
+        "asked",
+        "blocked",
+        "called",
+        "deferred",
+        "events",
+        "execution",
+        "final",
+        "ledger",
+        "log",
+        "misfit",
+        "packed",
+        "record",
+        "replay",
+        "replayed",
+        "to_feed",
+        "wants"
     )  # fmt: skip
 
     def __init__(self, record: InstanceRecord | None, log: Sequence[bytes], events: Sequence[Event]) -> None:
@@ -75,6 +89,7 @@ class Body:
         self.asked: deque[Asked] = deque()  # what is not logged yet of what that asks for
         self.to_feed: deque[Placed] = deque()  # logged, but the code has not seen them
         self.blocked = False  # the store says that it waits for code
+        self.misfit = False  # the code that there is here does other things than its history says
         self.deferred = False  # its code has to be run although no event came
         self.final: object = None  # what its code shared when it ended, once somebody has asked
         self.called = False  # to go on, by a message that has not come yet
@@ -204,6 +219,7 @@ class InstanceTurn:
         body.log = []
         body.events = None
         body.final = None
+        body.misfit = False
         body.ledger = Ledger()
         if body.record is not None:
             body.record.history_length = 0

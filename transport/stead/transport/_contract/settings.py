@@ -128,6 +128,10 @@ class Settings(BaseSettings):
     """Which code may run an instance whose very version is not registered: none other, code of a newer version, or any.
     An instance that no worker may run waits, and `stead info` shows it."""
 
+    on_nondeterminism: Literal["fail", "block"] = "fail"
+    """What becomes of an instance whose code does other things than its history says: it fails, or it waits, visibly, until a worker
+    has code that fits, and goes on by itself."""
+
     determinism: Literal["warn", "error", "off"] = "warn"
     """What happens at the definition of an orchestration that reads a clock, random numbers, files and the like."""
 
