@@ -218,7 +218,7 @@ MUTATIONS: list[tuple[object, str, Any]] = [
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation[2].__name__)
 async def test_a_mutation_is_found(mutation: tuple[object, str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*mutation)
-    for seed in range(12):
+    for seed in range(60):
         try:
             await live_through(seed)
         except AssertionError:

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, assert_type
 
 from pydantic import BaseModel
 
+from stead.app import App
 from stead.entities import Entity, EntityClient, EntityContext, EntityId, EntityStatus, ReminderToSet
 
 T = TypeVar("T")
@@ -144,3 +145,16 @@ def function_form(context: EntityContext) -> None:
     assert_type(context.now, datetime)
     context.set_state(0)
     context.delete_state()
+
+
+typed = App("typed")
+
+
+@typed.entity(expires_after=timedelta(days=30))
+class Session(Entity):
+    def on_expire(self) -> timedelta | None:
+        return None
+
+
+assert_type(Session(), Session)
+typed.entity(expires_after=30)  # type: ignore[call-overload]

@@ -77,17 +77,22 @@ class App:
     def entity(self, cls: type[E], /) -> type[E]: ...
 
     @overload
-    def entity(self, *, name: str | None = None) -> Callable[[type[E]], type[E]]: ...
+    def entity(
+        self, *, name: str | None = None, expires_after: timedelta | None = None
+    ) -> Callable[[type[E]], type[E]]: ...
 
-    def entity(self, cls: Any = None, *, name: str | None = None) -> Any:
+    def entity(self, cls: Any = None, *, name: str | None = None, expires_after: timedelta | None = None) -> Any:
         """Define a class entity: its fields are the state, its public methods the operations.
 
         Its name is the class's, or `name`. Everything that cannot work (see the reference) is refused here, at the
         definition.
+
+        `expires_after`: an entity is deleted when no operation of it has run for so long, and at most a tenth longer. A method
+        `on_expire(self) -> timedelta | None` is run then, which may keep it for some time. A reminder that repeats keeps it.
         """
 
         def define(entity_class: type[E]) -> type[E]:
-            self.registry.add(ClassEntityType(entity_class, name))
+            self.registry.add(ClassEntityType(entity_class, name, expires_after=expires_after))
             return entity_class
 
         return define if cls is None else define(cls)

@@ -34,6 +34,7 @@ from stead.entities._client.bulk import (
     known_operation,
 )
 from stead.entities._client.calls import Calls, PendingCall
+from stead.entities._client.expiring import announce_expiry, register_notices
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
 from stead.entities._client.measured import HubMeasures, MeasuresReader
 from stead.entities._definition.addressing import Call, resolve_call
@@ -143,6 +144,7 @@ __all__ = [
     "Turns",
     "UnknownEnvelope",
     "Value",
+    "announce_expiry",
     "canonical_name",
     "check_instance_id",
     "check_key",
@@ -171,6 +173,7 @@ __all__ = [
     "names_in",
     "readable",
     "reader_of_text",
+    "register_notices",
     "resolve_call",
     "send_message",
     "signature_of",

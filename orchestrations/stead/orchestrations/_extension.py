@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from stead.entities import EntityClient
-from stead.entities.extending import Registry, resolve_call
+from stead.entities.extending import Registry, announce_expiry, register_notices, resolve_call
 from stead.orchestrations._activities.http_activity import NAME as HTTP
 from stead.orchestrations._activities.http_activity import HttpActivity
 from stead.orchestrations._activities.job import Runnable
@@ -24,7 +24,6 @@ from stead.transport import AcknowledgedLost, BacklogFull, Backoff, Settings, St
 if TYPE_CHECKING:
     from stead.entities.extending import Board, Environment, Kind, Turns
     from stead.orchestrations._definition.registry import OrchestrationRegistry
-    from stead.orchestrations._schedules.spec import Spec
 
 
 logger = get_logger("stead.worker")
@@ -59,6 +58,7 @@ class Orchestrations:
         self._settings = settings
         self._entities = Registry() if entities is None else entities
         self._entities.add_built_in(schedule_type())
+        register_notices(self._entities)
         self._schedules = registry.schedules()
         self._types = Types(registry.activity, registry.find, partial(resolve_call, self._entities))
         self._http = HttpActivity(settings)
@@ -87,27 +87,28 @@ class Orchestrations:
         parts = [*self.activities.attach(board, turns, self.prefix), ("activity-http", self._http.serve)]
         if self._schedules:
             board.info[DECLARED] = sorted(self._schedules)
-            parts.append(("schedules", partial(self._declare, board)))
+        if self._schedules or any(entity_type.expires_ms is not None for entity_type in self._entities.types()):
+            parts.append(("declarations", partial(self._declare, board)))
         return parts
 
     async def _declare(self, board: Board) -> None:
-        """Tell the schedules that this worker's code declares what they are to do, once: with whoever joined last they go."""
-        client = EntityClient(board.store, self._entities, self._settings)
+        """Tell the hub what this worker's code declares, once, however long that takes: with whoever joined last it goes."""
+        client, backoff = EntityClient(board.store, self._entities, self._settings), Backoff(board.store.clock)
         async with client:
-            for name, spec in self._schedules.items():
-                await self._insist(board, client, name, spec)
+            while True:
+                try:
+                    await self._tell(client)
+                    break
+                except (StoreUnavailable, BacklogFull, AcknowledgedLost) as error:
+                    logger.warning("what this app declares cannot be said to the hub (%s); trying again", error)
+                    await board.store.clock.sleep(backoff.failed())
             await asyncio.Event().wait()
 
-    async def _insist(self, board: Board, client: EntityClient, name: str, spec: Spec) -> None:
-        """Tell one, however long that takes."""
-        backoff = Backoff(board.store.clock)
-        while True:
-            try:
-                await client.signal_entity(Schedule.declare, name, spec, spec.mark())
-                return
-            except (StoreUnavailable, BacklogFull, AcknowledgedLost) as error:
-                logger.warning("a schedule cannot be declared (%s); trying again", error)
-                await board.store.clock.sleep(backoff.failed())
+    async def _tell(self, client: EntityClient) -> None:
+        """May be repeated: what has heard it already does nothing."""
+        for name, spec in self._schedules.items():
+            await client.signal_entity(Schedule.declare, name, spec, spec.mark())
+        await announce_expiry(client, self._entities)
 
     def _find(self, name: str) -> Runnable | None:
         """The activity of a name. An app may register its own in place of a built-in one."""

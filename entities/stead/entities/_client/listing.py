@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from stead.entities._message.ids import EntityId
 from stead.entities._message.record import Record, decode_record
-from stead.entities._message.reminders import decode_reminders
+from stead.entities._message.reminders import EXPIRY, decode_reminders
 from stead.transport import UNREADABLE, LeftOut, SteadError, unpack
 
 T = TypeVar("T")
@@ -105,7 +105,7 @@ def _status(
         entity_id,
         _time_of(modified_ms),
         None if packed is None else unpack(packed),
-        {name: _time_of(reminder.due_ms) for name, reminder in sorted(reminders.items())},
+        {name: _time_of(reminder.due_ms) for name, reminder in sorted(reminders.items()) if name != EXPIRY},
         exists,
     )
 

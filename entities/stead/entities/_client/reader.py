@@ -71,11 +71,11 @@ class EntityReader:
             target = str(entity)
         else:
             kind = self._kind(entity)
-            target, read = str(EntityId(kind.name, cast("str", key))), kind.read
+            target, read = f"@{kind.canonical}@{check_key(cast('str', key))}", kind.read
         record = await self._record(target)
         packed = None if record is None else record.packed_state
         if packed is None:
-            await self._check_name(EntityId.parse(target).canonical_name)
+            await self._check_name(target[1:].partition("@")[0])
             return None
         return read(packed)
 
@@ -170,6 +170,11 @@ class EntityReader:
             self._store.left_out,
             "entities",
         )
+
+    async def targets_of(self, name: str) -> AsyncIterator[list[str]]:
+        """For stead's own parts: pages of the targets of a canonical name, which may exist or not."""
+        async for page in self._list_pages(self._store.list_targets, f"@{name}@"):
+            yield [target for target, _ in page]
 
     async def _read(self, request: Callable[[], Awaitable[T]]) -> T:
         """The answer to a request that changes nothing, made again while there is none (`StoreUnavailable` in the end)."""

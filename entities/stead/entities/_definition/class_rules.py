@@ -32,6 +32,9 @@ _FREE_NAMES = frozenset(name for name in dir(BaseModel) if not name.startswith((
 # What pydantic means to be overridden.
 _PYDANTIC_HOOKS = frozenset({"model_config", "model_post_init", "model_parametrized_name"})
 
+ON_EXPIRE = "on_expire"
+"""A method that is no operation: it is run when the entity expires."""
+
 # Classes that stand in the line of descent without being the user's, besides Entity and its own.
 _NOT_USERS = frozenset({Generic, Protocol, abc.ABC})
 
@@ -83,6 +86,8 @@ def _check_field_name(cls: type[BaseModel], name: str, value: object) -> None:
         raise InvalidDefinition(what, "the name is taken: `self.context` is how operations see the world")
     if name == "delete":
         raise InvalidDefinition(what, "every entity has an operation `delete`: rename the field")
+    if name == ON_EXPIRE:
+        raise InvalidDefinition(what, "the name is taken: a method of it is run when an entity expires")
     if hasattr(BaseModel, name):
         raise InvalidDefinition(what, "pydantic's models have a member of that name: rename the field")
     for base in cls.__mro__[1:]:
@@ -157,7 +162,7 @@ def adopt_operations(cls: type[BaseModel], entity: type[BaseModel]) -> None:
 
 def _operation_functions(cls: type[BaseModel], entity: type[BaseModel]) -> Iterator[tuple[str, FunctionType]]:
     """The names and functions of a class's operations; the implicit `delete` comes last, unless there is an own one."""
-    special = _pydantic_hooks(cls)
+    special = {*_pydantic_hooks(cls), ON_EXPIRE}
     not_users = {*entity.__mro__, *_NOT_USERS}
     seen: set[str] = set()
     for base in cls.__mro__:

@@ -129,6 +129,10 @@ class RunningTurn(Protocol):
         """Forget a reminder, if the operation succeeds: whether there was one."""
         ...
 
+    def keep_for(self, milliseconds: int) -> None:
+        """The entity expires, but not before so long from now."""
+        ...
+
     def cancel_all_reminders(self) -> None:
         """The entity is deleted: forget those that it has until now."""
         ...
@@ -354,6 +358,12 @@ def send_message(
     ID. Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`."""
     turn = context._running()  # pyright: ignore[reportPrivateUsage] - of this module
     turn.send_message(target, operation, args, kwargs, version, starts=starts)
+
+
+def keep_for(context: EntityContext, milliseconds: int) -> None:
+    """The entity expires, but not before so long from now."""
+    turn = context._running()  # pyright: ignore[reportPrivateUsage] - of this module
+    turn.keep_for(milliseconds)
 
 
 def outside(whose: str) -> ContextEnded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from types import FunctionType, MappingProxyType
 from typing import Any, cast
 
@@ -22,6 +23,7 @@ from .batched import operation_of
 from .class_rules import check_fields, hints_of
 from .class_state import StateForm
 from .entity import Entity
+from .expiring import checked_expiry, expire_operation
 from .indexed import indexed_types
 from .operations import FunctionOperation, Operation
 from .schema import describe_errors
@@ -36,6 +38,8 @@ class EntityType(abc.ABC):
     canonical: str
     operations: Mapping[str, Operation]  # by lowered name; empty for the function form, which takes any name
     indexes: Sequence[Index] = ()  # of the fields that it can be queried by
+    expires_ms: int | None = None  # when no operation has run for so long, the entity is deleted
+    expire: Operation | None = None  # what does so
 
     @property
     @abc.abstractmethod
@@ -58,8 +62,16 @@ class EntityType(abc.ABC):
 class ClassEntityType(EntityType):
     """An entity whose state is the fields of a class and whose operations are its methods."""
 
-    def __init__(self, cls: type[Entity], name: str | None = None, *, built_in: bool = False) -> None:
-        """`built_in`: it is stead's own, and has a canonical name that nobody can write."""
+    def __init__(
+        self,
+        cls: type[Entity],
+        name: str | None = None,
+        *,
+        built_in: bool = False,
+        expires_after: timedelta | None = None,
+    ) -> None:
+        """`built_in`: it is stead's own, and has a canonical name that nobody can write. `expires_after`: when no operation has
+        run for so long, the entity is deleted."""
         self.name = name if name is not None else entity_name(cls)
         self.canonical = f"{BUILT_IN}{canonical_name(self.name)}" if built_in else canonical_name(self.name)
         self._class = cls
@@ -68,6 +80,8 @@ class ClassEntityType(EntityType):
         self.operations = MappingProxyType({key: self._operation(key, function) for key, function in functions.items()})
         self.form = _form_of(cls)
         self.indexes = _indexes_of(cls, self.canonical, self.form)
+        self.expires_ms = None if expires_after is None else checked_expiry(expires_after, self.name)
+        self.expire = None if self.expires_ms is None else expire_operation(cls, self.name, self.expires_ms)
         type.__setattr__(cls, "__stead_name__", self.name)
 
     @property

@@ -273,7 +273,7 @@ def encode_firing(target: str, name: str, generation: bytes, message_id: bytes) 
 
 def _firing(parts: Sequence[Any]) -> Firing:
     match parts:
-        case [_, str() as target, _, [str() as name, bytes() as generation], bytes() as message_id]:
+        case [_, str() as target, _, [str() as name, bytes() as generation], bytes() as message_id, *_]:
             return Firing(
                 target, REMINDER, (), message_id, None, None, None, None, None, reminder=name, generation=generation
             )

@@ -17,6 +17,15 @@ from .rhythm import Rhythm, rhythm_of
 
 NAME_LENGTH_MAX = 256
 
+EXPIRY = "\0expiry"
+"""The name of the reminder by which an entity expires. Nobody can write it."""
+
+NOW = b""
+"""The generation of a firing that only says: see whether the entity expires."""
+
+EXPIRE = "!expire"
+"""What it runs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reminder:

@@ -49,7 +49,22 @@ class Cron:
         return ["cron", self.expression, self.timezone]
 
 
-Rhythm: TypeAlias = Every | Cron
+@dataclass(frozen=True, slots=True)
+class Again:
+    """So long after the last time, whenever that was."""
+
+    every_ms: int
+
+    def next_after(self, after_ms: int) -> int | None:
+        """So long after an instant."""
+        return after_ms + self.every_ms
+
+    def as_data(self) -> list[object]:
+        """For the store."""
+        return ["again", self.every_ms]
+
+
+Rhythm: TypeAlias = Every | Cron | Again
 
 
 def checked_every(every: timedelta) -> int:
@@ -73,6 +88,8 @@ def rhythm_of(data: Sequence[Any] | None) -> Rhythm | None:
             return None
         case ["every", int() as every_ms, int() as anchor_ms] if every_ms > 0:
             return Every(every_ms, anchor_ms)
+        case ["again", int() as every_ms] if every_ms > 0:
+            return Again(every_ms)
         case ["cron", str() as expression, str() as timezone]:
             return Cron(expression, timezone)
         case _:

@@ -26,6 +26,7 @@ from stead.entities._measures.measures import Measures
 from stead.entities._message.envelope import LOCK, RELEASE, Failure, Firing, Message
 from stead.entities._message.ids import BUILT_IN, EntityId, check_key
 from stead.entities._message.record import decode_record, encode_record
+from stead.entities._message.reminders import EXPIRY
 from stead.entities._partition.activation import Activation, Blocked, Locked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
@@ -36,6 +37,7 @@ from .batch import MessageBatch
 from .batching import end_batch, next_batch, run_alone, run_batch, undo_batch
 from .body import EntityBody
 from .cell import Cell, cell_of
+from .expiry import keep_alive, passes_expiry
 from .known import Known
 from .locks import LockState
 from .outcomes import fail, succeed, why_not_loaded
@@ -89,7 +91,7 @@ class EntityKind:
         except BaseException as error:  # validators and `migrate` are the user's
             raise Blocked(why_not_loaded(error)) from error
         body = EntityBody(known, cell)
-        body.reminders = reminders
+        body.reminders = Reminders() if reminders is None and known.expires_ms is not None else reminders
         if lock is None:
             return body
         body.lock = lock
@@ -115,11 +117,20 @@ class EntityKind:
         entity_type = self._registry.get(name)
         if entity_type is None:
             raise Blocked(f"no entity named {name!r} is registered in this worker", name)
-        known = self._known[name] = Known(entity_type, self._measures)
-        return known
+        return self._known.setdefault(name, Known(entity_type, self._measures))
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body: EntityBody = activation.body
+        if body.known.expires_ms is None or (first := activation.next) is None:
+            return self._run(activation, body, effects, slice)
+        keep_alive(activation, body, first.message, effects)
+        awaitable = self._run(activation, body, effects, slice)
+        keep_alive(activation, body, first.message, effects)
+        return awaitable
+
+    def _run(
+        self, activation: Activation, body: EntityBody, effects: Effects, slice: Slice
+    ) -> Awaitable[object] | None:
         self._turn.serve(activation.target, effects, NO_REMINDERS if body.reminders is None else body.reminders)
         if activation.express:
             awaitable = self._take(activation, body, activation.express, effects, slice, express=True)
@@ -159,7 +170,7 @@ class EntityKind:
                     if operation is None:
                         pending = queue[0]  # another one, if a reminder is due
                         message = pending.message
-                        operation = find(message.operation) or known.operation(message.operation)
+                        operation = find(message.operation) or known.of(message)
                     if operation.apart:
                         if count:
                             known.ran(activation.target, last, count, started - since)
@@ -283,6 +294,7 @@ class EntityKind:
         if batch is None:
             queue.popleft()
         activation.taken = 1
+        keep_alive(activation, body, pending.message, effects)
 
     def hold(self, activation: Activation, result: object) -> object:
         body: EntityBody = activation.body
@@ -319,6 +331,8 @@ class EntityKind:
         pending = queue[0]
         message = pending.message
         if type(message) is Firing:
+            if message.reminder == EXPIRY and passes_expiry(activation, body, message, len(queue), effects):
+                return True
             due = begin_firing(body.reminders, pending, self._turn, effects)
             if due is None:
                 return True

@@ -5,7 +5,9 @@ from __future__ import annotations
 from stead.entities._definition.entity_type import EntityType, Operation
 from stead.entities._measures.measures import Measures
 from stead.entities._measures.meter import Meter
+from stead.entities._message.envelope import Firing, Message
 from stead.entities._message.errors import UnknownOperation
+from stead.entities._message.reminders import EXPIRY
 
 from .batch import Pace
 from .held import held_reports
@@ -17,14 +19,22 @@ _REMEMBERED_MAX = 256  # a function entity accepts any name: do not remember wit
 class Known:
     """An entity that this worker can run: what its activations share."""
 
-    __slots__ = ("_measures", "_meters", "_paces", "entity_type", "operations")
+    __slots__ = ("_measures", "_meters", "_paces", "entity_type", "expires_ms", "operations")
 
     def __init__(self, entity_type: EntityType, measures: Measures) -> None:
         self.entity_type = entity_type
+        self.expires_ms = entity_type.expires_ms
         self.operations: dict[str, Operation] = {}  # by the name as messages spell it
         self._measures = measures
         self._meters: dict[Operation | None, Meter] = {}
         self._paces: dict[Operation, Pace] = {}  # of batched ones
+
+    def of(self, message: Message) -> Operation:
+        """Find the operation of a message. That which ends an entity belongs to its own reminder only."""
+        expire = self.entity_type.expire
+        if expire is not None and type(message) is Firing and message.reminder == EXPIRY:
+            return expire
+        return self.operation(message.operation)
 
     def operation(self, name: str) -> Operation:
         """Find an operation by the name in a message, and remember it under that spelling."""

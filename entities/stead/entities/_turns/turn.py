@@ -7,6 +7,7 @@ used for many operations, one after the other: all that are not asynchronous sha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -15,7 +16,7 @@ from stead.entities._definition.addressing import resolve_call, resolve_own
 from stead.entities._definition.context import EntityContext, StateAccess, outside
 from stead.entities._message.envelope import encode_message, message_extras
 from stead.entities._message.ids import check_instance_id
-from stead.entities._message.reminders import Reminder, check_reminder_name
+from stead.entities._message.reminders import EXPIRY, Reminder, check_reminder_name
 from stead.entities._message.rhythm import Rhythm
 from stead.entities._message.starts import Startable, start_args
 from stead.transport import InvalidInput, PayloadTooLarge
@@ -207,10 +208,11 @@ class Turn:
         if size > size_max:
             raise PayloadTooLarge(f"reminder {name!r} of {self.target}", size, size_max)
         standing = self._standing() | {name: Reminder(effects.next_message_id(), due_ms, rhythm, envelope)}
-        if len(standing) > effects.settings.reminders_max:
+        count = len(standing) - (EXPIRY in standing)
+        if count > effects.settings.reminders_max:
             raise InvalidInput(
                 f"reminder {name!r}",
-                f"{self.target} has {len(standing) - 1:,} already, and STEAD_REMINDERS_MAX is {effects.settings.reminders_max:,}",
+                f"{self.target} has {count - 1:,} already, and STEAD_REMINDERS_MAX is {effects.settings.reminders_max:,}",
             )
         size = sum(len(reminder.envelope) for reminder in standing.values())
         if size > size_max:
@@ -220,11 +222,17 @@ class Turn:
 
     def cancel_reminder(self, name: str) -> bool:
         """Forget a reminder, if the operation succeeds: whether there was one."""
-        there = name in self._standing()
+        there = name != EXPIRY and name in self._standing()
         if there:
             self.reminding[name] = None
             self.tells = True
         return there
+
+    def keep_for(self, milliseconds: int) -> None:
+        """The entity expires, but not before so long from now."""
+        reminder = self._standing()[EXPIRY]
+        due_ms = self._clock() + milliseconds
+        self.reminding[EXPIRY] = replace(reminder, generation=self.effects.next_message_id(), due_ms=due_ms)
 
     def cancel_all_reminders(self) -> None:
         """The entity is deleted: forget those that it has until now."""
@@ -234,7 +242,7 @@ class Turn:
 
     def reminders_due(self) -> Mapping[str, int]:
         """When each of the entity's reminders is due next, in milliseconds."""
-        return {name: reminder.due_ms for name, reminder in self._standing().items()}
+        return {name: reminder.due_ms for name, reminder in self._standing().items() if name != EXPIRY}
 
     def _standing(self) -> dict[str, Reminder]:
         """The entity's reminders, if the operation ended now."""
