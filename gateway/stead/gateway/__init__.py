@@ -11,22 +11,31 @@ from stead.gateway._http.app import Gateway
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.serving import CannotListen, addresses_of, bind, check_exposure, serving
 from stead.gateway._http.settings import HttpSettings
+from stead.gateway._v1.diagnosis import HubFinding
+from stead.gateway._v1.doctor import examine
+from stead.gateway._v1.doing import EntityDoing, look_at
 from stead.gateway._v1.exposition import MEDIA_TYPE, worker_exposition
+from stead.gateway._v1.metrics import metrics_data
 
 __all__ = [
     "MEDIA_TYPE",
     "ROUTES",
     "CannotListen",
+    "EntityDoing",
     "Gateway",
     "Grant",
     "HttpSettings",
     "Hub",
+    "HubFinding",
     "Keys",
     "KeysRefused",
     "addresses_of",
     "asgi",
     "bind",
     "check_exposure",
+    "examine",
+    "look_at",
+    "metrics_data",
     "serving",
     "worker_exposition",
 ]

@@ -16,6 +16,8 @@ from stead.gateway._http.routes import Route
 from stead.gateway._http.settings import HttpSettings
 from stead.gateway._openapi import page as _openapi_page
 from stead.gateway._openapi.document import document_route
+from stead.gateway._v1 import doctor as _v1_doctor
+from stead.gateway._v1 import doing as _v1_doing
 from stead.gateway._v1 import entities as _v1_entities
 from stead.gateway._v1 import events as _v1_events
 from stead.gateway._v1 import health as _v1_health
@@ -35,6 +37,8 @@ ROUTES: list[Route] = [
     *_v1_schedules.ROUTES,
     *_v1_events.ROUTES,
     *_v1_hub.ROUTES,
+    *_v1_doing.ROUTES,
+    *_v1_doctor.ROUTES,
     *_v1_metrics.ROUTES,
     *_v1_health.ROUTES,
     *_df_client_binding.ROUTES,

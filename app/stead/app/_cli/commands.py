@@ -25,6 +25,7 @@ from .options import (
 )
 from .orchestrations import add_commands
 from .tables import add_tables
+from .watching import add_watching
 
 Entity = Annotated[str, typer.Argument(metavar="ENTITY", help="Its name, such as Station.", show_default=False)]
 Key = Annotated[str, typer.Argument(metavar="KEY", help='Its key, such as oslo; "" is a key, too.', show_default=False)]
@@ -299,6 +300,9 @@ def plan(
         finish(run_plan(options.items(), as_json=as_json))
     except CommandFault as fault:
         usage(fault.message)
+
+
+add_watching(cli)
 
 
 @cli.command("dead-letters", rich_help_panel="Hub")

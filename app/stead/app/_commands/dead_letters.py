@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from stead.app._app import App
-from stead.app._console.faults import CommandFault, one_line
+from stead.app._console.faults import CommandFault, one_line, safe_lines
 from stead.app._console.request import Request
 from stead.app._console.screen import console, print_json_line, print_note, table
 from stead.app._console.words import number_of, shorten
@@ -91,7 +91,7 @@ def _show(message: DeadMessage, request: Request) -> None:
         screen.print(f"by name    {shorten(dict(message.kwargs), 2_000)}", soft_wrap=True)
     reason = one_line(f"{message.failure.type}: {message.failure.message}")
     screen.print(f"why        {reason}", soft_wrap=True)
-    for line in message.failure.traceback.splitlines():
+    for line in safe_lines(message.failure.traceback):
         screen.print(f"  {line}", style="dim", soft_wrap=True)
 
 

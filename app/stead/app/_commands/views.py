@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from stead.app._console.faults import CommandFault, one_line
+from stead.app._console.faults import CommandFault, one_line, safe_lines
 from stead.app._console.screen import console, print_note, table
 from stead.app._console.words import parse_local_instant, shorten
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus, RuntimeStatus
@@ -134,7 +134,7 @@ def print_status(screen: Console, status: OrchestrationStatus[Any]) -> None:
     screen.print(rows)
     failure = status.failure
     while failure is not None:
-        for line in failure.traceback.splitlines():
+        for line in safe_lines(failure.traceback):
             screen.print(f"  {line}", style="dim", soft_wrap=True)
         failure = failure.cause
 

@@ -24,6 +24,11 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() or c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text).split())
 
 
+def safe_lines(text: str) -> list[str]:
+    """Lines, a traceback's for example, that cannot steer the terminal; their indentation stays."""
+    return ["".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line) for line in text.splitlines()]
+
+
 def explain(error: BaseException, app: str, *, debug: bool = False) -> str:
     """One line for people (and one for each finding, if there are several): what happened and what to do about it. `debug`: the
     traceback is shown already."""

@@ -166,6 +166,8 @@ class HubInfo:
             "parked": partition.parked,
             "parked_targets": partition.parked_targets,
             "blocked": partition.blocked,
+            "suspect": partition.suspect or None,
+            "oldest_time": None if partition.oldest_ms is None else _time(partition.oldest_ms),
             "entities": partition.entities,
             "instances": partition.instances,
             "tasks": partition.tasks,

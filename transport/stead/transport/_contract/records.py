@@ -237,6 +237,7 @@ class PartitionInfo:
     damage: str = ""  # what of it holds something else, if anything does: what is said of that is nothing
     # How much is parked of whom: of PARKS_LOOKED_AT at most.
     parks: dict[str, int] = field(default_factory=dict[str, int])
+    suspect: str = ""  # what ran when workers died of it, as far as it is known and not over
     oldest_ms: int | None = None  # when the oldest message that waits came, in the inbox and in the parks looked at
 
 
@@ -252,6 +253,7 @@ class ServerFacts:
     cluster: bool
     replicas: int
     used_memory_bytes: int
+    memory_max_bytes: int = 0  # what it may use; 0: no limit, or none that it tells
 
     @property
     def durable(self) -> Literal["always", "everysec", "no", "unknown"]:

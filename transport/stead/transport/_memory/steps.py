@@ -246,6 +246,7 @@ def partition_info(partition: int, state: PartitionState) -> PartitionInfo:
         instances=len(state.index) - entities,
         tasks=len(state.tasks),
         parks={target: len(park) for target, park in islice(state.parks.items(), PARKS_LOOKED_AT)},
+        suspect=state.running.target if state.unclean and state.running is not None else "",
         oldest_ms=min((first[0] for first in firsts if first is not None), default=None),
     )
 

@@ -130,7 +130,7 @@ class PeopleSide(RedisBase):
         for keys in self._keys.partitions:
             commands += (
                 read_lease_command(keys.lease),
-                command(b"HMGET", keys.lease, "parked", "trimmed"),
+                command(b"HMGET", keys.lease, "parked", "trimmed", "unclean", "running_target"),
                 command(b"XLEN", keys.inbox),
                 command(b"HLEN", keys.parked),
                 command(b"HGETALL", keys.blocked),
@@ -220,7 +220,7 @@ def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
         for answer, default in zip(answers, _NOTHING, strict=True)
     )
     lease = lease_view(partition, answers[0] if isinstance(answers[0], KeyDamaged) else held)
-    parked, trimmed = map(_count, counted)
+    parked, trimmed, unclean = map(_count, counted[:3])
     return PartitionInfo(
         lease=lease,
         backlog=backlog,
@@ -234,12 +234,13 @@ def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
         instances=targets - entities,
         tasks=tasks,
         damage="; ".join(damage[:1]) or lease.damage,
+        suspect=_text(counted[3] or b"") if unclean else "",
         oldest_ms=_arrival_ms(oldest[0][0]) if oldest else None,
     )
 
 
 # What stands for the answers that `info` could not get, in their order.
-_NOTHING: tuple[Any, ...] = ((None,) * 7, (None, None), 0, 0, (), *(0,) * 6, (), *(0,) * 4)
+_NOTHING: tuple[Any, ...] = ((None,) * 7, (None,) * 4, 0, 0, (), *(0,) * 6, (), *(0,) * 4)
 
 
 def _arrival_ms(stream_id: bytes) -> int | None:

@@ -32,6 +32,7 @@ async def read_facts(link: Link) -> ServerFacts:
         cluster=fields.get("cluster_enabled") == "1",
         replicas=int(fields.get("connected_slaves", 0)),
         used_memory_bytes=int(fields.get("used_memory", 0)),
+        memory_max_bytes=int(fields.get("maxmemory", 0)),
     )
 
 

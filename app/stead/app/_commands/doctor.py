@@ -1,0 +1,44 @@
+"""`stead doctor`: is the hub well, and if not, what is to be done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from stead.app._app import App
+from stead.app._console.faults import FAILED, one_line
+from stead.app._console.request import Request
+from stead.app._console.screen import console, print_json_line
+from stead.app._hub.client import Client
+from stead.app._hub.info import gather_info
+from stead.entities.extending import MeasuresReader
+from stead.gateway import HubFinding, examine
+from stead.transport import parse_url
+
+
+def doctor_command(request: Request) -> int:
+    """Exit status 1 if there is a problem."""
+
+    async def work(app: App, client: Client) -> int:
+        info = (await gather_info(client.store, parse_url(request.url).public)).as_data()
+        found = await examine(info, client.store, MeasuresReader(client.store), client, request.app)
+        well = all(finding.level != "problem" for finding in found)
+        if request.as_json:
+            print_json_line({"well": well, "findings": [asdict(finding) for finding in found]})
+        else:
+            _print(found, app.name)
+        return 0 if well else FAILED
+
+    return request.run(work)
+
+
+def _print(found: list[HubFinding], hub: str) -> None:
+    screen = console()
+    for finding in found:
+        colour = "red" if finding.level == "problem" else "yellow"
+        screen.print(f"{finding.level}: {one_line(finding.what)}", style=colour, soft_wrap=True)
+        screen.print(f"  {one_line(finding.advice)}", soft_wrap=True)
+        if finding.subjects:
+            screen.print(f"  {', '.join(map(one_line, finding.subjects))}", style="dim", soft_wrap=True)
+    problems = sum(finding.level == "problem" for finding in found)
+    if not problems:
+        screen.print(f"hub {hub} is well", style="green")

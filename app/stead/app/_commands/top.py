@@ -1,0 +1,251 @@
+"""`stead top`: a hub, live, on one screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from stead.app._app import App
+from stead.app._console.request import Request
+from stead.app._console.screen import console, print_json_line, table
+from stead.app._console.words import json_data, number_of
+from stead.app._hub.client import Client
+from stead.app._hub.info import HubInfo, gather_info
+from stead.entities.extending import HubMeasures, Measured, MeasuresReader, Meter
+from stead.gateway import metrics_data
+from stead.transport import parse_url
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+EVERY_S = 2.0
+SORTS = {"r": "rate", "t": "time", "f": "failed", "n": "name"}
+_HELP = "q quit   sort: r rate, t time, f failed, n name"
+_PARTITIONS = " .:-=+*#%@"  # how much waits in one, by powers of ten
+
+
+@dataclass(frozen=True, slots=True)
+class Screenful:
+    """The hub at one moment."""
+
+    measures: HubMeasures
+    info: HubInfo
+
+
+@dataclass(frozen=True, slots=True)
+class WorkRow:
+    """A kind of work with what came of it between two looks."""
+
+    what: str
+    rate: float
+    failed: float
+    p50: float | None
+    p99: float | None
+
+
+def top_command(request: Request, *, once: bool, sort: str) -> int:
+    async def work(app: App, client: Client) -> int:
+        reader = MeasuresReader(client.store)
+        url = parse_url(request.url).public
+
+        async def look() -> Screenful:
+            return Screenful(await reader.read(1), await gather_info(client.store, url))
+
+        if request.as_json:
+            found = await look()
+            print_json_line(json_data(metrics_data(found.measures, found.info.workers, found.info.partitions)))
+        elif once or not (sys.stdin.isatty() and sys.stdout.isatty()):
+            screen = console()
+            found = await look()
+            for part in render(found, None, sort, screen.width, 1_000):
+                screen.print(part)
+        else:
+            await _live(look, sort)
+        return 0
+
+    return request.run(work)
+
+
+async def _live(look: Callable[[], Any], sort: str) -> None:
+    from rich.console import Group
+    from rich.live import Live
+
+    screen = console()
+    keys: asyncio.Queue[str] = asyncio.Queue()
+    before: Screenful | None = None
+    found: Screenful = await look()
+    with _keyboard(keys), Live(console=screen, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(Group(*render(found, before, sort, screen.width, screen.height)), refresh=True)
+            try:
+                async with asyncio.timeout(EVERY_S):
+                    key = await keys.get()
+            except TimeoutError:
+                before, found = found, await look()
+                continue
+            if key in ("q", "\x03", "\x1b"):
+                return
+            sort = SORTS.get(key, sort)
+
+
+@contextmanager
+def _keyboard(keys: asyncio.Queue[str]) -> Generator[None]:
+    """Single keys, without return, for as long as the block takes."""
+    import termios
+    import tty
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        for key in os.read(descriptor, 64).decode("utf-8", "ignore"):
+            keys.put_nowait(key)
+
+    tty.setcbreak(descriptor)
+    loop.add_reader(descriptor, read)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def render(look: Screenful, before: Screenful | None, sort: str, width: int, height: int) -> list[RenderableType]:
+    """The screen, so wide and so high. Rates are those since the look before; without one, of the last minute."""
+    from rich.text import Text
+
+    info, total = look.info, look.info.total
+    head = (
+        f"{info.layout.name}  {number_of(len(info.workers), 'worker')}  {number_of(total.entities, 'entity', 'entities')}  "
+        f"{number_of(total.instances, 'instance')}  {number_of(total.timers, 'timer')}"
+    )
+    oldest = [p.oldest_ms for p in info.partitions if p.oldest_ms is not None]
+    age = f", the oldest for {_seconds(max(0.0, (info.now_ms - min(oldest)) / 1000))}" if oldest else ""
+    waiting = f"waiting {total.backlog:,}{age}; parked {total.parked:,}; activities open {total.tasks:,}"
+    dead = f"; dead letters {total.dead_letters:,}" if total.dead_letters else ""
+    parts: list[RenderableType] = [
+        Text(head[:width], style="bold"),
+        Text((waiting + dead)[:width], style="yellow" if total.dead_letters else ""),
+        Text(_lateness(look)[:width]),
+        Text(_strip(info, width)),
+    ]
+    room = max(3, (height - 12) // 2)
+    parts += [
+        _operations(look, before, sort, room),
+        _workers(info, max(2, room // 2)),
+        _hottest(look, max(2, room // 2)),
+    ]
+    if height < 1_000:
+        parts.append(Text(f"{_HELP}   (now: {sort})"[:width], style="dim"))
+    return parts
+
+
+def _lateness(look: Screenful) -> str:
+    recent = look.measures.recent.meters
+    said: list[str] = []
+    for family, name in (
+        ("timer_lateness", "timers late by"),
+        ("commit", "commits within"),
+        ("loop_lag", "loops late by"),
+    ):
+        p99 = recent[Measured(family)].quantile(0.99) if Measured(family) in recent else None
+        said.append(f"{name} {'-' if p99 is None else _seconds(p99)}")
+    return "  ".join(said) + "  (99 of 100)"
+
+
+def _strip(info: HubInfo, width: int) -> str:
+    """Each partition is a character: how much waits in it; "x" stands still, "?" has no owner."""
+    marks: list[str] = []
+    for place in info.partitions:
+        if place.lease.partition in info.quarantine:
+            marks.append("x")
+        elif not info.owner_of(place):
+            marks.append("?")
+        else:
+            marks.append(_PARTITIONS[min(len(str(place.backlog)) if place.backlog else 0, len(_PARTITIONS) - 1)])
+    line = "".join(marks)
+    room = width - len("partitions []")
+    return f"partitions [{line if len(line) <= room else line[: room - 1] + '…'}]"
+
+
+def _rows(look: Screenful, before: Screenful | None) -> list[WorkRow]:
+    meters = look.measures.recent.meters
+    seconds = 60.0
+    grown = dict(meters)
+    if before is not None:
+        seconds = max(0.001, (look.measures.now_ms - before.measures.now_ms) / 1000)
+        earlier = before.measures.total.meters
+        grown = {key: meter.since(earlier.get(key)) for key, meter in look.measures.total.meters.items()}
+    elif look.measures.total.since_ms:
+        seconds = min(60.0, max(1.0, (look.measures.now_ms - look.measures.total.since_ms) / 1000))
+    rows: list[WorkRow] = []
+    for key in look.measures.total.meters:
+        if key.family in ("operation", "activity", "turn"):
+            new = grown.get(key, Meter())
+            spread = meters.get(key, Meter())
+            what = f"{key.name}.{key.detail}" if key.family == "operation" else f"{key.name} ({_WORDS[key.family]})"
+            rows.append(
+                WorkRow(what, new.count / seconds, new.failed / seconds, spread.quantile(0.5), spread.quantile(0.99))
+            )
+    return rows
+
+
+_WORDS = {"activity": "activity", "turn": "orchestration"}
+_ORDERS: dict[str, Callable[[WorkRow], Any]] = {
+    "rate": lambda row: (-row.rate, row.what),
+    "time": lambda row: (-(row.p99 or 0.0), row.what),
+    "failed": lambda row: (-row.failed, -row.rate, row.what),
+    "name": lambda row: row.what,
+}
+
+
+def _operations(look: Screenful, before: Screenful | None, sort: str, room: int) -> RenderableType:
+    columns = ("per second", "failed", "p50", "p99")
+    rows = table("operation", *columns, numbers=columns)
+    for row in sorted(_rows(look, before), key=_ORDERS[sort])[:room]:
+        times = ("" if value is None else _seconds(value) for value in (row.p50, row.p99))
+        rows.add_row(row.what, f"{row.rate:,.1f}", f"{row.failed:,.1f}" if row.failed else "", *times)
+    return rows
+
+
+def _workers(info: HubInfo, room: int) -> RenderableType:
+    columns = ("held", "memory", "loaded", "running", "lag")
+    rows = table("worker", *columns, numbers=columns)
+    for view in info.workers[:room]:
+        said: object = view.info.get("now")
+        now = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+        running = _count(now.get("operations")) + _count(now.get("activities"))
+        rows.add_row(
+            view.worker[-28:],
+            str(view.info.get("partitions", "")),
+            f"{_count(now.get('memory_bytes')) / 1_048_576:,.0f} MiB",
+            f"{_count(now.get('activations')):,}",
+            f"{running:,.0f}",
+            _seconds(_count(now.get("loop_lag_s"))),
+        )
+    return rows
+
+
+def _count(value: object) -> float:
+    return value if isinstance(value, (int, float)) else 0
+
+
+def _hottest(look: Screenful, room: int) -> RenderableType:
+    rows = table("hottest, last minute", "messages", numbers=("messages",))
+    for hot in look.measures.recent.hot[:room]:
+        rows.add_row(hot.target if len(hot.target) <= 60 else hot.target[:59] + "…", f"{hot.messages:,}")
+    return rows
+
+
+def _seconds(value: float) -> str:
+    if value < 0.001:
+        return f"{value * 1_000_000:.0f} µs"
+    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:,.1f} s"

@@ -1,0 +1,186 @@
+"""What one entity is doing: `GET /api/v1/entities/{name}/{key}/doing`, and `stead entity`."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import Response
+
+from stead.entities import DeadLetters, EntityId
+from stead.entities.aggregates import summarized
+from stead.entities.extending import decode_message, decode_record
+from stead.gateway._http.hub import Hub
+from stead.gateway._http.json_values import json_response, plain_json
+from stead.gateway._http.query import Query
+from stead.gateway._http.routes import API_V1, Answer, Route, RouteDescription
+from stead.orchestrations import OrchestrationClient
+from stead.transport import InvalidInput, SteadError, Store, partition_of
+
+from .common import ENTITY_PATHS, entity_of
+from .metrics import worker_now
+
+LOOKED_AT_MAX = 1_000
+"""Messages of the inbox, and of the park, that are looked at; and dead letters of the partition."""
+
+
+class RunningModel(BaseModel):
+    """An asynchronous operation that runs."""
+
+    operation: str
+    seconds: float
+
+
+class ErrorModel(BaseModel):
+    """A message of the entity that could not be carried out."""
+
+    id: str
+    """Of the dead letter."""
+    operation: str
+    error_type: str
+    message: str
+    traceback: str
+    died: datetime
+
+
+class EntityDoing(BaseModel):
+    """What an entity is doing."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    entity_id: str
+    known: bool
+    """Whether there is anything to tell: it exists, is locked, has reminders, or messages wait for it."""
+    exists: bool
+    state: Any
+    modified: datetime | None
+    partition: int
+    worker: str | None
+    """The one that holds the partition."""
+    running: list[RunningModel]
+    """Of those that have run for longest in that worker, as of its last heartbeat."""
+    waiting: int
+    """Messages that are not dealt with, a running one included; …"""
+    more: bool
+    """… or more, since only the first of the inbox were looked at."""
+    parked: int
+    """Of these: so many are parked."""
+    oldest: datetime | None
+    """Since when the oldest of them waits."""
+    locked_by: str | None
+    """The instance that has locked it."""
+    blocked: str | None
+    """Why its messages wait for other code."""
+    reminders: dict[str, datetime]
+    """When each is due next."""
+    last_error: ErrorModel | None
+    """The last one that is among the dead letters."""
+
+
+async def look_at(client: OrchestrationClient, store: Store, entity_id: EntityId) -> EntityDoing:
+    """Ask for everything that is known of an entity."""
+    target = str(entity_id)
+    number = partition_of(target, store.layout.partitions)
+    (record,) = await store.read_records(number, [target])
+    status = await client.describe_entity(entity_id) if record is not None else None
+    lock = None if record is None else decode_record(record).lock
+    place = (await store.info())[number]
+    ids, more, parked = await _waiting(store, number, target)
+    now_ms = store.clock.now_ms()
+    lease = place.lease
+    owner = lease.owner if lease.token and lease.expires_ms > now_ms else None
+    oldest_ms = min((int(each.partition(b"-")[0]) for each in ids), default=None)
+    found = EntityDoing(
+        entity_id=target,
+        known=False,
+        exists=status is not None and status.exists,
+        state=None if status is None or not status.exists else summarized(status.state),
+        modified=None if status is None else status.modified_time,
+        partition=number,
+        worker=owner,
+        running=await _running(store, owner, target),
+        waiting=len(ids),
+        more=more,
+        parked=parked,
+        oldest=None if oldest_ms is None else datetime.fromtimestamp(oldest_ms / 1000, UTC),
+        locked_by=str(lock[1]) if lock is not None and lock[0] is not None else None,
+        blocked=place.blocked.get(target),
+        reminders={} if status is None else dict(status.reminders),
+        last_error=await _last_error(store, number, target),
+    )
+    found.known = bool(found.exists or found.waiting or found.locked_by or found.reminders or found.last_error)
+    return found
+
+
+async def _waiting(store: Store, number: int, target: str) -> tuple[list[bytes], bool, int]:
+    """The IDs of its messages, whether there may be more, and how many are parked."""
+    ids: list[bytes] = []
+    entries = [entry for _, found in await store.read_inboxes({number: b"0"}, LOOKED_AT_MAX, 0) for entry in found]
+    for entry in entries:
+        with contextlib.suppress(InvalidInput, SteadError):
+            if decode_message(entry[1][1]).target == target:
+                ids.append(entry[0])
+    park = await store.read_park(number, target, b"0", LOOKED_AT_MAX)
+    ids += [entry[0] for entry in park]
+    return ids, len(entries) >= LOOKED_AT_MAX or len(park) >= LOOKED_AT_MAX, len(park)
+
+
+async def _running(store: Store, owner: str | None, target: str) -> list[RunningModel]:
+    rows = [worker_now(view) for view in await store.workers() if view.worker == owner]
+    return [
+        RunningModel(operation=row["operation"], seconds=row["seconds"])
+        for worker in rows
+        for row in worker["longest"]
+        if row["target"] == target
+    ]
+
+
+async def _last_error(store: Store, number: int, target: str) -> ErrorModel | None:
+    last = await store.last_dead_letter(number)
+    found: ErrorModel | None = None
+    looked = 0
+    if last == b"0-0":
+        return None
+    async for letter in DeadLetters(store).all(f"{number}/0-0"):
+        looked += 1
+        if letter.letter.partition != number or looked > LOOKED_AT_MAX:
+            break
+        if letter.target == target:
+            found = ErrorModel(
+                id=letter.letter_id,
+                operation=letter.operation,
+                error_type=letter.failure.type,
+                message=letter.failure.message,
+                traceback=letter.failure.traceback,
+                died=datetime.fromtimestamp(letter.died_ms / 1000, UTC),
+            )
+    return found
+
+
+async def get_doing(request: Request, hub: Hub) -> Response:
+    """What an entity is doing."""
+    Query(request).done()
+    found = (await look_at(hub.client, hub.store, entity_of(request))).model_dump()
+    return json_response(found | {"state": plain_json(found["state"])})
+
+
+ROUTES: list[Route] = [
+    Route(
+        "GET",
+        f"{API_V1}/entities/{{name}}/{{key}}/doing",
+        get_doing,
+        "manage",
+        RouteDescription(
+            "getEntityDoing",
+            "What an entity is doing",
+            "Entities",
+            "What runs, since when, what waits for it, who has locked it, when its reminders are due, and the last error with "
+            "its traceback.",
+            answers={200: Answer("What is known; `known` is false if nothing is", EntityDoing)},
+            paths={name: text for name, text in ENTITY_PATHS.items() if name != "operation"},
+        ),
+    )
+]

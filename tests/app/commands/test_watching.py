@@ -1,0 +1,100 @@
+"""`stead doctor`, `stead entity` and `stead top`, as they are typed; `top` at a terminal of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import sys
+import time
+from typing import Any
+
+import pytest
+
+from support.user_folder import DEADLINE_S, Stead, eventually
+
+pytestmark = pytest.mark.slow
+
+
+def test_doctor_says_what_is_wrong_and_that_all_is_well(stead: Stead) -> None:
+    nobody = stead("doctor")
+    assert nobody.status == 1
+    assert "no worker runs" in nobody.out
+    assert f"stead worker {stead.reference}" in nobody.out
+    process = stead.start("worker", stead.reference)
+    eventually(lambda: stead("doctor").status == 0, "a hub that is well")
+    assert "is well" in stead("doctor").out
+    stead("signal", "Station", "x", "fail")
+    eventually(lambda: stead("doctor").status == 1, "a dead letter")
+    found = json.loads(stead("doctor", "--json").out)
+    assert found["well"] is False
+    assert [one["check"] for one in found["findings"] if one["level"] == "problem"] == ["dead_letters"]
+    process.terminate()
+    process.wait(DEADLINE_S)
+
+
+def test_entity_says_what_it_is_doing(stead: Stead) -> None:
+    nothing = stead("entity", "Station", "nowhere")
+    assert (nothing.status, nothing.out) == (1, "")
+    stead("signal", "Station", "oslo", "record", "3.5")
+    waits = json.loads(stead("entity", "Station", "oslo", "--json").out)
+    assert (waits["known"], waits["exists"], waits["waiting"], waits["worker"]) == (True, False, 1, None)
+    process = stead.start("worker", stead.reference)
+    stead("call", "Station", "oslo", "remind")
+    stead("signal", "Station", "oslo", "fail")
+    stead("signal", "Station", "oslo", "nap", "60")
+
+    def doing() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(stead("entity", "Station", "oslo", "--json").out)
+        return found
+
+    eventually(lambda: doing()["running"] and doing()["last_error"], "what it is doing")
+    found = doing()
+    assert found["running"][0]["operation"] == "nap"
+    assert found["state"]["count"] == 1
+    assert found["waiting"] == 1
+    assert list(found["reminders"]) == ["check"]
+    assert found["last_error"]["error_type"] == "ValueError"
+    assert "raise ValueError" in found["last_error"]["traceback"]
+    shown = stead("entity", "Station", "oslo").out
+    assert "runs" in shown
+    assert "nap, for" in shown
+    assert "\x1b[31mway" not in shown, "what an error says is text"
+    process.kill()
+    process.wait(DEADLINE_S)
+
+
+def test_top_once_is_for_scripts(stead: Stead, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = stead("top", "--once")
+    assert shown.status == 0
+    assert "partitions [????]" in shown.out, "nobody holds them"
+    assert max(map(len, shown.out.splitlines())) <= 80
+    found = json.loads(stead("top", "--json").out)
+    assert {"operations", "workers", "hottest", "commits"} <= set(found)
+
+
+def test_top_is_live_sorts_by_keys_and_ends_with_q(stead: Stead) -> None:
+    stead("signal", "Station", "oslo", "record", "3.5")
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ.update(TERM="xterm", COLUMNS="80", LINES="24")
+        os.execv(sys.executable, [sys.executable, "-m", "stead.app", "top", stead.reference])
+    seen = b""
+
+    def until(text: bytes) -> None:
+        nonlocal seen
+        give_up = time.monotonic() + DEADLINE_S
+        while text not in seen:
+            assert time.monotonic() < give_up, seen
+            if select.select([terminal], [], [], 0.5)[0]:
+                seen += os.read(terminal, 65_536)
+
+    until(b"now: rate")
+    os.write(terminal, b"f")
+    until(b"now: failed")
+    os.write(terminal, b"q")
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
