@@ -45,6 +45,7 @@ from stead.transport._contract.errors import (
     StoreUnavailable,
     TornCommit,
 )
+from stead.transport._contract.feeds import FeedPart, FeedWrite, ReadFeed
 from stead.transport._contract.home import HomeLoop, WrongEventLoop
 from stead.transport._contract.indexes import (
     LISTING,
@@ -124,6 +125,8 @@ __all__ = [
     "Entry",
     "Fault",
     "Faults",
+    "FeedPart",
+    "FeedWrite",
     "FindPlace",
     "HomeLoop",
     "HubLayout",
@@ -144,6 +147,7 @@ __all__ = [
     "Patience",
     "PayloadTooLarge",
     "ReadBuilt",
+    "ReadFeed",
     "ReadRange",
     "ReadRecords",
     "Renewer",

@@ -16,6 +16,7 @@ from operator import itemgetter
 from typing import TypeAlias
 
 from .errors import KeyDamaged
+from .feeds import FeedWrite
 from .indexes import IndexWrite
 from .records import StreamId, has_log
 
@@ -119,6 +120,7 @@ class Commit:
     catalogue: int = 0  # the version that the partition's owner has adopted
     indexed: Sequence[IndexWrite] = ()
     built: Sequence[tuple[str, bytes]] = ()  # index, how far it has been built
+    feeds: Sequence[FeedWrite] = ()  # each feed once
     component: int = 0  # those of a batch with the same number are applied together or not at all; 0: by itself
     # Of one that is linked to others, when each of `sends` was sent: never descending, and equal only if neither caused the other.
     stamps: Sequence[int] = ()

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
+from .feeds import ReadFeed
+
 READY = b"+"
 """How far an index of a partition has been built: to its end."""
 NOT_BEGUN = b"-"
@@ -98,5 +100,5 @@ class ReadBuilt(NamedTuple):
     partition: int
 
 
-Look: TypeAlias = ReadRange | CountRange | FindPlace | ReadRecords | ReadBuilt
-"""One look at a partition. Its answer: entries (score, member); a number; two numbers; records; a dictionary."""
+Look: TypeAlias = ReadRange | CountRange | FindPlace | ReadRecords | ReadBuilt | ReadFeed
+"""One look at a partition. Its answer: entries (score, member); a number; two numbers; records; a dictionary; a `FeedPart`."""

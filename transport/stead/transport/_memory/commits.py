@@ -23,7 +23,7 @@ from stead.transport._contract.commit import (
 from stead.transport._contract.errors import KeyDamaged
 from stead.transport._contract.records import stream_order
 
-from .indexes import write_indexes
+from .indexes import write_feeds, write_indexes
 from .instances import end_starts, reserve_sent, settle_index, write_instances
 from .state import HubState, Order, PartitionState, Replies, check_inbox, owns
 
@@ -108,6 +108,7 @@ def _write_own(hub: HubState, commit: Commit, now_ms: int, dead_letters_max: int
         _trim_dead(state, dead_letters_max)
     write_instances(hub, state, commit, now_ms)
     write_indexes(state, commit.indexed, commit.built)
+    write_feeds(state, commit.feeds, now_ms)
     _write_marks(state, commit)
 
 

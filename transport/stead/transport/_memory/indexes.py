@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stead.transport._contract.feeds import FeedPart, FeedWrite, ReadFeed
 from stead.transport._contract.indexes import (
     NOT_BEGUN,
     READY,
@@ -19,9 +20,10 @@ from stead.transport._contract.indexes import (
     ReadRange,
     ReadRecords,
 )
+from stead.transport._contract.records import stream_order
 
 from .base import MemoryBase
-from .state import PartitionState, SortedSet, check_whole, owns
+from .state import Feed, PartitionState, SortedSet, check_whole, format_id, owns
 
 
 def write_indexes(state: PartitionState, indexed: Sequence[IndexWrite], built: Sequence[tuple[str, bytes]]) -> None:
@@ -33,6 +35,21 @@ def write_indexes(state: PartitionState, indexed: Sequence[IndexWrite], built: S
         for score, member in added:
             entries.put(score, member)
     state.built.update(built)
+
+
+def write_feeds(state: PartitionState, feeds: Sequence[FeedWrite], now_ms: int) -> None:
+    """What a commit adds to feeds of its partition, and takes from them."""
+    for name, entry, keep_ms, length_max in feeds:
+        feed = state.feeds.setdefault(name, Feed())
+        if entry:
+            feed.stream.append(now_ms, entry)
+        orders = list(feed.stream)
+        too_many = len(orders) - length_max
+        for place, order in enumerate(orders):
+            if order >= (now_ms - keep_ms, 0) and place >= too_many:
+                break
+            feed.stream.delete(order)
+            feed.trimmed += 1
 
 
 class MemoryIndexes(MemoryBase):
@@ -127,6 +144,17 @@ def _look(state: PartitionState, look: Look) -> Any:
             return [state.records.get(target) for target in look.targets]
         case ReadBuilt():
             return dict(state.built)
+        case ReadFeed():
+            return _part(state.feeds.get(look.feed) or Feed(), look)
+
+
+def _part(feed: Feed, look: ReadFeed) -> FeedPart:
+    stream = feed.stream
+    if not look.limit:
+        last = next(reversed(list(stream)), (0, 0))
+        return FeedPart(feed.trimmed, len(stream), format_id(last), [])
+    found = [(format_id(order), stream.entries[order]) for order in stream.after(stream_order(look.after), look.limit)]
+    return FeedPart(feed.trimmed, len(stream), b"", found)
 
 
 def _set_of(state: PartitionState, name: str) -> SortedSet:

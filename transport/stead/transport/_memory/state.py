@@ -96,6 +96,14 @@ class Stream:
 
 
 @dataclass(slots=True)
+class Feed:
+    """A feed: its entries, and how many have been trimmed."""
+
+    stream: Stream = field(default_factory=Stream)
+    trimmed: int = 0
+
+
+@dataclass(slots=True)
 class Timers:
     """Messages that enter the inbox later, in the order in which they will: by due time, then by timer ID.
 
@@ -285,6 +293,7 @@ class PartitionState:
     logs: dict[str, list[bytes]] = field(default_factory=dict[str, list[bytes]])
     entries: dict[str, SortedSet] = field(default_factory=dict[str, SortedSet])  # of indexes, by name
     built: dict[str, bytes] = field(default_factory=dict[str, bytes])  # index -> how far
+    feeds: dict[str, Feed] = field(default_factory=dict[str, Feed])
     catalogue: int = 0  # the version that it has adopted
     damaged: bool = False  # another program's key stands where the inbox was
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from stead.transport._contract.commit import Commit, components_of, doubtful, in_batch_order
 
 from .commit_signature import (
+    Fed,
     Instances,
     Listed,
     Logged,
@@ -68,7 +69,7 @@ def pack_batch(keys: KeyNames, commits: Sequence[Commit], dead_letters_max: int,
         if more:
             with_more = 1
         indexing: Reindexing | Literal[0] = 0
-        if commit.indexed or commit.built:
+        if commit.indexed or commit.built or commit.feeds:
             indexing = _pack_indexing(keys, commit, names)
             with_indexes = 1
         states = commit.states
@@ -208,7 +209,7 @@ def _pack_more(
 
 
 def _pack_indexing(keys: KeyNames, commit: Commit, names: list[bytes]) -> Reindexing:
-    """What changes in indexes. Adds the keys to `names`: those that it touches, and no others."""
+    """What changes in indexes and feeds. Adds the keys to `names`: those that it touches, and no others."""
     own = keys.partitions[commit.partition]
     built = 0
     if commit.built:
@@ -219,7 +220,15 @@ def _pack_indexing(keys: KeyNames, commit: Commit, names: list[bytes]) -> Reinde
         names.append(own.entries(name))
         # A score goes as text: the server's Lua would keep 14 digits of a number.
         sets.append(Reindexed(len(names), removed, [word for score, member in added for word in (repr(score), member)]))
-    return Reindexing(built, list(chain.from_iterable(commit.built)), sets)
+    trimmed = 0
+    if commit.feeds:
+        names.append(own.trimmed)
+        trimmed = len(names)
+    feeds: list[Fed] = []
+    for feed in commit.feeds:
+        names.append(own.feed(feed.feed))
+        feeds.append(Fed(len(names), *feed))
+    return Reindexing(built, list(chain.from_iterable(commit.built)), sets, trimmed, feeds)
 
 
 def _pack_instances(

@@ -102,12 +102,24 @@ class Reindexed(NamedTuple):
     added: Sequence[str | bytes]  # score, member, ...
 
 
+class Fed(NamedTuple):
+    """What is added to a feed, and what stays in it."""
+
+    stream: int  # its place in KEYS
+    feed: str
+    entry: bytes  # nothing: it is only trimmed
+    keep_ms: int
+    length_max: int
+
+
 class Reindexing(NamedTuple):
     """What only commits of kinds with indexes have."""
 
     built: int  # the place in KEYS of the hash of that name; 0 if nothing of it changes
     reached: Sequence[str | bytes]  # index, how far it has been built, ...
     sets: Sequence[Reindexed]
+    trimmed: int  # the place in KEYS of the hash of that name; 0 if there are no feeds
+    feeds: Sequence[Fed]
 
 
 class Member(NamedTuple):
@@ -142,7 +154,20 @@ COMMIT = Signature(
     WriteCommits,
     more_keys="of each member: lease (hash), inbox (stream), state (hash); with `more` index and timers (zset), payloads, "
     "parked and blocked (hash), dead (stream), its parks (zset); with `instances` tasks, tries and starts (hash), logs "
-    "(list), queues (stream), starts (hash) and indexes (zset) of others; with `indexing` built (hash), sets of indexes (zset); at "
-    "last inboxes and reply streams (stream)",
-    rows=(Messages, Member, More, Unparking, Instances, Logged, NewTask, Reservation, Listed, Reindexing, Reindexed),
+    "(list), queues (stream), starts (hash) and indexes (zset) of others; with `indexing` built (hash), sets of indexes (zset), trimmed "
+    "(hash) and feeds (stream); at last inboxes and reply streams (stream)",
+    rows=(
+        Messages,
+        Member,
+        More,
+        Unparking,
+        Instances,
+        Logged,
+        NewTask,
+        Reservation,
+        Listed,
+        Reindexing,
+        Reindexed,
+        Fed,
+    ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .signature import Signature
 
@@ -56,6 +56,23 @@ class Seek(NamedTuple):
     limit: int  # 0: how many come before it, and 1 if it is there
 
 
+class FollowFeed(NamedTuple):
+    """Entries of a feed."""
+
+    feed: str
+    after: bytes
+    limit: int  # 0: where its end is
+
+
+class Followed(NamedTuple):
+    """A part of it."""
+
+    trimmed: bytes
+    length: int
+    last: bytes
+    entries: Sequence[Any]  # ID, fields
+
+
 DECLARE_INDEXES = Signature(
     DeclareIndexes, keys="catalogue:hash catalogue_until:zset", last_keys="record:hash", answer=Declared
 )
@@ -67,3 +84,4 @@ ADOPT = Signature(
     answer=Adopted,
 )
 SEEK = Signature(Seek, keys="entries:zset")
+READ_FEED = Signature(FollowFeed, keys="stream:stream trimmed:hash", answer=Followed)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stead.transport._contract.errors import ConnectionLost, KeyDamaged
+from stead.transport._contract.feeds import FeedPart, ReadFeed
 from stead.transport._contract.indexes import (
     Adding,
     CatalogueView,
@@ -19,10 +20,10 @@ from stead.transport._contract.indexes import (
 from stead.transport._contract.left_out import UNREADABLE
 
 from .base import RedisBase, concerning, is_owner, of_step, unreadable
-from .index_signatures import AdoptCatalogue, Adopted, Declared, DeclareIndexes, Joining, Seek
+from .index_signatures import AdoptCatalogue, Adopted, Declared, DeclareIndexes, Followed, FollowFeed, Joining, Seek
 from .keys import KeyNames
 from .listing import end_of
-from .scripts import ADOPT, DECLARE_INDEXES, SEEK, command
+from .scripts import ADOPT, DECLARE_INDEXES, READ_FEED, SEEK, command
 
 _VERSION = b"version"
 
@@ -99,6 +100,8 @@ def _command_of(keys: KeyNames, look: Look) -> bytes:
             return command(b"HMGET", own.state, *look.targets)
         case ReadBuilt():
             return command(b"HGETALL", own.built)
+        case ReadFeed(_, feed, after, limit):
+            return READ_FEED.call((own.feed(feed), own.trimmed), FollowFeed(feed, after, limit))
 
 
 def _range_command(entries: bytes, look: ReadRange) -> bytes:
@@ -152,10 +155,17 @@ def _answer_of(look: Look, answer: Any) -> Any:
                 return [(float(score), member) for member, score in _pairs(answer)]
             case ReadBuilt():
                 return {index.decode(): reached for index, reached in _pairs(answer)}
+            case ReadFeed():
+                return _part_of(Followed(*answer))
             case _:
                 return answer
     except UNREADABLE as error:
         raise unreadable(look.partition, error) from error
+
+
+def _part_of(followed: Followed) -> FeedPart:
+    trimmed, length, last, entries = followed
+    return FeedPart(int(trimmed), length, last, [(stream_id, fields[1]) for stream_id, fields in entries])
 
 
 def _view_of(flat: Sequence[bytes]) -> CatalogueView:

@@ -68,11 +68,16 @@ class PartitionKeys:
     starts: bytes  # hash: instance -> its accepted start: length of the message ID (one byte), message ID, envelope
     tasks: bytes  # hash: task ID -> "O" payload (own), "S" entry ":" payload (shared), "D" (has its result)
     tries: bytes  # hash: task ID -> how often it was begun under suspicion
+    trimmed: bytes  # hash: feed -> how many of its entries have been trimmed
     built: bytes  # hash: index -> "+" (ready), "-" (not begun), or the last target that was looked at
 
     def entries(self, name: str) -> bytes:
         """A set of an index (sorted set); that of all targets if it has no name."""
         return self.prefix + b"ix:" + name.encode() if name else self.index
+
+    def feed(self, name: str) -> bytes:
+        """A feed (stream: field m is the entry). It is never deleted, since it keeps the last ID."""
+        return self.prefix + b"feed:" + name.encode()
 
     def log(self, target: str) -> bytes:
         """An instance's events (list)."""
@@ -143,5 +148,6 @@ def _partition_keys(prefix: bytes) -> PartitionKeys:
         starts=prefix + b"starts",
         tasks=prefix + b"tasks",
         tries=prefix + b"tries",
+        trimmed=prefix + b"trimmed",
         built=prefix + b"built",
     )

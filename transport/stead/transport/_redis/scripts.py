@@ -122,6 +122,7 @@ OPEN_QUEUES = _script("open_queues", signatures.OPEN_QUEUES, _QUEUES)
 OPEN_SOURCE = _script("open_source", signatures.OPEN_SOURCE)
 PARK = _script("park", signatures.PARK)
 PUBLISH = _script("publish", signatures.PUBLISH)
+READ_FEED = _script("read_feed", index_signatures.READ_FEED)
 RELEASE = _script("release", signatures.RELEASE)
 RENEW = _script("renew", signatures.RENEW)
 RESEND_DEAD_LETTER = _script("resend_dead_letter", signatures.RESEND_DEAD_LETTER)
@@ -154,6 +155,7 @@ ALL: tuple[Script[Any], ...] = (
     OPEN_SOURCE,
     PARK,
     PUBLISH,
+    READ_FEED,
     RELEASE,
     RENEW,
     RESEND_DEAD_LETTER,

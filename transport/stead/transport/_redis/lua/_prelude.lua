@@ -73,6 +73,13 @@ local function in_pieces(command, key, values)
   return sum
 end
 
+-- Takes from a feed what is too old, or too much, and counts it.
+local function trim_feed(stream, trimmed, feed, keep_ms, length_max)
+  local gone = call('XTRIM', stream, 'MINID', '=', text(math.max(0, now_ms() - keep_ms)))
+  gone = gone + call('XTRIM', stream, 'MAXLEN', '=', length_max)
+  if gone > 0 then call('HINCRBY', trimmed, feed, gone) end
+end
+
 -- A stream ID padded so that IDs compare as text: the key of an entry within a park.
 local function padded(id)
   local ms, seq = string.match(id, '^(%d+)%-(%d+)$')

@@ -4,8 +4,8 @@
 --
 -- KEYS  of each member its lease (hash), inbox (stream) and state (hash);   with `more` its index (zset), timers (zset),
 --       payloads (hash), parked (hash), blocked (hash), dead (stream) and parks (zset);   with `instances` its tasks, tries
---       and starts (hash), logs (list), queues (stream), starts (hash) and indexes (zset) of others;   with `indexing` built (hash)
---       and sets of indexes (zset);   at last the inboxes (stream) of `receivers` and the reply streams (stream) of `replies`
+--       and starts (hash), logs (list), queues (stream), starts (hash) and indexes (zset) of others;   with `indexing` built (hash),
+--       sets of indexes (zset), trimmed (hash) and feeds (stream);   at last the inboxes (stream) of `receivers` and the reply streams (stream) of `replies`
 -- Gives for each member 1 applied, 2 already applied, 3 fenced, 4 torn (an earlier commit stopped in the middle), 5 void
 --       (another of its component could not be written), 6 outdated (the partition has another catalogue), each but the first with nothing written; or an error's text: what is
 --       wrong with a key of its (nothing written), STEADTORN if this commit stopped in the middle.
@@ -72,10 +72,15 @@ end
 
 local look_at_indexes, write_indexes
 if with_indexes == 1 then
-  may('ZADD', 'ZREM')
+  may('HINCRBY', 'XTRIM', 'ZADD', 'ZREM')
   look_at_indexes = function(indexing)
     if indexing[REINDEXING_BUILT] > 0 then look(KEYS[indexing[REINDEXING_BUILT]], 'hash') end
     for _, set in ipairs(indexing[REINDEXING_SETS]) do look(KEYS[set[REINDEXED_ENTRIES]], 'zset') end
+    if indexing[REINDEXING_TRIMMED] > 0 then look(KEYS[indexing[REINDEXING_TRIMMED]], 'hash') end
+    for _, fed in ipairs(indexing[REINDEXING_FEEDS]) do
+      look(KEYS[fed[FED_STREAM]], 'stream')
+      check_number(KEYS[indexing[REINDEXING_TRIMMED]], fed[FED_FEED])
+    end
   end
   write_indexes = function(indexing)
     for _, set in ipairs(indexing[REINDEXING_SETS]) do
@@ -83,6 +88,11 @@ if with_indexes == 1 then
       in_pieces('ZADD', KEYS[set[REINDEXED_ENTRIES]], set[REINDEXED_ADDED])
     end
     if indexing[REINDEXING_BUILT] > 0 then in_pieces('HSET', KEYS[indexing[REINDEXING_BUILT]], indexing[REINDEXING_REACHED]) end
+    for _, fed in ipairs(indexing[REINDEXING_FEEDS]) do
+      local stream = KEYS[fed[FED_STREAM]]
+      if #fed[FED_ENTRY] > 0 then call('XADD', stream, '*', 'm', fed[FED_ENTRY]) end
+      trim_feed(stream, KEYS[indexing[REINDEXING_TRIMMED]], fed[FED_FEED], fed[FED_KEEP_MS], fed[FED_LENGTH_MAX])
+    end
   end
 end
 

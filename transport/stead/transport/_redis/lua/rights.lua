@@ -7,7 +7,7 @@
 -- Errors: none.
 local missing = {}
 for _, command in ipairs({
-  {'XADD', key, '*', 'm', ''}, {'XDEL', key, '0-0'}, {'XTRIM', key, 'MAXLEN', '1'}, {'XRANGE', key, '-', '+'},
+  {'XADD', key, '*', 'm', ''}, {'XDEL', key, '0-0'}, {'XTRIM', key, 'MAXLEN', '1'}, {'XRANGE', key, '-', '+'}, {'XREVRANGE', key, '+', '-'},
   {'XLEN', key}, {'XINFO', 'STREAM', key}, {'XREAD', 'STREAMS', key, '0'}, {'HSET', key, 'f', 'v'},
   {'HDEL', key, 'f'}, {'HGET', key, 'f'}, {'HMGET', key, 'f'}, {'HGETALL', key}, {'HLEN', key},
   {'HINCRBY', key, 'f', '1'}, {'ZADD', key, '0', 'm'}, {'ZREM', key, 'm'}, {'ZRANGE', key, '0', '0'},
