@@ -55,7 +55,7 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
     (SourceProducer, SyncSourceProducer, {"aclose": "its block ends it", "encode_known": "only plain ones use it"}),
     (ScheduledSignals, SyncScheduled, {}),
     (Schedules, SyncSchedules, {"create_as": "for the one without `await`, which has gathered the options already"}),
-    (Query, SyncQuery, {}),
+    (Query, SyncQuery, {"page_status": "for servers that answer page by page, which have an event loop"}),
 ]
 
 # What a type without `await` is called where the other one stands.

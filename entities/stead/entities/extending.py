@@ -35,6 +35,7 @@ from stead.entities._client.bulk import (
 )
 from stead.entities._client.calls import Calls, PendingCall
 from stead.entities._client.expiring import announce_expiry, register_notices
+from stead.entities._client.index_progress import IndexProgress, index_progress
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
 from stead.entities._client.measured import HubMeasures, MeasuresReader
 from stead.entities._definition.addressing import Call, resolve_call
@@ -47,6 +48,7 @@ from stead.entities._definition.registry import Registry
 from stead.entities._definition.schema import describe_errors
 from stead.entities._definition.signals_later import SignalsLater
 from stead.entities._definition.values import Value, dumped, encoded, value_of
+from stead.entities._index.syntax import parse_order, parse_where
 from stead.entities._measures.blocks import MeasuredBlock, joined, readable
 from stead.entities._measures.hottest import Hot
 from stead.entities._measures.measures import Measured, Measures
@@ -118,6 +120,7 @@ __all__ = [
     "Hooks",
     "Hot",
     "HubMeasures",
+    "IndexProgress",
     "Kind",
     "Locked",
     "Measured",
@@ -166,11 +169,14 @@ __all__ = [
     "failure_of",
     "held_reports",
     "hints_in",
+    "index_progress",
     "instant_in_ms",
     "joined",
     "known_operation",
     "message_extras",
     "names_in",
+    "parse_order",
+    "parse_where",
     "readable",
     "reader_of_text",
     "register_notices",

@@ -238,6 +238,35 @@ def entities(
         finish(list_command(request, entity, prefix, limit))
 
 
+@cli.command(rich_help_panel="Entities")
+def query(
+    app: AppName,
+    entity: Entity,
+    where: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHERE",
+            help="Terms that all have to match, on indexed fields: 'score>=100 country=NO,SE name^=a'.",
+            show_default=False,
+        ),
+    ] = "",
+    order: Annotated[
+        str | None,
+        typer.Option(metavar="FIELD", help="In the order of an indexed field; -FIELD descends.", show_default=False),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    count: Annotated[bool, typer.Option("--count", help="Only say how many match.")] = False,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Find entities by their indexed fields."""
+    from stead.app._commands.querying import query_command
+
+    request = make_request(app, url, as_json, debug)
+    finish(query_command(request, entity, where, order, limit, count=count))
+
+
 add_tables(cli)
 add_commands(cli)  # here: the help shows panels in the order of their first commands
 

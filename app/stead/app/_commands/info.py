@@ -106,6 +106,14 @@ def _print_kinds(screen: Console, found: HubInfo) -> None:
         rows.add_row(str(kind.get("name", canonical)), str(kind.get("form", "")), operations)
     if entities:
         screen.print(rows)
+    rows = table("entity", "field", "type", "index", title="\nIndexes")
+    for index in found.indexes:
+        built = (
+            "ready" if index.ready == index.partitions else f"ready in {index.ready} of {index.partitions} partitions"
+        )
+        rows.add_row(str(entities.get(index.entity, {}).get("name", index.entity)), index.field, index.type, built)
+    if found.indexes:
+        screen.print(rows)
     orchestrations = found.published("orchestration")
     rows = table("orchestration", "versions", title="\nOrchestrations")
     for canonical, kind in orchestrations.items():

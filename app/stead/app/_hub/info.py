@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-from stead.entities.extending import names_in, waiting_in
+from stead.entities.extending import IndexProgress, index_progress, names_in, waiting_in
 from stead.transport import HubLayout, KeyDamaged, PartitionInfo, ServerFacts, Store, WorkerView
 
 PARKS_SHOWN_MAX = 100  # in JSON
@@ -54,6 +54,8 @@ class HubInfo:
     promise: str
     left_out: dict[str, int] = field(default_factory=dict[str, int])
     """How many rows of which lists could not be read; the log names them."""
+    indexes: list[IndexProgress] = field(default_factory=list[IndexProgress])
+    """Of the fields that entities can be queried by, and how far each has been built."""
 
     @property
     def total(self) -> Share:
@@ -143,6 +145,7 @@ class HubInfo:
                 for w in self.workers
             ],
             "names": self.kinds,
+            "indexes": [asdict(index) for index in self.indexes],
             "total": {**asdict(self.total), "dead_letters_trimmed": self.trimmed},
             "blocked": self.blocked,
             "parks": dict(islice(self.parks.items(), PARKS_SHOWN_MAX)),
@@ -183,9 +186,10 @@ async def gather_info(store: Store, url: str) -> HubInfo:
     now_ms, _ = await store.read_leases()
     workers = await _or_left_out(store, "workers", store.workers, list[WorkerView]())
     names = await _or_left_out(store, "names", store.published, dict[str, dict[str, Any]]())
+    indexes = await _or_left_out(store, "indexes", lambda: index_progress(store), list[IndexProgress]())
     partitions = await store.info()
     left_out = store.left_out.counts()
-    return HubInfo(store.layout, facts, now_ms, workers, names, partitions, promise_of(facts, url), left_out)
+    return HubInfo(store.layout, facts, now_ms, workers, names, partitions, promise_of(facts, url), left_out, indexes)
 
 
 async def _or_left_out(store: Store, rows: str, read: Callable[[], Awaitable[T]], nothing: T) -> T:

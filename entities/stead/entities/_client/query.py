@@ -15,6 +15,7 @@ from stead.entities._index.scan import Position
 from stead.entities._message.ids import EntityId, check_key
 from stead.transport import UNREADABLE, InvalidInput, SteadError, unpack
 
+from .listing import EntityStatus, entity_status
 from .query_hub import QueryHub
 from .query_reader import FoundEntity, QueryReading, too_many
 from .query_subject import QuerySubject
@@ -137,7 +138,7 @@ class Query(Generic[E]):
             return
         if self._is_plain:
             async for key, packed in self._hub.listed(self._subject):
-                yield FoundEntity(Position(None, key.encode()), packed, len(packed))
+                yield FoundEntity(Position(None, key.encode()), packed, packed)
             return
         length = min(most or _ITERATED_LENGTH, _ITERATED_LENGTH)
         reading = await self._begin(self._asked())
@@ -175,17 +176,31 @@ class Query(Generic[E]):
         A page may have less than `size`, if states are large, and still have a next one. Raises `InvalidInput` for a continuation of
         another query.
         """
+        self._check_page(size)
+        if self._is_plain:
+            return await self._plain_page(size, continuation)
+        found, token = await self._found_page(size, continuation)
+        return QueryPage([item for each in found if (item := self._item(each)) is not None], token)
+
+    async def page_status(self, size: int, *, continuation: str | None = None) -> QueryPage[EntityStatus]:
+        """A page of a query with a condition or an order, each entity with the time of its last change; its state is plain data."""
+        self._check_page(size)
+        found, token = await self._found_page(size, continuation)
+        start = f"@{self._subject.kind}@"
+        statuses = [entity_status(start + each.key, each.record, None, None, with_state=True) for each in found]
+        return QueryPage([status for status in statuses if status is not None], token)
+
+    def _check_page(self, size: int) -> None:
         if type(size) is not int or not 1 <= size <= self._hub.settings.query_results_max:
             raise InvalidInput(f"page({size!r})", f"a page has 1 to {self._hub.settings.query_results_max:,} items")
         if self._most is not None:
             raise InvalidInput("page", "the query has a limit: give the size of the page alone")
-        if self._is_plain:
-            return await self._plain_page(size, continuation)
+
+    async def _found_page(self, size: int, continuation: str | None) -> tuple[Sequence[FoundEntity], str | None]:
         reading = await self._begin(self._asked())
         plan, after = (await reading.plan(size), None) if continuation is None else reading.resume(continuation)
         page = await reading.page(plan, after, size)
-        items = [item for found in page.found if (item := self._item(found)) is not None]
-        return QueryPage(items, None if page.end is None else reading.token(plan, page.end))
+        return page.found, None if page.end is None else reading.token(plan, page.end)
 
     async def _plain_page(self, size: int, continuation: str | None) -> QueryPage[tuple[EntityId, E]]:
         """A page of all there are, ascending by key."""
@@ -197,7 +212,7 @@ class Query(Generic[E]):
             if len(items) == size:
                 return QueryPage(items, listing_token(hub_id, asked, last))
             last = key
-            item = self._item(FoundEntity(Position(None, key.encode()), packed, len(packed)))
+            item = self._item(FoundEntity(Position(None, key.encode()), packed, packed))
             if item is not None:
                 items.append(item)
         return QueryPage(items, None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from stead.entities._definition.class_rules import OperationMark
 from stead.entities._definition.registry import Registry
 from stead.entities._index.conditions import checked
 from stead.entities._index.plan import AskedQuery
+from stead.entities._index.syntax import read_words
 from stead.entities._index.types import IndexType
 from stead.entities._message.errors import IndexNotReady, PartlySent, UnknownEntity
 from stead.entities._message.ids import EntityId, canonical_name, check_key
@@ -93,6 +95,8 @@ class QueryHub:
         indexes = indexes_for(subject, asked, known, ready)
         if subject.entity_type is None and asked.node is not None:
             types = {index.field: IndexType(index.code, True) for index in indexes.values()}
+            asked = replace(asked, node=read_words(asked.node, types))
+            assert asked.node is not None, "it had a condition"
             checked(asked.node, types, subject.name)
         return self._reader.begin(asked, indexes)
 

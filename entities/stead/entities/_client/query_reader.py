@@ -47,7 +47,7 @@ class FoundEntity:
 
     position: Position
     packed: bytes
-    size_bytes: int
+    record: bytes
 
     @property
     def key(self) -> str:
@@ -156,7 +156,7 @@ class QueryReading:
             for each in await self._load(ready, plan.ordered):
                 if after is None or is_after(each.position, after, descending=plan.descending):
                     found[each.position.key] = each
-                    weight += each.size_bytes
+                    weight += len(each.record)
             batch = self._next_batch(batch)
         at_end = scan.ended and len(found) <= size
         of = {each.position: each for each in found.values()}
@@ -255,7 +255,7 @@ class QueryReading:
             return None
         place = ordered.place_in(known)
         key = target[len(self._asked.kind) + 2 :].encode()
-        return FoundEntity(Position(None if isinstance(place, Nowhere) else place, key), packed, len(record))
+        return FoundEntity(Position(None if isinstance(place, Nowhere) else place, key), packed, record)
 
     def _with_defaults(self, state: dict[str, Any]) -> Mapping[str, Any]:
         """A state with what it does not have yet, as its indexes take it."""

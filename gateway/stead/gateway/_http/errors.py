@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from stead.entities import (
     CallTimeout,
+    IndexNotReady,
     InvalidState,
     OperationFailed,
     UnknownEntity,
@@ -82,6 +83,7 @@ _STATUSES: Sequence[tuple[type[SteadError], int]] = (
     (InvalidState, 422),
     (BacklogFull, 429),
     (CallTimeout, 504),
+    (IndexNotReady, 503),
     (StoreUnavailable, 503),
     (ConnectionLost, 503),
     (ServerChanged, 503),

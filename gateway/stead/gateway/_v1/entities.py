@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities import EntityId, EntityStatus
+from stead.entities import EntityId, EntityStatus, QueryPage
 from stead.entities.aggregates import summarized
+from stead.entities.extending import parse_order, parse_where
 from stead.gateway._http.body import unless_gone
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
@@ -127,11 +128,18 @@ async def list_entities(request: Request, hub: Hub) -> Response:
     """A page of the entities of one name."""
     query = Query(request)
     name = str(request.path_params["name"])
-    prefix, after, length = query.text("prefix") or "", read_continuation(query), page_length(query, hub)
+    prefix, length = query.text("prefix") or "", page_length(query, hub)
     with_state = query.boolean("state", default=True)
     modified_from, modified_to = query.instant("modified_from"), query.instant("modified_to")
     raw = query.choice("aggregates", "summary", _AGGREGATES) == "raw"
+    where, order, token = query.text("where"), query.text("order"), query.text("continuation")
     query.done()
+    if where is not None or order is not None:
+        if prefix or modified_from is not None or modified_to is not None:
+            raise HttpError(400, "`where` and `order` do not go with `prefix`, `modified_from` and `modified_to`")
+        found = await _query(hub, name, where or "", order, length, token)
+        return json_response(_page_data(name, found.items, found.continuation, with_state=with_state, raw=raw))
+    after = read_continuation(query)
     page = await hub.client.page_entities(
         name,
         prefix=prefix,
@@ -141,13 +149,31 @@ async def list_entities(request: Request, hub: Hub) -> Response:
         length=length,
         after=after,
     )
+    following = continuation_of(page.after)
+    return json_response(_page_data(name, page.items, following, with_state=with_state, raw=raw))
+
+
+async def _query(
+    hub: Hub, name: str, where: str, order: str | None, length: int, continuation: str | None
+) -> QueryPage[EntityStatus]:
+    """A page of what matches."""
+    asked = hub.client.query(name).where(*parse_where(where))
+    if order is not None:
+        field, descending = parse_order(order)
+        asked = asked.order_by(field, descending=descending)
+    return await asked.page_status(length, continuation=continuation)
+
+
+def _page_data(
+    name: str, items: Sequence[EntityStatus], continuation: str | None, *, with_state: bool, raw: bool
+) -> dict[str, Any]:
     entities: list[dict[str, Any]] = []
-    for found in page.items:
+    for found in items:
         data = state_data(EntityId(name, found.entity_id.key), found.state, raw=raw)
         if not with_state:
             del data["state"], data["etag"]
         entities.append(data | _reminders(found) | {"modified_time": milliseconds(found.modified_time)})
-    return json_response({"entities": entities, "continuation": continuation_of(page.after)})
+    return {"entities": entities, "continuation": continuation}
 
 
 async def list_kinds(request: Request, hub: Hub) -> Response:
@@ -190,8 +216,14 @@ ROUTES: list[Route] = [
             "listEntities",
             "The entities of a name",
             "Entities",
-            "Ascending by key. A page may hold less than `limit`, even nothing, and still have a next one.",
+            "Ascending by key; with `where` those that match, in the order asked for (503 while an index that is needed is being built). "
+            "A page may hold less than `limit`, even nothing, and still have a next one.",
             query=(
+                Parameter(
+                    "where",
+                    "Only those that match: terms such as `score>=100 country=NO,SE`, parted by spaces, on indexed fields.",
+                ),
+                Parameter("order", "In the order of an indexed field, descending with a `-` before it."),
                 Parameter("prefix", "Only keys that begin with it."),
                 Parameter("state", "Whether to give the states.", "boolean", default=True),
                 Parameter("modified_from", "Only those changed then or later.", format="date-time"),

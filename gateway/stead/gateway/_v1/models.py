@@ -287,6 +287,8 @@ class HubInformation(AnswerModel):
     """Partitions that stand still, because what the store holds of them is damaged, or a commit broke off."""
     quarantine: dict[str, str] = {}
     """Why each of them does."""
+    indexes: list[dict[str, Any]] = []
+    """Of the fields that entities can be queried by: entity, field, type, and in how many of all partitions each is ready."""
     left_out: dict[str, int] = {}
     """How many rows of which lists cannot be read; the log names them."""
     partitions: list[dict[str, Any]]
