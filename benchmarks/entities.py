@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from stead.app import App, Settings
 from stead.entities import Entity
@@ -50,3 +51,43 @@ class Sleeper(Entity):
         """Take that long."""
         await asyncio.sleep(seconds)
         self.naps += 1
+
+
+EXPIRES_S = 20
+"""After so many seconds without use a `Guest` goes."""
+
+
+class Late(Entity):
+    """Writes down how late it was run."""
+
+    late_ms: list[int] = []
+
+    def note(self, due_ms: int) -> None:
+        """It was due then."""
+        self.late_ms.append(round(self.context.now.timestamp() * 1000) - due_ms)
+
+
+@app.entity
+class Alarm(Late):
+    """Has a reminder."""
+
+    def arm(self, due_ms: int) -> None:
+        """Be reminded then."""
+        at = datetime.fromtimestamp(due_ms / 1000, UTC)
+        self.context.reminder("ring", at=at).signal(Alarm.note, due_ms)
+
+
+@app.entity
+class Gong(Late):
+    """Is sent signals by schedules."""
+
+
+@app.entity(expires_after=timedelta(seconds=EXPIRES_S))
+class Guest(Entity):
+    """Goes when nobody uses it."""
+
+    visits: int = 0
+
+    def visit(self) -> None:
+        """Use it."""
+        self.visits += 1

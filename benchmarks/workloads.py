@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from . import faults, hub, memory, raw, scanning
+from collections.abc import Sequence
+
+from . import faults, hub, memory, raw, scanning, timing
 from .calls import Calls
 from .cpu import Cpu
 from .entities import SERIES_LENGTH
@@ -165,6 +167,40 @@ SQL_SCAN = Benchmark(
     lambda address, size: Sample(scanning.entries(address, _idle_count(size))),
 )
 
+# -- time --------------------------------------------------------------------------------------------------------------
+
+
+def _late(lateness: Sequence[int]) -> Sample:
+    return Sample(timing.p99(lateness), {"p50_ms": timing.p50(lateness)})
+
+
+REMINDERS = Benchmark(
+    "reminders",
+    "reminders due within a minute (100,000): how late they run, p99",
+    "ms",
+    "less",
+    lambda address, size: _late(timing.reminders(address, max(100, round(100_000 * size)), max(1.0, 60 * size))),
+    None,
+)
+
+SCHEDULES = Benchmark(
+    "schedules",
+    "schedules due within a minute (10,000): how late their signals arrive, p99",
+    "ms",
+    "less",
+    lambda address, size: _late(timing.schedules(address, max(100, round(10_000 * size)), max(1.0, 60 * size))),
+    None,
+)
+
+EXPIRY = Benchmark(
+    "expiry",
+    "entities that expire, all of them due at once (200,000), one worker",
+    "entities/s",
+    "more",
+    lambda address, size: Sample(timing.expiry(address, max(1_000, round(200_000 * size)))),
+    None,
+)
+
 BENCHMARKS = (
     _signals("signals-hot", 1, 0.75),
     _signals("signals-spread", 1_000, 0.7),
@@ -177,6 +213,9 @@ BENCHMARKS = (
     MEMORY_SERVER,
     MEMORY_WORKER,
     SQL_SCAN,
+    REMINDERS,
+    SCHEDULES,
+    EXPIRY,
     *(_scale(processes) for processes in (1, 2, 3, 4)),
     *ORCHESTRATIONS,
     *HTTP,
