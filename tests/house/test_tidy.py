@@ -53,6 +53,7 @@ IMPURE_ALLOWED = {
     f"{_EXECUTION}/event_wait.py": {"asyncio"},
     f"{_EXECUTION}/execution.py": {"asyncio"},
     f"{_EXECUTION}/handles.py": {"asyncio"},
+    f"{_EXECUTION}/log_filter.py": {"asyncio"},
     f"{_EXECUTION}/loop.py": {"asyncio"},
     f"{_EXECUTION}/ordering.py": {"asyncio"},
     f"{_EXECUTION}/refused.py": {"asyncio"},

@@ -32,6 +32,7 @@ from stead.orchestrations._execution.call_http import HttpResponse
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._execution.decorators import FunctionWithDefault, OrchestrationDecorator
 from stead.orchestrations._execution.durable_task import DurableTask
+from stead.orchestrations._execution.log_filter import ReplayFilter, instance_at_work
 from stead.orchestrations._execution.unsupported import StuckOrchestration, UnsupportedInOrchestrator
 from stead.orchestrations._extension import Orchestrations
 from stead.orchestrations._history.errors import (
@@ -118,6 +119,7 @@ __all__ = [
     "PlainActivity",
     "QueryChangedState",
     "QueryFailed",
+    "ReplayFilter",
     "RetryPolicy",
     "RuntimeStatus",
     "ScheduleExists",
@@ -147,6 +149,7 @@ __all__ = [
     "export_history",
     "history_text",
     "import_history",
+    "instance_at_work",
     "make_activity",
     "make_orchestration",
 ]

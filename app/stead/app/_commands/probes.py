@@ -16,6 +16,7 @@ from threading import Thread
 from typing import TypeVar
 
 from stead.app._console.faults import CommandFault
+from stead.app._console.logs import CONTEXT
 from stead.entities import Worker
 from stead.gateway import MEDIA_TYPE, worker_exposition
 
@@ -52,6 +53,7 @@ NO_PORTS = Ports()
 @asynccontextmanager
 async def beside_worker(worker: Worker, ports: Ports, *, is_child: bool) -> AsyncGenerator[None]:
     """Tell of a worker for as long as the block takes: over HTTP, and systemd. (A child's parent tells that.)"""
+    CONTEXT.worker, CONTEXT.at_work = worker.name, worker.at_work
     asked: dict[int, dict[str, Callable[[], tuple[int, str, bytes]]]] = {}
     probe = _Probe(worker, asyncio.get_running_loop())
     if ports.metrics is not None:

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from stead.app._app import App
 from stead.app._console.faults import CommandFault
 from stead.app._console.loading import load_app
-from stead.app._console.logs import start_logging
+from stead.app._console.logs import CONTEXT, start_logging
 from stead.app._console.loops import fast_loop
 from stead.app._console.request import Request
 from stead.app._hub.collection import tune_collection
@@ -44,6 +44,7 @@ def run_serve(request: Request, host: str, port: int, keys_file: str | None, *, 
 def _serve(request: Request, host: str, port: int, keys_file: str | None, *, dashboard: bool) -> int:
     start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     app = load_app(request.app)
+    CONTEXT.hub = app.name
     keys = load_keys(keys_file)
     sockets = listen(host, port, keys)
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 
 from stead.app._console.loading import load_app
-from stead.app._console.logs import CHILD_VARIABLE, log_warnings, start_logging
+from stead.app._console.logs import CHILD_VARIABLE, CONTEXT, log_warnings, start_logging
 from stead.app._console.loops import fast_loop
 from stead.app._console.request import Request
 from stead.app._hub.collection import tune_collection
@@ -50,6 +50,7 @@ def _run_one(request: Request, name: str | None, queues: Sequence[str] | None, p
     start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     log_warnings()  # a coroutine that was never awaited is said there, with its line
     app = load_app(request.app)
+    CONTEXT.hub = app.name
     if is_child:
         stop_with_parent()
 

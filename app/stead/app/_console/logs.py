@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
+
+from stead.orchestrations import activity_context, instance_at_work
 
 from .faults import one_line
 
@@ -44,16 +49,59 @@ class PlainFormatter(logging.Formatter):
         return lines
 
 
+class Context:
+    """What every JSON line of this process has besides: `hub`, and of a worker its name and whose turn it is."""
+
+    def __init__(self) -> None:
+        self.hub = self.worker = ""
+        self.at_work: Callable[[], tuple[str, str] | None] = lambda: None
+
+
+CONTEXT = Context()
+
+
+def whose() -> dict[str, object]:
+    """Whose code it is that writes a line: `entity` or `instance`, and `operation` (of an activity, its name); for a replay
+    `replaying`."""
+    said: dict[str, object] = {}
+    if (instance := instance_at_work()) is not None:
+        said["instance"] = instance[0]
+        if instance[1]:
+            said["replaying"] = True
+        return said
+    with contextlib.suppress(RuntimeError):
+        activity = activity_context()
+        return {"instance": activity.instance_id, "operation": activity.name}
+    if (found := CONTEXT.at_work()) is not None:
+        said["entity" if found[0].startswith("@") else "instance"] = found[0]
+        said["operation"] = found[1]
+    return said
+
+
+def _trace_id() -> str | None:
+    """That of the span which the code is in, if the program uses OpenTelemetry."""
+    trace: Any = sys.modules.get("opentelemetry.trace")
+    if trace is None:
+        return None
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None
+
+
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """One JSON object a line: `time`, `level`, `event` (where it is written: a name that stays though its words may change),
+    `logger`, `message`, and as far as they are known `hub`, `worker`, `entity` or `instance`, `operation`, `trace_id`,
+    `replaying`, `process`, `traceback`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        event = {
+        event: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
             "level": record.levelname.lower(),
+            "event": f"{record.module}.{record.funcName.strip('_')}",
             "logger": record.name,
             "message": record.getMessage(),
         }
+        known = {"hub": CONTEXT.hub, "worker": CONTEXT.worker, **whose(), "trace_id": _trace_id()}
+        event.update({name: value for name, value in known.items() if value})
         if _label():
             event["process"] = _label()
         if record.exc_info and record.exc_info[0] is not None:

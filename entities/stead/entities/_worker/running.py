@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from heapq import nsmallest
 
-from stead.entities._partition.partition import Started
+from stead.entities._partition.partition import Partition, Started
 from stead.entities._turns.held import held_reports
 
+TASK_NAME = "stead-operation "
 _TOLD_MAX = 5  # operations
 _LENGTH_MAX = 200  # characters of a name
 _BLOCKING = "await what it waits for, with an asynchronous library or `asyncio.to_thread`"
@@ -28,6 +30,12 @@ class RunningOperations:
         """It does not any more."""
         del self._since[id(start)]
 
+    def of(self, target: str) -> str | None:
+        """The operation of a target that runs."""
+        return next(
+            (_operation_of(start) for start, _ in self._since.values() if start.activation.target == target), None
+        )
+
     def told(self) -> dict[str, object]:
         """How many run, and which for longest: target, operation, seconds."""
         now = self._elapsed()
@@ -39,6 +47,20 @@ class RunningOperations:
                 for start, since in longest
             ],
         }
+
+
+def at_work(turning: Partition | None, running: RunningOperations) -> tuple[str, str] | None:
+    """Whose turn the code is in that asks, on the event loop, and which operation it is."""
+    if turning is not None:
+        pending = turning.slice.running
+        return None if pending is None else (pending.message.target, pending.message.operation)
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # a thread without an event loop
+        return None
+    target = task.get_name().removeprefix(TASK_NAME) if task is not None else ""
+    operation = running.of(target) if target else None
+    return None if operation is None else (target, operation)
 
 
 def _operation_of(start: Started) -> str:

@@ -21,7 +21,7 @@ from stead.transport.describing import is_a
 from .board import Bell, Board
 from .hooks import Hooks
 from .rota import Rota
-from .running import RunningOperations, report_held
+from .running import TASK_NAME, RunningOperations, report_held
 from .within import within
 
 logger = get_logger("stead.worker")
@@ -149,7 +149,7 @@ class TurnRunner(Hooks):
     # -- asynchronous operations ---------------------------------------------------------------------------------------
 
     def _start(self, start: Started) -> None:
-        task = begin_task(self._await(start), name=f"stead-operation {start.activation.target}")
+        task = begin_task(self._await(start), name=TASK_NAME + start.activation.target)
         self._tasks[task] = start.partition
         self.running.began(start)
         task.add_done_callback(partial(self._ended, start))

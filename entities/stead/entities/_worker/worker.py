@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import TracebackType
@@ -51,6 +52,7 @@ from .membership import Membership
 from .parks import Parker
 from .parts import ended_early
 from .program import program
+from .running import at_work
 from .timers import TimerRunner
 from .turn_runner import TurnRunner
 
@@ -89,6 +91,7 @@ class Worker:
         self._membership: Membership | None = None
         self._turns: TurnRunner | None = None
         self._keeper: LeaseKeeper | None = None
+        self._thread = 0  # the event loop's
 
     @property
     def partitions(self) -> frozenset[int]:
@@ -125,6 +128,7 @@ class Worker:
         self._home.check()
         assert self._board is None, "a worker is started once"
         mind_errors(asyncio.get_running_loop())
+        self._thread = threading.get_ident()
         store, settings = self._store, self._settings
         others: list[tuple[str, Kind]] = []  # made below: they need the environment
         measures = Measures()
@@ -252,6 +256,13 @@ class Worker:
         """What it said with its last heartbeat that was answered; None before the first."""
         last = self._membership.last if self._membership is not None else None
         return None if last is None else last[1]
+
+    def at_work(self) -> tuple[str, str] | None:
+        """Whose turn the code is in that asks, and which operation it is; None outside of one. For logs."""
+        turns = self._turns
+        if turns is None or threading.get_ident() != self._thread:
+            return None
+        return at_work(turns.turning, turns.running)
 
     @property
     def meters(self) -> Mapping[Measured, Meter]:

@@ -7,7 +7,7 @@ it is given to run), `closing` (how that is left), `refused` and `unsupported` (
 
 What the code sees: `context`, which is `asking` for `calls` (each a `durable_task`), `call_http`, `event_wait` (from the mailbox
 of `external_events`), `locking` (by the rules of `sections`) and `sharing`, with the updates that run. They know the execution by its `commands` only. `code` and
-`resolver` are what an execution asks of definitions, `decorators` which functions can be orchestrators. `unawaited` warns of
+`resolver` are what an execution asks of definitions, `decorators` which functions can be orchestrators. `log_filter` tells lines of a replay from others. `unawaited` warns of
 an `await` that was forgotten, `replay_check` asks whether code does what a history says, and `picture` whether an object has
 changed.
 """

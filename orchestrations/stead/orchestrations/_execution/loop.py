@@ -63,6 +63,12 @@ class DeterministicLoop(Home, Refusing):
         self.stopping = False
         self.never = 0  # waits that are meant to last for ever
 
+    @property
+    def at_work(self) -> tuple[str, bool]:
+        """Whose code it runs, and whether that replays. For logs."""
+        host = self._host
+        return getattr(host, "instance_id", ""), getattr(host, "replaying", False) is True
+
     # -- turns, for the execution --------------------------------------------------------------------------------------
 
     def enter(self) -> None:
