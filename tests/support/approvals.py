@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from stead.entities import Registry
 from stead.entities.extending import Message, decode_message
-from stead.orchestrations._client.client import OrchestrationClient
+from stead.orchestrations._client.many import OrchestrationClient
 from stead.orchestrations._definition.orchestration import InputOptional, Orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._execution.context import OrchestrationContext

@@ -12,7 +12,7 @@ from stead.entities import (
     SteadError,
 )
 from stead.orchestrations._activities.job import ActivityContext, activity_context
-from stead.orchestrations._client.client import OrchestrationClient
+from stead.orchestrations._client.many import Account, InstanceAction, OrchestrationClient
 from stead.orchestrations._client.schedules import ScheduleList, Schedules
 from stead.orchestrations._definition.activity import (
     Activity,
@@ -73,6 +73,7 @@ from stead.orchestrations._schedules.status import ScheduleRun, ScheduleSpec, Sc
 
 __all__ = [
     "OMITTED",
+    "Account",
     "Activity",
     "ActivityContext",
     "ActivityDecorator",
@@ -90,6 +91,7 @@ __all__ = [
     "HistoryTooLong",
     "HttpResponse",
     "InputOptional",
+    "InstanceAction",
     "InstanceBlocked",
     "InstanceExists",
     "InstanceFinished",

@@ -54,6 +54,24 @@ def worker(stead: Stead) -> Iterator[WorkerThread]:
     thread.end()
 
 
+def test_many_at_once(stead: Stead) -> None:
+    ids = [stead("start", "approval", '{"amount": 1}').out.strip() for _ in range(2)]
+    dry = stead("manage", "cancel", "--name", "approval", "--dry-run", "--json")
+    assert json.loads(dry.out) == {
+        "action": "cancel",
+        "dry_run": True,
+        "matched": 2,
+        "done": 2,
+        "passed_over": 0,
+        "failed": {},
+    }
+    assert stead("manage", "terminate").status == 2  # all of them?
+    done = stead("manage", "terminate", "--prefix", ids[0], "--reason", "enough")
+    assert done.status == 0
+    assert done.err == "terminate: done to 1 instance of 1 that match, 0 passed over, 0 failed\n"
+    assert stead("wait", ids[0]).err.endswith("is Terminated: enough\n")
+
+
 def refused(done: Outcome, said: str) -> None:
     assert (done.status, done.out) == (1, "")
     assert said in done.err and done.err.count("\n") == 1, done.err

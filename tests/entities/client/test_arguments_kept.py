@@ -10,7 +10,7 @@ import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityId, InvalidInput, Registry
 from stead.entities._message.envelope import Message, decode_message, encode_message, message_extras
-from stead.orchestrations._client.client import OrchestrationClient
+from stead.orchestrations._client.many import OrchestrationClient
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.transport import MemoryStore, Settings
 

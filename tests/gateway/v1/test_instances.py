@@ -197,6 +197,22 @@ def test_one_is_asked_and_told_things(served: Served) -> None:
     assert served.http.post(f"{path}/updates/note", json={"args": ["late"]}).status_code == 410
 
 
+def test_many_at_once(served: Served) -> None:
+    ids = [start(served, "approval") for _ in range(3)]
+    for instance_id in ids:
+        has_status(served, instance_id, "Running")
+    body = {"action": "cancel", "prefix": ids[0], "reason": "enough"}
+    path = "/api/v1/instance-actions"
+    account: dict[str, object] = {"matched": 1, "done": 1, "passed_over": 0, "failed": {}}
+    assert served.http.post(path, json={**body, "dry_run": True}).json() == account
+    has_status(served, ids[0], "Running")
+    assert served.http.post(path, json=body).json() == account
+    assert finished(served, ids[0])["runtime_status"] == "Canceled"
+    has_status(served, ids[1], "Running")
+    assert served.http.post(path, json={"action": "cancel"}).status_code == 400
+    assert served.http.post(path, json={**body, "action": "explode"}).status_code == 400
+
+
 def test_waiting_for_a_change(served: Served) -> None:
     instance_id = start(served, "approval")
 

@@ -11,7 +11,7 @@ from typing import Any, assert_type
 import pytest
 
 from stead.entities import CallTimeout, InvalidInput, PayloadTooLarge
-from stead.orchestrations._client.client import OrchestrationClient
+from stead.orchestrations._client.many import OrchestrationClient
 from stead.orchestrations._definition.input import InstanceId
 from stead.orchestrations._history.errors import (
     InstanceExists,

@@ -260,6 +260,39 @@ def purge(
     finish(purge_many_command(request, selection, recursive=recursive, yes=yes))
 
 
+def manage(
+    app: AppName,
+    action: Annotated[
+        Literal["terminate", "cancel", "suspend", "resume", "rewind", "raise_event"],
+        typer.Argument(metavar="ACTION", help="What is done to each.", show_default=False),
+    ],
+    reason: Reason = "",
+    event: Annotated[str, typer.Option(help="The name of the event that is raised.", show_default=False)] = "",
+    data: Annotated[str | None, typer.Option(help="Its data, as JSON; else text.", show_default=False)] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive/--alone", help="Terminate their sub-orchestrations too.")
+    ] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say to how many it would be done.")] = False,
+    status: Statuses = None,
+    name: Name = None,
+    prefix: Prefix = "",
+    created_from: CreatedFrom = None,
+    created_to: CreatedTo = None,
+    tag: Tags = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="All instances are meant, if nothing else is said.")] = False,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Do the same to all instances that match, and say what became of it. Exit status 1 if it failed for one."""
+    from stead.app._commands.manage import Managing, manage_many_command
+    from stead.app._commands.views import Selection
+
+    selection = Selection(status or [], name, prefix, created_from, created_to, tag or [])
+    what = Managing(action, reason, event, data, recursive, dry_run)
+    finish(manage_many_command(make_request(app, url, as_json, debug), what, selection, yes=yes))
+
+
 def instances(
     app: AppName,
     status: Statuses = None,
@@ -341,6 +374,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "rewind": rewind,
     "restart": restart,
     "purge": purge,
+    "manage": manage,
     "instances": instances,
     "replay": replay,
     "schedules": schedules,

@@ -13,7 +13,9 @@ from .portal import Asked, Portal
 if TYPE_CHECKING:
     from stead.app._hub.client import Client
     from stead.orchestrations import (
+        Account,
         InputOptional,
+        InstanceAction,
         InstanceId,
         Orchestration,
         OrchestrationQuery,
@@ -214,6 +216,43 @@ class SyncOrchestrations:
                 created_to=created_to,
                 tags=tags,
                 recursive=recursive,
+                progress=progress,
+            ),
+            self._seconds,
+        )
+
+    def manage_instances(
+        self,
+        action: InstanceAction,
+        *,
+        reason: str = "",
+        event: str = "",
+        data: Any = None,
+        recursive: bool = True,
+        statuses: Iterable[RuntimeStatus | str] | None = None,
+        name: Any = None,
+        prefix: str = "",
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> Account:
+        """Do the same to all instances that match; gives an account. `progress` is called in the client's thread."""
+        return self._portal.run(
+            lambda client: client.manage_instances(
+                action,
+                reason=reason,
+                event=event,
+                data=data,
+                recursive=recursive,
+                statuses=statuses,
+                name=name,
+                prefix=prefix,
+                created_from=created_from,
+                created_to=created_to,
+                tags=tags,
+                dry_run=dry_run,
                 progress=progress,
             ),
             self._seconds,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -34,7 +34,7 @@ from .common import (
     wait_seconds,
 )
 from .instance_routes import instance_routes
-from .models import Arguments, PurgeRequest, Reason, RestartRequest, StartRequest
+from .models import Arguments, ManageRequest, PurgeRequest, Reason, RestartRequest, StartRequest
 from .watching import Read, wait_for_change
 
 PATH = f"{API_V1}/instances"
@@ -294,6 +294,30 @@ async def purge_many(request: Request, hub: Hub) -> Response:
     return json_response({"deleted": deleted})
 
 
+async def manage_many(request: Request, hub: Hub) -> Response:
+    """Do the same to the instances that match."""
+    Query(request).done()
+    wanted = await read_model(request, hub, ManageRequest)
+    chosen = {"statuses", "name", "prefix", "created_from", "created_to", "tags"}
+    if not wanted.model_dump(include=chosen, exclude_none=True, exclude_defaults=True):
+        raise HttpError(400, "say which instances: by statuses, name, prefix, time or tags")
+    account = await hub.client.manage_instances(
+        wanted.action,
+        reason=wanted.reason,
+        event=wanted.event,
+        data=wanted.data,
+        recursive=wanted.recursive,
+        statuses=wanted.statuses,
+        name=wanted.name,
+        prefix=wanted.prefix or "",
+        created_from=wanted.created_from,
+        created_to=wanted.created_to,
+        tags=wanted.tags,
+        dry_run=wanted.dry_run,
+    )
+    return json_response(asdict(account))
+
+
 async def _reason(request: Request, hub: Hub) -> Reason:
     Query(request).done()
     return await read_model(request, hub, Reason, required=False)
@@ -324,5 +348,6 @@ ROUTES = instance_routes(
         "restart": restart,
         "purge": purge,
         "purge_many": purge_many,
+        "manage_many": manage_many,
     }
 )

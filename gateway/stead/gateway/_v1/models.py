@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from stead.orchestrations import RuntimeStatus
+from stead.orchestrations import InstanceAction, RuntimeStatus
 
 Milliseconds = Annotated[int, Field(ge=0, le=100 * 366 * 86_400_000)]
 Tags = dict[str, str]
@@ -255,6 +255,33 @@ class PurgeRequest(RequestModel):
     created_to: datetime | None = None
     tags: Tags | None = None
     recursive: bool = False
+
+
+class ManageRequest(RequestModel):
+    """What is done to which instances: those that match all that is given, which must be something."""
+
+    action: InstanceAction
+    reason: str = ""
+    event: str = ""
+    """The name of the event, for `raise_event`."""
+    data: Any = None
+    recursive: bool = True
+    dry_run: bool = False
+    statuses: list[RuntimeStatus] | None = None
+    name: str | None = None
+    prefix: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    tags: Tags | None = None
+
+
+class Managed(AnswerModel):
+    """What became of the instances that matched."""
+
+    matched: int
+    done: int
+    passed_over: int
+    failed: dict[str, str]
 
 
 class Deleted(AnswerModel):

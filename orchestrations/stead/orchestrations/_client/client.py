@@ -64,7 +64,7 @@ NOT_FINISHED = "it is not finished; wait again, or look at it (`get_status`, `st
 PURGES_AT_ONCE = 100
 
 
-class OrchestrationClient(InstanceTeller):
+class InstanceClient(InstanceTeller):
     """Talks to the entities and orchestrations of one hub. Close it with `aclose`, or use it with `async with`."""
 
     def __init__(
