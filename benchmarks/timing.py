@@ -22,6 +22,8 @@ LEAD_S = 10.0
 SET_PER_S = 2_000
 AT_ONCE = 64
 WAIT_S = 120.0
+SLACK_MS = 50
+"""By the server's time nothing is early; what a worker takes for that may be behind it."""
 
 
 def reminders(address: Address, count: int, spread_s: float) -> Sequence[int]:
@@ -115,6 +117,6 @@ async def _lateness(client: Client, cls: type[Late], count: int, end_ms: float) 
             if len(found) == count:
                 break
             await asyncio.sleep(1)
-    if min(found) < 0:
+    if min(found) < -SLACK_MS:
         raise WrongResult(f"something came {-min(found)} ms too early")
     return found

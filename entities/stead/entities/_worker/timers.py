@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from stead.entities._partition.partition import Partition
 from stead.transport import FACED, get_logger
 
@@ -20,14 +22,17 @@ class TimerRunner:
 
     async def run(self) -> None:
         while True:
-            try:
-                due = [p for p in self._board.partitions.values() if self._is_due(p)]
-                if not due:
-                    await self._wait()
-                for partition in due:
-                    await self._fire(partition)
-            except FACED as error:
-                self._board.face(error)
+            due = [p for p in self._board.partitions.values() if self._is_due(p)]
+            if due:  # all at once: they go to the server together, and none waits for the answers of the others
+                await asyncio.gather(*map(self._fire_one, due))
+            else:
+                await self._wait()
+
+    async def _fire_one(self, partition: Partition) -> None:
+        try:
+            await self._fire(partition)
+        except FACED as error:
+            self._board.face(error)
 
     def _is_due(self, partition: Partition) -> bool:
         due_ms = partition.next_due_ms
