@@ -57,6 +57,7 @@ IMPURE_ALLOWED = {
     f"{_EXECUTION}/loop.py": {"asyncio"},
     f"{_EXECUTION}/ordering.py": {"asyncio"},
     f"{_EXECUTION}/refused.py": {"asyncio"},
+    f"{_EXECUTION}/time_outs.py": {"asyncio"},
     # They name what they warn of, or what users' code may raise.
     "orchestrations/stead/orchestrations/_definition/determinism.py": {"os", "random"},
     "entities/stead/entities/_message/failures.py": {"asyncio"},

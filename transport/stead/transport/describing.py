@@ -101,6 +101,14 @@ def members_of(error: BaseException) -> tuple[BaseException, ...]:
     return cast("tuple[BaseException, ...]", _group_members(error))
 
 
+def last_frame_of(error: BaseException) -> TracebackType | None:
+    """The frame from which an error came."""
+    last: TracebackType | None = _frames_of(error)
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last
+
+
 def text_of(value: object, length_max: int = MESSAGE_LENGTH_MAX) -> str:
     """What `str` gives for something of the user's, or why it gives nothing."""
     try:

@@ -1,7 +1,7 @@
 """An orchestrator's code and what it runs on: events in, what the code wants out. Nothing here does I/O or knows a store.
 
 In which order to read it: `execution` is the whole of it: a turn takes events and gives `wants`, with the `outcome` in the
-end. `commands` is what the code can ask for and has asked for; `recorded` compares that with the history, by `stored_form`,
+end, and by which of `time_outs` it came. `commands` is what the code can ask for and has asked for; `recorded` compares that with the history, by `stored_form`,
 and `drawn` is what looks random to it. The code runs on `loop`, with `ordering` (the same order in every run), `handles` (what
 it is given to run), `closing` (how that is left), `refused` and `unsupported` (what it does not do).
 

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING, Any, cast
 from stead.orchestrations._history.data import event_data
 from stead.orchestrations._history.event_table import ASKED, SCHEDULED
 from stead.orchestrations._history.events import (
-    TIME_OUT_OF,
     Event,
     EventRaised,
     ExecutionCancelRequested,
@@ -58,6 +57,7 @@ from .outcome import (
     outcome_of_result,
     with_late_event,
 )
+from .time_outs import TimeOuts, is_limit
 from .unawaited import report_unawaited
 from .unsupported import Halted, explained, stuck
 from .wants import Wants
@@ -73,8 +73,8 @@ class Execution:
     """See the module. Not for several threads."""
 
     __slots__ = (
-        "_canceled", "_commands", "_held", "_held_ids", "_left", "_loop", "_main", "_outcome", "_raced", "_replayed", "_suspended",
-        "_timed_out", "seen"
+        "_canceled", "_commands", "_held", "_held_ids", "_left", "_loop", "_main", "_outcome", "_replayed", "_suspended",
+        "_time_outs", "seen"
     )  # fmt: skip
 
     def __init__(
@@ -104,8 +104,7 @@ class Execution:
         self._held: deque[Event] = deque()  # what came while it was suspended
         self._held_ids: set[int] = set()
         self._main: NumberedTask[Any] | None = None
-        self._timed_out = False  # it failed by a TimeoutError
-        self._raced = 0  # the last timer that fired in a race
+        self._time_outs = TimeOuts()
 
     # -- for the worker ------------------------------------------------------------------------------------------------
 
@@ -266,9 +265,10 @@ class Execution:
             raise
         except BaseException as error:  # noqa: BLE001 - user code that runs here: a policy's `handle`, validators
             commands.fatal = error
+        last_id = commands.last_id
         self._run()
-        if self._raced:
-            self._note_time_out(event.task_id)
+        if self._time_outs.raced:
+            self._note_time_out(event.task_id, commands.last_id > last_id)
 
     def _cancel(self, reason: str) -> None:
         """The code finds itself cancelled where it waits. Once: what it then does is not interrupted by the same wish."""
@@ -288,16 +288,17 @@ class Execution:
         if type(asked) is not ASKED[type(event)]:
             commands.mismatch(event)
         del commands.open[task_id]
-        limits = isinstance(asked, TimerCreated) and (not asked.purpose or asked.purpose.startswith(TIME_OUT_OF))
-        if limits and self._waits():
-            self._raced = task_id
+        if isinstance(asked, TimerCreated) and is_limit(asked) and self._waits():
+            self._time_outs.fired(task_id, waiting)
         waiting.answer(event)
 
-    def _note_time_out(self, task_id: int) -> None:
+    def _note_time_out(self, task_id: int, asked: bool) -> None:
         """If it was a timer that made the code fail, the end says so: a rewinding gives it all of its time again."""
-        outcome, raced = self._outcome, self._raced
-        if isinstance(outcome, Failed) and (self._timed_out or raced == task_id):
-            self._outcome = Failed(outcome.failure, raced, outcome.diverged)
+        outcome = self._outcome
+        if isinstance(outcome, Failed):
+            self._outcome = Failed(outcome.failure, self._time_outs.ended_by(task_id), outcome.diverged)
+        else:
+            self._time_outs.ran(task_id, asked)
 
     def _waits(self) -> bool:
         """Whether there is anything that the code could wait for."""
@@ -363,7 +364,7 @@ class Execution:
         except BaseException as error:  # noqa: BLE001 - whatever the code raised
             if self._canceled is not None and isinstance(error, asyncio.CancelledError):
                 return Canceled(self._canceled)
-            self._timed_out = issubclass(type(error), TimeoutError)
+            self._time_outs.failed(error)
             return failed(explained(error))
         commands = self._commands
         continued = commands.continued

@@ -9,8 +9,8 @@ Which failures made it fail is read from the causes of its last error. If that s
 the history, unless the code scheduled something after them. If there are none, nothing is dropped but the end: of use after
 the code was mended.
 
-A timer that made it fail by running out is such a failure. It gets all of its time again, and the others that came due while
-the instance lay failed get what they had left.
+A timer that made it fail by running out is such a failure (which one did: `_execution/time_outs`). It gets all of its time
+again, and the others that came due while the instance lay failed get what they had left.
 
 Locks went with the failure. A section that was entered before the point is entered again, from its request on.
 """
