@@ -35,6 +35,11 @@ async def greet(context: OrchestrationContext, name: str = "World") -> str:
 
 
 @app.orchestration
+async def greet_required(context: OrchestrationContext, name: str) -> str:
+    return f"Hello {name}!"
+
+
+@app.orchestration
 async def ship(context: OrchestrationContext, order: Order) -> list[Any]:
     return [type(order).__name__, order.item, order.count]
 
@@ -45,7 +50,17 @@ async def double(context: OrchestrationContext, number: int) -> int:
 
 
 @app.orchestration
+async def count(context: OrchestrationContext, number: int = 7) -> int:
+    return number
+
+
+@app.orchestration
 async def echo(context: OrchestrationContext, value: Any = "nothing") -> Any:
+    return value
+
+
+@app.orchestration
+async def echo_required(context: OrchestrationContext, value: Any) -> Any:
     return value
 
 

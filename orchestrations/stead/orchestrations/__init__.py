@@ -22,7 +22,7 @@ from stead.orchestrations._definition.activity import (
     make_activity,
 )
 from stead.orchestrations._definition.determinism import check_determinism
-from stead.orchestrations._definition.input import OMITTED, InstanceId
+from stead.orchestrations._definition.input import OMITTED, InstanceId, TakesNoInput
 from stead.orchestrations._definition.orchestration import InputOptional, Orchestration, make_orchestration
 from stead.orchestrations._definition.questions import OrchestrationQuery, OrchestrationUpdate
 from stead.orchestrations._definition.registry import OrchestrationRegistry
@@ -136,6 +136,7 @@ __all__ = [
     "SteadError",
     "StuckOrchestration",
     "SubOrchestrationFailed",
+    "TakesNoInput",
     "TooManyCalls",
     "UnknownInstance",
     "UnknownOrchestration",

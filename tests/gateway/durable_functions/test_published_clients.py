@@ -135,6 +135,26 @@ def test_starts_with_and_without_an_input(call: DurableFunctionsClient) -> None:
     assert named.startswith("named-")
 
 
+@pytest.mark.parametrize("value", ["", None, 0, False, [], {}, 0.0], ids=repr)
+def test_starts_with_an_input_that_is_next_to_nothing(call: DurableFunctionsClient, value: Any) -> None:
+    assert run(call, "HelloCities", input=value) == ["Hello Tokyo!", "Hello Seattle!", "Hello London!"]
+    by_python = call.name == "python"
+    left_out = value == "" if not by_python else value is None  # each sends the same for no input
+    assert run(call, "echo", input=value) == ("nothing" if left_out else value)
+    assert run(call, "echo_required", input=value) == (None if left_out else value)
+    if value == "":
+        assert run(call, "greet", input=value) == ("Hello !" if by_python else "Hello World!")
+        assert run(call, "greet_required", input=value) == "Hello !"
+        assert run(call, "count", input=value) == 7
+    elif type(value) in (int, float):
+        assert (run(call, "count", input=value), run(call, "double", input=value)) == (0, 0)
+    elif value is None:
+        assert (run(call, "greet", input=value), run(call, "count", input=value)) == ("Hello World!", 7)
+    if value in ("", None, [], {}) and value is not False:
+        with pytest.raises(Refused, match="missing" if value in ("", None) else "number"):
+            call("start", name="double", input=value)
+
+
 def test_starts_that_are_refused_say_why(call: DurableFunctionsClient) -> None:
     for name, arguments, words in (
         ("ship", {"input": {"item": 5}}, "item"),

@@ -228,6 +228,32 @@ def test_an_empty_text_of_the_javascript_client_is_no_input(df: Gateway) -> None
     assert run("takes_maybe", JAVASCRIPT) == ["NoneType", None]
 
 
+@pytest.mark.parametrize("headers", [PYTHON, JAVASCRIPT, ANY], ids=["python", "javascript", "any"])
+def test_what_takes_no_input_starts_with_one_that_says_nothing(df: Gateway, headers: dict[str, str]) -> None:
+    """As in Durable Functions, where nobody looks at it. What says something is refused: it would be lost."""
+    twice = headers is PYTHON
+
+    def run(name: str, value: Any) -> Any:
+        body = json.dumps(json.dumps(value) if twice else value)
+        answer = df.http.post(f"{BASE}/orchestrators/{name}?timeout=20", content=body, headers=headers)
+        return answer.json() if answer.status_code == 200 else (answer.status_code, answer.text)
+
+    nothing: list[Any] = ["", None, 0, 0.0, False, [], {}]
+    something: list[Any] = [5, "text", True, [0], {"a": None}]
+    for value in nothing:
+        assert run("nothing", value) == "done"
+    for value in something:
+        status, text = run("nothing", value)
+        assert status == 400
+        assert "it takes none" in text
+    assert run("count", "") == 7
+    assert run("count", 0) == 0
+    assert run("greet", "") == ("Hello World!" if headers is JAVASCRIPT else "Hello !")
+    assert run("required", "") == "Hello !"
+    for value in nothing:
+        assert run("takes_order", value)[0] == 400
+
+
 def test_an_event_without_data(df: Gateway) -> None:
     """The JavaScript client sends an empty body where it is given no data."""
     instance_id = df.start("waits_anything")

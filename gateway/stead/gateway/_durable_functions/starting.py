@@ -18,9 +18,9 @@ from stead.gateway._http.errors import HttpError, no_route
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import Answer, Parameter, Route, RouteDescription
-from stead.orchestrations import InstanceExists, UnknownInstance
+from stead.orchestrations import InstanceExists, TakesNoInput, UnknownInstance
 
-from .clients import first_accepted, inputs_of
+from .clients import first_accepted, inputs_of, says_nothing
 from .payloads import (
     BAD_REQUEST,
     BASE,
@@ -47,7 +47,13 @@ async def start(request: Request, hub: Hub) -> Response:
     body = await read_json(request, hub)
 
     async def start_with(value: Any) -> str:
-        return await hub.client.start_new(request.path_params["name"], value, instance_id=instance_id, version=version)
+        name: str = request.path_params["name"]
+        try:
+            return await hub.client.start_new(name, value, instance_id=instance_id, version=version)
+        except TakesNoInput:
+            if not says_nothing(value):
+                raise
+            return await hub.client.start_new(name, instance_id=instance_id, version=version)
 
     started = await first_accepted(inputs_of(request, body), start_with)
     return await answer_start(request, hub, str(started), wishes)

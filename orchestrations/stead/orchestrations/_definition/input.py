@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, Generic, TypeVar
 
+from stead.transport import InvalidInput
+
 O_co = TypeVar("O_co", covariant=True)
 
 
@@ -22,3 +24,7 @@ class _Omitted:
 
 OMITTED: Final[Any] = _Omitted()
 """Stands for an input that was left out."""
+
+
+class TakesNoInput(InvalidInput):
+    """An orchestration that takes no input was given one."""

@@ -39,7 +39,7 @@ from stead.entities.extending import (
 )
 from stead.transport import InvalidInput
 
-from .input import OMITTED
+from .input import OMITTED, TakesNoInput
 from .questions import OrchestrationQuery, OrchestrationUpdate, Question
 from .retry import check_retry
 from .signature import Decorated, accepts_none, awaited_type, check_function, decoded, hints_of, is_async, name_of
@@ -179,7 +179,7 @@ class Orchestration(Decorated, Generic[I, O_co]):
                 value = parameter.default
         if parameter is None:
             if value is not None:
-                raise InvalidInput(self._input_name, f"it takes none, and got {_shown(value)}")
+                raise TakesNoInput(self._input_name, f"it takes none, and got {_shown(value)}")
             return None
         if value is None and not self._none_is_input:
             self._default()
