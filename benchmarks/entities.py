@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from stead.app import App, Settings
-from stead.entities import Entity
+from stead.entities import Entity, Indexed, indexed
 
 SERIES_LENGTH = 11_000
 """Numbers in a `Series`: 100 kB when packed."""
@@ -24,6 +24,34 @@ class Counter(Entity):
         """Gives the new value."""
         self.value += amount
         return self.value
+
+
+@app.entity
+class Plain(Entity):
+    """As `Scored`, without indexes."""
+
+    score: int = 0
+    label: str = ""
+
+    def add(self, amount: int) -> None:
+        """Change one of two fields."""
+        self.score += amount
+
+
+@app.entity
+class Scored(Entity):
+    """Can be queried by two fields, of which `add` changes one."""
+
+    score: Indexed[int] = indexed(0)
+    label: Indexed[str] = indexed("")
+
+    def add(self, amount: int) -> None:
+        """Change one of two indexed fields."""
+        self.score += amount
+
+    def put(self, score: int, label: str) -> None:
+        """Change both."""
+        self.score, self.label = score, label
 
 
 @app.entity

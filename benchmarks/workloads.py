@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import faults, hub, memory, raw, scanning, timing
+from . import faults, hub, memory, querying, raw, scanning, timing
 from .calls import Calls
 from .cpu import Cpu
 from .entities import SERIES_LENGTH
@@ -201,6 +201,57 @@ EXPIRY = Benchmark(
     None,
 )
 
+QUERY_TOP = Benchmark(
+    "query-top",
+    "the ten best of 100,000 entities, beside the ten of each partition's sorted set",
+    "ms",
+    "less",
+    lambda address, size: _asked(querying.timed(address, _entities(size), 300, querying.top)),
+    lambda address, size: _asked(querying.timed(address, _entities(size), 300, querying.top_of_sets)),
+    required=3,
+)
+
+QUERY_FILTER = Benchmark(
+    "query-filter",
+    "a page of 50 of what matches two conditions, a hundredth of 100,000 entities",
+    "ms",
+    "less",
+    lambda address, size: _asked(querying.timed(address, _entities(size), 100, querying.filtered)),
+    None,
+)
+
+QUERY_COUNT = Benchmark(
+    "query-count",
+    "how many of 100,000 entities are in a range, beside counts of the sorted sets",
+    "ms",
+    "less",
+    lambda address, size: _asked(querying.timed(address, _entities(size), 300, querying.counted)),
+    lambda address, size: _asked(querying.timed(address, _entities(size), 300, querying.counts_of_sets)),
+)
+
+SIGNALS_INDEXED = Benchmark(
+    "signals-indexed",
+    "signals over 1,000 entities with two indexed fields, one of which changes; beside those without an index",
+    "signals/s",
+    "more",
+    lambda address, size: Sample(querying.signals(address, _thousands(size), 1_000, indexed=True)),
+    lambda address, size: Sample(querying.signals(address, _thousands(size), 1_000, indexed=False)),
+    required=0.6,
+)
+
+
+def _asked(calls: Calls) -> Sample:
+    return Sample(calls.percentile_ms(50), {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (95, 99)})
+
+
+def _entities(size: float) -> int:
+    return max(6_000, round(100_000 * size))
+
+
+def _thousands(size: float) -> int:
+    return max(1, round(300 * size)) * 1_000
+
+
 BENCHMARKS = (
     _signals("signals-hot", 1, 0.75),
     _signals("signals-spread", 1_000, 0.7),
@@ -213,6 +264,10 @@ BENCHMARKS = (
     MEMORY_SERVER,
     MEMORY_WORKER,
     SQL_SCAN,
+    QUERY_TOP,
+    QUERY_FILTER,
+    QUERY_COUNT,
+    SIGNALS_INDEXED,
     REMINDERS,
     SCHEDULES,
     EXPIRY,

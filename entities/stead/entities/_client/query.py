@@ -122,8 +122,6 @@ class Query(Generic[E]):
         left = self._most
         given: set[str] = set()
         async for found in self._all(left):
-            if left is not None and len(given) >= left:
-                return
             item = None if found.key in given else self._item(found)
             if item is None:
                 continue
@@ -131,6 +129,8 @@ class Query(Generic[E]):
                 raise too_many(self._hub.settings.query_results_max)
             given.add(found.key)
             yield item
+            if len(given) == left:
+                return
 
     async def _all(self, most: int | None) -> AsyncIterator[FoundEntity]:
         """What matches, page by page; what changes meanwhile may come again."""

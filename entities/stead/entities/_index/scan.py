@@ -171,14 +171,13 @@ class Scan:
             return []
         of = {position: source for source in self._sources for position in source.buffer}
         ordered = in_order(of, descending=self._descending)
-        if unread:
-            edge = in_order([source.last for source in unread if source.last is not None], descending=self._descending)[
-                0
-            ]
-            ordered = [each for each in ordered if not is_after(each, edge, descending=self._descending)]
-        given = ordered[:most]
+        edges = {source.last for source in unread}
+        edge = next((place for place, position in enumerate(ordered) if position in edges), None)
+        if edge is None:
+            edge = -1 if unread else len(ordered)
+        given = ordered[: min(most, edge + 1)]
         left = set(given)
-        for source in self._sources:
+        for source in {of[position] for position in given}:
             source.buffer = [position for position in source.buffer if position not in left]
         return [(position, of[position].partition) for position in given]
 
