@@ -40,6 +40,7 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
             "page_entities": "for servers that answer page by page, which have an event loop",
             "page_instances": "the same",
             "store": "for tools that show a hub",
+            "targets_of": "for parts of workers, which have an event loop",
             "info": "for tools that show a hub, which have an event loop",
         },
     ),
