@@ -85,13 +85,13 @@ async def _shared_out(client: Client, count: int) -> None:
 def signals(address: Address, messages: int, keys: int, processes: int = 1) -> tuple[float, Cpu]:
     """Messages a second, from the first `signal` to the last committed effect. `messages`: a multiple of `keys`."""
     with workers(address, processes) as parts, Part(produce, address, messages, keys) as producer:
-        began, ended, cpu = _sent(
+        began, ended, cpu = sent(
             address, parts, producer, lambda client, meter: all_counted(client, messages, keys, meter)
         )
     return messages / (ended - began), cpu.each_us(messages)
 
 
-def _sent(
+def sent(
     address: Address,
     parts: Sequence[Part[None]],
     producer: Part[float],
@@ -180,7 +180,7 @@ async def _total(client: Client) -> tuple[int, int]:
 def series(address: Address, messages: int) -> tuple[float, Cpu]:
     """Messages a second that each change one number of a large state."""
     with workers(address) as parts, Part(produce_series, address, messages) as producer:
-        began, ended, cpu = _sent(
+        began, ended, cpu = sent(
             address, parts, producer, lambda client, meter: _series_summed(client, messages, meter)
         )
     return messages / (ended - began), cpu.each_us(messages)

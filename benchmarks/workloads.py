@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import faults, hub, memory, querying, raw, scanning, timing
+from . import aggregating, faults, hub, memory, querying, raw, scanning, timing
 from .calls import Calls
 from .cpu import Cpu
 from .entities import SERIES_LENGTH
@@ -252,6 +252,45 @@ def _thousands(size: float) -> int:
     return max(1, round(300 * size)) * 1_000
 
 
+# -- many values in one entity ------------------------------------------------------------------------------------------
+
+
+def _aggregating(
+    name: str, question: str, kind: str, twin: str, messages: int, required: float | None = None, variant: str = ""
+) -> Benchmark:
+    def count(size: float) -> int:
+        return max(1_000, round(messages * size))
+
+    return Benchmark(
+        name,
+        question,
+        "signals/s",
+        "more",
+        lambda address, size: _sent(*aggregating.signals(address, kind, count(size))),
+        lambda address, size: _sent(*aggregating.signals(address, twin, count(size))),
+        variant=variant,
+        required=required,
+    )
+
+
+_BATCHED = "signals to one entity whose operation is batched (raw: the same one by one)"
+
+AGGREGATING = (
+    _aggregating("signals-batched", _BATCHED, "batched", "one by one", 300_000, 1.5, "free"),
+    _aggregating("signals-batched", _BATCHED, "numpy", "numpy one by one", 50_000, None, "numpy"),
+    _aggregating(
+        "windowed", "signals into 60 buckets of one entity (raw: a plain sum)", "windowed", "one by one", 200_000, 0.5
+    ),
+    _aggregating(
+        "sketches",
+        "signals into three sketches of one entity (raw: a plain sum)",
+        "sketches",
+        "one by one",
+        200_000,
+        0.3,
+    ),
+)
+
 BENCHMARKS = (
     _signals("signals-hot", 1, 0.75),
     _signals("signals-spread", 1_000, 0.7),
@@ -271,6 +310,7 @@ BENCHMARKS = (
     REMINDERS,
     SCHEDULES,
     EXPIRY,
+    *AGGREGATING,
     *(_scale(processes) for processes in (1, 2, 3, 4)),
     *ORCHESTRATIONS,
     *HTTP,

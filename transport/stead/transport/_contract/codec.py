@@ -197,7 +197,10 @@ def pack_with_stand_ins(value: object, give: Callable[[Any], bytes]) -> bytes:
     """`pack_exact` for a comparison: `give` says what is written in place of an object with a method `__stead_stored__`."""
     _stand_ins.give = give
     try:
-        return pack_exact(value)
+        data = _packed_extended(value)  # at once: there is something in it that needs it
+        if is_deep(data, value, DEPTH_MAX):
+            raise InvalidInput("data", f"it cannot be stored: {_TOO_DEEP}")
+        return data
     finally:
         _stand_ins.give = None
 
@@ -281,6 +284,10 @@ def _packed(value: object) -> bytes:
         pass
     except ValueError as error:
         raise InvalidInput("data", f"it cannot be stored: {_reason(error)}") from error
+    return _packed_extended(value)
+
+
+def _packed_extended(value: object) -> bytes:
     try:
         return _extended.pack(value)
     except InvalidInput:
