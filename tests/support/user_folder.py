@@ -26,7 +26,7 @@ WEATHER = """
 import asyncio
 import os
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from stead.app import App, Settings
 from stead.entities import Entity, EntityContext
@@ -70,6 +70,14 @@ class Station(Entity):
 
     def block(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+@app.entity(changes=timedelta(hours=1))
+class Light(Entity):
+    level: int = 0
+
+    def turn(self, level: int) -> None:
+        self.level = level
 
 
 @app.entity_function("Switch")

@@ -78,13 +78,20 @@ class App:
 
     @overload
     def entity(
-        self, *, name: str | None = None, expires_after: timedelta | None = None
+        self, *, name: str | None = None, expires_after: timedelta | None = None, changes: timedelta | None = None
     ) -> Callable[[type[E]], type[E]]: ...
 
-    def entity(self, cls: Any = None, *, name: str | None = None, expires_after: timedelta | None = None) -> Any:
+    def entity(
+        self,
+        cls: Any = None,
+        *,
+        name: str | None = None,
+        expires_after: timedelta | None = None,
+        changes: timedelta | None = None,
+    ) -> Any:
         """Define a class entity: its fields are the state, its public methods the operations.
 
-        Its name is the class's, or `name`. Everything that cannot work (see the reference) is refused here, at the
+        Its name is the class's, or `name`. `changes`: for how long the hub keeps what has changed, for `client.changes`. Everything that cannot work (see the reference) is refused here, at the
         definition.
 
         `expires_after`: an entity is deleted when no operation of it has run for so long, and at most a tenth longer. A method
@@ -92,7 +99,7 @@ class App:
         """
 
         def define(entity_class: type[E]) -> type[E]:
-            self.registry.add(ClassEntityType(entity_class, name, expires_after=expires_after))
+            self.registry.add(ClassEntityType(entity_class, name, expires_after=expires_after, changes=changes))
             return entity_class
 
         return define if cls is None else define(cls)

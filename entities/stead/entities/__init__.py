@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stead.entities._client.changes import Change
 from stead.entities._client.client import EntityClient
 from stead.entities._client.dead_letters import DeadLetters, DeadMessage
 from stead.entities._client.listing import EntityStatus, Page
@@ -18,6 +19,7 @@ from stead.entities._definition.reminding import ReminderToSet
 from stead.entities._index.conditions import Condition, OptionalQueryField, QueryField, field
 from stead.entities._message.errors import (
     CallTimeout,
+    ChangesLost,
     ContextEnded,
     IndexNotReady,
     InvalidDefinition,
@@ -49,6 +51,8 @@ __all__ = [
     "AcknowledgedLost",
     "BacklogFull",
     "CallTimeout",
+    "Change",
+    "ChangesLost",
     "ClassEntityType",
     "Condition",
     "ContextEnded",

@@ -150,7 +150,7 @@ def test_info_shows_the_hub(stead: Stead, worker: WorkerThread) -> None:
     assert all(datetime.fromisoformat(worker["last_beat_time"]).tzinfo for worker in data["workers"])
     assert datetime.fromisoformat(data["hub"]["created_time"]).timestamp() * 1000 == data["hub"]["created_ms"]
     assert data["server"]["durable"] == "always"
-    assert set(data["names"]) == {"station", "switch"}
+    assert set(data["names"]) == {"light", "station", "switch"}
 
 
 def test_schedules_are_listed_shown_paused_run_and_deleted(stead: Stead) -> None:
@@ -237,3 +237,15 @@ def test_entities_are_exported_into_files(stead: Stead) -> None:
     ]
     assert lines(stead("export", "Station", "--to", "x.csv", "--json").out) == [{"file": "x.csv", "entities": 1}]
     assert stead("export", "Station", "--to", "x.xls").status == 1
+
+
+def test_changes_are_followed_from_a_cursor_on(stead: Stead) -> None:
+    stead("call", "Station", "a", "record", "1")
+    refused = stead("changes", "Station", "--after", "oldest", "--limit", "1")
+    assert refused.status == 1 and "changes=timedelta" in refused.err
+    for number in (1, 2, 3):
+        stead("call", "Light", "l", "turn", str(number))
+    first, second = lines(stead("changes", "light", "--after", "oldest", "--limit", "2", "--json").out)
+    assert (first["state"], second["state"], first["key"]) == ({"level": 1}, {"level": 2}, "l")
+    shown = stead("changes", "Light", "--after", second["cursor"], "--limit", "1")
+    assert shown.status == 0 and shown.out.endswith("l  level 3\n")

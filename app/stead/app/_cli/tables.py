@@ -1,4 +1,4 @@
-"""The commands that show entities as tables: what can be typed."""
+"""The commands that show all entities of a kind, as tables or as they change: what can be typed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,27 @@ def export(
     finish(export_command(make_request(app, url, as_json, debug), entity, to))
 
 
+def changes(
+    app: AppName,
+    entity: Annotated[str, typer.Argument(metavar="ENTITY", help="Its name, such as Station.", show_default=False)],
+    after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CURSOR", help='Behind which change to begin; "oldest": with what is kept.', show_default=False
+        ),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="End after so many.", show_default=False)] = None,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Follow what changes of the entities of a kind that keeps its changes, until ctrl-c."""
+    from stead.app._commands.changes import changes_command
+
+    finish(changes_command(make_request(app, url, as_json, debug), entity, after, limit))
+
+
 def add_tables(cli: typer.Typer) -> None:
     """Put the commands into the command line."""
-    for command in (sql, export):
+    for command in (sql, export, changes):
         cli.command(rich_help_panel="Entities")(command)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, ov
 from stead.app._hub.definitions import Definitions
 from stead.app._tables.libraries import ArrowTable
 from stead.app._tables.reading import Progress
-from stead.entities import Entity, EntityId, EntityStatus, Query
+from stead.entities import Change, Entity, EntityId, EntityStatus, Query
 from stead.transport import InvalidInput
 
 from .orchestrations import SyncOrchestrations, in_chunks
@@ -149,6 +149,24 @@ class SyncClient(SyncOrchestrations):
             return client.query(entity)
 
         return SyncQuery(self._portal, self._portal.run(begin, self._seconds), self._seconds)
+
+    @overload
+    def changes(self, entity: type[E], /, *, after: str | None = None) -> Iterator[Change[E]]: ...
+    @overload
+    def changes(self, entity: str, /, *, after: str | None = None) -> Iterator[Change[Any]]: ...
+    def changes(self, entity: Any, /, *, after: str | None = None) -> Iterator[Change[Any]]:
+        """What changes of the entities of a class or name that keeps its changes, on and on; waits for the next one as long as it takes."""
+
+        async def begin(client: Client) -> AsyncIterator[Change[Any]]:
+            return client.changes(entity, after=after)
+
+        changes = self._portal.run(begin, self._seconds)
+        while True:
+            yield self._portal.run(lambda _: anext(changes))
+
+    def changes_position(self, entity: type[Entity] | str, /) -> str:
+        """A cursor for "list, then follow"."""
+        return self._portal.run(lambda client: client.changes_position(entity), self._seconds)
 
     def to_arrow(self, entity: type[Entity] | str, *, progress: Progress | None = None) -> ArrowTable:
         """The entities of a class or name as a table of Apache Arrow."""

@@ -38,6 +38,14 @@ class _TestClient(Client):
     def _seconds(self) -> float:
         return self._driver.settings.call_timeout_ms / 1000
 
+    async def _pause(self, seconds: float, nth: int) -> None:
+        """Whoever waits for changes lets the hub come to rest first: after that only time, or others, bring more."""
+        self._check_open()
+        if nth == 0:
+            await self._driver.settle()
+        else:
+            await super()._pause(seconds, nth)
+
     async def ask(self, query: Any, instance_id: str, /, *args: Any, **kwargs: Any) -> Any:
         self._check_open()
         asked = super().ask(query, instance_id, *args, **kwargs)

@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic import PydanticUserError, ValidationError
 
 from stead.entities._index.catalogue import Index, index_of
+from stead.entities._index.feeds import KindFeed
 from stead.entities._index.types import Unplaced, place_of
 from stead.entities._message.errors import InvalidDefinition, InvalidState, UnknownOperation
 from stead.entities._message.ids import BUILT_IN, canonical_name, entity_name
@@ -40,6 +41,7 @@ class EntityType(abc.ABC):
     indexes: Sequence[Index] = ()  # of the fields that it can be queried by
     expires_ms: int | None = None  # when no operation has run for so long, the entity is deleted
     expire: Operation | None = None  # what does so
+    feed: KindFeed | None = None  # of its changes, if they are kept
 
     @property
     @abc.abstractmethod
@@ -69,9 +71,10 @@ class ClassEntityType(EntityType):
         *,
         built_in: bool = False,
         expires_after: timedelta | None = None,
+        changes: timedelta | None = None,
     ) -> None:
         """`built_in`: it is stead's own, and has a canonical name that nobody can write. `expires_after`: when no operation has
-        run for so long, the entity is deleted."""
+        run for so long, the entity is deleted. `changes`: for how long they are kept."""
         self.name = name if name is not None else entity_name(cls)
         self.canonical = f"{BUILT_IN}{canonical_name(self.name)}" if built_in else canonical_name(self.name)
         self._class = cls
@@ -82,6 +85,7 @@ class ClassEntityType(EntityType):
         self.indexes = _indexes_of(cls, self.canonical, self.form)
         self.expires_ms = None if expires_after is None else checked_expiry(expires_after, self.name)
         self.expire = None if self.expires_ms is None else expire_operation(cls, self.name, self.expires_ms)
+        self.feed = None if changes is None else _feed_of(self.name, self.canonical, changes)
         type.__setattr__(cls, "__stead_name__", self.name)
 
     @property
@@ -167,6 +171,14 @@ def _form_of(cls: type[Entity]) -> StateForm:
         raise InvalidDefinition(cls.__name__, f"a default is not valid: {describe_errors(error)}") from error
     except (InvalidInput, InvalidState) as error:
         raise InvalidDefinition(cls.__name__, f"its fresh state cannot be stored: {error}") from error
+
+
+def _feed_of(name: str, kind: str, changes: timedelta) -> KindFeed:
+    if not isinstance(changes, timedelta) or changes < timedelta(seconds=1):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidDefinition(
+            f"entity {name!r}", "changes=… is how long they are kept: a timedelta of a second or more"
+        )
+    return KindFeed(kind, changes // timedelta(milliseconds=1))
 
 
 def _indexes_of(cls: type[Entity], kind: str, form: StateForm) -> tuple[Index, ...]:

@@ -20,6 +20,7 @@ from stead.entities._message.envelope import UnknownEnvelope
 from stead.entities._message.record import decode_record
 from stead.transport import CatalogueView, IndexWrite, InvalidInput, pack, unpack
 
+from .feeds import CODE, KindFeed, kind_of_feed
 from .types import Place, Unplaced, is_text, place_of
 
 ENCODING = 1  # of places as entries: another one makes other indexes
@@ -196,15 +197,20 @@ class Writes:
 
 
 class Catalogue:
-    """A version of the catalogue: the indexes that a hub has, by kind."""
+    """A version of the catalogue: the indexes that a hub has, by kind, and the kinds that keep their changes."""
 
-    def __init__(self, version: int, indexes: Iterable[Index]) -> None:
+    def __init__(self, version: int, indexes: Iterable[Index], feeds: Iterable[KindFeed] = ()) -> None:
         self.version = version
         self.indexes = {index.name: index for index in indexes}
         kinds: dict[str, list[Index]] = {}
         for index in self.indexes.values():
             kinds.setdefault(index.kind, []).append(index)
         self.kinds: Mapping[str, KindIndexes] = {kind: KindIndexes(kind, of) for kind, of in kinds.items()}
+
+        self.feeds: dict[str, int] = {}  # kind -> for how long (ms)
+        self.all_feeds = tuple(feeds)
+        for feed in self.all_feeds:
+            self.feeds[feed.kind] = max(feed.keep_ms, self.feeds.get(feed.kind, 0))
 
     def of(self, target: str) -> KindIndexes | None:
         """The indexes that a target is in, if any."""
@@ -216,7 +222,9 @@ NOTHING = Catalogue(0, ())
 
 def read_catalogue(view: CatalogueView) -> Catalogue:
     """The catalogue from what the store has. Raises `InvalidInput` for a description that this version cannot read."""
-    return Catalogue(view.version, [_read_index(*each) for each in view.indexes.items()])
+    indexes = [_read_index(*each) for each in view.indexes.items()]
+    feeds = [KindFeed(each.kind, int(str(each.default))) for each in indexes if each.code == CODE]
+    return Catalogue(view.version, [each for each in indexes if each.code != CODE], feeds)
 
 
 def _read_index(name: str, description: bytes) -> Index:
@@ -229,5 +237,8 @@ def _read_index(name: str, description: bytes) -> Index:
 
 
 def dropped_from(built: Iterable[str], catalogue: Catalogue) -> dict[str, Sequence[str]]:
-    """Of the indexes that a partition has, those that are gone, with the names of their sets."""
-    return {name: (name, f"{name}.none") for name in built if name not in catalogue.indexes}
+    """Of the indexes that a partition has, those that are gone, with the names of their sets. What it has of a feed that is gone
+    is trimmed by its commits."""
+    return {
+        name: (name, f"{name}.none") for name in built if name not in catalogue.indexes and kind_of_feed(name) is None
+    }

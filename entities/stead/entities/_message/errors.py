@@ -108,6 +108,32 @@ class InvalidDefinition(SteadError, TypeError):
         return f"{self.what}: {self.reason}"
 
 
+class ChangesLost(SteadError):
+    """Changes that a reader has not seen are not kept any more, or the server went back to a time before them.
+
+    `missing`: how many commits' changes are gone for it, as far as that is known. Go on with `changes(…, after=error.resume)`, once you have
+    read the entities themselves anew.
+    """
+
+    def __init__(self, entity_name: str, missing: int, went_back: bool, resume: str) -> None:
+        super().__init__(entity_name, missing, went_back, resume)
+        self.entity_name = entity_name
+        self.missing = missing
+        self.went_back = went_back
+        self.resume = resume
+
+    def __str__(self) -> str:
+        if self.went_back:
+            return (
+                f"changes of {self.entity_name}: the server has gone back to a time before what was read last (a restart without its newest "
+                "data, or a fail-over); read the entities anew, and go on with after=error.resume"
+            )
+        return (
+            f"changes of {self.entity_name}: those of {self.missing:,} commits were not read in time and are not kept any more; read the "
+            "entities anew, go on with after=error.resume, and keep changes for longer"
+        )
+
+
 class IndexNotReady(SteadError):
     """A field cannot be queried yet: its index is being built, or no worker has declared it.
 

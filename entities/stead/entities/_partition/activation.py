@@ -74,7 +74,7 @@ class Activation:
 
     __slots__ = (
         "blocked", "body", "current", "dirty", "entries", "express", "heard_ms", "indexes", "kind", "locked", "lost", "mailbox", "more",
-        "park", "phase", "places", "queued", "stored", "taken", "target", "used",
+        "park", "phase", "places", "queued", "seen", "stored", "taken", "target", "told", "used",
     )  # fmt: skip
 
     def __init__(self, target: str) -> None:
@@ -96,6 +96,8 @@ class Activation:
         self.entries = 0  # how many entries of indexes its state has
         self.indexes: KindIndexes | None = None  # those of its kind, if it has any
         self.places: Places | None = None  # where its last committed state stands in them
+        self.told = False  # its kind keeps its changes
+        self.seen: bytes | None = None  # then what its last committed state is known by: see `feeds`
         self.queued = False  # it is in the partition's queue of activations with work
         self.used = 0  # the partition's round in which it last received something
         self.heard_ms = 0  # when the oldest message of the mailbox arrived here

@@ -42,7 +42,7 @@ def build_commit(
     indexed: list[tuple[Activation, bytes | None]] = []
     for activation in changed:
         record = _record(activation, now_ms)
-        if activation.indexes is not None:
+        if activation.indexes is not None or activation.told:
             indexed.append((activation, record))
         if record is not None:
             states.append((activation.target, record))
@@ -55,7 +55,7 @@ def build_commit(
         activation.dirty = False
     commit.states, commit.created, commit.deleted = states, created, deleted
     if indexing.active:
-        indexing.build(commit, indexed)
+        indexing.build(commit, indexed, now_ms)
     written = changed
     unparked = effects.move_into(commit, linked=linked)
     if unparked:

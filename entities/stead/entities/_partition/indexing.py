@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from stead.entities._index.catalogue import Catalogue, KindIndexes, Writes
+from stead.entities._index.feeds import Changed, kind_of_feed, mark_of, state_in, write_entry
 from stead.entities._message.ids import EntityId
-from stead.transport import NOT_BEGUN, READY, Commit, InvalidInput
+from stead.transport import NOT_BEGUN, READY, Commit, FeedWrite, InvalidInput
 
 from .activation import Activation
 
@@ -35,8 +36,14 @@ class Unbuilt:
 class Indexing:
     """The indexes of one tenure of a partition."""
 
-    def __init__(self, catalogue: Catalogue, built: Mapping[str, bytes]) -> None:
+    def __init__(self, catalogue: Catalogue, built: Mapping[str, bytes], changes_max: int = 1) -> None:
+        """`changes_max`: entries of one feed that are kept."""
         self.catalogue = catalogue
+        self._changes_max = changes_max
+        # Kinds that keep no changes any more.
+        self._gone = {kind_of_feed(name) for name in built} - {None, *catalogue.feeds}
+        self._all_old_ms: dict[str, int] | None = None  # kind -> when all that is in its feed will be too old
+        self.trim = False  # the next commit is to trim them
         self.built = {name: built.get(name, NOT_BEGUN) for name in catalogue.indexes}
         self._whole = {kind: self._unready(of) for kind, of in catalogue.kinds.items()}
         self._reading: set[str] = set()  # targets that were read to be built, and that no commit has changed since
@@ -49,7 +56,18 @@ class Indexing:
     @property
     def active(self) -> bool:
         """Whether the hub has indexes at all."""
-        return bool(self.catalogue.kinds)
+        return bool(self.catalogue.kinds or self.catalogue.feeds or self._gone)
+
+    def is_trim_due(self, now_ms: int) -> bool:
+        """Whether there may be something in feeds that is too old, which no commit will trim if nothing is added."""
+        feeds = self.catalogue.feeds
+        if self._all_old_ms is None:  # what is in them when a tenure begins is not known
+            self._all_old_ms = {kind: now_ms + keep_ms for kind, keep_ms in feeds.items()}
+            return bool(feeds or self._gone)
+        due = [kind for kind, all_old_ms in self._all_old_ms.items() if all_old_ms <= now_ms]
+        for kind in due:
+            del self._all_old_ms[kind]
+        return bool(due)
 
     def loaded(self, activation: Activation, record: bytes | None) -> None:
         """What the store has of an activation has come."""
@@ -57,6 +75,9 @@ class Indexing:
         if indexes is not None:
             activation.entries = len(indexes.indexes)
             activation.places = indexes.places(record)
+        if self.catalogue.feeds and kind_in(activation.target) in self.catalogue.feeds:
+            activation.told = True
+            activation.seen = mark_of(record)
 
     # -- building ------------------------------------------------------------------------------------------------------
 
@@ -94,10 +115,10 @@ class Indexing:
 
     # -- commits -------------------------------------------------------------------------------------------------------
 
-    def build(self, commit: Commit, changed: Sequence[tuple[Activation, bytes | None]]) -> None:
+    def build(self, commit: Commit, changed: Sequence[tuple[Activation, bytes | None]], now_ms: int) -> None:
         """Put into a commit what its states, and what was found, change in indexes. `changed`: with their new records."""
         commit.catalogue = self.catalogue.version
-        if not (changed or self._found):
+        if not (changed or self._found or self.trim):
             return
         writes = Writes()
         for activation, record in changed:
@@ -107,11 +128,36 @@ class Indexing:
             places = indexes.places(record)
             indexes.write(activation.places, places, key_of(activation.target), writes, self._whole[indexes.kind])
             activation.places = places
+        commit.feeds = self._feeds(changed, now_ms)
         self._flying = frozenset(activation.target for activation, _ in changed)
         self._reading -= self._flying
         if self._found is not None:
             commit.built = self._build_found(writes, *self._found)
         commit.indexed = writes.all()
+
+    def _feeds(self, changed: Sequence[tuple[Activation, bytes | None]], now_ms: int) -> list[FeedWrite]:
+        """What is added to feeds: of each changed state one, in one entry for its kind. And what only is trimmed, when it is time."""
+        entries: dict[str, list[Changed]] = {}
+        for activation, record in changed:
+            if not activation.told:
+                continue
+            mark = mark_of(record)
+            if mark != activation.seen:
+                activation.seen = mark
+                told = (key_of(activation.target).decode(), state_in(record))
+                entries.setdefault(kind_in(activation.target), []).append(told)
+        feeds = self.catalogue.feeds
+        if self._all_old_ms is not None:
+            self._all_old_ms.update((kind, now_ms + 1 + feeds[kind]) for kind in entries)
+        writes = [
+            FeedWrite(kind, write_entry(entries[kind]) if kind in entries else b"", keep_ms, self._changes_max)
+            for kind, keep_ms in feeds.items()
+            if self.trim or kind in entries
+        ]
+        if self.trim:
+            writes += [FeedWrite(kind, b"", 0, 0) for kind in sorted(filter(None, self._gone))]
+            self.trim = False
+        return writes
 
     def _build_found(
         self, writes: Writes, unbuilt: Unbuilt, records: Sequence[tuple[str, bytes | None]], reached: bytes
@@ -128,6 +174,11 @@ class Indexing:
     def committed(self) -> None:
         """The commit in flight has been applied."""
         self._flying = frozenset()
+
+
+def kind_in(target: str) -> str:
+    """The canonical name of an entity's kind; of an instance nothing."""
+    return target[1:].partition("@")[0] if target.startswith("@") else ""
 
 
 def key_of(target: str) -> bytes:

@@ -54,7 +54,7 @@ class Intake:
         self.loading: str | None = None  # what is looked into just now; read by the lease keeper's thread
         self._unloadable: dict[Activation, None] = {}  # blocked, because what is stored of them cannot be read
         self.parking = Parking()
-        self.indexing = Indexing(environment.catalogue, acquired.built)
+        self.indexing = Indexing(environment.catalogue, acquired.built, environment.settings.changes_length_max)
         self.effects = Effects(environment.partitions, environment.settings, environment.now_ms, environment.draw(8))
         self.slice = Slice(self.effects, environment.settings, environment.elapsed)
         self.effects.suspects = self.suspects if self.suspects.active else None

@@ -7,14 +7,16 @@ each by a commit of the partition that it is of: fenced, and going on where the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from stead.entities._definition.entity_type import EntityType
 from stead.entities._index.catalogue import Catalogue, Index, dropped_from, read_catalogue
+from stead.entities._index.feeds import KindFeed, kind_of_feed
 from stead.entities._message.errors import InvalidDefinition
 from stead.entities._partition.indexing import Unbuilt
 from stead.entities._partition.partition import Partition
-from stead.transport import FACED, LISTING, READY, Acquired, Adding, KeyDamaged, ReadRange, get_logger
+from stead.transport import FACED, LISTING, READY, Acquired, Adding, CatalogueView, KeyDamaged, ReadRange, get_logger
 
 from .board import Board
 
@@ -25,11 +27,12 @@ STEP_LENGTH = 200
 
 
 class IndexKeeper:
-    """Keeps what a worker knows of indexes, and builds them."""
+    """Keeps what a worker knows of indexes and feeds, and builds them."""
 
-    def __init__(self, board: Board, declared: Mapping[str, Index]) -> None:
+    def __init__(self, board: Board, declared: Mapping[str, Index | KindFeed]) -> None:
         self._board = board
         self._declared = {name: index.describe() for name, index in declared.items()}
+        self._has_feeds = asyncio.Event()
         self._declared_ms = 0
         self._declared_in = -1  # the generation of the server that was told
 
@@ -52,22 +55,45 @@ class IndexKeeper:
             board.face(error)
             return []
         if view.version != self._catalogue.version:
-            board.environment.catalogue = read_catalogue(view)
+            self._learn(view)
             logger.info("the hub's indexes are others by now (version %d of the catalogue)", view.version)
         return [p for p in board.partitions.values() if p.indexing.catalogue.version != view.version]
+
+    def _learn(self, view: CatalogueView) -> None:
+        self._board.environment.catalogue = read_catalogue(view)
+        if self._catalogue.feeds:
+            self._has_feeds.set()
 
     async def adopt(self, acquired: Acquired) -> Acquired | None:
         """Make the catalogue that of a partition, which was just taken. None if it is another's by now."""
         store = self._board.store
         if acquired.catalogue > self._catalogue.version:
-            self._board.environment.catalogue = read_catalogue(await store.catalogue())
+            self._learn(await store.catalogue())
+        if any(map(kind_of_feed, acquired.built)):
+            self._has_feeds.set()  # what is left of them has to go
         catalogue = self._catalogue
         if acquired.catalogue == catalogue.version:
             return acquired
         added = [Adding(index.name, f"@{index.kind}@") for index in catalogue.indexes.values()]
+        added += [Adding(feed.name, f"@{feed.kind}@") for feed in catalogue.all_feeds]
         dropped = dropped_from(acquired.built, catalogue)
         built = await store.adopt(acquired.partition, acquired.token, catalogue.version, added, dropped)
         return None if built is None else acquired.adopted(catalogue.version, built)
+
+    async def keep_trimmed(self) -> None:
+        """Have feeds trimmed to which nothing is added any more (HAZARDS 97)."""
+        board = self._board
+        clock = board.store.clock
+        while True:
+            await self._has_feeds.wait()
+            now_ms = clock.now_ms()
+            for partition in board.partitions.values():
+                if partition.indexing.is_trim_due(now_ms) and not partition.draining:
+                    partition.indexing.trim = True
+                    partition.effects.reindexed = True
+                    board.commit(partition)
+            keeps_ms = self._catalogue.feeds.values()
+            await clock.sleep((min(keeps_ms) / 10 if keeps_ms else board.settings.heartbeat_ms) / 1000)
 
     async def run(self) -> None:
         """Build, one step after the other."""
@@ -125,9 +151,9 @@ class IndexKeeper:
             logger.info("partition %d: the index of %s.%s is ready", number, unbuilt.kind.kind, names)
 
 
-def indexes_of(types: Iterable[EntityType], most: int) -> dict[str, Index]:
-    """The indexes that a program's entities declare, by name. Raises `InvalidDefinition` for a kind with too many."""
-    found: dict[str, Index] = {}
+def indexes_of(types: Iterable[EntityType], most: int) -> dict[str, Index | KindFeed]:
+    """The indexes and feeds that a program's entities declare, by name. Raises `InvalidDefinition` for a kind with too many."""
+    found: dict[str, Index | KindFeed] = {}
     for each in types:
         indexes: Sequence[Index] = each.indexes
         if len(indexes) > most:
@@ -136,4 +162,6 @@ def indexes_of(types: Iterable[EntityType], most: int) -> dict[str, Index]:
                 f"it has {len(indexes)} indexed fields, and {most} may be (STEAD_INDEXES_MAX): each is written with each change",
             )
         found.update((index.name, index) for index in indexes)
+        if each.feed is not None:
+            found[each.feed.name] = each.feed
     return found

@@ -176,6 +176,7 @@ class Worker:
         self._spawn("parks", parker.run)
         self._spawn("age", parker.watch_age)
         self._spawn("indexes", indexes.run)
+        self._spawn("changes", indexes.keep_trimmed)
         for name, part in parts:
             self._spawn(name, part)
 

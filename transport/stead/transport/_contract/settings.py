@@ -93,6 +93,12 @@ class Settings(BaseSettings):
     indexes_max: Annotated[int, Field(ge=1, le=64)] = 16
     """Indexed fields of one entity's class. Each is written with each change of it, and takes memory for each entity."""
 
+    changes_length_max: Count = 100_000
+    """Commits of one kind and partition whose changes are kept, however young they are: a bound on memory."""
+
+    changes_poll_ms: Milliseconds = 200
+    """How often a reader of changes looks for more when there are none."""
+
     query_results_max: Count = 100_000
     """Results of one query that is iterated over, or signalled: their keys are kept in memory meanwhile. Pages have no such end."""
 
