@@ -56,11 +56,12 @@ def is_after(one: Position, other: Position, *, descending: bool) -> bool:
 class Source:
     """One part of a set of one partition, read from one end to the other."""
 
-    __slots__ = ("_index", "_look", "buffer", "ended", "last", "partition")
+    __slots__ = ("_after", "_index", "_look", "buffer", "ended", "last", "partition")
 
     def __init__(self, look: ReadRange, index: Index) -> None:
         self.partition = look.partition
         self._look = look
+        self._after = look.after
         self._index = index
         self.ended = False
         self.buffer: list[Position] = []
@@ -68,7 +69,7 @@ class Source:
 
     def look(self, limit: int) -> ReadRange:
         """How to read it on."""
-        self._look = self._look._replace(limit=limit)
+        self._look = self._look._replace(limit=limit, after=self._after)
         return self._look
 
     def take(self, entries: Sequence[tuple[float, bytes]]) -> None:
@@ -76,7 +77,7 @@ class Source:
         self.ended = len(entries) < self._look.limit
         if not entries:
             return
-        self._look = self._look._replace(after=entries[-1])
+        self._after = entries[-1]
         if not self._look.by_member:
             self.buffer += [Position(score, key) for score, key in entries]
         elif self._look.name == self._index.name:
