@@ -42,7 +42,16 @@ class Hottest:
 
     def _settle(self) -> None:
         recent, self._recent = self._recent, {}
-        self._add([Hot(target, messages, 0) for target, messages in recent.items()])
+        counts, floor = self._counts, self.floor
+        for target, messages in recent.items():
+            before = counts.get(target)
+            if before is not None:
+                counts[target] = before + messages
+            else:
+                counts[target] = floor + messages
+                if floor:
+                    self._over[target] = floor
+        self._forget()
 
     def _add(self, hottest: Sequence[Hot]) -> None:
         counts, floor = self._counts, self.floor
@@ -51,11 +60,21 @@ class Hottest:
             counts[target] = messages + (floor if before is None else before)
             if over or (before is None and floor):
                 self._over[target] = over + (floor if before is None else self._over.get(target, 0))
-        if len(counts) > KEPT:
-            kept = dict(nlargest(KEPT, counts.items(), key=lambda each: each[1]))
-            self.floor = max(count for target, count in counts.items() if target not in kept)
-            self._counts = kept
-            self._over = {target: over for target, over in self._over.items() if target in kept}
+        self._forget()
+
+    def _forget(self) -> None:
+        counts = self._counts
+        if len(counts) <= KEPT:
+            return
+        self.floor = floor = sorted(counts.values(), reverse=True)[KEPT]
+        kept = {target: count for target, count in counts.items() if count > floor}
+        for target, count in counts.items() if len(kept) < KEPT else ():
+            if count == floor:
+                kept[target] = count
+                if len(kept) == KEPT:
+                    break
+        self._counts = kept
+        self._over = {target: over for target, over in self._over.items() if target in kept}
 
     def top(self, length: int) -> list[Hot]:
         """The hottest ones, the first first."""
