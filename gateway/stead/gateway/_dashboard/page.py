@@ -27,15 +27,17 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
 }
 
-_MISSING = """The dashboard of stead was not built.
-
-This installation was made without node, so it has everything but the dashboard. To get it, in a clone of stead's repository:
-
-    make setup                             # builds it; node comes as a wheel
-    .venv/bin/stead serve ...              # has it
-    pip install .                          # from then on, an installation from this clone has it too
-
-The API is described at docs.
+_MISSING = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>stead</title></head><body>
+<h1>The dashboard was not built</h1>
+<p>This installation was made without node, so it has everything but the dashboard. To get it, in a clone of the repository of stead:</p>
+<pre>
+make setup                    # builds it; node comes as a wheel
+.venv/bin/stead serve ...     # has it
+pip install .                 # from then on, an installation from this clone has it too
+</pre>
+<p>The API is described at <a href="docs">docs</a>.</p>
+</body></html>
 """
 
 
@@ -53,7 +55,7 @@ async def get_dashboard(request: Request, hub: Hub) -> Response:
         return RedirectResponse(f"{path}/", 307)
     site = _site()
     if site is None:
-        return Response(_MISSING, headers=_HEADERS, media_type="text/plain; charset=utf-8")
+        return Response(_MISSING, headers=_HEADERS, media_type="text/html; charset=utf-8")
     return Response(
         (site / "index.html").read_bytes(),
         headers=_HEADERS | {"cache-control": "no-cache"},
