@@ -48,10 +48,10 @@ REAL = {
     f"{ENTITIES}/_worker/lease_keeper.py ThreadKeeper._tick": "it shows that the event loop itself turns",
     # Callers' own patience.
     f"{ENTITIES}/_client/client.py EntityClient.call_within": "the caller's own deadline",
-    f"{ORCHESTRATIONS}/_client/client.py OrchestrationClient.wait_for_completion": (
+    f"{ORCHESTRATIONS}/_client/client.py InstanceClient.wait_for_completion": (
         "the caller's own patience: in virtual time an instance may take years, and they pass at once"
     ),
-    f"{ORCHESTRATIONS}/_client/client.py OrchestrationClient._wait": "a net for answers that a real server has lost",
+    f"{ORCHESTRATIONS}/_client/client.py InstanceClient._wait": "a net for answers that a real server has lost",
     f"{APP}/_sync/portal.py _limited": "the caller's own deadline, in a thread of its own",
     f"{APP}/_testing/driver.py Driver._run_until_idle": "what moves virtual time: it lets real things happen first",
     # Servers and connections.

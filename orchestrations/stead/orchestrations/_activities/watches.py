@@ -12,7 +12,7 @@ from typing import Any
 
 from stead.orchestrations._history.failures import shown_ms
 from stead.orchestrations._history.record import decode_instance_record
-from stead.transport import Clock, InvalidInput, ServerClock, Settings, Store, get_logger, pack_exact, unpack
+from stead.transport import Clock, InvalidInput, ServerClock, Settings, Store, begin_task, get_logger, pack_exact, unpack
 
 from .job import ActivityContext, Job, Outcome, Stage, failed
 
@@ -41,7 +41,7 @@ class Watches:
         if job.timeout_ms is None and job.heartbeat_ms is None:
             return
         context.beat_s = self.clock.monotonic()
-        self._tasks[job] = asyncio.ensure_future(self._watch(job))
+        self._tasks[job] = begin_task(self._watch(job))
 
     def end(self, job: Job) -> None:
         """A job runs no more, or nobody wants its result any more."""
