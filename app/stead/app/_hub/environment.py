@@ -17,7 +17,14 @@ logger = get_logger("stead.app")
 _LENGTH_MAX = 80
 _PREFIX = "STEAD_"
 _OTHERS = frozenset(
-    {"STEAD_URL", "STEAD_HTTP_KEYS", "STEAD_DEV_HTTP_FILES", "STEAD_DEV_HTTP_HOST", "STEAD_DEV_HTTP_KEYS_FILE"}
+    {
+        "STEAD_URL",
+        "STEAD_HTTP_KEYS",
+        "STEAD_DEV_HTTP_FILES",
+        "STEAD_DEV_HTTP_HOST",
+        "STEAD_DEV_HTTP_KEYS_FILE",
+        "STEAD_DEV_HTTP_DASHBOARD",
+    }
     | {"STEAD_WORKER_CHILD"}
 )
 _said: set[str] = set()  # each is named once in a process

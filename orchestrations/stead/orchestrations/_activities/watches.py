@@ -12,7 +12,17 @@ from typing import Any
 
 from stead.orchestrations._history.failures import shown_ms
 from stead.orchestrations._history.record import decode_instance_record
-from stead.transport import Clock, InvalidInput, ServerClock, Settings, Store, begin_task, get_logger, pack_exact, unpack
+from stead.transport import (
+    Clock,
+    InvalidInput,
+    ServerClock,
+    Settings,
+    Store,
+    begin_task,
+    get_logger,
+    pack_exact,
+    unpack,
+)
 
 from .job import ActivityContext, Job, Outcome, Stage, failed
 
