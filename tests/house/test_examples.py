@@ -129,6 +129,9 @@ def test_the_list_names_every_benchmark() -> None:
         "takeover",
         "memory",
         "scale",
+        "sql-scan",
+        *("query-top", "query-filter", "query-count", "signals-indexed"),
+        *("reminders", "schedules", "expiry"),
         *("hello", "sequence", "fanout", "bank", "events", "timers", "replay"),
         *("http-status", "http-signals"),
     }
