@@ -258,6 +258,7 @@ async def test_blocked_targets_are_told_to_the_next_owner_until_unblocked(store:
     await apply(store, commit(owner, b"one", blocked=[(TARGET, "its state"), (OTHER, "ukjent: å")]))
     second = await take(store, token=b"2", expected=b"token")
     assert second.blocked == {TARGET: "its state", OTHER: "ukjent: å"}
+    assert [(await store.read_instance(0, target, 1)).blocked for target in (OTHER, "else")] == ["ukjent: å", None]
     await apply(store, commit(second, b"two", b"one", unblocked=[TARGET, "@never@was"], blocked=[(OTHER, "now this")]))
     assert (await take(store, token=b"3", expected=b"2")).blocked == {OTHER: "now this"}
     assert (await store.info())[0].blocked == {OTHER: "now this"}

@@ -73,6 +73,10 @@ def make_app(name: str | None = None) -> App:
     async def hello(context: OrchestrationContext, cities: list[str] | None = None) -> list[str]:
         return [await context.call_activity(say_hello, city) for city in cities or ["Tokyo", "Seattle"]]
 
+    @app.orchestration(version="1.0")
+    async def versioned(context: OrchestrationContext) -> None:
+        """There are no others."""
+
     @app.orchestration
     async def approval(context: OrchestrationContext, order: Any = None) -> Any:
         context.set_custom_status({"waits for": "approval"})

@@ -123,6 +123,17 @@ def test_a_failed_instance(stead: Stead) -> None:
     assert shown.err == f"next: stead history {stead.reference} b-1\n"
 
 
+def test_an_instance_that_is_blocked_says_why_and_what_is_next(stead: Stead) -> None:
+    start(stead, "say", "--version", "9.9", "--id", "nobodys")
+    why = "no orchestration named 'say' that may run version '9.9' is registered"
+    eventually(lambda: "blocked" in stead("status", "nobodys").out)
+    shown = stead("status", "nobodys")
+    assert why[:40] in shown.out
+    assert shown.err == f"next: stead doctor {stead.reference}\n"
+    assert json.loads(stead("status", "nobodys", "--json").out)["blocked"].startswith(why)
+    stead("terminate", "nobodys", "--reason", "seen")
+
+
 def test_inputs_are_json_unless_text_is_wanted(stead: Stead) -> None:
     for word, said in [
         ("007", "007"),

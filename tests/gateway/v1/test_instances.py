@@ -299,3 +299,22 @@ def test_wrong_queries(served: Served, query: dict[str, str]) -> None:
 )
 def test_a_purge_of_everything_by_mistake(served: Served, body: object) -> None:
     assert served.http.post("/api/v1/instance-purges", json=body).status_code == 400
+
+
+def test_why_an_instance_stands_still(served: Served) -> None:
+    instance_id = start(served, "versioned", version="9.9")
+
+    def why() -> str | None:
+        found: str | None = served.http.get(f"{PATH}/{instance_id}").json()["blocked"]
+        return found
+
+    assert (
+        eventually(why) == "no orchestration named 'versioned' that may run version '9.9' is registered in this worker"
+    )
+    etag = served.http.get(f"{PATH}/{instance_id}").json()["etag"]
+    assert served.http.get(f"{PATH}/{instance_id}", params={"since": etag}).json()["etag"] == etag
+    (listed,) = served.http.get(PATH, params={"prefix": instance_id}).json()["instances"]
+    assert listed["blocked"] is None
+    served.http.post(f"{PATH}/{instance_id}/terminate", json={"reason": "seen"})
+    has_status(served, instance_id, "Terminated")
+    assert served.http.get(f"{PATH}/{instance_id}").json()["blocked"] is None

@@ -130,6 +130,8 @@ def status_command(request: Request, instance_id: str) -> int:
         match status.runtime_status:
             case RuntimeStatus.FAILED:
                 _next(request, "history", instance_id)
+            case _ if status.blocked is not None:
+                print_note(f"next: {next_command('doctor', request.app)}")
             case RuntimeStatus.SUSPENDED:
                 _next(request, "resume", instance_id)
             case _ if not status.is_finished:

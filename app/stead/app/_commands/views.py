@@ -129,6 +129,8 @@ def print_status(screen: Console, status: OrchestrationStatus[Any]) -> None:
         while cause is not None:
             rows.add_row("caused by", one_line(str(cause)))
             cause = cause.cause
+    if status.blocked is not None:
+        rows.add_row("blocked", Text(one_line(status.blocked), style="yellow"))
     for line in _waiting_lines(status):
         rows.add_row("waits for", line)
     screen.print(rows)

@@ -197,6 +197,8 @@ class InstanceStatus(AnswerModel):
     scheduled_time: datetime | None
     parent_instance_id: str | None
     tags: Tags
+    blocked: str | None
+    """Why its messages wait and it does not go on, and what to do about it. (Null in lists.)"""
     failure: FailureModel | None
     etag: str
     """Changes with the status: for `since`, and as `ETag`."""

@@ -47,6 +47,7 @@ class Look:
     start: StartMessage | None
     events: Sequence[Event] = ()
     begins: str | None = None  # the execution that the start will begin
+    blocked: str | None = None  # why its messages wait
 
     @property
     def known(self) -> InstanceRecord | StartMessage:
@@ -238,16 +239,17 @@ class InstanceQueries:
         """
         if look.start is not None:
             start = look.start if show_input else look.start._replace(input=None)
-            status = status_of_start(look.instance_id, start)
+            status = replace(status_of_start(look.instance_id, start), blocked=look.blocked)
             return replace(status, history=[]) if show_history else status
         assert look.record is not None
-        return status_of(
+        status = status_of(
             look.instance_id,
             look.record,
             first=look.events[0] if show_input and look.events else None,
             events=look.events if show_history else None,
             output=self._output(look.instance_id, look.record, strict=strict),
         )
+        return status if look.blocked is None else replace(status, blocked=look.blocked)
 
     def _output(self, instance_id: str, record: InstanceRecord, *, strict: bool) -> Any:
         if record.status is not RuntimeStatus.COMPLETED:
@@ -282,10 +284,11 @@ def _look_of(instance_id: str, view: InstanceView) -> Look | None:
     record = None if view.record is None else decode_instance_record(view.record)
     start = None if view.start is None else decode_message(view.start)
     if start is not None and _counts(start, record):
-        return Look(instance_id, None, decode_start(start.args), (), first_execution_id(start.message_id))
+        begins = first_execution_id(start.message_id)
+        return Look(instance_id, None, decode_start(start.args), (), begins, view.blocked)
     if record is None:
         return None
-    return Look(instance_id, record, None, [decode_event(data) for data in view.log])
+    return Look(instance_id, record, None, [decode_event(data) for data in view.log], None, view.blocked)
 
 
 def _counts(start: Message, record: InstanceRecord | None) -> bool:

@@ -42,6 +42,8 @@ class OrchestrationStatus(Generic[O_co]):
     `output` is the result of a Completed instance (checked against its type where the program knows the orchestration,
     otherwise plain data), the reason of a Terminated or Canceled one, else None; `failure` says why a Failed one failed. `input` and
     `history` are there if they were asked for; with the history comes `waiting_for`, what an unfinished instance waits for.
+    `blocked` says why its messages wait and it does not go on, and what to do about it: no worker has its code, or its code or
+    what is stored of it has ended workers. (Listings do not say it.)
     """
 
     name: str
@@ -59,6 +61,7 @@ class OrchestrationStatus(Generic[O_co]):
     parent_instance_id: str | None = None
     scheduled_time: datetime | None = None
     waiting_for: list[Wait] | None = None
+    blocked: str | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -98,6 +101,7 @@ def status_fields(status: OrchestrationStatus[Any], instant: Callable[[datetime]
         "created_time": instant(status.created_time),
         "last_updated_time": instant(status.last_updated_time),
         "tags": dict(status.tags or {}),
+        "blocked": status.blocked,
     }
     if status.waiting_for is not None:
         data["waiting_for"] = [

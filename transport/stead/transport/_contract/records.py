@@ -177,6 +177,7 @@ class InstanceView(NamedTuple):
     start: bytes | None  # the start message that was accepted and not carried out yet
     record: bytes | None
     log: Sequence[bytes] = ()  # as many events from the first on as were asked for
+    blocked: str | None = None  # why its messages wait; of one that was read by itself
 
 
 # -- activities ---------------------------------------------------------------------------------------------------------

@@ -94,7 +94,12 @@ class MemoryClients(MemoryBase):
 
     async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
         """An instance with the first of its events."""
-        return await self._call("read_instance", lambda: self._view(partition, target, events))
+
+        def view() -> InstanceView:
+            why = self._state.partitions[partition].blocked.get(target)
+            return self._view(partition, target, events)._replace(blocked=why)
+
+        return await self._call("read_instance", view)
 
     def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of targets that have one and begin with `prefix`, ascending over the whole hub by the

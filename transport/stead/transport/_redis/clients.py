@@ -106,12 +106,13 @@ class ClientSide(RedisBase):
     async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
         """An instance with the first of its events: the start is read before the record."""
         keys = self._keys.partitions[partition]
-        reads = [command(b"HGET", keys.starts, target), command(b"HGET", keys.state, target)]
+        reads = [command(b"HGET", key, target) for key in (keys.starts, keys.state, keys.blocked)]
         if events:
             reads.append(command(b"LRANGE", keys.log(target), 0, events - 1))
         with concerning(partition):
-            start, record, *log = await self._ask(*reads)
-        return InstanceView(_start_message(start), record, log[0] if log else ())
+            start, record, why, *log = await self._ask(*reads)
+        blocked = None if why is None else why.decode(errors="replace")
+        return InstanceView(_start_message(start), record, log[0] if log else (), blocked)
 
     def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         """Pages of (target, record) of targets that have one and begin with `prefix`, ascending over the whole hub by the
