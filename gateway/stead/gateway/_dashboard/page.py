@@ -30,7 +30,7 @@ _HEADERS = {
 _MISSING = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>stead</title></head><body>
 <h1>The dashboard was not built</h1>
-<p>This installation was made without node, so it has everything but the dashboard. To get it, in a clone of the repository of stead:</p>
+<p>This installation was made without node, so it has everything but the dashboard. To get it, in a clone of stead's repository:</p>
 <pre>
 make setup                    # builds it; node comes as a wheel
 .venv/bin/stead serve ...     # has it
