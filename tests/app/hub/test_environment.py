@@ -104,7 +104,7 @@ def test_what_code_gives_is_not_blamed_on_the_environment(monkeypatch: pytest.Mo
 def test_a_variable_that_is_no_setting_is_said_once_with_the_nearest_that_is(
     reference: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(environment, "_said", set())
+    monkeypatch.setattr(environment, "_said", set[str]())
     monkeypatch.setenv("STEAD_LEASE_MSS", "500")
     monkeypatch.setenv("stead_lease_ms", "500")
     monkeypatch.setenv("STEAD_HTTP_KEYS", "{}")

@@ -8,7 +8,7 @@ import json
 import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -62,7 +62,7 @@ def test_copies_share_nothing(make: Callable[[], Any]) -> None:
         copy.copy,
         copy.deepcopy,
         lambda one: pickle.loads(pickle.dumps(one)),
-        lambda one: type(one).merged([one]),
+        lambda one: cast("Any", type(one)).merged([one]),
     ]
     for copied in ways:
         one = make()
@@ -94,18 +94,19 @@ def test_what_changes_after_a_copy_does_not_change_it(make: Callable[[], Any]) -
 @EACH
 def test_it_is_read_back_by_models_and_adapters(make: Callable[[], Any]) -> None:
     one = make()
-    kind: Any = type(one)
+    kind = cast("Any", type(one))
     annotation: Any = Windowed[Tally] if make is window else kind
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     assert adapter.validate_python(one) is one
     data = one.to_bytes()
-    for given in (data, base64.b64encode(data).decode(), {type(one)._NAME: one._stored()}):
+    forms: list[Any] = [data, base64.b64encode(data).decode(), {kind._NAME: one._stored()}]
+    for given in forms:
         assert adapter.validate_python(given) == one
         if not isinstance(given, bytes):
             assert adapter.validate_python(given, strict=True) == one
     assert adapter.validate_json(json.dumps(base64.b64encode(data).decode())) == one
-    wrong: Any
-    for wrong in (3, None, "nonsense", b"nonsense", {}, {"stead.other": [1]}, [], "é", one.summary()):
+    others: list[Any] = [3, None, "nonsense", b"nonsense", {}, {"stead.other": [1]}, [], "é", one.summary()]
+    for wrong in others:
         with pytest.raises(ValidationError):
             adapter.validate_python(wrong)
 
@@ -113,7 +114,7 @@ def test_it_is_read_back_by_models_and_adapters(make: Callable[[], Any]) -> None
 @EACH
 def test_it_is_an_argument_and_a_result(make: Callable[[], Any]) -> None:
     one = make()
-    kind: Any = type(one)
+    kind = cast("Any", type(one))
     annotation: Any = Windowed[Tally] if make is window else kind
     how = value_of(annotation | None, "argument", exact=True)
     assert how.dump is not None
@@ -178,7 +179,7 @@ def test_garbage_is_never_an_aggregate() -> None:
     makes: list[Callable[[], Any]] = [tally, window]
     for make in makes:
         made = make()
-        kind: Any = type(made)
+        kind = cast("Any", type(made))
         held: list[Any] = made._stored()
         for place in range(len(held)):
             for other in others:

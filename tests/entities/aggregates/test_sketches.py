@@ -177,7 +177,7 @@ def filled(kind: Any, count: int) -> Any:
 @pytest.mark.parametrize("count", [0, 1, 100, 10_000])
 def test_bytes_are_read_back_and_damaged_ones_are_refused(kind: Any, count: int) -> None:
     sketch = filled(kind, count)
-    cls: Any = type(kind)
+    cls = cast("Any", type(kind))
     data = sketch.to_bytes()
     again = cls.from_bytes(data)
     assert again == sketch
@@ -201,7 +201,7 @@ def test_bytes_are_read_back_and_damaged_ones_are_refused(kind: Any, count: int)
 @pytest.mark.parametrize("kind", SKETCHES, ids=lambda kind: type(kind).__name__)
 def test_what_is_none_is_refused(kind: Any) -> None:
     sketch = filled(kind, 100)
-    cls: Any = type(kind)
+    cls = cast("Any", type(kind))
     name, held = next(iter(unpack(sketch.to_bytes()).items()))
     others: list[Any] = [
         3,
