@@ -317,6 +317,8 @@ class Bench:
 
     def wake(self, partition: Partition, started: list[Started]) -> int:
         """Mark and take one turn that no message of the store brings about, and have the lease know of deaths."""
+        if not (partition.suspects.careful or partition.wants_care):
+            return 0  # nobody asks then
         if partition.deaths.unsaid:
             assert steps.mark_running(self.store, partition.token, None, partition.deaths.said())
         running = partition.next_waking() if partition.wants_waking else None
