@@ -39,6 +39,22 @@ ORCHESTRATIONS = {
     "replay": "events of a history that is loaded anew",
     "timers": "timers: lateness, p99",
 }
+QUERIES = {
+    "query-top": "the ten best of 100,000 entities, p50 (raw: the ten of each sorted set)",
+    "query-filter": "a page of 50 of what matches two conditions, 1 % of 100,000, p50",
+    "query-count": "how many of 100,000 are in a range, p50 (raw: counts of the sets)",
+    "signals-indexed": "signals that change one of two indexed fields (raw: without an index)",
+    "sql-scan": "entities read by a query of SQL (raw: the entries of a hash)",
+}
+AGGREGATES = {
+    "signals-batched free": "signals of a batched operation that costs nothing (raw: one by one)",
+    "signals-batched numpy": "the same, computing with numpy",
+    "windowed": "signals into 60 buckets of one entity (raw: a plain sum)",
+    "sketches": "signals into three sketches of one entity (raw: a plain sum)",
+    "reminders": "100,000 reminders due within a minute: lateness, p99",
+    "schedules": "10,000 schedules due within a minute: lateness, p99",
+    "expiry": "entities that expire, all due at once",
+}
 HTTP = {
     "http-status": "an instance's status",
     "http-signals one by one": "signals, one a request",
@@ -53,6 +69,8 @@ GROUPS = (
         "**Orchestrations**, beside raw calls (a message through two streams and back, and a state write) or raw messages.",
         ORCHESTRATIONS,
     ),
+    ("**Queries**, beside what the server alone takes, or the same entity without indexes.", QUERIES),
+    ("**Time and aggregates**, beside the same entity without them.", AGGREGATES),
     ("**HTTP**, beside the bare framework that answers the same bytes (for bulk it only reads the body).", HTTP),
 )
 

@@ -138,7 +138,8 @@ async def test_what_workers_do() -> None:
     )
     assert found("replayed_events_count", orchestration="doubling") >= 3
     assert found("replayed_events_sum", orchestration="doubling") >= 6
-    assert 0 < found("commit_seconds_count") <= found("commit_messages_sum")
+    assert found("commit_seconds_count") > 0  # some carry no message: what was found by itself, such as timers
+    assert found("commit_messages_sum") > 0
     assert found("commit_messages_count") == found("commit_seconds_count")
     assert 0 <= found("timer_lateness_seconds_sum") < 30
     assert found("workers") == 1
