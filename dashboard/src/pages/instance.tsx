@@ -10,7 +10,7 @@ import { Act } from "../parts/act";
 import { Ago, Badge, Card, Fault, Field, Page, Quiet, Table, Tabs, Text, Tree, useNow } from "../parts/basics";
 import { Gantt } from "../parts/gantt";
 import { Sequence } from "../parts/sequence";
-import { change, FINISHED, suits, type Instance } from "./instances";
+import { change, FINISHED, MEANT, suits, type Instance } from "./instances";
 
 const VIEWS = ["Timeline", "History", "Sequence"];
 
@@ -46,6 +46,7 @@ export function OneInstance(props: { id: string; route: Route }) {
             <Failure failure={one.failure} />
           </Card>
         )}
+        {!FINISHED.has(one.runtime_status) && <Blocked id={instance_id} />}
         {!FINISHED.has(one.runtime_status) && (
           <Card title="Waits for">
             <Waits one={one} />
@@ -130,6 +131,25 @@ function Failure(props: { failure: NonNullable<Instance["failure"]> }) {
         </>
       )}
     </>
+  );
+}
+
+// Why it does not go on. This changes with the workers' code, not with the instance: it is asked for by itself.
+function Blocked(props: { id: string }) {
+  const asked = useAsked(
+    (signal) => must(api.GET("/api/v1/instances/{instance_id}", { params: { path: { instance_id: props.id } }, signal })),
+    ["blocked", props.id],
+    2,
+  );
+  if (!asked.data?.blocked) return null;
+  return (
+    <Card title="Blocked" wide>
+      <p class="bad">{asked.data.blocked}</p>
+      <p>
+        What to do: start workers with code that fits what is stored (for a newer version: update those that run), and it goes on by itself; or
+        terminate it. <a href={to(["workers"])}>What the workers serve</a>
+      </p>
+    </Card>
   );
 }
 
@@ -285,7 +305,7 @@ function Actions(props: { one: Instance }) {
           }}
         />
       )}
-      {(["suspend", "resume", "rewind", "terminate", "purge"] as const)
+      {(["suspend", "resume", "rewind", "cancel", "terminate", "purge"] as const)
         .filter((verb) => suits(verb, one.runtime_status))
         .map((verb) => (
           <Act
@@ -293,7 +313,16 @@ function Actions(props: { one: Instance }) {
             label={verb[0]?.toUpperCase() + verb.slice(1)}
             right="manage"
             {...(verb === "terminate" || verb === "purge" ? { tone: "danger" as const } : {})}
-            ask={verb === "purge" ? <p>Delete it with its history?</p> : why}
+            ask={
+              verb === "purge" ? (
+                <p>Delete it with its history?</p>
+              ) : (
+                <>
+                  {MEANT[verb] && <p>{MEANT[verb]}</p>}
+                  {why}
+                </>
+              )
+            }
             work={async () => (await change(verb, one.instance_id, reason), `${verb}: accepted`)}
           />
         ))}

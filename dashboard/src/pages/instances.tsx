@@ -95,7 +95,7 @@ export function Instances(props: { route: Route }) {
   );
 }
 
-const VERBS = ["terminate", "suspend", "resume", "rewind"] as const;
+const VERBS = ["cancel", "terminate", "suspend", "resume", "rewind"] as const;
 type Verb = (typeof VERBS)[number];
 
 // What makes sense for an instance, by its status.
@@ -109,10 +109,17 @@ export function suits(verb: Verb | "purge", status: string): boolean {
       return status === "Suspended";
     case "suspend":
       return status === "Running" || status === "Pending";
+    case "cancel":
     case "terminate":
       return !FINISHED.has(status);
   }
 }
+
+// What a verb does, where its name does not say it.
+export const MEANT: Partial<Record<Verb | "purge", string>> = {
+  cancel: "It is asked to end, and may undo what it has done before.",
+  terminate: "It ends at once, and undoes nothing.",
+};
 
 export async function change(verb: Verb | "purge", instance_id: string, reason: string): Promise<void> {
   const path = { instance_id };
@@ -164,6 +171,7 @@ function Many(props: { chosen: Instance[]; then: () => void }) {
                   {plural(fit, "instance")} of {props.chosen.length}
                   {fit < props.chosen.length ? ": the others are not in a status for it." : "."}
                 </p>
+                {MEANT[verb] && <p>{MEANT[verb]}</p>}
                 {verb !== "purge" && <Text label="Reason" placeholder="reason" value={reason} onText={setReason} />}
                 {done && <progress max={done.of} value={done.count} aria-label="Progress" />}
               </>

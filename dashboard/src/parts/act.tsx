@@ -66,7 +66,7 @@ export function Act(props: {
           <Fault>{fault}</Fault>
           <div class="buttons">
             <button type="button" onClick={() => setAsking(false)}>
-              Cancel
+              Back
             </button>
             <button type="button" class={tone || "main"} disabled={busy} onClick={() => void run()}>
               {busy ? "…" : props.label}

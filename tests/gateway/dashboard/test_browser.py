@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from support.gateway_tools import Served
 
 from .conftest import Visitor
+from .steps import die, end, fresh, operate, settled, start, usable
 
 pytestmark = pytest.mark.slow
-
-AXE = Path(__file__).parents[3] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
-expect.set_options(
-    timeout=45_000
-)  # the suite's deadline for a test is what ends it; nothing here has a time of its own
-_numbers = itertools.count()
-
-
-def fresh(what: str = "x") -> str:
-    """A name that no other test has."""
-    return f"{what}-{next(_numbers)}"
-
-
-def operate(served: Served, key: str, operation: str, *args: object, headers: dict[str, str] | None = None) -> Any:
-    """Call an operation of a station."""
-    answer = served.http.post(
-        f"/api/v1/entities/Station/{key}/{operation}?wait=true", json={"args": list(args)}, headers=headers
-    )
-    return answer.json().get("result")
-
-
-def start(served: Served, name: str, given: object = None, **options: object) -> str:
-    """Start an instance; gives its ID."""
-    instance_id = fresh(name)
-    body = {"name": name, "instance_id": instance_id, **({} if given is None else {"input": given}), **options}
-    assert served.http.post("/api/v1/instances", json=body).status_code == 202
-    return instance_id
-
-
-def end(served: Served, instance_id: str) -> dict[str, Any]:
-    """The status of an instance once it is finished."""
-    found: dict[str, Any] = served.http.get(f"/api/v1/instances/{instance_id}?wait_ms=30000").json()
-    return found
-
-
-def die(served: Served, message: str) -> str:
-    """Make a dead letter; gives its ID."""
-    served.http.post("/api/v1/entities/Station/x/fail", json={"args": [message]})
-    operate(served, "x", "mean")  # it comes behind
-    letters = served.http.get("/api/v1/dead-letters?limit=1000").json()["dead_letters"]
-    return str(next(one["id"] for one in letters if one["message"] == message))
-
 
 # -- all pages ---------------------------------------------------------------------------------------------------------
 
@@ -65,10 +21,11 @@ def die(served: Served, message: str) -> str:
 def addresses(served: Served) -> list[str]:
     """One of each page, with something on it."""
     operate(served, "oslo", "record", 3.5)
-    done, failed, waiting = (
+    done, failed, waiting, blocked = (
         start(served, "hello"),
         start(served, "failing", "<b>no</b>"),
         start(served, "approval", {"n": 1}),
+        start(served, "versioned", version="9.9"),
     )
     end(served, done)
     end(served, failed)
@@ -84,17 +41,12 @@ def addresses(served: Served) -> list[str]:
         f"#/instances/{done}?view=Sequence",
         f"#/instances/{failed}",
         f"#/instances/{waiting}",
+        f"#/instances/{blocked}",
         "#/dead-letters",
         f"#/dead-letters/{letter.replace('/', '%2F')}",
         "#/workers",
         "#/nowhere",
     ]
-
-
-def settled(page: Page) -> None:
-    """The page shows what it has asked for."""
-    expect(page.locator("h1")).to_be_visible()
-    expect(page.get_by_text("Asking", exact=False)).to_have_count(0)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -104,10 +56,7 @@ def test_every_page_can_be_used_by_everybody(dark: bool, visitor: Visitor, addre
         for address in addresses:
             page.evaluate("address => { location.hash = address }", address)
             settled(page)
-            if page.evaluate("() => typeof axe === 'undefined'"):
-                page.evaluate(AXE.read_text("utf-8"))
-            found: dict[str, Any] = page.evaluate("() => axe.run(document)")
-            assert [(address, one["id"], one["nodes"][0]["html"]) for one in found["violations"]] == []
+            assert (address, usable(page)) == (address, [])
 
 
 def test_no_page_is_wider_than_a_phone(visitor: Visitor, addresses: list[str]) -> None:
@@ -313,6 +262,12 @@ def test_many_at_once(visitor: Visitor, served: Served) -> None:
         served.http.post("/api/v1/instances", json={"name": "approval", "instance_id": f"{mark}-{n}"})
     with visitor.visit(f"#/instances?prefix={mark}") as page:
         expect(page.get_by_role("link", name=mark)).to_have_count(3)
+        page.get_by_label(f"Choose {mark}-0").check()
+        page.get_by_role("button", name="Cancel").click()
+        dialog = page.get_by_role("dialog", name="Cancel")
+        expect(dialog).to_contain_text("may undo")
+        dialog.get_by_role("button", name="Back").click()
+        page.get_by_label(f"Choose {mark}-0").uncheck()
         for verb, status in [("Suspend", "Suspended"), ("Resume", "Running"), ("Terminate", "Terminated")]:
             page.get_by_label("Choose all on this page").check()
             page.get_by_role("button", name=verb).click()
@@ -324,6 +279,32 @@ def test_many_at_once(visitor: Visitor, served: Served) -> None:
         page.get_by_role("button", name="Purge").click()
         page.get_by_role("dialog", name="Purge").get_by_role("button", name="Purge").click()
         expect(page.get_by_text("There is none.")).to_be_visible()
+
+
+def test_one_is_asked_to_end(visitor: Visitor, served: Served) -> None:
+    instance_id = start(served, "approval")
+    with visitor.visit(f"#/instances/{instance_id}") as page:
+        expect(page.locator(".badge").first).to_have_text("Running")
+        page.get_by_role("button", name="Cancel").click()
+        dialog = page.get_by_role("dialog", name="Cancel")
+        dialog.get_by_label("Reason").fill("not wanted")
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(page.locator(".badge").first).to_have_text("Canceled")
+        expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+        expect(page.locator(".card", has_text="Output")).to_contain_text("not wanted")
+
+
+def test_why_an_instance_stands_still_and_what_to_do(visitor: Visitor, served: Served) -> None:
+    instance_id = start(served, "versioned", version="9.9")
+    with visitor.visit(f"#/instances/{instance_id}") as page:
+        card = page.locator(".card", has=page.get_by_role("heading", name="Blocked"))
+        expect(card).to_contain_text("no orchestration named 'versioned' that may run version '9.9'")
+        expect(card).to_contain_text("start workers with code that fits")
+        assert usable(page) == []
+        page.get_by_role("button", name="Terminate").click()
+        page.get_by_role("dialog", name="Terminate").get_by_role("button", name="Terminate").click()
+        expect(page.locator(".badge").first).to_have_text("Terminated")
+        expect(card).to_have_count(0)
 
 
 # -- dead letters ------------------------------------------------------------------------------------------------------
