@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 def test_a_change_starts_the_worker_again(stead: Stead) -> None:
     source = stead.folder / f"{stead.module}.py"
     process = stead.start("dev", stead.reference, "--port", "0")
-    eventually(lambda: "watching" in stead.log and " serves Station, Switch" in stead.log)
+    eventually(lambda: "watching" in stead.log and " serves Light, Station, Switch" in stead.log)
     first = stead("call", "Station", "x", "pid").out
     assert int(first) != process.pid
     stead("call", "Station", "x", "record", "1")

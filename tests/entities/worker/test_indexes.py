@@ -165,7 +165,7 @@ async def test_a_worker_of_the_version_before_maintains_what_its_class_does_not_
             assert await query.count() == 20
             assert [thing.value async for _, thing in query.order_by(new.value)] == [n + 100 * turn for n in range(20)]
         # What only the class that knows the index refuses, and queries find all the same.
-        async with EntityClient(store, before, SETTINGS) as other:
+        async with EntityClient(await another(), before, SETTINGS) as other:
             for number in range(20):
                 await other.call_entity(old.put, f"k{number}", number)
         assert await query.count() == 20

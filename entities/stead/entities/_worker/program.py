@@ -1,7 +1,8 @@
 """Which program this process runs: a name that is the same in every process of the same code, and another in any other.
 
 What it goes by is there when the first worker starts: Python, the versions of what is installed, and the bytes of the
-modules that were imported from elsewhere, which are the app's, and of those beside them: they may be imported later.
+modules that were imported from elsewhere, which are the app's, and of those beside them: they may be imported later. Which
+of them were imported counts too: two apps in one folder are two programs.
 """
 
 from __future__ import annotations
@@ -25,19 +26,24 @@ def program() -> str:
     python = {Path(paths[name]) for name in ("stdlib", "platstdlib")}
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     own = outside((Path(file) for file in files if isinstance(file, str)), installed | python)
-    return name_of(sys.version, installed, own | neighbours(own), installed | python)
+    return name_of(sys.version, installed, own, neighbours(own), installed | python)
 
 
-def name_of(version: str, installed: Iterable[Path], files: Iterable[Path], not_own: Iterable[Path]) -> str:
-    """The name of what runs: by a version of Python, what is installed in folders, and those files that are in none of
-    `not_own`. Where they lie does not matter, nor does when they were written: it differs from machine to machine."""
+def name_of(
+    version: str, installed: Iterable[Path], imported: Iterable[Path], beside: Iterable[Path], not_own: Iterable[Path]
+) -> str:
+    """The name of what runs: by a version of Python, what is installed in folders, and those files, imported and beside them,
+    that are in none of `not_own`. Where they lie does not matter, nor does when they were written: it differs from machine to
+    machine."""
     hashed = hashlib.blake2b(version.encode(), digest_size=_LENGTH)
     names = {found.name for folder in installed for found in folder.glob("*.dist-info")}
     for name in sorted(names):
         hashed.update(b"\0" + name.encode())
     apart = tuple(not_own)
-    for data in sorted([data for data in map(_bytes_of, outside(files, apart)) if data]):
-        hashed.update(hashlib.blake2b(data, digest_size=16).digest())
+    for files in (imported, beside):
+        hashed.update(b"\0")
+        for data in sorted([data for data in map(_bytes_of, outside(files, apart)) if data]):
+            hashed.update(hashlib.blake2b(data, digest_size=16).digest())
     return hashed.hexdigest()
 
 
