@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 import time
 
 import httpx
@@ -113,3 +115,8 @@ def test_processes_have_ports_of_their_own() -> None:
     assert ports.of_process(3) == Ports(9002, 9102, "0.0.0.0")
     assert ports.of_process(1).arguments() == ["--metrics-port", "9000", "--health-port", "9100", "--host", "0.0.0.0"]
     assert Ports().of_process(2).arguments() == []
+
+
+def test_a_worker_without_ports_starts_without_the_gateway() -> None:
+    code = "import sys, stead.app._cli.main, stead.app._commands.worker; sys.exit('stead.gateway' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

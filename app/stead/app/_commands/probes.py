@@ -18,7 +18,6 @@ from typing import TypeVar
 from stead.app._console.faults import CommandFault
 from stead.app._console.logs import CONTEXT
 from stead.entities import Worker
-from stead.gateway import MEDIA_TYPE, worker_exposition
 
 from .systemd import told_to_systemd
 
@@ -76,6 +75,8 @@ class _Probe:
         self._loop = loop
 
     def metrics(self) -> tuple[int, str, bytes]:
+        from stead.gateway import MEDIA_TYPE, worker_exposition  # whoever is not asked starts sooner
+
         view = self._ask(lambda: self._worker.view)
         if view is None:
             return _said(503, "the worker has not joined its hub yet, or its event loop stands still")
