@@ -2,11 +2,14 @@
 import { useMemo, useState } from "preact/hooks";
 
 import { api, must, type Schemas } from "../lib/api";
-import { useAsked, useStream } from "../lib/live";
+import { useAsked, useLive, useStream } from "../lib/live";
 import { refine, to, type Route } from "../lib/route";
 import { brief, typed } from "../lib/words";
 import { Act, useRight } from "../parts/act";
 import { Ago, Card, Choice, Fault, Field, Page, Quiet, Table, Text, Tree } from "../parts/basics";
+import { Doing } from "../parts/doing";
+
+const LIMITS = [50, 200, 1000] as const; // entities in a page
 
 export const EMPTY_KEY = "$"; // what stands for the empty key in a path
 
@@ -30,29 +33,38 @@ export function Kinds() {
 }
 
 export function OneKind(props: { name: string; route: Route }) {
-  const prefix = props.route.query.get("prefix") ?? "";
+  const given = (name: string) => props.route.query.get(name) ?? "";
+  const [prefix, where, order, limit] = [given("prefix"), given("where"), given("order"), given("limit")];
+  const { info } = useLive();
+  const fields = ((info?.indexes ?? []) as { entity: string; field: string }[])
+    .filter((one) => one.entity === props.name.toLowerCase())
+    .map((one) => one.field);
   const [pages, setPages] = useState<{ on: string; tokens: string[] }>({ on: "", tokens: [] });
-  const on = `${props.name}/${prefix}`;
+  const on = JSON.stringify([props.name, prefix, where, order, limit]);
   const tokens = pages.on === on ? pages.tokens : [];
   const token = tokens[tokens.length - 1];
   const asked = useAsked(
     (signal) =>
       must(
         api.GET("/api/v1/entities/{name}", {
-          params: { path: { name: props.name }, query: { prefix, limit: 50, ...(token ? { continuation: token } : {}) } },
+          params: {
+            path: { name: props.name },
+            query: { prefix, where, order, limit: Number(limit) || LIMITS[0], ...(token ? { continuation: token } : {}) },
+          },
           signal,
         }),
       ),
-    ["kind", props.name, prefix, token],
+    ["kind", on, token],
     2,
   );
   const next = asked.data?.continuation;
   return (
     <Page title={props.name} aside={<a href={to(["entities"])}>all kinds</a>}>
       <div class="filters">
-        <Text label="Keys that begin with" placeholder="keys that begin with…" value={prefix} onText={(value) => refine({ prefix: value })} />
+        <Text label="Keys that begin with" placeholder="keys that begin with…" value={prefix} onText={(value) => refine({ prefix: value, where: "", order: "" })} />
         <Go name={props.name} />
       </div>
+      {(fields.length > 0 || where || order) && <Conditions key={on} fields={fields} where={where} order={order} limit={limit} />}
       <Fault>{asked.error}</Fault>
       <Table
         label={`Entities of ${props.name}`}
@@ -74,6 +86,34 @@ export function OneKind(props: { name: string; route: Route }) {
         </button>
       </div>
     </Page>
+  );
+}
+
+// A query by indexed fields. It goes off by the button: half a condition would be a fault at every letter.
+function Conditions(props: { fields: string[]; where: string; order: string; limit: string }) {
+  const [where, setWhere] = useState(props.where);
+  const [order, setOrder] = useState(props.order);
+  const [limit, setLimit] = useState(props.limit);
+  const orders = [["", "in any order"], ...props.fields.flatMap((field) => [[field, `by ${field}`], [`-${field}`, `by ${field}, descending`]])];
+  return (
+    <form
+      class="filters"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        refine({ where: where.trim(), order, limit, prefix: "" });
+      }}
+    >
+      <Text label="Conditions" placeholder={`conditions on ${props.fields.join(", ")}`} value={where} onText={setWhere} />
+      <Choice label="Order" value={order} options={orders as [string, string][]} onChoose={setOrder} />
+      <Choice
+        label="Limit"
+        value={limit || String(LIMITS[0])}
+        options={LIMITS.map((one): [string, string] => [String(one), `${one} a page`])}
+        onChoose={setLimit}
+      />
+      <button type="submit">Find</button>
+    </form>
   );
 }
 
@@ -113,6 +153,7 @@ export function OneEntity(props: { name: string; id: string }) {
             <Tree value={stream.data.state} />
           )}
         </Card>
+        <Doing name={name} id={id} />
         {kinds.data && <Operations name={name} id={id} kind={kind ?? null} />}
       </div>
     </Page>

@@ -9,7 +9,10 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from support.browser import ARGUMENTS, find
-from support.gateway_tools import Served
+from support.gateway_tools import Served, serve
+from support.valkey_server import ValkeyServer
+
+from .hub_app import make_hub_app
 
 WIDE = (1280, 900)
 
@@ -65,6 +68,21 @@ class Visitor:
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((self._served.url, "data:")):
             self.faults.append(f"asked {request.url}")
+
+
+@pytest.fixture(scope="module")
+def played(module_server: ValkeyServer) -> Iterator[Served]:
+    """A gateway of a hub whose entities can be queried, open to everybody."""
+    with serve(make_hub_app(), module_server.url) as running:
+        yield running
+
+
+@pytest.fixture
+def player(browser: Browser, played: Served) -> Iterator[Visitor]:
+    """Visits that."""
+    one = Visitor(browser, played)
+    yield one
+    assert one.faults == []
 
 
 @pytest.fixture
