@@ -4,7 +4,7 @@ import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
 import "./style.css";
 import { api, keep, key, must, Refused, said } from "./lib/api";
-import { LiveContext, useHubStream } from "./lib/live";
+import { LiveContext, useAsked, useHubStream } from "./lib/live";
 import { to, useRoute, type Route } from "./lib/route";
 import { AccessContext, SayContext, type Access } from "./parts/act";
 import { Fault, Page, Quiet } from "./parts/basics";
@@ -13,12 +13,14 @@ import { OneInstance } from "./pages/instance";
 import { Instances } from "./pages/instances";
 import { Letters, OneLetter } from "./pages/letters";
 import { Overview } from "./pages/overview";
+import { OneSchedule, Schedules } from "./pages/schedules";
 import { Workers } from "./pages/workers";
 
 const PAGES: [string, string][] = [
   ["", "Overview"],
   ["entities", "Entities"],
   ["instances", "Instances"],
+  ["schedules", "Schedules"],
   ["dead-letters", "Dead letters"],
   ["workers", "Workers"],
 ];
@@ -33,6 +35,8 @@ function Chosen(props: { route: Route }) {
       return third === undefined ? <OneKind name={second} route={props.route} /> : <OneEntity name={second} id={third} />;
     case "instances":
       return second === undefined ? <Instances route={props.route} /> : <OneInstance id={second} route={props.route} />;
+    case "schedules":
+      return second === undefined ? <Schedules /> : <OneSchedule name={second} />;
     case "dead-letters":
       return second === undefined ? <Letters route={props.route} /> : <OneLetter id={second} />;
     case "workers":
@@ -98,7 +102,6 @@ function Shell(props: { access: Access; leave: () => void }) {
     }
     opened.current = true;
   }, [route.path.join("/")]);
-  const here = route.path[0] ?? "";
   return (
     <LiveContext.Provider value={live}>
       <SayContext.Provider value={setText}>
@@ -109,15 +112,7 @@ function Shell(props: { access: Access; leave: () => void }) {
           <a class="brand" href={to([])}>
             stead <small>{props.access.hub}</small>
           </a>
-          <ul>
-            {PAGES.map(([path, name]) => (
-              <li key={path}>
-                <a href={to(path ? [path] : [])} aria-current={here === path ? "page" : undefined}>
-                  {name}
-                </a>
-              </li>
-            ))}
-          </ul>
+          <Pages here={route.path[0] ?? ""} />
           <div class="nav-foot">
             <span class={`pulse ${live.lost ? "lost" : live.info ? "on" : ""}`} role="status">
               {live.lost ? "no answer" : live.info ? "live" : "…"}
@@ -137,6 +132,24 @@ function Shell(props: { access: Access; leave: () => void }) {
         </div>
       </SayContext.Provider>
     </LiveContext.Provider>
+  );
+}
+
+// What many hubs have none of is not among the pages, until there is some or somebody has come by its address.
+function Pages(props: { here: string }) {
+  const { here } = props;
+  const asked = useAsked((signal) => must(api.GET("/api/v1/schedules", { signal })), ["schedules"], 10);
+  const scheduled = here === "schedules" || !!asked.data?.schedules.length;
+  return (
+    <ul>
+      {PAGES.filter(([path]) => path !== "schedules" || scheduled).map(([path, name]) => (
+        <li key={path}>
+          <a href={to(path ? [path] : [])} aria-current={here === path ? "page" : undefined}>
+            {name}
+          </a>
+        </li>
+      ))}
+    </ul>
   );
 }
 
