@@ -216,7 +216,7 @@ class Instances(WholeWorld):
 
 
 async def test_every_instance_ends_once_and_rightly() -> None:
-    for seed in chain(range(3), fresh_seeds(8)):
+    for seed in chain(range(3), fresh_seeds(5)):
         await live_through(seed)
 
 

@@ -103,7 +103,7 @@ class Boxes(WholeWorld):
 
 
 async def test_everything_is_done_once_and_comes_to_an_end() -> None:
-    for seed in chain(range(3), fresh_seeds(8)):
+    for seed in chain(range(3), fresh_seeds(5)):
         await live_through(seed)
 
 

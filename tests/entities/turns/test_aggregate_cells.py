@@ -29,12 +29,18 @@ a_step: st.SearchStrategy[Step] = st.one_of(
 an_operation = st.tuples(st.sampled_from(["do", "later"]), st.lists(a_step, max_size=5), st.booleans(), st.booleans())
 
 
+# Made once: that takes longer than what is tried with them.
+ENTITIES = {
+    cls.__name__: ClassEntityType(type(cls.__name__, (cls,), {"__module__": __name__})) for cls in (Plain, Nested)
+}
+
+
 @pytest.mark.hazard(112)
 @pytest.mark.parametrize("cls", [Plain, Nested])
 @given(st.lists(an_operation, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_an_operation_is_settled_or_undone_as_a_whole(cls: type[Steps], operations: list[Any]) -> None:
-    entity = ClassEntityType(type(cls.__name__, (cls,), {"__module__": __name__}))
+    entity = ENTITIES[cls.__name__]
     bench, model = Bench(entity), entity.form.fresh()
     fresh = seen(model)
     exists = False

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from stead.transport import Settings, SteadError, StoreUnavailable, open_store
 from stead.transport._embedded import supervisor
 from stead.transport._embedded.server import ADDRESS_BYTES_MAX, EmbeddedServer, server_program
-from support.embedded_tools import Attached, is_kept, run, run_id, runs, server_pid, supervisor_pid, until
+from support.embedded_tools import Attached, end_embedded, is_kept, run, run_id, runs, server_pid, supervisor_pid, until
 
 
 def test_a_second_attachment_finds_the_first_ones_server(folder: Path) -> None:
@@ -95,12 +96,22 @@ def test_eight_processes_that_start_at_once_end_with_one_server(folder: Path) ->
 @pytest.mark.slow
 def test_stop_races_attach(folder: Path) -> None:
     """Attach around the moment at which the server stops: it is there, or started again, every time."""
-    with EmbeddedServer.attach(folder):
-        pass
-    for step in range(8):
-        time.sleep(supervisor.LINGER_S - 0.1 + 0.1 * step)  # not to wait for something: to hit a moment
-        with EmbeddedServer.attach(folder) as server:
-            assert run(server.address, "INCR", "attached") == step + 1
+
+    def at_moments(place: Path, steps: range) -> None:
+        with EmbeddedServer.attach(place):
+            pass
+        for count, step in enumerate(steps, 1):
+            time.sleep(supervisor.LINGER_S - 0.1 + 0.1 * step)  # not to wait for something: to hit a moment
+            with EmbeddedServer.attach(place) as server:
+                assert run(server.address, "INCR", "attached") == count
+
+    places = [folder / str(number) for number in range(4)]
+    try:
+        with ThreadPoolExecutor() as pool:  # most of it is waiting
+            list(pool.map(at_moments, places, [range(number, 8, 4) for number in range(4)]))
+    finally:
+        for place in places:
+            end_embedded(place)
 
 
 def test_a_killed_server_is_started_again_at_the_same_address(folder: Path) -> None:
