@@ -100,8 +100,8 @@ async def test_instances_take_what_it_says(activities: int, payload: int, own_se
 
         await go(0, 150)
         before = at_rest(own_server.url)
-        await go(150, 550)
-        found = (at_rest(own_server.url) - before) / 400
+        await go(150, 950)
+        found = (at_rest(own_server.url) - before) / 800
     (row,) = plan(Load(instances=1, activities=activities, payload_bytes=payload)).server
     assert found == pytest.approx(row.each, rel=0.25)
 

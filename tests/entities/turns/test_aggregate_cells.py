@@ -31,7 +31,8 @@ an_operation = st.tuples(st.sampled_from(["do", "later"]), st.lists(a_step, max_
 
 # Made once: that takes longer than what is tried with them.
 ENTITIES = {
-    cls.__name__: ClassEntityType(type(cls.__name__, (cls,), {"__module__": __name__})) for cls in (Plain, Nested)
+    cls.__name__: ClassEntityType(cast("type[Entity]", type(cls.__name__, (cls,), {"__module__": __name__})))
+    for cls in (Plain, Nested)
 }
 
 
