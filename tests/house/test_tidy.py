@@ -22,6 +22,7 @@ LONG_FILES = {
     "tests/support/twin_steps.py": "every step of a store, as something that may happen and as what is done then",
     "tests/simulation/world.py": "what may happen in a world is a choice among all that can",
     "tests/simulation/workers.py": "a worker in a world, which may be interrupted wherever it is",
+    "tests/processes/test_damaged_keys.py": "a hub, and every key of it in the ways in which it can be damaged",
     "tests/orchestrations/definition/test_determinism_order.py": "the code under test declares and uses its module's names",
 }
 LONG_FILE_LINES_MAX = 500

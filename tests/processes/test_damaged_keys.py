@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -18,16 +19,20 @@ import pytest
 
 from stead.app import App, Client, Settings
 from stead.app._hub.info import gather_info
-from stead.entities import DeadLetters, Entity, EntityId, InvalidState
+from stead.entities import ClassEntityType, DeadLetters, Entity, EntityId, Indexed, IndexNotReady, InvalidState, indexed
+from stead.entities._index.catalogue import unindexed
+from stead.entities.extending import index_progress
 from stead.orchestrations import OrchestrationContext
-from stead.transport import KeyDamaged, SteadError, StoreUnavailable, pack, partition_of
+from stead.transport import HubLayout, KeyDamaged, SteadError, StoreUnavailable, pack, partition_of
 from stead.transport._redis.keys import KeyNames, PartitionKeys
 from stead.transport._redis.store import RedisStore
 from support.valkey_server import ValkeyServer
 
 PARTITIONS = 3
 NAMES = [field.name for field in dataclasses.fields(PartitionKeys) if field.name != "prefix"]
-HUB_NAMES = ("record", "workers", "beats", "names", "names_until")
+SETS = ("set of an index", "feed")  # that have names of their own
+_ANY = KeyNames(HubLayout("any", "0" * 12, PARTITIONS, 1, "direct", 1, 0))
+HUB_NAMES = [name for name, value in vars(_ANY).items() if isinstance(value, bytes)]
 
 app = App(
     "damaged",
@@ -44,11 +49,11 @@ app = App(
 )
 
 
-@app.entity
+@app.entity(changes=timedelta(hours=1))
 class Probe(Entity):
     """Counts its calls; tells another one; falls over."""
 
-    value: int = 0
+    value: Indexed[int] = indexed(0)
 
     def count(self) -> int:
         self.value += 1
@@ -101,6 +106,22 @@ class Hub:
         self.keys = KeyNames(client.store.layout)
         self.saved: list[tuple[bytes, bytes | None]] = []
 
+    def key(self, name: str) -> bytes:
+        """Of partition 0, or of the hub."""
+        own = self.keys.partitions[0]
+        match name:
+            case "set of an index":
+                (index,) = (each for each in ClassEntityType(Probe).indexes if each.field == "value")
+                return own.entries(index.name)
+            case "unindexed":
+                return own.entries(unindexed("probe"))
+            case "feed":
+                return own.feed("probe")
+            case "queue":
+                return self.keys.queue("far")
+            case _:
+                return bytes(getattr(own if name in NAMES else self.keys, name))
+
     def live(self) -> bool:
         return all(worker.failure is None and not worker._stopping.is_set() for worker in self.workers)
 
@@ -146,6 +167,9 @@ class Hub:
             lambda: client.after(timedelta(milliseconds=10)).signal_entity(probe, "count"),
             lambda: client.start_new(sums, instance_id=in_partition(number, f"x{instances_begun}-")),
             lambda: client.read_entity(probe),
+            lambda: client.query(Probe).where(Probe.value >= 0).page(10),
+            lambda: client.query(Probe).where(Probe.value >= 0).count(),
+            lambda: client.changes_position(Probe),
         ]
         for attempt in tries:
             with contextlib.suppress(KeyDamaged, StoreUnavailable, InvalidState):
@@ -204,17 +228,19 @@ async def until(check: Callable[[], Awaitable[bool]], seconds: float = 20) -> No
 
 
 @pytest.mark.invariant(12)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *SETS])
 async def test_a_key_of_another_type_stops_its_partition_alone(
     hub: Hub, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plant_other_type(hub, getattr(hub.keys.partitions[0], name))
+    key = hub.key(name)
+    plant_other_type(hub, key)
     await hub.use_everything(0)
     await others_work(hub)
     await hub.look()
 
     async def named() -> bool:
-        return 0 in (await gather_info(hub.store, hub.server.url)).quarantined
+        why = (await gather_info(hub.store, hub.server.url)).quarantine
+        return list(why) == [0] and key.decode() in why[0]
 
     await until(named)
     assert any(record.levelno >= logging.ERROR for record in caplog.records)
@@ -229,9 +255,37 @@ async def test_a_key_of_another_type_stops_its_partition_alone(
     await until(well)
 
 
+@pytest.mark.parametrize("name", ["set of an index", "unindexed", "feed", "trimmed", "built"])
+async def test_who_reads_a_key_of_another_type_is_told_its_name_and_partition(hub: Hub, name: str) -> None:
+    """And nobody stands still for it: only what is to be written does."""
+    key = hub.key(name)
+
+    async def read() -> object:
+        if name in ("feed", "trimmed"):
+            return await hub.client.changes_position(Probe)
+        if name == "built":
+            return await index_progress(hub.store)
+        return await hub.client.query(Probe).where(Probe.value >= 0).count()
+
+    async def is_ready() -> bool:
+        with contextlib.suppress(IndexNotReady):
+            return bool(await read())
+        return False
+
+    await until(is_ready)
+    plant_other_type(hub, key)
+    with pytest.raises(KeyDamaged, match=re.escape(key.decode())) as caught:
+        await read()
+    assert (caught.value.stands_still, caught.value.key) == (0, key)
+    await others_work(hub)
+    hub.mend()
+    await until(is_ready)
+    assert await asyncio.wait_for(hub.call(0), 15)
+
+
 @pytest.mark.parametrize("name", [*HUB_NAMES, "queue"])
 async def test_a_key_of_the_whole_hub_of_another_type_stops_nobody_who_does_not_need_it(hub: Hub, name: str) -> None:
-    key = hub.keys.queue("far") if name == "queue" else getattr(hub.keys, name)
+    key = hub.key(name)
     if name == "queue":
         assert await hub.run(0) == 3
     plant_other_type(hub, key)
@@ -241,13 +295,67 @@ async def test_a_key_of_the_whole_hub_of_another_type_stops_nobody_who_does_not_
             await asyncio.wait_for(hub.call(number), 15)
         await hub.use_everything(number)
     if name != "record":
-        await others_work(hub)
+        for number in range(PARTITIONS):
+            assert await asyncio.wait_for(hub.call(number), 15)
         await hub.look()
+        assert not (await gather_info(hub.store, hub.server.url)).quarantine, "it is no partition's"
     assert hub.live()
     hub.mend()
     for number in range(PARTITIONS):
         assert await asyncio.wait_for(hub.call(number), 15)
         assert await hub.run(number) == 3
+
+
+@pytest.mark.parametrize("name", ["names", "names_until", "measures", "catalogue", "catalogue_until"])
+async def test_a_worker_that_joins_meanwhile_takes_nothing_that_it_cannot_go_on_with(
+    hub: Hub, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others keep it, or it has its share; and what is wrong is said once, not with each heartbeat."""
+    plant_other_type(hub, hub.key(name))
+    async with app.worker(hub.server.url) as third:
+        hub.workers.append(third)
+        for _ in range(3):
+            for number in range(PARTITIONS):
+                assert await asyncio.wait_for(hub.call(number), 15)
+        if not name.startswith("catalogue"):
+
+            async def has_its_share() -> bool:
+                return third._board is not None and bool(third._board.partitions)
+
+            await until(has_its_share)
+        said = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+        assert 1 <= len(said) <= len(hub.workers)
+        assert hub.live()
+        hub.mend()
+
+        async def all_share() -> bool:
+            return all(worker._board.partitions for worker in hub.workers)
+
+        await until(all_share)
+        for number in range(PARTITIONS):
+            assert await asyncio.wait_for(hub.call(number), 15)
+        hub.workers.remove(third)
+
+
+async def test_a_catalogue_that_cannot_be_read_leaves_everyone_with_what_they_know(hub: Hub) -> None:
+    key = hub.key("catalogue")
+    hub.server.run("HSET", key, "another", b"\xc1")
+    hub.server.run("HINCRBY", key, "version", 1)
+    async with app.worker(hub.server.url) as third:
+        hub.workers.append(third)
+        for number in range(PARTITIONS):
+            assert await asyncio.wait_for(hub.call(number), 15)
+        assert (await gather_info(hub.store, hub.server.url)).left_out["indexes"] == 1
+        assert hub.live()
+        hub.server.run("HDEL", key, "another")
+
+        async def all_share() -> bool:
+            return all(worker._board.partitions for worker in hub.workers)
+
+        await until(all_share)
+        for number in range(PARTITIONS):
+            assert await asyncio.wait_for(hub.call(number), 15)
+        hub.workers.remove(third)
 
 
 GARBAGE = (

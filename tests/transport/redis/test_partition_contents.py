@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import secrets
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from stead.transport import CommitVerdict, Reply, Running, SentStart, Settings, Timer, Unpark
+from stead.transport import CommitVerdict, KeyDamaged, Reply, Running, SentStart, Settings, Timer, Unpark
 from stead.transport._redis.base import padded
-from stead.transport._redis.keys import KeyNames
+from stead.transport._redis.keys import KeyNames, PartitionKeys
 from stead.transport._redis.store import RedisStore
 from support.redis_steps import commit, payloads, put, take
 from support.valkey_server import ValkeyServer
@@ -214,6 +216,25 @@ async def test_unclean_ends_are_counted_until_the_suspect_messages_are_passed(st
     await store.commit([commit(fourth, b"c2", suspect_passed=True)], store.generation)
     fifth = await take(store, token=b"e", expected=b"d")
     assert fifth.unclean == 1
+
+
+@pytest.mark.invariant(12)
+@pytest.mark.parametrize("name", [each.name for each in dataclasses.fields(PartitionKeys) if each.name != "prefix"])
+async def test_each_key_of_another_type_is_named_and_keeps_its_partition_from_being_taken(
+    store: RedisStore, server: ValkeyServer, name: str
+) -> None:
+    """So nobody takes what its first commit would find broken, and whoever looks sees it though nothing is written."""
+    key = getattr(KeyNames(store.layout).partitions[1], name)
+    server.run("SET", key, "something else")
+    with pytest.raises(KeyDamaged, match=re.escape(key.decode())) as caught:
+        await take(store, 1)
+    assert caught.value.stands_still == 1
+    assert [key.decode() in each.damage for each in await store.info()] == [
+        each == 1 for each in range(store.layout.partitions)
+    ]
+    server.run("DEL", key)
+    await take(store, 1)
+    assert not any(each.damage for each in await store.info())
 
 
 # -- reads -------------------------------------------------------------------------------------------------------------

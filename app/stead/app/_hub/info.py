@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar, cast
 
 from stead.entities.extending import IndexProgress, index_progress, names_in, waiting_in
-from stead.transport import HubLayout, KeyDamaged, PartitionInfo, ServerFacts, Store, WorkerView
+from stead.transport import UNREADABLE, HubLayout, KeyDamaged, PartitionInfo, ServerFacts, Store, WorkerView
 
 PARKS_SHOWN_MAX = 100  # in JSON
 
@@ -195,7 +195,7 @@ async def gather_info(store: Store, url: str) -> HubInfo:
 async def _or_left_out(store: Store, rows: str, read: Callable[[], Awaitable[T]], nothing: T) -> T:
     try:
         found = await read()
-    except KeyDamaged as error:
+    except (KeyDamaged, *UNREADABLE) as error:
         store.left_out.note(rows, "(all)", error)
         return nothing
     store.left_out.readable(rows, "(all)")

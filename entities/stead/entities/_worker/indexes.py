@@ -16,7 +16,18 @@ from stead.entities._index.feeds import KindFeed, kind_of_feed
 from stead.entities._message.errors import InvalidDefinition
 from stead.entities._partition.indexing import Unbuilt
 from stead.entities._partition.partition import Partition
-from stead.transport import FACED, LISTING, READY, Acquired, Adding, CatalogueView, KeyDamaged, ReadRange, get_logger
+from stead.transport import (
+    FACED,
+    LISTING,
+    READY,
+    UNREADABLE,
+    Acquired,
+    Adding,
+    CatalogueView,
+    KeyDamaged,
+    ReadRange,
+    get_logger,
+)
 
 from .board import Board
 
@@ -34,6 +45,7 @@ class IndexKeeper:
         self._declared = {name: index.describe() for name, index in declared.items()}
         self._has_feeds = asyncio.Event()
         self._declared_ms = 0
+        self.known = False  # whether the catalogue has been read at all
         self._declared_in = -1  # the generation of the server that was told
 
     @property
@@ -51,16 +63,22 @@ class IndexKeeper:
                 self._declared_ms, self._declared_in = now_ms, generation
             else:
                 view = await store.catalogue()
+            if view.version != self._catalogue.version:
+                self._learn(view)
+                logger.info("the hub's indexes are others by now (version %d of the catalogue)", view.version)
         except KeyDamaged as error:  # everyone goes on with what they know
             board.face(error)
             return []
-        if view.version != self._catalogue.version:
-            self._learn(view)
-            logger.info("the hub's indexes are others by now (version %d of the catalogue)", view.version)
+        self.known = True
         return [p for p in board.partitions.values() if p.indexing.catalogue.version != view.version]
 
     def _learn(self, view: CatalogueView) -> None:
-        self._board.environment.catalogue = read_catalogue(view)
+        try:
+            self._board.environment.catalogue = read_catalogue(view)
+        except UNREADABLE as error:
+            raise KeyDamaged(
+                f"the hub's catalogue of indexes cannot be read: {error}; another program has written to it, or a later version of stead"
+            ) from error
         if self._catalogue.feeds:
             self._has_feeds.set()
 
@@ -107,6 +125,8 @@ class IndexKeeper:
                     await self._step(*found)
             except FACED as error:
                 board.face(error)
+                # If it is a key of the whole hub, all is as it was: what was in the way may be mended by the next heartbeat.
+                await board.building.wait_at_most(board.store.clock, board.settings.heartbeat_ms / 1000)
 
     def _next(self) -> tuple[Partition, Unbuilt] | None:
         for partition in self._board.partitions.values():

@@ -87,8 +87,13 @@ class Membership:
         board = self._board
         settings = board.settings
         await self._let_go_of_unsure()
+        outdated = await self._indexes.refresh()
+        if not self._indexes.known:
+            # Others would leave partitions to it with which it cannot go on.
+            return
         workers = await self._beat()
-        for partition in await self._indexes.refresh():
+        board.quarantine.hub_was_read()
+        for partition in outdated:
             self._release_soon(partition)
         server_ms, views = await board.store.read_leases()
         board.check_generation()
@@ -123,6 +128,7 @@ class Membership:
         """Say that this worker lives, and what it knows; gives who else lives. Without an answer to that (the hub's own keys
         hold something else) everyone goes on as they were: partitions are held by leases, not by heartbeats."""
         board, settings = self._board, self._board.settings
+        workers = board.workers
         try:
             info = self._info()
             now_ms, workers = await board.store.heartbeat(board.name, info, settings.worker_keep_ms)
@@ -136,8 +142,6 @@ class Membership:
             await self._measuring.fold(now_ms, workers)
         except KeyDamaged as error:
             board.face(error)
-            return board.workers
-        board.quarantine.hub_works()
         return workers
 
     # -- who should have what ------------------------------------------------------------------------------------------
@@ -210,6 +214,12 @@ class Membership:
         board.unsure[number] = token
         try:
             acquired = await board.store.acquire(number, board.name, token, view.token, board.settings.lease_ms)
+            if board.store.generation != generation:
+                # Though another part may have seen that already: what the old server has granted is let go of, if the new one
+                # knows of it at all.
+                board.check_generation()
+                return
+            acquired = acquired and await self._indexes.adopt(acquired)
         except TornCommit as error:
             board.face(error)
             del board.unsure[number]
@@ -217,10 +227,6 @@ class Membership:
         except KeyDamaged as error:  # it may be this worker's all the same: what was answered could not be read
             board.face(error)
             return
-        if board.store.generation != generation:  # though another part may have seen that already: what the old server
-            board.check_generation()  # has granted is let go of, if the new one knows of it at all
-            return
-        acquired = acquired and await self._indexes.adopt(acquired)
         del board.unsure[number]
         if acquired is not None:
             board.add(Partition(acquired, board.environment))

@@ -24,6 +24,7 @@ class Quarantine:
         self._reasons: dict[int | None, str] = {}
         self._retry_at: dict[int, float] = {}
         self._held_since: dict[int, float] = {}
+        self._hub_noted = False
 
     def note(self, error: KeyDamaged | TornCommit, monotonic: float) -> int | None:
         """Something is wrong: what is new of it is logged. Gives the partition that cannot go on, None for none."""
@@ -42,6 +43,8 @@ class Quarantine:
         told = str(reason)
         if partition is not None:
             self._held_since.pop(partition, None)
+        else:
+            self._hub_noted = True
         if self._reasons.get(partition) == told:
             return
         self._reasons[partition] = told
@@ -50,10 +53,11 @@ class Quarantine:
         else:
             logger.critical("partition %d is quarantined, all others go on: %s", partition, told)
 
-    def hub_works(self) -> None:
-        """The hub's own keys were read."""
-        if self._reasons.pop(None, None) is not None:
+    def hub_was_read(self) -> None:
+        """Once a heartbeat, when the hub's own keys were read: they are well if nothing was noted of them since the last time."""
+        if not self._hub_noted and self._reasons.pop(None, None) is not None:
             logger.warning("the hub's own keys can be read again")
+        self._hub_noted = False
 
     def held(self, partition: int, monotonic: float) -> None:
         """It was taken, which looks at all its keys; whether what is in them can be read shows only later."""

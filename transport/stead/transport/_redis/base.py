@@ -22,7 +22,7 @@ from stead.transport._contract.settings import Settings
 
 from .answers import ReplyError, fault
 from .inbox_request import InboxRequest
-from .keys import KeyNames
+from .keys import KeyNames, partition_in
 from .link import Link, Server, whose_command
 from .scripts import command
 
@@ -49,6 +49,26 @@ def concerning(partition: int) -> Generator[None]:
         raise KeyDamaged(error.reason, partition) from None
     except UNREADABLE as error:
         raise unreadable(partition, error) from error
+
+
+@contextmanager
+def concerning_hub(key: bytes) -> Generator[None]:
+    """Around a step on a key of the whole hub: whatever is wrong with it is `KeyDamaged` of that key, and no partition's."""
+    try:
+        yield
+    except KeyDamaged as error:
+        raise named(error, error.key or key) from None
+    except UnexpectedAnswer as error:
+        raise named(KeyDamaged(error.reason), key) from None
+    except UNREADABLE as error:
+        raise named(KeyDamaged(f"what it holds cannot be read ({type(error).__name__}: {error})"), key) from error
+
+
+def named(error: KeyDamaged, key: bytes) -> KeyDamaged:
+    """The same error, which says of which key it is: the server does not, if a plain command meets another type."""
+    if error.key:
+        return error
+    return KeyDamaged(f"{key.decode(errors='backslashreplace')}: {error.reason}", partition_in(key), error.step, key)
 
 
 def of_step(error: KeyDamaged, partition: int) -> KeyDamaged:

@@ -19,7 +19,7 @@ from stead.transport._contract.indexes import (
 )
 from stead.transport._contract.left_out import UNREADABLE
 
-from .base import RedisBase, concerning, is_owner, of_step, unreadable
+from .base import RedisBase, concerning, concerning_hub, is_owner, named, unreadable
 from .index_signatures import AdoptCatalogue, Adopted, Declared, DeclareIndexes, Followed, FollowFeed, Joining, Seek
 from .keys import KeyNames
 from .listing import end_of
@@ -37,14 +37,15 @@ class IndexSide(RedisBase):
         commands = [_command_of(self._keys, look) for look in looks]
         asked = command(b"HGET", self._keys.catalogue, _VERSION)
         *answers, version = await self._ask(*commands, asked, each=True)
-        with concerning(0):
+        with concerning_hub(self._keys.catalogue):
             if isinstance(version, KeyDamaged):
                 raise version
-            return int(version or 0), [_answer_of(*each) for each in zip(looks, answers, strict=True)]
+            current = int(version or 0)
+        return current, [_answer_of(self._keys, *each) for each in zip(looks, answers, strict=True)]
 
     async def catalogue(self) -> CatalogueView:
         """The indexes that the hub has."""
-        with concerning(0):
+        with concerning_hub(self._keys.catalogue):
             (flat,) = await self._ask(command(b"HGETALL", self._keys.catalogue))
             return _view_of(flat)
 
@@ -53,13 +54,13 @@ class IndexSide(RedisBase):
         described = [word for index in indexes.items() for word in index]
         names = (self._keys.catalogue, self._keys.catalogue_until, self._keys.record)
         wanted = DeclareIndexes(ttl_ms, described, self._layout.hub_id)
-        with concerning(0):
+        with concerning_hub(self._keys.catalogue):
             return _view_of(Declared(*await self._queries.one(DECLARE_INDEXES.call(names, wanted))).catalogue)
 
     async def keep(self, name: str, value: bytes, ttl_ms: int) -> bytes:
         """Keep a value of the hub under a name for a time, unless there is one; gives the one that is there."""
         key = self._keys.kept(name)
-        with concerning(0):
+        with concerning_hub(key):
             _, found = await self._ask(command(b"SET", key, value, b"NX", b"PX", ttl_ms), command(b"GET", key))
         if found is None:
             raise ConnectionLost("what was to be kept is gone already")
@@ -67,8 +68,9 @@ class IndexSide(RedisBase):
 
     async def read_kept(self, name: str) -> bytes | None:
         """What is kept under a name."""
-        with concerning(0):
-            (found,) = await self._ask(command(b"GET", self._keys.kept(name)))
+        key = self._keys.kept(name)
+        with concerning_hub(key):
+            (found,) = await self._ask(command(b"GET", key))
         return None if found is None else bytes(found)
 
     async def adopt(
@@ -144,9 +146,23 @@ def _bound(value: bytes | float | None, none: bytes, *, is_open: bool) -> bytes:
     return (b"(" if is_open else b"") + repr(value).encode()
 
 
-def _answer_of(look: Look, answer: Any) -> Any:
+def _key_of(keys: KeyNames, look: Look) -> bytes:
+    """The key that a look is at."""
+    own = keys.partitions[look.partition]
+    match look:
+        case ReadRange() | CountRange() | FindPlace():
+            return own.entries(look.name)
+        case ReadRecords():
+            return own.state
+        case ReadBuilt():
+            return own.built
+        case ReadFeed():
+            return own.feed(look.feed)
+
+
+def _answer_of(keys: KeyNames, look: Look, answer: Any) -> Any:
     if isinstance(answer, KeyDamaged):
-        raise of_step(answer, look.partition)
+        raise named(answer, _key_of(keys, look))
     try:
         match look:
             case ReadRange() if look.by_member:

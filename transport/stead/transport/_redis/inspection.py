@@ -18,7 +18,8 @@ from stead.transport._contract.records import (
     WorkerView,
 )
 
-from .base import RedisBase, concerning
+from .base import RedisBase, concerning, named
+from .keys import PartitionKeys
 from .scripts import FOLD_MEASURES, HEARTBEAT, LEAVE, LIVING, MEASURE, PUBLISH, RESEND_DEAD_LETTER, command
 from .server import read_facts
 from .signature import Nothing
@@ -126,25 +127,12 @@ class PeopleSide(RedisBase):
 
     async def info(self) -> list[PartitionInfo]:
         """What the hub holds, partition by partition. For people: it costs some commands a partition."""
-        commands: list[bytes] = []
-        for keys in self._keys.partitions:
-            commands += (
-                read_lease_command(keys.lease),
-                command(b"HMGET", keys.lease, "parked", "trimmed", "unclean", "running_target"),
-                command(b"XLEN", keys.inbox),
-                command(b"HLEN", keys.parked),
-                command(b"HGETALL", keys.blocked),
-                command(b"ZCARD", keys.index),
-                command(b"ZLEXCOUNT", keys.index, b"[@", b"(A"),  # "A" is what comes after "@"
-                command(b"ZCARD", keys.timers),
-                command(b"XLEN", keys.dead),
-                command(b"HLEN", keys.tasks),
-                command(b"ZLEXCOUNT", keys.index, b"[@!", b'(@"'),  # of kinds that are stead's own
-                command(b"XRANGE", keys.inbox, b"-", b"+", b"COUNT", 1),
-                *(command(b"HLEN", key) for key in (keys.state, keys.payloads, keys.starts, keys.tries)),
-            )
-        answers = await self._ask(*commands, each=True)
-        each = len(commands) // self._layout.partitions
+        asked = [each for keys in self._keys.partitions for each in _asked_of(keys)]
+        answers = [
+            named(answer, key) if isinstance(answer, KeyDamaged) else answer
+            for (key, _), answer in zip(asked, await self._ask(*(each for _, each in asked), each=True), strict=True)
+        ]
+        each = len(asked) // self._layout.partitions
         found = [
             _partition_info(partition, answers[partition * each : (partition + 1) * each])
             for partition in range(self._layout.partitions)
@@ -212,6 +200,26 @@ def _text(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
+def _asked_of(keys: PartitionKeys) -> list[tuple[bytes, bytes]]:
+    """What `info` asks of a partition: key and command. Every key is among them, so that one of another type is seen."""
+    only_looked_at = (keys.state, keys.payloads, keys.starts, keys.tries, keys.trimmed, keys.built)
+    return [
+        (keys.lease, read_lease_command(keys.lease)),
+        (keys.lease, command(b"HMGET", keys.lease, "parked", "trimmed", "unclean", "running_target")),
+        (keys.inbox, command(b"XLEN", keys.inbox)),
+        (keys.parked, command(b"HLEN", keys.parked)),
+        (keys.blocked, command(b"HGETALL", keys.blocked)),
+        (keys.index, command(b"ZCARD", keys.index)),
+        (keys.index, command(b"ZLEXCOUNT", keys.index, b"[@", b"(A")),  # "A" is what comes after "@"
+        (keys.timers, command(b"ZCARD", keys.timers)),
+        (keys.dead, command(b"XLEN", keys.dead)),
+        (keys.tasks, command(b"HLEN", keys.tasks)),
+        (keys.index, command(b"ZLEXCOUNT", keys.index, b"[@!", b'(@"')),  # of kinds that are stead's own
+        (keys.inbox, command(b"XRANGE", keys.inbox, b"-", b"+", b"COUNT", 1)),
+        *((key, command(b"HLEN", key)) for key in only_looked_at),
+    ]
+
+
 def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
     """What is known of a partition; of what holds something else, that."""
     damage = [str(answer) for answer in answers if isinstance(answer, KeyDamaged)]
@@ -240,7 +248,7 @@ def _partition_info(partition: int, answers: list[Any]) -> PartitionInfo:
 
 
 # What stands for the answers that `info` could not get, in their order.
-_NOTHING: tuple[Any, ...] = ((None,) * 7, (None,) * 4, 0, 0, (), *(0,) * 6, (), *(0,) * 4)
+_NOTHING: tuple[Any, ...] = ((None,) * 7, (None,) * 4, 0, 0, (), *(0,) * 6, (), *(0,) * 6)
 
 
 def _arrival_ms(stream_id: bytes) -> int | None:

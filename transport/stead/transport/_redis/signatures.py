@@ -119,7 +119,7 @@ class Acquisition(NamedTuple):
 ACQUIRE = Signature(
     Acquire,
     keys="lease:hash inbox:stream timers:zset parked:hash blocked:hash workers:any state:hash payloads:hash starts:hash "
-    "tasks:hash tries:hash index:zset dead:stream built:hash",
+    "tasks:hash tries:hash index:zset dead:stream built:hash trimmed:hash",
     last_keys="record:hash",
     answer=Acquisition,
 )

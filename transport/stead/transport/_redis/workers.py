@@ -58,9 +58,9 @@ class WorkerSide(RedisBase):
         keys = self._keys.partitions[partition]
         names = (keys.lease, keys.inbox, keys.timers, keys.parked, keys.blocked, self._keys.workers)
         # Looked at only, so that nobody takes what would be found broken by its first commit.
-        others = (keys.state, keys.payloads, keys.starts, keys.tasks, keys.tries, keys.index, keys.dead, keys.built)
+        others = (keys.state, keys.payloads, keys.starts, keys.tasks, keys.tries, keys.index, keys.dead)
         wanted = Acquire(token, expected, worker, lease_ms, self._layout.hub_id)
-        take = ACQUIRE.call((*names, *others, self._keys.record), wanted)
+        take = ACQUIRE.call((*names, *others, keys.built, keys.trimmed, self._keys.record), wanted)
         with concerning(partition):
             answer = await self._commits.one(take)
             return self._acquired(partition, token, answer) if is_owner(partition, answer) else None

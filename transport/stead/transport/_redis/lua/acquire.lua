@@ -3,8 +3,8 @@
 --
 -- KEYS  1 lease (hash)   2 inbox (stream)   3 timers (zset)   4 parked (hash)   5 blocked (hash)
 --       6 workers (hash; what else it may be is no harm)   7 state (hash)   8 payloads (hash)   9 starts (hash)
---       10 tasks (hash)   11 tries (hash)   12 index (zset)   13 dead (stream)   14 built (hash)   (those from 7 on are
---       only looked at)   15 hub record (hash)
+--       10 tasks (hash)   11 tries (hash)   12 index (zset)   13 dead (stream)   14 built (hash)   15 trimmed (hash)
+--       (those from 7 on are only looked at)   16 hub record (hash)
 -- Gives {0} if the token is another; {-1, commit ID} if a commit stopped in the middle (nothing written); else
 --       {1, epoch, commit ID, now ms, due ms of the first timer or "", {target, stream ID, ...} parked,
 --       {target, reason, ...} blocked, unclean ends, suspect until, running target or "", stream ID, tries, deaths,
@@ -17,7 +17,7 @@ may('HSET', 'HINCRBY', 'HDEL')
 check(lease, 'hash')
 check(inbox, 'stream')
 check(timers, 'zset')
-for _, key in ipairs({parked, blocked, state, payloads, starts, tasks, tries, built}) do check(key, 'hash') end
+for _, key in ipairs({parked, blocked, state, payloads, starts, tasks, tries, built, trimmed}) do check(key, 'hash') end
 check(index, 'zset')
 check(dead, 'stream')
 for _, field in ipairs({'epoch', 'expires', 'unclean', 'parked', 'trimmed', 'running_tries', 'catalogue'}) do

@@ -4,7 +4,9 @@
 -- KEYS  1 stream (stream)   2 trimmed (hash)
 -- Gives {how many have been trimmed, how many there are, the ID of the last, {{ID, {field, entry}}, ...}}: the last only if no
 -- entries are asked for.
--- Errors: WRONGTYPE.
+-- Errors: STEADTYPE.
+check(stream, 'stream')
+check(trimmed, 'hash')
 local gone, length = call('HGET', trimmed, feed) or '0', call('XLEN', stream)
 if limit > 0 then return {gone, length, '', call('XRANGE', stream, '(' .. after, '+', 'COUNT', limit)} end
 local last = call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
