@@ -10,6 +10,7 @@ import { Act } from "../parts/act";
 import { Ago, Badge, Card, Fault, Field, Page, Quiet, Table, Tabs, Text, Tree, useNow } from "../parts/basics";
 import { Gantt } from "../parts/gantt";
 import { Sequence } from "../parts/sequence";
+import { Target } from "../parts/target";
 import { change, FINISHED, MEANT, suits, type Instance } from "./instances";
 
 const VIEWS = ["Timeline", "History", "Sequence"];
@@ -207,14 +208,11 @@ function Relatives(props: { one: Instance; history: Event[] }) {
         {locked.size > 0 && (
           <>
             <dt>Locked</dt>
-            {[...locked].map((id) => {
-              const [, name = "", key = ""] = /^@([^@]*)@(.*)$/.exec(id) ?? [];
-              return (
-                <dd key={id}>
-                  <a href={to(["entities", name, key || "$"])}>{id}</a>
-                </dd>
-              );
-            })}
+            {[...locked].map((id) => (
+              <dd key={id}>
+                <Target id={id} />
+              </dd>
+            ))}
           </>
         )}
       </dl>

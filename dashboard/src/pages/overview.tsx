@@ -2,36 +2,15 @@
 import { useMemo } from "preact/hooks";
 
 import { api, must } from "../lib/api";
-import { useAsked, useLive, type HubInfo } from "../lib/live";
+import { useAsked, useLive } from "../lib/live";
 import { to } from "../lib/route";
-import { bytes, count, plural } from "../lib/words";
+import { bytes, count } from "../lib/words";
 import { Ago, Card, Figure, Page, Quiet } from "../parts/basics";
+import { Measures } from "../parts/measures";
 import { Strip } from "../parts/strip";
+import { Verdict } from "../parts/verdict";
 
 const COUNTED_MAX = 20_000; // counting reads them all
-
-interface Finding {
-  tone: "bad" | "warn";
-  text: string;
-  href?: string;
-}
-
-// What anybody should look at, from what the hub says of itself.
-export function findings(info: HubInfo): Finding[] {
-  const found: Finding[] = [];
-  const total = info.total as Record<string, number>;
-  const orphans = info.partitions.filter((one) => !one["owner"]).length;
-  if (info.workers.length === 0) found.push({ tone: "bad", text: "No worker runs: nothing is carried out. Start one: stead worker APP" });
-  else if (orphans) found.push({ tone: "warn", text: `${plural(orphans, "partition")} without an owner`, href: to(["workers"]) });
-  for (const partition of info.quarantined)
-    found.push({ tone: "bad", text: `Partition ${partition} stands still: ${info.quarantine?.[String(partition)] ?? "its data is damaged"}` });
-  for (const [target, why] of Object.entries(info.blocked)) found.push({ tone: "warn", text: `${target} is blocked: ${why}` });
-  for (const kind of info.unserved) found.push({ tone: "warn", text: `Messages wait for ${kind}, which no worker knows` });
-  if (total["dead_letters"]) found.push({ tone: "warn", text: plural(total["dead_letters"], "dead letter"), href: to(["dead-letters"]) });
-  const durable = info.server["durable"];
-  if (durable === "no") found.push({ tone: "warn", text: `The server keeps nothing: ${info.server["promise"] ?? ""}` });
-  return found;
-}
 
 export function Overview() {
   const { info } = useLive();
@@ -48,21 +27,9 @@ export function Overview() {
   }, [counts.data]);
   if (!info) return <Page title="Overview">{<Quiet>Asking the hub…</Quiet>}</Page>;
   const total = info.total as Record<string, number>;
-  const look = findings(info);
   return (
     <Page title="Overview" aside={<span class="quiet">{String(info.hub["name"])}</span>}>
-      <section class={`verdict ${look.some((one) => one.tone === "bad") ? "bad" : look.length ? "warn" : "good"}`} aria-live="polite">
-        <h2>{look.length === 0 ? "All is well" : plural(look.length, "thing to look at", "things to look at")}</h2>
-        {look.length > 0 && (
-          <ul>
-            {look.map((one) => (
-              <li key={one.text} class={one.tone}>
-                {one.href ? <a href={one.href}>{one.text}</a> : one.text}
-              </li>
-            ))}
-          </ul>
-        )}
-      </section>
+      <Verdict />
       <div class="figures">
         <Figure label="entities" value={count(total["entities"])} href={to(["entities"])} />
         <Figure label="instances" value={count(total["instances"])} href={to(["instances"])} />
@@ -98,6 +65,9 @@ export function Overview() {
             </dd>
           </dl>
         </Card>
+      </div>
+      <div class="measures">
+        <Measures />
       </div>
     </Page>
   );

@@ -5,6 +5,7 @@ import { to } from "../lib/route";
 import { count, duration } from "../lib/words";
 import { useRight } from "./act";
 import { Ago, Badge, Card, Fault, Quiet } from "./basics";
+import { Target } from "./target";
 
 export function Doing(props: { name: string; id: string }) {
   return useRight("manage") ? <Shown {...props} /> : null;
@@ -51,7 +52,7 @@ function Facts(props: { doing: Schemas["EntityDoing"] }) {
           )}
         </dd>
         <dt>Locked by</dt>
-        <dd>{doing.locked_by ? <a href={to(["instances", doing.locked_by])}>{doing.locked_by}</a> : <span class="quiet">nobody</span>}</dd>
+        <dd>{doing.locked_by ? <Target id={doing.locked_by} /> : <span class="quiet">nobody</span>}</dd>
         <dt>Reminders</dt>
         {Object.entries(doing.reminders).map(([name, due]) => (
           <dd key={name}>
