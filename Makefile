@@ -15,6 +15,9 @@ BROWSER := $(VENV)/.browser-done
 DASHBOARD := $(VENV)/.dashboard-done
 CODE := app entities gateway orchestrations transport tests benchmarks dashboard examples
 
+# Compiled before the tests: where Python is told to write no bytecode, each of their many processes would compile them again.
+PACKAGES := app/stead entities/stead gateway/stead orchestrations/stead transport/stead
+
 # Most tests wait for servers and processes: more of them at once than there are cores. One by one: make test SPREAD=
 SPREAD ?= -n 3 --dist worksteal
 
@@ -60,6 +63,7 @@ $(BROWSER): $(SETUP) tests/support/browser.py
 	@$(RUN) tests/support/browser.py && touch $@ || echo "the tests of the dashboard will fail"
 
 test: $(SETUP) $(DASHBOARD) $(CLIENTS) $(BROWSER)  ## run the whole suite
+	@$(RUN) -m compileall -q $(PACKAGES)
 	@$(RUN) -m pytest $(SPREAD) $(ARGS)
 
 quick: $(SETUP) $(DASHBOARD)  ## run the tests that are done within a minute

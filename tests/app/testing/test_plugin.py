@@ -64,7 +64,11 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(project: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return project.runpytest_subprocess("-p", "no:randomly", "-p", "no:cacheprovider", *arguments)
+    """Without plugins that users have not, one of which takes longer to load than all else."""
+    without = [
+        word for name in ("randomly", "cacheprovider", "schemathesis", "valkey") for word in ("-p", f"no:{name}")
+    ]
+    return project.runpytest_subprocess(*without, *arguments)
 
 
 def test_it_is_installed_with_stead() -> None:
