@@ -1,6 +1,6 @@
 // What the workers have measured in the last hour: how often, how long, what failed, and what is hottest.
 import { api, must, type Schemas } from "../lib/api";
-import { useAsked } from "../lib/live";
+import { useAsked, useLive } from "../lib/live";
 import { to } from "../lib/route";
 import { count, duration } from "../lib/words";
 import { Card, Fault, Table } from "./basics";
@@ -14,7 +14,7 @@ const [WIDTH, HEIGHT] = [120, 24];
 type Series = Schemas["Series"];
 interface Row {
   name: string;
-  href: string;
+  href: string | null;
   series: Series;
 }
 
@@ -33,6 +33,8 @@ export function Measures() {
     ["metrics"],
     EVERY,
   );
+  const { info } = useLive();
+  const known = (name: string) => name.toLowerCase() in (info?.names ?? {}); // stead's own kinds are not published
   const found = asked.data;
   if (!found) return <Fault>{asked.error}</Fault>;
   return (
@@ -40,7 +42,7 @@ export function Measures() {
       <Fault>{asked.error}</Fault>
       <Happened
         title="Operations"
-        rows={found.operations.map((one) => ({ name: `${one.entity}.${one.operation}`, href: to(["entities", one.entity]), series: one }))}
+        rows={found.operations.map((one) => ({ name: `${one.entity}.${one.operation}`, href: known(one.entity) ? to(["entities", one.entity]) : null, series: one }))}
       />
       <Happened
         title="Orchestrations"
@@ -83,7 +85,7 @@ function Happened(props: { title: string; rows: Row[] }) {
         id={(row) => row.name}
         empty=""
         columns={[
-          { title: "What", grow: true, cell: (row) => <a href={row.href}>{row.name}</a> },
+          { title: "What", grow: true, cell: (row) => (row.href ? <a href={row.href}>{row.name}</a> : row.name) },
           { title: "Count", number: true, cell: (row) => count(row.series.count) },
           { title: "A second", number: true, cell: (row) => rate(row.series.rate) },
           { title: "By the minute", cell: (row) => <Line what={`${row.name} by the minute`} values={row.series.counts} say={count} /> },
@@ -104,7 +106,7 @@ function Line(props: { what: string; values: (number | null)[]; say: (value: num
   const x = (at: number) => 2 + (at / Math.max(1, values.length - 1)) * (WIDTH - 4);
   const y = (value: number) => HEIGHT - 2 - (most ? value / most : 0) * (HEIGHT - 4);
   const path = values
-    .map((value, at) => (value === null ? "" : `${at > 0 && values[at - 1] !== null ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}h.1`))
+    .map((value, at) => (value === null ? "" : `${at > 0 && values[at - 1] !== null ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}h1`))
     .join("");
   return (
     <svg class="line" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} role="img" aria-label={`${props.what}: up to ${props.say(most)}`}>

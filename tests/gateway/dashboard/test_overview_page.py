@@ -69,6 +69,21 @@ def test_rates_latencies_and_what_is_hottest(visitor: Visitor, served: Served) -
         expect(page.locator(".tree-leaf", has_text="total")).to_contain_text("20")
 
 
+def test_a_schedule_among_the_hottest_has_its_own_page(visitor: Visitor, served: Served) -> None:
+    name = fresh("hourly")
+    body = {"cron": "0 3 1 1 *", "start_new": {"name": "hello"}}
+    assert served.http.put(f"/api/v1/schedules/{name}", json=body).status_code == 200
+    for _ in range(5):
+        served.http.post(f"/api/v1/schedules/{name}/trigger")
+    with visitor.visit() as page:
+        row = page.get_by_role("row", name="Schedule.trigger")
+        expect(row).to_be_visible()
+        expect(row.get_by_role("link")).to_have_count(0)  # it is none of the kinds that can be looked at
+        page.get_by_role("link", name=f"schedule@{name}").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name)
+        expect(page.get_by_role("heading", name="Next times")).to_be_visible()
+
+
 def test_what_happens_is_counted_while_one_looks(visitor: Visitor, served: Served) -> None:
     key = fresh("counted")
     with visitor.visit() as page:
