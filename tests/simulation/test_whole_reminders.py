@@ -40,7 +40,7 @@ class Bells(Entity):
     """Knows which of its reminders stand, and writes down whatever rings otherwise."""
 
     standing: dict[str, tuple[int, int, int | None]] = {}  # name: which setting of it, first due ms, every ms
-    last: dict[str, int] = {}  # name: the slot of its rhythm in which it rang last
+    last: dict[str, int] = {}  # name: the time after the one for which it rang last, ms
     settings: int = 0
     done: list[int] = []  # settings that have rung once, and were to
     wrong: list[str] = []
@@ -82,12 +82,13 @@ class Bells(Entity):
             del self.standing[name]
             self.done.append(setting)
             return
-        slot = late_ms // every_ms
-        if slot <= self.last.get(name, -1):
-            self.wrong.append(f"{name} {setting} rang twice at one time")
-        self.last[name] = slot
-        due = self.context.reminders.get(name)
-        if due is None or (round(due.timestamp() * 1000) - due_ms) % every_ms:
+        # Not by when it rang: one that rang late may be behind the time of the next, which rings then all the same.
+        following = self.context.reminders.get(name)
+        following_ms = -1 if following is None else round(following.timestamp() * 1000)
+        if following_ms <= self.last.get(name, 0):
+            self.wrong.append(f"{name} {setting} rang twice for one time")
+        self.last[name] = following_ms
+        if (following_ms - due_ms) % every_ms:
             self.wrong.append(f"{name} {setting} has lost its rhythm")
 
     async def ring_slowly(self, name: str, setting: int) -> None:
