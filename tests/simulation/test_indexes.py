@@ -195,7 +195,7 @@ def _never_note_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("mutation", [_forget_what_goes, _write_only_what_differs, _never_note_where_it_stands])
 async def test_what_is_broken_is_found(monkeypatch: pytest.MonkeyPatch, mutation: Any) -> None:
     mutation(monkeypatch)
-    for seed in range(12):
+    for seed in range(100):
         if (await _live(seed)).found is not None:
             return
     raise AssertionError("no world has noticed it")

@@ -33,6 +33,7 @@ export function Start() {
       label="Start…"
       right="signal"
       tone="main"
+      disabled={!info}
       work={start}
       ask={
         <>
