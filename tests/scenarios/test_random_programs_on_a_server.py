@@ -64,8 +64,10 @@ async def live(url: str, chance: random.Random) -> None:
             await asyncio.sleep(chance.uniform(0.1, 1.0))
             assert worker.failure is None
         finally:
-            await (worker.stop() if chance.random() < 0.5 else worker.abandon())
-            await store.close()
+            try:
+                await (worker.stop() if chance.random() < 0.5 else worker.abandon())
+            finally:  # the test may end in the middle of that
+                await store.close()
 
 
 async def kill(server: ValkeyServer, over: asyncio.Event) -> None:
