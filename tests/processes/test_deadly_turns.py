@@ -41,9 +41,9 @@ async def test_an_orchestrator_that_kills_on_its_activitys_result_is_blocked_and
             while not await blocked():  # four processes begin and die before that: the test's own limit ends it
                 await asyncio.sleep(0.02)
             for number in range(NEIGHBOURS):
-                status = await client.wait_for_completion(f"beside-{number}", timeout=25)
+                status = await client.wait_for_completion(f"beside-{number}", timeout=150)
                 assert (status.runtime_status, status.output) == (RuntimeStatus.COMPLETED, 2 * number)
-            status = await client.wait_for_completion(await client.start_new(weighing, 5), timeout=25)
+            status = await client.wait_for_completion(await client.start_new(weighing, 5), timeout=150)
             assert status.output == 10
             died = [worker.status for worker in workers if worker.status is not None]
             assert died == [3] * len(died) == [3] * len(trace.read_text().split())
@@ -59,7 +59,7 @@ async def test_an_orchestrator_that_kills_on_its_activitys_result_is_blocked_and
         await asyncio.gather(*(worker.ended() for worker in workers))
         last = start()
         await shared_out(client, last)
-        status = await client.wait_for_completion(await client.start_new(weighing, 6), timeout=25)
+        status = await client.wait_for_completion(await client.start_new(weighing, 6), timeout=150)
         assert status.output == 12
         assert last.status is None
         assert len(trace.read_text().split()) == len(died)
