@@ -22,9 +22,6 @@ from stead.entities._partition.slice import Slice
 from stead.transport import Commit
 from support.hop_bench import HopBench, ProgramKind
 
-# ----------------------------------------------------------------------------------------------------
-
-
 breaks = Breaks()
 
 
@@ -42,6 +39,17 @@ def _hops_into(monkeypatch: pytest.MonkeyPatch, spare: str, value: Any) -> None:
             setattr(of, spare, before)
 
     monkeypatch.setattr(Hopping, "_hops_into", hops_into)
+
+
+def _has_limit(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+    """Whatever the settings say."""
+    real = Hops.__init__
+
+    def init(self: Hops, settings: Any) -> None:
+        real(self, settings)
+        setattr(self, limit, value)
+
+    monkeypatch.setattr(Hops, "__init__", init)
 
 
 breaks["what has a park is offered things"] = (
@@ -109,13 +117,7 @@ def nobody_has_the_bytes_of_a_hop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @breaks("a_mailbox_is_filled_to_its_half")
 def a_mailbox_is_filled_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Hops.__init__
-
-    def init(self: Hops, settings: Any) -> None:
-        real(self, settings)
-        self.length_max = 1_000
-
-    monkeypatch.setattr(Hops, "__init__", init)
+    _has_limit(monkeypatch, "length_max", 1_000)
 
 
 @breaks("what_is_withdrawn_runs_once_and_in_its_place", "some_are_taken_and_some_withdrawn")
@@ -288,13 +290,7 @@ def the_limit_is_the_members(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @breaks("a_component_is_no_larger_than_a_commit")
 def a_component_has_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Hops.__init__
-
-    def init(self: Hops, settings: Any) -> None:
-        real(self, settings)
-        self.batch_length_max = 1_000_000
-
-    monkeypatch.setattr(Hops, "__init__", init)
+    _has_limit(monkeypatch, "batch_length_max", 1_000_000)
 
 
 @breaks("nothing_hops_into_what_is_given_back")

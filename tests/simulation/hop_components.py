@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulation.hop_scenarios import Q, R, S, bench_of, scenario
+from simulation.hop_scenarios import Q, R, S, bench_of, hand_over_one, scenario, sender_and_receiver
 from stead.entities._message.envelope import decode_message
 from stead.transport import CommitVerdict
 from support.hop_bench import send
@@ -40,8 +40,7 @@ def within_a_partition_too() -> None:
 @scenario(48)
 def a_consumer_that_changes_nothing_is_written_all_the_same() -> None:
     """R takes m1 and has nothing to write. R is another's by then: m1 must not be lost."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "m1", operation="ignore"))
     bench.read()
     bench.turns()
@@ -58,11 +57,8 @@ def a_consumer_that_changes_nothing_is_written_all_the_same() -> None:
 @scenario(48)
 def a_sender_whose_effects_were_all_taken_is_written_with_them() -> None:
     """S is another's: R does not keep what S never sent."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
-    bench.put(s, "a", send(r, "m1"))
-    bench.read()
-    bench.turns()
+    bench, s, r = sender_and_receiver()
+    hand_over_one(bench, s, r, "m1")
     bench.steal(S)
     bench.commit()
     bench.settle()
@@ -73,8 +69,7 @@ def a_sender_whose_effects_were_all_taken_is_written_with_them() -> None:
 def no_turn_comes_between_the_commits_of_a_component() -> None:
     """R and S are of one component, and S has a turn to take when their commits are built, R's first. What it hands over to R
     then belongs to the next commits of both."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(r, "z", send(s, "hello"))
     bench.read()
     bench.turns()
@@ -105,11 +100,8 @@ def if_one_ends_all_begin_anew() -> None:
 
 @scenario(50)
 def if_the_receiver_ends_the_sender_begins_anew() -> None:
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
-    bench.put(s, "a", send(r, "m1"))
-    bench.read()
-    bench.turns()
+    bench, s, r = sender_and_receiver()
+    hand_over_one(bench, s, r, "m1")
     bench.steal(R)
     bench.drop(R)
     assert bench.restarted == [S]
@@ -122,16 +114,13 @@ def what_rests_on_what_was_void_begins_anew_too() -> None:
     """{S, R} is void while Q has taken a hop of R's since: Q begins anew as well."""
     bench = bench_of()
     s, r, q = bench.target(S), bench.target(R), bench.target(Q)
-    bench.put(s, "a", send(r, "m1"))
-    bench.read()
-    bench.turns()
+    hand_over_one(bench, s, r, "m1")
     flight = bench.build()
     bench.put(r, "b", send(q, "m2"))
     bench.read()
     bench.turns()
     bench.steal(S)
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     assert sorted(bench.restarted) == [R, Q]
     bench.settle()
     assert (bench.state(s), bench.state(r), bench.state(q)) == (["a"], ["b", "m1"], ["m2"])
@@ -140,11 +129,8 @@ def what_rests_on_what_was_void_begins_anew_too() -> None:
 @scenario(54)
 def what_was_in_flight_does_not_come_back() -> None:
     """R begins anew while {S, R} is in flight, which arrives then: it is void, and what R has read meanwhile is right."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
-    bench.put(s, "a", send(r, "m1"))
-    bench.read()
-    bench.turns()
+    bench, s, r = sender_and_receiver()
+    hand_over_one(bench, s, r, "m1")
     flight = bench.build()
     bench.give_back(R)
     bench.hold(R)
@@ -160,15 +146,13 @@ def what_was_in_flight_does_not_come_back() -> None:
 @scenario(51)
 def a_tenure_that_ends_in_flight_is_judged_by_the_verdict() -> None:
     """S is let go of while {S, R} is in flight, and it is applied: R goes on with what it knows."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "m1"), send(bench.target(Q, "absent"), "x"))
     bench.read()
     bench.turns()
     flight = bench.build()
     bench.drop(S)
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     assert bench.restarted == []
     assert R in bench.held
     bench.settle()
@@ -194,8 +178,7 @@ def what_a_tenure_that_ended_had_in_flight_keeps_lanes_closed() -> None:
     bench.turn(Q)
     bench.turn(R)
     bench.turn(Q)
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     bench.settle()
     assert bench.state(q) == ["m1", "m2"]
 
@@ -203,11 +186,8 @@ def what_a_tenure_that_ended_had_in_flight_keeps_lanes_closed() -> None:
 @scenario(34)
 def applied_before_is_applied() -> None:
     """{S, R} is applied, its answer lost, and S another's when it is sent again: R goes on."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
-    bench.put(s, "a", send(r, "m1"))
-    bench.read()
-    bench.turns()
+    bench, s, r = sender_and_receiver()
+    hand_over_one(bench, s, r, "m1")
     flight = bench.build()
     bench.apply(flight)
     bench.steal(S)
@@ -223,15 +203,13 @@ def applied_before_is_applied() -> None:
 @scenario(52)
 def a_chain_without_end_is_cut() -> None:
     """Two who answer each other for ever consume what they send: a commit is full at last."""
-    bench = bench_of(3, batch_length_max=6)
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver(batch_length_max=6)
     bench.put(s, "60", r, operation="rally")
     bench.read()
     bench.turns()
     flight = bench.build()
     assert len(bench.kind.seen) <= 8
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     bench.settle()
     assert len(bench.state(s)) + len(bench.state(r)) == 61
 
@@ -239,23 +217,19 @@ def a_chain_without_end_is_cut() -> None:
 @scenario(52)
 def a_component_is_no_larger_than_a_commit() -> None:
     """What two have to commit together is more than one call may carry: they are not linked."""
-    bench = bench_of(3, batch_length_max=8)
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver(batch_length_max=8)
     for number in range(5):
         bench.put(r, f"x{number}")
         bench.put(s, f"y{number}")
     bench.read()
     bench.turns()
-    bench.put(s, "a", send(r, "m1"))
-    bench.read()
-    bench.turns()
+    hand_over_one(bench, s, r, "m1")
     assert {commit.component for commit in bench.build().commits} == {0}
 
 
 @scenario(59)
 def nothing_hops_into_what_is_given_back() -> None:
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "m1"))
     bench.put(r, "b", send(s, "m2"))
     bench.read()
@@ -272,8 +246,7 @@ def nothing_hops_into_what_is_given_back() -> None:
 @scenario(59)
 def what_holds_an_offer_is_not_settled() -> None:
     """R is to be given back when m1 is in its mailbox: not before m1 has been withdrawn."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "m1"))
     bench.read()
     bench.turn(S)
@@ -290,8 +263,7 @@ def what_holds_an_offer_is_not_settled() -> None:
 def nothing_hops_from_or_to_what_is_under_suspicion() -> None:
     """What hops has no stream ID by which it could be named, if it is what kills."""
     for suspicious in (S, R):
-        bench = bench_of()
-        s, r = bench.target(S), bench.target(R)
+        bench, s, r = sender_and_receiver()
         bench.put(bench.target(suspicious, "old"), "an old one", operation="wait")
         bench.held.pop(suspicious).end()  # its process died
         bench.hold(suspicious)
@@ -312,8 +284,7 @@ def nothing_hops_from_or_to_what_is_under_suspicion() -> None:
 
 @scenario(64)
 def what_holds_an_offer_stays_in_memory() -> None:
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "m1"))
     bench.read()
     bench.turn(S)
@@ -323,16 +294,14 @@ def what_holds_an_offer_stays_in_memory() -> None:
     flight = bench.build()
     bench.held[R].evict(-1)
     assert r in bench.held[R].activations
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     assert bench.state(r) == ["m1"]
 
 
 @scenario(57)
 def the_dead_letter_of_a_hop_has_its_bytes() -> None:
     """It failed, nobody waits for it, and it can be sent again."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "m1", operation="refuse"))
     bench.read()
     bench.turns()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulation.hop_scenarios import Q, R, S, bench_of, busy_for, end_one, scenario, store_one
+from simulation.hop_scenarios import Q, R, S, bench_of, busy_in, come, end_one, scenario, sender_and_receiver, store_one
 from stead.entities._partition.activation import Phase
 from support.hop_bench import send
 
@@ -10,8 +10,7 @@ from support.hop_bench import send
 @scenario(41)
 def what_is_stored_first_runs_first() -> None:
     """m1 is for one who is not in memory, and goes through the store; when m2 is sent it could be handed over. It comes later."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     store_one(bench, s, r, "m1")
     bench.put(s, "b", send(r, "m2"))
     bench.read()
@@ -23,16 +22,14 @@ def what_is_stored_first_runs_first() -> None:
 @scenario(41)
 def a_lane_stays_closed_until_the_verdict() -> None:
     """m1 is in flight, and the receiver is read to its end: m1 is not there yet, and m2 must not be before it."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     store_one(bench, s, r, "m1")
     flight = bench.build(S)
     bench.read()
     bench.put(s, "b", send(r, "m2"))
     bench.read()
     bench.turns()
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     bench.settle()
     assert bench.state(r) == ["m1", "m2"]
 
@@ -40,14 +37,12 @@ def a_lane_stays_closed_until_the_verdict() -> None:
 @scenario(41)
 def a_lane_stays_closed_until_a_read_that_was_sent_after_the_verdict() -> None:
     """The read that ends after the verdict was sent before the commit: it has not brought m1."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     store_one(bench, s, r, "m1")
     bench.put(s, "b", send(r, "m2"))
     flight = bench.build(S)
     read = bench.send_read()
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     bench.receive(read)
     bench.turns()
     bench.settle()
@@ -57,8 +52,7 @@ def a_lane_stays_closed_until_a_read_that_was_sent_after_the_verdict() -> None:
 @scenario(41, 42)
 def a_lane_stays_closed_until_its_receiver_is_read_to_its_end() -> None:
     """There is so much in the receiver's inbox that m1 is not among what the first read brings."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     store_one(bench, s, r, "m1")
     for _ in range(5):
         bench.put(bench.target(R, "filler"), "x", operation="ignore")
@@ -72,8 +66,7 @@ def a_lane_stays_closed_until_its_receiver_is_read_to_its_end() -> None:
 
 @scenario(41)
 def a_lane_opens_again() -> None:
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     store_one(bench, s, r, "m1")
     bench.settle()
     bench.put(s, "b", send(r, "m2"))
@@ -91,9 +84,7 @@ def who_is_told_of_something_comes_after_it() -> None:
     bench.put(s, "a", send(absent, "m1"), send(q, "told", send(absent, "m2")))
     bench.read()
     bench.turn(S)
-    bench.put(absent, "comes", operation="ignore")
-    bench.read()
-    bench.turn(R)
+    come(bench, absent)
     bench.turn(Q)
     bench.turn(R)
     bench.settle()
@@ -109,9 +100,7 @@ def what_is_stored_after_the_offer_counts_too() -> None:
     bench.put(s, "b", send(q, "told again", send(absent, "m2")))
     bench.read()
     bench.turn(S)
-    bench.put(absent, "comes", operation="ignore")
-    bench.read()
-    bench.turn(R)
+    come(bench, absent)
     bench.turn(Q)
     bench.turn(R)
     bench.settle()
@@ -126,9 +115,8 @@ def what_was_inherited_is_inherited() -> None:
     bench.put(s, "a", send(absent, "m1"), send(q, "told", send(p, "told", send(absent, "m2"))))
     bench.read()
     bench.turn(S)
-    bench.put(absent, "comes", operation="ignore")
-    bench.read()
-    for number in (R, Q, 3, R):
+    come(bench, absent)
+    for number in (Q, 3, R):
         bench.turn(number)
     bench.settle()
     assert bench.state(absent) == ["m1", "m2"]
@@ -144,8 +132,7 @@ def who_was_told_comes_after_what_is_in_flight() -> None:
     bench.put(s, "b", send(q, "told", send(r, "m2")))
     bench.read()
     bench.turns()
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     bench.settle()
     assert bench.state(r) == ["m1", "m2"]
 
@@ -184,8 +171,7 @@ def who_was_told_earlier_comes_after_what_is_withdrawn() -> None:
     bench.read()
     bench.turn(Q)
     bench.turn(R)
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     bench.settle()
     assert bench.state(r) == ["m1", "m2"]
 
@@ -205,8 +191,7 @@ def who_was_told_of_an_offer_that_is_withdrawn_a_generation_later() -> None:
     bench.turn(Q)
     bench.turn(3)
     bench.turn(R)
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     bench.settle()
     assert bench.state(r) == ["m1", "m2"]
 
@@ -215,8 +200,7 @@ def who_was_told_of_an_offer_that_is_withdrawn_a_generation_later() -> None:
 def a_new_tenure_of_the_receiver_is_not_whole() -> None:
     """The read that has just come was sent in the former tenure of R: what another owner has left there meanwhile, nobody has
     read here."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "m2"))
     read = bench.send_read()
     bench.give_back(R)
@@ -233,8 +217,7 @@ def a_new_tenure_of_the_receiver_is_not_whole() -> None:
 @scenario(42)
 def what_the_former_owner_of_the_sender_sent_is_read_first() -> None:
     """The former owner of S has put m1 into R's inbox; S comes here, and goes on before R was read again."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "m2"))
     read = bench.send_read()
     bench.give_back(S)
@@ -252,8 +235,7 @@ def what_the_former_owner_of_the_sender_sent_is_read_first() -> None:
 @scenario(43)
 def all_of_a_read_is_received_first() -> None:
     """A client's deposit m1 waits in R and its transfer in S. One read brings both, S's first."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(r, "m1")
     bench.put(s, "a", send(r, "m2"))
     read = bench.send_read()
@@ -268,8 +250,7 @@ def all_of_a_read_is_received_first() -> None:
 @scenario(43)
 def a_read_of_which_the_rest_never_comes() -> None:
     """It broke off in the middle: nothing is handed over before another one has come."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(r, "m1")
     bench.put(s, "a", send(r, "m2"))
     read = bench.send_read()
@@ -282,8 +263,7 @@ def a_read_of_which_the_rest_never_comes() -> None:
 @scenario(42, 43)
 def who_was_cut_off_is_not_whole() -> None:
     """There is more in R's inbox than one read brings, m1 the last of it."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     for _ in range(3):
         bench.put(r, "x", operation="ignore")
     bench.put(r, "m1")
@@ -296,8 +276,7 @@ def who_was_cut_off_is_not_whole() -> None:
 
 @scenario(42, 43)
 def who_was_left_out_of_a_read_is_not_whole() -> None:
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(r, "m1")
     bench.put(s, "a", send(r, "m2"))
     bench.read(without=[R])
@@ -309,8 +288,7 @@ def who_was_left_out_of_a_read_is_not_whole() -> None:
 @scenario(43)
 def what_comes_in_memory_comes_after_what_it_has_seen() -> None:
     """An activity signals R (m1) and returns; its result comes in memory, before anything is read. What it causes comes later."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "waits", send(r, "m2"), operation="wait")
     bench.read()
     [started] = bench.turn(S)
@@ -324,8 +302,7 @@ def what_comes_in_memory_comes_after_what_it_has_seen() -> None:
 @scenario(43)
 def a_local_message_comes_after_what_it_has_seen() -> None:
     """The same with a message that is in no inbox, such as the result of an activity."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(r, "m1")
     bench.held[S].deliver_local(s, bench.message(s, "result", send(r, "m2")))
     bench.turns()
@@ -336,8 +313,7 @@ def a_local_message_comes_after_what_it_has_seen() -> None:
 @scenario(43)
 def a_read_that_was_sent_before_is_too_early() -> None:
     """The read that is under way when the result comes has not seen m1, though it ends later."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     read = bench.send_read()
     bench.put(r, "m1")
     bench.held[S].deliver_local(s, bench.message(s, "result", send(r, "m2")))
@@ -353,7 +329,7 @@ def an_inbox_gets_what_was_sent_in_the_order_of_sending() -> None:
     for first, second in ((S, Q), (Q, S)):
         bench = bench_of()
         sender, told = bench.target(first), bench.target(second)
-        busy = busy_for(bench, R)
+        busy = busy_in(bench, R)
         bench.put(told, "z", send(sender, "hello", send(busy, "m1"), send(told, "told", send(busy, "m2"))))
         bench.read()
         bench.turns()

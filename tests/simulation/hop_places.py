@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from simulation.hop_scenarios import Q, R, S, bench_of, busy_for, scenario
+from simulation.hop_scenarios import Q, R, S, bench_of, busy_in, locked_in, scenario, sender_and_receiver
 from support.hop_bench import send
 
 
 @scenario(44)
 def who_has_a_park_is_offered_nothing() -> None:
     """What is still in the park is older."""
-    bench = bench_of(3, mailbox_length_max=2)
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver(mailbox_length_max=2)
     for number in range(6):
         bench.put(r, f"m{number}")
     bench.put(s, "a", send(r, "last"))
@@ -25,8 +24,7 @@ def who_has_a_park_is_offered_nothing() -> None:
 @scenario(44)
 def what_was_offered_is_not_moved_to_a_park() -> None:
     """The mailbox overflows behind an offer, or grows old: it is in no inbox from which it could be moved."""
-    bench = bench_of(3, mailbox_length_max=4)
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver(mailbox_length_max=4)
     bench.put(s, "a", send(r, "m1"))
     bench.read()
     bench.turn(S)
@@ -42,8 +40,7 @@ def what_was_offered_is_not_moved_to_a_park() -> None:
 
 @scenario(44)
 def what_was_offered_is_not_parked_for_its_age() -> None:
-    bench = bench_of(3, mailbox_age_ms_max=10)
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver(mailbox_age_ms_max=10)
     bench.put(r, "locks", operation="lock")
     bench.put(s, "a", send(r, "m1"))
     bench.read()
@@ -61,10 +58,7 @@ def what_was_offered_is_not_parked_for_its_age() -> None:
 def who_is_locked_or_busy_or_not_there_is_offered_nothing() -> None:
     bench = bench_of()
     s = bench.target(S)
-    busy, locked, absent = busy_for(bench, R), bench.target(R, "locked"), bench.target(R, "absent")
-    bench.put(locked, "locks", operation="lock")
-    bench.read()
-    bench.turns()
+    busy, locked, absent = busy_in(bench, R), locked_in(bench, R), bench.target(R, "absent")
     bench.put(s, "a", send(busy, "1"), send(locked, "2"), send(absent, "3"))
     bench.read()
     bench.turns()
@@ -76,22 +70,15 @@ def who_is_locked_or_busy_or_not_there_is_offered_nothing() -> None:
 def a_locked_one_takes_what_is_express() -> None:
     """But not past what is stored for it by the same sender."""
     bench = bench_of()
-    s, locked = bench.target(S), bench.target(R, "locked")
-    bench.ready(locked)
-    bench.put(locked, "locks", operation="lock")
-    bench.read()
-    bench.turns()
+    s, locked = bench.target(S), locked_in(bench, R)
     bench.commit()
     bench.put(s, "a", send(locked, "1", lock=b"lock"), send(locked, "2", operation="unlock", lock=b"lock"))
     bench.read()
     bench.turns()
     assert [list(commit.sends) for commit in bench.build().commits] == [[], []]
     other = bench_of()
-    s, locked = other.target(S), other.target(R, "locked")
-    other.ready(locked)
-    other.put(locked, "locks", operation="lock")
-    other.read()
-    other.turns()
+    s, locked = other.target(S), locked_in(other, R)
+    other.commit()
     other.put(s, "a", send(locked, "waits"), send(locked, "1", lock=b"lock"))
     other.read()
     other.turns()
@@ -101,8 +88,7 @@ def a_locked_one_takes_what_is_express() -> None:
 
 @scenario(44)
 def a_mailbox_is_filled_to_its_half() -> None:
-    bench = bench_of(3, mailbox_length_max=6)
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver(mailbox_length_max=6)
     bench.put(s, "a", *(send(r, f"m{number}") for number in range(8)))
     bench.read()
     bench.turn(S)
@@ -114,8 +100,7 @@ def a_mailbox_is_filled_to_its_half() -> None:
 @scenario(45)
 def what_is_withdrawn_runs_once_and_in_its_place() -> None:
     """R has no time for m1 before the commit of S is built: m1 is out of its mailbox then, and goes before m2 and m3."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     absent = bench.target(Q, "absent")
     bench.put(s, "a", send(r, "m1"), send(absent, "x"), send(r, "m2"))
     bench.read()
@@ -127,8 +112,7 @@ def what_is_withdrawn_runs_once_and_in_its_place() -> None:
     bench.put(s, "b", send(r, "m3"))
     bench.read()
     bench.turns()
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     bench.settle()
     assert (bench.state(r), bench.state(absent)) == (["m1", "m2", "m3"], ["x"])
 
@@ -147,16 +131,14 @@ def some_are_taken_and_some_withdrawn() -> None:
     flight = bench.build()
     [commit] = [commit for commit in flight.commits if commit.partition == S]
     assert (len(commit.sends), [start.place for start in commit.starts]) == (3, [1])
-    bench.apply(flight)
-    bench.hear(flight)
+    bench.land(flight)
     bench.settle()
     assert (bench.state(r), bench.state(other), bench.state(new)) == (["t1"], ["w1", "w2"], ["0", "1"])
 
 
 @scenario(46)
 def what_is_scheduled_does_not_hop() -> None:
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "later", delay_ms=1_000), send(bench.target(Q), "at", due_ms=bench.now_ms + 5_000))
     bench.put(s, "b", send(bench.target(R, "new"), "c", operation="start"))
     bench.read()
@@ -181,8 +163,7 @@ def what_one_sends_to_itself_does_not_hop() -> None:
 @scenario(56)
 def what_is_asynchronous_does_not_hop() -> None:
     """It would call the world for a message that nobody has sent, if the sender has lost its lease."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     bench.put(s, "a", send(r, "calls", operation="wait"))
     bench.read()
     bench.turn(S)
@@ -192,8 +173,7 @@ def what_is_asynchronous_does_not_hop() -> None:
 @scenario(57)
 def bytes_hop_and_no_objects() -> None:
     """What the receiver does to its arguments is not seen by the sender, nor by another receiver."""
-    bench = bench_of()
-    s, r = bench.target(S), bench.target(R)
+    bench, s, r = sender_and_receiver()
     program = send(r, "1", send(bench.target(Q), "2"))
     bench.put(s, "a", program, program)
     bench.read()

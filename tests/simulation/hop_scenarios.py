@@ -48,13 +48,28 @@ def bench_of(partitions: int = 3, /, **settings: int) -> HopBench:
     return bench
 
 
-def busy_for(bench: HopBench, partition: int) -> str:
+def sender_and_receiver(**settings: int) -> tuple[HopBench, str, str]:
+    """Such a worker, and whom most cases are about."""
+    bench = bench_of(**settings)
+    return bench, bench.target(S), bench.target(R)
+
+
+def busy_in(bench: HopBench, partition: int) -> str:
     """A target of a partition of which an operation runs, so that nothing can be handed over to it."""
     target = bench.target(partition, "busy")
     bench.ready(target)
     bench.put(target, "waits", operation="wait")
     bench.read()
     bench.turn(partition)
+    return target
+
+
+def locked_in(bench: HopBench, partition: int) -> str:
+    """A target of a partition that has just been locked, which is not written yet."""
+    target = bench.target(partition, "locked")
+    bench.put(target, "locks", operation="lock")
+    bench.read()
+    bench.turns()
     return target
 
 
@@ -66,9 +81,21 @@ def store_one(bench: HopBench, sender: str, receiver: str, tag: str) -> None:
     bench.put(sender, "stores", send(receiver, tag))
     bench.read()
     bench.turn(S)
-    bench.put(receiver, "comes", operation="ignore")
+    come(bench, receiver)
+
+
+def come(bench: HopBench, target: str) -> None:
+    """One of R's that was not in memory is, without having done anything."""
+    bench.put(target, "comes", operation="ignore")
     bench.read()
-    bench.turn(partition.number)
+    bench.turn(R)
+
+
+def hand_over_one(bench: HopBench, sender: str, receiver: str, tag: str) -> None:
+    """Something is sent, handed over and taken; nothing of it is written."""
+    bench.put(sender, "a", send(receiver, tag))
+    bench.read()
+    bench.turns()
 
 
 def end_one(bench: HopBench, target: str) -> None:

@@ -346,11 +346,15 @@ class HopBench:
             if partition.gone:
                 partition.landed()
 
+    def land(self, flight: Flight) -> None:
+        """It reaches the store, and the verdicts come."""
+        self.apply(flight)
+        self.hear(flight)
+
     def commit(self, *numbers: int) -> list[CommitAnswer]:
         flight = self.build(*numbers)
-        answers = self.apply(flight)
-        self.hear(flight)
-        return answers
+        self.land(flight)
+        return flight.answers
 
     # -- the end -------------------------------------------------------------------------------------------------------
 
