@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from .hottest import Hottest
 from .meter import Meter
@@ -18,9 +18,7 @@ Family = Literal[
     "commit_messages",  # messages
     "timer_lateness",  # seconds
     "loop_lag",  # seconds
-    "dead_letter",  # why
 ]
-FAMILIES: frozenset[str] = frozenset(get_args(Family))
 
 NAMES_MAX = 100
 NAMES_BYTES_MAX = 8_192
