@@ -38,6 +38,8 @@ from stead.entities._client.expiring import announce_expiry, register_notices
 from stead.entities._client.index_progress import IndexProgress, index_progress
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
 from stead.entities._client.measured import HubMeasures, MeasuresReader
+from stead.entities._client.no_answer import locked_by
+from stead.entities._client.query import query_in_words
 from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.annotations import hints_in, signature_of
 from stead.entities._definition.client_text import ClientText, reader_of_text, takes_anything
@@ -48,7 +50,6 @@ from stead.entities._definition.registry import Registry
 from stead.entities._definition.schema import describe_errors
 from stead.entities._definition.signals_later import SignalsLater
 from stead.entities._definition.values import Value, dumped, encoded, value_of
-from stead.entities._index.syntax import parse_order, parse_where
 from stead.entities._measures.blocks import MeasuredBlock, joined, readable
 from stead.entities._measures.hottest import Hot
 from stead.entities._measures.measures import Measured, Measures
@@ -173,10 +174,10 @@ __all__ = [
     "instant_in_ms",
     "joined",
     "known_operation",
+    "locked_by",
     "message_extras",
     "names_in",
-    "parse_order",
-    "parse_where",
+    "query_in_words",
     "readable",
     "reader_of_text",
     "register_notices",

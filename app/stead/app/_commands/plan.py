@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from stead.app._console.faults import CommandFault
 from stead.app._console.screen import console, print_json_line, print_note, table
@@ -65,18 +65,26 @@ class Plan:
 
     server: list[Row]
     worker: list[Row]
-    server_bytes: int = field(init=False)
-    maxmemory_bytes: int = field(init=False)
-    file_bytes: int = field(init=False)
-    worker_bytes: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        """The sums."""
-        server = sum(row.total for row in self.server)
-        object.__setattr__(self, "server_bytes", server)
-        object.__setattr__(self, "maxmemory_bytes", round(server * HEADROOM))
-        object.__setattr__(self, "file_bytes", round(server * FILE))
-        object.__setattr__(self, "worker_bytes", sum(row.total for row in self.worker))
+    @property
+    def server_bytes(self) -> int:
+        """Of the data."""
+        return sum(row.total for row in self.server)
+
+    @property
+    def maxmemory_bytes(self) -> int:
+        """What the server is to be given."""
+        return round(self.server_bytes * HEADROOM)
+
+    @property
+    def file_bytes(self) -> int:
+        """Of the append-only file, at the most."""
+        return round(self.server_bytes * FILE)
+
+    @property
+    def worker_bytes(self) -> int:
+        """Of each worker process."""
+        return sum(row.total for row in self.worker)
 
 
 def plan(load: Load) -> Plan:

@@ -8,17 +8,14 @@ from stead.app._console.screen import console, print_json_line, print_note, tabl
 from stead.app._console.words import json_data, shorten
 from stead.app._hub.client import Client
 from stead.entities.aggregates import summarized
-from stead.entities.extending import parse_order, parse_where
+from stead.entities.extending import query_in_words
 
 
 def query_command(request: Request, entity: str, where: str, order: str | None, limit: int, *, count: bool) -> int:
     """Show what matches, in its order; or only how many."""
 
     async def work(app: App, client: Client) -> int:
-        asked = client.query(entity).where(*parse_where(where))
-        if order is not None:
-            field, descending = parse_order(order)
-            asked = asked.order_by(field, descending=descending)
+        asked = query_in_words(client.query(entity), where, order)
         if count:
             counted = await asked.count()
             if request.as_json:

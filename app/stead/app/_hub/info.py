@@ -70,9 +70,8 @@ class HubInfo:
         return [_share(owner, held[owner]) for owner in sorted(held, key=lambda name: (name == "", name))]
 
     def owner_of(self, partition: PartitionInfo) -> str:
-        """Who holds it; "" for nobody (a lease that has expired holds nothing)."""
-        lease = partition.lease
-        return lease.owner if lease.token and lease.expires_ms > self.now_ms else ""
+        """Who holds it; "" for nobody."""
+        return partition.lease.holder(self.now_ms)
 
     @property
     def blocked(self) -> dict[str, str]:

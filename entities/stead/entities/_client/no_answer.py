@@ -47,7 +47,7 @@ class NoAnswer:
                 found = await self._hub()
                 number = partition_of(target, self._store.layout.partitions)
                 (record,) = await self._store.read_records(number, [target])
-                owner = _lock_owner(record) if target.startswith("@") else ""  # else it is an instance
+                owner = locked_by(record) if target.startswith("@") else ""  # else it is an instance
                 reason = self._reason(target, found.workers, found.partitions[number], owner)
         except (SteadError, TimeoutError, LookupError):
             return ""
@@ -86,7 +86,8 @@ class NoAnswer:
         return "its worker runs, so an operation of it takes long, perhaps; see `stead info` and the worker's log"
 
 
-def _lock_owner(record: bytes | None) -> str:
+def locked_by(record: bytes | None) -> str:
+    """The orchestration that has locked an entity, by the entity's record; "" if none has."""
     lock = None if record is None else decode_record(record).lock
     if lock is None:
         return ""

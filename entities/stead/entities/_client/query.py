@@ -12,6 +12,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, ov
 from stead.entities._index.conditions import Condition, Join, Node, QueryField, checked
 from stead.entities._index.plan import AskedQuery, from_listing_token, listing_token
 from stead.entities._index.scan import Position
+from stead.entities._index.syntax import parse_order, parse_where
 from stead.entities._message.ids import EntityId, check_key
 from stead.transport import UNREADABLE, InvalidInput, SteadError, unpack
 
@@ -273,3 +274,12 @@ class Query(Generic[E]):
 
     async def _keys(self) -> list[str]:
         return [entity_id.key async for entity_id, _ in self]
+
+
+def query_in_words(query: Query[E], where: str, order: str | None) -> Query[E]:
+    """The query with conditions, and perhaps an order, as they are typed: `score>=100 country=NO`, `-score`. Raises `InvalidInput`."""
+    asked = query.where(*parse_where(where))
+    if order is None:
+        return asked
+    field, descending = parse_order(order)
+    return asked.order_by(field, descending=descending)

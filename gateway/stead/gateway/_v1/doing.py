@@ -6,13 +6,12 @@ import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from stead.entities import DeadLetters, EntityId
 from stead.entities.aggregates import summarized
-from stead.entities.extending import decode_message, decode_record
+from stead.entities.extending import decode_message, locked_by
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, plain_json
 from stead.gateway._http.query import Query
@@ -22,19 +21,20 @@ from stead.transport import InvalidInput, SteadError, Store, partition_of
 
 from .common import ENTITY_PATHS, entity_of
 from .metrics import worker_now
+from .models import AnswerModel
 
 LOOKED_AT_MAX = 1_000
 """Messages of the inbox, and of the park, that are looked at; and dead letters of the partition."""
 
 
-class RunningModel(BaseModel):
+class RunningModel(AnswerModel):
     """An asynchronous operation that runs."""
 
     operation: str
     seconds: float
 
 
-class ErrorModel(BaseModel):
+class ErrorModel(AnswerModel):
     """A message of the entity that could not be carried out."""
 
     id: str
@@ -46,10 +46,8 @@ class ErrorModel(BaseModel):
     died: datetime
 
 
-class EntityDoing(BaseModel):
+class EntityDoing(AnswerModel):
     """What an entity is doing."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     entity_id: str
     known: bool
@@ -86,12 +84,9 @@ async def look_at(client: OrchestrationClient, store: Store, entity_id: EntityId
     number = partition_of(target, store.layout.partitions)
     (record,) = await store.read_records(number, [target])
     status = await client.describe_entity(entity_id) if record is not None else None
-    lock = None if record is None else decode_record(record).lock
     place = (await store.info())[number]
     ids, more, parked = await _waiting(store, number, target)
-    now_ms = store.clock.now_ms()
-    lease = place.lease
-    owner = lease.owner if lease.token and lease.expires_ms > now_ms else None
+    owner = place.lease.holder(store.clock.now_ms()) or None
     oldest_ms = min((int(each.partition(b"-")[0]) for each in ids), default=None)
     found = EntityDoing(
         entity_id=target,
@@ -106,7 +101,7 @@ async def look_at(client: OrchestrationClient, store: Store, entity_id: EntityId
         more=more,
         parked=parked,
         oldest=None if oldest_ms is None else datetime.fromtimestamp(oldest_ms / 1000, UTC),
-        locked_by=str(lock[1]) if lock is not None and lock[0] is not None else None,
+        locked_by=locked_by(record) or None,
         blocked=place.blocked.get(target),
         reminders={} if status is None else dict(status.reminders),
         last_error=await _last_error(store, number, target),
@@ -139,11 +134,10 @@ async def _running(store: Store, owner: str | None, target: str) -> list[Running
 
 
 async def _last_error(store: Store, number: int, target: str) -> ErrorModel | None:
-    last = await store.last_dead_letter(number)
+    if await store.last_dead_letter(number) == b"0-0":
+        return None
     found: ErrorModel | None = None
     looked = 0
-    if last == b"0-0":
-        return None
     async for letter in DeadLetters(store).all(f"{number}/0-0"):
         looked += 1
         if letter.letter.partition != number or looked > LOOKED_AT_MAX:
@@ -180,7 +174,7 @@ ROUTES: list[Route] = [
             "What runs, since when, what waits for it, who has locked it, when its reminders are due, and the last error with "
             "its traceback.",
             answers={200: Answer("What is known; `known` is false if nothing is", EntityDoing)},
-            paths={name: text for name, text in ENTITY_PATHS.items() if name != "operation"},
+            paths=ENTITY_PATHS,
         ),
     )
 ]

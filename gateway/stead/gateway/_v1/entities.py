@@ -9,9 +9,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities import EntityId, EntityStatus, QueryPage
+from stead.entities import EntityId, EntityStatus
 from stead.entities.aggregates import summarized
-from stead.entities.extending import parse_order, parse_where
+from stead.entities.extending import query_in_words
 from stead.gateway._http.body import unless_gone
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
@@ -137,7 +137,8 @@ async def list_entities(request: Request, hub: Hub) -> Response:
     if where is not None or order is not None:
         if prefix or modified_from is not None or modified_to is not None:
             raise HttpError(400, "`where` and `order` do not go with `prefix`, `modified_from` and `modified_to`")
-        found = await _query(hub, name, where or "", order, length, token)
+        asked = query_in_words(hub.client.query(name), where or "", order)
+        found = await asked.page_status(length, continuation=token)
         return json_response(_page_data(name, found.items, found.continuation, with_state=with_state, raw=raw))
     after = read_continuation(query)
     page = await hub.client.page_entities(
@@ -151,17 +152,6 @@ async def list_entities(request: Request, hub: Hub) -> Response:
     )
     following = continuation_of(page.after)
     return json_response(_page_data(name, page.items, following, with_state=with_state, raw=raw))
-
-
-async def _query(
-    hub: Hub, name: str, where: str, order: str | None, length: int, continuation: str | None
-) -> QueryPage[EntityStatus]:
-    """A page of what matches."""
-    asked = hub.client.query(name).where(*parse_where(where))
-    if order is not None:
-        field, descending = parse_order(order)
-        asked = asked.order_by(field, descending=descending)
-    return await asked.page_status(length, continuation=continuation)
 
 
 def _page_data(

@@ -126,7 +126,7 @@ def of_partitions(partitions: Sequence[PartitionInfo], now_ms: int) -> Iterator[
         ("blocked_targets", "Targets whose messages wait for other code.", sum(len(p.blocked) for p in partitions)),
         ("partitions", "Partitions of the hub.", len(partitions)),
         ("partitions_unowned", "Partitions that no worker holds.",
-         sum(not (p.lease.token and p.lease.expires_ms > now_ms) for p in partitions)),
+         sum(not p.lease.holder(now_ms) for p in partitions)),
         ("partitions_quarantined", "Partitions that stand still until they are mended.",
          sum(bool(p.damage or p.lease.quarantined) for p in partitions)),
     )  # fmt: skip

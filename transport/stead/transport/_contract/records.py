@@ -115,6 +115,10 @@ class LeaseView:
     quarantined: bool
     damage: str = ""  # why it cannot be read, if that is so
 
+    def holder(self, now_ms: int) -> str:
+        """Who holds it; "" for nobody (a lease that has expired holds nothing)."""
+        return self.owner if self.token and self.expires_ms > now_ms else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
