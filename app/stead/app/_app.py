@@ -58,6 +58,8 @@ class App:
         `on_nondeterminism`: in place of what they say of that. Raises `InvalidInput`."""
         check_hub_name(name, "app")
         self.name = name
+        self.reference = "APP"
+        """What commands call it, `MODULE:ATTRIBUTE`, for advice; as a word to be replaced, until one has loaded it."""
         self.settings = settings_from_environment() if settings is None else settings
         if on_nondeterminism is not None:
             if on_nondeterminism not in ("fail", "block"):

@@ -12,10 +12,10 @@ from stead.gateway._http.hub import Hub
 from stead.gateway._http.serving import CannotListen, addresses_of, bind, check_exposure, serving
 from stead.gateway._http.settings import HttpSettings
 from stead.gateway._v1.diagnosis import HubFinding
-from stead.gateway._v1.doctor import examine
+from stead.gateway._v1.doctor import diagnosis_data, examine, is_well
 from stead.gateway._v1.doing import EntityDoing, look_at
 from stead.gateway._v1.exposition import MEDIA_TYPE, worker_exposition
-from stead.gateway._v1.metrics import metrics_data
+from stead.gateway._v1.metrics import metrics_data, worker_now
 
 __all__ = [
     "MEDIA_TYPE",
@@ -33,9 +33,12 @@ __all__ = [
     "asgi",
     "bind",
     "check_exposure",
+    "diagnosis_data",
     "examine",
+    "is_well",
     "look_at",
     "metrics_data",
     "serving",
     "worker_exposition",
+    "worker_now",
 ]

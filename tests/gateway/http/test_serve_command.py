@@ -52,6 +52,13 @@ def address(stead: Stead) -> str:
     return found[1]
 
 
+def test_advice_over_http_names_the_app_as_commands_do(stead: Stead) -> None:
+    stead.start("serve", stead.reference, "--port", "0")
+    found = httpx.get(f"{address(stead)}/api/v1/doctor").json()["findings"]
+    advice = {finding["check"]: finding["advice"] for finding in found}
+    assert advice["no_worker"] == f"start one: stead worker {stead.reference}"
+
+
 def test_it_serves_until_it_is_told_to_stop(stead: Stead) -> None:
     process = stead.start("serve", stead.reference, "--port", "0")
     url = address(stead)

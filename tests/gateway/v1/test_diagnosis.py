@@ -51,7 +51,7 @@ NOTHING = HubMeasures(NOW_MS, MeasuredBlock(0, 0), [])
 
 
 def look(found: dict[str, Any] | None = None, measures: HubMeasures = NOTHING, **rest: Any) -> HubLook:
-    given: dict[str, Any] = {"locked": {}, **rest}
+    given: dict[str, Any] = {"locked": {}, "app": "weather:app", **rest}
     return HubLook(info=info() if found is None else found, measures=measures, **given)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from stead.app._app import App
 from stead.app._console.faults import FAILED, one_line
 from stead.app._console.request import Request
@@ -11,7 +9,7 @@ from stead.app._console.screen import console, print_json_line
 from stead.app._hub.client import Client
 from stead.app._hub.info import gather_info
 from stead.entities.extending import MeasuresReader
-from stead.gateway import HubFinding, examine
+from stead.gateway import HubFinding, diagnosis_data, examine, is_well
 from stead.transport import parse_url
 
 
@@ -20,13 +18,12 @@ def doctor_command(request: Request) -> int:
 
     async def work(app: App, client: Client) -> int:
         info = (await gather_info(client.store, parse_url(request.url).public)).as_data()
-        found = await examine(info, client.store, MeasuresReader(client.store), client, request.app)
-        well = all(finding.level != "problem" for finding in found)
+        found = await examine(info, client.store, MeasuresReader(client.store), client, app.reference)
         if request.as_json:
-            print_json_line({"well": well, "findings": [asdict(finding) for finding in found]})
+            print_json_line(diagnosis_data(found))
         else:
             _print(found, app.name)
-        return 0 if well else FAILED
+        return 0 if is_well(found) else FAILED
 
     return request.run(work)
 
@@ -39,6 +36,5 @@ def _print(found: list[HubFinding], hub: str) -> None:
         screen.print(f"  {one_line(finding.advice)}", soft_wrap=True)
         if finding.subjects:
             screen.print(f"  {', '.join(map(one_line, finding.subjects))}", style="dim", soft_wrap=True)
-    problems = sum(finding.level == "problem" for finding in found)
-    if not problems:
+    if is_well(found):
         screen.print(f"hub {hub} is well", style="green")

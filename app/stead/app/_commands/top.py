@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from stead.app._app import App
 from stead.app._console.request import Request
@@ -18,7 +18,7 @@ from stead.app._console.words import json_data, number_of
 from stead.app._hub.client import Client
 from stead.app._hub.info import HubInfo, gather_info
 from stead.entities.extending import HubMeasures, Measured, MeasuresReader, Meter
-from stead.gateway import metrics_data
+from stead.gateway import metrics_data, worker_now
 from stead.transport import parse_url
 
 if TYPE_CHECKING:
@@ -220,22 +220,17 @@ def _workers(info: HubInfo, room: int) -> RenderableType:
     columns = ("held", "memory", "loaded", "running", "lag")
     rows = table("worker", *columns, numbers=columns)
     for view in info.workers[:room]:
-        said: object = view.info.get("now")
-        now = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
-        running = _count(now.get("operations")) + _count(now.get("activities"))
+        now = worker_now(view)
+        partitions = now["partitions"]
         rows.add_row(
             view.worker[-28:],
-            str(view.info.get("partitions", "")),
-            f"{_count(now.get('memory_bytes')) / 1_048_576:,.0f} MiB",
-            f"{_count(now.get('activations')):,}",
-            f"{running:,.0f}",
-            _seconds(_count(now.get("loop_lag_s"))),
+            "" if partitions is None else str(partitions),
+            f"{(now['memory_bytes'] or 0) / 1_048_576:,.0f} MiB",
+            f"{now['activations'] or 0:,}",
+            f"{(now['operations'] or 0) + (now['activities'] or 0):,}",
+            _seconds(now["loop_lag_s"] or 0.0),
         )
     return rows
-
-
-def _count(value: object) -> float:
-    return value if isinstance(value, (int, float)) else 0
 
 
 def _hottest(look: Screenful, room: int) -> RenderableType:

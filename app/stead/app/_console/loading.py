@@ -35,6 +35,7 @@ def load_app(reference: str, folder: Path | None = None) -> App:
         kind = value.__name__ if isinstance(value, type) else type(value).__name__
         what = f"the class {kind}" if isinstance(value, type) else f"of type {kind}"
         raise CommandFault(f"{reference} is {what}, not an App; {_suggest(module)}", usage=True)
+    value.reference = reference
     return value
 
 

@@ -45,6 +45,7 @@ class AppLike(Protocol):
     """What is needed of a `stead.app.App`."""
 
     name: str
+    reference: str
 
     def connect(self, url: str | None = None) -> AbstractAsyncContextManager[Any]: ...
 
@@ -82,7 +83,13 @@ class Gateway:
                 self._connecting = connecting
                 opened = cast("OpenedClient", client)
                 self._hub = Hub(
-                    cast("OrchestrationClient", client), app.name, opened.store, self._keys, self._settings, opened.info
+                    cast("OrchestrationClient", client),
+                    app.name,
+                    opened.store,
+                    self._keys,
+                    self._settings,
+                    opened.info,
+                    app.reference,
                 )
             return self._hub
 

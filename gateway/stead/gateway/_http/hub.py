@@ -83,6 +83,7 @@ class Hub:
         keys: Keys | None = None,
         settings: HttpSettings | None = None,
         gather_info: Callable[[], Awaitable[dict[str, Any]]] | None = None,
+        app_reference: str = "APP",
     ) -> None:
         self.client = client
         self.hub_name = hub_name
@@ -93,6 +94,8 @@ class Hub:
         self.letters = DeadLetters(store)
         self.measures = MeasuresReader(store)
         self.gather_info = gather_info
+        self.app_reference = app_reference
+        """What commands call the app, for advice."""
         self._looking = asyncio.Lock()
         self._seen: dict[str, Any] | None = None
         self._seen_at = 0.0

@@ -43,12 +43,12 @@ class HubLook:
     """What the checks go by."""
 
     info: Mapping[str, Any]  # as `stead info --json` has it
+    app: str  # what commands call it
     measures: HubMeasures  # with the last minutes
     locked: Mapping[str, str]  # targets with parked messages that are locked, and by whom
     pending: Sequence[str] = ()  # instances that nobody has taken up for long
     still: Sequence[str] = ()  # running instances in which nothing has happened for long
     last_letter_s: float | None = None  # how long ago the last message died
-    app: str = "APP"
 
     @property
     def total(self) -> Mapping[str, Any]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities.extending import MeasuresReader, decode_record
+from stead.entities.extending import MeasuresReader, locked_by
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
@@ -22,15 +21,14 @@ from stead.orchestrations import OrchestrationClient, RuntimeStatus
 from stead.transport import InvalidInput, SteadError, Store, partition_of
 
 from .diagnosis import PENDING_S_MAX, RECENT_MINUTES, STILL_S_MAX, HubFinding, HubLook, diagnose
+from .models import AnswerModel
 
 _LOOK_S = 3.0  # for instances: so long is looked, however many there are
 _LOCKED_MAX = 100
 
 
-class FindingModel(BaseModel):
+class FindingModel(AnswerModel):
     """Something that a check has found."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     check: str
     """Which check: a word that stays."""
@@ -41,10 +39,8 @@ class FindingModel(BaseModel):
     """What it is about: targets, workers, partitions, queues; the first of them."""
 
 
-class Diagnosis(BaseModel):
+class Diagnosis(AnswerModel):
     """How a hub is."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     well: bool
     """There is no problem."""
@@ -52,9 +48,9 @@ class Diagnosis(BaseModel):
 
 
 async def examine(
-    info: Mapping[str, Any], store: Store, measures: MeasuresReader, client: OrchestrationClient, app: str = "APP"
+    info: Mapping[str, Any], store: Store, measures: MeasuresReader, client: OrchestrationClient, app: str
 ) -> list[HubFinding]:
-    """HubLook for what is wrong. `info`: as `stead info --json` has it."""
+    """Look for what is wrong. `info`: as `stead info --json` has it; `app`: what commands call the app."""
     pending, still = await _instances(client, info)
     return diagnose(
         HubLook(
@@ -85,9 +81,8 @@ async def _locked(info: Mapping[str, Any], store: Store) -> dict[str, str]:
     for target in [target for target in info["parks"] if target.startswith("@")][:_LOCKED_MAX]:
         with contextlib.suppress(InvalidInput, SteadError):
             (record,) = await store.read_records(partition_of(target, store.layout.partitions), [target])
-            lock = None if record is None else decode_record(record).lock
-            if lock is not None and lock[0] is not None:
-                found[target] = str(lock[1])
+            if owner := locked_by(record):
+                found[target] = owner
     return found
 
 
@@ -113,15 +108,21 @@ async def _instances(client: OrchestrationClient, info: Mapping[str, Any]) -> tu
     return pending, still
 
 
+def diagnosis_data(found: Sequence[HubFinding]) -> dict[str, Any]:
+    """What was found, as JSON data."""
+    return {"well": is_well(found), "findings": [asdict(finding) for finding in found]}
+
+
+def is_well(found: Sequence[HubFinding]) -> bool:
+    """There is no problem."""
+    return all(finding.level != "problem" for finding in found)
+
+
 async def get_diagnosis(request: Request, hub: Hub) -> Response:
     """How the hub is."""
     Query(request).done()
-    info = await hub.info()
-    now = datetime.now(UTC) if "time" not in info else info["time"]
-    found = await examine({**info, "time": now}, hub.store, hub.measures, hub.client)
-    return json_response(
-        {"well": all(finding.level != "problem" for finding in found), "findings": [asdict(one) for one in found]}
-    )
+    found = await examine(await hub.info(), hub.store, hub.measures, hub.client, hub.app_reference)
+    return json_response(diagnosis_data(found))
 
 
 ROUTES: list[Route] = [

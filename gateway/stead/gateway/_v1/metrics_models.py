@@ -5,14 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from .models import AnswerModel
 
 
-class _Metrics(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class Series(_Metrics):
+class Series(AnswerModel):
     """How often something happened, how long it took (or how much it was), and how that went over time."""
 
     total_count: int
@@ -54,7 +52,7 @@ class OrchestrationSeries(NamedSeries):
     runtime_status: str
 
 
-class HotTarget(_Metrics):
+class HotTarget(AnswerModel):
     """A target with many messages."""
 
     target: str
@@ -64,7 +62,7 @@ class HotTarget(_Metrics):
     """… and so many fewer at least."""
 
 
-class RunningOperation(_Metrics):
+class RunningOperation(AnswerModel):
     """An asynchronous operation, or an activity, that runs."""
 
     target: str
@@ -75,7 +73,7 @@ class RunningOperation(_Metrics):
     """For how long it has run, at the worker's last heartbeat."""
 
 
-class WorkerNow(_Metrics):
+class WorkerNow(AnswerModel):
     """How a worker was at its last heartbeat. What a worker of another version does not tell is null."""
 
     worker: str
@@ -98,7 +96,7 @@ class WorkerNow(_Metrics):
     longest: list[RunningOperation]
 
 
-class PartitionNow(_Metrics):
+class PartitionNow(AnswerModel):
     """A partition with messages that wait."""
 
     partition: int
@@ -108,7 +106,7 @@ class PartitionNow(_Metrics):
     """How long the oldest of them has waited."""
 
 
-class HubMetrics(_Metrics):
+class HubMetrics(AnswerModel):
     """What the hub's workers have measured."""
 
     time: datetime
