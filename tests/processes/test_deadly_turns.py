@@ -13,9 +13,9 @@ import pytest
 from stead.orchestrations import RuntimeStatus
 from support.orchestrating_app import app, deadly, weighing
 from support.valkey_server import ValkeyServer
-from support.worker_processes import WorkerProcess, shared_out, supervised
+from support.worker_processes import WorkerProcess, eventually, shared_out, supervised
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.slow
 
 StartWorker = Callable[..., WorkerProcess]
 
@@ -38,12 +38,11 @@ async def test_an_orchestrator_that_kills_on_its_activitys_result_is_blocked_and
             async def blocked() -> bool:
                 return any(partition.blocked for partition in await client.store.info())
 
-            while not await blocked():  # four processes begin and die before that: the test's own limit ends it
-                await asyncio.sleep(0.02)
+            await eventually(blocked, "a blocked instance")
             for number in range(NEIGHBOURS):
-                status = await client.wait_for_completion(f"beside-{number}", timeout=150)
+                status = await client.wait_for_completion(f"beside-{number}", timeout=25)
                 assert (status.runtime_status, status.output) == (RuntimeStatus.COMPLETED, 2 * number)
-            status = await client.wait_for_completion(await client.start_new(weighing, 5), timeout=150)
+            status = await client.wait_for_completion(await client.start_new(weighing, 5), timeout=25)
             assert status.output == 10
             died = [worker.status for worker in workers if worker.status is not None]
             assert died == [3] * len(died) == [3] * len(trace.read_text().split())
@@ -59,7 +58,7 @@ async def test_an_orchestrator_that_kills_on_its_activitys_result_is_blocked_and
         await asyncio.gather(*(worker.ended() for worker in workers))
         last = start()
         await shared_out(client, last)
-        status = await client.wait_for_completion(await client.start_new(weighing, 6), timeout=150)
+        status = await client.wait_for_completion(await client.start_new(weighing, 6), timeout=25)
         assert status.output == 12
         assert last.status is None
         assert len(trace.read_text().split()) == len(died)

@@ -54,12 +54,21 @@ def test_an_expiry_further_away_than_a_lease_counts_as_expired() -> None:
     assert watch.takeable(far, 1_000_000, 3.0)
 
 
-def plan(views: list[LeaseView], owners: dict[int, str], held: set[int], server_ms: int = 1_000_000) -> LeasePlan:
+def plan(
+    views: list[LeaseView],
+    owners: dict[int, str],
+    held: set[int],
+    server_ms: int = 1_000_000,
+    beats: dict[str, int] | None = None,
+    stood_in: dict[int, int] | None = None,
+) -> LeasePlan:
     return plan_leases(
         me="me",
         views=views,
         owners=owners,
         held=held,
+        beats=beats or {},
+        stood_in=stood_in or {},
         watch=LeaseWatch(LEASE_MS),
         server_ms=server_ms,
         monotonic=0.0,
@@ -79,6 +88,37 @@ def test_anyone_may_take_what_was_free_for_longer_than_a_lease() -> None:
     just_freed = view(1, token=b"", free_since_ms=1_000_000 - 10)
     found = plan([long_free, just_freed], {0: "other", 1: "other"}, set())
     assert [v.partition for v in found.acquire] == [0]
+
+
+@pytest.mark.hazard(19)
+def test_what_was_taken_in_place_of_a_dead_worker_is_kept_while_that_still_counts_as_alive() -> None:
+    """Given back, it would stand still until it was taken again, and what runs of it would be handed on each time."""
+    abandoned = view(0, expires_ms=1_000_000 - LEASE_MS - 1)
+    watch = LeaseWatch(LEASE_MS)
+    watch.takeable(abandoned, 1_000_000, -LEASE_MS / 1000)
+    owners, beats = {0: "dead"}, {"dead": 999_000}
+    took = plan_leases(
+        me="me",
+        views=[abandoned],
+        owners=owners,
+        held=(),
+        beats=beats,
+        stood_in={},
+        watch=watch,
+        server_ms=1_000_000,
+        monotonic=0.0,
+        lease_ms=LEASE_MS,
+    )
+    assert [v.partition for v in took.acquire] == [0]
+    held = [view(0, owner="me", expires_ms=1_009_000)]
+    kept = plan(held, owners, {0}, 1_001_000, beats, took.stood_in)
+    assert kept.release == []
+    assert kept.stood_in == took.stood_in
+    assert plan(held, owners, {0}, 1_002_000, {"dead": 1_001_500}, kept.stood_in).release == [0]  # it lives after all
+    assert plan(held, {0: "another"}, {0}, 1_002_000, {"another": 1_001_500}, kept.stood_in).release == [0]
+    mine = plan(held, {0: "me"}, {0}, 1_002_000, beats, kept.stood_in)
+    assert (mine.release, mine.stood_in) == ([], {})
+    assert plan(held, owners, {0}, 1_003_000, beats, mine.stood_in).release == [0]  # an assignment as any other
 
 
 def test_a_worker_takes_back_at_once_what_it_lost_track_of_itself() -> None:

@@ -53,6 +53,8 @@ class LeasePlan:
     acquire: list[LeaseView]
     release: list[int]
     quarantined: list[int]
+    stood_in: dict[int, int]
+    """Partitions that are acquired, or held, in place of those whom they are meant for: since when, by the server's clock."""
 
 
 def plan_leases(
@@ -61,6 +63,8 @@ def plan_leases(
     views: Sequence[LeaseView],
     owners: Mapping[int, str],
     held: Container[int],
+    beats: Mapping[str, int],
+    stood_in: Mapping[int, int],
     watch: LeaseWatch,
     server_ms: int,
     monotonic: float,
@@ -69,21 +73,29 @@ def plan_leases(
     """Compare the leases as they are with the assignment as it should be.
 
     A partition that is meant for somebody else is acquired all the same once it has been free for longer than a lease:
-    whoever it is meant for has had its time.
+    whoever it is meant for has had its time. It is kept until that one is heard of again (`beats`: when workers were heard of
+    last): one that has died counts as alive for a while, and what is given back to it would be taken again, and so on.
+    `stood_in`: what the plan before said of that.
     """
-    plan = LeasePlan([], [], [])
+    plan = LeasePlan([], [], [], {})
     for view in views:
-        mine = owners.get(view.partition) == me
+        meant_for = owners.get(view.partition, "")
+        mine = meant_for == me
         if view.quarantined:
             plan.quarantined.append(view.partition)
         elif view.partition in held:
-            if not mine:
+            since_ms = stood_in.get(view.partition)
+            if since_ms is not None and not mine and beats.get(meant_for, 0) <= since_ms:
+                plan.stood_in[view.partition] = since_ms
+            elif not mine:
                 plan.release.append(view.partition)
         elif view.token and view.owner == me:
             # This very process lost track of it (a restart of the server): nobody else holds it.
             plan.acquire.append(view)
         elif watch.takeable(view, server_ms, monotonic) and (mine or _abandoned(view, server_ms, lease_ms)):
             plan.acquire.append(view)
+            if not mine:
+                plan.stood_in[view.partition] = server_ms
     return plan
 
 

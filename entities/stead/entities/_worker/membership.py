@@ -53,6 +53,7 @@ class Membership:
         self._turns = turns
         self._names = names
         self._watch = LeaseWatch(board.settings.lease_ms)
+        self._stood_in: dict[int, int] = {}  # see `plan_leases`
         self._waiting: dict[int, tuple[set[str], int]] = {}  # partition -> kinds, heartbeats left to remember them
         self._releases: dict[Partition, asyncio.Task[None]] = {}
         self._published_ms = 0
@@ -104,11 +105,14 @@ class Membership:
             views=views,
             owners=self._assign(workers),
             held=board.partitions,
+            beats={view.worker: view.beat_ms for view in workers},
+            stood_in=self._stood_in,
             watch=self._watch,
             server_ms=server_ms,
             monotonic=board.store.clock.monotonic(),
             lease_ms=settings.lease_ms,
         )
+        self._stood_in = plan.stood_in
         self._see_quarantined([views[number] for number in plan.quarantined], {view.partition for view in plan.acquire})
         for number in plan.release:
             self._release_soon(board.partitions[number])
