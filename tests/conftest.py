@@ -91,10 +91,10 @@ def start_server() -> Iterator[Callable[..., ValkeyServer]]:
     servers: list[ValkeyServer] = []
     with tempfile.TemporaryDirectory(prefix="st") as folder:
 
-        def start(*options: str) -> ValkeyServer:
+        def start(*options: str, program: str = "") -> ValkeyServer:
             place = Path(folder) / str(len(servers))
             place.mkdir()
-            servers.append(ValkeyServer(place, *options))
+            servers.append(ValkeyServer(place, *options, program=program))
             servers[-1].start()
             return servers[-1]
 

