@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from examples.patterns import aggregator, approval, bank, chaining, eternal, fan_out, monitor, progress
+from examples.patterns import aggregator, approval, bank, chaining, eternal, fan_out, monitor, progress, saga
 from stead.app import App, Client
 from stead.app.testing import TestHub
 from stead.entities import EntityId
-from stead.orchestrations import RuntimeStatus
+from stead.orchestrations import OrchestrationFailed, RuntimeStatus
 
 MakeHub = Callable[[App], TestHub]
 
@@ -50,6 +50,45 @@ async def test_a_chain_that_breaks_is_undone_in_reverse(make_hub: MakeHub) -> No
         assert await activities(hub.client, instance_id) == [
             *("reserve_hotel", "reserve_flight", "charge", "charge", "charge", "cancel_flight", "cancel_hotel")
         ]
+
+
+ORDER = saga.Order(product="clock", count=2, card="4711")
+
+
+async def test_a_saga_that_succeeds_undoes_nothing(make_hub: MakeHub) -> None:
+    async with make_hub(saga.app) as hub:
+        instance_id = await hub.client.start_new(saga.buy, ORDER)
+        assert (await hub.client.wait_for_completion(instance_id)).result() == "parcel from b7, 2000 cents"
+        assert await activities(hub.client, instance_id) == ["reserve", "charge", "ship"]
+
+
+async def test_a_saga_that_fails_undoes_what_was_done_with_what_it_gave(make_hub: MakeHub) -> None:
+    async with make_hub(saga.app) as hub:
+        hub.fail_activity(saga.ship, ConnectionError("the van is broken"))
+        instance_id = await hub.client.start_new(saga.buy, ORDER)
+        with pytest.raises(OrchestrationFailed, match="the van is broken"):
+            (await hub.client.wait_for_completion(instance_id)).result()
+        assert await activities(hub.client, instance_id) == ["reserve", "charge", "ship", "refund", "release"]
+        refunds = hub.calls(saga.refund)  # a worker that dies calls it again
+        assert refunds and all(call.args == (saga.Payment(cents=2_000, card="4711"),) for call in refunds)
+
+
+async def test_a_saga_that_is_cancelled_undoes_what_was_done() -> None:
+    reached = asyncio.Event()
+
+    async def never(shelf: str, cents: int) -> str:
+        reached.set()
+        await asyncio.Event().wait()
+        return ""
+
+    async with TestHub(saga.app) as hub:
+        hub.fake_activity(saga.ship).calls(never)
+        instance_id = await hub.client.start_new(saga.buy, ORDER)
+        await reached.wait()
+        await hub.client.cancel(instance_id, "changed my mind")
+        status = await hub.client.wait_for_completion(instance_id)
+        assert status.runtime_status == RuntimeStatus.CANCELED
+        assert await activities(hub.client, instance_id) == ["reserve", "charge", "ship", "refund", "release"]
 
 
 async def test_an_error_of_the_first_step_leaves_nothing_to_undo() -> None:

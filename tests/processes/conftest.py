@@ -24,8 +24,9 @@ def start_worker(own_server: ValkeyServer, tmp_path: Path) -> Iterator[Callable[
     """Starts workers of the counting app or another, with short leases unless the test says otherwise."""
     workers: list[WorkerProcess] = []
 
-    def start(app: str = "counting_app:app", **settings: int) -> WorkerProcess:
-        worker = WorkerProcess(tmp_path, f"worker{len(workers)}", own_server.url, {**SETTINGS, **settings}, app)
+    def start(app: str = "counting_app:app", code: Path | None = None, **settings: int) -> WorkerProcess:
+        name, settings = f"worker{len(workers)}", {**SETTINGS, **settings}
+        worker = WorkerProcess(tmp_path, name, own_server.url, settings, app, code)
         workers.append(worker)
         return worker
 

@@ -18,7 +18,8 @@ from stead.entities import DeadLetters
 from stead.transport import ConnectionLost, ServerChanged
 from support.counting_app import Tally
 
-DEADLINE_S = 25.0
+LAYERS = ("app", "gateway", "orchestrations", "entities", "transport")
+DEADLINE_S = 120.0  # against what hangs; nothing is judged by it
 KEYS = [f"key-{number}" for number in range(64)]  # every partition has some
 ROUNDS_PER_S = 40
 BEHIND_MAX = 1_000  # messages that wait: a slow machine is sent less, not more than it can take
@@ -33,14 +34,23 @@ async def eventually(condition: Callable[[], Awaitable[object]], what: str) -> N
 
 
 class WorkerProcess:
-    """A worker process of an app; what it logs goes to a file of its own."""
+    """A worker process of an app; what it logs goes to a file of its own. With `code` it runs the stead that lies there."""
 
     def __init__(
-        self, folder: Path, name: str, url: str, settings: dict[str, int], app: str = "counting_app:app"
+        self,
+        folder: Path,
+        name: str,
+        url: str,
+        settings: dict[str, int],
+        app: str = "counting_app:app",
+        code: Path | None = None,
     ) -> None:
         self.name = name
         self._log = folder / f"{name}.log"
         environment = {f"STEAD_{key.upper()}": str(value) for key, value in settings.items()}
+        if code is not None:
+            paths = [str(code / layer) for layer in LAYERS]
+            environment["PYTHONPATH"] = os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "stead.app", "worker", app, "--name", name],
