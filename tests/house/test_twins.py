@@ -41,6 +41,8 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
             "page_instances": "the same",
             "store": "for tools that show a hub",
             "targets_of": "for parts of workers, which have an event loop",
+            "entity_pages": "for tools that show a hub, which have an event loop",
+            "entity_targets": "the same",
             "info": "for tools that show a hub, which have an event loop",
         },
     ),

@@ -11,7 +11,7 @@ from stead.app._hub.definitions import Definitions
 from stead.app._hub.environment import settings_from_environment, warn_of_unknown_variables
 from stead.app._hub.worker_run import WorkerRun
 from stead.app._sync.client import SyncClient
-from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, Registry
+from stead.entities import ClassEntityType, Entity, EntityContext, FunctionEntityType, MergedEntity, Registry
 from stead.orchestrations import (
     ActivityDecorator,
     AsyncActivity,
@@ -31,6 +31,7 @@ from stead.orchestrations import (
 from stead.transport import InvalidInput, Settings, check_hub_name
 
 E = TypeVar("E", bound=Entity)
+M = TypeVar("M", bound=MergedEntity)
 F = TypeVar("F", bound=Callable[[EntityContext], object])
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -83,6 +84,9 @@ class App:
         self, *, name: str | None = None, expires_after: timedelta | None = None, changes: timedelta | None = None
     ) -> Callable[[type[E]], type[E]]: ...
 
+    @overload
+    def entity(self, *, name: str | None = None, shards: int) -> Callable[[type[M]], type[M]]: ...
+
     def entity(
         self,
         cls: Any = None,
@@ -90,6 +94,7 @@ class App:
         name: str | None = None,
         expires_after: timedelta | None = None,
         changes: timedelta | None = None,
+        shards: int | None = None,
     ) -> Any:
         """Define a class entity: its fields are the state, its public methods the operations.
 
@@ -98,10 +103,15 @@ class App:
 
         `expires_after`: an entity is deleted when no operation of it has run for so long, and at most a tenth longer. A method
         `on_expire(self) -> timedelta | None` is run then, which may keep it for some time. A reminder that repeats keeps it.
+
+        `shards`: each entity is kept in so many parts, which run on as many workers. A signal goes to one of them, a `delete` to
+        all; who reads it gets what the class method `merge` makes of them. It can be neither called nor locked. The number can
+        grow, and the hub remembers the largest.
         """
 
         def define(entity_class: type[E]) -> type[E]:
-            self.registry.add(ClassEntityType(entity_class, name, expires_after=expires_after, changes=changes))
+            kind = ClassEntityType(entity_class, name, expires_after=expires_after, changes=changes, shards=shards)
+            self.registry.add(kind)
             return entity_class
 
         return define if cls is None else define(cls)

@@ -16,6 +16,7 @@ from stead.entities._definition.entity_type import ClassEntityType, EntityType, 
 from stead.entities._definition.indexed import Indexed, indexed
 from stead.entities._definition.registry import Registry
 from stead.entities._definition.reminding import ReminderToSet
+from stead.entities._definition.sharding import MergedEntity
 from stead.entities._index.conditions import Condition, OptionalQueryField, QueryField, field
 from stead.entities._message.errors import (
     CallTimeout,
@@ -72,6 +73,7 @@ __all__ = [
     "InvalidInput",
     "InvalidState",
     "KeyDamaged",
+    "MergedEntity",
     "OperationFailed",
     "OptionalQueryField",
     "Page",

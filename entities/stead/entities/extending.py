@@ -43,8 +43,8 @@ from stead.entities._client.query import query_in_words
 from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.annotations import hints_in, signature_of
 from stead.entities._definition.client_text import ClientText, reader_of_text, takes_anything
-from stead.entities._definition.context import send_message
 from stead.entities._definition.operations import Parameters
+from stead.entities._definition.own_context import send_message, send_signal
 from stead.entities._definition.own_defaults import with_own_defaults
 from stead.entities._definition.registry import Registry
 from stead.entities._definition.schema import describe_errors
@@ -77,6 +77,7 @@ from stead.entities._message.failures import OperationTimeout, failure_of
 from stead.entities._message.ids import EntityClass, canonical_name, check_instance_id, check_key
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._message.rhythm import Cron, Every, Rhythm, checked_cron, checked_every
+from stead.entities._message.shards import logical_target, shown_target, split_target, version_for
 from stead.entities._message.starts import check_tags
 from stead.entities._message.times import delay_in_ms, instant_in_ms
 from stead.entities._partition.activation import Activation, Blocked, Kind, Locked, Opening, Park, Phase
@@ -175,6 +176,7 @@ __all__ = [
     "joined",
     "known_operation",
     "locked_by",
+    "logical_target",
     "message_extras",
     "names_in",
     "query_in_words",
@@ -183,10 +185,14 @@ __all__ = [
     "register_notices",
     "resolve_call",
     "send_message",
+    "send_signal",
+    "shown_target",
     "signature_of",
+    "split_target",
     "take_page",
     "takes_anything",
     "value_of",
+    "version_for",
     "waiting_in",
     "with_own_defaults",
 ]

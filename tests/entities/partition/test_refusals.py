@@ -43,7 +43,7 @@ def test_garbage_becomes_a_dead_letter_and_stops_nobody(garbage: bytes) -> None:
 
 
 def newer(target: str) -> bytes:
-    return pack((3, target, "in a form", "of the future"))
+    return pack((4, target, "in a form", "of the future"))
 
 
 def test_a_message_of_a_newer_version_waits_and_its_target_with_it() -> None:

@@ -86,10 +86,12 @@ from stead.transport._contract.records import (
     stream_order,
 )
 from stead.transport._contract.settings import Count, Milliseconds, Settings
+from stead.transport._contract.shards import SHARDS_MAX, ShardCount
 from stead.transport._contract.store import Renewer, Store
 from stead.transport._memory.faults import Fault, Faults
 from stead.transport._memory.store import MemoryStore
 from stead.transport._open import forget_memory_hubs, open_store
+from stead.transport._raising import raise_shards
 from stead.transport._retry import BORNE, FACED, UNANSWERED, Backoff, Patience, Tries, until_answered
 from stead.transport._sender.sender import Sender
 from stead.transport._urls import StoreUrl, parse_url
@@ -102,6 +104,7 @@ __all__ = [
     "NOT_BEGUN",
     "PLAIN",
     "READY",
+    "SHARDS_MAX",
     "UNANSWERED",
     "UNREADABLE",
     "AcknowledgedLost",
@@ -161,6 +164,7 @@ __all__ = [
     "ServerFacts",
     "ServerUnsuitable",
     "Settings",
+    "ShardCount",
     "SourceSuperseded",
     "Start",
     "SteadError",
@@ -193,6 +197,7 @@ __all__ = [
     "pack_with_stand_ins",
     "parse_url",
     "partition_of",
+    "raise_shards",
     "see_through",
     "stream_order",
     "unpack",

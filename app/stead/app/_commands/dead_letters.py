@@ -13,6 +13,7 @@ from stead.app._console.screen import console, print_json_line, print_note, tabl
 from stead.app._console.words import number_of, shorten
 from stead.app._hub.client import Client
 from stead.entities import DeadLetters, DeadMessage, EntityId
+from stead.entities.extending import logical_target, shown_target, split_target
 
 Action = Literal["list", "show", "resend", "drop"]
 
@@ -85,7 +86,7 @@ def _show(message: DeadMessage, request: Request) -> None:
     screen.print(f"{message.letter_id}  {_entity(message)}.{message.operation}", style="bold", soft_wrap=True)
     screen.print(f"died       {died}{tries}", soft_wrap=True)
     if message.sender:
-        screen.print(f"sent by    {message.sender}", soft_wrap=True)
+        screen.print(f"sent by    {shown_target(message.sender)}", soft_wrap=True)
     screen.print(f"arguments  {shorten(list(message.args), 2_000)}", soft_wrap=True)
     if message.kwargs:
         screen.print(f"by name    {shorten(dict(message.kwargs), 2_000)}", soft_wrap=True)
@@ -105,21 +106,22 @@ async def _act(
             continue  # someone else was faster
         count += 1
         if request.as_json:
-            print_json_line({"id": message.letter_id, "entity_id": message.target, "action": action})
+            print_json_line({"id": message.letter_id, "entity_id": logical_target(message.target), "action": action})
     if not request.as_json:
         print_note(f"{count:,} {'sent again' if action == 'resend' else 'dropped'}")
     return 0
 
 
 def _entity(message: DeadMessage) -> str:
-    return message.target or "(unreadable)"
+    return shown_target(message.target) or "(unreadable)"
 
 
 def _as_data(message: DeadMessage) -> dict[str, Any]:
-    name = EntityId.parse(message.target).name if message.target.startswith("@") else None
+    entity, shard = split_target(message.target)
+    name = EntityId.parse(entity).name if entity.startswith("@") else None
     return {
         "id": message.letter_id,
-        "entity_id": message.target or None,
+        "entity_id": entity or None,
         "name": name,
         "operation": message.operation,
         "args": list(message.args),
@@ -130,4 +132,5 @@ def _as_data(message: DeadMessage) -> dict[str, Any]:
         "traceback": message.failure.traceback,
         "died_ms": message.died_ms,
         "tries": message.tries,
+        **({"shard": shard} if entity != message.target else {}),
     }

@@ -205,7 +205,7 @@ async def _name_of(app: App, client: Client, name: str) -> str:
 async def _count(client: Client, canonical: str) -> tuple[int, bool]:
     """How many entities a kind has, counted up to a limit, and whether there are more."""
     count = 0
-    async for page in client.store.list_targets(f"@{canonical}@", 1_000):
+    async for page in client.entity_pages(f"@{canonical}@", length=1_000):
         count += len(page)
         if count >= _COUNT_MAX:
             return _COUNT_MAX, True

@@ -40,6 +40,8 @@ def _print(found: EntityDoing, request: Request) -> None:
     rows.add_row("state", shorten(found.state, 2_000) if found.exists else "it does not exist")
     if found.modified is not None:
         rows.add_row("last change", local_time(found.modified))
+    if found.shards is not None:
+        rows.add_row("shards", f"{found.shards}; what follows is of all of them, where it is a number")
     rows.add_row("partition", f"{found.partition}, held by {found.worker or 'nobody'}")
     for running in found.running:
         rows.add_row("runs", f"{running.operation}, for {running.seconds:,.1f} s")

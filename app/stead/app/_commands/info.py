@@ -103,7 +103,9 @@ def _print_kinds(screen: Console, found: HubInfo) -> None:
     rows = table("entity", "form", "operations", title="\nEntities that workers have published")
     for canonical, kind in entities.items():
         operations = ", ".join(_texts(kind.get("operations"))) or "(any)"
-        rows.add_row(str(kind.get("name", canonical)), str(kind.get("form", "")), operations)
+        shards = found.shards.get(canonical)
+        form = str(kind.get("form", "")) + (f", {number_of(shards, 'shard')}" if shards else "")
+        rows.add_row(str(kind.get("name", canonical)), form, operations)
     if entities:
         screen.print(rows)
     rows = table("entity", "field", "type", "index", title="\nIndexes")

@@ -106,7 +106,7 @@ class Client(OrchestrationClient):
 
     def _reading(self, progress: Progress | None) -> TableReading:
         def pages(prefix: str) -> AsyncIterator[Rows]:
-            return self._list_pages(self._store.list_targets, prefix)
+            return self.entity_pages(prefix)
 
         return TableReading(pages, self._store.left_out, progress, self._settings.sql_timeout_ms / 1000)
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-from stead.entities.extending import IndexProgress, index_progress, names_in, waiting_in
-from stead.transport import UNREADABLE, HubLayout, KeyDamaged, PartitionInfo, ServerFacts, Store, WorkerView
+from stead.entities.extending import IndexProgress, index_progress, names_in, shown_target, waiting_in
+from stead.transport import UNREADABLE, HubLayout, KeyDamaged, PartitionInfo, ServerFacts, ShardCount, Store, WorkerView
 
 PARKS_SHOWN_MAX = 100  # in JSON
 
@@ -56,6 +56,8 @@ class HubInfo:
     """How many rows of which lists could not be read; the log names them."""
     indexes: list[IndexProgress] = field(default_factory=list[IndexProgress])
     """Of the fields that entities can be queried by, and how far each has been built."""
+    shards: dict[str, int] = field(default_factory=dict[str, int])
+    """In how many each entity of a kind is kept. Among the `entities` of partitions each one that exists is counted."""
 
     @property
     def total(self) -> Share:
@@ -76,13 +78,17 @@ class HubInfo:
     @property
     def blocked(self) -> dict[str, str]:
         """Targets whose messages wait, and why."""
-        return {target: why for partition in self.partitions for target, why in sorted(partition.blocked.items())}
+        return {
+            shown_target(target): why
+            for partition in self.partitions
+            for target, why in sorted(partition.blocked.items())
+        }
 
     @property
     def parks(self) -> dict[str, int]:
         """Whose messages are parked, because they are slow, locked or blocked, and how many; the longest first."""
         found = [each for partition in self.partitions for each in partition.parks.items()]
-        return dict(sorted(found, key=lambda each: (-each[1], each[0])))
+        return {shown_target(target): count for target, count in sorted(found, key=lambda each: (-each[1], each[0]))}
 
     @property
     def unserved(self) -> list[str]:
@@ -145,6 +151,7 @@ class HubInfo:
             ],
             "names": self.kinds,
             "indexes": [asdict(index) for index in self.indexes],
+            "shards": self.shards,
             "total": {**asdict(self.total), "dead_letters_trimmed": self.trimmed},
             "blocked": self.blocked,
             "parks": dict(islice(self.parks.items(), PARKS_SHOWN_MAX)),
@@ -167,8 +174,8 @@ class HubInfo:
             "backlog": partition.backlog,
             "parked": partition.parked,
             "parked_targets": partition.parked_targets,
-            "blocked": partition.blocked,
-            "suspect": partition.suspect or None,
+            "blocked": {shown_target(target): why for target, why in partition.blocked.items()},
+            "suspect": shown_target(partition.suspect) or None,
             "oldest_time": None if partition.oldest_ms is None else _time(partition.oldest_ms),
             "entities": partition.entities,
             "instances": partition.instances,
@@ -186,9 +193,12 @@ async def gather_info(store: Store, url: str) -> HubInfo:
     workers = await _or_left_out(store, "workers", store.workers, list[WorkerView]())
     names = await _or_left_out(store, "names", store.published, dict[str, dict[str, Any]]())
     indexes = await _or_left_out(store, "indexes", lambda: index_progress(store), list[IndexProgress]())
+    counts = await _or_left_out(store, "shards", store.shards, dict[str, ShardCount]())
     partitions = await store.info()
     left_out = store.left_out.counts()
-    return HubInfo(store.layout, facts, now_ms, workers, names, partitions, promise_of(facts, url), left_out, indexes)
+    shards = {kind: each.total for kind, each in sorted(counts.items())}
+    promise = promise_of(facts, url)
+    return HubInfo(store.layout, facts, now_ms, workers, names, partitions, promise, left_out, indexes, shards)
 
 
 async def _or_left_out(store: Store, rows: str, read: Callable[[], Awaitable[T]], nothing: T) -> T:

@@ -14,6 +14,7 @@ from stead.entities._definition.operations import Operation
 from stead.entities._message.envelope import message_extras
 from stead.entities._message.errors import UnknownOperation
 from stead.entities._message.ids import EntityId, canonical_name, check_key
+from stead.entities._message.shards import Spread, receivers, version_for
 from stead.transport import (
     AcknowledgedLost,
     BacklogFull,
@@ -30,7 +31,8 @@ from stead.transport import (
 
 from .client import EntityClient
 from .outgoing import Outgoing
-from .producer import BaseProducer, check_source
+from .producer import BaseProducer, check_source, put_to_all_once
+from .sharding import session_sender, source_sender
 
 # Pairs of an entity's name and an operation's that are remembered.
 ROUTES_MAX = 10_000
@@ -43,6 +45,13 @@ class BulkRoute(NamedTuple):
     start: str  # of every target: "@station@"
     name: str
     operation: Operation | None  # None: it is not known in this program
+    spread: Spread | None = None  # over the shards of each entity
+    sender: bytes = b""
+
+    @property
+    def goes_to_all(self) -> bool:
+        """It has to be encoded by `encode_all`."""
+        return self.spread is not None and self.name.lower() == "delete"
 
     def encode(
         self,
@@ -52,8 +61,12 @@ class BulkRoute(NamedTuple):
         *,
         delay_ms: int | None = None,
         due_ms: int | None = None,
+        source: str | None = None,
     ) -> tuple[int, bytes]:
         """The partition and the bytes of a signal. Raises `InvalidInput` and `PayloadTooLarge`."""
+        if self.spread is not None:
+            (only,) = self.encode_all(key, args, kwargs, delay_ms=delay_ms, due_ms=due_ms, source=source)
+            return only
         target = self.start + check_key(key)
         operation = self.operation
         if operation is not None:
@@ -65,12 +78,36 @@ class BulkRoute(NamedTuple):
         outgoing = self.outgoing
         return outgoing.partition(target), outgoing.encode(target, self.name, args, extras)
 
+    def encode_all(
+        self,
+        key: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        delay_ms: int | None = None,
+        due_ms: int | None = None,
+        source: str | None = None,
+    ) -> list[tuple[int, bytes]]:
+        """The same for each of the shards that a signal goes to; the sender's own is the last. `source`: that of the signal."""
+        assert self.spread is not None, "it has shards"
+        if self.operation is not None:
+            args, kwargs = self.operation.encode(args, kwargs or {})
+        extras = message_extras(kwargs=kwargs, delay_ms=delay_ms, due_ms=due_ms)
+        outgoing, entity = self.outgoing, self.start + check_key(key)
+        sender = self.sender if source is None else source_sender(source)
+        targets = receivers(entity, self.name, sender, self.spread, source=source is not None)
+        return [
+            (outgoing.partition(target), outgoing.encode(target, self.name, args, extras, None, version_for(target)))
+            for target in targets
+        ]
+
 
 class BulkEncoder:
     """Makes the messages of signals that are named by text."""
 
     def __init__(self, client: EntityClient) -> None:
         self._client = client
+        self._sender = session_sender()
         self._routes: dict[tuple[str, str], BulkRoute] = {}
 
     @property
@@ -90,10 +127,12 @@ class BulkEncoder:
         if kind is None:
             name = check_operation_name(operation)
             await outgoing.names.check(canonical, name)
-            route = BulkRoute(outgoing, f"@{canonical}@", name, None)
+            found = None
         else:
             found = kind.operation(operation)
-            route = BulkRoute(outgoing, f"@{canonical}@", found.name, found)
+            name = found.name
+        spread = await outgoing.shards.to_send(canonical, deletes=name.lower() == "delete")
+        route = BulkRoute(outgoing, f"@{canonical}@", name, found, spread, self._sender)
         if len(self._routes) >= ROUTES_MAX:
             self._routes.clear()
         self._routes[entity, operation] = route
@@ -118,12 +157,14 @@ class BulkProducer(BaseProducer):
     def __init__(self, client: EntityClient, source: str | None = None, *, short: bool = False) -> None:
         """`source`: what it is the producer of; `short`: one that is remembered as long as a client's session only."""
         inside = _insides(client)
+        self.source = source
         client._check_open()  # pyright: ignore[reportPrivateUsage]
         settings = inside.settings
         if short:
             settings = settings.model_copy(update={"source_keep_ms": settings.session_keep_ms})
         sender = Sender(inside.store, settings, None if source is None else check_source(source), patient=True)
-        super().__init__(inside.outgoing, sender, inside.producers.discard)
+        name = session_sender() if source is None else source_sender(source)
+        super().__init__(inside.outgoing, sender, inside.producers.discard, name, source=source is not None)
         inside.producers.add(self)
 
     @property
@@ -141,6 +182,10 @@ class BulkProducer(BaseProducer):
     def put_once(self, partition: int, sequence: int, payload: bytes) -> bool:
         """Take a source's signal unless it is an old one. The partition must have been opened."""
         return self._sender.put_once(partition, sequence, payload)
+
+    async def put_to_all_once(self, sequence: int, messages: Sequence[tuple[int, bytes]]) -> bool:
+        """Take a source's signal that goes to all shards of an entity, unless it is an old one; waits for most of it."""
+        return await put_to_all_once(self._sender, sequence, messages)
 
     async def open(self, partition: int) -> None:
         """Become the source's producer for a partition, unless it is. Raises `SourceSuperseded`, `StoreUnavailable`."""

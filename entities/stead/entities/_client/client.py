@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, overload
 
@@ -19,6 +18,7 @@ from stead.entities._definition.registry import Registry
 from stead.entities._message.envelope import message_extras
 from stead.entities._message.errors import CallTimeout
 from stead.entities._message.ids import EntityId
+from stead.entities._message.shards import version_for
 from stead.entities._message.times import delay_in_ms, instant_in_ms
 from stead.transport import (
     Sender,
@@ -34,6 +34,7 @@ from .query_hub import QueryHub
 from .querying import Querying
 from .reader import EntityReader
 from .scheduled import ScheduledSignals
+from .sharding import session_sender, source_sender
 
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")
@@ -54,11 +55,19 @@ class EntityClient(EntityReader, Querying):
         super().__init__(store, registry, settings)
         self._sender = Sender(store, settings)
         self._calls = Calls(store, settings)
+        self._sender_name = session_sender()  # by which a sharded entity's shard is chosen
         self._producers: set[BaseProducer] = set()
         self._no_answer = NoAnswer(store, settings)
-        pages = partial(self._list_pages, store.list_targets)
+        shards = self._outgoing.shards
         self._queries = QueryHub(
-            store, registry, settings, self._outgoing.names, pages, self._producer_of, self._check_open
+            store,
+            registry,
+            settings,
+            self._outgoing.names,
+            shards,
+            self.entity_pages,
+            self._producer_of,
+            self._check_open,
         )
 
     def _producer_of(self, source: str | None) -> Producer | SourceProducer:
@@ -131,7 +140,8 @@ class EntityClient(EntityReader, Querying):
         self._check_open()
         sender = Sender(self._store, self._settings, None if source is None else check_source(source), patient=True)
         kind = Producer if source is None else SourceProducer
-        producer = kind(self._outgoing, sender, self._producers.discard)
+        name = session_sender() if source is None else source_sender(source)
+        producer = kind(self._outgoing, sender, self._producers.discard, name, source=source is not None)
         self._producers.add(producer)
         return producer
 
@@ -147,8 +157,26 @@ class EntityClient(EntityReader, Querying):
         self._check_open()
         call = await self._outgoing.address(subject, key_or_name, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms)
-        payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
-        await self._send(call.target, payload, frees=call.frees and delay_ms is None and due_ms is None)
+        frees = call.frees and delay_ms is None and due_ms is None
+        outgoing = self._outgoing
+        if outgoing.shards.declared_or_known(call):
+            await self._send_to_shards(call.kept(), extras, frees=frees)
+            return
+        payload = outgoing.encode(call.target, call.operation_name, call.args, extras)
+        await self._send(call.target, payload, frees=frees)
+
+    async def _send_to_shards(self, call: Call, extras: Mapping[str, object] | None, *, frees: bool) -> None:
+        """Put a signal into the inbox of whichever shards it goes to; it may be repeated if that fails for some of them."""
+        outgoing = self._outgoing
+        targets = await outgoing.shards.receivers(call, self._sender_name)
+        sender = await self._roomy_sender()
+        put = sender.put_freeing if frees else sender.put
+        tickets: list[tuple[int, int]] = []
+        for target in targets:
+            payload = outgoing.encode(target, call.operation_name, call.args, extras, None, version_for(target))
+            partition = outgoing.partition(target)
+            tickets.append((partition, put(partition, payload)))
+        await asyncio.gather(*(sender.wait(*ticket) for ticket in tickets))
 
     async def _send(self, target: str, payload: bytes, *, frees: bool = False) -> None:
         """Put a message into its target's inbox: durable when it returns. `frees`: memory, so that a full server takes it."""
@@ -198,6 +226,8 @@ class EntityClient(EntityReader, Querying):
 
     async def _answer(self, call: Call, *, own_deadline: bool = False) -> Any:
         """Send a call and wait for its answer; `own_deadline`: its caller's."""
+        if self._outgoing.shards.declared_or_known(call):
+            self._outgoing.shards.refuse_call(call)
         if self._calls.crowded:
             call = call.kept()
         pending = await self._calls.begin(call.target, call.operation_name, own_deadline=own_deadline)

@@ -14,6 +14,7 @@ from stead.entities._message.envelope import (
     encode_message,
     message_extras,
 )
+from stead.entities._message.shards import version_for
 from stead.transport import DeadLetter, InvalidInput, KeyDamaged, Store, StreamId, partition_of, stream_order
 
 _PAGE = 200
@@ -122,6 +123,7 @@ class DeadLetters:
             message.args,
             decode_message(message.envelope).message_id,
             message_extras(kwargs=message.kwargs, sender=message.sender),
+            version_for(message.target),
         )
         destination = partition_of(message.target, self._store.layout.partitions)
         return await self._store.resend_dead_letter(message.letter, destination, payload)

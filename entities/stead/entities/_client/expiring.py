@@ -5,9 +5,9 @@ What was told last is known by an entity of stead's own for each name, which doe
 
 from __future__ import annotations
 
-from stead.entities._definition.context import send_message
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import ClassEntityType
+from stead.entities._definition.own_context import send_message
 from stead.entities._definition.registry import Registry
 from stead.entities._message.envelope import MESSAGE_VERSION_NEWER, REMINDER
 from stead.entities._message.reminders import EXPIRY, NOW

@@ -14,6 +14,7 @@ from stead.entities._message.ids import EntityId
 from stead.transport import PayloadTooLarge, Settings, Store, partition_of
 
 from .published import Names
+from .sharding import HubShards
 
 # Message IDs: these random bytes of the client's session, then a counter.
 SESSION_BYTES = 8
@@ -26,6 +27,7 @@ class Outgoing:
     def __init__(self, store: Store, registry: Registry, settings: Settings) -> None:
         self.names = Names(store, settings)
         self.registry = registry
+        self.shards = HubShards(store, registry, settings, self.names)
         self._partitions = store.layout.partitions
         self._payload_bytes_max = settings.payload_bytes_max
         self._session = secrets.token_bytes(SESSION_BYTES)

@@ -16,8 +16,9 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, Self, TypeVar, overl
 from stead.entities._definition.addressing import Call
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.operations import Operation
-from stead.entities._message.envelope import message_extras
+from stead.entities._message.envelope import MESSAGE_VERSION, message_extras
 from stead.entities._message.ids import EntityId, check_key
+from stead.entities._message.shards import NONE, Spreads, version_for
 from stead.transport import AcknowledgedLost, HomeLoop, InvalidInput, Sender, SteadError, get_logger, see_through
 
 from .outgoing import Outgoing
@@ -41,13 +42,20 @@ class SignalRoute(NamedTuple):
     partition: int
     operation_name: str
     operation: Operation | None
+    version: int = MESSAGE_VERSION  # of its messages
 
 
 class BaseProducer:
     """What all kinds of producers have in common."""
 
-    def __init__(self, outgoing: Outgoing, sender: Sender, closed: Callable[[Any], None]) -> None:
+    def __init__(
+        self, outgoing: Outgoing, sender: Sender, closed: Callable[[Any], None], name: bytes, *, source: bool = False
+    ) -> None:
+        """`name`: by which a sharded entity's shard is chosen; `source`: it is one of these."""
         self._outgoing = outgoing
+        self._name = name
+        self._is_source = source
+        self._spreads: Spreads = NONE  # by which the routes to shards were chosen
         self._sender = sender
         self._closed = closed
         self._routes: dict[tuple[object, str], SignalRoute] = {}
@@ -91,9 +99,12 @@ class BaseProducer:
 
     async def _first(
         self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
-    ) -> tuple[SignalRoute, bytes]:
-        """The route of the first signal of its kind, and its bytes."""
-        call: Call = await self._outgoing.address(subject, key_or_name, args, kwargs)
+    ) -> list[tuple[int, bytes]]:
+        """The first signal of its kind: partitions and bytes, of the sender's own shard last. Its route is remembered."""
+        outgoing = self._outgoing
+        call: Call = await outgoing.address(subject, key_or_name, args, kwargs)
+        if outgoing.shards.declared_or_known(call):
+            return await self._first_to_shards(subject, key_or_name, call.kept())
         if len(self._routes) >= ROUTES_MAX:
             self._routes.clear()
         if call.operation is not None and not isinstance(subject, EntityId):
@@ -102,7 +113,35 @@ class BaseProducer:
         route = SignalRoute(call.target, self._outgoing.partition(call.target), call.operation_name, call.operation)
         self._routes[subject, key_or_name] = route
         extras = message_extras(kwargs=call.kwargs) if call.kwargs else None
-        return route, self._outgoing.encode(call.target, call.operation_name, call.args, extras)
+        return [(route.partition, outgoing.encode(call.target, call.operation_name, call.args, extras))]
+
+    async def _first_to_shards(self, subject: object, key_or_name: str, call: Call) -> list[tuple[int, bytes]]:
+        """The same for an entity with shards. What goes to all of them has no route: it is asked each time how many there are."""
+        outgoing = self._outgoing
+        targets = await outgoing.shards.receivers(call, self._name, source=self._is_source)
+        self._forget_old_routes()
+        if len(targets) == 1 and len(self._routes) < ROUTES_MAX:
+            (target,) = targets
+            partition, version = outgoing.partition(target), version_for(target)
+            self._routes[subject, key_or_name] = SignalRoute(
+                target, partition, call.operation_name, call.operation, version
+            )
+        extras = message_extras(kwargs=call.kwargs) if call.kwargs else None
+        return [
+            (
+                outgoing.partition(target),
+                outgoing.encode(target, call.operation_name, call.args, extras, None, version_for(target)),
+            )
+            for target in targets
+        ]
+
+    def _forget_old_routes(self) -> None:
+        """Once there are more shards, routes to them are chosen anew."""
+        spreads = self._outgoing.shards.spreads
+        if spreads is not self._spreads:
+            self._spreads = spreads
+            self._routes.clear()
+            self._operations.clear()
 
     def _known_route(self, subject: object, key_or_name: str) -> SignalRoute | None:
         """The route of a signal like one that was given before, at least to another entity of the class."""
@@ -125,7 +164,7 @@ class BaseProducer:
         if operation is not None:
             args, named = operation.encode(args, kwargs)
         extras = message_extras(kwargs=named) if named else None
-        return self._outgoing.encode(route.target, route.operation_name, args, extras)
+        return self._outgoing.encode(route.target, route.operation_name, args, extras, None, route.version)
 
     def encode_known(
         self, subject: object, key_or_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -140,6 +179,9 @@ class BaseProducer:
     async def _breathe(self) -> None:
         """Let the sender run, wait while the buffer is full, and raise what has gone wrong meanwhile."""
         self._breath = 0
+        if self._spreads and self._outgoing.shards.is_old:
+            await self._outgoing.shards.fresh()
+            self._forget_old_routes()
         if not self._sender.crowded:
             await asyncio.sleep(0)
         await self._sender.room()
@@ -165,12 +207,12 @@ class Producer(BaseProducer):
         if get_running_loop() is not self._home.loop:
             self._home.check()
         route = self._known_route(subject, key_or_name)
-        if route is None:
-            route, payload = await self._first(subject, key_or_name, args, kwargs)
-        else:
-            payload = self._encode(route, args, kwargs)
         sender = self._sender
-        sender.put(route.partition, payload)
+        if route is None:
+            for partition, payload in await self._first(subject, key_or_name, args, kwargs):
+                sender.put(partition, payload)
+        else:
+            sender.put(route.partition, self._encode(route, args, kwargs))
         self._breath += 1
         if self._breath >= BREATH_LENGTH or sender.crowded:
             await self._breathe()
@@ -214,17 +256,42 @@ class SourceProducer(BaseProducer):
             raise InvalidInput(f"sequence number {sequence!r}", "sequence numbers are integers, 0 or above")
         self._home.check()
         route = self._known_route(subject, key_or_name)
-        if route is None:
-            route, payload = await self._first(subject, key_or_name, args, kwargs)
-        else:
-            payload = self._encode(route, args, kwargs)
         sender = self._sender
-        if not sender.is_open(route.partition):
-            await sender.open(route.partition)
-        sender.put_once(route.partition, sequence, payload)
+        if route is None:
+            *others, (partition, payload) = await self._first(subject, key_or_name, args, kwargs)
+            if others:
+                await put_to_all_once(sender, sequence, [*others, (partition, payload)])
+                return
+        else:
+            partition, payload = route.partition, self._encode(route, args, kwargs)
+        if not sender.is_open(partition):
+            await sender.open(partition)
+        sender.put_once(partition, sequence, payload)
         self._breath += 1
         if self._breath >= BREATH_LENGTH or sender.crowded:
             await self._breathe()
+
+
+async def put_to_all_once(sender: Sender, sequence: int, messages: Sequence[tuple[int, bytes]]) -> bool:
+    """Put a source's signal that goes to all shards of an entity, by partition, its own shard last; False for an old one.
+
+    Whether it is an old one is known by the partition of its own shard: what goes there is put when all the others are durable.
+    So it is not carried out again by shards that came later.
+    """
+    home = messages[-1][0]
+    by_partition: dict[int, list[bytes]] = {home: []}
+    for partition, payload in messages:
+        by_partition.setdefault(partition, []).append(payload)
+    for partition in by_partition:
+        if not sender.is_open(partition):
+            await sender.open(partition)
+    if sender.is_old(home, sequence):
+        return False
+    at_home = by_partition.pop(home)
+    for partition, payloads in by_partition.items():
+        sender.put_once(partition, sequence, *payloads)
+    await sender.flush()
+    return sender.put_once(home, sequence, *at_home)
 
 
 def check_source(source: str) -> str:

@@ -48,6 +48,11 @@ class Names:
         await self._refresh(AGAIN_S)
         return self._knows(name, operation_name)
 
+    def shards(self, name: str) -> int | None:
+        """In how many shards the workers' code keeps the entities of a canonical name, as far as that was asked for."""
+        found = self._published.get(name, {}).get("shards")
+        return found if type(found) is int else None
+
     def known(self, folder: str) -> list[str]:
         """The published names of a folder ("orchestration"), as they were given; those of entities are in "".
 

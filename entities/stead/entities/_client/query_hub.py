@@ -33,6 +33,7 @@ from .producer import Producer, SourceProducer, check_source
 from .published import Names
 from .query_reader import QueryReader, QueryReading
 from .query_subject import QuerySubject, indexes_for
+from .sharding import HubShards
 
 _CHUNK_LENGTH = 500  # signals that are sent before it is known that they are in the store
 _KEEP_KEYS_MS = 86_400_000  # of a `signal_once`
@@ -50,6 +51,7 @@ class QueryHub:
         registry: Registry,
         settings: Settings,
         names: Names,
+        shards: HubShards,
         pages: Pages,
         producer: Callable[[str | None], Producer | SourceProducer],
         check_open: Callable[[], None],
@@ -58,6 +60,7 @@ class QueryHub:
         self._store = store
         self._registry = registry
         self._names = names
+        self._shards = shards
         self._pages = pages
         self._producer = producer
         self._reader = QueryReader(store, settings, check_open)
@@ -86,6 +89,12 @@ class QueryHub:
 
     async def begin(self, subject: QuerySubject, asked: AskedQuery) -> QueryReading:
         """A reading of a query. Raises `InvalidInput` for fields and values that do not fit, `UnknownEntity` for a name."""
+        if await self.is_sharded(subject):
+            raise InvalidInput(
+                f"query over {subject.name}",
+                "it has shards, and no index knows what they are together: without conditions and order it can be listed "
+                "and counted",
+            )
         known: Mapping[str, Any] = {}
         ready: Mapping[str, int] = {}
         if subject.entity_type is None:
@@ -105,11 +114,17 @@ class QueryHub:
         if subject.entity_type is None and self._registry.get(subject.kind) is None:
             await self._names.check(subject.kind)
 
+    async def is_sharded(self, subject: QuerySubject) -> bool:
+        """Whether the hub keeps what is queried in shards."""
+        return subject.kind in await self._shards.recent() or self._shards.declared(subject.kind) is not None
+
     async def count_by_index(self, subject: QuerySubject) -> int | None:
         """How many of a kind exist, by an index; None if it has none that is ready."""
         if subject.entity_type is not None and not subject.entity_type.indexes:
             return None
         if subject.entity_type is None and not await self.indexes.of_kind(subject.kind):
+            return None
+        if await self.is_sharded(subject):
             return None
         try:
             return await (await self.begin(subject, AskedQuery(subject.kind))).count()

@@ -14,12 +14,14 @@ from stead.entities._message.envelope import UnknownEnvelope
 from stead.entities._message.errors import InvalidState, UnknownEntity
 from stead.entities._message.ids import BUILT_IN, EntityId, canonical_name, check_key
 from stead.entities._message.record import Record, decode_record
+from stead.entities._message.shards import BEHIND, kind_of, shard_targets
 from stead.entities._message.times import instant_in_ms
 from stead.transport import (
     UNANSWERED,
     UNREADABLE,
     HomeLoop,
     InvalidInput,
+    ReadRecords,
     Settings,
     SteadError,
     Store,
@@ -32,6 +34,7 @@ from stead.transport import (
 from .changes import Change, ChangeReader
 from .cursor import write_cursor
 from .listing import PAGE_READ_LENGTH, EntityStatus, Page, described, entity_status, take_page
+from .merging import merged_pages, merged_record
 from .outgoing import Outgoing
 
 E = TypeVar("E", bound=Entity)
@@ -92,13 +95,53 @@ class EntityReader:
         return status
 
     async def _record(self, target: str) -> Record | None:
-        """What is stored of an entity. Raises `InvalidState` if that cannot be read."""
-        partition = self._outgoing.partition(target)
-        records = await self._read(lambda: self._store.read_records(partition, [target]))
+        """What is stored of an entity: of all its shards, if it has any. Raises `InvalidState` if that cannot be read."""
+        outgoing, kind = self._outgoing, kind_of(target)
+        self._check_open()
+        spread = await outgoing.shards.to_read(kind)
         try:
+            if spread is not None:
+                found = await self._shards_of(target, spread.total)
+                entity_type = self._registry.get(kind)
+                record = merged_record(entity_type, kind if entity_type is None else entity_type.name, found)
+                return None if record is None else decode_record(record)
+            partition = outgoing.partition(target)
+            records = await self._read(lambda: self._store.read_records(partition, [target]))
             return None if records[0] is None else decode_record(records[0])
         except (InvalidInput, UnknownEnvelope) as error:  # not the caller's
             raise InvalidState(f"what is stored of {target} cannot be read: {error}") from error
+
+    async def _shards_of(self, target: str, count: int) -> list[bytes]:
+        """The records of an entity's shards that have one, in their order."""
+        targets = shard_targets(target, count)
+        by_partition: dict[int, list[str]] = {}
+        for each in targets:
+            by_partition.setdefault(self._outgoing.partition(each), []).append(each)
+        looks = [ReadRecords(partition, names) for partition, names in by_partition.items()]
+        _, answers = await self._read(lambda: self._store.look(looks))
+        found = {
+            name: record
+            for look, records in zip(looks, answers, strict=True)
+            for name, record in zip(look.targets, records, strict=True)
+        }
+        return [record for each in targets if (record := found[each]) is not None]
+
+    async def entity_targets(self, entity_id: EntityId) -> list[str]:
+        """For stead's own parts: the targets in which an entity is kept: more than one if it has shards."""
+        target = str(entity_id)
+        spread = await self._outgoing.shards.to_read(kind_of(target))
+        return [target] if spread is None else shard_targets(target, spread.total)
+
+    async def entity_pages(
+        self, prefix: str, after: str = "", length: int | None = None
+    ) -> AsyncIterator[list[tuple[str, bytes]]]:
+        """For stead's own parts: pages of the targets of entities with their records, one for all shards of an entity."""
+        self._check_open()
+        sharded = await self._outgoing.shards.recent()
+        beyond = after + BEHIND if after else ""
+        pages = self._list_pages(self._store.list_targets, prefix, beyond, length)
+        async for page in merged_pages(pages, self._registry, sharded):
+            yield page
 
     @overload
     def list_entities(
@@ -127,7 +170,7 @@ class EntityReader:
             name, read = kind.name, kind.read
         start = f"@{canonical_name(name)}@"
         beyond = start + check_key(after) if after else ""
-        async for page in self._list_pages(self._store.list_targets, start + check_key(prefix), beyond):
+        async for page in self.entity_pages(start + check_key(prefix), beyond):
             for target, record in page:
                 found = self._state_of(target, record, read)
                 if found is not None:
@@ -166,7 +209,7 @@ class EntityReader:
         from_ms = None if modified_from is None else instant_in_ms(modified_from)
         to_ms = None if modified_to is None else instant_in_ms(modified_to)
         return await take_page(
-            self._list_pages(self._store.list_targets, start, after, max(length + 1, PAGE_READ_LENGTH)),
+            self.entity_pages(start, after, max(length + 1, PAGE_READ_LENGTH)),
             after,
             length,
             lambda target, record: entity_status(target, record, from_ms, to_ms, with_state=with_state),

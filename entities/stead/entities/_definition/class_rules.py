@@ -35,6 +35,9 @@ _PYDANTIC_HOOKS = frozenset({"model_config", "model_post_init", "model_parametri
 ON_EXPIRE = "on_expire"
 """A method that is no operation: it is run when the entity expires."""
 
+MERGE = "merge"
+"""A class method that makes one state of an entity's shards."""
+
 # Classes that stand in the line of descent without being the user's, besides Entity and its own.
 _NOT_USERS = frozenset({Generic, Protocol, abc.ABC})
 
@@ -88,6 +91,8 @@ def _check_field_name(cls: type[BaseModel], name: str, value: object) -> None:
         raise InvalidDefinition(what, "every entity has an operation `delete`: rename the field")
     if name == ON_EXPIRE:
         raise InvalidDefinition(what, "the name is taken: a method of it is run when an entity expires")
+    if name == MERGE:
+        raise InvalidDefinition(what, "the name is taken: a class method of it makes one state of an entity's shards")
     if hasattr(BaseModel, name):
         raise InvalidDefinition(what, "pydantic's models have a member of that name: rename the field")
     for base in cls.__mro__[1:]:

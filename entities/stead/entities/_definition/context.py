@@ -13,10 +13,10 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from typing_extensions import TypeForm
 
-from stead.entities._message.envelope import MESSAGE_VERSION
 from stead.entities._message.errors import ContextEnded
 from stead.entities._message.ids import EntityClass, EntityId
 from stead.entities._message.rhythm import Rhythm
+from stead.entities._message.shards import shown_target
 from stead.entities._message.starts import Startable
 from stead.entities._message.times import delay_in_ms, instant_in_ms
 
@@ -48,6 +48,9 @@ class RunningTurn(Protocol):
     target: str  # of the entity
     subject: object  # the instance, of a class
     context: EntityContext | None
+
+    @property
+    def shard(self) -> int | None: ...
 
     @property
     def operation_name(self) -> str: ...
@@ -109,6 +112,12 @@ class RunningTurn(Protocol):
         """Send a message as it is to any target, if the operation succeeds; one that `starts` an instance reserves its ID."""
         ...
 
+    def send_signal(
+        self, target: str, operation: str, args: Sequence[object], kwargs: Mapping[str, object] | None
+    ) -> None:
+        """Send a signal that was resolved before to an entity, if the operation succeeds."""
+        ...
+
     def begin_reminder(self, name: str) -> None:
         """A reminder is named: unless it is set too, the operation fails. Raises `InvalidInput` for what is no name."""
         ...
@@ -160,7 +169,7 @@ class EntityContext:
         turn = self._turn
         if turn is None:
             raise ContextEnded(
-                f"the operation of {self._target} to which this context belongs has ended: "
+                f"the operation of {shown_target(self._target)} to which this context belongs has ended: "
                 "await what you start inside the operation, and do not keep its context"
             )
         return turn
@@ -171,6 +180,12 @@ class EntityContext:
         if self._entity_id is None:
             self._entity_id = EntityId.of_target(self._target)
         return self._entity_id
+
+    @property
+    def shard(self) -> int | None:
+        """Which shard of the entity the operation runs on, from 0 on; None for an entity without shards. `entity_id` is the same
+        for all of them."""
+        return self._running().shard
 
     @property
     def operation_name(self) -> str:
@@ -190,7 +205,9 @@ class EntityContext:
     @property
     def logger(self) -> logging.LoggerAdapter[logging.Logger]:
         """A logger that names the entity in each line (`stead.entity`)."""
-        return _EntityLogger(_logger, {"entity_id": self._target, "operation": self._running().operation_name})
+        return _EntityLogger(
+            _logger, {"entity_id": shown_target(self._target), "operation": self._running().operation_name}
+        )
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
@@ -342,28 +359,6 @@ class EntityContext:
     def kwargs(self) -> dict[str, Any]:
         """The operation's keyword arguments, as plain data."""
         return dict(self._running().kwargs or {})
-
-
-def send_message(
-    context: EntityContext,
-    target: str,
-    operation: str,
-    args: Sequence[object],
-    *,
-    kwargs: Mapping[str, object] | None = None,
-    version: int = MESSAGE_VERSION,
-    starts: bool = False,
-) -> None:
-    """For stead's own entities: send a message as it is, if the operation succeeds; one that `starts` an instance reserves its
-    ID. Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`."""
-    turn = context._running()  # pyright: ignore[reportPrivateUsage] - of this module
-    turn.send_message(target, operation, args, kwargs, version, starts=starts)
-
-
-def keep_for(context: EntityContext, milliseconds: int) -> None:
-    """The entity expires, but not before so long from now."""
-    turn = context._running()  # pyright: ignore[reportPrivateUsage] - of this module
-    turn.keep_for(milliseconds)
 
 
 def outside(whose: str) -> ContextEnded:

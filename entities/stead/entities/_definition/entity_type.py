@@ -28,6 +28,7 @@ from .expiring import checked_expiry, expire_operation
 from .indexed import indexed_types
 from .operations import FunctionOperation, Operation
 from .schema import describe_errors
+from .sharding import checked_shards, merge_of, merged_state
 
 __all__ = ["ClassEntityType", "EntityType", "FunctionEntityType", "Operation"]
 
@@ -42,6 +43,7 @@ class EntityType(abc.ABC):
     expires_ms: int | None = None  # when no operation has run for so long, the entity is deleted
     expire: Operation | None = None  # what does so
     feed: KindFeed | None = None  # of its changes, if they are kept
+    shards: int | None = None  # in how many the code wants its entities to be kept; what counts is the hub's record
 
     @property
     @abc.abstractmethod
@@ -55,6 +57,12 @@ class EntityType(abc.ABC):
     @abc.abstractmethod
     def read(self, packed: bytes) -> Any:
         """A stored state for a reader. Raises `InvalidState` if it is not valid any more."""
+
+    def merge(self, packed: Sequence[bytes]) -> bytes:
+        """The one state of an entity, of those of its shards. Raises `InvalidState`."""
+        raise InvalidState(
+            f"{self.name} has shards in this hub, and this program's code of it has no way to merge them"
+        )
 
     @abc.abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -72,9 +80,10 @@ class ClassEntityType(EntityType):
         built_in: bool = False,
         expires_after: timedelta | None = None,
         changes: timedelta | None = None,
+        shards: int | None = None,
     ) -> None:
         """`built_in`: it is stead's own, and has a canonical name that nobody can write. `expires_after`: when no operation has
-        run for so long, the entity is deleted. `changes`: for how long they are kept."""
+        run for so long, the entity is deleted. `changes`: for how long they are kept. `shards`: in how many each is kept."""
         self.name = name if name is not None else entity_name(cls)
         self.canonical = f"{BUILT_IN}{canonical_name(self.name)}" if built_in else canonical_name(self.name)
         self._class = cls
@@ -86,6 +95,14 @@ class ClassEntityType(EntityType):
         self.expires_ms = None if expires_after is None else checked_expiry(expires_after, self.name)
         self.expire = None if self.expires_ms is None else expire_operation(cls, self.name, self.expires_ms)
         self.feed = None if changes is None else _feed_of(self.name, self.canonical, changes)
+        self._merge = merge_of(cls)
+        if shards is not None:
+            refused = {
+                "changes": changes is not None,
+                "expires_after": expires_after is not None,
+                "indexes": bool(self.indexes),
+            }
+            self.shards = checked_shards(cls, shards, self._merge, {name for name, given in refused.items() if given})
         type.__setattr__(cls, "__stead_name__", self.name)
 
     @property
@@ -138,9 +155,15 @@ class ClassEntityType(EntityType):
         except Exception as failure:
             raise InvalidState(f"{reason}; and `migrate` raised {text_of_error(failure)}") from failure
 
+    def merge(self, packed: Sequence[bytes]) -> bytes:
+        if self._merge is None:
+            return super().merge(packed)
+        return merged_state(self._class, [self.read(each) for each in packed], self._merge, self.form.pack, self.name)
+
     def describe(self) -> dict[str, Any]:
         names = sorted(operation.name for operation in self.operations.values())
-        return {"name": self.name, "operations": names, "form": "class"}
+        described = {"name": self.name, "operations": names, "form": "class"}
+        return described if self.shards is None else {**described, "shards": self.shards}
 
 
 def _check_class(cls: type[Entity], name: str) -> None:

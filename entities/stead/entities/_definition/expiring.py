@@ -17,9 +17,9 @@ from stead.entities._message.times import delay_in_ms
 from stead.transport import InvalidInput
 
 from .class_rules import ON_EXPIRE
-from .context import keep_for
 from .entity import Entity
 from .operations import Operation
+from .own_context import keep_for
 
 EXPIRES_MS_MIN = 1_000
 

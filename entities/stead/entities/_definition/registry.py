@@ -17,6 +17,8 @@ class Registry:
     def __init__(self) -> None:
         self._by_name: dict[str, EntityType] = {}
         self._by_class: dict[type, EntityType] = {}
+        self.sharded = False
+        """Whether there is one whose entities are to be kept in shards."""
 
     def add(self, entity_type: EntityType) -> None:
         """Register an entity. Raises `InvalidDefinition` if its name, or its class, is taken."""
@@ -33,6 +35,7 @@ class Registry:
                 f"entity {entity_type.name!r}",
                 f"its class is registered already, as {self._by_class[cls].name!r}; make a subclass for a second name",
             )
+        self.sharded = self.sharded or entity_type.shards is not None
         self._by_name[entity_type.canonical] = entity_type
         if cls is not None:
             self._by_class[cls] = entity_type

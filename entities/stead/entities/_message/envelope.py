@@ -10,11 +10,10 @@ goes into `extras`, a map with one-letter keys, so that a plain signal stays sma
     w  [group, client, call ID] of whoever is told how the instance ends that this message starts; unlike `r` it is
        nothing that a failure to carry out the message answers, and a worker that does not know it passes it over
 
-What a reminder sends when it is due is `[2, target, "!reminder", [name, generation], message_id]`. Nobody else writes one:
-of version 1 that is no operation, and a worker that does not know version 2 lets it wait.
+What a reminder sends when it is due is `[2, target, "!reminder", [name, generation], message_id]`. Nobody else writes one: of
+version 1 that is no operation, and who does not know version 2 lets it wait. What goes to a shard (see `shards`) has 3.
 
-A reply is `[1, call_id, ok, value or failure]`, a dead letter a map. An unknown version is never guessed at: the message waits
-for a worker that knows it (HAZARDS 26).
+A reply is `[1, call_id, ok, value or failure]`, a dead letter a map. What has an unknown version waits (HAZARDS 26).
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from stead.transport.describing import text_of
 MESSAGE_VERSION = 1
 MESSAGE_VERSION_NEWER = 2
 """The same form, of an operation that workers of version 1 do not know: there it waits, where it would be a dead letter else."""
+MESSAGE_VERSION_SHARDS = 3  # the same again, for a shard: workers that know of none would take its target for nobody's
 REPLY_VERSION = 1
 
 LOCK = "!lock"  # operations of every entity; no method can have such a name
@@ -72,7 +72,7 @@ class UnknownEnvelope(SteadError):
         self.target = target
 
     def __str__(self) -> str:
-        return f"a message has envelope version {self.version!r}; this worker knows those up to {MESSAGE_VERSION_NEWER}: update stead here"
+        return f"a message has envelope version {self.version!r}; this worker knows those up to {MESSAGE_VERSION_SHARDS}: update stead here"
 
 
 class ReplyAddress(NamedTuple):
@@ -195,10 +195,11 @@ def decode_message(envelope: bytes) -> Message:
     parts = unpack_envelope(envelope)
     try:
         if parts[0] != MESSAGE_VERSION:
-            if parts[0] != MESSAGE_VERSION_NEWER:
+            if parts[0] == MESSAGE_VERSION_NEWER:
+                if parts[2] == REMINDER:
+                    return _firing(parts)
+            elif parts[0] != MESSAGE_VERSION_SHARDS:
                 raise _unknown(parts)
-            if parts[2] == REMINDER:
-                return _firing(parts)
         _, target, operation, args, message_id = parts if len(parts) == 5 else parts[:5]
         if type(target) is not str or type(operation) is not str or type(args) not in _ARRAYS:
             raise TypeError("target and operation have to be text, and the arguments an array")
@@ -283,7 +284,7 @@ def _firing(parts: Sequence[Any]) -> Firing:
 
 def _unknown(parts: Sequence[object]) -> SteadError:
     """What to raise for another version. In every version the target comes second, so that its messages can wait."""
-    if isinstance(parts[0], int) and parts[0] > MESSAGE_VERSION_NEWER and isinstance(parts[1], str):
+    if isinstance(parts[0], int) and parts[0] > MESSAGE_VERSION_SHARDS and isinstance(parts[1], str):
         return UnknownEnvelope(parts[0], parts[1])
     return InvalidInput("message", "it is not an envelope of stead")
 

@@ -17,6 +17,9 @@ INSTANCE_ID_LENGTH_MAX = 256
 BUILT_IN = "!"
 """With this the canonical names of stead's own kinds begin. No name that anybody writes does."""
 
+SHARD_MARK = "\x1f"
+"""In a target, what comes after it says which shard of an entity it is: see `shards`."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*", re.ASCII)
 # Control characters (C0, delete, C1), the line and paragraph separators, and halves of surrogate pairs.
 _NOT_IN_KEYS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -117,10 +120,11 @@ class EntityId:
 
     @classmethod
     def of_target(cls, target: str) -> EntityId:
-        """The ID of a target that is known to be one's canonical form."""
+        """The ID of a target that is known to be one's canonical form, or a shard of it."""
         entity_id = cls.__new__(cls)
-        _, entity_id.name, entity_id.key = target.split("@", 2)
-        entity_id._text = target
+        logical = target.partition(SHARD_MARK)[0]
+        _, entity_id.name, entity_id.key = logical.split("@", 2)
+        entity_id._text = logical
         return entity_id
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
-from stead.transport import InvalidInput, pack_envelope, unpack
+from stead.transport import InvalidInput, SteadError, pack_envelope, unpack
 
 from .envelope import UnknownEnvelope
 
@@ -48,8 +48,24 @@ class Record(NamedTuple):
     more: Mapping[str, Any] = MappingProxyType({})
 
 
+class UnreadableRecord(bytes):
+    """Stands for the record of an entity whose shards cannot be merged; it is empty, and has the reason."""
+
+    error: SteadError
+
+    @classmethod
+    def of(cls, error: SteadError) -> UnreadableRecord:
+        """With the reason."""
+        record = cls()
+        record.error = error
+        return record
+
+
 def decode_record(record: bytes) -> Record:
-    """An entity's record. Raises `UnknownEnvelope` for a newer one, `InvalidInput` for what is none."""
+    """An entity's record. Raises `UnknownEnvelope` for a newer one, `InvalidInput` for what is none, and what an
+    `UnreadableRecord` has to say."""
+    if type(record) is UnreadableRecord:
+        raise record.error
     parts: list[Any] = unpack(record)
     if type(parts) is not list or len(parts) < 3 or type(parts[0]) is not int:  # pyright: ignore[reportUnnecessaryComparison]
         raise InvalidInput("record", "it is not that of an entity")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from stead.entities._message.envelope import (
     Failure,
@@ -22,6 +22,7 @@ from stead.entities._message.envelope import (
     encode_reply,
     message_extras,
 )
+from stead.entities._message.shards import NONE, Spreads, by_target, kind_of, receivers
 from stead.transport import (
     Commit,
     LogWrite,
@@ -38,40 +39,12 @@ from stead.transport import (
 from .pending import Offer
 
 if TYPE_CHECKING:
+    from .others import Addressee, Road
     from .pending import Pending
     from .suspects import Suspects
 
 # A message's bytes in a commit beyond its payload: its key, its stream ID, msgpack. An estimate for the limit only.
 _OVERHEAD_BYTES = 64
-
-
-class Addressee(Protocol):
-    """Whose turn it was: an activation, as far as its effects know it."""
-
-    target: str
-    dirty: bool  # its state differs from the last one committed
-    entries: int  # how many entries of indexes its state has
-
-
-class Road(Protocol):
-    """The ways of messages to other targets: through the store, or in memory."""
-
-    def send(self, target: str, partition: int, envelope: bytes) -> Offer | None:
-        """A message was sent: what it was handed over as; None if it takes the way through the store."""
-        ...
-
-    def start(self, partition: int) -> None:
-        """A start was sent, which takes the way through the store."""
-        ...
-
-    def took(self) -> None:
-        """A message that was handed over has been dealt with."""
-        ...
-
-    @property
-    def now(self) -> int:
-        """The stamp of what is sent now: later than that of all that had caused it, in whichever partition."""
-        ...
 
 
 class Effects:
@@ -85,6 +58,8 @@ class Effects:
         self.settings = settings
         self.road: Road | None = None  # none but that through the store
         self.suspects: Suspects | None = None  # while messages are under suspicion
+        self.latest_spreads: Callable[[], Spreads] = lambda: NONE
+        self._spreads = NONE  # by which this commit's messages go
         self.unknown_kinds: set[str] = set()  # kinds for which messages wait: the partition goes to who knows them
         self._clear()
 
@@ -199,6 +174,22 @@ class Effects:
     def next_message_id(self) -> bytes:
         self._numbers += 1
         return self._nonce + self._numbers.to_bytes(6, "big")
+
+    def receivers(self, target: str, operation: str, sender: str) -> Sequence[str]:
+        """To whom a signal goes that is for a target: to the target, or to shards of it.
+
+        All messages of a commit go by the same numbers: a sender changes its shard at the boundary of two only (HAZARDS 67).
+        """
+        if not self._sends:
+            self._spreads = self.latest_spreads()
+        if self._spreads and (spread := self._spreads.get(kind_of(target))) is not None:
+            return receivers(target, operation, by_target(sender), spread)
+        return (target,)
+
+    def is_sharded(self, target: str) -> bool:
+        """Whether the hub keeps the entities of a target's kind in shards."""
+        spreads = self.latest_spreads()
+        return bool(spreads) and kind_of(target) in spreads
 
     def send(self, target: str, envelope: bytes) -> None:
         """A message for a target, itself included."""

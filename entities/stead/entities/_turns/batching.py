@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from stead.entities._definition.batched import BatchedOperation
 from stead.entities._message.envelope import Message, decode_message
+from stead.entities._message.shards import logical_target
 from stead.entities._partition.pending import Pending
 from stead.transport import InvalidInput, PayloadTooLarge, Reply
 
 from .batch import MessageBatch, Trouble
-from .outcomes import TooManyEffects, check_sends, keep_reminders, refuse, roll_back, send_all, succeed
+from .outcomes import HAS_SHARDS, TooManyEffects, check_sends, keep_reminders, refuse, roll_back, send_all, succeed
 from .reminding import check_begun
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def settle(batch: MessageBatch, cell: Cell, turn: Turn, effects: Effects, result
         message = pending.message
         if message.reply_to is None and message.task is None:
             continue
+        if turn.shard is not None:
+            raise InvalidInput(f"calling {turn.operation_name!r} of {logical_target(turn.target)}", HAS_SHARDS)
         value = operation.encode_result(None if results is None else results[place])
         if message.reply_to is not None:
             replies.append(effects.answer(message.reply_to, value))

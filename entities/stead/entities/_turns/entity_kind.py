@@ -27,6 +27,7 @@ from stead.entities._message.envelope import LOCK, RELEASE, Failure, Firing, Mes
 from stead.entities._message.ids import BUILT_IN, EntityId, check_key
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._message.reminders import EXPIRY
+from stead.entities._message.shards import check_target_key, logical_target
 from stead.entities._partition.activation import Activation, Blocked, Locked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
@@ -40,7 +41,7 @@ from .cell import Cell, cell_of
 from .expiry import keep_alive, passes_expiry
 from .known import Known
 from .locks import LockState
-from .outcomes import fail, succeed, why_not_loaded
+from .outcomes import HAS_SHARDS, fail, is_sharded, succeed, why_not_loaded
 from .reminding import Reminders, begin_firing
 from .turn import NO_REMINDERS, Turn
 
@@ -78,7 +79,7 @@ class EntityKind:
         if known is None or mark or not separator:
             known = self._know(target)
         else:
-            check_key(key)
+            check_target_key(key)
         try:
             packed, lock, reminders = None, None, None
             if record is not None:
@@ -110,8 +111,10 @@ class EntityKind:
             name, _, key = target[1:].partition("@")
             check_key(key)
         else:
-            entity_id = EntityId.parse(target)
-            if str(entity_id) != target:
+            logical = logical_target(target)
+            check_target_key(target.partition("@")[2].partition("@")[2])
+            entity_id = EntityId.parse(logical)
+            if str(entity_id) != logical:
                 raise InvalidInput(f"target {target!r}", f"its canonical form is {str(entity_id)!r}")
             name = entity_id.canonical_name
         entity_type = self._registry.get(name)
@@ -339,6 +342,8 @@ class EntityKind:
             queue[0] = due
             return False
         if message.operation in (LOCK, RELEASE):
+            if message.operation == LOCK and is_sharded(body, activation.target, effects):
+                raise InvalidInput(f"the lock of {logical_target(activation.target)}", HAS_SHARDS)
             lock = body.lock = body.lock or LockState()
             (lock.asked if message.operation == LOCK else lock.released)(activation, message, effects)
             return True

@@ -8,6 +8,7 @@ from stead.entities._measures.meter import Meter
 from stead.entities._message.envelope import Firing, Message
 from stead.entities._message.errors import UnknownOperation
 from stead.entities._message.reminders import EXPIRY
+from stead.entities._message.shards import logical_target, shown_target
 
 from .batch import Pace
 from .held import held_reports
@@ -70,7 +71,7 @@ class Known:
         """It has run so often, once after the other. What concerns locks is none."""
         if operation is not None:
             self.meter(operation).add_run(count, seconds)
-            self._measures.hottest.note(target, count)
+            self._measures.hottest.note(logical_target(target), count)
 
     def took_long(
         self, target: str, operation: Operation | None, name: str, at_s: float, seconds: float, slow_s: float
@@ -83,4 +84,6 @@ class Known:
         """Name an operation that took longer than that."""
         if seconds > slow_s:
             what = f"operation {name} of {self.entity_type.name}"
-            held_reports.report(target, what, at_s, seconds, "make it `async def`, or move slow work out of it")
+            held_reports.report(
+                shown_target(target), what, at_s, seconds, "make it `async def`, or move slow work out of it"
+            )

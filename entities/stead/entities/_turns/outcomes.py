@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from stead.entities._message.envelope import Firing, Message
 from stead.entities._message.failures import failure_of
+from stead.entities._message.shards import logical_target, shown_target
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
@@ -52,6 +53,16 @@ def send_all(turn: Turn, effects: Effects) -> None:
             effects.send_start(send.target, send.envelope, send.start_id)
 
 
+HAS_SHARDS = (
+    "it has shards, none of which can speak for the others: it can be signalled and read, but not called or locked"
+)
+
+
+def is_sharded(body: EntityBody, target: str, effects: Effects) -> bool:
+    """Whether an entity has shards, by this worker's code or by the hub's record."""
+    return body.known.entity_type.shards is not None or effects.is_sharded(target)
+
+
 def succeed(
     activation: Activation, body: EntityBody, turn: Turn, pending: Pending, effects: Effects, result: object
 ) -> None:
@@ -80,6 +91,8 @@ def settle_and_tell(cell: Cell, turn: Turn, message: Message, effects: Effects, 
     """Settle the state, and give the effects what goes to others."""
     reply_to, task = message.reply_to, message.task
     answer, task_answer = None, None
+    if (reply_to is not None or task is not None) and turn.shard is not None:
+        raise InvalidInput(f"calling {turn.operation_name!r} of {logical_target(turn.target)}", HAS_SHARDS)
     check_begun(turn)
     if turn.sends:
         check_sends(turn, effects)
@@ -111,7 +124,7 @@ def roll_back(activation: Activation, body: EntityBody) -> None:
         raise
     except BaseException as worse:  # noqa: BLE001 - validators may have changed their mind
         activation.lost = why_not_loaded(worse)
-        logger.error("%s: after a failed operation %s", activation.target, activation.lost)
+        logger.error("%s: after a failed operation %s", shown_target(activation.target), activation.lost)
 
 
 def refuse(activation: Activation, body: EntityBody, pending: Pending, effects: Effects, error: BaseException) -> None:
@@ -125,7 +138,7 @@ def refuse(activation: Activation, body: EntityBody, pending: Pending, effects: 
     if pending.message.reply_to is None and pending.message.task is None:
         logger.warning(
             "%s: operation %s failed (%s); the message is among the dead letters",
-            activation.target,
+            shown_target(activation.target),
             pending.message.operation,
             text_of_error(error),
         )

@@ -18,6 +18,7 @@ from stead.entities._message.envelope import encode_message, message_extras
 from stead.entities._message.ids import check_instance_id
 from stead.entities._message.reminders import EXPIRY, Reminder, check_reminder_name
 from stead.entities._message.rhythm import Rhythm
+from stead.entities._message.shards import kind_of, logical_target, split_target, version_for
 from stead.entities._message.starts import Startable, start_args
 from stead.transport import InvalidInput, PayloadTooLarge
 
@@ -87,6 +88,15 @@ class Turn:
         self.reminders = reminders
 
     @property
+    def shard(self) -> int | None:
+        """Which shard of its entity runs; None if it has none."""
+        logical, shard = split_target(self.target)
+        if logical != self.target:
+            return shard
+        known = self.registry.get(kind_of(logical))
+        return 0 if self.effects.is_sharded(logical) or (known is not None and known.shards is not None) else None
+
+    @property
     def operation_name(self) -> str:
         """The operation's name, as the sender wrote it."""
         return self.message.operation
@@ -138,8 +148,7 @@ class Turn:
         """The operation sends a signal, if it succeeds. Raises what `resolve_call` does, and `PayloadTooLarge`."""
         call = resolve_call(self.registry, operation, key, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=self.target)
-        envelope = encode_message(call.target, call.operation_name, call.args, self.effects.next_message_id(), extras)
-        self._add(Send(call.target, envelope), "signal to")
+        self._send_to_receivers(call.target, call.operation_name, call.args, extras)
 
     def start(
         self,
@@ -176,6 +185,20 @@ class Turn:
         envelope = encode_message(target, operation, args, message_id, extras, version)
         self._add(Send(target, envelope, message_id if starts else None), "message to")
 
+    def send_signal(
+        self, target: str, operation: str, args: Sequence[object], kwargs: Mapping[str, object] | None
+    ) -> None:
+        """Send a signal that was resolved before to an entity, if the operation succeeds."""
+        self._send_to_receivers(target, operation, args, message_extras(kwargs=kwargs, sender=self.target))
+
+    def _send_to_receivers(
+        self, entity: str, operation: str, args: Sequence[object], extras: Mapping[str, object] | None
+    ) -> None:
+        effects = self.effects
+        for target in effects.receivers(entity, operation, self.target):
+            message_id, version = effects.next_message_id(), version_for(target)
+            self._add(Send(target, encode_message(target, operation, args, message_id, extras, version)), "signal to")
+
     def _add(self, send: Send, what: str) -> None:
         length, length_max = len(send.envelope), self.effects.settings.payload_bytes_max
         if length > length_max:
@@ -187,6 +210,12 @@ class Turn:
 
     def begin_reminder(self, name: str) -> None:
         """A reminder is named: unless it is set too, the operation fails. Raises `InvalidInput` for what is no name."""
+        if self.shard is not None:
+            raise InvalidInput(
+                f"reminder {name!r}",
+                f"{logical_target(self.target)} has shards, each of which would have one of its own: use a schedule, "
+                "or an entity without shards",
+            )
         self.begun.append(check_reminder_name(name))
         self.tells = True
 

@@ -34,6 +34,7 @@ from .indexes import IndexKeeper
 from .leases import LeaseWatch, plan_leases
 from .measuring import Measuring
 from .said import Said
+from .sharding import ShardKeeper
 from .turns import Turns
 
 logger = get_logger("stead.worker")
@@ -46,10 +47,16 @@ class Membership:
     """Keeps a worker a member of its hub."""
 
     def __init__(
-        self, board: Board, turns: Turns, names: Mapping[str, Mapping[str, Any]], indexes: IndexKeeper
+        self,
+        board: Board,
+        turns: Turns,
+        names: Mapping[str, Mapping[str, Any]],
+        indexes: IndexKeeper,
+        shards: ShardKeeper,
     ) -> None:
         self._board = board
         self._indexes = indexes
+        self._shards = shards
         self._turns = turns
         self._names = names
         self._watch = LeaseWatch(board.settings.lease_ms)
@@ -88,6 +95,7 @@ class Membership:
         board = self._board
         settings = board.settings
         await self._let_go_of_unsure()
+        await self._shards.refresh()
         outdated = await self._indexes.refresh()
         if not self._indexes.known:
             # Others would leave partitions to it with which it cannot go on.

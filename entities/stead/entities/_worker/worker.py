@@ -53,6 +53,7 @@ from .parks import Parker
 from .parts import ended_early
 from .program import program
 from .running import at_work
+from .sharding import ShardKeeper
 from .timers import TimerRunner
 from .turn_runner import TurnRunner
 
@@ -159,7 +160,8 @@ class Worker:
         parts = [part for extension in self._extensions for part in extension.parts(board, turns)]
         board.now.append(turns.running.told)
         indexes = IndexKeeper(board, indexes_of(self._registry.types(), settings.indexes_max))
-        self._membership = Membership(board, turns, names, indexes)
+        shards = ShardKeeper(board, self._registry.types())
+        self._membership = Membership(board, turns, names, indexes, shards)
         reader, parker, committer = InboxReader(board, turns), Parker(board, turns), Committer(board, turns)
         keeper.start()
         try:

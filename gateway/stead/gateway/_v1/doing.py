@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from stead.entities import DeadLetters, EntityId
 from stead.entities.aggregates import summarized
-from stead.entities.extending import decode_message, locked_by
+from stead.entities.extending import decode_message, locked_by, shown_target
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, plain_json
 from stead.gateway._http.query import Query
@@ -76,20 +76,46 @@ class EntityDoing(AnswerModel):
     """When each is due next."""
     last_error: ErrorModel | None
     """The last one that is among the dead letters."""
+    shards: int | None = None
+    """In how many it is kept; partition and worker are those of the first."""
 
 
 async def look_at(client: OrchestrationClient, store: Store, entity_id: EntityId) -> EntityDoing:
-    """Ask for everything that is known of an entity."""
-    target = str(entity_id)
+    """Ask for everything that is known of an entity: of one with shards, what is known of each of them, together."""
+    targets = await client.entity_targets(entity_id)
+    found = [await _look_at(client, store, entity_id, target) for target in targets]
+    return found[0] if len(found) == 1 else _together(found)
+
+
+def _together(found: list[EntityDoing]) -> EntityDoing:
+    """What the shards of one entity are doing. All have its state."""
+    last = max((each.last_error for each in found if each.last_error), key=lambda error: error.died, default=None)
+    return found[0].model_copy(
+        update={
+            "known": any(each.known for each in found),
+            "running": [each for shard in found for each in shard.running],
+            "waiting": sum(each.waiting for each in found),
+            "more": any(each.more for each in found),
+            "parked": sum(each.parked for each in found),
+            "oldest": min((each.oldest for each in found if each.oldest), default=None),
+            "blocked": next((each.blocked for each in found if each.blocked), None),
+            "last_error": last,
+            "shards": len(found),
+        }
+    )
+
+
+async def _look_at(client: OrchestrationClient, store: Store, entity_id: EntityId, target: str) -> EntityDoing:
     number = partition_of(target, store.layout.partitions)
     (record,) = await store.read_records(number, [target])
-    status = await client.describe_entity(entity_id) if record is not None else None
+    shard = target != str(entity_id)
+    status = await client.describe_entity(entity_id) if record is not None or shard else None
     place = (await store.info())[number]
     ids, more, parked = await _waiting(store, number, target)
     owner = place.lease.holder(store.clock.now_ms()) or None
     oldest_ms = min((int(each.partition(b"-")[0]) for each in ids), default=None)
     found = EntityDoing(
-        entity_id=target,
+        entity_id=str(entity_id),
         known=False,
         exists=status is not None and status.exists,
         state=None if status is None or not status.exists else summarized(status.state),
@@ -129,7 +155,7 @@ async def _running(store: Store, owner: str | None, target: str) -> list[Running
         RunningModel(operation=row["operation"], seconds=row["seconds"])
         for worker in rows
         for row in worker["longest"]
-        if row["target"] == target
+        if row["target"] == shown_target(target)
     ]
 
 

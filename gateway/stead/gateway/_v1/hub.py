@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stead.entities import DeadMessage
+from stead.entities.extending import shown_target
 from stead.gateway._http.access import RIGHTS
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub, grant_of
@@ -138,11 +139,11 @@ def letter_data(message: DeadMessage) -> dict[str, Any]:
     """A dead letter as JSON data, without a stack trace."""
     return {
         "id": message.letter_id,
-        "target": message.target or None,
+        "target": shown_target(message.target) or None,
         "operation": message.operation,
         "args": plain_json(list(message.args)),
         "kwargs": plain_json(dict(message.kwargs)),
-        "sender": message.sender,
+        "sender": None if message.sender is None else shown_target(message.sender),
         "error_type": message.failure.type,
         "message": message.failure.message,
         "died": milliseconds(datetime.fromtimestamp(message.died_ms / 1000, UTC)),

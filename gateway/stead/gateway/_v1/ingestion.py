@@ -61,6 +61,7 @@ class _Once(NamedTuple):
     partition: int
     sequence: int
     payload: bytes
+    all: Sequence[tuple[int, bytes]] = ()  # for each shard of the entity, if it goes to all of them
 
 
 class Ingestion:
@@ -68,6 +69,8 @@ class Ingestion:
 
     def __init__(self, hub: Hub, keyed: BulkProducer | None = None) -> None:
         """`keyed`: the producer of the source that stands for the request's Idempotency-Key."""
+        self._key = None if keyed is None else keyed.source
+        self._besides = 0  # messages of signals that go to all shards of an entity, but for one of each
         self._client = hub.client
         self._limit_bytes = hub.settings.line_bytes_max
         self._encoder = BulkEncoder(hub.client)
@@ -129,7 +132,7 @@ class Ingestion:
         if type(given) is not list:
             raise ValueError("`args` is an array")
         args: list[Any] = given  # pyright: ignore[reportUnknownVariableType] - of whatever is JSON
-        if signal.keys() <= _PLAIN and self._keyed is None:
+        if signal.keys() <= _PLAIN and self._keyed is None and not route.goes_to_all:
             partition, payload = route.encode(key, args)
             (self._plain or self._plain_producer()).put(partition, payload)
             self._recent.append((self.line, partition))
@@ -154,16 +157,24 @@ class Ingestion:
                 raise ValueError("`source` is text")
             if type(sequence) is not int or not 0 <= sequence < _SEQUENCE_MAX:
                 raise ValueError("`sequence` is a whole number, 0 or above")
-        partition, payload = route.encode(
-            key, args, cast("dict[str, Any] | None", kwargs), delay_ms=delay_ms, due_ms=due_ms
-        )
-        if source is not None:
-            once.append(_Once(self._source_producer(source), partition, cast("int", sequence), payload))
-        elif self._keyed is not None:
-            once.append(_Once(self._keyed, partition, self.line, payload))
+        named = cast("dict[str, Any] | None", kwargs)
+        of_source = source if source is not None or self._keyed is None else self._key
+        if route.goes_to_all:
+            messages = route.encode_all(key, args, named, delay_ms=delay_ms, due_ms=due_ms, source=of_source)
+            to_all: Sequence[tuple[int, bytes]] = messages
         else:
-            self._plain_producer().put(partition, payload)
-            self._recent.append((self.line, partition))
+            messages = [route.encode(key, args, named, delay_ms=delay_ms, due_ms=due_ms, source=of_source)]
+            to_all = ()
+        partition, payload = messages[-1]
+        if source is not None:
+            once.append(_Once(self._source_producer(source), partition, cast("int", sequence), payload, to_all))
+        elif self._keyed is not None:
+            once.append(_Once(self._keyed, partition, self.line, payload, to_all))
+        else:
+            for partition, payload in messages:
+                self._plain_producer().put(partition, payload)
+                self._recent.append((self.line, partition))
+        self._besides += len(messages) - 1
 
     async def _meet(self, entity: str, operation: str) -> None:
         try:
@@ -187,8 +198,12 @@ class Ingestion:
         where = {(item.producer, item.partition) for item in once}
         await asyncio.gather(*(producer.open(partition) for producer, partition in where))
         for item in once:
-            if not item.producer.put_once(item.partition, item.sequence, item.payload):
-                self.duplicates += 1
+            if item.all:
+                put = await item.producer.put_to_all_once(item.sequence, item.all)
+                self._besides -= 0 if put else len(item.all) - 1
+            else:
+                put = item.producer.put_once(item.partition, item.sequence, item.payload)
+            self.duplicates += not put
 
     def _plain_producer(self) -> BulkProducer:
         if self._plain is None:
@@ -264,7 +279,7 @@ class Ingestion:
                     del left[partition]
         ranges: list[list[int]] = []
         for line in reversed(missing):
-            if ranges and ranges[-1][1] == line - 1:
+            if ranges and ranges[-1][1] >= line - 1:
                 ranges[-1][1] = line
             else:
                 ranges.append([line, line])
@@ -284,7 +299,7 @@ class Ingestion:
     @property
     def accepted(self) -> int:
         """Signals that are in the hub."""
-        return sum(producer.accepted for producer in self._producers()) - self._plain_base
+        return max(0, sum(producer.accepted for producer in self._producers()) - self._plain_base - self._besides)
 
     def as_data(self) -> dict[str, Any]:
         """What became of the lines so far."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities.extending import HubMeasures, Measured, Meter
+from stead.entities.extending import HubMeasures, Measured, Meter, shown_target
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
@@ -133,7 +133,7 @@ def worker_now(view: WorkerView) -> dict[str, Any]:
         "partitions": partitions if isinstance(partitions, int) else None,
         "program": program if isinstance(program, str) else None,
         **{name: _number(now.get(name), kind) for name, kind in _NUMBERS.items()},
-        "longest": [{"target": row[0], "operation": row[1], "seconds": row[2]} for row in longest],
+        "longest": [{"target": shown_target(row[0]), "operation": row[1], "seconds": row[2]} for row in longest],
     }
 
 

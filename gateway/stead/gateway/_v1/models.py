@@ -317,6 +317,7 @@ class HubInformation(AnswerModel):
     quarantine: dict[str, str] = {}
     """Why each of them does."""
     indexes: list[dict[str, Any]] = []
+    shards: dict[str, int] = {}
     """Of the fields that entities can be queried by: entity, field, type, and in how many of all partitions each is ready."""
     left_out: dict[str, int] = {}
     """How many rows of which lists cannot be read; the log names them."""

@@ -15,6 +15,7 @@ from stead.entities.extending import (
     encode_failure,
     encode_message,
     message_extras,
+    version_for,
 )
 from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._history.errors import ActivityNotFound, InstanceFinished
@@ -71,7 +72,9 @@ def issue_event(turn: InstanceTurn, event: Event, *, reuse: int = int(Reuse.FINI
             send_message(turn, event.instance_id, EVENT, [event.name, event.input], message_extras(sender=turn.target))
         case EntityOperationSignaled(kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms):
             extras = message_extras(kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms, sender=turn.target)
-            send_message(turn, event.entity_id, event.operation, event.args, extras)
+            # The event names the entity: replaying it, nobody asks in how many shards that is (HAZARDS 111).
+            for target in turn.effects.receivers(event.entity_id, event.operation, turn.target):
+                send_message(turn, target, event.operation, event.args, extras)
         case EntityOperationCalled(kwargs=kwargs, lock=lock):
             extras = message_extras(kwargs=kwargs, task=_address(turn, event), lock=lock, sender=turn.target)
             send_message(turn, event.entity_id, event.operation, event.args, extras)
@@ -119,7 +122,7 @@ def send_message(
 ) -> None:
     """A message to an instance or an entity. Raises `PayloadTooLarge` and `InvalidInput`."""
     values = args if isinstance(args, list) else list(args)
-    envelope = encode_message(target, operation, values, turn.effects.next_message_id(), extras)
+    envelope = encode_message(target, operation, values, turn.effects.next_message_id(), extras, version_for(target))
     _check(turn, target, envelope)
     turn.effects.send(target, envelope)
 

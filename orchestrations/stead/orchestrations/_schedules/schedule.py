@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from stead.entities import ClassEntityType, Entity
-from stead.entities.extending import MESSAGE_VERSION_NEWER, send_message
+from stead.entities.extending import MESSAGE_VERSION_NEWER, send_message, send_signal
 from stead.orchestrations._history.errors import UnknownInstance
 from stead.orchestrations._history.messages import REUSE_ASK, START, TERMINATE, TerminateMessage
 from stead.transport import Reuse
@@ -227,7 +227,7 @@ class Schedule(Entity):
         return [start.name, start.version, start.input, self._now_ms(), None, start.tags, tell, reuse]
 
     def _send(self, signal: ScheduledSignal) -> None:
-        send_message(self.context, signal.target, signal.operation, signal.args, kwargs=signal.kwargs)
+        send_signal(self.context, signal.target, signal.operation, signal.args, signal.kwargs)
 
     def _note(self, run: ScheduledRun) -> None:
         self.runs.append(run)

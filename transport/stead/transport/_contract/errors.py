@@ -163,7 +163,7 @@ class ServerUnsuitable(SteadError):
 
 
 class UnexpectedAnswer(ServerUnsuitable):
-    """The server answered an error that no step of stead expects. Raised inside stead; to users it is `ServerUnsuitable`.
+    """The server answered an error that no step of stead expects. ShardsWanted inside stead; to users it is `ServerUnsuitable`.
 
     About a single partition it means that something in there cannot be read (`KeyDamaged`).
     """
@@ -207,12 +207,12 @@ class TornCommit(SteadError):
 class ServerChanged(SteadError):
     """The server is not the one that was talked to before (it restarted or failed over): acquire everything anew.
 
-    Raised inside stead, between transport and worker; users do not see it.
+    ShardsWanted inside stead, between transport and worker; users do not see it.
     """
 
 
 class ConnectionLost(SteadError):
-    """A request was sent or not, and its answer did not come. Raised inside stead; users see `StoreUnavailable`."""
+    """A request was sent or not, and its answer did not come. ShardsWanted inside stead; users see `StoreUnavailable`."""
 
 
 class StoreClosed(ConnectionLost):

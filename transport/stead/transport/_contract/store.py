@@ -17,7 +17,7 @@ Rules for every method:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from .clock import Clock
@@ -41,6 +41,7 @@ from .records import (
     Taken,
     WorkerView,
 )
+from .shards import ShardCount
 
 
 class Renewer(Protocol):
@@ -165,6 +166,15 @@ class Store(Protocol):
     ) -> dict[str, bytes] | None:
         """Make a version of the catalogue that of a partition: indexes come, and others go with their sets (index -> names).
         Gives how far each index has been built. None: the lease is another's."""
+        ...
+
+    async def shards(self) -> dict[str, ShardCount]:
+        """The numbers of shards in the hub's record, by kind."""
+        ...
+
+    async def raise_shards(self, wanted: Mapping[str, int], known: Collection[str] = ()) -> dict[str, ShardCount]:
+        """Have the hub's record say that kinds have so many shards, unless it says more; gives all that it says then. `known`:
+        those that have been there, so that their entities may have states, if none are noted."""
         ...
 
     async def keep(self, name: str, value: bytes, ttl_ms: int) -> bytes:

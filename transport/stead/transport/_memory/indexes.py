@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from stead.transport._contract.feeds import FeedPart, FeedWrite, ReadFeed
@@ -21,6 +21,7 @@ from stead.transport._contract.indexes import (
     ReadRecords,
 )
 from stead.transport._contract.records import stream_order
+from stead.transport._contract.shards import ShardCount, raised
 
 from .base import MemoryBase
 from .state import Feed, PartitionState, SortedSet, check_whole, format_id, owns
@@ -85,6 +86,21 @@ class MemoryIndexes(MemoryBase):
             return hub.catalogue
 
         return await self._call("declare_indexes", declare)
+
+    async def shards(self) -> dict[str, ShardCount]:
+        """The numbers of shards in the hub's record, by kind."""
+        return await self._call("shards", lambda: dict(self._state.shards))
+
+    async def raise_shards(self, wanted: Mapping[str, int], known: Collection[str] = ()) -> dict[str, ShardCount]:
+        """Have the hub's record say that kinds have so many shards, unless it says more; gives all that it says then."""
+
+        def put() -> dict[str, ShardCount]:
+            shards, now_ms = self._state.shards, self._clock.now_ms()
+            for kind, count in wanted.items():
+                shards[kind] = raised(shards.get(kind), count, now_ms, known=kind in known)
+            return dict(shards)
+
+        return await self._call("raise_shards", put)
 
     async def keep(self, name: str, value: bytes, ttl_ms: int) -> bytes:
         """Keep a value of the hub under a name for a time, unless there is one; gives the one that is there."""

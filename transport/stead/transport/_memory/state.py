@@ -16,6 +16,7 @@ from stead.transport._contract.commit import Timer
 from stead.transport._contract.errors import KeyDamaged, TornCommit
 from stead.transport._contract.indexes import CatalogueView, CountRange, ReadRange
 from stead.transport._contract.records import Entry, HubLayout, Running, StreamId, stream_order
+from stead.transport._contract.shards import ShardCount
 
 Order = tuple[int, int]  # a stream ID as numbers: milliseconds, sequence number
 
@@ -333,6 +334,7 @@ class HubState:
     catalogue: CatalogueView = field(default_factory=CatalogueView)
     kept: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until (ms), value
     catalogue_until: dict[str, int] = field(default_factory=dict[str, int])  # index -> when it is forgotten (ms)
+    shards: dict[str, ShardCount] = field(default_factory=dict[str, ShardCount])  # by kind
     measures: dict[str, bytes] = field(default_factory=dict[str, bytes])
     # What was measured within a minute, and until when it is kept.
     minutes: dict[int, tuple[int, dict[str, bytes]]] = field(default_factory=dict[int, "tuple[int, dict[str, bytes]]"])

@@ -1,4 +1,4 @@
-"""What the scripts of indexes are given and what they give."""
+"""What the scripts of indexes and of numbers of shards are given and what they give."""
 
 from __future__ import annotations
 
@@ -73,6 +73,31 @@ class Followed(NamedTuple):
     entries: Sequence[Any]  # ID, fields
 
 
+class ShardsWanted(NamedTuple):
+    """A kind that is to have so many shards."""
+
+    kind: str
+    total: int
+    known: int  # 1: it has been there, without any, if none are noted
+
+
+class RaiseShards(NamedTuple):
+    """Kinds that are to have shards."""
+
+    wanted: Sequence[ShardsWanted]
+    settle_ms: int
+    hub_id: str
+
+
+class RaisedTo(NamedTuple):
+    """What the hub's record has then."""
+
+    record: Sequence[bytes]  # field, value, ...
+
+
+RAISE_SHARDS = Signature(
+    RaiseShards, keys="shards:hash", last_keys="record:hash", rows=(ShardsWanted,), answer=RaisedTo
+)
 DECLARE_INDEXES = Signature(
     DeclareIndexes, keys="catalogue:hash catalogue_until:zset", last_keys="record:hash", answer=Declared
 )

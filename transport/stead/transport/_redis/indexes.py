@@ -1,8 +1,10 @@
-"""The part of `RedisStore` that is about indexes: the catalogue, and looks at partitions, many in one pipeline (HAZARDS 92)."""
+"""The part of `RedisStore` that is about indexes: the catalogue, and looks at partitions, many in one pipeline (HAZARDS 92).
+And about shards: how many there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from stead.transport._contract.errors import ConnectionLost, KeyDamaged
@@ -18,14 +20,28 @@ from stead.transport._contract.indexes import (
     ReadRecords,
 )
 from stead.transport._contract.left_out import UNREADABLE
+from stead.transport._contract.shards import SHARDS_SETTLE_MS, ShardCount, decode_shards
 
 from .base import RedisBase, concerning, concerning_hub, is_owner, named, unreadable
-from .index_signatures import AdoptCatalogue, Adopted, Declared, DeclareIndexes, Followed, FollowFeed, Joining, Seek
+from .index_signatures import (
+    AdoptCatalogue,
+    Adopted,
+    Declared,
+    DeclareIndexes,
+    Followed,
+    FollowFeed,
+    Joining,
+    RaisedTo,
+    RaiseShards,
+    Seek,
+    ShardsWanted,
+)
 from .keys import KeyNames
 from .listing import end_of
-from .scripts import ADOPT, DECLARE_INDEXES, READ_FEED, SEEK, command
+from .scripts import ADOPT, DECLARE_INDEXES, RAISE_SHARDS, READ_FEED, SEEK, command
 
 _VERSION = b"version"
+_SHARDS = "shards:"  # with this the fields of the hub's record begin that say how many a kind has
 
 
 class IndexSide(RedisBase):
@@ -57,6 +73,22 @@ class IndexSide(RedisBase):
         with concerning_hub(self._keys.catalogue):
             return _view_of(Declared(*await self._queries.one(DECLARE_INDEXES.call(names, wanted))).catalogue)
 
+    async def shards(self) -> dict[str, ShardCount]:
+        """The numbers of shards in the hub's record, by kind."""
+        record = self._keys.record
+        with concerning_hub(record):
+            (flat,) = await self._ask(command(b"HGETALL", record))
+            return _shards_in(flat)
+
+    async def raise_shards(self, wanted: Mapping[str, int], known: Collection[str] = ()) -> dict[str, ShardCount]:
+        """Have the hub's record say that kinds have so many shards, unless it says more; gives all that it says then."""
+        rows = [ShardsWanted(kind, count, int(kind in known)) for kind, count in wanted.items()]
+        asked = RAISE_SHARDS.call(
+            (self._keys.record, self._keys.record), RaiseShards(rows, SHARDS_SETTLE_MS, self._layout.hub_id)
+        )
+        with concerning_hub(self._keys.record):
+            return _shards_in(RaisedTo(*await self._queries.one(asked)).record)
+
     async def keep(self, name: str, value: bytes, ttl_ms: int) -> bytes:
         """Keep a value of the hub under a name for a time, unless there is one; gives the one that is there."""
         key = self._keys.kept(name)
@@ -86,6 +118,15 @@ class IndexSide(RedisBase):
             if not is_owner(partition, answer):
                 return None
             return {name.decode(): reached for name, reached in _pairs(Adopted(*answer).built)}
+
+
+def _shards_in(record: Sequence[bytes]) -> dict[str, ShardCount]:
+    fields = {name.decode(): value.decode() for name, value in zip(record[::2], record[1::2], strict=True)}
+    return {
+        field.removeprefix(_SHARDS): decode_shards(value)
+        for field, value in fields.items()
+        if field.startswith(_SHARDS)
+    }
 
 
 def _command_of(keys: KeyNames, look: Look) -> bytes:

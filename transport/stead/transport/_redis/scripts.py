@@ -122,6 +122,7 @@ OPEN_QUEUES = _script("open_queues", signatures.OPEN_QUEUES, _QUEUES)
 OPEN_SOURCE = _script("open_source", signatures.OPEN_SOURCE)
 PARK = _script("park", signatures.PARK)
 PUBLISH = _script("publish", signatures.PUBLISH)
+RAISE_SHARDS = _script("raise_shards", index_signatures.RAISE_SHARDS)
 READ_FEED = _script("read_feed", index_signatures.READ_FEED)
 RELEASE = _script("release", signatures.RELEASE)
 RENEW = _script("renew", signatures.RENEW)
@@ -155,6 +156,7 @@ ALL: tuple[Script[Any], ...] = (
     OPEN_SOURCE,
     PARK,
     PUBLISH,
+    RAISE_SHARDS,
     READ_FEED,
     RELEASE,
     RENEW,

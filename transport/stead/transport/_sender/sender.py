@@ -95,14 +95,24 @@ class Sender:
         block.starts.append((Start(len(block.payloads) - 1, target, message_id, reuse), answer))
         return answer
 
-    def put_once(self, partition: int, sequence: int, payload: bytes) -> bool:
-        """Take a source's message unless it is an old one. The partition must have been opened."""
+    def put_once(self, partition: int, sequence: int, payload: bytes, *others: bytes) -> bool:
+        """Take a source's message unless it is an old one. The partition must have been opened. `others` have the same number:
+        they go in the same batch, so that all of them are accepted, or none."""
         lane = self._lanes[partition]
         if sequence <= lane.queued_last:
             return False
         self.put(partition, payload)
+        for other in others:
+            lane.open.payloads.append(other)
+            lane.open.size_bytes += len(other)
+            self._room.size_bytes += len(other)
+            self._room.length += 1
         lane.queued_last = lane.open.last = sequence
         return True
+
+    def is_old(self, partition: int, sequence: int) -> bool:
+        """Whether a source's message has been put, or accepted, before. The partition must have been opened."""
+        return sequence <= self._lanes[partition].queued_last
 
     def _opened(self, lane: Lane, block: Block) -> None:
         """A block has got its first message: note the time, and wake the flusher if it did not know of the lane."""
