@@ -1,6 +1,6 @@
 """A real server for tests: the binary that stead's embedded server uses, on a unix socket in a folder of its own.
 
-`STEAD_TEST_SERVER=/usr/bin/redis-server make test` tries another one.
+`TEST_SERVER=/usr/bin/redis-server make test` tries another one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ValkeyServer:
         self.socket = folder / "s"  # the path of a unix socket must be short
         self._folder = folder
         self._options = options
-        self._program = str(program or os.environ.get("STEAD_TEST_SERVER") or binary.get_binary_path())
+        self._program = str(program or os.environ.get("TEST_SERVER") or binary.get_binary_path())
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -27,7 +27,8 @@ _RETRY = {
 _FULL = "OOM"
 _UNKNOWN_SCRIPT = "NOSCRIPT"
 _RIGHTS = {"NOAUTH", "NOPERM", "WRONGPASS", "DENIED"}
-_RIGHTS_IN_SCRIPT = "ACL failure"  # has no code of its own
+# Has no code of its own, and other words in Redis 7.0.
+_RIGHTS_IN_SCRIPT = ("ACL failure", "The user executing the script")
 _CLUSTER = {"MOVED", "ASK", "CROSSSLOT"}
 
 
@@ -67,7 +68,7 @@ def fault(error: ReplyError) -> SteadError:
         return ConnectionLost(f"the server's memory is full: {message}")
     if code == _UNKNOWN_SCRIPT:
         return ConnectionLost(f"the server forgets the scripts that it was given: {message}")
-    if code in _RIGHTS or _RIGHTS_IN_SCRIPT in message:
+    if code in _RIGHTS or any(words in message for words in _RIGHTS_IN_SCRIPT):
         return ServerUnsuitable(f"the server refuses this user: {message}; check the user, its password and its rights")
     if code in _CLUSTER:
         return ServerUnsuitable(f"the server is part of a cluster, which this version does not support: {message}")
