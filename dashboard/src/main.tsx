@@ -13,6 +13,7 @@ import { OneInstance } from "./pages/instance";
 import { Instances } from "./pages/instances";
 import { Letters, OneLetter } from "./pages/letters";
 import { Overview } from "./pages/overview";
+import { Queries } from "./pages/queries";
 import { OneSchedule, Schedules } from "./pages/schedules";
 import { Workers } from "./pages/workers";
 
@@ -20,6 +21,7 @@ const PAGES: [string, string][] = [
   ["", "Overview"],
   ["entities", "Entities"],
   ["instances", "Instances"],
+  ["queries", "Queries"],
   ["schedules", "Schedules"],
   ["dead-letters", "Dead letters"],
   ["workers", "Workers"],
@@ -35,6 +37,8 @@ function Chosen(props: { route: Route }) {
       return third === undefined ? <OneKind name={second} route={props.route} /> : <OneEntity name={second} id={third} />;
     case "instances":
       return second === undefined ? <Instances route={props.route} /> : <OneInstance id={second} route={props.route} />;
+    case "queries":
+      return <Queries route={props.route} />;
     case "schedules":
       return second === undefined ? <Schedules /> : <OneSchedule name={second} />;
     case "dead-letters":
@@ -138,7 +142,7 @@ function Shell(props: { access: Access; leave: () => void }) {
 // What many hubs have none of is not among the pages, until there is some or somebody has come by its address.
 function Pages(props: { here: string }) {
   const { here } = props;
-  const asked = useAsked((signal) => must(api.GET("/api/v1/schedules", { signal })), ["schedules"], 10);
+  const asked = useAsked((signal) => must(api.GET("/api/v1/schedules", { params: { query: { limit: 1 } }, signal })), ["any schedule"], 10);
   const scheduled = here === "schedules" || !!asked.data?.schedules.length;
   return (
     <ul>

@@ -69,3 +69,15 @@ async def test_names_are_forgotten_some_time_after_they_were_last_published(twin
     await twin.store.publish({"kept": {}}, 600_000)
     await twin.pass_ms(2)
     assert await twin.store.published() == {"kept": {}}
+
+
+async def test_a_wish_is_there_until_another_is_said_or_its_time_is_over(twin: Twin) -> None:
+    """HAZARDS 25: nothing that is said of workers stays for ever."""
+    store = twin.store
+    assert await store.wishes() == {}
+    await store.wish("a", b"1", 50)
+    await store.wish("b", b"\x00\xff", 600_000)
+    await store.wish("b", b"2", 600_000)
+    assert await store.wishes() == {"a": b"1", "b": b"2"}
+    await twin.pass_ms(60)
+    assert await store.wishes() == {"b": b"2"}

@@ -306,7 +306,9 @@ async def test_a_key_of_the_whole_hub_of_another_type_stops_nobody_who_does_not_
         assert await hub.run(number) == 3
 
 
-@pytest.mark.parametrize("name", ["names", "names_until", "measures", "catalogue", "catalogue_until"])
+@pytest.mark.parametrize(
+    "name", ["names", "names_until", "wishes", "wishes_until", "measures", "catalogue", "catalogue_until"]
+)
 async def test_a_worker_that_joins_meanwhile_takes_nothing_that_it_cannot_go_on_with(
     hub: Hub, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:

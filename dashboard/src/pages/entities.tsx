@@ -1,20 +1,24 @@
 // Entities: their kinds, those of one kind, and one, whose state changes live.
-import { useMemo, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import { api, must, type Schemas } from "../lib/api";
 import { useAsked, useLive, useStream } from "../lib/live";
 import { refine, to, type Route } from "../lib/route";
-import { brief, typed } from "../lib/words";
-import { Act, useRight } from "../parts/act";
-import { Ago, Card, Choice, Fault, Field, Page, Quiet, Table, Text, Tree } from "../parts/basics";
+import { brief, count } from "../lib/words";
+import { Ago, Card, Choice, Fault, Page, Quiet, Table, Text, Tree } from "../parts/basics";
 import { Doing } from "../parts/doing";
+import { OfKind, rate } from "../parts/measures";
+import { Operations } from "../parts/operations";
 
 const LIMITS = [50, 200, 1000] as const; // entities in a page
 
 export const EMPTY_KEY = "$"; // what stands for the empty key in a path
 
 export function Kinds() {
-  const asked = useAsked((signal) => must(api.GET("/api/v1/entities", { signal })), ["kinds"], 5);
+  const asked = useAsked((signal) => must(api.GET("/api/v1/entities", { params: { query: { counts: true } }, signal })), ["kinds"], 5);
+  const measured = useAsked((signal) => must(api.GET("/api/v1/metrics", { params: { query: { minutes: 60 } }, signal })), ["metrics"], 5);
+  const of = (name: string) => measured.data?.operations.filter((one) => one.entity === name.toLowerCase()) ?? [];
+  const sum = (name: string, each: (one: Schemas["OperationSeries"]) => number) => of(name).reduce((all, one) => all + each(one), 0);
   return (
     <Page title="Entities">
       <Fault>{asked.error}</Fault>
@@ -25,6 +29,10 @@ export function Kinds() {
         empty={asked.data ? "No worker has published a kind of entities yet." : "Asking…"}
         columns={[
           { title: "Kind", cell: (one) => <a href={to(["entities", one.name])}>{one.name}</a> },
+          { title: "Entities", number: true, cell: (one) => count(one.count) },
+          { title: "In the last hour", number: true, cell: (one) => count(sum(one.name, (each) => each.count)) },
+          { title: "A second", number: true, cell: (one) => rate(sum(one.name, (each) => each.rate)) },
+          { title: "Failed", number: true, cell: (one) => count(sum(one.name, (each) => each.failed)) },
           { title: "Operations", grow: true, cell: (one) => one.operations?.join(", ") ?? "any" },
         ]}
       />
@@ -139,8 +147,6 @@ export function OneEntity(props: { name: string; id: string }) {
   const stream = useStream<Schemas["EntityState"]>(
     `/api/v1/entities/${encodeURIComponent(name)}/${encodeURIComponent(id)}/events`,
   );
-  const kinds = useAsked((signal) => must(api.GET("/api/v1/entities", { signal })), ["kinds"], 60);
-  const kind = kinds.data?.entities.find((one) => one.name.toLowerCase() === name.toLowerCase());
   return (
     <Page title={`${name} / ${shown}`} aside={<a href={to(["entities", name])}>all of {name}</a>}>
       <div class="cards">
@@ -154,72 +160,11 @@ export function OneEntity(props: { name: string; id: string }) {
           )}
         </Card>
         <Doing name={name} id={id} />
-        {kinds.data && <Operations name={name} id={id} kind={kind ?? null} />}
+        <Operations name={name} id={id} />
+      </div>
+      <div class="measures">
+        <OfKind name={name} />
       </div>
     </Page>
-  );
-}
-
-function Operations(props: { name: string; id: string; kind: Schemas["EntityKind"] | null }) {
-  const allowed = useRight("signal");
-  const names = useMemo(() => (props.kind?.operations ?? []).filter((one) => one !== "delete"), [props.kind]);
-  const [operation, setOperation] = useState("");
-  const [args, setArgs] = useState("");
-  const [result, setResult] = useState<{ value: unknown } | null>(null);
-  if (!allowed) return null;
-  const chosen = operation || names[0] || "";
-  const path = { name: props.name, key: props.id, operation: chosen };
-  const body = () => {
-    const given = typed(args);
-    if (given === undefined) return { args: [], kwargs: {} };
-    if (Array.isArray(given)) return { args: given, kwargs: {} };
-    return { args: [given], kwargs: {} };
-  };
-  const call = async () => {
-    const done = (await must(
-      api.POST("/api/v1/entities/{name}/{key}/{operation}", { params: { path, query: { wait: true } }, body: body() }),
-    )) as Schemas["CallResult"];
-    setResult({ value: done.result });
-    return `${chosen} was carried out`;
-  };
-  const signal = async () => {
-    await must(api.POST("/api/v1/entities/{name}/{key}/{operation}", { params: { path }, body: body() }));
-    setResult(null);
-    return `The signal ${chosen} is durable`;
-  };
-  const remove = async () => {
-    await must(
-      api.POST("/api/v1/entities/{name}/{key}/{operation}", {
-        params: { path: { ...path, operation: "delete" }, query: { wait: true } },
-        body: { args: [], kwargs: {} },
-      }),
-    );
-    return "It is deleted";
-  };
-  return (
-    <Card title="Operations">
-      <Field label="Operation">
-        {names.length ? (
-          <Choice value={chosen} options={names} onChoose={setOperation} />
-        ) : (
-          <Text value={operation} onText={setOperation} placeholder="its name" />
-        )}
-      </Field>
-      <Field label="Arguments" hint="JSON: one value, or several in [ ]">
-        <Text value={args} onText={setArgs} rows={3} placeholder="none" />
-      </Field>
-      <div class="buttons">
-        <Act label="Call" right="signal" tone="main" disabled={!chosen} work={call} />
-        <Act label="Signal" right="signal" disabled={!chosen} work={signal} />
-        <span class="grow" />
-        <Act label="Delete" right="signal" tone="danger" work={remove} ask={<p>Delete this entity with its state?</p>} />
-      </div>
-      {result && (
-        <div class="result" aria-live="polite">
-          <h3>Result</h3>
-          <Tree value={result.value} />
-        </div>
-      )}
-    </Card>
   );
 }

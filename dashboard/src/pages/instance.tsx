@@ -4,14 +4,16 @@ import { useState } from "preact/hooks";
 import { api, must } from "../lib/api";
 import { useAsked, useStream } from "../lib/live";
 import { ENDS, fieldsOf, type Event } from "../lib/history";
+import { change, FINISHED, MEANT, named, suits, VERBS } from "../lib/verbs";
+import type { Instance } from "../lib/selection";
 import { refine, to, type Route } from "../lib/route";
 import { brief, duration, typed } from "../lib/words";
 import { Act } from "../parts/act";
 import { Ago, Badge, Card, Fault, Field, Page, Quiet, Table, Tabs, Text, Tree, useNow } from "../parts/basics";
+import { Family } from "../parts/family";
 import { Gantt } from "../parts/gantt";
 import { Sequence } from "../parts/sequence";
 import { Target } from "../parts/target";
-import { change, FINISHED, MEANT, suits, type Instance } from "./instances";
 
 const VIEWS = ["Timeline", "History", "Sequence"];
 
@@ -172,50 +174,22 @@ function Waits(props: { one: Instance }) {
 }
 
 function Relatives(props: { one: Instance; history: Event[] }) {
-  const children = props.history.filter((event) => event.event_type === "SubOrchestrationInstanceCreated");
-  const locked = new Set(
-    props.history
-      .filter((event) => event.event_type === "EntityLockRequested")
-      .flatMap((event) => (event["entity_ids"] as string[] | undefined) ?? []),
-  );
-  if (!props.one.parent_instance_id && children.length === 0 && locked.size === 0) return null;
+  const locked = [...new Set(props.history.filter((event) => event.event_type === "EntityLockRequested").flatMap((event) => (event["entity_ids"] as string[] | undefined) ?? []))];
+  const kin = !!props.one.parent_instance_id || props.history.some((event) => event.event_type === "SubOrchestrationInstanceCreated");
+  if (!kin && locked.length === 0) return null;
   return (
     <Card title="Relatives">
-      <dl>
-        {props.one.parent_instance_id && (
-          <>
-            <dt>Parent</dt>
-            <dd>
-              <a href={to(["instances", props.one.parent_instance_id])}>{props.one.parent_instance_id}</a>
+      <Family one={props.one} history={props.history} />
+      {locked.length > 0 && (
+        <dl>
+          <dt>Entities that it locked</dt>
+          {locked.map((id) => (
+            <dd key={id}>
+              <Target id={id} />
             </dd>
-          </>
-        )}
-        {children.length > 0 && (
-          <>
-            <dt>Sub-orchestrations</dt>
-            {children.slice(0, 50).map((event) => (
-              <dd key={event.task_id}>
-                <a href={to(["instances", String(event["instance_id"])])}>{String(event["name"])}</a>
-              </dd>
-            ))}
-            {children.length > 50 && (
-              <dd>
-                <a href={to(["instances"], { parent: props.one.instance_id })}>all {children.length}</a>
-              </dd>
-            )}
-          </>
-        )}
-        {locked.size > 0 && (
-          <>
-            <dt>Locked</dt>
-            {[...locked].map((id) => (
-              <dd key={id}>
-                <Target id={id} />
-              </dd>
-            ))}
-          </>
-        )}
-      </dl>
+          ))}
+        </dl>
+      )}
     </Card>
   );
 }
@@ -303,12 +277,10 @@ function Actions(props: { one: Instance }) {
           }}
         />
       )}
-      {(["suspend", "resume", "rewind", "cancel", "terminate", "purge"] as const)
-        .filter((verb) => suits(verb, one.runtime_status))
-        .map((verb) => (
+      {VERBS.filter((verb) => suits(verb, one.runtime_status)).map((verb) => (
           <Act
             key={verb}
-            label={verb[0]?.toUpperCase() + verb.slice(1)}
+            label={named(verb)}
             right="manage"
             {...(verb === "terminate" || verb === "purge" ? { tone: "danger" as const } : {})}
             ask={

@@ -1,56 +1,58 @@
 // Messages that could not be carried out: why, and what becomes of them.
-import { useMemo, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
 import { api, must, type Schemas } from "../lib/api";
 import { useAsked } from "../lib/live";
 import { refine, to, type Route } from "../lib/route";
-import { brief, plural } from "../lib/words";
+import { brief, count, plural } from "../lib/words";
 import { Act, useRight } from "../parts/act";
 import { Ago, Badge, Card, Choice, Fault, Page, Quiet, Table, Tree } from "../parts/basics";
 
-type Letter = Schemas["DeadLetterModel"];
+const SHOWN = 100; // in a page
 
 export function Letters(props: { route: Route }) {
   const { query } = props.route;
-  const reason = query.get("reason") ?? "";
+  const error_type = query.get("reason") ?? "";
   const kind = query.get("kind") ?? "";
+  const filter = { ...(error_type ? { error_type } : {}), ...(kind ? { kind } : {}) };
+  const on = JSON.stringify(filter);
   const [picked, setPicked] = useState(new Set<string>());
+  const [pages, setPages] = useState<{ on: string; tokens: string[] }>({ on: "", tokens: [] });
+  const tokens = pages.on === on ? pages.tokens : [];
+  const token = tokens[tokens.length - 1];
+  const counted = useAsked((signal) => must(api.GET("/api/v1/dead-letter-counts", { signal })), ["letter counts"], 3);
   const asked = useAsked(
-    async (signal) => {
-      const found: Letter[] = [];
-      let continuation: string | null = null;
-      do {
-        const params: { query: { limit: number; continuation?: string } } = { query: { limit: 500, ...(continuation ? { continuation } : {}) } };
-        const page: Schemas["DeadLetterPage"] = await must(api.GET("/api/v1/dead-letters", { params, signal }));
-        found.push(...page.dead_letters);
-        continuation = page.continuation;
-      } while (continuation && found.length < 2000);
-      return { letters: found, more: continuation !== null };
-    },
-    ["letters"],
+    (signal) => must(api.GET("/api/v1/dead-letters", { params: { query: { ...filter, limit: SHOWN, ...(token ? { continuation: token } : {}) } }, signal })),
+    ["letters", on, token],
     3,
   );
-  const all = asked.data?.letters ?? [];
-  const kinds = useMemo(() => [...new Set(all.map(kindOf))].sort(), [all]);
-  const reasons = useMemo(() => [...new Set(all.map((one) => one.error_type))].sort(), [all]);
-  const rows = all.filter((one) => (!reason || one.error_type === reason) && (!kind || kindOf(one) === kind));
+  const rows = asked.data?.dead_letters ?? [];
+  const next = asked.data?.continuation;
+  const counts = counted.data?.counts ?? [];
+  const matching = counts.filter((one) => (!error_type || one.error_type === error_type) && (!kind || one.kind === kind)).reduce((sum, one) => sum + one.count, 0);
   const chosen = rows.filter((one) => picked.has(one.id));
+  const again = () => (setPicked(new Set()), asked.again(), counted.again());
   const act = async (what: "resend" | "drop") => {
-    const ids = (chosen.length ? chosen : rows).map((one) => one.id);
     const path = what === "resend" ? "/api/v1/dead-letters/resend" : "/api/v1/dead-letters/drop";
-    const done = await must(api.POST(path, { body: { ids, all: false } }));
-    setPicked(new Set());
+    const body = chosen.length ? { ids: chosen.map((one) => one.id), all: false } : { all: true, ...filter };
+    const done = await must(api.POST(path, { body }));
     return `${plural(done.count, "letter")} ${what === "resend" ? "sent again" : "dropped"}${done.missing.length ? `, ${done.missing.length} were gone` : ""}`;
   };
-  const which = chosen.length ? plural(chosen.length, "chosen letter") : `all ${plural(rows.length, "letter")} that match`;
+  const total = `${plural(matching, "letter")}${counted.data?.complete === false ? " or more" : ""}`;
+  const which = chosen.length ? plural(chosen.length, "chosen letter") : `all ${total} that match`;
+  const choices = (each: (one: Schemas["DeadLetterCount"]) => string, any: string): [string, string][] => {
+    const sums = new Map<string, number>();
+    for (const one of counts) sums.set(each(one), (sums.get(each(one)) ?? 0) + one.count);
+    return [["", any], ...[...sums].sort().map(([name, number]): [string, string] => [name, `${name} (${count(number)})`])];
+  };
   return (
-    <Page title="Dead letters" aside={<span class="quiet">{plural(rows.length, "letter")}{asked.data?.more ? " of the first 2,000" : ""}</span>}>
+    <Page title="Dead letters" aside={<span class="quiet">{counted.data ? total : ""}</span>}>
       <div class="filters">
-        <Choice label="Reason" value={reason} options={[["", "any reason"], ...reasons.map((one): [string, string] => [one, one])]} onChoose={(value) => refine({ reason: value })} />
-        <Choice label="Kind" value={kind} options={[["", "any target"], ...kinds.map((one): [string, string] => [one, one])]} onChoose={(value) => refine({ kind: value })} />
+        <Choice label="Reason" value={error_type} options={choices((one) => one.error_type, "any reason")} onChoose={(value) => refine({ reason: value })} />
+        <Choice label="Kind" value={kind} options={choices((one) => one.kind, "any target")} onChoose={(value) => refine({ kind: value })} />
         <span class="grow" />
-        <Act label="Send again" right="manage" disabled={rows.length === 0} work={() => act("resend")} then={asked.again} ask={<p>Send {which} again? Nobody waits for a call's answer any more: it becomes a signal.</p>} />
-        <Act label="Drop" right="manage" tone="danger" disabled={rows.length === 0} work={() => act("drop")} then={asked.again} ask={<p>Forget {which}? They cannot be had back.</p>} />
+        <Act label="Send again" right="manage" disabled={rows.length === 0} work={() => act("resend")} then={again} ask={<p>Send {which} again? Nobody waits for a call's answer any more: it becomes a signal.</p>} />
+        <Act label="Drop" right="manage" tone="danger" disabled={rows.length === 0} work={() => act("drop")} then={again} ask={<p>Forget {which}? They cannot be had back.</p>} />
       </div>
       <Fault>{asked.error}</Fault>
       <Table
@@ -66,15 +68,20 @@ export function Letters(props: { route: Route }) {
           { title: "Operation", cell: (one) => one.operation },
           { title: "Reason", cell: (one) => <Badge>{one.error_type}</Badge> },
           { title: "What it says", grow: true, cell: (one) => brief(one.message) },
+          { title: "Payload", cell: (one) => <code>{brief([...one.args, ...Object.values(one.kwargs)], 40)}</code> },
           { title: "Died", cell: (one) => <Ago time={one.died} /> },
         ]}
       />
+      <div class="buttons">
+        <button type="button" disabled={tokens.length === 0} onClick={() => setPages({ on, tokens: tokens.slice(0, -1) })}>
+          Previous
+        </button>
+        <button type="button" disabled={!next} onClick={() => next && setPages({ on, tokens: [...tokens, next] })}>
+          Next
+        </button>
+      </div>
     </Page>
   );
-}
-
-function kindOf(letter: Letter): string {
-  return /^@([^@]*)@/.exec(letter.target ?? "")?.[1] ?? "instances";
 }
 
 export function OneLetter(props: { id: string }) {

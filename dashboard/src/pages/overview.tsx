@@ -6,7 +6,8 @@ import { useAsked, useLive } from "../lib/live";
 import { to } from "../lib/route";
 import { bytes, count } from "../lib/words";
 import { Ago, Card, Figure, Page, Quiet } from "../parts/basics";
-import { Measures } from "../parts/measures";
+import { Flow } from "../parts/flow";
+import { Measures, useMeasures } from "../parts/measures";
 import { Strip } from "../parts/strip";
 import { Verdict } from "../parts/verdict";
 
@@ -25,6 +26,7 @@ export function Overview() {
     for (const row of counts.data?.counts ?? []) found[row.runtime_status] = (found[row.runtime_status] ?? 0) + row.count;
     return found;
   }, [counts.data]);
+  const measured = useMeasures();
   if (!info) return <Page title="Overview">{<Quiet>Asking the hub…</Quiet>}</Page>;
   const total = info.total as Record<string, number>;
   return (
@@ -40,6 +42,11 @@ export function Overview() {
         <Figure label="dead letters" value={count(total["dead_letters"])} href={to(["dead-letters"])} tone={total["dead_letters"] ? "warn" : ""} />
         <Figure label="workers" value={count(info.workers.length)} href={to(["workers"])} tone={info.workers.length ? "" : "bad"} />
       </div>
+      {measured.data && (
+        <Card title="Flow" aside={<span class="live">live</span>} wide>
+          <Flow found={measured.data} info={info} />
+        </Card>
+      )}
       <div class="cards">
         <Card title="Instances" aside={<a href={to(["instances"])}>all</a>}>
           {counts.data?.total ? (
@@ -67,7 +74,7 @@ export function Overview() {
         </Card>
       </div>
       <div class="measures">
-        <Measures />
+        <Measures asked={measured} />
       </div>
     </Page>
   );

@@ -131,8 +131,8 @@ export function Table<Row>(props: {
                 />
               </th>
             )}
-            {columns.map((column) => (
-              <th key={column.title} scope="col" class={column.number ? "number" : ""}>
+            {columns.map((column, at) => (
+              <th key={`${at} ${column.title}`} scope="col" class={column.number ? "number" : ""}>
                 {column.title}
               </th>
             ))}
@@ -151,8 +151,8 @@ export function Table<Row>(props: {
                   />
                 </td>
               )}
-              {columns.map((column) => (
-                <td key={column.title} class={`${column.number ? "number" : ""}${column.grow ? " grow" : ""}`}>
+              {columns.map((column, at) => (
+                <td key={`${at} ${column.title}`} class={`${column.number ? "number" : ""}${column.grow ? " grow" : ""}`}>
                   {column.cell(row)}
                 </td>
               ))}

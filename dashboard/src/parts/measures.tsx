@@ -18,21 +18,28 @@ interface Row {
   series: Series;
 }
 
-function seconds(value: number | null): string {
+export function seconds(value: number | null): string {
   if (value === null) return "–";
   return value < 0.001 ? `${Math.round(value * 1e6)} µs` : duration(value * 1000);
 }
 
-function rate(value: number): string {
+export function rate(value: number): string {
   return value === 0 ? "0" : value < 0.01 ? "< 0.01" : value < 10 ? value.toFixed(2) : count(Math.round(value));
 }
 
-export function Measures() {
-  const asked = useAsked(
-    (signal) => must(api.GET("/api/v1/metrics", { params: { query: { minutes: MINUTES } }, signal })),
-    ["metrics"],
-    EVERY,
-  );
+export function useMeasures() {
+  return useAsked((signal) => must(api.GET("/api/v1/metrics", { params: { query: { minutes: MINUTES } }, signal })), ["metrics"], EVERY);
+}
+
+// The operations of one kind.
+export function OfKind(props: { name: string }) {
+  const asked = useMeasures();
+  const rows = (asked.data?.operations ?? []).filter((one) => one.entity === props.name.toLowerCase());
+  return <Happened title={`Operations of ${props.name}`} rows={rows.map((one) => ({ name: one.operation, href: null, series: one }))} />;
+}
+
+export function Measures(props: { asked: ReturnType<typeof useMeasures> }) {
+  const { asked } = props;
   const { info } = useLive();
   const known = (name: string) => name.toLowerCase() in (info?.names ?? {}); // stead's own kinds are not published
   const found = asked.data;

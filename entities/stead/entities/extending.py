@@ -21,7 +21,7 @@ who carries it out: the code of this process, or a program somewhere else that a
 partition; `Board.listen` takes an object that overrides some, and any number of those may listen. It hears of the tasks of its
 own targets, if it says with which prefix they begin; `Board.is_of` tells that of tasks in the store. `Turns.deliver_local` gives a
 target a message that is in no inbox. Of the `Board` an extension's parts may use `name`, `store`, `settings`, `draw`, `info`,
-`workers`, `stopping`, `listen`, `is_of`, `drop`, `face`, `insist`, `fail` and `check_generation`.
+`workers`, `stopping`, `drained`, `listen`, `is_of`, `drop`, `face`, `insist`, `fail` and `check_generation`.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from stead.entities._client.no_answer import locked_by
 from stead.entities._client.query import query_in_words
 from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.annotations import hints_in, signature_of
+from stead.entities._definition.argument_schemas import ARGUMENTS
 from stead.entities._definition.client_text import ClientText, reader_of_text, takes_anything
 from stead.entities._definition.operations import Parameters
 from stead.entities._definition.own_context import send_message, send_signal
@@ -92,8 +93,10 @@ from stead.entities._worker.extension import Extension
 from stead.entities._worker.hooks import Hooks
 from stead.entities._worker.said import names_in, waiting_in
 from stead.entities._worker.turns import Turns
+from stead.entities._worker.wishes import is_drained, want_drained, worker_of
 
 __all__ = [
+    "ARGUMENTS",
     "LOCK",
     "MESSAGE_VERSION",
     "MESSAGE_VERSION_NEWER",
@@ -173,6 +176,7 @@ __all__ = [
     "hints_in",
     "index_progress",
     "instant_in_ms",
+    "is_drained",
     "joined",
     "known_operation",
     "locked_by",
@@ -194,5 +198,7 @@ __all__ = [
     "value_of",
     "version_for",
     "waiting_in",
+    "want_drained",
     "with_own_defaults",
+    "worker_of",
 ]

@@ -16,6 +16,7 @@ from stead.gateway._http.routes import Route
 from stead.gateway._http.settings import HttpSettings
 from stead.gateway._openapi import page as _openapi_page
 from stead.gateway._openapi.document import document_route
+from stead.gateway._v1 import dead_letters as _v1_letters
 from stead.gateway._v1 import doctor as _v1_doctor
 from stead.gateway._v1 import doing as _v1_doing
 from stead.gateway._v1 import entities as _v1_entities
@@ -23,20 +24,27 @@ from stead.gateway._v1 import events as _v1_events
 from stead.gateway._v1 import health as _v1_health
 from stead.gateway._v1 import hub as _v1_hub
 from stead.gateway._v1 import instances as _v1_instances
+from stead.gateway._v1 import many_instances as _v1_many
 from stead.gateway._v1 import metrics as _v1_metrics
 from stead.gateway._v1 import schedules as _v1_schedules
 from stead.gateway._v1 import signals as _v1_signals
+from stead.gateway._v1 import tables as _v1_tables
+from stead.gateway._v1 import workers as _v1_workers
 
 DASHBOARD: list[Route] = _dashboard_page.ROUTES
 
 # In the order in which the document and its page have them: this server's own, then Durable Functions', then other ways there.
 ROUTES: list[Route] = [
     *_v1_entities.ROUTES,
+    *_v1_tables.ROUTES,
     *_v1_signals.ROUTES,
     *_v1_instances.ROUTES,
+    *_v1_many.ROUTES,
     *_v1_schedules.ROUTES,
     *_v1_events.ROUTES,
     *_v1_hub.ROUTES,
+    *_v1_letters.ROUTES,
+    *_v1_workers.ROUTES,
     *_v1_doing.ROUTES,
     *_v1_doctor.ROUTES,
     *_v1_metrics.ROUTES,

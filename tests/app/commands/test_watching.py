@@ -34,6 +34,26 @@ def test_doctor_says_what_is_wrong_and_that_all_is_well(stead: Stead) -> None:
     process.wait(DEADLINE_S)
 
 
+def test_drain_lets_a_worker_give_everything_back_and_work_again(stead: Stead) -> None:
+    process = stead.start("worker", stead.reference, "--name", "crew")
+    eventually(lambda: stead("call", "Station", "oslo", "record", "1").status == 0, "a worker")
+    nobody = stead("drain", "nobody")
+    assert (nobody.status, nobody.out) == (1, "")
+    assert "no worker of that name lives: crew-" in nobody.err
+    drained = stead("drain", "crew", "--json")
+    assert drained.status == 0, drained.err
+    found = json.loads(drained.out)
+    assert found["worker"].startswith("crew-")
+    assert (found["drained"], found["partitions"], found["others"]) == (True, 0, 0)
+    assert "0, drained" in stead("info").out
+    stead("signal", "Station", "oslo", "record", "1")
+    assert "no other worker takes its work" in stead("drain", "crew").out
+    assert stead("drain", "crew", "--undo").status == 0
+    eventually(lambda: json.loads(stead("state", "Station", "oslo", "--json").out)["state"]["count"] == 2, "work again")
+    process.terminate()
+    assert process.wait(DEADLINE_S) == 0
+
+
 def test_entity_says_what_it_is_doing(stead: Stead) -> None:
     nothing = stead("entity", "Station", "nowhere")
     assert (nothing.status, nothing.out) == (1, "")

@@ -114,14 +114,16 @@ def test_operations_are_called_and_signalled_by_a_form(visitor: Visitor, served:
     key = fresh("form")
     with visitor.visit(f"#/entities/Station/{key}") as page:
         page.get_by_label("Operation").select_option("record")
-        page.get_by_label("Arguments").fill("2.5")
+        page.get_by_label("celsius").fill("2.5")
         page.get_by_role("button", name="Call").click()
         expect(page.locator(".tree-leaf", has_text="total")).to_contain_text("2.5")
+        page.get_by_role("button", name="as JSON").click()
         page.get_by_label("Arguments").fill("[1.5]")
         page.get_by_role("button", name="Signal").click()
         expect(page.locator(".tree-leaf", has_text="total")).to_contain_text("4")
+        page.get_by_role("button", name="as a form").click()
         page.get_by_label("Operation").select_option("mean")
-        page.get_by_label("Arguments").fill("")
+        expect(page.get_by_text("It takes no arguments.")).to_be_visible()
         page.get_by_role("button", name="Call").click()
         expect(page.locator(".result")).to_contain_text("2")
         page.get_by_role("button", name="Delete").click()
@@ -132,7 +134,7 @@ def test_operations_are_called_and_signalled_by_a_form(visitor: Visitor, served:
 def test_what_an_operation_raises_is_said(visitor: Visitor) -> None:
     with visitor.visit("#/entities/Station/x") as page:
         page.get_by_label("Operation").select_option("fail")
-        page.get_by_label("Arguments").fill("<i>not</i> today")
+        page.get_by_label("message").fill("<i>not</i> today")
         page.get_by_role("button", name="Call").click()
         expect(page.locator(".toast")).to_contain_text("<i>not</i> today")
     visitor.faults = [fault for fault in visitor.faults if " 422 " not in fault]

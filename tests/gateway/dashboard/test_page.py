@@ -85,7 +85,7 @@ def test_anybody_may_have_the_page_and_nobody_the_data(guarded: Served) -> None:
 )
 def test_a_key_may_ask_what_it_may_do(key: str, rights: list[str], guarded: Served) -> None:
     found = guarded.http.get("/api/v1/access", headers={"x-functions-key": key}).json()
-    assert found == {"hub": guarded.app.name, "rights": rights, "keys": True}
+    assert found == {"hub": guarded.app.name, "rights": rights, "keys": True, "sql": True}
 
 
 def test_without_keys_everything_may_be_done(served: Served) -> None:
@@ -93,6 +93,7 @@ def test_without_keys_everything_may_be_done(served: Served) -> None:
         "hub": served.app.name,
         "rights": ["read", "signal", "manage"],
         "keys": False,
+        "sql": True,
     }
 
 

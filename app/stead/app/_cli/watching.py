@@ -1,4 +1,4 @@
-"""The commands that look at what a hub does: `doctor`, `top` and `entity`."""
+"""The commands that look at what a hub does: `doctor`, `top` and `entity`; and `drain`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def add_watching(cli: typer.Typer) -> None:
     """Add them to the command line."""
     cli.command(rich_help_panel="Hub")(doctor)
     cli.command(rich_help_panel="Hub")(top)
+    cli.command(rich_help_panel="Hub")(drain)
     cli.command(rich_help_panel="Entities")(entity)
 
 
@@ -37,6 +38,26 @@ def top(
     from stead.app._commands.top import top_command
 
     finish(top_command(make_request(app, url, as_json, debug), once=once, sort=sort))
+
+
+def drain(
+    app: AppName,
+    worker: Annotated[
+        str,
+        typer.Argument(
+            metavar="WORKER", help="Its name in `stead info`, or a part that no other has.", show_default=False
+        ),
+    ],
+    undo: Annotated[bool, typer.Option("--undo", help="Let it work again.")] = False,
+    url: Url = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Let a worker give back all it holds, and take nothing new until it is told to (--undo) or started anew. Exit status 1 if it still
+    holds something after its time for that."""
+    from stead.app._commands.drain import drain_command
+
+    finish(drain_command(make_request(app, url, as_json, debug), worker, undo=undo))
 
 
 def entity(

@@ -14,6 +14,7 @@ from stead.app._console.screen import console, print_json_line, table
 from stead.app._console.words import number_of
 from stead.app._hub.client import Client
 from stead.app._hub.info import HubInfo, Share, gather_info
+from stead.entities.extending import is_drained
 from stead.transport import WorkerView, parse_url
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _print_workers(screen: Console, found: HubInfo) -> None:
         rows.add_row(
             worker.worker,
             str(worker.info.get("pid", "")),
-            str(worker.info.get("partitions", "")),
+            f"{worker.info.get('partitions', '')}{', drained' if is_drained(worker.info) else ''}",
             f"{max(found.now_ms - worker.beat_ms, 0) / 1000:.1f} s ago",
             *([queues[worker.worker]] if serving else []),
         )

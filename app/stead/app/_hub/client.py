@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from stead.app._tables.answers import answered, check_form, has_sql
 from stead.app._tables.files import check_path, write_file
 from stead.app._tables.libraries import ArrowTable, arrow
 from stead.app._tables.reading import Progress, TableReading
@@ -79,11 +80,27 @@ class Client(OrchestrationClient):
 
         Raises what `to_arrow` raises, and `InvalidInput` for a query that cannot be answered.
         """
+        return await self._sql(query, lambda table: table, progress)
+
+    @property
+    def has_sql(self) -> bool:
+        """Whether the extra `stead[sql]` is installed."""
+        return has_sql()
+
+    async def answer_sql(self, query: str, form: str, rows: int) -> bytes:
+        """What `sql` gives, for others: as "json", "jsonl", "csv" or "parquet", with so many rows at most."""
+        check_form(form)
+        answer: bytes = await self._sql(query, lambda table: answered(table, form), None, rows)
+        return answer
+
+    async def _sql(
+        self, query: str, then: Callable[[Any], Any], progress: Progress | None, rows: int | None = None
+    ) -> Any:
         self._check_open()
         tables = [await self._table(name) for name in await self._kinds()]
         reading = self._reading(progress)
         database = Database(tables, reading, self._settings.sql_memory_bytes_max)
-        return await reading.run(lambda: database.run(query), "the query", database.interrupt)
+        return await reading.run(lambda: then(database.run(query, rows)), "the query", database.interrupt)
 
     async def _kinds(self) -> list[str]:
         """The names of all kinds that this program defines, or that workers have published."""

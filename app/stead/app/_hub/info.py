@@ -9,7 +9,15 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar, cast
 
-from stead.entities.extending import IndexProgress, index_progress, names_in, shown_target, waiting_in
+from stead.entities.extending import (
+    ARGUMENTS,
+    IndexProgress,
+    index_progress,
+    is_drained,
+    names_in,
+    shown_target,
+    waiting_in,
+)
 from stead.transport import UNREADABLE, HubLayout, KeyDamaged, PartitionInfo, ServerFacts, ShardCount, Store, WorkerView
 
 PARKS_SHOWN_MAX = 100  # in JSON
@@ -146,10 +154,19 @@ class HubInfo:
             "time": _time(self.now_ms),
             "time_ms": self.now_ms,
             "workers": [
-                {"worker": w.worker, "last_beat_time": _time(w.beat_ms), "beat_ms": w.beat_ms, **w.info}
+                {
+                    "worker": w.worker,
+                    "last_beat_time": _time(w.beat_ms),
+                    "beat_ms": w.beat_ms,
+                    "drained": is_drained(w.info),
+                    **w.info,
+                }
                 for w in self.workers
             ],
-            "names": self.kinds,
+            "names": {
+                name: {each: value for each, value in kind.items() if each != ARGUMENTS}
+                for name, kind in self.kinds.items()
+            },
             "indexes": [asdict(index) for index in self.indexes],
             "shards": self.shards,
             "total": {**asdict(self.total), "dead_letters_trimmed": self.trimmed},

@@ -38,12 +38,13 @@ class Database:
         if connection is not None:
             connection.interrupt()
 
-    def run(self, query: str) -> Any:
-        """The answer as a table of Arrow. Raises `InvalidInput`, and `Loosened` if it is to be run again."""
+    def run(self, query: str, rows: int | None = None) -> Any:
+        """The answer, or its first `rows`, as a table of Arrow. Raises `InvalidInput`, and `Loosened` if it is to be run again."""
         with self._opened() as connection:
             try:
                 _check(query, connection)
-                return connection.sql(query).to_arrow_table()
+                answer = connection.sql(query)
+                return (answer if rows is None else answer.limit(rows)).to_arrow_table()
             except self._duckdb.Error as error:
                 if self._reading.error is not None:
                     raise self._reading.error from None

@@ -20,6 +20,7 @@ from stead.transport import InvalidInput, unpack
 from stead.transport.describing import text_of_error
 
 from .annotations import signature_of
+from .argument_schemas import ARGUMENTS, schemas_of
 from .batched import operation_of
 from .class_rules import check_fields, hints_of
 from .class_state import StateForm
@@ -161,9 +162,13 @@ class ClassEntityType(EntityType):
         return merged_state(self._class, [self.read(each) for each in packed], self._merge, self.form.pack, self.name)
 
     def describe(self) -> dict[str, Any]:
-        names = sorted(operation.name for operation in self.operations.values())
-        described = {"name": self.name, "operations": names, "form": "class"}
-        return described if self.shards is None else {**described, "shards": self.shards}
+        operations = self.operations.values()
+        names = sorted(operation.name for operation in operations)
+        described: dict[str, Any] = {"name": self.name, "operations": names, "form": "class"}
+        if self.shards is not None:
+            described["shards"] = self.shards
+        arguments = schemas_of((operation.name, operation.seen, operation.hints) for operation in operations)
+        return described | {ARGUMENTS: arguments} if arguments else described
 
 
 def _check_class(cls: type[Entity], name: str) -> None:

@@ -237,7 +237,20 @@ def _runner_of_one(
 class Operation:
     """One operation of an entity. `run(instance, args, kwargs)` checks the arguments and starts it."""
 
-    __slots__ = ("_parameters", "_result", "_what", "apart", "function", "is_async", "key", "most", "name", "run")
+    __slots__ = (
+        "_parameters",
+        "_result",
+        "_what",
+        "apart",
+        "function",
+        "hints",
+        "is_async",
+        "key",
+        "most",
+        "name",
+        "run",
+        "seen",
+    )
 
     def __init__(
         self,
@@ -251,6 +264,8 @@ class Operation:
         self.name = name
         self.key = name.lower()
         self.function = function
+        self.hints = hints
+        self.seen = seen or function
         self._what = f"{entity}.{name}"
         inner = inspect.unwrap(function)
         if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
@@ -259,7 +274,7 @@ class Operation:
         self.is_async = inspect.iscoroutinefunction(inner) or _awaited_type(result) is not result
         self.apart = self.is_async  # it is not simply run with its message
         self.most = 1  # messages in one call of it
-        self._parameters = Parameters(seen or function, hints, self._what, exact=True)
+        self._parameters = Parameters(self.seen, hints, self._what, exact=True)
         self._result = value_of(_awaited_type(result), f"the result of {self._what}", exact=True)
         self.run: Runner = self._parameters.runner(function)
 

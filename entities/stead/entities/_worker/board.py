@@ -127,6 +127,7 @@ class Board:
         self.lag_s = 0.0  # the longest that the event loop was late since the last heartbeat
         self._breaks: dict[int, int] = {}  # by partition: how often it was given up for no known reason
         self.stopping = False  # the worker gives everything back, gracefully, and ends
+        self.drained = False  # somebody wants it to give everything back, and to take nothing until it is told to
 
     def listen(self, hooks: Hooks, prefix: str | None = None) -> None:
         """Tell it from now on of what happens to the partitions. For who is made with the worker, before it holds any.

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from stead.entities._definition.argument_schemas import ARGUMENTS
 from stead.entities._partition.partition import Partition
 from stead.transport import (
     BORNE,
@@ -36,6 +37,7 @@ from .measuring import Measuring
 from .said import Said
 from .sharding import ShardKeeper
 from .turns import Turns
+from .wishes import DRAINED, drained_now
 
 logger = get_logger("stead.worker")
 
@@ -59,6 +61,10 @@ class Membership:
         self._shards = shards
         self._turns = turns
         self._names = names
+        self._kinds = {
+            name: {each: value for each, value in described.items() if each != ARGUMENTS}
+            for name, described in names.items()
+        }
         self._watch = LeaseWatch(board.settings.lease_ms)
         self._stood_in: dict[int, int] = {}  # see `plan_leases`
         self._waiting: dict[int, tuple[set[str], int]] = {}  # partition -> kinds, heartbeats left to remember them
@@ -100,6 +106,7 @@ class Membership:
         if not self._indexes.known:
             # Others would leave partitions to it with which it cannot go on.
             return
+        await self._heed_wishes()
         workers = await self._beat()
         board.quarantine.hub_was_read()
         for partition in outdated:
@@ -124,8 +131,11 @@ class Membership:
         self._see_quarantined([views[number] for number in plan.quarantined], {view.partition for view in plan.acquire})
         for number in plan.release:
             self._release_soon(board.partitions[number])
-        for view in plan.acquire:
-            await self._acquire(view)
+        if board.drained:
+            board.unsure.update({view.partition: view.token for view in plan.acquire if view.owner == board.name})
+        else:
+            for view in plan.acquire:
+                await self._acquire(view)
         self._load_again()
 
     def _load_again(self) -> None:
@@ -135,6 +145,22 @@ class Membership:
         if any(found):
             board.interrupt_read()
             board.reading.ring()
+
+    async def _heed_wishes(self) -> None:
+        """Be drained, or work again, if somebody wants that. What cannot be read changes nothing."""
+        board = self._board
+        try:
+            drained = drained_now(await board.store.wishes(), board.name, board.drained)
+        except KeyDamaged as error:
+            board.face(error)
+            return
+        if drained != board.drained:
+            board.drained = drained
+            logger.warning(
+                "this worker is drained, as somebody wants it: it gives everything back, and takes nothing new"
+                if drained
+                else "this worker works again, as somebody wants it"
+            )
 
     async def _beat(self) -> list[WorkerView]:
         """Say that this worker lives, and what it knows; gives who else lives. Without an answer to that (the hub's own keys
@@ -168,14 +194,18 @@ class Membership:
                 del self._waiting[number]
             else:
                 self._waiting[number] = (kinds, left - 1)
+        drained = self._board.drained
         return {
             **self._board.info,
+            **({"queues": []} if drained and "queues" in self._board.info else {}),
             "host": socket.gethostname(),
             "pid": os.getpid(),
-            "kinds": {name: dict(description) for name, description in self._names.items()},
+            "kinds": {} if drained else self._kinds,
             "partitions": len(self._board.partitions),
             "quarantined": self._board.quarantine.told(),
-            "waiting": {str(number): sorted(kinds) for number, (kinds, _) in self._waiting.items()},
+            "waiting": DRAINED
+            if drained
+            else {str(number): sorted(kinds) for number, (kinds, _) in self._waiting.items()},
             "program": self._board.environment.program,
             "now": self._measuring.now(),
         }
@@ -183,7 +213,10 @@ class Membership:
     def _assign(self, workers: list[WorkerView]) -> dict[int, str]:
         said = {view.worker: Said.of(view, self._board.store.left_out) for view in workers}
         kinds = {worker: what.kinds for worker, what in said.items() if what is not None}
-        kinds.setdefault(self._board.name, frozenset(self._names))
+        if self._board.drained:
+            kinds.pop(self._board.name, None)
+        else:
+            kinds.setdefault(self._board.name, frozenset(self._names))
         waiting: dict[int, set[str]] = {}
         for what in said.values():
             for number, names in what.waiting.items() if what is not None else ():

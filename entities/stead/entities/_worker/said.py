@@ -11,6 +11,8 @@ from typing import Any, cast
 
 from stead.transport import LeftOut, WorkerView
 
+from .wishes import is_drained
+
 
 @dataclass(frozen=True, slots=True)
 class Said:
@@ -21,7 +23,10 @@ class Said:
 
     @classmethod
     def of(cls, view: WorkerView, left_out: LeftOut) -> Said | None:
-        """None for a heartbeat of another shape: nobody knows what such a worker can run."""
+        """None for a heartbeat of another shape, since nobody knows what such a worker can run; and for a drained worker."""
+        if is_drained(view.info):
+            left_out.readable("workers", view.worker)
+            return None
         try:
             said = cls(names_in(view.info.get("kinds")), waiting_in(view.info.get("waiting")))
         except (TypeError, ValueError) as error:

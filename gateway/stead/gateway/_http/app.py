@@ -38,7 +38,12 @@ class OpenedClient(Protocol):
     @property
     def store(self) -> Store: ...
 
+    @property
+    def has_sql(self) -> bool: ...
+
     async def info(self) -> dict[str, Any]: ...
+
+    async def answer_sql(self, query: str, form: str, rows: int) -> bytes: ...
 
 
 class AppLike(Protocol):
@@ -90,6 +95,8 @@ class Gateway:
                     self._settings,
                     opened.info,
                     app.reference,
+                    opened.answer_sql,
+                    has_sql=opened.has_sql,
                 )
             return self._hub
 

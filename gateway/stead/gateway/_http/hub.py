@@ -27,6 +27,7 @@ class Traffic:
         self.running = 0
         self.waiting = 0
         self.ingesting = 0  # of those that run: bulk requests
+        self.asking = 0  # of those that wait: queries of SQL
         self.stopping = asyncio.Event()
         """Set when the server stops: whoever waits answers with what there is, and streams end."""
         self.failure: SteadError | None = None
@@ -84,6 +85,9 @@ class Hub:
         settings: HttpSettings | None = None,
         gather_info: Callable[[], Awaitable[dict[str, Any]]] | None = None,
         app_reference: str = "APP",
+        sql: Callable[[str, str, int], Awaitable[bytes]] | None = None,
+        *,
+        has_sql: bool = False,
     ) -> None:
         self.client = client
         self.hub_name = hub_name
@@ -96,6 +100,10 @@ class Hub:
         self.gather_info = gather_info
         self.app_reference = app_reference
         """What commands call the app, for advice."""
+        self.sql = sql
+        """Answers a query of SQL, in a form, with so many rows at most."""
+        self.has_sql = has_sql
+        """Whether what that needs is installed."""
         self._looking = asyncio.Lock()
         self._seen: dict[str, Any] | None = None
         self._seen_at = 0.0

@@ -57,6 +57,12 @@ class HttpSettings(BaseSettings):
     page_length_max: Count = 1_000
     """The most instances or entities in one page of a list."""
 
+    sql_rows_max: Count = 100_000
+    """The most rows of an answer to SQL: it is made in memory. `stead sql` and `stead export` have no such limit."""
+
+    sql_running_max: Count = 2
+    """Queries of SQL that are answered at a time, each with its own memory and thread. Further ones are refused (429)."""
+
     drain_ms: Milliseconds = 10_000
     """How long a server that stops lets running requests finish."""
 

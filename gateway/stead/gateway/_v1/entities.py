@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -9,15 +10,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities import EntityId, EntityStatus
+from stead.entities import EntityId, EntityStatus, UnknownEntity
 from stead.entities.aggregates import summarized
-from stead.entities.extending import query_in_words
+from stead.entities.extending import ARGUMENTS, canonical_name, query_in_words
 from stead.gateway._http.body import unless_gone
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, milliseconds, plain_json
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import API_V1, Answer, Parameter, Route, RouteDescription
+from stead.transport import LISTING, CountRange
 
 from .common import (
     CONTINUATION,
@@ -35,6 +37,7 @@ from .common import (
     tagged,
     wait_seconds,
 )
+from .kind_models import KindShown
 from .models import Arguments, CallResult, EntityKinds, EntityPage, EntityState, SignalAccepted
 from .watching import Read, wait_for_change
 
@@ -45,6 +48,7 @@ _RAW = Parameter(
     enum=_AGGREGATES,
     default="summary",
 )
+_COUNTED_MAX = 200  # names
 _DELAY_MS_MAX = 100 * 366 * 86_400_000
 
 
@@ -168,17 +172,68 @@ def _page_data(
 
 async def list_kinds(request: Request, hub: Hub) -> Response:
     """The names that workers have published."""
-    Query(request).done()
-    kinds: Mapping[str, Mapping[str, Any]] = await hub.store.published()
+    query = Query(request)
+    counted = query.boolean("counts", default=False)
+    query.done()
+    published: Mapping[str, Mapping[str, Any]] = await hub.store.published()
+    kinds = {name: kind for name, kind in sorted(published.items()) if "/" not in name}
+    counts = await _counts(hub, list(kinds)) if counted else {}
     found = [
         {
             "name": str(kind.get("name", name)),
             "operations": sorted(kind.get("operations", ())) if kind.get("form") == "class" else None,
+            "count": counts.get(name),
         }
-        for name, kind in sorted(kinds.items())
-        if "/" not in name
+        for name, kind in kinds.items()
     ]
     return json_response({"entities": found})
+
+
+async def _counts(hub: Hub, names: Sequence[str]) -> dict[str, int]:
+    """How many there are of each, by the sets of all targets: none of them is read."""
+    places = range(hub.store.layout.partitions)
+    found: dict[str, int] = {}
+    for name in names[:_COUNTED_MAX]:
+        least, most = f"@{name}@".encode(), f"@{name}A".encode()  # "A" comes after "@"
+        looks = [CountRange(place, LISTING, least, most, open_most=True, by_member=True) for place in places]
+        _, counts = await hub.store.look(looks)
+        found[name] = sum(counts)
+    return found
+
+
+async def get_kind(request: Request, hub: Hub) -> Response:
+    """What workers have published of one name."""
+    Query(request).done()
+    name = str(request.path_params["name"])
+    kind = (await hub.store.published()).get(canonical_name(name))
+    if kind is None:
+        raise UnknownEntity(name, [])
+    arguments: object = kind.get(ARGUMENTS)
+    return json_response(
+        {
+            "name": str(kind.get("name", name)),
+            "operations": sorted(kind.get("operations", ())) if kind.get("form") == "class" else None,
+            "arguments": _arguments(arguments) if isinstance(arguments, dict) else {},
+        }
+    )
+
+
+def _arguments(published: Any) -> dict[str, list[dict[str, Any]]]:
+    """What of it can be read by this version."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for operation, rows in published.items():
+        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
+            found[str(operation)] = [
+                {
+                    "name": str(row["name"]),
+                    "json_schema": dict(row["schema"]),
+                    "required": bool(row["required"]),
+                    "by_name": bool(row.get("by_name", True)),
+                    "default": row.get("default"),
+                }
+                for row in rows
+            ]
+    return found
 
 
 _PATH = f"{API_V1}/entities"
@@ -194,7 +249,22 @@ ROUTES: list[Route] = [
             "The names of entities",
             "Entities",
             "Those that workers have published, each with its operations.",
+            query=(Parameter("counts", "Whether to count the entities of each.", "boolean", default=False),),
             answers={200: Answer("The names", EntityKinds)},
+        ),
+    ),
+    Route(
+        "GET",
+        f"{API_V1}/entity-kinds/{{name}}",
+        get_kind,
+        "read",
+        RouteDescription(
+            "getEntityKind",
+            "What is known of a name of entities",
+            "Entities",
+            "Its operations, and their arguments as JSON schemas, for forms.",
+            answers={200: Answer("What workers have published", KindShown), 404: NOT_FOUND},
+            paths={"name": "The name, in any case."},
         ),
     ),
     Route(

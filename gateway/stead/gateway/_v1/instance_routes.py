@@ -28,13 +28,17 @@ _PATH = f"{API_V1}/instances"
 _ONE = f"{_PATH}/{{instance_id}}"
 _TAG = "Instances"
 
-_SELECTION = (
+SELECTION = (
     Parameter("name", "Only those of this orchestration."),
     Parameter("status", "Only those with one of these runtime statuses.", many=True),
     Parameter("tag", "Only those with this tag, as `name=value`; may be repeated.", many=True),
     Parameter("version", "Only those of this version."),
     Parameter("parent", "Only the sub-orchestrations of this instance."),
     Parameter("prefix", "Only IDs that begin with it."),
+    Parameter(
+        "text",
+        "Only those that have it, in any case, in ID, name, tags, custom status, output, failure, or (if it is given) input.",
+    ),
     Parameter("created_from", "Only those created then or later.", format="date-time"),
     Parameter("created_to", "Only those created then or before.", format="date-time"),
 )
@@ -83,7 +87,7 @@ def _collection(handlers: Mapping[str, Handler]) -> list[Route]:
                 _TAG,
                 "Ascending by ID. A page may hold less than `limit`, even nothing, and still have a next one.",
                 query=(
-                    *_SELECTION,
+                    *SELECTION,
                     Parameter("input", "Whether to give the inputs.", "boolean", default=False),
                     LIMIT,
                     CONTINUATION,
@@ -106,7 +110,7 @@ def _many(handlers: Mapping[str, Handler]) -> list[Route]:
                 "How many instances match",
                 _TAG,
                 "By orchestration, version and status. Looks at each instance.",
-                query=_SELECTION,
+                query=SELECTION,
                 answers={200: Answer("The counts", InstanceCounts)},
             ),
         ),

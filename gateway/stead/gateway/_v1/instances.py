@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
@@ -28,17 +28,18 @@ from .common import (
     page_length,
     read_continuation,
     read_model,
-    read_tags,
     status_data,
     tagged,
     wait_seconds,
 )
 from .instance_routes import instance_routes
+from .instance_selection import InstanceQuery
 from .models import Arguments, ManageRequest, PurgeRequest, Reason, RestartRequest, StartRequest
 from .watching import Read, wait_for_change
 
 PATH = f"{API_V1}/instances"
 PAGES_READ_MAX = 10  # for one page, where what is asked for is looked for here
+LOOKED_AT = 500  # then so many are looked at together
 
 
 # -- starting and looking ----------------------------------------------------------------------------------------------
@@ -124,33 +125,6 @@ async def _finished(request: Request, hub: Hub, instance_id: str, seconds: float
 # -- lists and counts --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class InstanceQuery:
-    """Which instances a query means."""
-
-    options: dict[str, Any]  # what the client chooses by
-    version: str | None
-    parent: str | None
-
-    @classmethod
-    def of(cls, query: Query) -> InstanceQuery:
-        options: dict[str, Any] = {
-            "statuses": query.statuses("status") or None,
-            "name": query.text("name"),
-            "prefix": query.text("prefix") or "",
-            "created_from": query.instant("created_from"),
-            "created_to": query.instant("created_to"),
-            "tags": read_tags(query),
-        }
-        return cls(options, query.text("version"), query.text("parent"))
-
-    def has(self, status: OrchestrationStatus[Any]) -> bool:
-        """What the client does not choose by."""
-        if self.version is not None and status.version != self.version:
-            return False
-        return self.parent is None or status.parent_instance_id == self.parent
-
-
 async def list_instances(request: Request, hub: Hub) -> Response:
     """A page of the instances that match."""
     query = Query(request)
@@ -159,9 +133,10 @@ async def list_instances(request: Request, hub: Hub) -> Response:
     query.done()
     found: list[OrchestrationStatus[Any]] = []
     following: str | None = after
+    read_length = max(length, LOOKED_AT) if selection.looks else length
     for _ in range(PAGES_READ_MAX):
         page = await hub.client.page_instances(
-            **selection.options, show_input=input_shown, length=length, after=following or ""
+            **selection.options, show_input=input_shown, length=read_length, after=following or ""
         )
         found += [status for status in page.items if selection.has(status)]
         following = page.after

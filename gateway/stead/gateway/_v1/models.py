@@ -90,6 +90,8 @@ class EntityKind(AnswerModel):
     name: str
     operations: list[str] | None
     """Null where any operation's name is taken."""
+    count: int | None = None
+    """How many there are, if it was asked for: those that are gone but locked, or have reminders, included; each shard of one."""
 
 
 class EntityKinds(AnswerModel):
@@ -332,47 +334,8 @@ class Access(AnswerModel):
     rights: list[Literal["read", "signal", "manage"]]
     keys: bool
     """Whether keys are needed here at all."""
-
-
-class DeadLetterModel(AnswerModel):
-    """A message that could not be carried out."""
-
-    id: str
-    target: str | None
-    """An entity's ID or an instance's; null if the message cannot be read."""
-    operation: str
-    args: list[Any]
-    kwargs: dict[str, Any]
-    sender: str | None
-    error_type: str
-    message: str
-    died: datetime
-    tries: int
-    traceback: str | None = None
-    """Where one is shown: what the operation raised, in the worker."""
-
-
-class DeadLetterPage(AnswerModel):
-    """Dead letters, partition by partition, oldest first."""
-
-    dead_letters: list[DeadLetterModel]
-    continuation: str | None
-    """For the next page; null at the end."""
-
-
-class DeadLetterChoice(RequestModel):
-    """Which dead letters are meant: some by their IDs, or all."""
-
-    ids: Annotated[list[str], Field(max_length=10_000)] | None = None
-    all: bool = False
-
-
-class DeadLettersDone(AnswerModel):
-    """What became of dead letters."""
-
-    count: int
-    missing: list[str]
-    """IDs of which there is no dead letter (any more)."""
+    sql: bool
+    """Whether SQL can be asked here."""
 
 
 class Problem(AnswerModel):

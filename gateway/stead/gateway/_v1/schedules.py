@@ -13,7 +13,7 @@ from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, milliseconds, plain_json
 from stead.gateway._http.query import Query
-from stead.gateway._http.routes import API_V1, Answer, Handler, Route, RouteDescription
+from stead.gateway._http.routes import API_V1, Answer, Handler, Parameter, Route, RouteDescription
 from stead.orchestrations import ScheduleStatus, UnknownSchedule
 
 from .common import NOT_FOUND, read_model
@@ -21,13 +21,21 @@ from .schedule_models import ScheduleDeleted, ScheduleRequest, ScheduleShown, Sc
 
 _MS = timedelta(milliseconds=1)
 _TAG = "Schedules"
+_LIMIT_MAX = 100_000
 _PATHS = {"name": "The schedule's name."}
 
 
 async def list_schedules(request: Request, hub: Hub) -> Response:
-    """All schedules."""
-    Query(request).done()
-    return json_response({"schedules": [_data(schedule) async for schedule in hub.client.schedules.list()]})
+    """All schedules, or the first."""
+    query = Query(request)
+    limit = query.integer("limit", None, low=1, high=_LIMIT_MAX)
+    query.done()
+    found: list[dict[str, Any]] = []
+    async for schedule in hub.client.schedules.list():
+        found.append(_data(schedule))
+        if len(found) == limit:
+            break
+    return json_response({"schedules": found})
 
 
 async def get_schedule(request: Request, hub: Hub) -> Response:
@@ -180,6 +188,7 @@ ROUTES: list[Route] = [
             "All schedules",
             _TAG,
             "By name, each with its next times and last runs.",
+            query=(Parameter("limit", "So many at most; otherwise all.", "integer", minimum=1, maximum=_LIMIT_MAX),),
             answers={200: Answer("The schedules", SchedulesShown)},
         ),
     ),

@@ -83,7 +83,10 @@ class SharedQueues:
             try:
                 count = 0 if board.stopping else self._slots.room(self._plain)
                 queues = self._wanted()
-                if count <= 0:
+                if board.drained:  # it may be told to go on
+                    await self.give_back_idle()
+                    await board.store.clock.sleep(board.settings.heartbeat_ms / 1000)
+                elif count <= 0:
                     await self._room.wait()
                 elif not queues:
                     await board.store.clock.sleep(board.settings.activity_keep_ms / 1000)
@@ -140,7 +143,7 @@ class SharedQueues:
                 self._receive_unreadable(taken, error)
                 continue
             job.taken = taken
-            if self._board.stopping:  # asked for before
+            if self._board.stopping or self._board.drained:  # asked for before
                 self._jobs[job.key] = job
             else:
                 self._begin(job, taken)
@@ -231,7 +234,7 @@ class SharedQueues:
         if taken:
             await self._say_alive(taken)
         queues = self._wanted()
-        count = 0 if board.stopping else self._slots.room(self._plain)
+        count = 0 if board.stopping or board.drained else self._slots.room(self._plain)
         if count > 0 and queues:
             await self._open(queues)
             idle_ms = board.settings.activity_keep_ms

@@ -5,7 +5,7 @@ A read sees what is committed and waits for nobody.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, overload
@@ -154,6 +154,27 @@ class InstanceReader(EntityClient):
                 key = look.known.name, look.status
                 counts[key] = counts.get(key, 0) + 1
         return counts
+
+    async def times_of_instances(
+        self,
+        has: Callable[[OrchestrationStatus[Any]], bool] | None = None,
+        *,
+        statuses: Iterable[RuntimeStatus | str] | None = None,
+        name: Any = None,
+        prefix: str = "",
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[tuple[int, list[tuple[int, RuntimeStatus]]]]:
+        """When the instances were created that `list_instances` gives, and for which `has` is true, in ms; with their statuses. Piece
+        by piece, each with how many were looked at for it.
+        """
+        wanted = Filter.of(statuses, name, created_from, created_to, tags)
+        async for page in self._list_pages(self._store.list_instances, prefix):
+            looks = self._instances.matching(page, wanted)
+            if has is not None:
+                looks = [look for look in looks if has(self._instances.status(look, show_input=False))]
+            yield len(page), [(look.known.created_ms, look.status) for look in looks]
 
     async def _look(self, instance_id: str, events: int = 0) -> Look:
         """The instance; `UnknownInstance` if there is none."""

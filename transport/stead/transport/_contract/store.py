@@ -201,6 +201,14 @@ class Store(Protocol):
 
     async def published(self) -> dict[str, dict[str, Any]]: ...
 
+    async def wish(self, name: str, value: bytes, ttl_ms: int) -> None:
+        """Say what is wanted of the hub's workers, who look with each heartbeat; for `ttl_ms`, or until another value is said."""
+        ...
+
+    async def wishes(self) -> dict[str, bytes]:
+        """What is wanted of them, by name."""
+        ...
+
     async def measure(self, worker: str, sums: bytes, minute: int, part: bytes, keep_ms: int, *, first: bool) -> bool:
         """Keep what a worker has measured since it began, and (for `keep_ms`) within a minute, counted from the epoch.
 

@@ -330,6 +330,7 @@ class HubState:
     replies: dict[tuple[int, str], Replies] = field(default_factory=dict[tuple[int, str], Replies])
     workers: dict[str, Beat] = field(default_factory=dict[str, Beat])
     names: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until, description
+    wishes: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until, value
     queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
     catalogue: CatalogueView = field(default_factory=CatalogueView)
     kept: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until (ms), value

@@ -94,6 +94,26 @@ class MemoryStore(MemoryClients, MemoryTasks, MemoryIndexes):
 
         return await self._call("published", read)
 
+    async def wish(self, name: str, value: bytes, ttl_ms: int) -> None:
+        """Say what is wanted of the hub's workers."""
+
+        def say() -> None:
+            now_ms, wishes = self._clock.now_ms(), self._state.wishes
+            wishes[name] = (now_ms + ttl_ms, value)
+            for gone in [other for other, (until_ms, _) in wishes.items() if until_ms < now_ms]:
+                del wishes[gone]
+
+        await self._call("wish", say)
+
+    async def wishes(self) -> dict[str, bytes]:
+        """What is wanted of them, by name."""
+
+        def read() -> dict[str, bytes]:
+            now_ms = self._clock.now_ms()
+            return {name: value for name, (until_ms, value) in self._state.wishes.items() if until_ms >= now_ms}
+
+        return await self._call("wishes", read)
+
     async def measure(self, worker: str, sums: bytes, minute: int, part: bytes, keep_ms: int, *, first: bool) -> bool:
         """Keep what a worker has measured. False if what it said before was taken into the sum of ended workers."""
         return await self._call(

@@ -74,6 +74,16 @@ class PeopleSide(RedisBase):
         self._left_out.only("names", set(map(_text, flat[::2])))
         return found
 
+    async def wish(self, name: str, value: bytes, ttl_ms: int) -> None:
+        """Say what is wanted of the hub's workers."""
+        keys = (self._keys.wishes, self._keys.wishes_until, self._keys.record)
+        await self._queries.one(PUBLISH.call(keys, Publish(ttl_ms, [name, value], self._layout.hub_id)))
+
+    async def wishes(self) -> dict[str, bytes]:
+        """What is wanted of them, by name."""
+        (flat,) = await self._ask(LIVING.call((self._keys.wishes, self._keys.wishes_until), Nothing()))
+        return dict(zip(map(_text, flat[::2]), flat[1::2], strict=True))
+
     # -- measures ------------------------------------------------------------------------------------------------------
 
     async def measure(self, worker: str, sums: bytes, minute: int, part: bytes, keep_ms: int, *, first: bool) -> bool:

@@ -109,6 +109,8 @@ class KeyNames:
         self.beats = hub + b"beats"  # sorted set: worker by the ms at which it is forgotten
         self.names = hub + b"names"  # hash: canonical name -> description
         self.names_until = hub + b"names-until"  # sorted set: name by the ms at which it is forgotten
+        self.wishes = hub + b"wishes"  # hash: what is wanted of workers -> how
+        self.wishes_until = hub + b"wishes-until"  # sorted set: wish by the ms at which it is forgotten
         self.catalogue = hub + b"catalogue"  # hash: index -> description; version
         self.catalogue_until = hub + b"catalogue-until"  # sorted set: index by the ms at which it is forgotten
         self.measures = hub + b"measures"  # hash: worker -> block of what it has measured; "" -> that of all ended ones
