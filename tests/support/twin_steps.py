@@ -160,7 +160,6 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
         _step("drop_replies", group=st.sampled_from([0, 1]), client=st.sampled_from(["c", "d"])),
         _step("beat", worker=st.sampled_from(["w", "v"]), info=st.dictionaries(st.text(max_size=2), _payloads)),
         _step("leave", worker=st.sampled_from(["w", "v"])),
-        _step("wish", name=st.text(max_size=2), value=_payloads),
         _step("publish", names=st.dictionaries(st.text(max_size=2), st.just({"a": [1, None]}), max_size=2)),
     ),
     min_size=15,
@@ -431,13 +430,11 @@ class Side:
 
     async def _beat(self, worker: str, info: dict[str, bytes]) -> Any:
         _, views = await self.store.heartbeat(worker, info, 600_000)
+        await self.store.wish(worker, b"".join(info.values()), 600_000)
         return [(view.worker, view.info) for view in views]
 
     async def _leave(self, worker: str) -> Any:
         await self.store.leave(worker)
-
-    async def _wish(self, name: str, value: bytes) -> Any:
-        await self.store.wish(name, value, 600_000)
 
     async def _publish(self, names: dict[str, Any]) -> Any:
         await self.store.publish(names, 600_000)
@@ -499,6 +496,5 @@ class Side:
                 for client in ("c", "d")
             ],
             "workers": [(view.worker, view.info) for view in await store.workers()],
-            "published": await store.published(),
-            "wishes": await store.wishes(),
+            "published": (await store.published(), await store.wishes()),
         }

@@ -38,6 +38,11 @@ class Visitor:
         self._served = served
         self.faults: list[str] = []
 
+    @property
+    def url(self) -> str:
+        """Where the gateway is."""
+        return self._served.url
+
     @contextmanager
     def visit(
         self, address: str = "", *, key: str = "", size: tuple[int, int] = WIDE, dark: bool = False
@@ -56,7 +61,7 @@ class Visitor:
         if key:
             page.add_init_script(f"sessionStorage.setItem('stead-key', {key!r})")
         try:
-            page.goto(f"{self._served.url}/{address}")
+            page.goto(address if address.startswith("about:") else f"{self._served.url}/{address}")
             yield page
         finally:
             context.close()
@@ -66,7 +71,7 @@ class Visitor:
             self.faults.append(f"console: {message.text}")
 
     def _asked(self, request: Request) -> None:
-        if not request.url.startswith((self._served.url, "data:")):
+        if not request.url.startswith((self._served.url, "data:", "blob:")):
             self.faults.append(f"asked {request.url}")
 
 

@@ -35,6 +35,13 @@ def make_hub_app() -> App:
             self.context.reminder("party", after=timedelta(days=3)).signal(Player.win, 1, "NO")
 
     @app.orchestration
+    async def family(context: OrchestrationContext, generations: int) -> int:
+        if generations == 0:
+            return 1
+        children = [context.call_sub_orchestrator("family", generations - 1) for _ in range(2)]
+        return sum([await child for child in children])
+
+    @app.orchestration
     async def holds(context: OrchestrationContext, key: str) -> None:
         async with context.lock_entities(EntityId("Player", key)):
             await context.wait_for_external_event("over")

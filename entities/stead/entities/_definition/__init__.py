@@ -9,6 +9,6 @@ values of them cannot be, and `batched` are operations on many messages.
 Which types are allowed, and whether a value comes back as it was, is decided in `schema`, `schema_exact`, `values`
 and `sameness`. `annotations` and `own_defaults` look at functions, `client_text` at what clients of Durable Functions
 send; `signals_later` is what a context's `after` and `at` give, `reminding` what its `reminder` gives,
-`expiring` is what ends an entity that expires, `sharding` what one in shards must have, `own_context` what only stead's own
-entities can do.
+`argument_schemas` what is published for forms, `expiring` is what ends an entity that expires,
+`sharding` what one in shards must have, `own_context` what only stead's own entities can do.
 """

@@ -10,6 +10,6 @@ asynchronous operation ends `within` its limit), `commits` writes
 are how other packages take part.
 
 `quarantine` says which partitions are let alone, `program` what code this process runs,
-`said` what the other workers say, `measuring` what this one tells of itself and `running` which operations run; `loop_errors` is about errors that nobody else sees, `parts` about parts that
+`said` what the other workers say, `wishes` what people want of them, `measuring` what this one tells of itself and `running` which operations run; `loop_errors` is about errors that nobody else sees, `parts` about parts that
 something else has ended.
 """
