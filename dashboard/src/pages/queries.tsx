@@ -12,7 +12,7 @@ import { EMPTY_KEY } from "./entities";
 
 const LIMITS = ["50", "200", "1000"];
 const SAVED_MAX = 10_000; // rows of a file that is made here
-const VIEWS = ["Conditions", "SQL"];
+const VIEWS = ["Fields", "SQL"];
 
 interface Index {
   entity: string;
@@ -23,7 +23,7 @@ interface Index {
 }
 
 export function Queries(props: { route: Route }) {
-  const view = props.route.query.get("view") ?? "Conditions";
+  const view = props.route.query.get("view") ?? "Fields";
   return (
     <Page title="Queries">
       <Tabs label="How to ask" names={VIEWS} chosen={view} onChoose={(name) => refine({ view: name })} />
