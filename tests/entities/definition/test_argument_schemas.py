@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from stead.entities import Entity, batched
+from stead.entities import Entity, EntityContext, batched
 from stead.entities._definition.argument_schemas import KIND_BYTES_MAX, OPERATION_BYTES_MAX, schemas_of
 from stead.entities._definition.entity_type import ClassEntityType, FunctionEntityType
 from stead.transport import pack, unpack
@@ -73,8 +73,11 @@ def test_what_takes_any_number_is_left_out_and_what_takes_anything_is_not() -> N
     assert found["anything"][0]["schema"] == {}
 
 
+def takes_anything(context: EntityContext) -> None: ...
+
+
 def test_a_function_has_none() -> None:
-    assert "arguments" not in FunctionEntityType("any", lambda context: None).describe()
+    assert "arguments" not in FunctionEntityType("any", takes_anything).describe()
 
 
 def test_no_more_than_so_many_bytes() -> None:
@@ -84,7 +87,7 @@ def test_no_more_than_so_many_bytes() -> None:
         exec(source, space)
         return space["operation"]
 
-    many = [(f"o{n:03}", taking(30), {}) for n in range(100)]
+    many: list[tuple[str, Any, dict[str, Any]]] = [(f"o{n:03}", taking(30), {}) for n in range(100)]
     found = schemas_of([*many, ("large", taking(1_000), {}), ("small", taking(1), {})])
     assert "large" not in found
     assert len(json.dumps(list(found.values()))) <= KIND_BYTES_MAX + 2 * len(found)
@@ -98,5 +101,7 @@ def test_an_argument_that_has_no_schema_takes_anything() -> None:
         def __get_pydantic_core_schema__(cls, *_: object) -> object:
             raise RecursionError
 
-    found = schemas_of([("odd", lambda self, x: None, {"x": Strange})])
+    def operation(self: object, x: object) -> None: ...
+
+    found = schemas_of([("odd", operation, {"x": Strange})])
     assert found["odd"][0]["schema"] == {}

@@ -44,7 +44,8 @@ def test_what_a_worker_of_before_or_after_publishes_leaves_a_box_for_json(served
             await client.store.publish(strange, 600_000)
 
     asyncio.run(publish())
-    for name, arguments in (("older", {}), ("newer", {"ok": []}), ("odd", {})):
+    shown: dict[str, dict[str, Any]] = {"older": {}, "newer": {"ok": []}, "odd": {}}
+    for name, arguments in shown.items():
         assert served.http.get(f"/api/v1/entity-kinds/{name}").json()["arguments"] == arguments
 
 

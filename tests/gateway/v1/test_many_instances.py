@@ -76,7 +76,7 @@ def test_text_is_found_wherever_it_is_shown(served: Served) -> None:
         served.http.get(f"/api/v1/instances/{mark}-{number}?wait_ms=30000")
     eventually(lambda: found(served, text=f"{mark}-1")["instances"] or None, 30)
 
-    def ids(text: str, **more: object) -> list[str]:
+    def ids(text: str, **more: str) -> list[str]:
         return [one["instance_id"][-1] for one in found(served, text=text, **more)["instances"]]
 
     assert ids(f"WO {mark}") == ["0"]  # the message of its failure

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from stead.app import App, Settings
-from stead.app._hub.client import Client
+from stead.app._tables.answers import has_sql
+from stead.app._tables.libraries import parquet
 from stead.entities import Entity, Indexed, indexed
 from stead.gateway import HttpSettings
 from support.gateway_tools import Served, serve
@@ -72,9 +73,7 @@ def test_files(asked: Served) -> None:
     assert 'filename="answer.csv"' in answer.headers["content-disposition"]
     assert answer.text == "_key,score,nothing\np00,0,\np01,1,\n"
     assert sql(asked, query, "jsonl", rows=1).json() == {"_key": "p00", "score": 0, "nothing": None}
-    import pyarrow.parquet
-
-    table = pyarrow.parquet.read_table(io.BytesIO(sql(asked, query, "parquet").content))
+    table = parquet().read_table(io.BytesIO(sql(asked, query, "parquet").content))
     assert table.num_rows == 40
     assert sql(asked, query, "xlsx").status_code == 400
 
@@ -133,7 +132,7 @@ def test_it_is_for_who_may_read(guarded: Served) -> None:
     assert answer.json()["rows"] == [[1]]
 
 
-def test_the_client_knows_whether_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stead.app._tables.answers.find_spec", lambda name: None)
-    assert Client.has_sql.fget is not None
-    assert Client.has_sql.fget(None) is False  # type: ignore[arg-type]
+def test_what_is_not_installed_is_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert has_sql()
+    monkeypatch.setattr("stead.app._tables.answers.find_spec", dict[str, object]().get)
+    assert not has_sql()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -85,7 +85,7 @@ class Hub:
         settings: HttpSettings | None = None,
         gather_info: Callable[[], Awaitable[dict[str, Any]]] | None = None,
         app_reference: str = "APP",
-        sql: Callable[[str, str, int], Awaitable[bytes]] | None = None,
+        sql: Callable[[str, str, int], Coroutine[Any, Any, bytes]] | None = None,
         *,
         has_sql: bool = False,
     ) -> None:
