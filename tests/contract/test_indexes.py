@@ -25,8 +25,10 @@ from stead.transport import (
     FindPlace,
     IndexWrite,
     ReadBuilt,
+    ReadMembers,
     ReadRange,
     ReadRecords,
+    ReadScores,
     Store,
 )
 from stead.transport._redis.store import RedisStore
@@ -160,6 +162,30 @@ async def test_many_looks_are_one_request_and_each_has_its_answer(store: Store) 
         ]
     )
     assert answers == [entries[:2], entries[6:9], [entries[5], entries[4]], 9, 3, [4, 1], [5, 0], [0, 0], []]
+
+
+@pytest.mark.hazard(92)
+async def test_parts_of_sets_are_read_and_counted_at_one_moment_and_scores_by_members(store: Store) -> None:
+    owner = await take(store)
+    numbers = IndexWrite("n", [], [(float(place), b"%d" % place) for place in range(6)])
+    texts = IndexWrite("t", [], [(0.0, b"a\0x"), (0.0, b"b\0y")])
+    await write(store, owner, b"", numbers, texts)
+    parts = [
+        CountRange(0, "n", most=2.0, open_most=True),
+        CountRange(0, "n", least=4.0, open_least=True),
+        CountRange(0, "t", b"b", by_member=True),
+        CountRange(0, "none", by_member=True),
+    ]
+    _, answers = await store.look(
+        [
+            ReadMembers(0, parts),
+            ReadMembers(0, parts, counted=True),
+            ReadMembers(1, parts),
+            ReadScores(0, "n", [b"5", b"x", b"0"]),
+            ReadScores(1, "n", [b"5"]),
+        ]
+    )
+    assert answers == [[[b"0", b"1"], [b"5"], [b"b\0y"], []], 4, [[], [], [], []], [5.0, None, 0.0], [None]]
 
 
 async def test_the_listing_is_read_like_any_set(store: Store) -> None:

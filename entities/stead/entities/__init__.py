@@ -8,6 +8,7 @@ from stead.entities._client.dead_letters import DeadLetters, DeadMessage
 from stead.entities._client.listing import EntityStatus, Page
 from stead.entities._client.producer import Producer, SourceProducer
 from stead.entities._client.query import Query, QueryPage
+from stead.entities._client.query_signals import SignalProgress
 from stead.entities._client.scheduled import ScheduledSignals
 from stead.entities._definition.batched import batched
 from stead.entities._definition.context import EntityContext
@@ -87,6 +88,7 @@ __all__ = [
     "ReminderToSet",
     "ScheduledSignals",
     "ServerUnsuitable",
+    "SignalProgress",
     "SourceProducer",
     "SourceSuperseded",
     "SteadError",

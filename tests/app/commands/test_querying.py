@@ -47,6 +47,23 @@ def test_entities_are_found_by_their_fields(players: Stead) -> None:
     assert json.loads(players("query", "Player", "--count", "--json").out) == {"count": 5}
 
 
+def test_all_that_match_are_signalled(players: Stead) -> None:
+    line = ("query", "Player", "country=NO", "--signal", "win", "--arg", "100", "--kw", "country=DK")
+    done = players(*line, "--once", "move")
+    assert (done.status, done.out, done.err) == (0, "", "accepted: win for 2 entities\n")
+    assert players(*line, "--once", "move").err == "accepted: win for 2 entities\n"  # each has it once
+    for key in ("p1", "p3"):  # behind the signals
+        players("call", "Player", key, "win", "0", "DK")
+    found = players("query", "Player", "country=DK", "--order", "score", "--json").out.splitlines()
+    assert [json.loads(each)["state"]["score"] for each in found] == [110, 130]
+    assert json.loads(players("query", "Player", "--signal", "delete", "--json").out) == {
+        "operation": "delete",
+        "accepted": 5,
+    }
+    for wrong in (("--once", "x"), ("--arg", "1"), ("--signal", "win", "--count")):
+        assert players("query", "Player", *wrong).status == 2
+
+
 def test_what_cannot_be_asked_is_one_line(players: Stead) -> None:
     for arguments, said in [
         (("query", "Player", "scor>=1"), "it has: country, score"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,70 +14,21 @@ from stead.entities import (
     EntityClient,
     InvalidInput,
     PartlySent,
+    StoreUnavailable,
     UnknownEntity,
     Worker,
     field,
 )
-from stead.entities._index.conditions import Compare, Condition, Join, Negation, Node, matches
-from stead.transport import MemoryStore
+from stead.entities._client import query_signals
+from stead.entities._index.conditions import Condition, Node, matches
+from stead.transport import ManualClock, MemoryStore, ReadRecords
+from support.query_cases import NODES, ORDERS, STATES, VALUES, ordered
 from support.query_items import REGISTRY, SETTINGS, Bare, Item, Special, all_pages, hub, put, url
 from support.valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
 
 __all__ = ["url"]
-
-_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "number": st.integers(-2, 2),
-    "name": st.sampled_from(["", "a", "ab", "a\0", "b", "å", "x" * 512, "x" * 512 + "y"]),
-    "seen": st.none() | st.integers(-1500, 1500).map(lambda number: _EPOCH + timedelta(microseconds=number)),
-    "ratio": st.none() | st.sampled_from([-1.5, 0.0, 2.0, float("inf")]),
-}
-STATES = st.dictionaries(
-    st.sampled_from([f"k{number}" for number in range(8)] + ["å", "k@1", ""]),
-    st.fixed_dictionaries(VALUES),
-    max_size=11,
-)
-
-
-@st.composite
-def _comparisons(draw: st.DrawFn) -> Node:
-    name = draw(st.sampled_from(list(VALUES)))
-    some = VALUES[name].filter(lambda value: value is not None)
-    sign = draw(st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "between", "one_of"]))
-    if sign == "between":
-        return Compare(name, sign, (draw(some), draw(some)))
-    if sign == "one_of":
-        return Compare(name, sign, tuple(draw(st.lists(VALUES[name], max_size=3))))
-    return Compare(name, sign, (draw(VALUES[name] if sign in ("==", "!=") else some),))
-
-
-NODES = st.recursive(
-    _comparisons(),
-    lambda inner: (
-        st.builds(Join, st.booleans(), st.lists(inner, min_size=1, max_size=3).map(tuple)) | st.builds(Negation, inner)
-    ),
-    max_leaves=4,
-)
-ORDERS = st.none() | st.tuples(st.sampled_from(list(VALUES)), st.booleans())
-
-
-def ordered(states: dict[str, dict[str, Any]], keys: list[str], order: tuple[str, bool]) -> list[str]:
-    """Keys in the order of a field: to the millisecond, by the first 512 bytes, None last, ties by key."""
-    name, descending = order
-
-    def place(key: str) -> Any:
-        value = states[key][name]
-        if isinstance(value, datetime):
-            return (value - _EPOCH) // timedelta(milliseconds=1)
-        return value.encode()[:512] if isinstance(value, str) else value
-
-    values = sorted((key for key in keys if place(key) is not None), key=lambda key: (place(key), key.encode()))
-    nones = sorted((key for key in keys if place(key) is None), key=str.encode)
-    return [*reversed(values), *reversed(nones)] if descending else [*values, *nones]
 
 
 @pytest.mark.parametrize("on_a_server", [False, True])
@@ -191,9 +142,82 @@ async def test_signals_that_stop_half_way_say_how_many_were_sent() -> None:
         store.faults.refuse("enqueue", 1_000)
         with pytest.raises(PartlySent) as raised:
             await client.query(Item).where(Item.number == 1).signal(Item.add, 1)
+        with pytest.raises(PartlySent):
+            await client.query(Item).where(Item.number == 1).signal_once("all", Item.add, 1)
         store.faults.clear()
+        assert await client.query(Item).where(Item.number == 1).signal_once("all", Item.add, 1) == 7
     assert (raised.value.sent, raised.value.total) == (0, 7)
     assert raised.value.__cause__ is not None
+
+
+async def test_signals_tell_how_many_have_theirs_and_are_repeated_where_they_stopped(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query_signals, "_CHUNK_LENGTH", 3)
+    told: list[tuple[int, int]] = []
+
+    def note(sent: int, total: int) -> None:
+        told.append((sent, total))
+        if (sent, total) == (3, 8) and len(told) < 3:
+            raise StoreUnavailable("the client has lost the store", "unknown")
+
+    async with hub(url) as client:
+        await put(client, {f"k{number}": {"number": 1} for number in range(8)})
+        query = client.query(Item).where(Item.number == 1).with_options(progress=note)
+        with pytest.raises(StoreUnavailable):
+            await query.signal_once("bonus", Item.add, 1)
+        await client.call_entity(Item.put, "late", {"number": 1})
+        assert await query.signal_once("bonus", Item.add, 1) == 8
+        assert told == [(0, 8), (3, 8), (0, 8), (3, 8), (6, 8), (8, 8)]
+        for key in [*(f"k{number}" for number in range(8)), "late"]:
+            await client.call_entity(Item.put, key, {})
+        assert await client.query(Item).where(Item.number == 2).count() == 8
+        told.clear()
+        assert await client.query(Item).with_options(progress=note).limit(2).signal(Item.add, 1) == 2
+        assert await client.query(Item).where(Item.number == 9).with_options(progress=note).signal(Item.add, 1) == 0
+        assert told == [(0, 2), (2, 2), (0, 0)]
+
+
+async def test_a_name_of_repeated_signals_stands_for_other_entities_a_day_later() -> None:
+    clock = ManualClock()
+    store = MemoryStore("a-day-later", SETTINGS, clock)
+    async with Worker(store, REGISTRY, SETTINGS), EntityClient(store, REGISTRY, SETTINGS) as client:
+        await put(client, {"a": {"number": 1}, "b": {"number": 1}})
+        query = client.query(Item).where(Item.number >= 1)
+        for wrong in ("", "x" * 300, "a\nb"):
+            with pytest.raises(InvalidInput):
+                await query.signal_once(wrong, Item.add, 1)
+        assert await query.signal_once("bonus", Item.add, 1) == 2
+        await put(client, {"c": {"number": 1}})
+        assert await query.signal_once("bonus", Item.add, 1) == 2
+        clock.advance_to(clock.now_ms() + 86_400_001)
+        assert await query.signal_once("bonus", Item.add, 1) == 3
+        await put(client, {key: {} for key in "abc"})
+        assert [item.number async for _, item in client.query(Item).order_by(Item.number)] == [2, 3, 3]
+
+
+@pytest.mark.hazard(92)
+async def test_a_second_number_is_asked_of_its_index_before_states_are_read(url: str) -> None:
+    async with hub(url) as client:
+        await put(client, {f"k{number:02}": {"number": number % 5, "ratio": float(number % 7)} for number in range(40)})
+        looked: list[Any] = []
+        look = client._store.look  # pyright: ignore[reportPrivateUsage]
+
+        async def noted(looks: Any) -> Any:
+            looked.append(list(looks))
+            return await look(looks)
+
+        client._store.look = noted  # type: ignore[method-assign]  # pyright: ignore[reportPrivateUsage]
+        query = client.query(Item).where(Item.number == 3, Item.ratio == 5.0)
+        found = [entity_id.key async for entity_id, _ in query]
+        assert found == [f"k{number:02}" for number in range(40) if number % 5 == 3 and number % 7 == 5]
+        assert await query.count() == len(found)
+        for page in (await query.page(1), await query.order_by(Item.name).page(2)):
+            assert page.items
+        read = [
+            target for looks in looked for each in looks if isinstance(each, ReadRecords) for target in each.targets
+        ]
+        assert set(read) == {f"@item@{key}" for key in found}
 
 
 @pytest.mark.hazard(83)

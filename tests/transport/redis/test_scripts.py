@@ -21,6 +21,7 @@ from stead.transport._redis.scripts import (
     COMMIT,
     ENQUEUE,
     ENQUEUE_FREEING,
+    GATHER,
     LIVING,
     READ_FEED,
     RIGHTS,
@@ -50,7 +51,7 @@ def test_only_enqueue_may_be_refused_when_memory_is_full(script: Script[Any]) ->
     first = script.source.splitlines()[0]
     if script is ENQUEUE:
         assert first == "#!lua"
-    elif script in (LIVING, READ_FEED, RIGHTS, SEEK):
+    elif script in (GATHER, LIVING, READ_FEED, RIGHTS, SEEK):
         assert first == "#!lua flags=no-writes"
         body = script.source.split("-- KEYS  ")[1]
         assert not _FORBIDDEN.search(body)

@@ -58,8 +58,10 @@ from stead.transport._contract.indexes import (
     IndexWrite,
     Look,
     ReadBuilt,
+    ReadMembers,
     ReadRange,
     ReadRecords,
+    ReadScores,
 )
 from stead.transport._contract.layout import check_hub_name
 from stead.transport._contract.left_out import UNREADABLE, LeftOut
@@ -151,8 +153,10 @@ __all__ = [
     "PayloadTooLarge",
     "ReadBuilt",
     "ReadFeed",
+    "ReadMembers",
     "ReadRange",
     "ReadRecords",
+    "ReadScores",
     "Renewer",
     "Reply",
     "Reuse",

@@ -256,15 +256,36 @@ def query(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
     count: Annotated[bool, typer.Option("--count", help="Only say how many match.")] = False,
+    signal: Annotated[
+        str | None,
+        typer.Option(metavar="OPERATION", help="Send an operation to all that match.", show_default=False),
+    ] = None,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VALUE", help="An argument of that operation; may be repeated.", show_default=False),
+    ] = None,
+    kw: Keywords = None,
+    once: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="With --signal: the same line, repeated, reaches each once.", show_default=False
+        ),
+    ] = None,
     url: Url = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Find entities by their indexed fields."""
-    from stead.app._commands.querying import query_command
+    """Find entities by their indexed fields; or count them, or send an operation to each."""
+    from stead.app._commands.querying import query_command, query_signal_command
 
     request = make_request(app, url, as_json, debug)
-    finish(query_command(request, entity, where, order, limit, count=count))
+    if signal is None:
+        if arg or kw or once is not None:
+            usage("--arg, --kw and --once go with --signal")
+        finish(query_command(request, entity, where, order, limit, count=count))
+    if count or order is not None:
+        usage("--signal reaches all that match: leave out --count and --order")
+    finish(query_signal_command(request, entity, where, signal, arg or [], kw or [], once))
 
 
 add_tables(cli)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
 from stead.app._app import App
+from stead.app._console.progress import progress_bar
 from stead.app._console.request import Request
 from stead.app._console.screen import console, print_json_line, print_note, table
 from stead.app._console.words import json_data, number_of
@@ -19,7 +18,7 @@ from stead.app._tables.libraries import arrow
 
 def sql_command(request: Request, query: str, limit: int) -> int:
     async def work(_: App, client: Client) -> int:
-        with _progress(await _entities(client)) as progress:
+        with progress_bar("entities read", await _entities(client)) as progress:
             answer = await client.sql(query, progress=progress)
         names: list[str] = answer.schema.names
         if request.as_json:
@@ -41,7 +40,7 @@ def sql_command(request: Request, query: str, limit: int) -> int:
 
 def export_command(request: Request, entity: str, path: str) -> int:
     async def work(_: App, client: Client) -> int:
-        with _progress(await _entities(client)) as progress:
+        with progress_bar("entities read", await _entities(client)) as progress:
             count = await client.export(entity, path, progress=progress)
         if request.as_json:
             print_json_line({"file": path, "entities": count})
@@ -57,25 +56,6 @@ async def _entities(client: Client) -> int:
     if not sys.stderr.isatty():
         return 0  # nobody sees it
     return sum(partition.entities for partition in await client.store.info())
-
-
-@contextmanager
-def _progress(most: int) -> Generator[Callable[[int], None] | None]:
-    """A bar at a terminal, and nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading entities", total=most)
-
-        def tell(count: int) -> None:
-            bar.update(task, completed=min(count, most), description=f"{count:,} entities read")
-
-        yield tell
 
 
 def _numbers(answer: Any) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
-from stead.entities import Condition, EntityId, Query, QueryField, QueryPage
+from stead.entities import Condition, EntityId, Query, QueryField, QueryPage, SignalProgress
 
 from .orchestrations import in_chunks
 from .portal import Portal
@@ -46,6 +46,11 @@ class SyncQuery(Generic[E]):
     def limit(self, most: int) -> Self:
         """At most so many."""
         return self._with(self._query.limit(most))
+
+    def with_options(self, *, progress: SignalProgress | None) -> Self:
+        """What goes with a `signal` or a `signal_once`: `progress(sent, total)` is called, in the thread of the client, once it is known how
+        many match, and each time that more of them have their signals for certain."""
+        return self._with(self._query.with_options(progress=progress))
 
     def __iter__(self) -> Iterator[tuple[EntityId, E]]:
         """What matches, each once: at most `limit`, and `query_results_max` in all."""

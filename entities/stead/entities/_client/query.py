@@ -5,7 +5,7 @@ A query does not change: each method gives a new one. It sees committed states o
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
 
@@ -17,8 +17,11 @@ from stead.entities._message.ids import EntityId, check_key
 from stead.transport import UNREADABLE, InvalidInput, SteadError, unpack
 
 from .listing import EntityStatus, entity_status
+from .query_counts import count_of, rank_of
 from .query_hub import QueryHub
-from .query_reader import FoundEntity, QueryReading, too_many
+from .query_looks import FoundEntity
+from .query_reader import QueryReading, too_many
+from .query_signals import SignalProgress, signal_each, signal_each_once
 from .query_subject import QuerySubject
 
 E = TypeVar("E")
@@ -50,16 +53,23 @@ class Query(Generic[E]):
         nodes: tuple[Node, ...] = (),
         order: tuple[str, bool] | None = None,
         most: int | None = None,
+        progress: SignalProgress | None = None,
     ) -> None:
         self._hub = hub
         self._subject = subject
         self._nodes = nodes
         self._order = order
         self._most = most
+        self._progress = progress
 
     def _with(self, **changes: Any) -> Self:
-        kept: dict[str, Any] = {"nodes": self._nodes, "order": self._order, "most": self._most, **changes}
-        return type(self)(self._hub, self._subject, **kept)
+        kept: dict[str, Any] = {
+            "nodes": self._nodes,
+            "order": self._order,
+            "most": self._most,
+            "progress": self._progress,
+        }
+        return type(self)(self._hub, self._subject, **{**kept, **changes})
 
     def where(self, *conditions: Condition[E]) -> Self:
         """Only what matches all of these conditions, and those given before. They are of the class that is queried."""
@@ -76,6 +86,11 @@ class Query(Generic[E]):
         if type(most) is not int or most < 0:
             raise InvalidInput(f"limit({most!r})", "give a whole number, 0 or above")
         return self._with(most=most)
+
+    def with_options(self, *, progress: SignalProgress | None) -> Self:
+        """What goes with a `signal` or a `signal_once`: `progress(sent, total)` is called once it is known how many match, and each time that
+        more of them have their signals for certain."""
+        return self._with(progress=progress)
 
     def _check_condition(self, condition: Any) -> None:
         if not isinstance(condition, Condition):
@@ -120,21 +135,25 @@ class Query(Generic[E]):
 
     async def __aiter__(self) -> AsyncIterator[tuple[EntityId, E]]:
         """What matches, each once: at most `limit`, and `query_results_max` in all."""
-        left = self._most
         given: set[str] = set()
-        async for found in self._all(left):
+        async for found in self._all():
             item = None if found.key in given else self._item(found)
             if item is None:
                 continue
-            if len(given) >= self._hub.settings.query_results_max:
-                raise too_many(self._hub.settings.query_results_max)
+            self._check_more(given)
             given.add(found.key)
             yield item
-            if len(given) == left:
+            if len(given) == self._most:
                 return
 
-    async def _all(self, most: int | None) -> AsyncIterator[FoundEntity]:
+    def _check_more(self, found: Sized) -> None:
+        """Refuse one more than there may be."""
+        if len(found) >= self._hub.settings.query_results_max:
+            raise too_many(self._hub.settings.query_results_max)
+
+    async def _all(self) -> AsyncIterator[FoundEntity]:
         """What matches, page by page; what changes meanwhile may come again."""
+        most = self._most
         if most == 0:
             return
         if self._is_plain:
@@ -143,15 +162,9 @@ class Query(Generic[E]):
             return
         length = min(most or _ITERATED_LENGTH, _ITERATED_LENGTH)
         reading = await self._begin(self._asked())
-        plan, after = await reading.plan(length), None
-        while True:
-            page = await reading.page(plan, after, length)
-            for found in page.found:
+        async for page in reading.pages(await reading.plan(length), length):
+            for found in page:
                 yield found
-            if page.end is None:
-                return
-            after = page.end
-            reading = await self._begin(self._asked())  # each page has its time
 
     @property
     def _is_plain(self) -> bool:
@@ -206,9 +219,9 @@ class Query(Generic[E]):
     async def _plain_page(self, size: int, continuation: str | None) -> QueryPage[tuple[EntityId, E]]:
         """A page of all there are, ascending by key."""
         asked, hub_id = self._asked(), self._hub.hub_id
-        after = "" if continuation is None else from_listing_token(continuation, hub_id, asked)
+        after = None if continuation is None else from_listing_token(continuation, hub_id, asked)
         items: list[tuple[EntityId, E]] = []
-        last = after
+        last = after or ""
         async for key, packed in self._hub.listed(self._subject, after):
             if len(items) == size:
                 return QueryPage(items, listing_token(hub_id, asked, last))
@@ -226,7 +239,7 @@ class Query(Generic[E]):
             async for _ in self._hub.listed(self._subject):
                 counted += 1
         elif counted is None:
-            counted = await (await self._begin(replace(self._asked(), order=None, descending=False))).count()
+            counted = await count_of(await self._begin(replace(self._asked(), order=None, descending=False)))
         return counted if self._most is None else min(counted, self._most)
 
     async def rank(self, field: QueryField[E, Any], key: str, *, descending: bool = False) -> int | None:
@@ -238,7 +251,7 @@ class Query(Generic[E]):
         name = self._field(field)
         asked = AskedQuery(self._subject.kind, None, name, bool(descending))
         reading = await self._begin(asked)
-        return await reading.rank(reading.index(name), check_key(key))
+        return await rank_of(reading.looks, reading.index(name), check_key(key))
 
     # -- signalling ----------------------------------------------------------------------------------------------------
 
@@ -255,7 +268,7 @@ class Query(Generic[E]):
 
         Raises `PartlySent` if it stops half-way. An operation is one of the class that is queried, or by name for a query by name.
         """
-        return await self._hub.signal(self._subject, self._keys, operation, args, kwargs)
+        return await signal_each(self._hub, self._subject, self._keys, self._progress, operation, args, kwargs)
 
     @overload
     async def signal_once(
@@ -268,12 +281,23 @@ class Query(Generic[E]):
     async def signal_once(self, name: str, operation: Any, /, *args: Any, **kwargs: Any) -> int:
         """The same, to be repeated under the same name until it is through: each entity gets it once.
 
-        The keys are those that match at the first call, and are kept for a day: who matches later is not reached by a repeat.
+        The keys are those that match at the first call, and are kept for a day: who matches later is not reached by a repeat. After
+        that day the name stands for nothing again.
         """
-        return await self._hub.signal_once(self._subject, name, self._keys, operation, args, kwargs)
+        return await signal_each_once(
+            self._hub, self._subject, name, self._keys, self._progress, operation, args, kwargs
+        )
 
     async def _keys(self) -> list[str]:
-        return [entity_id.key async for entity_id, _ in self]
+        """The keys of what matches, whether or not its state can be read by the class."""
+        keys: dict[str, None] = {}
+        async for found in self._all():
+            if found.key not in keys:
+                self._check_more(keys)
+                keys[found.key] = None
+                if len(keys) == self._most:
+                    break
+        return list(keys)
 
 
 def query_in_words(query: Query[E], where: str, order: str | None) -> Query[E]:

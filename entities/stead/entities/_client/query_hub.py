@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
-from stead.entities._definition.class_rules import OperationMark
 from stead.entities._definition.registry import Registry
 from stead.entities._index.conditions import checked
 from stead.entities._index.plan import AskedQuery
 from stead.entities._index.syntax import read_words
 from stead.entities._index.types import IndexType
-from stead.entities._message.errors import IndexNotReady, PartlySent, UnknownEntity
-from stead.entities._message.ids import EntityId, canonical_name, check_key
+from stead.entities._message.errors import IndexNotReady, UnknownEntity
+from stead.entities._message.ids import canonical_name, check_key
 from stead.entities._message.record import decode_record
 from stead.transport import (
     UNREADABLE,
@@ -22,21 +21,14 @@ from stead.transport import (
     Settings,
     SteadError,
     Store,
-    Tries,
-    pack,
-    unpack,
-    until_answered,
 )
-from stead.transport.describing import text_of_error
 
-from .producer import Producer, SourceProducer, check_source
+from .producer import Producer, SourceProducer
 from .published import Names
+from .query_counts import count_of
 from .query_reader import QueryReader, QueryReading
 from .query_subject import QuerySubject, indexes_for
 from .sharding import HubShards
-
-_CHUNK_LENGTH = 500  # signals that are sent before it is known that they are in the store
-_KEEP_KEYS_MS = 86_400_000  # of a `signal_once`
 
 Pages = Callable[[str, str], AsyncIterator[list[tuple[str, bytes]]]]
 """A listing: targets with their records that begin with a prefix, from after a target on."""
@@ -57,24 +49,24 @@ class QueryHub:
         check_open: Callable[[], None],
     ) -> None:
         self.settings = settings
-        self._store = store
+        self.store = store
         self._registry = registry
         self._names = names
         self._shards = shards
         self._pages = pages
-        self._producer = producer
+        self.producer = producer
         self._reader = QueryReader(store, settings, check_open)
         self.indexes = self._reader.indexes
 
     @property
     def left_out(self) -> LeftOut:
         """What could not be read."""
-        return self._store.left_out
+        return self.store.left_out
 
     @property
     def hub_id(self) -> str:
         """The hub's ID."""
-        return self._store.layout.hub_id
+        return self.store.layout.hub_id
 
     def subject(self, entity: Any) -> QuerySubject:
         """What is queried. Raises `UnknownEntity` for a class that is not registered."""
@@ -127,15 +119,15 @@ class QueryHub:
         if await self.is_sharded(subject):
             return None
         try:
-            return await (await self.begin(subject, AskedQuery(subject.kind))).count()
+            return await count_of(await self.begin(subject, AskedQuery(subject.kind)))
         except IndexNotReady:
             return None
 
-    async def listed(self, subject: QuerySubject, after: str = "") -> AsyncIterator[tuple[str, bytes]]:
+    async def listed(self, subject: QuerySubject, after: str | None = None) -> AsyncIterator[tuple[str, bytes]]:
         """All of a kind that exist, ascending by key: keys and stored states."""
         await self.check_name(subject)
         start = f"@{subject.kind}@"
-        async for page in self._pages(start, start + check_key(after) if after else ""):
+        async for page in self._pages(start, "" if after is None else start + check_key(after)):
             for target, record in page:
                 try:
                     packed = decode_record(record).packed_state
@@ -144,82 +136,3 @@ class QueryHub:
                     continue
                 if packed is not None:
                     yield target[len(start) :], packed
-
-    # -- signals -------------------------------------------------------------------------------------------------------
-
-    def _operation(self, subject: QuerySubject, operation: object) -> str:
-        """The name of an operation of what is queried. One that a base class defines is that of the queried class."""
-        if subject.entity_type is None:
-            if not isinstance(operation, str):
-                raise InvalidInput(f"operation {operation!r}", "the query is by name: give the operation's name")
-            return operation
-        mark = getattr(operation, "__stead_operation__", None)
-        if mark is None or hasattr(operation, "__self__"):
-            raise InvalidInput(
-                f"operation {operation!r}", f"give an operation of {subject.name}, such as {subject.name}.delete"
-            )
-        owner, name = cast("OperationMark", mark)
-        cls = subject.entity_type.entity_class
-        if cls is None or owner not in cls.__mro__:
-            raise InvalidInput(
-                f"operation {owner.__name__}.{name}",
-                f"the query is over {subject.name}: give an operation of that class",
-            )
-        return subject.entity_type.operation(name).name
-
-    async def signal(
-        self,
-        subject: QuerySubject,
-        keys: Callable[[], Awaitable[Sequence[str]]],
-        operation: object,
-        args: Any,
-        kwargs: Any,
-    ) -> int:
-        """Signal entities of a kind, keys first (HAZARDS 84); gives how many. Raises `PartlySent`."""
-        name = self._operation(subject, operation)
-        self._check_arguments(subject, name, args, kwargs)
-        found = await keys()
-        sent = 0
-        try:
-            async with self._producer(None) as producer:
-                for first in range(0, len(found), _CHUNK_LENGTH):
-                    chunk = found[first : first + _CHUNK_LENGTH]
-                    for key in chunk:
-                        await cast("Producer", producer).signal(EntityId(subject.name, key), name, *args, **kwargs)
-                    await producer.flush()
-                    sent += len(chunk)
-        except SteadError as error:
-            raise PartlySent(sent, len(found), text_of_error(error)) from error
-        return sent
-
-    def _check_arguments(self, subject: QuerySubject, name: str, args: Any, kwargs: Any) -> None:
-        """Refuse them before anything is read. Raises `InvalidInput`."""
-        if subject.entity_type is not None:
-            subject.entity_type.operation(name).bind(args, kwargs)
-
-    async def signal_once(
-        self,
-        subject: QuerySubject,
-        name: str,
-        keys: Callable[[], Awaitable[Sequence[str]]],
-        operation: object,
-        args: Any,
-        kwargs: Any,
-    ) -> int:
-        """The same, however often it is repeated: the keys of the first call are kept, and numbered (HAZARDS 84)."""
-        source = check_source(f"query:{subject.kind}:{name}")
-        called = self._operation(subject, operation)
-        self._check_arguments(subject, called, args, kwargs)
-        store = self._store
-        kept = await until_answered(lambda: store.read_kept(source), Tries(store.clock, self.settings))
-        if kept is None:
-            packed = pack(list(await keys()))
-            kept = await until_answered(
-                lambda: store.keep(source, packed, _KEEP_KEYS_MS), Tries(store.clock, self.settings)
-            )
-        found: Any = unpack(kept)
-        async with self._producer(source) as producer:
-            for number, key in enumerate(found):
-                target = EntityId(subject.name, key)
-                await cast("SourceProducer", producer).signal_once(number, target, called, *args, **kwargs)
-        return len(found)

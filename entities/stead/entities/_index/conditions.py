@@ -217,7 +217,7 @@ class QueryField(Generic[K_contra, T]):
     def __ge__(self, other: T, /) -> Condition[K_contra]:
         return self._compared(">=", other)
 
-    def between(self, low: T, high: T, /) -> Condition[K_contra]:
+    def between(self, low: T, high: T) -> Condition[K_contra]:
         """From `low` to `high`, both included."""
         return self._compared("between", low, high)
 

@@ -39,6 +39,11 @@ def ranges_of(node: Node | None, field: str, code: str) -> Ranges:
     return everything(code) if node is None else _ranges(node, field, code, negated=False)
 
 
+def is_in(place: float, ranges: Ranges) -> bool:
+    """Whether a place lies in one of the parts."""
+    return any(first <= (place, 0) and (place, 1) <= last for first, last in ranges.parts)
+
+
 def doubtful_places(node: Node | None, code: str) -> frozenset[Any]:
     """The places of an index at which some values may match and others not, by a condition on its field alone."""
     if node is None:

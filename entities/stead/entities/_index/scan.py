@@ -9,10 +9,10 @@ themselves. So a position is a place and a key, whatever partition it is in, and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from stead.transport import CountRange, ReadRange
+from stead.transport import LISTING, CountRange, ReadMembers, ReadRange
 
 from .catalogue import Index, above_text, below_text, of_text_member, text_member, unindexed
 from .ranges import Part, Ranges
@@ -22,6 +22,8 @@ SOURCES_MAX = 512
 """How many sources are read at once: of a condition with many parts, as many parts as that allows."""
 PIECE_MAX = 1000
 """Entries of one source that are read at once."""
+PARTS_APART_MAX = 8
+"""Parts that are counted by a command each; more of them by one script for each partition."""
 
 
 class Position(NamedTuple):
@@ -56,13 +58,14 @@ def is_after(one: Position, other: Position, *, descending: bool) -> bool:
 class Source:
     """One part of a set of one partition, read from one end to the other."""
 
-    __slots__ = ("_after", "_index", "_look", "buffer", "ended", "last", "partition")
+    __slots__ = ("_after", "_look", "_place", "buffer", "ended", "last", "partition")
 
-    def __init__(self, look: ReadRange, index: Index) -> None:
+    def __init__(self, look: ReadRange, place: Callable[[tuple[float, bytes]], Position]) -> None:
+        """`place`: where an entry stands in the order."""
         self.partition = look.partition
         self._look = look
         self._after = look.after
-        self._index = index
+        self._place = place
         self.ended = False
         self.buffer: list[Position] = []
         self.last: Position | None = None  # the last that was read
@@ -78,22 +81,37 @@ class Source:
         if not entries:
             return
         self._after = entries[-1]
-        if not self._look.by_member:
-            self.buffer += [Position(score, key) for score, key in entries]
-        elif self._look.name == self._index.name:
-            self.buffer += [Position(*of_text_member(member)) for _, member in entries]
-        else:
-            self.buffer += [Position(None, key) for _, key in entries]
+        self.buffer += map(self._place, entries)
         self.last = self.buffer[-1]
+
+
+def _by_score(entry: tuple[float, bytes]) -> Position:
+    return Position(*entry)
+
+
+def _by_text(entry: tuple[float, bytes]) -> Position:
+    return Position(*of_text_member(entry[1]))
+
+
+def _by_key(entry: tuple[float, bytes]) -> Position:
+    return Position(None, entry[1])
 
 
 class Scan:
     """Merges an index of all partitions into one order: see the module's head."""
 
     def __init__(
-        self, index: Index, ranges: Ranges, partitions: int, *, descending: bool, after: Position | None = None
+        self,
+        kind: str,
+        index: Index | None,
+        ranges: Ranges,
+        partitions: int,
+        *,
+        descending: bool,
+        after: Position | None = None,
     ) -> None:
-        """Reads the ranges, from behind a position on."""
+        """Reads the ranges, from behind a position on; without an index the listing of the kind."""
+        self._kind = kind
         self._index = index
         self._partitions = partitions
         self._descending = descending
@@ -136,21 +154,34 @@ class Scan:
                 if self._sources:
                     self._segments.insert(0, None)
                     return
-                names = ([self._index.none] if self._none else []) + [unindexed(self._index.kind)]
-                after = self._after.key if self._after is not None and self._after.place is None else None
-                looks = [self._of_members(partition, name, after) for name in names for partition in self._all()]
+                self._sources += self._apart()
             else:
-                looks = [self._of_part(partition, part) for partition in self._all()]
-            self._sources += [Source(look, self._index) for look in looks]
+                index = self._index
+                assert index is not None, "the listing has no parts"
+                place = _by_text if index.is_text else _by_score
+                self._sources += [Source(self._of_part(index, partition, part), place) for partition in self._all()]
 
     def _all(self) -> range:
         return range(self._partitions)
 
-    def _of_members(self, partition: int, name: str, after: bytes | None) -> ReadRange:
+    def _apart(self) -> list[Source]:
+        """What has no place, by key: of an index None, and what cannot be indexed; of the listing all."""
+        after = self._after.key if self._after is not None and self._after.place is None else None
+        if self._index is None:
+            prefix = listed_prefix(self._kind)
+            all_of_them = ReadRange(0, LISTING, prefix, prefix + b"\xff", False, True, True, self._descending)
+            start = None if after is None else (0.0, prefix + after)
+            looks = [all_of_them._replace(partition=partition, after=start) for partition in self._all()]
+            return [Source(look, lambda entry: Position(None, entry[1][len(prefix) :])) for look in looks]
+        names = ([self._index.none] if self._none else []) + [unindexed(self._kind)]
         start = None if after is None else (0.0, after)
-        return ReadRange(partition, name, by_member=True, descending=self._descending, after=start)
+        return [
+            Source(ReadRange(partition, name, by_member=True, descending=self._descending, after=start), _by_key)
+            for name in names
+            for partition in self._all()
+        ]
 
-    def _of_part(self, partition: int, part: Part) -> ReadRange:
+    def _of_part(self, index: Index, partition: int, part: Part) -> ReadRange:
         after = self._after
         start: tuple[float, bytes] | None = None
         if (
@@ -161,9 +192,7 @@ class Scan:
         ):
             is_text = isinstance(after.place, bytes)
             start = (0.0, text_member(after.place, after.key)) if is_text else (after.place, after.key)  # type: ignore[arg-type, assignment]
-        return ReadRange(
-            partition, self._index.name, *bounds_of(self._index, part), descending=self._descending, after=start
-        )
+        return ReadRange(partition, index.name, *bounds_of(index, part), descending=self._descending, after=start)
 
     def ready(self, most: int) -> list[tuple[Position, int]]:
         """At most so many positions, with their partitions, in order, as far as no source has to be read on first."""
@@ -193,9 +222,49 @@ def bounds_of(index: Index, part: Part) -> tuple[bytes | float | None, bytes | f
     return low, high, bool(low_side), not high_side, False
 
 
-def counts_of(index: Index, ranges: Ranges, partitions: int) -> list[CountRange]:
+def listed_prefix(kind: str) -> bytes:
+    """With which the members of the listing begin that are of a kind."""
+    return f"@{kind}@".encode()
+
+
+def gathering(kind: str, index: Index, ranges: Ranges, partitions: int) -> list[ReadMembers]:
+    """The looks that read all that is in the ranges, and what cannot be indexed, each partition at one moment."""
+    return [
+        ReadMembers(
+            partition,
+            [
+                *(CountRange(partition, index.name, *bounds_of(index, part)) for part in ranges.parts),
+                *([CountRange(partition, index.none, by_member=True)] if ranges.none else []),
+                CountRange(partition, unindexed(kind), by_member=True),
+            ],
+        )
+        for partition in range(partitions)
+    ]
+
+
+def gathered_keys(index: Index, ranges: Ranges, answer: Sequence[Sequence[bytes]]) -> set[bytes]:
+    """The keys that such a look has found."""
+    count = len(ranges.parts)
+    parts, apart = answer[:count], answer[count:]
+    keys = {of_text_member(member)[1] if index.is_text else member for part in parts for member in part}
+    return keys.union(*apart)
+
+
+def listing_counts(kind: str, partitions: int) -> list[CountRange]:
+    """The looks whose sum is how many of a kind are listed."""
+    prefix = listed_prefix(kind)
+    return [
+        CountRange(partition, LISTING, prefix, prefix + b"\xff", open_most=True, by_member=True)
+        for partition in range(partitions)
+    ]
+
+
+def counts_of(index: Index, ranges: Ranges, partitions: int) -> list[CountRange | ReadMembers]:
     """The looks whose sum is how many entries of all partitions lie in the ranges, without those that cannot be indexed."""
-    found = [
+    if len(ranges.parts) > PARTS_APART_MAX:
+        gathered = gathering(index.kind, index, ranges, partitions)
+        return [look._replace(parts=look.parts[:-1], counted=True) for look in gathered]
+    found: list[CountRange | ReadMembers] = [
         CountRange(partition, index.name, *bounds_of(index, part))
         for part in ranges.parts
         for partition in range(partitions)

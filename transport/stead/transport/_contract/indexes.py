@@ -87,6 +87,23 @@ class FindPlace(NamedTuple):
     member: bytes
 
 
+class ReadMembers(NamedTuple):
+    """The members of several parts of sets, all at one moment: what moves from one part to another is in one of them. Or, if they
+    are to be counted, only how many these are."""
+
+    partition: int
+    parts: Sequence[CountRange]
+    counted: bool = False
+
+
+class ReadScores(NamedTuple):
+    """The scores of members of a set; None for those that are not in it."""
+
+    partition: int
+    name: str
+    members: Sequence[bytes]
+
+
 class ReadRecords(NamedTuple):
     """The committed records of targets."""
 
@@ -100,5 +117,6 @@ class ReadBuilt(NamedTuple):
     partition: int
 
 
-Look: TypeAlias = ReadRange | CountRange | FindPlace | ReadRecords | ReadBuilt | ReadFeed
-"""One look at a partition. Its answer: entries (score, member); a number; two numbers; records; a dictionary; a `FeedPart`."""
+Look: TypeAlias = ReadRange | CountRange | FindPlace | ReadMembers | ReadScores | ReadRecords | ReadBuilt | ReadFeed
+"""One look at a partition. Its answer: entries (score, member); a number; two numbers; members of each part; scores; records; a
+dictionary; a `FeedPart`."""

@@ -17,8 +17,10 @@ from stead.transport._contract.indexes import (
     IndexWrite,
     Look,
     ReadBuilt,
+    ReadMembers,
     ReadRange,
     ReadRecords,
+    ReadScores,
 )
 from stead.transport._contract.records import stream_order
 from stead.transport._contract.shards import ShardCount, raised
@@ -156,12 +158,23 @@ def _look(state: PartitionState, look: Look) -> Any:
         case FindPlace():
             entries, sought = _set_of(state, look.name).order, (look.score, look.member)
             return [bisect_left(entries, sought), int(bisect_right(entries, sought) > bisect_left(entries, sought))]
+        case ReadMembers(_, parts, counted):
+            found = [_members(_set_of(state, part.name), part) for part in parts]
+            return sum(map(len, found)) if counted else found
+        case ReadScores(_, name, members):
+            scores = _set_of(state, name).scores
+            return [scores.get(member) for member in members]
         case ReadRecords():
             return [state.records.get(target) for target in look.targets]
         case ReadBuilt():
             return dict(state.built)
         case ReadFeed():
             return _part(state.feeds.get(look.feed) or Feed(), look)
+
+
+def _members(entries: SortedSet, part: CountRange) -> list[bytes]:
+    first, last = entries.bounds(part)
+    return [member for _, member in entries.order[first:last]]
 
 
 def _part(feed: Feed, look: ReadFeed) -> FeedPart:

@@ -56,6 +56,21 @@ class Seek(NamedTuple):
     limit: int  # 0: how many come before it, and 1 if it is there
 
 
+class PartOfSet(NamedTuple):
+    """Some entries of a set, between two bounds as ZRANGE takes them."""
+
+    by_member: int  # 0 or 1
+    least: bytes
+    most: bytes
+
+
+class GatherMembers(NamedTuple):
+    """Parts of sets, in the order of the keys."""
+
+    counted: int  # 0, or 1: only how many they are
+    parts: Sequence[PartOfSet]
+
+
 class FollowFeed(NamedTuple):
     """Entries of a feed."""
 
@@ -109,4 +124,5 @@ ADOPT = Signature(
     answer=Adopted,
 )
 SEEK = Signature(Seek, keys="entries:zset")
+GATHER = Signature(GatherMembers, more_keys="the set (zset) of each part", rows=(PartOfSet,))
 READ_FEED = Signature(FollowFeed, keys="stream:stream trimmed:hash", answer=Followed)

@@ -16,8 +16,10 @@ from stead.transport._contract.indexes import (
     FindPlace,
     Look,
     ReadBuilt,
+    ReadMembers,
     ReadRange,
     ReadRecords,
+    ReadScores,
 )
 from stead.transport._contract.left_out import UNREADABLE
 from stead.transport._contract.shards import SHARDS_SETTLE_MS, ShardCount, decode_shards
@@ -30,7 +32,9 @@ from .index_signatures import (
     DeclareIndexes,
     Followed,
     FollowFeed,
+    GatherMembers,
     Joining,
+    PartOfSet,
     RaisedTo,
     RaiseShards,
     Seek,
@@ -38,7 +42,7 @@ from .index_signatures import (
 )
 from .keys import KeyNames
 from .listing import end_of
-from .scripts import ADOPT, DECLARE_INDEXES, RAISE_SHARDS, READ_FEED, SEEK, command
+from .scripts import ADOPT, DECLARE_INDEXES, GATHER, RAISE_SHARDS, READ_FEED, SEEK, command
 
 _VERSION = b"version"
 _SHARDS = "shards:"  # with this the fields of the hub's record begin that say how many a kind has
@@ -139,6 +143,11 @@ def _command_of(keys: KeyNames, look: Look) -> bytes:
             return command(count, own.entries(look.name), _least(look), _most(look))
         case FindPlace():
             return SEEK.call((own.entries(look.name),), Seek(0, repr(look.score), look.member, "", 0))
+        case ReadMembers(_, parts, counted):
+            bounds = [PartOfSet(int(part.by_member), _least(part), _most(part)) for part in parts]
+            return GATHER.call((own.entries(part.name) for part in parts), GatherMembers(int(counted), bounds))
+        case ReadScores(_, name, members):
+            return command(b"ZMSCORE", own.entries(name), *members)
         case ReadRecords():
             return command(b"HMGET", own.state, *look.targets)
         case ReadBuilt():
@@ -193,6 +202,10 @@ def _key_of(keys: KeyNames, look: Look) -> bytes:
     match look:
         case ReadRange() | CountRange() | FindPlace():
             return own.entries(look.name)
+        case ReadScores():
+            return own.entries(look.name)
+        case ReadMembers():
+            return own.entries(look.parts[0].name)
         case ReadRecords():
             return own.state
         case ReadBuilt():
@@ -210,6 +223,8 @@ def _answer_of(keys: KeyNames, look: Look, answer: Any) -> Any:
                 return [(0.0, member) for member in answer]
             case ReadRange():
                 return [(float(score), member) for member, score in _pairs(answer)]
+            case ReadScores():
+                return [None if score is None else float(score) for score in answer]
             case ReadBuilt():
                 return {index.decode(): reached for index, reached in _pairs(answer)}
             case ReadFeed():

@@ -109,6 +109,7 @@ ENQUEUE = _script("enqueue", signatures.ENQUEUE)
 ENQUEUE_FREEING = _although_full(ENQUEUE)
 FIRE_TIMERS = _script("fire_timers", signatures.FIRE_TIMERS)
 FOLD_MEASURES = _script("fold_measures", signatures.FOLD_MEASURES)
+GATHER = _script("gather", index_signatures.GATHER)
 GIVE_BACK_TASKS = _script("give_back_tasks", signatures.GIVE_BACK_TASKS, _QUEUES)
 HEARTBEAT = _script("heartbeat", signatures.HEARTBEAT)
 JOIN_HUB = _script("join_hub", signatures.JOIN_HUB)
@@ -143,6 +144,7 @@ ALL: tuple[Script[Any], ...] = (
     ENQUEUE_FREEING,
     FIRE_TIMERS,
     FOLD_MEASURES,
+    GATHER,
     GIVE_BACK_TASKS,
     HEARTBEAT,
     JOIN_HUB,
