@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stead.entities import DeadLetters
-from stead.entities._message.envelope import Failure, encode_letter, encode_message
+from stead.entities._message.envelope import Failure, encode_message
+from stead.entities._message.letters import encode_letter
 from stead.transport import DeadLetter, Store
 from support.redis_steps import commit, payloads, take
 

@@ -69,7 +69,6 @@ IMPURE_ALLOWED = {
 # Class names that stand for two things, and why that stays.
 SHARED_NAMES = {
     "EntityKind": "in the gateway it is a name that the OpenAPI document shows",
-    "Started": "the same; in entities, an operation that has begun",
     "Query": "in the gateway, what stands behind the question mark of a URL; in entities, what users ask",
 }
 IMPURE = {

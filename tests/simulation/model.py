@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from simulation.causes import Causes
 from simulation.ledger import entries_of
-from stead.entities._message.envelope import Failure, Message, decode_letter, decode_message, decode_reply
+from stead.entities._message.envelope import Failure, Message, decode_message, decode_reply
+from stead.entities._message.letters import decode_letter
 from stead.transport import Acquired, Commit, CommitVerdict, EnqueueResult, Settings, Verdict
 
 NEVER_APPLIED = {"fail": "operation", "nosuch": "unknown_operation", "badly": "invalid_input", "flood": "operation"}

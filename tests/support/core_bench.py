@@ -11,15 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, cast
 
 from stead.entities._index.catalogue import NOTHING
-from stead.entities._message.envelope import (
-    Failure,
-    Letter,
-    ReplyAddress,
-    TaskAddress,
-    decode_letter,
-    encode_message,
-    message_extras,
-)
+from stead.entities._message.envelope import Failure, ReplyAddress, TaskAddress, encode_message, message_extras
+from stead.entities._message.letters import Letter, decode_letter
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._partition.activation import Activation, Blocked, Kind
 from stead.entities._partition.building import build_commit

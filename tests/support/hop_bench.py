@@ -16,15 +16,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
-from stead.entities._message.envelope import (
-    Failure,
-    Letter,
-    Message,
-    decode_letter,
-    decode_message,
-    encode_message,
-    message_extras,
-)
+from stead.entities._message.envelope import Failure, Message, decode_message, encode_message, message_extras
+from stead.entities._message.letters import Letter, decode_letter
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.effects import Effects

@@ -81,11 +81,21 @@ from stead.entities._message.rhythm import Cron, Every, Rhythm, checked_cron, ch
 from stead.entities._message.shards import logical_target, shown_target, split_target, version_for
 from stead.entities._message.starts import check_tags
 from stead.entities._message.times import delay_in_ms, instant_in_ms
+from stead.entities._message.trace import TraceContext, given_trace, read_trace, root_context
 from stead.entities._partition.activation import Activation, Blocked, Kind, Locked, Opening, Park, Phase
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Environment, Partition, Started
 from stead.entities._partition.pending import Pending
 from stead.entities._partition.slice import Slice
+from stead.entities._tracing import names as span_names
+from stead.entities._tracing import switch as tracing
+from stead.entities._tracing.carried import add_trace, as_parent, attach, within
+from stead.entities._tracing.lasting import LastingSpan, instance_variables, root_flags
+from stead.entities._tracing.sending import EVENT as SENDS_EVENT
+from stead.entities._tracing.sending import QUERY as SENDS_QUERY
+from stead.entities._tracing.sending import START as SENDS_START
+from stead.entities._tracing.sending import UPDATE as SENDS_UPDATE
+from stead.entities._tracing.sending import sending
 from stead.entities._turns.entity_kind import EntityKind
 from stead.entities._turns.held import held_reports
 from stead.entities._worker.board import Bell, Board
@@ -103,6 +113,10 @@ __all__ = [
     "MINUTE_MS",
     "PAGE_READ_LENGTH",
     "RELEASE",
+    "SENDS_EVENT",
+    "SENDS_QUERY",
+    "SENDS_START",
+    "SENDS_UPDATE",
     "Activation",
     "Bell",
     "Blocked",
@@ -127,6 +141,7 @@ __all__ = [
     "HubMeasures",
     "IndexProgress",
     "Kind",
+    "LastingSpan",
     "Locked",
     "Measured",
     "MeasuredBlock",
@@ -149,10 +164,14 @@ __all__ = [
     "Slice",
     "Started",
     "TaskAddress",
+    "TraceContext",
     "Turns",
     "UnknownEnvelope",
     "Value",
+    "add_trace",
     "announce_expiry",
+    "as_parent",
+    "attach",
     "canonical_name",
     "check_instance_id",
     "check_key",
@@ -172,9 +191,11 @@ __all__ = [
     "encode_reply",
     "encoded",
     "failure_of",
+    "given_trace",
     "held_reports",
     "hints_in",
     "index_progress",
+    "instance_variables",
     "instant_in_ms",
     "is_drained",
     "joined",
@@ -184,21 +205,28 @@ __all__ = [
     "message_extras",
     "names_in",
     "query_in_words",
+    "read_trace",
     "readable",
     "reader_of_text",
     "register_notices",
     "resolve_call",
+    "root_context",
+    "root_flags",
     "send_message",
     "send_signal",
+    "sending",
     "shown_target",
     "signature_of",
+    "span_names",
     "split_target",
     "take_page",
     "takes_anything",
+    "tracing",
     "value_of",
     "version_for",
     "waiting_in",
     "want_drained",
     "with_own_defaults",
+    "within",
     "worker_of",
 ]

@@ -10,12 +10,12 @@ from stead.entities._message.envelope import (
     Failure,
     Message,
     ReplyAddress,
-    decode_letter,
     decode_message,
     decode_reply,
     encode_message,
     message_extras,
 )
+from stead.entities._message.letters import decode_letter
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.building import Unstorable
 from stead.entities._partition.effects import Effects

@@ -78,18 +78,20 @@ def whose() -> dict[str, object]:
     return said
 
 
-def _trace_id() -> str | None:
-    """That of the span which the code is in, if the program uses OpenTelemetry."""
+def whose_trace() -> dict[str, str]:
+    """`trace_id` and `span_id` of the span which the code is in, if the program uses OpenTelemetry."""
     trace: Any = sys.modules.get("opentelemetry.trace")
     if trace is None:
-        return None
+        return {}
     context = trace.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
+    if not context.is_valid:
+        return {}
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: `time`, `level`, `event` (where it is written: a name that stays though its words may change),
-    `logger`, `message`, and as far as they are known `hub`, `worker`, `entity` or `instance`, `operation`, `trace_id`,
+    `logger`, `message`, and as far as they are known `hub`, `worker`, `entity` or `instance`, `operation`, `trace_id`, `span_id`,
     `replaying`, `process`, `traceback`."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -100,7 +102,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        known = {"hub": CONTEXT.hub, "worker": CONTEXT.worker, **whose(), "trace_id": _trace_id()}
+        known = {"hub": CONTEXT.hub, "worker": CONTEXT.worker, **whose(), **whose_trace()}
         event.update({name: value for name, value in known.items() if value})
         if _label():
             event["process"] = _label()

@@ -15,6 +15,7 @@ from stead.entities._message.envelope import message_extras
 from stead.entities._message.errors import UnknownOperation
 from stead.entities._message.ids import EntityId, canonical_name, check_key
 from stead.entities._message.shards import Spread, receivers, version_for
+from stead.entities._tracing.carried import current
 from stead.transport import (
     AcknowledgedLost,
     BacklogFull,
@@ -71,8 +72,9 @@ class BulkRoute(NamedTuple):
         operation = self.operation
         if operation is not None:
             args, kwargs = operation.encode(args, kwargs or {})
-        if kwargs or delay_ms is not None or due_ms is not None:
-            extras = message_extras(kwargs=kwargs, delay_ms=delay_ms, due_ms=due_ms)
+        trace = current()
+        if kwargs or trace is not None or delay_ms is not None or due_ms is not None:
+            extras = message_extras(kwargs=kwargs, delay_ms=delay_ms, due_ms=due_ms, trace=trace)
         else:
             extras = None
         outgoing = self.outgoing

@@ -20,6 +20,8 @@ from stead.entities._message.errors import CallTimeout
 from stead.entities._message.ids import EntityId
 from stead.entities._message.shards import version_for
 from stead.entities._message.times import delay_in_ms, instant_in_ms
+from stead.entities._message.trace import TraceContext
+from stead.entities._tracing.sending import CALL, SIGNAL, sending
 from stead.transport import (
     Sender,
     Settings,
@@ -156,14 +158,15 @@ class EntityClient(EntityReader, Querying):
     ) -> None:
         self._check_open()
         call = await self._outgoing.address(subject, key_or_name, args, kwargs)
-        extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms)
         frees = call.frees and delay_ms is None and due_ms is None
         outgoing = self._outgoing
-        if outgoing.shards.declared_or_known(call):
-            await self._send_to_shards(call.kept(), extras, frees=frees)
-            return
-        payload = outgoing.encode(call.target, call.operation_name, call.args, extras)
-        await self._send(call.target, payload, frees=frees)
+        with sending(SIGNAL, call.target, call.operation_name) as trace:
+            extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, trace=trace)
+            if outgoing.shards.declared_or_known(call):
+                await self._send_to_shards(call.kept(), extras, frees=frees)
+                return
+            payload = outgoing.encode(call.target, call.operation_name, call.args, extras)
+            await self._send(call.target, payload, frees=frees)
 
     async def _send_to_shards(self, call: Call, extras: Mapping[str, object] | None, *, frees: bool) -> None:
         """Put a signal into the inbox of whichever shards it goes to; it may be repeated if that fails for some of them."""
@@ -230,19 +233,23 @@ class EntityClient(EntityReader, Querying):
             self._outgoing.shards.refuse_call(call)
         if self._calls.crowded:
             call = call.kept()
+        with sending(CALL, call.target, call.operation_name) as trace:
+            value = await self._answered(call, trace, own_deadline=own_deadline)
+        return value if call.operation is None else call.operation.decode_result(value)
+
+    async def _answered(self, call: Call, trace: TraceContext | None, *, own_deadline: bool) -> Any:
         pending = await self._calls.begin(call.target, call.operation_name, own_deadline=own_deadline)
         try:
-            extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending))
+            extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending), trace=trace)
             payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
             if self._sender.crowded:
                 await self._sender.room()
             self._put_call(pending, payload, frees=call.frees)
-            value = await pending.future
+            return await pending.future
         except CallTimeout as error:
             raise await self.unanswered(error.what, call.target, error.timeout_seconds) from None
         finally:
             self._calls.end(pending)
-        return value if call.operation is None else call.operation.decode_result(value)
 
     async def call_within(self, seconds: float, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> Any:
         """`call_entity` with a deadline of its caller's own, in place of the settings': then `CallTimeout`."""

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from stead.entities._message.envelope import (
-    Failure,
-    Letter,
-    UnknownEnvelope,
-    decode_letter,
-    decode_message,
-    encode_message,
-    message_extras,
-)
+from stead.entities._message.envelope import Failure, UnknownEnvelope, decode_message, encode_message, message_extras
+from stead.entities._message.letters import Letter, decode_letter
 from stead.entities._message.shards import version_for
 from stead.transport import DeadLetter, InvalidInput, KeyDamaged, Store, StreamId, partition_of, stream_order
 
@@ -117,12 +110,13 @@ class DeadLetters:
             return await self._store.resend_dead_letter(message.letter, destination, message.envelope)
         if not message.target:
             return await self._store.resend_dead_letter(message.letter, message.letter.partition, message.envelope)
+        before = decode_message(message.envelope)
         payload = encode_message(
             message.target,
             message.operation,
             message.args,
-            decode_message(message.envelope).message_id,
-            message_extras(kwargs=message.kwargs, sender=message.sender),
+            before.message_id,
+            message_extras(kwargs=message.kwargs, sender=message.sender, trace=before.trace),
             version_for(message.target),
         )
         destination = partition_of(message.target, self._store.layout.partitions)

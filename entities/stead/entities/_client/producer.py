@@ -19,6 +19,7 @@ from stead.entities._definition.operations import Operation
 from stead.entities._message.envelope import MESSAGE_VERSION, message_extras
 from stead.entities._message.ids import EntityId, check_key
 from stead.entities._message.shards import NONE, Spreads, version_for
+from stead.entities._tracing.sending import Sent, traced
 from stead.transport import AcknowledgedLost, HomeLoop, InvalidInput, Sender, SteadError, get_logger, see_through
 
 from .outgoing import Outgoing
@@ -63,11 +64,17 @@ class BaseProducer:
         self._operations: dict[object, tuple[str, str, Operation]] = {}
         self._breath = 0
         self._home = HomeLoop("this producer")
+        self._sent = Sent()
+        self._traced = traced()
 
     async def flush(self) -> None:
         """Wait until everything given so far is durable."""
         self._home.check()
+        await self._flush()
+
+    async def _flush(self) -> None:
         await self._sender.flush()
+        self._sent.flushed()
 
     async def aclose(self) -> None:
         """Stop without waiting: what is not durable yet may get lost. Leaving the `async with` block waits."""
@@ -85,7 +92,7 @@ class BaseProducer:
         # After an error in the block, what was given before it is still made durable; a cancelled block is left at once.
         try:
             if error is None:
-                await self._sender.flush()
+                await self._flush()
             elif isinstance(error, Exception):
                 try:
                     await self._sender.flush()
@@ -112,7 +119,7 @@ class BaseProducer:
             self._operations[subject] = (start, call.operation_name, call.operation)
         route = SignalRoute(call.target, self._outgoing.partition(call.target), call.operation_name, call.operation)
         self._routes[subject, key_or_name] = route
-        extras = message_extras(kwargs=call.kwargs) if call.kwargs else None
+        extras = self._extras(call.kwargs)
         return [(route.partition, outgoing.encode(call.target, call.operation_name, call.args, extras))]
 
     async def _first_to_shards(self, subject: object, key_or_name: str, call: Call) -> list[tuple[int, bytes]]:
@@ -126,7 +133,7 @@ class BaseProducer:
             self._routes[subject, key_or_name] = SignalRoute(
                 target, partition, call.operation_name, call.operation, version
             )
-        extras = message_extras(kwargs=call.kwargs) if call.kwargs else None
+        extras = self._extras(call.kwargs)
         return [
             (
                 outgoing.partition(target),
@@ -134,6 +141,10 @@ class BaseProducer:
             )
             for target in targets
         ]
+
+    def _extras(self, kwargs: Mapping[str, Any] | None) -> dict[str, object] | None:
+        """What a message has beyond its arguments."""
+        return message_extras(kwargs=kwargs, trace=self._sent.note() if self._traced else None)
 
     def _forget_old_routes(self) -> None:
         """Once there are more shards, routes to them are chosen anew."""
@@ -163,7 +174,7 @@ class BaseProducer:
         named: Mapping[str, Any] | None = kwargs
         if operation is not None:
             args, named = operation.encode(args, kwargs)
-        extras = message_extras(kwargs=named) if named else None
+        extras = self._extras(named) if named or self._traced else None
         return self._outgoing.encode(route.target, route.operation_name, args, extras, None, route.version)
 
     def encode_known(
@@ -182,6 +193,7 @@ class BaseProducer:
         if self._spreads and self._outgoing.shards.is_old:
             await self._outgoing.shards.fresh()
             self._forget_old_routes()
+        self._traced = traced()
         if not self._sender.crowded:
             await asyncio.sleep(0)
         await self._sender.room()

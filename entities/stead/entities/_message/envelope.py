@@ -1,4 +1,4 @@
-"""How a message, a reply and a dead letter look in the store: versioned msgpack arrays.
+"""How a message and a reply look in the store: versioned msgpack arrays.
 
 A message is `[version, target, operation, args, message_id, extras?]`. The order of the first five never changes; what is rare
 goes into `extras`, a map with one-letter keys, so that a plain signal stays small:
@@ -9,11 +9,12 @@ goes into `extras`, a map with one-letter keys, so that a plain signal stays sma
     l  a lock request's ID: a call by the holder of that lock
     w  [group, client, call ID] of whoever is told how the instance ends that this message starts; unlike `r` it is
        nothing that a failure to carry out the message answers, and a worker that does not know it passes it over
+    c  the trace that it belongs to: a `traceparent`, or [traceparent, tracestate]; likewise passed over
 
 What a reminder sends when it is due is `[2, target, "!reminder", [name, generation], message_id]`. Nobody else writes one: of
 version 1 that is no operation, and who does not know version 2 lets it wait. What goes to a shard (see `shards`) has 3.
 
-A reply is `[1, call_id, ok, value or failure]`, a dead letter a map. What has an unknown version waits (HAZARDS 26).
+A reply is `[1, call_id, ok, value or failure]`. What has an unknown version waits (HAZARDS 26).
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ from stead.transport import (
     PLAIN,
     InvalidInput,
     SteadError,
-    StreamId,
     deep_one,
-    pack,
     pack_envelope,
     unpack,
     unpack_envelope,
 )
 from stead.transport.describing import text_of
+
+from .trace import TraceContext, read_trace
 
 MESSAGE_VERSION = 1
 MESSAGE_VERSION_NEWER = 2
@@ -112,6 +113,7 @@ class Message:
     lock: bytes | None = None
     express: bool = False
     waiter: ReplyAddress | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(slots=True)
@@ -227,6 +229,7 @@ def decode_message(envelope: bytes) -> Message:
             lock,
             lock is not None or operation == RELEASE,
             _reply_address(extras.get("w")),
+            None if (trace := extras.get("c")) is None else read_trace(trace),
         )
     except (UnknownEnvelope, InvalidInput):
         raise
@@ -299,6 +302,7 @@ def message_extras(
     task: TaskAddress | None = None,
     lock: bytes | None = None,
     waiter: ReplyAddress | None = None,
+    trace: TraceContext | None = None,
 ) -> dict[str, object] | None:
     """The `extras` of a message: only what is there, None if nothing is."""
     extras: dict[str, object] = {}
@@ -318,6 +322,8 @@ def message_extras(
         extras["l"] = lock
     if waiter is not None:
         extras["w"] = list(waiter)
+    if trace is not None:
+        extras["c"] = trace.stored()
     return extras or None
 
 
@@ -341,60 +347,10 @@ def decode_reply(payload: bytes) -> tuple[int, object | Failure, bool]:
         raise InvalidInput("reply", "it is not a reply that this version of stead can read")
     if parts[2]:
         return parts[1], parts[3], True
-    return parts[1], _failure(parts[3]), False
+    return parts[1], failure_of_map(parts[3]), False
 
 
-def encode_letter(
-    envelope: bytes, failure: Failure, stream_id: StreamId, died_ms: int, tries: int, *, decoded: bool = True
-) -> bytes:
-    """The bytes of a dead letter: the message as it was, why it could not be carried out, and when.
-
-    One that is not `decoded` ended whoever began to decode it: it says so, and is never decoded again.
-    """
-    letter: dict[str, object] = {
-        "envelope": envelope,
-        "failure": failure.as_map(),
-        "stream_id": stream_id,
-        "died_ms": died_ms,
-        "tries": tries,
-    }
-    if not decoded:
-        letter["sealed"] = True
-    return pack(letter)
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A dead letter, decoded."""
-
-    envelope: bytes
-    failure: Failure
-    stream_id: StreamId
-    died_ms: int
-    tries: int
-    sealed: bool = False  # decoding its message ended workers: not to be tried
-
-
-def decode_letter(letter: bytes) -> Letter:
-    """The dead letter of its bytes. Raises `InvalidInput` for what is none."""
-    parts = cast("dict[str, Any]", unpack(letter))
-    try:
-        read = Letter(
-            parts["envelope"],
-            _failure(parts["failure"]),
-            parts["stream_id"],
-            parts["died_ms"],
-            parts.get("tries", 1),
-            parts.get("sealed") is True,
-        )
-        if type(read.envelope) is not bytes or type(read.died_ms) is not int:
-            raise TypeError("its parts are not what they have to be")
-    except (LookupError, TypeError, AttributeError) as error:
-        raise InvalidInput("dead letter", f"it is not one that this version of stead can read ({error})") from error
-    return read
-
-
-def _failure(parts: Any) -> Failure:
+def failure_of_map(parts: Any) -> Failure:
     """A failure from its map: what a later version adds is passed over."""
     names = ("kind", "type", "message", "traceback", "cause")
     return Failure(*(parts[name] if place < 3 else parts.get(name, "") for place, name in enumerate(names)))

@@ -17,11 +17,11 @@ from stead.entities._message.envelope import (
     ReplyAddress,
     TaskAddress,
     encode_failure,
-    encode_letter,
     encode_message,
     encode_reply,
     message_extras,
 )
+from stead.entities._message.letters import encode_letter
 from stead.entities._message.shards import NONE, Spreads, by_target, kind_of, receivers
 from stead.transport import (
     Commit,
@@ -39,7 +39,7 @@ from stead.transport import (
 from .pending import Offer
 
 if TYPE_CHECKING:
-    from .others import Addressee, Road
+    from .others import Addressee, Road, Spanned
     from .pending import Pending
     from .suspects import Suspects
 
@@ -86,6 +86,7 @@ class Effects:
         self._unblocked: list[str] = []
         self._bytes = 0
         self._indexed_length = 0  # entries of indexes that may change
+        self.spans: list[Spanned] = []  # told when the commit is in the store
         self.reindexed = False  # something was found for an index that is being built
         self.suspect_passed = False
         self.clear_running = False
@@ -263,7 +264,9 @@ class Effects:
 
     def schedule(self, stream_id: StreamId, message: Message, due_ms: int) -> None:
         """A scheduled signal that is not due yet: a timer of this partition. It comes back without its delay."""
-        extras = message_extras(kwargs=message.kwargs, reply_to=message.reply_to, sender=message.sender)
+        extras = message_extras(
+            kwargs=message.kwargs, reply_to=message.reply_to, sender=message.sender, trace=message.trace
+        )
         envelope = encode_message(message.target, message.operation, message.args, message.message_id, extras)
         self._timers[stream_id] = Timer(stream_id, due_ms, envelope)
         self._consumed.append(stream_id)

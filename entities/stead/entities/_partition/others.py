@@ -1,4 +1,4 @@
-"""What effects know of others: whose turn it was, and the ways of messages to other targets."""
+"""What effects know of others: whose turn it was, the ways of messages to other targets, and what is told of a turn."""
 
 from __future__ import annotations
 
@@ -34,4 +34,12 @@ class Road(Protocol):
     @property
     def now(self) -> int:
         """The stamp of what is sent now: later than that of all that had caused it, in whichever partition."""
+        ...
+
+
+class Spanned(Protocol):
+    """What is told of a turn to whoever traces, if that turn counts."""
+
+    def committed(self) -> None:
+        """The commit of the turn is in the store."""
         ...

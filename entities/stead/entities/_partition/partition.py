@@ -18,12 +18,8 @@ Rules:
 
 from __future__ import annotations
 
-import contextlib
 from collections import deque
 from collections.abc import Awaitable
-from dataclasses import dataclass
-from types import CoroutineType
-from typing import Any
 
 from stead.entities._message.envelope import Failure
 from stead.entities._message.failures import failure_in_stead
@@ -37,27 +33,13 @@ from .environment import Environment
 from .eviction import forget, idle_of
 from .holding import held
 from .hops import Hopping
+from .others import Spanned
 from .pending import Pending
+from .underway import Underway
 
 __all__ = ["Environment", "Partition", "Started"]
 
 _QUANTUM_S = 0.002  # how long one activation takes turns before the next one of its partition does
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """An asynchronous operation that the shell has to await, and to `finish` with what comes of it."""
-
-    partition: Partition
-    activation: Activation
-    awaitable: Awaitable[object]
-
-    def close(self) -> None:
-        """Nobody will await it any more. A coroutine that was cancelled before it began would complain otherwise."""
-        awaitable: Any = self.awaitable
-        if type(awaitable) is CoroutineType:
-            with contextlib.suppress(BaseException):  # what the operation does on its way out has no effect any more
-                awaitable.close()
 
 
 class Partition(CarefulIntake):
@@ -76,6 +58,7 @@ class Partition(CarefulIntake):
         self._marked: Activation | None = None  # busy by a turn that was marked although the rest goes on
         self._flying: Commit | None = None
         self._flying_activations: frozenset[Activation] = frozenset()
+        self._flying_spans: list[Spanned] = []
         self._due_meanwhile_ms: int | None = None  # set by commits while timers were being fired
         if environment.hops is not None:
             self.hopping = self.effects.road = Hopping(environment.hops, self, environment.blame)
@@ -144,7 +127,7 @@ class Partition(CarefulIntake):
                 self.runnable -= counted
                 activation.phase = Phase.BUSY
                 self._busy[activation] = None
-                started.append(Started(self, activation, awaitable))
+                started.append(Started.of(self, activation, awaitable))
                 last = None
             now = time.elapsed()
             if activation.more and now >= time.stop_at:
@@ -325,11 +308,12 @@ class Partition(CarefulIntake):
     def build(self, batch_id: bytes | None = None, *, linked: bool = False) -> Commit:
         """`next_commit`, of which `finish_ended` is the second half. `linked`: to those of other partitions (see `hops`)."""
         assert self._flying is None, "one commit at a time"
+        spans = self.effects.spans
         commit = Commit(self.number, self.token, self._commit_id, batch_id or self._environment.draw(16))
         written = build_commit(
             commit, self.effects, self.activations, self.effects.now_ms, self.indexing, linked=linked
         )
-        self._flying = commit
+        self._flying, self._flying_spans = commit, spans
         self._flying_activations = frozenset(written)
         if commit.unparked:
             self.parking.flying = self._flying_activations
@@ -351,6 +335,8 @@ class Partition(CarefulIntake):
             self.next_due_ms = _earlier(self.next_due_ms, due_ms)
             self._due_meanwhile_ms = _earlier(self._due_meanwhile_ms, due_ms)
         self._flying = None
+        for span in self._flying_spans:
+            span.committed()
         self.indexing.committed()
         self._flying_activations = self.parking.flying = frozenset()
         self.landed()
@@ -389,6 +375,9 @@ class Partition(CarefulIntake):
         for activation in self.activations.values():
             forget(activation)
         self.activations.clear()
+
+
+Started = Underway[Partition]
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

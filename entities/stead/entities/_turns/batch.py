@@ -56,5 +56,10 @@ class MessageBatch:
             first.target, first.operation, (self.items,), first.message_id, None, None, None, None, first.sender
         )
 
+    @property
+    def messages(self) -> list[Message]:
+        """Those that run."""
+        return [pending.message for pending in self.pendings]
+
     def __len__(self) -> int:
         return len(self.pendings) + len(self.refused)

@@ -17,11 +17,13 @@ from stead.entities._definition.batched import BatchedOperation
 from stead.entities._message.envelope import Message, decode_message
 from stead.entities._message.shards import logical_target
 from stead.entities._partition.pending import Pending
+from stead.entities._tracing import switch
 from stead.transport import InvalidInput, PayloadTooLarge, Reply
 
 from .batch import MessageBatch, Trouble
 from .outcomes import HAS_SHARDS, TooManyEffects, check_sends, keep_reminders, refuse, roll_back, send_all, succeed
 from .reminding import check_begun
+from .spans import begin_span, drop_span, end_span
 
 if TYPE_CHECKING:
     from stead.entities._definition.entity_type import Operation
@@ -125,12 +127,16 @@ def run_batch(
     """Run a batch, and have its messages run in smaller ones if it fails."""
     began, operation, count = slice.elapsed(), batch.operation, len(batch)
     try:
+        if switch.on:
+            begin_span(turn, *batch.messages)
         result = body.cell.invoke(turn, operation.whole, batch.message)
         end_batch(activation, body, turn, batch, effects, result)
+        end_span(turn, effects)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
         turn.end()
+        drop_span(turn)
         undo_batch(activation, body, batch, error)
         count = 0  # they run again
     _took(activation, body, operation, count, len(batch), began, slice)
@@ -147,8 +153,11 @@ def run_alone(
 ) -> None:
     """Run a batch of one, the first of the queue. Raises what it raises: that is its failure, which is final."""
     began, pending = slice.elapsed(), queue[0]
+    if switch.on:
+        begin_span(turn, pending.message)
     result = body.cell.invoke(turn, operation, pending.message)
     succeed(activation, body, turn, pending, effects, result)
+    end_span(turn, effects)
     queue.popleft()
     _took(activation, body, operation, 1, 1, began, slice)
 

@@ -32,6 +32,7 @@ from stead.entities._partition.activation import Activation, Blocked, Locked
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
 from stead.entities._partition.slice import Slice
+from stead.entities._tracing import switch
 from stead.transport import InvalidInput, get_logger
 
 from .batch import MessageBatch
@@ -43,6 +44,7 @@ from .known import Known
 from .locks import LockState
 from .outcomes import HAS_SHARDS, fail, is_sharded, succeed, why_not_loaded
 from .reminding import Reminders, begin_firing
+from .spans import begin_span, drop_span, end_span, goes_on
 from .turn import NO_REMINDERS, Turn
 
 logger = get_logger("stead.worker")
@@ -158,7 +160,7 @@ class EntityKind:
         find, elapsed, slow = known.operations.get, slice.elapsed, slice.slow_s
         stop_at, one_turn, started, stop = slice.stop_at, slice.one_turn, elapsed(), False
         last: Operation | None = None  # that ran so often in a row, since then
-        brief, count, since = _BRIEF_S, 0, started
+        brief, count, since, traced = _BRIEF_S, 0, started, switch.on
         if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
             return None
         while queue:
@@ -175,23 +177,24 @@ class EntityKind:
                         message = pending.message
                         operation = find(message.operation) or known.of(message)
                     if operation.apart:
-                        if count:
-                            known.ran(activation.target, last, count, started - since)
-                            count = 0
+                        known.ran_before(activation.target, last, count, started - since)
+                        count = 0
                         return self._take_apart(activation, body, queue, effects, slice, operation, express=express)
-                    result = cell.invoke(turn, operation, message)
-                    succeed(activation, body, turn, pending, effects, result)
+                    if traced:
+                        _run_spanned(activation, body, turn, pending, effects, operation)
+                    else:
+                        succeed(activation, body, turn, pending, effects, cell.invoke(turn, operation, message))
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
                 turn.end()
+                end_span(turn, effects, error)
                 fail(activation, body, pending, effects, error)
                 stop = activation.lost is not None
             queue.popleft()
             ended = elapsed()
             if operation is not last or ended - started > brief:
-                if count:
-                    known.ran(activation.target, last, count, started - since)
+                known.ran_before(activation.target, last, count, started - since)
                 last, count, since = operation, 0, started
                 if ended - started > brief:
                     last, count = None, -1  # it is counted, here
@@ -200,8 +203,7 @@ class EntityKind:
             started = ended
             if not queue or stop or one_turn or ended >= stop_at or slice.full:  # the dearest question last
                 break
-        if count:
-            known.ran(activation.target, last, count, started - since)
+        known.ran_before(activation.target, last, count, started - since)
         return None
 
     def _take_apart(
@@ -241,19 +243,22 @@ class EntityKind:
         turn.began_s = self._elapsed()
         try:
             body.cell.detach()
+            if switch.on:
+                begin_span(turn, *([queue[0].message] if batch is None else batch.messages))
             if batch is None:
                 awaitable = body.cell.invoke(turn, operation, queue[0].message)
             else:
                 awaitable = body.cell.invoke(turn, batch.operation.whole, batch.message)
         except BaseException:
             turn.end()
+            self._turn.span, turn.span = turn.span, None  # which ends it
             body.turn = None
             raise
         if batch is not None:
             body.batch = batch
             activation.taken = len(batch)
         activation.current = queue[0]
-        return cast("Awaitable[object]", awaitable)
+        return goes_on(turn, cast("Awaitable[object]", awaitable))
 
     def _resume(self, activation: Activation, cell: Cell) -> bool:
         """Undo what was done to the state since the last operation ended. False: it cannot be had any more."""
@@ -283,6 +288,9 @@ class EntityKind:
                 raise
             except BaseException as late:  # noqa: BLE001 - an invalid state or result is the operation's failure
                 error = late
+        if batch is not None and error is not None:
+            drop_span(turn)
+        end_span(turn, effects, error)
         if error is not None:
             turn.end()
             if batch is None:
@@ -351,6 +359,16 @@ class EntityKind:
             return False
         effects.fail(pending, Failure("operation", "LockLost", f"{activation.target} is not locked by who calls it"))
         return True
+
+
+def _run_spanned(
+    activation: Activation, body: EntityBody, turn: Turn, pending: Pending, effects: Effects, operation: Operation
+) -> None:
+    """Run an operation of which is told when it ran. Raises what it raises."""
+    begin_span(turn, pending.message)
+    result = body.cell.invoke(turn, operation, pending.message)
+    succeed(activation, body, turn, pending, effects, result)
+    end_span(turn, effects)
 
 
 def _report_stray(target: str) -> None:

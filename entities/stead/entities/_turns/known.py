@@ -73,6 +73,11 @@ class Known:
             self.meter(operation).add_run(count, seconds)
             self._measures.hottest.note(logical_target(target), count)
 
+    def ran_before(self, target: str, operation: Operation | None, count: int, seconds: float) -> None:
+        """`ran`, if it has."""
+        if count:
+            self.ran(target, operation, count, seconds)
+
     def took_long(
         self, target: str, operation: Operation | None, name: str, at_s: float, seconds: float, slow_s: float
     ) -> None:

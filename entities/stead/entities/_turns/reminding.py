@@ -94,6 +94,7 @@ def _own_message(pending: Pending, firing: Firing, reminder: Reminder) -> Pendin
         None,
         None,
         message.sender,
+        trace=message.trace,
         reminder=firing.reminder,
         generation=firing.generation,
     )

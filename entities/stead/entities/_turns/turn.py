@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from stead.entities._definition.entity_type import Operation
     from stead.entities._definition.registry import Registry
     from stead.entities._message.envelope import Message
+    from stead.entities._message.trace import TraceContext
     from stead.entities._partition.effects import Effects
+    from stead.entities._tracing.operations import OperationSpan
 
 
 class Send(NamedTuple):
@@ -56,7 +58,7 @@ class Turn:
 
     __slots__ = (
         "_clock", "alive", "began_s", "begun", "context", "effects", "message", "operation", "registry", "reminders", "reminding",
-        "sends", "state", "subject", "target", "tells",
+        "sends", "span", "state", "subject", "target", "tells",
     )  # fmt: skip
 
     effects: Effects  # of the partition of the target: set by `serve`
@@ -76,6 +78,7 @@ class Turn:
         self.begun: list[str] = []  # named, and not set yet
         self.tells = False  # there is something of all that
         self.alive = False
+        self.span: OperationSpan | None = None  # what is told of the operation, if anybody wants to know
         self.began_s = 0.0  # of an asynchronous operation
         self.context: EntityContext | None = None
 
@@ -100,6 +103,11 @@ class Turn:
     def operation_name(self) -> str:
         """The operation's name, as the sender wrote it."""
         return self.message.operation
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """What the operation sends belongs to it: to the operation's own span, or to what its message carried."""
+        return self.message.trace if self.span is None else self.span.trace
 
     @property
     def args(self) -> Sequence[object]:
@@ -147,7 +155,9 @@ class Turn:
     ) -> None:
         """The operation sends a signal, if it succeeds. Raises what `resolve_call` does, and `PayloadTooLarge`."""
         call = resolve_call(self.registry, operation, key, args, kwargs)
-        extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=self.target)
+        extras = message_extras(
+            kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, sender=self.target, trace=self.trace
+        )
         self._send_to_receivers(call.target, call.operation_name, call.args, extras)
 
     def start(
@@ -165,7 +175,7 @@ class Turn:
             check_instance_id(instance_id)
         start_id = self.effects.next_message_id()
         target = start_id.hex() if instance_id is None else instance_id
-        extras = message_extras(sender=self.target)
+        extras = message_extras(sender=self.target, trace=self.trace)
         self._add(Send(target, encode_message(target, "start", args, start_id, extras), start_id), "start of")
         return target
 
@@ -181,7 +191,7 @@ class Turn:
     ) -> None:
         """Send a message as it is to any target, if the operation succeeds; one that `starts` an instance reserves its ID."""
         message_id = self.effects.next_message_id()
-        extras = message_extras(kwargs=kwargs, sender=self.target)
+        extras = message_extras(kwargs=kwargs, sender=self.target, trace=self.trace)
         envelope = encode_message(target, operation, args, message_id, extras, version)
         self._add(Send(target, envelope, message_id if starts else None), "message to")
 
@@ -189,7 +199,8 @@ class Turn:
         self, target: str, operation: str, args: Sequence[object], kwargs: Mapping[str, object] | None
     ) -> None:
         """Send a signal that was resolved before to an entity, if the operation succeeds."""
-        self._send_to_receivers(target, operation, args, message_extras(kwargs=kwargs, sender=self.target))
+        extras = message_extras(kwargs=kwargs, sender=self.target, trace=self.trace)
+        self._send_to_receivers(target, operation, args, extras)
 
     def _send_to_receivers(
         self, entity: str, operation: str, args: Sequence[object], extras: Mapping[str, object] | None
@@ -231,7 +242,7 @@ class Turn:
         """Set a reminder that was named, if the operation succeeds. Raises what `resolve_own` does, and `PayloadTooLarge`."""
         effects = self.effects
         call = resolve_own(self.registry, self.target, operation, args, kwargs)
-        extras = message_extras(kwargs=call.kwargs, sender=self.target)
+        extras = message_extras(kwargs=call.kwargs, sender=self.target, trace=self.trace)
         envelope = encode_message(self.target, call.operation_name, call.args, effects.next_message_id(), extras)
         size, size_max = len(envelope), effects.settings.payload_bytes_max
         if size > size_max:

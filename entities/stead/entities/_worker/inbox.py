@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition
+from stead.entities._tracing import switch
 from stead.transport import BORNE, FACED, Entry, KeyDamaged, Loaded, StreamId
 
 from .board import Board
@@ -103,6 +104,7 @@ class InboxReader:
         if hops is not None:
             count = board.store.read_length(count, len(reading.positions))
             number = hops.read_begins()
+        switch.look()
         results = await board.inbox_read.run(board.store.read_inboxes(reading.positions, count, block_ms))
         if results is None:
             return

@@ -149,7 +149,8 @@ class TurnRunner(Hooks):
     # -- asynchronous operations ---------------------------------------------------------------------------------------
 
     def _start(self, start: Started) -> None:
-        task = begin_task(self._await(start), name=TASK_NAME + start.activation.target)
+        name = TASK_NAME + start.activation.target
+        task = begin_task(self._await(start), name=name, context=start.variables)
         self._tasks[task] = start.partition
         self.running.began(start)
         task.add_done_callback(partial(self._ended, start))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stead.entities._message.envelope import Failure, encode_letter
+from stead.entities._message.envelope import Failure
+from stead.entities._message.letters import encode_letter
 from stead.transport import Commit, KeyDamaged, Store, get_logger
 
 logger = get_logger("stead.worker")

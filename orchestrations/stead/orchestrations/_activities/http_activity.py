@@ -12,6 +12,7 @@ from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, cast
 
+from stead.entities.extending import add_trace, tracing
 from stead.transport import InvalidInput, PayloadTooLarge, Settings
 
 from .http_origins import credentials_in, origin_of
@@ -82,6 +83,8 @@ class HttpActivity:
         import httpx  # with the first request: most workers never make one
 
         client = self._open()
+        if tracing.on:
+            add_trace(headers)
         try:
             async with asyncio.timeout(seconds):
                 mark = {_ORIGIN: origin_of(str(httpx.URL(url)))}

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
+from stead.entities.extending import TraceContext, read_trace, tracing
 from stead.orchestrations._history.failures import FailureDetails
 from stead.transport import (
     InvalidInput,
@@ -25,8 +26,12 @@ from stead.transport import (
 )
 from stead.transport.describing import message_of, qualified_name
 
+from .spans import begin_span, end_span
+
 if TYPE_CHECKING:
     import asyncio
+
+    from opentelemetry.trace import Span
 
     from stead.entities.extending import Partition
 
@@ -166,7 +171,7 @@ class Job:
 
     __slots__ = (
         "activity", "args", "begun", "context", "finished", "heartbeat_ms", "key", "kwargs", "name", "order", "outcome",
-        "partition", "payload", "queue", "since", "stage", "suspicious", "taken", "task", "timeout_ms"
+        "partition", "payload", "queue", "since", "span", "stage", "suspicious", "taken", "task", "timeout_ms", "trace"
     )  # fmt: skip
 
     def __init__(self, key: bytes, payload: bytes) -> None:
@@ -189,6 +194,8 @@ class Job:
             and (heartbeat_ms is None or type(heartbeat_ms) is int)
         ):
             raise InvalidInput("task", "its parts are not what they have to be")
+        self.trace = read_trace(parts[13]) if len(parts) > 13 else None  # the span of who waits for it
+        self.span: Span | None = None  # what is told of it, if anybody wants to know
         self.key = key
         self.payload = payload
         self.name: str = name
@@ -238,6 +245,15 @@ class Job:
         assert self.outcome is not None, "an activity that has ended has an outcome"
         return [self.context.execution_id, self.context.task_id, self.outcome.ok, self.outcome.value]
 
+    def end_span(self) -> None:
+        """It runs no more: whoever wants to know is told."""
+        span, self.span = self.span, None
+        if span is not None:
+            outcome, failure = self.outcome, None
+            if outcome is not None and not outcome.ok:
+                failure = cast("Mapping[str, Any]", outcome.value)
+            end_span(span, failure, dropped=outcome is None)
+
     def drop(self) -> None:
         """Nobody wants its result: end it if it runs and can be ended. An asynchronous one that was not reached yet sees
         for itself that it should not begin: a task cancelled before its first step would never run at all."""
@@ -258,13 +274,17 @@ def encode_task(
     queue: str = "",
     tags: Mapping[str, str] | None = None,
     limits: tuple[int | None, int | None, Any] = (None, None, None),
+    trace: TraceContext | None = None,
 ) -> bytes:
     """The payload of a task. `address`: instance, execution and task ID of who waits for it. `limits`: how many milliseconds it
-    may run, how many without a heartbeat, and what the last heartbeat of the attempt before said; workers of before pass
-    them over.
+    may run, how many without a heartbeat, and what the last heartbeat of the attempt before said. `trace`: the span of
+    that one. Workers of before pass these over.
 
     Raises `InvalidInput` if an argument cannot be stored.
     """
+    if trace is not None:
+        stored = trace.stored()
+        return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags, *limits, stored))
     if limits == (None, None, None):
         return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags))
     return pack_envelope((TASK_VERSION, name, args, kwargs, *address, attempt, queue, tags, *limits))
@@ -286,6 +306,10 @@ def call_function(job: Job, intercept: Interceptor | None) -> object:
     activity = job.activity
     assert activity is not None, "only what this worker knows is run here"
     _current.set(job.context)
+    if tracing.on:
+        of = job.context
+        address = of.instance_id, of.execution_id, of.task_id
+        job.span = begin_span(of.name, address, of.attempt, job.trace)
     prepared = activity.prepare(job.args, job.kwargs)
     return prepared() if intercept is None else intercept(activity.canonical, prepared)()
 

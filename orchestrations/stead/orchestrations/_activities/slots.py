@@ -249,6 +249,7 @@ class ActivitySlots:
     def _left_thread(self, job: Job, outcome: Outcome | None) -> None:
         self._unsaid.pop(job, None)
         if job in self._given_up:
+            job.end_span()
             self._given_up.discard(job)
             self._pool.came_back()
             if job.finished is not None:
@@ -271,6 +272,8 @@ class ActivitySlots:
             meter.add(asyncio.get_running_loop().time() - job.since)
             meter.failed += not outcome.ok
             self._ended(job)
+        if job.span is not None:
+            job.end_span()
         if self.waiting:
             self._fill()
         else:

@@ -16,7 +16,15 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from stead.entities import BacklogFull, CallTimeout, Registry
-from stead.entities.extending import check_instance_id, check_tags, instant_in_ms, message_extras
+from stead.entities.extending import (
+    SENDS_EVENT,
+    SENDS_START,
+    check_instance_id,
+    check_tags,
+    instant_in_ms,
+    message_extras,
+    sending,
+)
 from stead.orchestrations._definition.input import OMITTED, InstanceId
 from stead.orchestrations._definition.orchestration import InputOptional, Orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
@@ -169,13 +177,15 @@ class InstanceClient(InstanceTeller):
         message_id = self._outgoing.next_message_id()
         told, generation = await self._begun.call(instance_id), self._store.generation
         try:
-            extras = None if told is None else message_extras(waiter=self._calls.reply_to(told))
-            payload = self._outgoing.encode(instance_id, START, list(start), extras, message_id)
-            partition = self._outgoing.partition(instance_id)
-            sender = await self._roomy_sender()
-            ticket = sender.put_start(partition, payload, instance_id, message_id, reuse)
-            if not await sender.wait_start(partition, ticket):
-                raise InstanceExists(instance_id)
+            with sending(SENDS_START, instance_id, subject.name) as trace:
+                waiter = None if told is None else self._calls.reply_to(told)
+                extras = message_extras(waiter=waiter, trace=trace)
+                payload = self._outgoing.encode(instance_id, START, list(start), extras, message_id)
+                partition = self._outgoing.partition(instance_id)
+                sender = await self._roomy_sender()
+                ticket = sender.put_start(partition, payload, instance_id, message_id, reuse)
+                if not await sender.wait_start(partition, ticket):
+                    raise InstanceExists(instance_id)
         except BaseException:
             if told is not None:
                 self._calls.end(told)
@@ -275,11 +285,13 @@ class InstanceClient(InstanceTeller):
         An instance that does not wait for it yet keeps it. Names match without regard to case. Raises `UnknownInstance`,
         `InstanceFinished`, and what `signal_entity` raises of the store.
         """
-        payload = self._outgoing.encode(check_instance_id(instance_id), EVENT, event_args(name, data), None)
-        look = await self._look(instance_id)
-        if look.finished:
-            raise InstanceFinished(instance_id, look.status)
-        await self._send(instance_id, payload)
+        args = event_args(name, data)
+        with sending(SENDS_EVENT, check_instance_id(instance_id), name) as trace:
+            payload = self._outgoing.encode(instance_id, EVENT, args, message_extras(trace=trace))
+            look = await self._look(instance_id)
+            if look.finished:
+                raise InstanceFinished(instance_id, look.status)
+            await self._send(instance_id, payload)
 
     async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an instance as it is: its status becomes Terminated, with the reason as its output. `recursive`: its

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
 from stead.entities import CallTimeout
-from stead.entities.extending import Failure, check_instance_id, message_extras
+from stead.entities.extending import (
+    SENDS_QUERY,
+    SENDS_UPDATE,
+    Failure,
+    TraceContext,
+    check_instance_id,
+    message_extras,
+    sending,
+)
 from stead.orchestrations._definition.questions import OrchestrationQuery, OrchestrationUpdate, Question
 from stead.orchestrations._history.data import plain_data
 from stead.orchestrations._history.errors import (
@@ -83,18 +91,31 @@ class InstanceTeller(InstanceReader):
         look = await self._look(instance_id)
         if look.finished and operation == UPDATE:
             raise InstanceFinished(instance_id, look.status)
+        with sending(SENDS_QUERY if operation == ASK else SENDS_UPDATE, instance_id, name) as trace:
+            value = await self._asked(operation, kind, name, instance_id, given, named, trace)
+        return value if form is None else form.decode_result(value)
+
+    async def _asked(
+        self,
+        operation: str,
+        kind: str,
+        name: str,
+        instance_id: str,
+        given: object,
+        named: Mapping[str, object] | None,
+        trace: TraceContext | None,
+    ) -> Any:
         pending = await self._calls.begin(instance_id, f"{kind} {name}", as_error=_error_of(name, operation))
         try:
-            extras = message_extras(kwargs=named, reply_to=self._calls.reply_to(pending))
+            extras = message_extras(kwargs=named, reply_to=self._calls.reply_to(pending), trace=trace)
             version = message_version(operation)
             payload = self._outgoing.encode(instance_id, operation, [name, given], extras, version=version)
             await self._send_call(pending, payload)
-            value = await pending.future
+            return await pending.future
         except CallTimeout as error:
             raise await self.unanswered(error.what, instance_id, error.timeout_seconds) from None
         finally:
             self._calls.end(pending)
-        return value if form is None else form.decode_result(value)
 
     async def _tell(self, instance_id: str, operation: str, *args: object) -> None:
         payload = self._outgoing.encode(instance_id, operation, args, None, version=message_version(operation))

@@ -17,12 +17,12 @@ loop of its own (`loop`), so everything that it does is a function of the events
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+from stead.entities.extending import TraceContext, instance_variables
 from stead.orchestrations._history.data import event_data
 from stead.orchestrations._history.event_table import ASKED, SCHEDULED
 from stead.orchestrations._history.events import (
@@ -74,7 +74,7 @@ class Execution:
 
     __slots__ = (
         "_canceled", "_commands", "_held", "_held_ids", "_left", "_loop", "_main", "_outcome", "_replayed", "_suspended",
-        "_time_outs", "seen"
+        "_time_outs", "_trace", "seen"
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +85,7 @@ class Execution:
         settings: Settings,
         types: TypeResolver,
         played: int | None = None,
+        trace: TraceContext | None = None,
     ) -> None:
         """Nothing runs yet. The first event of the history is ExecutionStarted.
 
@@ -105,6 +106,7 @@ class Execution:
         self._held_ids: set[int] = set()
         self._main: NumberedTask[Any] | None = None
         self._time_outs = TimeOuts()
+        self._trace = trace
 
     # -- for the worker ------------------------------------------------------------------------------------------------
 
@@ -213,7 +215,7 @@ class Execution:
 
     def _start(self, given: Any) -> None:
         commands, loop = self._commands, self._loop
-        variables = contextvars.copy_context()
+        variables = instance_variables(self._trace, lambda: commands.replaying)
         try:
             context = commands.sharing.context = OrchestrationContext(commands)
             coroutine = variables.run(commands.code.start, context, given)

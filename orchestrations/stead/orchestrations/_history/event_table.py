@@ -96,7 +96,7 @@ def _form(number: int, cls: type[Event], answers: Answers | None = None, *, late
 
 
 FORMS = (
-    _form(0, ExecutionStarted, later=3),
+    _form(0, ExecutionStarted, later=4),
     _form(1, ExecutionCompleted, later=1),
     _form(2, ExecutionTerminated),
     _form(3, ExecutionSuspended),

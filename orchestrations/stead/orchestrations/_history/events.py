@@ -95,6 +95,8 @@ class ExecutionStarted(Event):
     """… and those of them that may still run."""
     closing: dict[str, str] | None = None
     """What is to become of these at the end, where it was said."""
+    trace: str | list[str] | None = None
+    """To which trace it belongs, as messages carry it. No code sees it."""
 
 
 @_event

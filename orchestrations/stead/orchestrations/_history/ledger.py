@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stead.entities.extending import TraceContext, read_trace
+
 from .event_table import ANSWERED, ASKED
 from .events import (
     EntityLockGranted,
@@ -42,7 +44,18 @@ class Lock:
 class Ledger:
     """See the module. What was cancelled counts as open until its answer comes: a history does not say it."""
 
-    __slots__ = ("_rewindings", "_since", "children", "closing", "locks", "open", "running", "updates")
+    __slots__ = (
+        "_rewindings",
+        "_since",
+        "children",
+        "closing",
+        "locks",
+        "open",
+        "running",
+        "since_ms",
+        "trace",
+        "updates",
+    )
 
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.open: dict[int, Event] = {}  # the scheduled events whose answers are still to come
@@ -51,6 +64,8 @@ class Ledger:
         self.running: list[str] = []  # those of them that have not answered
         self.closing: dict[str, str] = {}  # what becomes of them at the end, where it was said
         self.updates: dict[str, list[Any] | None] = {}  # those that are under way, and who waits for them
+        self.trace: TraceContext | None = None  # to which trace the instance belongs
+        self.since_ms = 0  # when this execution began
         self._rewindings = 0
         self._since: dict[int, int] = {}  # task ID -> the rewindings before it was scheduled, if there were any
         for event in events:
@@ -76,7 +91,12 @@ class Ledger:
         elif isinstance(event, UpdateCompleted):
             self.updates.pop(event.update_id, None)
         elif isinstance(event, (ExecutionStarted, ExecutionRewound)):
-            self._rewindings += kind is ExecutionRewound
+            self.since_ms = event.at_ms
+            if isinstance(event, ExecutionStarted):
+                self.since_ms = max(event.at_ms, event.scheduled_ms or 0)
+                self.trace = None if event.trace is None else read_trace(event.trace)
+            else:
+                self._rewindings += 1
             self.children += event.children or ()
             self.running += event.running_children or ()
             self.closing.update(event.closing or {})

@@ -30,6 +30,7 @@ from stead.entities.extending import (
     MESSAGE_VERSION_NEWER,
     ReplyAddress,
     TaskAddress,
+    TraceContext,
     encode_message,
     message_extras,
 )
@@ -158,12 +159,18 @@ class StartMessage(NamedTuple):
     reuse: int = int(Reuse.FINISHED)
 
 
-def encode_start(instance_id: str, start: StartMessage, message_id: bytes, waiter: ReplyAddress | None = None) -> bytes:
+def encode_start(
+    instance_id: str,
+    start: StartMessage,
+    message_id: bytes,
+    waiter: ReplyAddress | None = None,
+    trace: TraceContext | None = None,
+) -> bytes:
     """The envelope of a start; `waiter` is told how the instance ends. Raises `InvalidInput` if the input cannot be stored."""
     parent = start.parent
     args = list(start)
     args[6] = None if parent is None else [parent.instance, parent.execution_id, parent.task_id]
-    return encode_message(instance_id, START, args, message_id, message_extras(waiter=waiter))
+    return encode_message(instance_id, START, args, message_id, message_extras(waiter=waiter, trace=trace))
 
 
 def decode_start(args: Sequence[Any]) -> StartMessage:

@@ -21,6 +21,7 @@ from stead.transport import InvalidInput, get_logger
 
 from .driving import take_event, wake_code
 from .ending import end_instance
+from .spans import note_event, note_timer
 from .turn import InstanceTurn
 
 logger = get_logger("stead.worker")
@@ -134,6 +135,7 @@ def on_timer(turn: InstanceTurn, pending: Pending) -> None:
         if task_id:
             drop_message(turn, "a timer")
     elif turn.running:
+        note_timer(turn, scheduled)
         _answered(turn, TimerFired(turn.now_ms, task_id, fire_at_ms))
     else:
         keep_for_rewinding(turn, TimerFired(turn.now_ms, task_id, fire_at_ms), "a timer")
@@ -148,6 +150,7 @@ def on_event(turn: InstanceTurn, pending: Pending) -> None:
     if turn.running:
         wake_code(turn)
     if turn.running:
+        note_event(turn, args[0], pending.message)
         take_event(turn, event)
     else:
         keep_for_rewinding(turn, event, "an external event")

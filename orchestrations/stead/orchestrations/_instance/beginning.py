@@ -15,6 +15,7 @@ from stead.transport import PayloadTooLarge, pack
 
 from .children import former_children
 from .issuing import cancel_all
+from .spans import note_end, trace_of_start
 from .turn import InstanceTurn
 
 
@@ -40,6 +41,7 @@ def begin_instance(turn: InstanceTurn, message: StartMessage, sent: Message) -> 
         tags,
         at_ms,
         *former_children(turn.body.ledger),
+        trace=trace_of_start(turn.target, execution_id, message, sent.trace),
     )
     body = turn.body
     body.drop_code()
@@ -83,6 +85,8 @@ def continue_as_new(turn: InstanceTurn, outcome: ContinuedAsNew) -> None:
         raise PayloadTooLarge("input of continue_as_new", length, turn.settings.payload_bytes_max)
     cancel_all(turn)
     body.drop_code()
+    note_end(turn, RuntimeStatus.CONTINUED_AS_NEW)
+    trace = body.ledger.trace
     parent = record.parent
     former = former_children(body.ledger)
     record.execution_id = turn.new_id()
@@ -104,6 +108,7 @@ def continue_as_new(turn: InstanceTurn, outcome: ContinuedAsNew) -> None:
             record.tags,
             None,
             *former,
+            trace=None if trace is None else trace.stored(),
         )
     )
     for name, data in outcome.events:

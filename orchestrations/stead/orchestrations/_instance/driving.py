@@ -110,7 +110,8 @@ def _replay(turn: InstanceTurn, code: Code, stop: Callable[[], bool] | None) -> 
         history, seen = _come_to_unseen(turn)
         if seen:
             turn.surroundings.measures.meter("replay", turn.record.name).add(seen)
-        body.replay = Execution(turn.target, code, history, turn.settings, turn.surroundings.types, seen)
+        types = turn.surroundings.types
+        body.replay = Execution(turn.target, code, history, turn.settings, types, seen, turn.trace)
         body.events = None
     while (wants := body.replay.turn()) is None:
         if stop is not None and stop():
@@ -315,7 +316,8 @@ def _begin_again(turn: InstanceTurn) -> bool:
         record.begun = False
         _block(turn)
         return False
-    body.execution = Execution(turn.target, code, body.history(), turn.settings, turn.surroundings.types, 0)
+    types = turn.surroundings.types
+    body.execution = Execution(turn.target, code, body.history(), turn.settings, types, 0, turn.trace)
     while (wants := body.execution.turn()) is None:
         pass
     _take_up(turn, wants)

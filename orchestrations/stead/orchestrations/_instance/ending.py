@@ -18,6 +18,7 @@ from stead.transport import Reply, SteadError, pack
 
 from .children import close_children, purge_children
 from .issuing import cancel_all, fail_updates
+from .spans import note_end
 from .turn import InstanceTurn
 
 _FROM_OUTSIDE = (RuntimeStatus.TERMINATED, RuntimeStatus.CANCELED)
@@ -66,6 +67,7 @@ def end_instance(
     meter.failed += status is RuntimeStatus.FAILED
     record.awaited = []
     record.progress = None
+    note_end(turn, status, details)
     if waits:
         body.blocked = False
         turn.effects.unblock(turn.target)

@@ -69,14 +69,18 @@ def issue_event(turn: InstanceTurn, event: Event, *, reuse: int = int(Reuse.FINI
             message = StartMessage(name, version, plain, turn.now_ms, event.start_at_ms, tags)
             send_start(turn, event.instance_id, message)
         case EventSent():
-            send_message(turn, event.instance_id, EVENT, [event.name, event.input], message_extras(sender=turn.target))
+            extras = message_extras(sender=turn.target, trace=turn.trace)
+            send_message(turn, event.instance_id, EVENT, [event.name, event.input], extras)
         case EntityOperationSignaled(kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms):
-            extras = message_extras(kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms, sender=turn.target)
+            extras = message_extras(
+                kwargs=kwargs, due_ms=due_ms, delay_ms=delay_ms, sender=turn.target, trace=turn.trace
+            )
             # The event names the entity: replaying it, nobody asks in how many shards that is (HAZARDS 111).
             for target in turn.effects.receivers(event.entity_id, event.operation, turn.target):
                 send_message(turn, target, event.operation, event.args, extras)
         case EntityOperationCalled(kwargs=kwargs, lock=lock):
-            extras = message_extras(kwargs=kwargs, task=_address(turn, event), lock=lock, sender=turn.target)
+            task = _address(turn, event)
+            extras = message_extras(kwargs=kwargs, task=task, lock=lock, sender=turn.target, trace=turn.trace)
             send_message(turn, event.entity_id, event.operation, event.args, extras)
         case EntityLockRequested(entity_ids=targets):
             extras = message_extras(task=_address(turn, event), sender=turn.target)
@@ -103,7 +107,8 @@ def schedule_task(turn: InstanceTurn, event: TaskScheduled) -> FailureEvent | No
         return TaskFailed(turn.now_ms, event.task_id, failure.as_map())
     address = turn.target, turn.record.execution_id, event.task_id
     limits = event.timeout_ms, event.heartbeat_ms, event.details
-    payload = encode_task(canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags, limits)
+    trace = turn.trace
+    payload = encode_task(canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags, limits, trace)
     turn.effects.schedule_task(turn.activation, Task(task_key(*address), queue, place == "shared", payload))
     return None
 
@@ -112,7 +117,7 @@ def send_start(turn: InstanceTurn, instance_id: str, message: StartMessage) -> N
     """Start another instance. Raises `PayloadTooLarge` and `InvalidInput`."""
     effects = turn.effects
     message_id = effects.next_message_id()
-    envelope = encode_start(instance_id, message, message_id)
+    envelope = encode_start(instance_id, message, message_id, trace=turn.trace)
     _check(turn, instance_id, envelope)
     effects.send_start(instance_id, envelope, message_id)
 

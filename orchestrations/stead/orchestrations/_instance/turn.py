@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from stead.entities.extending import Measures
+from stead.entities.extending import Measures, TraceContext
 from stead.orchestrations._history.event_codec import decode_event, encode_event
 from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.ledger import Ledger
@@ -194,6 +194,14 @@ class InstanceTurn:
     def new_id(self) -> str:
         """An ID that no other execution has, nor its first eight characters another one of this instance."""
         return hashlib.blake2b(self.effects.next_message_id(), digest_size=16).hexdigest()
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The span of the execution, if the instance belongs to a trace: the parent of all that it sends."""
+        ledger, record = self.body.ledger, self.body.record
+        if ledger.trace is None or record is None:
+            return None
+        return ledger.trace.of_instance(self.target, record.execution_id)
 
     # -- the history ---------------------------------------------------------------------------------------------------
 
