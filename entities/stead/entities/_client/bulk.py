@@ -94,7 +94,7 @@ class BulkRoute(NamedTuple):
         assert self.spread is not None, "it has shards"
         if self.operation is not None:
             args, kwargs = self.operation.encode(args, kwargs or {})
-        extras = message_extras(kwargs=kwargs, delay_ms=delay_ms, due_ms=due_ms)
+        extras = message_extras(kwargs=kwargs, delay_ms=delay_ms, due_ms=due_ms, trace=current())
         outgoing, entity = self.outgoing, self.start + check_key(key)
         sender = self.sender if source is None else source_sender(source)
         targets = receivers(entity, self.name, sender, self.spread, source=source is not None)
