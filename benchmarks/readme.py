@@ -49,6 +49,9 @@ QUERIES = {
 AGGREGATES = {
     "signals-batched free": "signals of a batched operation that costs nothing (raw: one by one)",
     "signals-batched numpy": "the same, computing with numpy",
+    "signals-sharded x1": "signals to one entity in 16 shards, one worker process (raw: without shards)",
+    "signals-sharded x2": "the same, two worker processes (raw: one, without shards)",
+    "signals-sharded x4": "the same, four worker processes (raw: one, without shards)",
     "windowed": "signals into 60 buckets of one entity (raw: a plain sum)",
     "sketches": "signals into three sketches of one entity (raw: a plain sum)",
     "reminders": "100,000 reminders due within a minute: lateness, p99",

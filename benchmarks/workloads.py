@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import aggregating, faults, hub, memory, querying, raw, scanning, timing
+from . import aggregating, faults, hub, memory, querying, raw, scanning, sharding, timing
 from .calls import Calls
 from .cpu import Cpu
 from .entities import SERIES_LENGTH
@@ -45,6 +45,21 @@ def _scale(processes: int) -> Benchmark:
         "more",
         lambda address, size: _sent(*hub.signals(address, count(size), 1_000, processes)),
         lambda address, size: _sent(*raw.signals(address, count(size), 1_000, processes)),
+        variant=f"x{processes}",
+    )
+
+
+def _sharded(processes: int) -> Benchmark:
+    def count(size: float) -> int:
+        return max(1, round(300_000 * size / sharding.SENDERS)) * sharding.SENDERS
+
+    return Benchmark(
+        "signals-sharded",
+        "signals to one entity in 16 shards, by number of worker processes (raw: one without shards, one process)",
+        "signals/s",
+        "more",
+        lambda address, size: _sent(*sharding.signals(address, processes, count(size), sharded=True)),
+        lambda address, size: _sent(*sharding.signals(address, 1, count(size), sharded=False)),
         variant=f"x{processes}",
     )
 
@@ -312,6 +327,7 @@ BENCHMARKS = (
     EXPIRY,
     *AGGREGATING,
     *(_scale(processes) for processes in (1, 2, 3, 4)),
+    *(_sharded(processes) for processes in (1, 2, 4)),
     *ORCHESTRATIONS,
     *HTTP,
 )

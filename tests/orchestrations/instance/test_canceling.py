@@ -295,6 +295,7 @@ def test_a_worker_of_before_keeps_the_request_for_one_that_knows_it(monkeypatch:
     message = encode_message("one", CANCEL, ["enough"], b"id", None, message_version(CANCEL))
     assert decode_message(message).operation == CANCEL
     monkeypatch.setattr(envelope, "MESSAGE_VERSION_NEWER", MESSAGE_VERSION)
+    monkeypatch.setattr(envelope, "MESSAGE_VERSION_SHARDS", MESSAGE_VERSION)
     with pytest.raises(UnknownEnvelope):
         decode_message(message)
 
