@@ -8,9 +8,18 @@ from typing import Self
 
 import pytest
 
-from stead.app import App
+from stead.app import App, Settings
 from stead.app.testing import TestHub
-from stead.entities import DeadLetters, Entity, EntityId, InvalidInput, field
+from stead.entities import (
+    DeadLetters,
+    Entity,
+    EntityClient,
+    EntityId,
+    InvalidInput,
+    InvalidState,
+    Registry,
+    field,
+)
 from stead.orchestrations import OrchestrationContext, RuntimeStatus
 
 app = App("shards")
@@ -200,110 +209,6 @@ async def test_a_dead_letter_is_sent_again_to_the_shard_that_it_was_for() -> Non
         assert picky is not None and picky.took.count(-1) == 4
 
 
-class Counted(Entity):
-    """Without a hub of its own: each version of the code registers a class that derives from it."""
-
-    count: int = 0
-    places: list[int] = []
-
-    def hit(self) -> None:
-        self.count += 1
-        place = self.context.shard or 0
-        self.places = sorted({*self.places, place})
-
-    @classmethod
-    def merge(cls, shards: Sequence[Self]) -> Self:
-        return cls(count=sum(s.count for s in shards), places=[p for s in shards for p in s.places])
-
-
-def version(shards: int | None) -> tuple[App, type[Counted]]:
-    made = App("growing")
-    name = type("Counter", (Counted,), {"__module__": __name__})
-    made.entity(name="Counter", shards=shards)(name) if shards else made.entity(name="Counter")(name)
-    return made, name
-
-
-async def send_from_many(hub: TestHub, count: int) -> None:
-    for _ in range(count):
-        async with hub.client.producer() as producer:
-            await producer.signal(EntityId("Counter", "one"), "hit")
-    await hub.run_until_idle()
-
-
-@pytest.mark.hazard(111)
-@pytest.mark.parametrize("first", [None, 2])
-async def test_shards_grow_with_data_in_place(first: int | None, caplog: pytest.LogCaptureFixture) -> None:
-    old, _ = version(first)
-    new, _ = version(8)
-    async with TestHub(old) as hub:
-        await send_from_many(hub, 20)
-        assert (await hub.client.read_entity(EntityId("Counter", "one")))["count"] == 20
-        await hub.restart_worker(new)
-        await send_from_many(hub, 20)
-        state = await hub.client.read_entity(EntityId("Counter", "one"))
-        # Until everyone has learned of the larger number, the old one is sent to.
-        assert state["count"] == 40 and max(state["places"]) < (first or 1)
-        await hub.advance(timedelta(minutes=1))
-        assert (await hub.client.read_entity(EntityId("Counter", "one")))["count"] == 40
-        await send_from_many(hub, 40)
-        state = await hub.client.read_entity(EntityId("Counter", "one"))
-        assert state["count"] == 80 and max(state["places"]) >= (first or 1)
-        # Back to the code of before: the number stays, and it is said.
-        await hub.restart_worker(old)
-        assert "can only grow" in caplog.text
-        await send_from_many(hub, 20)
-        state = await hub.client.read_entity(EntityId("Counter", "one"))
-        assert state["count"] == 100
-        await hub.client.signal_entity(EntityId("Counter", "one"), "delete")
-        await hub.run_until_idle()
-        assert await hub.client.read_entity(EntityId("Counter", "one")) is None
-
-
-@pytest.mark.hazard(111)
-@pytest.mark.parametrize("first", [None, 2])
-async def test_a_source_stays_with_its_shard_when_they_grow(first: int | None) -> None:
-    """Its numbers are known by partition: in another one they would be accepted once more."""
-    old, _ = version(first)
-    new, _ = version(16)
-
-    async def send(hub: TestHub, numbers: range) -> None:
-        for source in range(10):
-            async with hub.client.producer(source=f"s{source}") as producer:
-                for number in numbers:
-                    await producer.signal_once(number, EntityId("Counter", "one"), "hit")
-
-    async with TestHub(old) as hub:
-        await send(hub, range(5))
-        await hub.restart_worker(new)
-        await hub.advance(timedelta(minutes=1))
-        await send(hub, range(8))  # the first five again
-        await hub.run_until_idle()
-        assert (await hub.client.read_entity(EntityId("Counter", "one")))["count"] == 80
-
-
-@pytest.mark.hazard(111)
-async def test_a_source_deletes_once_though_shards_come_later() -> None:
-    old, _ = version(2)
-    new, _ = version(16)
-    one = EntityId("Counter", "one")
-    async with TestHub(old) as hub:
-        await send_from_many(hub, 10)
-        async with hub.client.producer(source="s") as producer:
-            await producer.signal_once(1, one, "hit")
-            await producer.signal_once(2, one, "delete")
-            await producer.signal_once(3, one, "hit")
-        await hub.run_until_idle()
-        assert (await hub.client.read_entity(one))["count"] == 1
-        await hub.restart_worker(new)
-        await hub.advance(timedelta(minutes=1))
-        await send_from_many(hub, 40)
-        async with hub.client.producer(source="s") as producer:
-            await producer.signal_once(2, one, "delete")
-            await producer.signal_once(3, one, "hit")
-        await hub.run_until_idle()
-        assert (await hub.client.read_entity(one))["count"] == 41
-
-
 async def test_signals_of_one_sender_keep_their_order_with_a_delete_between_them() -> None:
     async with TestHub(app) as hub:
         for _ in range(6):
@@ -316,3 +221,100 @@ async def test_signals_of_one_sender_keep_their_order_with_a_delete_between_them
             await hub.run_until_idle()
             clicks = await hub.client.read_entity(Clicks, "home")
             assert clicks is not None and clicks.count == 2
+
+
+async def test_listings_in_pages_show_each_entity_once_wherever_a_page_ends() -> None:
+    small = App("pages", settings=Settings(list_page_length=2, partitions=3, slot_groups=1))
+
+    @small.entity(shards=5)
+    class Many(Entity):
+        count: int = 0
+
+        def hit(self) -> None:
+            self.count += 1
+
+        @classmethod
+        def merge(cls, shards: Sequence[Self]) -> Self:
+            return cls(count=sum(shard.count for shard in shards))
+
+    @small.entity
+    class Other(Entity):
+        count: int = 0
+
+        def hit(self) -> None:
+            self.count += 1
+
+    keys = ["a", "a b", "aa", "b", "b\u00e9", "c"]
+    async with TestHub(small) as hub:
+        client = hub.client
+        for key in keys:
+            await client.signal_entity(Other.hit, key)
+            for _ in range(9):
+                async with client.producer() as producer:
+                    await producer.signal(Many.hit, key)
+        await hub.run_until_idle()
+        expected = [(key, 9) for key in sorted(keys)]
+        assert [(each.key, many.count) async for each, many in client.list_entities(Many)] == expected
+        assert [each.key async for each, _ in client.list_entities("Many", prefix="a", after="a")] == ["a b", "aa"]
+        for length in (1, 2, 4, 50):
+            found: list[tuple[str, int]] = []
+            after: str | None = ""
+            while after is not None:
+                page = await client.page_entities(length=length, after=after)
+                assert len(page.items) <= length and not page.left_out
+                found += [(str(each.entity_id), each.state["count"]) for each in page.items]
+                after = page.after
+            assert found == [(f"@many@{k}", 9) for k in sorted(keys)] + [(f"@other@{k}", 1) for k in sorted(keys)]
+        pages: list[str] = []
+        token: str | None = None
+        while True:
+            part = await client.query(Many).page(2, continuation=token)
+            pages += [each.key for each, _ in part.items]
+            token = part.continuation
+            if token is None:
+                break
+        assert pages == sorted(keys)
+        table = await client.sql("select _key, count from Many order by 1")
+        assert list(zip(table["_key"].to_pylist(), table["count"].to_pylist(), strict=True)) == expected
+
+
+async def test_a_merge_that_cannot_be_is_said_to_who_reads_and_leaves_the_others_alone() -> None:
+    odd = App("odd")
+
+    @odd.entity(shards=3)
+    class Odd(Entity):
+        count: int = 0
+
+        def hit(self, times: int) -> None:
+            self.count += times
+
+        @classmethod
+        def merge(cls, shards: Sequence[Self]) -> Self:
+            total = sum(shard.count for shard in shards)
+            return cls(count=total) if total != 13 else total  # type: ignore[return-value]
+
+    async with TestHub(odd) as hub:
+        await hub.client.signal_entity(Odd.hit, "good", 1)
+        await hub.client.signal_entity(Odd.hit, "bad", 13)
+        await hub.run_until_idle()
+        with pytest.raises(
+            InvalidState, match=r"the shards of Odd cannot be merged: .*it gave int, and has to give Odd"
+        ):
+            await hub.client.read_entity(Odd, "bad")
+        assert [each.key async for each, _ in hub.client.list_entities(Odd)] == ["good"]
+        assert (await hub.client.page_entities("Odd")).left_out == 1
+
+
+async def test_a_program_without_the_class_can_send_and_list_but_not_merge() -> None:
+    async with TestHub(app) as hub:
+        plain = EntityClient(hub.client.store, Registry(), app.settings)
+        async with plain:
+            for _ in range(3):
+                await plain.signal_entity(EntityId("Clicks", "home"), "hit", 2)
+            await hub.run_until_idle()
+            with pytest.raises(InvalidInput, match="it has shards"):
+                await plain.call_entity(EntityId("Clicks", "home"), "peek")
+            with pytest.raises(InvalidState, match="only a program that has its class can merge"):
+                await plain.read_entity(EntityId("Clicks", "home"))
+        clicks = await hub.client.read_entity(Clicks, "home")
+        assert clicks is not None and clicks.count == 6 and len(clicks.places) == 1

@@ -29,7 +29,7 @@ from .expiring import checked_expiry, expire_operation
 from .indexed import indexed_types
 from .operations import FunctionOperation, Operation
 from .schema import describe_errors
-from .sharding import checked_shards, merge_of, merged_state
+from .sharding import checked_shards, merge_of, merged_state, refuse_beside_shards
 
 __all__ = ["ClassEntityType", "EntityType", "FunctionEntityType", "Operation"]
 
@@ -89,6 +89,8 @@ class ClassEntityType(EntityType):
         self.canonical = f"{BUILT_IN}{canonical_name(self.name)}" if built_in else canonical_name(self.name)
         self._class = cls
         _check_class(cls, self.name)
+        self._merge = merge_of(cls)
+        self.shards = None if shards is None else checked_shards(cls, shards, self._merge)
         functions = cast("dict[str, FunctionType]", vars(cls)["__stead_operations__"])
         self.operations = MappingProxyType({key: self._operation(key, function) for key, function in functions.items()})
         self.form = _form_of(cls)
@@ -96,14 +98,9 @@ class ClassEntityType(EntityType):
         self.expires_ms = None if expires_after is None else checked_expiry(expires_after, self.name)
         self.expire = None if self.expires_ms is None else expire_operation(cls, self.name, self.expires_ms)
         self.feed = None if changes is None else _feed_of(self.name, self.canonical, changes)
-        self._merge = merge_of(cls)
+        refused = {"changes": changes, "expires_after": expires_after, "indexes": self.indexes or None}
         if shards is not None:
-            refused = {
-                "changes": changes is not None,
-                "expires_after": expires_after is not None,
-                "indexes": bool(self.indexes),
-            }
-            self.shards = checked_shards(cls, shards, self._merge, {name for name, given in refused.items() if given})
+            refuse_beside_shards(cls, {name for name, given in refused.items() if given is not None})
         type.__setattr__(cls, "__stead_name__", self.name)
 
     @property

@@ -41,7 +41,7 @@ def merge_of(cls: type[Entity]) -> Merge | None:
     return getattr(cls, MERGE) if isinstance(found, classmethod) else None
 
 
-def checked_shards(cls: type[Entity], shards: object, merge: Merge | None, given: Collection[str]) -> int:
+def checked_shards(cls: type[Entity], shards: object, merge: Merge | None) -> int:
     """A number of shards. Raises `InvalidDefinition` if it is none, and for a class that cannot have any."""
     what = f"shards of {cls.__name__}"
     if type(shards) is not int or not 1 <= shards <= SHARDS_MAX:
@@ -56,10 +56,14 @@ def checked_shards(cls: type[Entity], shards: object, merge: Merge | None, given
         raise InvalidDefinition(f"{cls.__name__}.{MERGE}", "it takes `cls` and the shards, and nothing else")
     if inspect.iscoroutinefunction(merge):
         raise InvalidDefinition(f"{cls.__name__}.{MERGE}", "it is called where states are read: write `def`")
+    return shards
+
+
+def refuse_beside_shards(cls: type[Entity], given: Collection[str]) -> None:
+    """Raise `InvalidDefinition` if a class in shards has what would be one shard's and not the entity's."""
     for name, reason in _REFUSED.items():
         if name in given:
-            raise InvalidDefinition(what, f"it cannot go with {reason}")
-    return shards
+            raise InvalidDefinition(f"shards of {cls.__name__}", f"it cannot go with {reason}")
 
 
 def merged_state(
