@@ -209,10 +209,10 @@ SCHEDULES = Benchmark(
 
 EXPIRY = Benchmark(
     "expiry",
-    "entities that expire, all of them due at once (200,000), one worker",
+    "entities that expire, all of them due at once (1,000,000), one worker",
     "entities/s",
     "more",
-    lambda address, size: Sample(timing.expiry(address, max(1_000, round(200_000 * size)))),
+    lambda address, size: Sample(timing.expiry(address, max(1_000, round(1_000_000 * size)))),
     None,
 )
 

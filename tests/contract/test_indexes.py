@@ -72,6 +72,19 @@ async def test_a_commit_changes_the_entries_of_its_partition_and_of_no_other(sto
     assert await one(store, ReadRange(1, "n")) == []
 
 
+@pytest.mark.hazard(104)
+async def test_an_entry_that_rises_is_never_behind_what_it_was(store: Store) -> None:
+    owner = await take(store)
+    first = await write(store, owner, b"", IndexWrite("due.1.x", [], [(5.0, b"a"), (5.0, b"b"), (5.0, b"c")]))
+    risen = IndexWrite("due.1.x", [b"c"], [(4.0, b"a"), (6.0, b"b"), (1.0, b"c"), (2.0, b"d")], True)
+    second = await write(store, owner, first, risen)
+    assert await one(store, ReadScores(0, "due.1.x", [b"a", b"b", b"c", b"d", b"e"])) == [5.0, 6.0, 1.0, 2.0, None]
+    assert await one(store, ReadScores(1, "due.1.x", [b"a"])) == [None]
+    many = [(float(place), b"%d" % place) for place in range(9_001)]
+    await write(store, owner, second, IndexWrite("due.2.x", [], many, True))
+    assert await one(store, ReadRange(0, "due.2.x", limit=10_000)) == many
+
+
 async def test_scores_are_doubles_to_the_last_bit(store: Store) -> None:
     owner = await take(store)
     scores = [-math.inf, -(2.0**53), 0.1 + 0.2, 2.0**53 - 1, 2.0**53, 1e300, math.inf]

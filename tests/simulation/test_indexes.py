@@ -212,9 +212,9 @@ def _write_only_what_differs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _never_note_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    def build(self: Indexing, commit: Commit, changed: Any, now_ms: int) -> None:
+    def build(self: Indexing, commit: Commit, changed: Any, now_ms: int, used: Any) -> None:
         before = [(activation, activation.places) for activation, _ in changed]
-        as_it_is(self, commit, changed, now_ms)
+        as_it_is(self, commit, changed, now_ms, used)
         for activation, places in before:
             activation.places = places
 

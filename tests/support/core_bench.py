@@ -133,6 +133,7 @@ class Bench:
         self.elapsed = 0.0
         self.random = itertools.count(1)
         self.program = "0a"
+        self.catalogue = NOTHING
         self.find_kind: Callable[[str], Kind] = lambda target: self.kind
         self._message_ids = itertools.count(1)
 
@@ -183,6 +184,7 @@ class Bench:
         """Begin a tenure, taking the lease from whoever has it."""
         acquired = steps.acquire(0, self.store, "worker", self.draw(16), self.store.lease.token, LEASE_MS, self.now_ms)
         assert acquired is not None
+        acquired = acquired.adopted(self.catalogue.version, self.store.built)
         environment = Environment(
             settings=self.settings,
             partitions=1,
@@ -192,6 +194,7 @@ class Bench:
             draw=self.draw,
             pack_each_turn=lambda target: None,
             program=self.program,
+            catalogue=self.catalogue,
         )
         return Partition(acquired, environment)
 

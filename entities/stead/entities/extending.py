@@ -34,7 +34,7 @@ from stead.entities._client.bulk import (
     known_operation,
 )
 from stead.entities._client.calls import Calls, PendingCall
-from stead.entities._client.expiring import announce_expiry, register_notices
+from stead.entities._client.expiring import register_notices
 from stead.entities._client.index_progress import IndexProgress, index_progress
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
 from stead.entities._client.measured import HubMeasures, MeasuresReader
@@ -169,7 +169,6 @@ __all__ = [
     "UnknownEnvelope",
     "Value",
     "add_trace",
-    "announce_expiry",
     "as_parent",
     "attach",
     "canonical_name",

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from stead.entities import EntityClient
-from stead.entities.extending import Registry, announce_expiry, register_notices, resolve_call
+from stead.entities.extending import Registry, register_notices, resolve_call
 from stead.orchestrations._activities.http_activity import NAME as HTTP
 from stead.orchestrations._activities.http_activity import HttpActivity
 from stead.orchestrations._activities.job import Runnable
@@ -87,7 +87,7 @@ class Orchestrations:
         parts = [*self.activities.attach(board, turns, self.prefix), ("activity-http", self._http.serve)]
         if self._schedules:
             board.info[DECLARED] = sorted(self._schedules)
-        if self._schedules or any(entity_type.expires_ms is not None for entity_type in self._entities.types()):
+        if self._schedules:
             parts.append(("declarations", partial(self._declare, board)))
         return parts
 
@@ -108,7 +108,6 @@ class Orchestrations:
         """May be repeated: what has heard it already does nothing."""
         for name, spec in self._schedules.items():
             await client.signal_entity(Schedule.declare, name, spec, spec.mark())
-        await announce_expiry(client, self._entities)
 
     def _find(self, name: str) -> Runnable | None:
         """The activity of a name. An app may register its own in place of a built-in one."""

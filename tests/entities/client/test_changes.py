@@ -166,7 +166,7 @@ def test_a_feed_that_nobody_wants_any_more_is_emptied() -> None:
         assert indexing.active and indexing.is_trim_due(10)  # what a feed holds when a tenure begins is not known
         indexing.trim = True
         commit = Commit(0, b"token", b"", b"id")
-        indexing.build(commit, [], 10)
+        indexing.build(commit, [], 10, {})
         assert (commit.feeds, indexing.trim) == ([written], False)
         assert [indexing.is_trim_due(now_ms) for now_ms in (10, 14, 15, 16)] == [False, False, indexing is kept, False]
     assert not Indexing(NOTHING, {"an index": READY}).is_trim_due(10)

@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic import PydanticUserError, ValidationError
 
 from stead.entities._index.catalogue import Index, index_of
+from stead.entities._index.expiries import KindExpiry
 from stead.entities._index.feeds import KindFeed
 from stead.entities._index.types import Unplaced, place_of
 from stead.entities._message.errors import InvalidDefinition, InvalidState, UnknownOperation
@@ -43,6 +44,7 @@ class EntityType(abc.ABC):
     indexes: Sequence[Index] = ()  # of the fields that it can be queried by
     expires_ms: int | None = None  # when no operation has run for so long, the entity is deleted
     expire: Operation | None = None  # what does so
+    expiry: KindExpiry | None = None  # how the catalogue knows it
     feed: KindFeed | None = None  # of its changes, if they are kept
     shards: int | None = None  # in how many the code wants its entities to be kept; what counts is the hub's record
 
@@ -97,6 +99,7 @@ class ClassEntityType(EntityType):
         self.indexes = _indexes_of(cls, self.canonical, self.form)
         self.expires_ms = None if expires_after is None else checked_expiry(expires_after, self.name)
         self.expire = None if self.expires_ms is None else expire_operation(cls, self.name, self.expires_ms)
+        self.expiry = None if self.expires_ms is None else KindExpiry(self.canonical, self.expires_ms)
         self.feed = None if changes is None else _feed_of(self.name, self.canonical, changes)
         refused = {"changes": changes, "expires_after": expires_after, "indexes": self.indexes or None}
         if shards is not None:

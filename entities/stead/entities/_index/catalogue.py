@@ -20,7 +20,10 @@ from stead.entities._message.envelope import UnknownEnvelope
 from stead.entities._message.record import decode_record
 from stead.transport import CatalogueView, IndexWrite, InvalidInput, pack, unpack
 
-from .feeds import CODE, KindFeed, kind_of_feed
+from .expiries import CODE as EXPIRY
+from .expiries import KindExpiry
+from .feeds import CODE as CHANGES
+from .feeds import KindFeed, kind_of_feed
 from .types import Place, Unplaced, is_text, place_of
 
 ENCODING = 1  # of places as entries: another one makes other indexes
@@ -197,9 +200,15 @@ class Writes:
 
 
 class Catalogue:
-    """A version of the catalogue: the indexes that a hub has, by kind, and the kinds that keep their changes."""
+    """A version of the catalogue: the indexes that a hub has, by kind, the kinds that keep their changes, and those that expire."""
 
-    def __init__(self, version: int, indexes: Iterable[Index], feeds: Iterable[KindFeed] = ()) -> None:
+    def __init__(
+        self,
+        version: int,
+        indexes: Iterable[Index],
+        feeds: Iterable[KindFeed] = (),
+        expiring: Iterable[KindExpiry] = (),
+    ) -> None:
         self.version = version
         self.indexes = {index.name: index for index in indexes}
         kinds: dict[str, list[Index]] = {}
@@ -211,6 +220,14 @@ class Catalogue:
         self.all_feeds = tuple(feeds)
         for feed in self.all_feeds:
             self.feeds[feed.kind] = max(feed.keep_ms, self.feeds.get(feed.kind, 0))
+        self.expiring: dict[str, tuple[KindExpiry, ...]] = {}  # kind -> one for each time
+        for each in expiring:
+            self.expiring[each.kind] = (*self.expiring.get(each.kind, ()), each)
+
+    @property
+    def all_expiring(self) -> list[KindExpiry]:
+        """Those of all kinds."""
+        return [each for of_kind in self.expiring.values() for each in of_kind]
 
     def of(self, target: str) -> KindIndexes | None:
         """The indexes that a target is in, if any."""
@@ -223,8 +240,10 @@ NOTHING = Catalogue(0, ())
 def read_catalogue(view: CatalogueView) -> Catalogue:
     """The catalogue from what the store has. Raises `InvalidInput` for a description that this version cannot read."""
     indexes = [_read_index(*each) for each in view.indexes.items()]
-    feeds = [KindFeed(each.kind, int(str(each.default))) for each in indexes if each.code == CODE]
-    return Catalogue(view.version, [each for each in indexes if each.code != CODE], feeds)
+    feeds = [KindFeed(each.kind, int(str(each.default))) for each in indexes if each.code == CHANGES]
+    expiring = [KindExpiry(each.kind, int(str(each.default))) for each in indexes if each.code == EXPIRY]
+    others = [each for each in indexes if each.code not in (CHANGES, EXPIRY)]
+    return Catalogue(view.version, others, feeds, expiring)
 
 
 def _read_index(name: str, description: bytes) -> Index:
@@ -239,6 +258,5 @@ def _read_index(name: str, description: bytes) -> Index:
 def dropped_from(built: Iterable[str], catalogue: Catalogue) -> dict[str, Sequence[str]]:
     """Of the indexes that a partition has, those that are gone, with the names of their sets. What it has of a feed that is gone
     is trimmed by its commits."""
-    return {
-        name: (name, f"{name}.none") for name in built if name not in catalogue.indexes and kind_of_feed(name) is None
-    }
+    there = {*catalogue.indexes, *(each.name for each in catalogue.all_expiring)}
+    return {name: (name, f"{name}.none") for name in built if name not in there and kind_of_feed(name) is None}

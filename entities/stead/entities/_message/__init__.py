@@ -4,5 +4,5 @@ In which order to read it: `ids` is how an entity is addressed. `envelope` is ho
 the store, `letters` a dead letter, `trace` to which trace a message belongs, `record` what is stored of an entity, `reminders` a part of that; `shards` are the targets in which one entity may be kept. `failures` says what an error looks like in
 them, `errors` which ones callers get back.
 `times` and `starts` are the arguments of what is to come later, and of what starts an orchestration; `rhythm` is what comes
-again and again, `cron` one way to say when.
+again and again, `cron` one way to say when. `due` is what tells an entity that it expires.
 """

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .effects import Effects
     from .slice import Slice
+    from .uses import Uses
 
 
 class Phase(Enum):
@@ -73,8 +74,8 @@ class Activation:
     """A target in memory. Made by a `Partition`, run by its `Kind`, which may set `current`, `taken`, `locked`, `lost` and `more`."""
 
     __slots__ = (
-        "blocked", "body", "current", "dirty", "entries", "express", "heard_ms", "indexes", "kind", "locked", "lost", "mailbox", "more",
-        "park", "phase", "places", "queued", "seen", "stored", "taken", "target", "told", "used",
+        "blocked", "body", "current", "dirty", "express", "heard_ms", "indexes", "kind", "locked", "lost", "mailbox", "more",
+        "park", "phase", "places", "queued", "seen", "stored", "taken", "target", "told", "used", "uses",
     )  # fmt: skip
 
     def __init__(self, target: str) -> None:
@@ -93,11 +94,11 @@ class Activation:
         self.blocked = False  # its phase is BLOCKED, or will be when the operation that runs has ended
         self.stored = False  # the store has a record of it, or a commit on its way will make one
         self.dirty = False  # it is among the effects of the next commit
-        self.entries = 0  # how many entries of indexes its state has
         self.indexes: KindIndexes | None = None  # those of its kind, if it has any
         self.places: Places | None = None  # where its last committed state stands in them
         self.told = False  # its kind keeps its changes
         self.seen: bytes | None = None  # then what its last committed state is known by: see `feeds`
+        self.uses: Uses | None = None  # when it was used, if its kind expires
         self.queued = False  # it is in the partition's queue of activations with work
         self.used = 0  # the partition's round in which it last received something
         self.heard_ms = 0  # when the oldest message of the mailbox arrived here
@@ -118,6 +119,11 @@ class Activation:
     def rest(self) -> None:
         """Its queues are empty, and may stay so for long."""
         self.mailbox = self.express = EMPTY
+
+    @property
+    def entries(self) -> int:
+        """How many entries of indexes its state has."""
+        return 0 if self.indexes is None else len(self.indexes.indexes)
 
     @property
     def runs(self) -> deque[Pending]:

@@ -55,7 +55,7 @@ def build_commit(
         activation.dirty = False
     commit.states, commit.created, commit.deleted = states, created, deleted
     if indexing.active:
-        indexing.build(commit, indexed, now_ms)
+        indexing.build(commit, indexed, now_ms, effects.used)
     written = changed
     unparked = effects.move_into(commit, linked=linked)
     if unparked:

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from stead.entities._message.due import Due
 from stead.entities._message.envelope import Failure, Message
 from stead.transport import Acquired, Entry, Loaded, Running, StreamId
 
 from .activation import Activation, Phase
 from .deadly import is_deadly, is_deadly_for, looked_at_again, reason_of
 from .environment import Environment
+from .expiring import put_off
 from .intake import Intake
 from .pending import Pending
 from .waking import Deaths
@@ -33,6 +35,7 @@ class CarefulIntake(Intake):
         self._busy: dict[Activation, None] = {}  # of which asynchronous operations run
         self.unopened: deque[tuple[Activation, Loaded]] = deque()  # loaded, and not looked into
         self.deaths = Deaths(acquired.deaths, acquired.running)
+        self._suspected_until_ms = acquired.now_ms if self.suspects.careful else -1
         self._opening: Activation | None = None  # on its way out of `unopened`
         # To take their turns each alone, behind a marker: targets with local messages, or (None) with work without one.
         self._aside: deque[tuple[str, Message | None]] = deque()
@@ -184,6 +187,21 @@ class CarefulIntake(Intake):
             self._aside.append((target, message))
         else:
             self._deliver_local(target, message)
+
+    def deliver_due(self, due: Due) -> None:
+        """An entity is due to expire. If that was so when the last owner died, it may have died of it."""
+        self.deliver_local(due.target, due, due.score_ms <= self._suspected_until_ms)
+
+    def is_over(self, activation: Activation, due: Due) -> bool:
+        """Whether the turn of who was told that it is due is over, and what came of it is in the store. What waits for another version of
+        the program is told again later."""
+        target, expiring = activation.target, self.indexing.expiring
+        if activation.phase is Phase.BLOCKED and not due.done and activation.uses is not None:
+            due.done = True
+            activation.express = deque(each for each in activation.express if each.message is not due)
+            put_off(activation, expiring.kinds[due.of_set].step_ms, due.of_set, self.effects)
+        written = target not in self.effects.used and target not in expiring.flying
+        return due.done and written and activation not in self._busy
 
     def _goes_on(self, activation: Activation) -> None:
         if self.suspects.active:  # whoever took that turn before may have died of it

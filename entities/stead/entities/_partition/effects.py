@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from .others import Addressee, Road, Spanned
     from .pending import Pending
     from .suspects import Suspects
+    from .uses import Uses
 
 # A message's bytes in a commit beyond its payload: its key, its stream ID, msgpack. An estimate for the limit only.
 _OVERHEAD_BYTES = 64
@@ -87,7 +88,8 @@ class Effects:
         self._bytes = 0
         self._indexed_length = 0  # entries of indexes that may change
         self.spans: list[Spanned] = []  # told when the commit is in the store
-        self.reindexed = False  # something was found for an index that is being built
+        self.used: dict[str, Uses] = {}  # of whom something is to be written to sets of due times
+        self.reindexed = False  # there is something for indexes, or sets of due times
         self.suspect_passed = False
         self.clear_running = False
 
@@ -102,7 +104,7 @@ class Effects:
             len(self._consumed) + self._unparked_length >= length
             or len(self._sends) >= length
             or self._extra_length >= length
-            or self._indexed_length >= length
+            or self._indexed_length + len(self.used) >= length
             or self._bytes >= size_bytes
         )
 

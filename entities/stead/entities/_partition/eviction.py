@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from collections.abc import Set as AbstractSet
 
 from .activation import Activation, Phase
@@ -31,3 +31,12 @@ def forget(activation: Activation) -> None:
         # Code that is dropped runs on its way out: the others are to go as well.
         with contextlib.suppress(BaseException):
             activation.kind.forget(activation)
+
+
+def drop_gone(
+    activations: MutableMapping[str, Activation], activation: Activation, flying: AbstractSet[Activation]
+) -> None:
+    """Drop one that the store has nothing of, if nothing of it is in flight."""
+    if not activation.stored and idle_of([activation], activation.used, flying):
+        del activations[activation.target]
+        forget(activation)

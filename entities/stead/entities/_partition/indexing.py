@@ -17,6 +17,8 @@ from stead.entities._message.ids import EntityId
 from stead.transport import NOT_BEGUN, READY, Commit, FeedWrite, InvalidInput
 
 from .activation import Activation
+from .expiring import Expiring
+from .uses import Uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Indexing:
     def __init__(self, catalogue: Catalogue, built: Mapping[str, bytes], changes_max: int = 1) -> None:
         """`changes_max`: entries of one feed that are kept."""
         self.catalogue = catalogue
+        self.expiring = Expiring(catalogue, built)
         self._changes_max = changes_max
         # Kinds that keep no changes any more.
         self._gone = {kind_of_feed(name) for name in built} - {None, *catalogue.feeds}
@@ -56,7 +59,7 @@ class Indexing:
     @property
     def active(self) -> bool:
         """Whether the hub has indexes at all."""
-        return bool(self.catalogue.kinds or self.catalogue.feeds or self._gone)
+        return bool(self.catalogue.kinds or self.catalogue.feeds or self._gone or self.expiring.active)
 
     def is_trim_due(self, now_ms: int) -> bool:
         """Whether there may be something in feeds that is too old, which no commit will trim if nothing is added."""
@@ -73,8 +76,9 @@ class Indexing:
         """What the store has of an activation has come."""
         indexes = activation.indexes = self.catalogue.of(activation.target)
         if indexes is not None:
-            activation.entries = len(indexes.indexes)
             activation.places = indexes.places(record)
+        if self.expiring.active:
+            self.expiring.loaded(activation)
         if self.catalogue.feeds and kind_in(activation.target) in self.catalogue.feeds:
             activation.told = True
             activation.seen = mark_of(record)
@@ -115,10 +119,20 @@ class Indexing:
 
     # -- commits -------------------------------------------------------------------------------------------------------
 
-    def build(self, commit: Commit, changed: Sequence[tuple[Activation, bytes | None]], now_ms: int) -> None:
-        """Put into a commit what its states, and what was found, change in indexes. `changed`: with their new records."""
+    def build(
+        self,
+        commit: Commit,
+        changed: Sequence[tuple[Activation, bytes | None]],
+        now_ms: int,
+        used: Mapping[str, Uses],
+    ) -> None:
+        """Put into a commit what its states, and what was found, change in indexes. `changed`: with their new records; `used`: of whom
+        something is to be written to sets of due times."""
         commit.catalogue = self.catalogue.version
+        expiring = self.expiring
         if not (changed or self._found or self.trim):
+            if used or expiring.has_found:
+                commit.indexed, commit.built = expiring.write(used)
             return
         writes = Writes()
         for activation, record in changed:
@@ -134,6 +148,10 @@ class Indexing:
         if self._found is not None:
             commit.built = self._build_found(writes, *self._found)
         commit.indexed = writes.all()
+        if used or expiring.has_found:
+            indexed, built = expiring.write(used)
+            commit.indexed = [*commit.indexed, *indexed]
+            commit.built = [*commit.built, *built]
 
     def _feeds(self, changed: Sequence[tuple[Activation, bytes | None]], now_ms: int) -> list[FeedWrite]:
         """What is added to feeds: of each changed state one, in one entry for its kind. And what only is trimmed, when it is time."""
@@ -174,6 +192,7 @@ class Indexing:
     def committed(self) -> None:
         """The commit in flight has been applied."""
         self._flying = frozenset()
+        self.expiring.committed()
 
 
 def kind_in(target: str) -> str:

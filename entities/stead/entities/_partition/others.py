@@ -13,7 +13,11 @@ class Addressee(Protocol):
 
     target: str
     dirty: bool  # its state differs from the last one committed
-    entries: int  # how many entries of indexes its state has
+
+    @property
+    def entries(self) -> int:
+        """How many entries of indexes its state has."""
+        ...
 
 
 class Road(Protocol):

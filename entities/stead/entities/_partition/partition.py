@@ -30,7 +30,7 @@ from .activation import Activation, Kind, Phase
 from .building import build_commit
 from .careful import CarefulIntake
 from .environment import Environment
-from .eviction import forget, idle_of
+from .eviction import drop_gone, forget, idle_of
 from .holding import held
 from .hops import Hopping
 from .others import Spanned
@@ -360,6 +360,10 @@ class Partition(CarefulIntake):
             del self.activations[activation.target]
             forget(activation)
         return len(idle)
+
+    def forget_gone(self, activation: Activation) -> None:
+        """Drop one that does not exist any more, if nothing of it is in flight: many may end at once."""
+        drop_gone(self.activations, activation, self._flying_activations)
 
     def abandon(self) -> None:
         """Give up the asynchronous operations that still run: their messages stay in the store."""

@@ -23,6 +23,7 @@ from typing import cast
 from stead.entities._definition.entity_type import Operation
 from stead.entities._definition.registry import Registry
 from stead.entities._measures.measures import Measures
+from stead.entities._message.due import Due
 from stead.entities._message.envelope import LOCK, RELEASE, Failure, Firing, Message
 from stead.entities._message.ids import BUILT_IN, EntityId, check_key
 from stead.entities._message.record import decode_record, encode_record
@@ -39,7 +40,7 @@ from .batch import MessageBatch
 from .batching import end_batch, next_batch, run_alone, run_batch, undo_batch
 from .body import EntityBody
 from .cell import Cell, cell_of
-from .expiry import keep_alive, passes_expiry
+from .expiry import drop_reminder, is_use, keep_alive, note_end, passes_expiry
 from .known import Known
 from .locks import LockState
 from .outcomes import HAS_SHARDS, fail, is_sharded, succeed, why_not_loaded
@@ -94,7 +95,7 @@ class EntityKind:
         except BaseException as error:  # validators and `migrate` are the user's
             raise Blocked(why_not_loaded(error)) from error
         body = EntityBody(known, cell)
-        body.reminders = Reminders() if reminders is None and known.expires_ms is not None else reminders
+        body.reminders = reminders
         if lock is None:
             return body
         body.lock = lock
@@ -126,11 +127,17 @@ class EntityKind:
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body: EntityBody = activation.body
-        if body.known.expires_ms is None or (first := activation.next) is None:
+        uses = activation.uses
+        if uses is None or (first := activation.next) is None:
             return self._run(activation, body, effects, slice)
-        keep_alive(activation, body, first.message, effects)
+        used = is_use(activation, first.message)
+        if used and body.cell.exists:
+            keep_alive(activation, body, uses, effects)
         awaitable = self._run(activation, body, effects, slice)
-        keep_alive(activation, body, first.message, effects)
+        if used:
+            keep_alive(activation, body, uses, effects)
+        elif not body.cell.exists:
+            note_end(activation, uses, effects)
         return awaitable
 
     def _run(
@@ -305,7 +312,9 @@ class EntityKind:
         if batch is None:
             queue.popleft()
         activation.taken = 1
-        keep_alive(activation, body, pending.message, effects)
+        uses = activation.uses
+        if uses is not None and (type(pending.message) is not Due or not body.cell.exists):
+            keep_alive(activation, body, uses, effects)
 
     def hold(self, activation: Activation, result: object) -> object:
         body: EntityBody = activation.body
@@ -342,13 +351,16 @@ class EntityKind:
         pending = queue[0]
         message = pending.message
         if type(message) is Firing:
-            if message.reminder == EXPIRY and passes_expiry(activation, body, message, len(queue), effects):
+            if message.reminder == EXPIRY:
+                drop_reminder(activation, body, effects)
                 return True
             due = begin_firing(body.reminders, pending, self._turn, effects)
             if due is None:
                 return True
             queue[0] = due
             return False
+        if type(message) is Due:
+            return passes_expiry(activation, body, message, effects)
         if message.operation in (LOCK, RELEASE):
             if message.operation == LOCK and is_sharded(body, activation.target, effects):
                 raise InvalidInput(f"the lock of {logical_target(activation.target)}", HAS_SHARDS)

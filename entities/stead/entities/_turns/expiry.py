@@ -1,28 +1,30 @@
-"""The end of entities that nobody uses any more: a reminder of a name that nobody can write, whose operation deletes the entity.
+"""The end of entities that nobody uses any more: a turn like any other, of a message that is in no store (see `Expiring`).
 
-Every use sees to it that the reminder is due no sooner than `expires_after` from now. It is moved in steps of a tenth, so most uses
-write nothing; and since what is stored is never too early, a crash brings no end forward (HAZARDS 103, 104).
+Its commit deletes the entity and takes it from the sets of due times, once, or does neither. What comes meanwhile finds the old entity,
+and puts its end off, or a fresh one. Whatever the turn comes to, something is written of it: so nobody is told twice.
 
-That it is a reminder makes the end a turn like any other: its commit consumes the firing and deletes the entity, once, or does
-neither. What comes meanwhile finds the old entity, and moves the end, or a fresh one.
+Entities of a hub that an earlier version has worked on have a reminder for their end, of a name that nobody can write. It goes with the
+first use after that, or when it is due, and the sets have its time (see docs/decisions/0029).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from stead.entities._message.envelope import Firing, Message, encode_message
-from stead.entities._message.reminders import EXPIRE, EXPIRY, NOW, Reminder
+from stead.entities._message.due import Due
+from stead.entities._message.envelope import Firing, Message
+from stead.entities._message.reminders import EXPIRY, Reminder
 from stead.entities._message.rhythm import Again
-
-from .reminding import Reminders
+from stead.entities._partition.expiring import note_use, put_off
 
 if TYPE_CHECKING:
     from stead.entities._partition.activation import Activation
     from stead.entities._partition.effects import Effects
+    from stead.entities._partition.uses import Uses
 
     from .cell import Cell
     from .known import Known
+    from .reminding import Reminders
 
 
 class ExpiringBody(Protocol):
@@ -33,59 +35,88 @@ class ExpiringBody(Protocol):
     reminders: Reminders | None
 
 
-def keep_alive(activation: Activation, body: ExpiringBody, first: Message, effects: Effects) -> None:
-    """The entity is used: it ends no sooner than so long from now. `first`: of the messages for which it is; that it is due to
-    expire is no use."""
-    expires_ms, reminders = body.known.expires_ms, body.reminders
-    if expires_ms is None or reminders is None or not body.cell.exists:
-        return
-    if type(first) is Firing and first.reminder == EXPIRY:
+def is_use(activation: Activation, first: Message) -> bool:
+    """Whether what runs now is a use. `first`: of the messages that run; that it is due to expire is none by itself."""
+    if type(first) is Due:
+        return bool(activation.mailbox) and not activation.locked
+    return not (type(first) is Firing and first.reminder == EXPIRY) or len(activation.mailbox) > 1
+
+
+def keep_alive(activation: Activation, body: ExpiringBody, uses: Uses, effects: Effects) -> None:
+    """The entity is used: it ends no sooner than so long from now."""
+    if not body.cell.exists:
+        note_end(activation, uses, effects)
         return
     now_ms = effects.now_ms
-    reminder = reminders.get(EXPIRY)
-    if reminder is None or reminder.due_ms - now_ms < expires_ms or reminder.rhythm != Again(expires_ms):
-        _set(activation, reminders, now_ms + later_of(expires_ms), expires_ms, effects)
+    if uses.exists and now_ms <= uses.renew_ms:
+        return
+    uses.exists = True
+    uses.use(now_ms)
+    note_use(activation, effects)
+    if body.reminders and EXPIRY in body.reminders:
+        body.reminders.keep(activation, {EXPIRY: None}, effects)
 
 
-def passes_expiry(activation: Activation, body: ExpiringBody, firing: Firing, waiting: int, effects: Effects) -> bool:
+def note_end(activation: Activation, uses: Uses, effects: Effects) -> None:
+    """The entity does not exist."""
+    if uses.exists:
+        uses.end()
+        note_use(activation, effects)
+
+
+def keep_for(activation: Activation, body: ExpiringBody, milliseconds: int, effects: Effects) -> None:
+    """Whatever decides about its end keeps the entity for so long."""
+    expiry = body.known.entity_type.expiry
+    if expiry is not None:
+        put_off(activation, milliseconds, expiry.name, effects)
+
+
+def passes_expiry(activation: Activation, body: ExpiringBody, due: Due, effects: Effects) -> bool:
     """It is said to be time. Whether nothing is to be run: it is out of date, or the end is put off, because something waits
-    behind it or the entity has a reminder that repeats."""
-    reminders, expires_ms = body.reminders, body.known.expires_ms
-    if firing.generation == NOW:
-        if expires_ms is not None and reminders is not None and body.cell.exists:
-            _begin(activation, reminders, expires_ms, effects)
+    behind it, the entity is locked or has a reminder that repeats."""
+    due.done = True
+    uses, expiry = activation.uses, body.known.entity_type.expiry
+    if uses is None or expiry is None or expiry.name != due.of_set:
         return True
-    if reminders is None or reminders.standing(firing) is None:
+    if not body.cell.exists:  # deleted by who did not know of this
+        uses.exists = True
+        note_end(activation, uses, effects)
         return True
-    if expires_ms is None:  # its class does not expire any more
-        reminders.keep(activation, {EXPIRY: None}, effects)
+    if uses.last_of(due.of_set) > max(due.score_ms, effects.now_ms):
+        note_use(activation, effects)
         return True
-    if reminders[EXPIRY].rhythm != Again(expires_ms):  # it does, after another time
-        _begin(activation, reminders, expires_ms, effects)
+    if activation.mailbox or activation.park is not None or activation.locked:
+        keep_for(activation, body, expiry.step_ms, effects)
         return True
-    repeats = any(reminder.rhythm is not None for name, reminder in reminders.items() if name != EXPIRY)
-    if waiting > 1 or activation.park is not None or repeats:
-        reminders.go_on(activation, firing, effects)
+    if body.reminders and any(each.rhythm is not None for name, each in body.reminders.items() if name != EXPIRY):
+        keep_for(activation, body, expiry.expires_ms, effects)
         return True
     return False
 
 
-def _begin(activation: Activation, reminders: Reminders, expires_ms: int, effects: Effects) -> None:
-    """The class expires, and the entity was there before it did, or before it did after so long: that is no use of it."""
-    reminder = reminders.get(EXPIRY)
-    if reminder is None or not isinstance(reminder.rhythm, Again):
-        _set(activation, reminders, effects.now_ms + later_of(expires_ms), expires_ms, effects)
-    elif reminder.rhythm.every_ms != expires_ms:
-        used_ms = reminder.due_ms - later_of(reminder.rhythm.every_ms)
-        _set(activation, reminders, used_ms + later_of(expires_ms), expires_ms, effects)
+def keep_though_failed(activation: Activation, body: ExpiringBody, effects: Effects) -> None:
+    """What was to end it has failed: it stays for as long again."""
+    expiry = body.known.entity_type.expiry
+    if expiry is not None:
+        keep_for(activation, body, expiry.expires_ms, effects)
 
 
-def later_of(expires_ms: int) -> int:
-    """What is set at a use: a tenth more, within which nothing has to be written."""
-    return expires_ms + max(1, expires_ms // 10)
+def drop_reminder(activation: Activation, body: ExpiringBody, effects: Effects) -> None:
+    """The reminder by which an earlier version ends an entity has come: the sets know instead."""
+    reminder = body.reminders.get(EXPIRY) if body.reminders else None
+    if reminder is None or body.reminders is None:
+        return
+    body.reminders.keep(activation, {EXPIRY: None}, effects)
+    uses = activation.uses
+    if uses is not None and body.cell.exists:
+        for kind in uses.kinds:
+            uses.put_off(kind.name, due_by(reminder, kind.expires_ms))
+        uses.exists = True
+        note_use(activation, effects)
 
 
-def _set(activation: Activation, reminders: Reminders, due_ms: int, expires_ms: int, effects: Effects) -> None:
-    envelope = encode_message(activation.target, EXPIRE, (), b"")
-    reminder = Reminder(effects.next_message_id(), due_ms, Again(expires_ms), envelope)
-    reminders.keep(activation, {EXPIRY: reminder}, effects)
+def due_by(reminder: Reminder, expires_ms: int) -> int:
+    """When an entity is due by such a reminder, though it was set for a class that expired after another time."""
+    rhythm = reminder.rhythm
+    before_ms = rhythm.every_ms if isinstance(rhythm, Again) else expires_ms
+    return max(1, reminder.due_ms - before_ms + expires_ms)

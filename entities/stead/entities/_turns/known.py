@@ -5,9 +5,9 @@ from __future__ import annotations
 from stead.entities._definition.entity_type import EntityType, Operation
 from stead.entities._measures.measures import Measures
 from stead.entities._measures.meter import Meter
-from stead.entities._message.envelope import Firing, Message
+from stead.entities._message.due import Due
+from stead.entities._message.envelope import Message
 from stead.entities._message.errors import UnknownOperation
-from stead.entities._message.reminders import EXPIRY
 from stead.entities._message.shards import logical_target, shown_target
 
 from .batch import Pace
@@ -20,20 +20,19 @@ _REMEMBERED_MAX = 256  # a function entity accepts any name: do not remember wit
 class Known:
     """An entity that this worker can run: what its activations share."""
 
-    __slots__ = ("_measures", "_meters", "_paces", "entity_type", "expires_ms", "operations")
+    __slots__ = ("_measures", "_meters", "_paces", "entity_type", "operations")
 
     def __init__(self, entity_type: EntityType, measures: Measures) -> None:
         self.entity_type = entity_type
-        self.expires_ms = entity_type.expires_ms
         self.operations: dict[str, Operation] = {}  # by the name as messages spell it
         self._measures = measures
         self._meters: dict[Operation | None, Meter] = {}
         self._paces: dict[Operation, Pace] = {}  # of batched ones
 
     def of(self, message: Message) -> Operation:
-        """Find the operation of a message. That which ends an entity belongs to its own reminder only."""
+        """Find the operation of a message. That which ends an entity belongs to what says that it is due only."""
         expire = self.entity_type.expire
-        if expire is not None and type(message) is Firing and message.reminder == EXPIRY:
+        if expire is not None and type(message) is Due:
             return expire
         return self.operation(message.operation)
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stead.entities._message.envelope import Firing, Message
+from stead.entities._message.due import Due
+from stead.entities._message.envelope import Firing, Message, encode_message
 from stead.entities._message.failures import failure_of
 from stead.entities._message.shards import logical_target, shown_target
 from stead.entities._partition.activation import Activation
@@ -16,6 +17,7 @@ from stead.entities._partition.pending import Pending
 from stead.transport import InvalidInput, PayloadTooLarge, SteadError, get_logger
 from stead.transport.describing import is_a, text_of, text_of_error
 
+from .expiry import keep_for, keep_though_failed
 from .reminding import Reminders, check_begun
 
 if TYPE_CHECKING:
@@ -85,6 +87,8 @@ def keep_reminders(activation: Activation, body: EntityBody, turn: Turn, effects
         if body.reminders is None:
             body.reminders = turn.reminders = Reminders()
         body.reminders.keep(activation, turn.reminding, effects)
+    if turn.kept_ms is not None:
+        keep_for(activation, body, turn.kept_ms, effects)
 
 
 def settle_and_tell(cell: Cell, turn: Turn, message: Message, effects: Effects, result: object) -> None:
@@ -112,9 +116,14 @@ def settle_and_tell(cell: Cell, turn: Turn, message: Message, effects: Effects, 
 def fail(activation: Activation, body: EntityBody, pending: Pending, effects: Effects, error: BaseException) -> None:
     """Undo the operation and tell whom it concerns."""
     roll_back(activation, body)
+    message = pending.message
+    if type(message) is Due:  # the letter says what has failed
+        pending = pending._replace(envelope=encode_message(message.target, message.operation, (), b""))
     refuse(activation, body, pending, effects, error)
-    if type(pending.message) is Firing and body.reminders is not None:
-        body.reminders.go_on(activation, pending.message, effects)
+    if type(message) is Firing and body.reminders is not None:
+        body.reminders.go_on(activation, message, effects)
+    elif type(message) is Due:
+        keep_though_failed(activation, body, effects)
 
 
 def roll_back(activation: Activation, body: EntityBody) -> None:

@@ -7,7 +7,6 @@ used for many operations, one after the other: all that are not asynchronous sha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -57,8 +56,8 @@ class Turn:
     """One operation of one entity, while it runs. Implements `RunningTurn`."""
 
     __slots__ = (
-        "_clock", "alive", "began_s", "begun", "context", "effects", "message", "operation", "registry", "reminders", "reminding",
-        "sends", "span", "state", "subject", "target", "tells",
+        "_clock", "alive", "began_s", "begun", "context", "effects", "kept_ms", "message", "operation", "registry", "reminders",
+        "reminding", "sends", "span", "state", "subject", "target", "tells",
     )  # fmt: skip
 
     effects: Effects  # of the partition of the target: set by `serve`
@@ -76,6 +75,7 @@ class Turn:
         self.reminders = NO_REMINDERS  # of the entity, as they were before the operation
         self.reminding: dict[str, Reminder | None] = {}  # what becomes of them; None: it goes
         self.begun: list[str] = []  # named, and not set yet
+        self.kept_ms: int | None = None  # for so long, although it is due to expire
         self.tells = False  # there is something of all that
         self.alive = False
         self.span: OperationSpan | None = None  # what is told of the operation, if anybody wants to know
@@ -130,7 +130,7 @@ class Turn:
             self.context.end()
             self.context = None
         if self.tells:
-            self.sends, self.reminding, self.begun, self.tells = [], {}, [], False
+            self.sends, self.reminding, self.begun, self.kept_ms, self.tells = [], {}, [], None, False
 
     def take_over(self, other: Turn) -> None:
         """Run here what has begun in the other one: a reminder is due, and its operation is asynchronous."""
@@ -139,10 +139,10 @@ class Turn:
 
     def close(self) -> None:
         """The operation has ended; what it sent is taken later."""
-        told = self.sends, self.reminding, self.begun, self.tells
+        told = self.sends, self.reminding, self.begun, self.kept_ms, self.tells
         self.tells = False
         self.end()
-        self.sends, self.reminding, self.begun, self.tells = told
+        self.sends, self.reminding, self.begun, self.kept_ms, self.tells = told
 
     def send(
         self,
@@ -270,9 +270,8 @@ class Turn:
 
     def keep_for(self, milliseconds: int) -> None:
         """The entity expires, but not before so long from now."""
-        reminder = self._standing()[EXPIRY]
-        due_ms = self._clock() + milliseconds
-        self.reminding[EXPIRY] = replace(reminder, generation=self.effects.next_message_id(), due_ms=due_ms)
+        self.kept_ms = milliseconds
+        self.tells = True
 
     def cancel_all_reminders(self) -> None:
         """The entity is deleted: forget those that it has until now."""

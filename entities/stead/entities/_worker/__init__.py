@@ -6,7 +6,7 @@ the one that gives turns. The parts:
 leases, `inbox` reads (`reading`), `turn_runner` gives turns in the order of its `rota` (an
 asynchronous operation ends `within` its limit), `commits` writes
 (`undeliverable` is what no commit can hold), `timers` and `parks` fetch what is due or waits,
-`indexes` knows the catalogue and builds what is new in it, `sharding` in how many shards what is kept. `extension` and `hooks`
+`indexes` knows the catalogue and builds what is new in it, `sharding` in how many shards what is kept, `ends` sees to entities that nobody uses. `extension` and `hooks`
 are how other packages take part.
 
 `quarantine` says which partitions are let alone, `program` what code this process runs,

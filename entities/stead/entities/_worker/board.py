@@ -112,6 +112,7 @@ class Board:
         self.timing = Bell()
         self.parking = Bell()
         self.building = Bell()  # an index is to be built, or a step of that has been committed
+        self.ending = Bell()  # who has been told that it is due may be done, or something is due sooner
         self.inbox_read = Reading()
         self.fail = fail
         self.hooks = Listeners(fail, prefixes)
@@ -157,6 +158,7 @@ class Board:
         self.timing.ring()
         self.parking.ring()
         self.building.ring()
+        self.ending.ring()
         self.hooks.held(partition)
 
     def drop(self, partition: Partition, reason: str) -> None:
@@ -173,6 +175,7 @@ class Board:
         self.notify(partition)
         self.membership.ring()
         self.building.ring()
+        self.ending.ring()
         self.reading.ring()  # its messages may have been those that left no room for more
         for other in linked:
             self.restart(other, "what it shares with another partition is not written")

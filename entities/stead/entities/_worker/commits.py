@@ -277,6 +277,8 @@ class Committer:
         board.reading.ring()  # which may have waited for it
         if commit.built:
             board.building.ring()
+        if partition.indexing.expiring.stirred:
+            board.ending.ring()
         if commit.blocked:
             _say_blocked(commit.blocked)
         if commit.dropped:

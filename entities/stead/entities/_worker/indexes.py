@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from stead.entities._definition.entity_type import EntityType
 from stead.entities._index.catalogue import Catalogue, Index, dropped_from, read_catalogue
+from stead.entities._index.expiries import KindExpiry
 from stead.entities._index.feeds import KindFeed, kind_of_feed
 from stead.entities._message.errors import InvalidDefinition
 from stead.entities._partition.indexing import Unbuilt
@@ -40,7 +41,7 @@ STEP_LENGTH = 200
 class IndexKeeper:
     """Keeps what a worker knows of indexes and feeds, and builds them."""
 
-    def __init__(self, board: Board, declared: Mapping[str, Index | KindFeed]) -> None:
+    def __init__(self, board: Board, declared: Mapping[str, Index | KindFeed | KindExpiry]) -> None:
         self._board = board
         self._declared = {name: index.describe() for name, index in declared.items()}
         self._has_feeds = asyncio.Event()
@@ -94,6 +95,7 @@ class IndexKeeper:
             return acquired
         added = [Adding(index.name, f"@{index.kind}@") for index in catalogue.indexes.values()]
         added += [Adding(feed.name, f"@{feed.kind}@") for feed in catalogue.all_feeds]
+        added += [Adding(expiry.name, f"@{expiry.kind}@") for expiry in catalogue.all_expiring]
         dropped = dropped_from(acquired.built, catalogue)
         built = await store.adopt(acquired.partition, acquired.token, catalogue.version, added, dropped)
         return None if built is None else acquired.adopted(catalogue.version, built)
@@ -171,9 +173,9 @@ class IndexKeeper:
             logger.info("partition %d: the index of %s.%s is ready", number, unbuilt.kind.kind, names)
 
 
-def indexes_of(types: Iterable[EntityType], most: int) -> dict[str, Index | KindFeed]:
-    """The indexes and feeds that a program's entities declare, by name. Raises `InvalidDefinition` for a kind with too many."""
-    found: dict[str, Index | KindFeed] = {}
+def indexes_of(types: Iterable[EntityType], most: int) -> dict[str, Index | KindFeed | KindExpiry]:
+    """The indexes, feeds and ends that a program's entities declare, by name. Raises `InvalidDefinition` for a kind with too many."""
+    found: dict[str, Index | KindFeed | KindExpiry] = {}
     for each in types:
         indexes: Sequence[Index] = each.indexes
         if len(indexes) > most:
@@ -182,6 +184,7 @@ def indexes_of(types: Iterable[EntityType], most: int) -> dict[str, Index | Kind
                 f"it has {len(indexes)} indexed fields, and {most} may be (STEAD_INDEXES_MAX): each is written with each change",
             )
         found.update((index.name, index) for index in indexes)
-        if each.feed is not None:
-            found[each.feed.name] = each.feed
+        for other in (each.feed, each.expiry):
+            if other is not None:
+                found[other.name] = other
     return found

@@ -43,6 +43,7 @@ from stead.transport.describing import is_a, text_of, text_of_error
 
 from .board import Board
 from .commits import Committer
+from .ends import EndKeeper
 from .extension import Extension
 from .inbox import InboxReader
 from .indexes import IndexKeeper, indexes_of
@@ -162,6 +163,7 @@ class Worker:
         indexes = IndexKeeper(board, indexes_of(self._registry.types(), settings.indexes_max))
         shards = ShardKeeper(board, self._registry.types())
         self._membership = Membership(board, turns, names, indexes, shards)
+        ends = EndKeeper(board, turns, [each.expiry for each in self._registry.types() if each.expiry is not None])
         reader, parker, committer = InboxReader(board, turns), Parker(board, turns), Committer(board, turns)
         keeper.start()
         try:
@@ -179,6 +181,7 @@ class Worker:
         self._spawn("age", parker.watch_age)
         self._spawn("indexes", indexes.run)
         self._spawn("changes", indexes.keep_trimmed)
+        self._spawn("ends", ends.run)
         for name, part in parts:
             self._spawn(name, part)
 

@@ -20,6 +20,9 @@ READY = b"+"
 NOT_BEGUN = b"-"
 """Not at all. Between the two it is the last target that was looked at."""
 
+TIMED = "due."
+"""With which the names of those sets begin whose scores are times: in virtual time something comes at each of them."""
+
 LISTING = ""
 """The name of the set of all targets of a partition, among those of indexes."""
 
@@ -30,6 +33,7 @@ class IndexWrite(NamedTuple):
     name: str
     removed: Sequence[bytes]  # members
     added: Sequence[tuple[float, bytes]]
+    rises: bool = False  # an entry that is there already keeps its score, if that is higher
 
 
 class Adding(NamedTuple):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import TypeVar
 
 from stead.transport._contract.clock import Clock, ServerClock
 from stead.transport._contract.errors import ConnectionLost, ServerChanged
+from stead.transport._contract.indexes import TIMED
 from stead.transport._contract.layout import FORMAT
 from stead.transport._contract.left_out import LeftOut
 from stead.transport._contract.records import HubLayout, ServerFacts
@@ -101,9 +104,12 @@ class MemoryBase:
             ) and not has_work(self._state)
 
     def next_due_ms(self) -> int | None:
-        """When the hub's earliest timer is due."""
+        """When the hub's earliest timer is due, or the next entity expires: of those, none whose time has come already, since nobody
+        may be there to whom it is said."""
+        now_ms = self._clock.now_ms()
         with self._lock:
             dues = [state.timers.next_due_ms for state in self._state.partitions]
+            dues += [due_ms for state in self._state.partitions for due_ms in _timed_after(state, now_ms)]
         return min((due_ms for due_ms in dues if due_ms is not None), default=None)
 
     def snapshot(self) -> HubState:
@@ -204,3 +210,11 @@ class MemoryBase:
         if fault is not None and fault.lost:
             raise ConnectionLost(f"the answer to {method} was lost")
         return answer
+
+
+def _timed_after(state: PartitionState, now_ms: int) -> Iterator[int]:
+    """The first time after now in each set of times."""
+    for name, entries in state.entries.items():
+        place = bisect_right(entries.order, now_ms, key=itemgetter(0)) if name.startswith(TIMED) else len(entries.order)
+        if place < len(entries.order):
+            yield int(entries.order[place][0])

@@ -31,12 +31,13 @@ from .state import Feed, PartitionState, SortedSet, check_whole, format_id, owns
 
 def write_indexes(state: PartitionState, indexed: Sequence[IndexWrite], built: Sequence[tuple[str, bytes]]) -> None:
     """What a commit changes in the sets of its partition."""
-    for name, removed, added in indexed:
+    for name, removed, added, rises in indexed:
         entries = state.entries.setdefault(name, SortedSet())
         for member in removed:
             entries.remove(member)
         for score, member in added:
-            entries.put(score, member)
+            if not (rises and entries.scores.get(member, score) > score):
+                entries.put(score, member)
     state.built.update(built)
 
 

@@ -216,10 +216,11 @@ def _pack_indexing(keys: KeyNames, commit: Commit, names: list[bytes]) -> Reinde
         names.append(own.built)
         built = len(names)
     sets: list[Reindexed] = []
-    for name, removed, added in commit.indexed:
+    for name, removed, added, rises in commit.indexed:
         names.append(own.entries(name))
         # A score goes as text: the server's Lua would keep 14 digits of a number.
-        sets.append(Reindexed(len(names), removed, [word for score, member in added for word in (repr(score), member)]))
+        scored = [word for score, member in added for word in (repr(score), member)]
+        sets.append(Reindexed(len(names), removed, scored, int(rises)))
     trimmed = 0
     if commit.feeds:
         names.append(own.trimmed)

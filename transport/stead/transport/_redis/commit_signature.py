@@ -100,6 +100,7 @@ class Reindexed(NamedTuple):
     entries: int  # its place in KEYS
     removed: Sequence[bytes]
     added: Sequence[str | bytes]  # score, member, ...
+    rises: int  # 1: what is there already keeps a higher score
 
 
 class Fed(NamedTuple):

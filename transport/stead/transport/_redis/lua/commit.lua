@@ -82,10 +82,20 @@ if with_indexes == 1 then
       check_number(KEYS[indexing[REINDEXING_TRIMMED]], fed[FED_FEED])
     end
   end
+  -- Those that are there already keep what is higher.
+  local function raise_all(entries, added)
+    for first = 1, #added, 4000 do
+      call('ZADD', entries, 'GT', unpack(added, first, math.min(first + 3999, #added)))
+    end
+  end
   write_indexes = function(indexing)
     for _, set in ipairs(indexing[REINDEXING_SETS]) do
       in_pieces('ZREM', KEYS[set[REINDEXED_ENTRIES]], set[REINDEXED_REMOVED])
-      in_pieces('ZADD', KEYS[set[REINDEXED_ENTRIES]], set[REINDEXED_ADDED])
+      if set[REINDEXED_RISES] == 1 then
+        raise_all(KEYS[set[REINDEXED_ENTRIES]], set[REINDEXED_ADDED])
+      else
+        in_pieces('ZADD', KEYS[set[REINDEXED_ENTRIES]], set[REINDEXED_ADDED])
+      end
     end
     if indexing[REINDEXING_BUILT] > 0 then in_pieces('HSET', KEYS[indexing[REINDEXING_BUILT]], indexing[REINDEXING_REACHED]) end
     for _, fed in ipairs(indexing[REINDEXING_FEEDS]) do
