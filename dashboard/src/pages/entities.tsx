@@ -81,7 +81,7 @@ export function OneKind(props: { name: string; route: Route }) {
         empty={asked.data ? "There is none here." : "Asking…"}
         columns={[
           { title: "Key", cell: (one) => <a href={to(["entities", props.name, one.key || EMPTY_KEY])}>{one.key || "(empty)"}</a> },
-          { title: "State", grow: true, cell: (one) => <code>{brief(one.state, 120)}</code> },
+          { title: "State", grow: true, cell: (one) => (one.locked ? <Quiet>locked</Quiet> : <code>{brief(one.state, 120)}</code>) },
           { title: "Changed", cell: (one) => <Ago time={one.modified_time} /> },
         ]}
       />
@@ -155,6 +155,8 @@ export function OneEntity(props: { name: string; id: string }) {
             <Quiet>Asking…</Quiet>
           ) : stream.event === "deleted" ? (
             <Quiet>It does not exist (any more). An operation that changes it makes it.</Quiet>
+          ) : stream.data.locked ? (
+            <Quiet>Locked: it is encoded, and this server has no key for it.</Quiet>
           ) : (
             <Tree value={stream.data.state} />
           )}

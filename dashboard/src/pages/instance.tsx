@@ -56,7 +56,7 @@ export function OneInstance(props: { id: string; route: Route }) {
           </Card>
         )}
         <Card title="Input">
-          <Tree value={one.input} />
+          {one.locked ? <Quiet>Locked: it is encoded, and this server has no key for it.</Quiet> : <Tree value={one.input} />}
         </Card>
         {one.output !== null && (
           <Card title="Output">

@@ -63,6 +63,7 @@ from stead.entities._message.envelope import (
     RELEASE,
     Failure,
     FailureKind,
+    LockedEnvelope,
     Message,
     ReplyAddress,
     TaskAddress,
@@ -73,11 +74,25 @@ from stead.entities._message.envelope import (
     encode_message,
     encode_reply,
     message_extras,
+    raise_if_keyless,
 )
 from stead.entities._message.failures import OperationTimeout, failure_of
 from stead.entities._message.ids import EntityClass, canonical_name, check_instance_id, check_key
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._message.rhythm import Cron, Every, Rhythm, checked_cron, checked_every
+from stead.entities._message.sealed import (
+    GARBLED,
+    UNTOLD,
+    TolerantForm,
+    entity_form,
+    entry_form,
+    letter_form,
+    message_form,
+    opened,
+    opened_parts,
+    reply_form,
+    split,
+)
 from stead.entities._message.shards import logical_target, shown_target, split_target, version_for
 from stead.entities._message.starts import check_tags
 from stead.entities._message.times import delay_in_ms, instant_in_ms
@@ -107,6 +122,7 @@ from stead.entities._worker.wishes import is_drained, want_drained, worker_of
 
 __all__ = [
     "ARGUMENTS",
+    "GARBLED",
     "LOCK",
     "MESSAGE_VERSION",
     "MESSAGE_VERSION_NEWER",
@@ -117,6 +133,7 @@ __all__ = [
     "SENDS_QUERY",
     "SENDS_START",
     "SENDS_UPDATE",
+    "UNTOLD",
     "Activation",
     "Bell",
     "Blocked",
@@ -143,6 +160,7 @@ __all__ = [
     "Kind",
     "LastingSpan",
     "Locked",
+    "LockedEnvelope",
     "Measured",
     "MeasuredBlock",
     "Measures",
@@ -164,6 +182,7 @@ __all__ = [
     "Slice",
     "Started",
     "TaskAddress",
+    "TolerantForm",
     "TraceContext",
     "Turns",
     "UnknownEnvelope",
@@ -189,6 +208,8 @@ __all__ = [
     "encode_record",
     "encode_reply",
     "encoded",
+    "entity_form",
+    "entry_form",
     "failure_of",
     "given_trace",
     "held_reports",
@@ -199,15 +220,21 @@ __all__ = [
     "is_drained",
     "joined",
     "known_operation",
+    "letter_form",
     "locked_by",
     "logical_target",
     "message_extras",
+    "message_form",
     "names_in",
+    "opened",
+    "opened_parts",
     "query_in_words",
+    "raise_if_keyless",
     "read_trace",
     "readable",
     "reader_of_text",
     "register_notices",
+    "reply_form",
     "resolve_call",
     "root_context",
     "root_flags",
@@ -217,6 +244,7 @@ __all__ = [
     "shown_target",
     "signature_of",
     "span_names",
+    "split",
     "split_target",
     "take_page",
     "takes_anything",

@@ -8,6 +8,7 @@ from stead.entities import (
     InvalidDefinition,
     InvalidInput,
     OperationFailed,
+    PayloadLocked,
     PayloadTooLarge,
     SteadError,
 )
@@ -117,6 +118,7 @@ __all__ = [
     "OrchestrationUpdate",
     "Orchestrations",
     "Overlap",
+    "PayloadLocked",
     "PayloadTooLarge",
     "PlainActivity",
     "QueryChangedState",

@@ -53,7 +53,7 @@ def test_records_survive_the_store() -> None:
             decode_instance_record(data[:1] + pack([*stored[:place], wrong, *stored[place + 1 :]]))
     with pytest.raises(UnknownEnvelope):
         decode_instance_record(
-            data[:3] + b"\x02" + data[4:] if data[3:4] == b"\x01" else b"\x00\x96\x02\x00\x00\x00\x00\x00"
+            data[:3] + b"\x03" + data[4:] if data[3:4] == b"\x01" else b"\x00\x96\x03\x00\x00\x00\x00\x00"
         )
     for garbage in (b"", b"\x09\x90", b"\x00\xc0", b"\x00\x90", b"\x00"):
         with pytest.raises(InvalidInput):

@@ -211,7 +211,7 @@ async def test_another_layout_asked_for_by_name_is_a_mismatch(
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("format", "2", "has format 2"),
+        ("format", "3", "has format 3"),
         ("mode", "relay", "mode is 'relay'"),
         ("partitions", "many", "cannot be read"),
     ],

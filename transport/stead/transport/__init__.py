@@ -30,12 +30,14 @@ from stead.transport._contract.commit import (
 )
 from stead.transport._contract.depth import DEPTH_MAX, PLAIN, deep_one
 from stead.transport._contract.errors import (
+    NO_CODEC,
     AcknowledgedLost,
     BacklogFull,
     ConnectionLost,
     HubMismatch,
     InvalidInput,
     KeyDamaged,
+    PayloadLocked,
     PayloadTooLarge,
     ServerChanged,
     ServerUnsuitable,
@@ -64,7 +66,7 @@ from stead.transport._contract.indexes import (
     ReadRecords,
     ReadScores,
 )
-from stead.transport._contract.layout import check_hub_name
+from stead.transport._contract.layout import check_hub_name, check_worker
 from stead.transport._contract.left_out import UNREADABLE, LeftOut
 from stead.transport._contract.records import (
     Acquired,
@@ -94,6 +96,22 @@ from stead.transport._contract.store import Renewer, Store
 from stead.transport._memory.faults import Fault, Faults
 from stead.transport._memory.store import MemoryStore
 from stead.transport._open import forget_memory_hubs, open_store
+from stead.transport._payloads.caskets import (
+    EMPTY_ARRAY,
+    NIL,
+    array_of,
+    casket,
+    elements_of,
+    entries_of,
+    map_of,
+    packed,
+    read_casket,
+)
+from stead.transport._payloads.codec import PayloadCodec, codec_of
+from stead.transport._payloads.forms import Get, Put, StoredForm, StoredForms
+from stead.transport._payloads.limits import PayloadLimit
+from stead.transport._payloads.sealed_store import SealedStore, sealed_store
+from stead.transport._payloads.vault import Vault
 from stead.transport._raising import raise_shards
 from stead.transport._retry import BORNE, FACED, UNANSWERED, Backoff, Patience, Tries, until_answered
 from stead.transport._sender.sender import Sender
@@ -102,9 +120,12 @@ from stead.transport._urls import StoreUrl, parse_url
 __all__ = [
     "BORNE",
     "DEPTH_MAX",
+    "EMPTY_ARRAY",
     "FACED",
     "LISTING",
+    "NIL",
     "NOT_BEGUN",
+    "NO_CODEC",
     "PLAIN",
     "READY",
     "SHARDS_MAX",
@@ -135,6 +156,7 @@ __all__ = [
     "FeedPart",
     "FeedWrite",
     "FindPlace",
+    "Get",
     "HomeLoop",
     "HubLayout",
     "HubMismatch",
@@ -152,7 +174,11 @@ __all__ = [
     "Milliseconds",
     "PartitionInfo",
     "Patience",
+    "PayloadCodec",
+    "PayloadLimit",
+    "PayloadLocked",
     "PayloadTooLarge",
+    "Put",
     "ReadBuilt",
     "ReadFeed",
     "ReadMembers",
@@ -163,6 +189,7 @@ __all__ = [
     "Reply",
     "Reuse",
     "Running",
+    "SealedStore",
     "Sender",
     "SentStart",
     "ServerChanged",
@@ -178,6 +205,8 @@ __all__ = [
     "StoreClosed",
     "StoreUnavailable",
     "StoreUrl",
+    "StoredForm",
+    "StoredForms",
     "StreamId",
     "Taken",
     "Task",
@@ -185,25 +214,36 @@ __all__ = [
     "TornCommit",
     "Tries",
     "Unpark",
+    "Vault",
     "Verdict",
     "WorkerView",
     "WrongEventLoop",
+    "array_of",
     "begin_task",
+    "casket",
     "check_hub_name",
+    "check_worker",
+    "codec_of",
     "components_of",
     "deep_one",
+    "elements_of",
     "end_task",
+    "entries_of",
     "forget_memory_hubs",
     "get_logger",
+    "map_of",
     "open_store",
     "pack",
     "pack_envelope",
     "pack_exact",
     "pack_native",
     "pack_with_stand_ins",
+    "packed",
     "parse_url",
     "partition_of",
     "raise_shards",
+    "read_casket",
+    "sealed_store",
     "see_through",
     "stream_order",
     "unpack",

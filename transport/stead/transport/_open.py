@@ -48,4 +48,5 @@ def _memory_hub(hub: str, settings: Settings) -> MemoryStore:
         if store is None:
             store = _memory_hubs[hub] = MemoryStore(hub, settings)
     check_layout(store.layout, settings)
+    store.join(settings)
     return store

@@ -103,10 +103,14 @@ def state_command(request: Request, entity: str, key: str) -> int:
             )
         reminders = {name: due.isoformat() for name, due in status.reminders.items()}
         if request.as_json:
-            line = _entity_line(entity_id, summarized(status.state))
+            line = _entity_line(entity_id, summarized(status.state)) | ({"locked": True} if status.locked else {})
             print_json_line(line | {"reminders": reminders} if reminders else line)
             return 0
-        if status.exists:
+        if status.locked:
+            print_note(
+                f"{entity_id} is locked: its state is encoded, and this program has no key for it (STEAD_PAYLOAD_CODEC)"
+            )
+        elif status.exists:
             print_value(console(), summarized(status.state))
         for name, due in status.reminders.items():
             print_note(f"reminder {name}: {local_time(due)}")

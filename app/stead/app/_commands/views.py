@@ -123,6 +123,8 @@ def print_status(screen: Console, status: OrchestrationStatus[Any]) -> None:
     ):
         if value is not None:
             rows.add_row(what, shorten(value, 2_000))
+    if status.locked:
+        rows.add_row("locked", "its data is encoded, and this program has no key for it (STEAD_PAYLOAD_CODEC)")
     if status.failure is not None:
         rows.add_row("failure", one_line(str(status.failure)))
         cause = status.failure.cause

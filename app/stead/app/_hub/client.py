@@ -16,10 +16,11 @@ from stead.app._tables.table import Rows, Table
 from stead.entities import Entity
 from stead.entities.extending import canonical_name
 from stead.orchestrations import OrchestrationClient
-from stead.transport import Store, open_store, parse_url
+from stead.transport import Store, parse_url
 
 from .definitions import Definitions
 from .info import gather_info
+from .opening import open_hub
 
 
 class Client(OrchestrationClient):
@@ -148,7 +149,7 @@ class Connecting:
 
     async def _open(self) -> Client:
         of = self._definitions
-        store = await open_store(self._url, of.name, of.settings)
+        store = await open_hub(self._url, of.name, of.settings)
         client = Client(store, of.registry, of.settings, of.orchestrations)
         client.url = parse_url(self._url).public
         return client

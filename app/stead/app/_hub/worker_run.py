@@ -13,12 +13,13 @@ from typing import Any
 
 from stead.entities import Worker
 from stead.orchestrations import Orchestrations
-from stead.transport import Store, begin_task, open_store, parse_url, see_through
+from stead.transport import Store, begin_task, parse_url, see_through
 
 from .collection import tune_collection
 from .definitions import Definitions
 from .hash_seed import has_hash_seed
 from .info import promise_of
+from .opening import open_hub
 
 _log = logging.getLogger("stead.app")
 
@@ -105,7 +106,7 @@ class WorkerRun:
         if self._worker is not None:
             raise RuntimeError("this worker is running already; make another one with app.worker()")
         of = self._definitions
-        store = await open_store(self._url, of.name, of.settings)
+        store = await open_hub(self._url, of.name, of.settings)
         self._partitions = store.layout.partitions
         extensions = [Orchestrations(of.orchestrations, of.settings, entities=of.registry, queues=self._queues)]
         self._store, self._worker = store, Worker(store, of.registry, of.settings, self._name, extensions)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from stead.entities import ClassEntityType, EntityType
-from stead.entities.extending import decode_record
+from stead.entities.extending import decode_record, raise_if_keyless
 from stead.transport import UNREADABLE, LeftOut, SteadError, unpack
 
 from .columns import KEY, LOOSE, Column, Unfit, array_of, columns_of, type_of
@@ -68,6 +68,7 @@ class Table:
                 packed = decode_record(record).packed_state
                 state = None if packed is None else self._plain(packed)
             except (*UNREADABLE, SteadError) as error:
+                raise_if_keyless(error, target)
                 left_out.note("entities", target, error)
                 continue
             left_out.readable("entities", target)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stead.entities import CallTimeout, Worker
 from stead.orchestrations import Orchestrations
+from stead.orchestrations.payloads import with_payloads
 from stead.transport import HomeLoop, ManualClock, MemoryStore, Settings, begin_task, see_through
 
 from .fakes import Activities
@@ -92,6 +93,8 @@ class Driver:
         self._replay_every_turn = replay_every_turn
         self.clock = ManualClock()
         self.store = MemoryStore(app.name, self.settings, self.clock)
+        self.hub_store = with_payloads(self.store, self.settings)
+        """What a worker and clients use."""
         self.activities = Activities(lambda: self.app.orchestrations)
         self._worker: Worker | None = None
         self._orchestrations: Orchestrations | None = None
@@ -122,7 +125,7 @@ class Driver:
         app, settings = self.app, self.settings
         orchestrations = Orchestrations(app.orchestrations, settings, entities=app.registry)
         orchestrations.activities.interceptor = self.activities.intercept
-        worker = Worker(self.store, app.registry, settings, "test", [orchestrations])
+        worker = Worker(self.hub_store, app.registry, settings, "test", [orchestrations])
         await worker.start()
         self._worker, self._orchestrations = worker, orchestrations
 

@@ -26,7 +26,7 @@ class _TestClient(Client):
 
     def __init__(self, driver: Driver) -> None:
         app = driver.app
-        super().__init__(driver.store, app.registry, driver.settings, app.orchestrations)
+        super().__init__(driver.hub_store, app.registry, driver.settings, app.orchestrations)
         self._driver = driver
 
     async def call_entity(self, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> Any:

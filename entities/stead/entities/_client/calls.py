@@ -19,6 +19,7 @@ from stead.entities._message.ids import EntityId
 from stead.transport import (
     HubMismatch,
     InvalidInput,
+    PayloadLocked,
     Settings,
     SteadError,
     Store,
@@ -197,6 +198,8 @@ def entity_error(failure: Failure, target: str, operation_name: str) -> SteadErr
     """The error that a caller of an entity gets for a failure that came as an answer."""
     entity_id = EntityId.parse(target)
     match failure.kind:
+        case "locked":
+            return PayloadLocked(failure.message, f"what {operation_name!r} of {entity_id} gave")
         case "unknown_entity":
             return UnknownEntity(entity_id.name)
         case "unknown_operation":

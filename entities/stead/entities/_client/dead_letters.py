@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from stead.entities._message.envelope import Failure, UnknownEnvelope, decode_message, encode_message, message_extras
+from stead.entities._message.envelope import (
+    Failure,
+    LockedEnvelope,
+    UnknownEnvelope,
+    decode_message,
+    encode_message,
+    message_extras,
+)
 from stead.entities._message.letters import Letter, decode_letter
 from stead.entities._message.shards import version_for
 from stead.transport import DeadLetter, InvalidInput, KeyDamaged, Store, StreamId, partition_of, stream_order
@@ -30,6 +37,7 @@ class DeadMessage:
     died_ms: int
     tries: int
     envelope: bytes
+    locked: bool = False  # what it carries is encoded, and cannot be decoded here: it can be sent again, or dropped
 
     @property
     def letter_id(self) -> str:
@@ -108,6 +116,9 @@ class DeadLetters:
         if message.failure.kind == "undeliverable":  # whoever waits for its answer still does
             destination = partition_of(message.target, self._store.layout.partitions)
             return await self._store.resend_dead_letter(message.letter, destination, message.envelope)
+        if message.locked:
+            destination = partition_of(message.target, self._store.layout.partitions)
+            return await self._store.resend_dead_letter(message.letter, destination, message.envelope)
         if not message.target:
             return await self._store.resend_dead_letter(message.letter, message.letter.partition, message.envelope)
         before = decode_message(message.envelope)
@@ -144,6 +155,10 @@ def read_letter(letter: DeadLetter) -> DeadMessage:
         return _made(letter, read, "", "", (), {}, None)
     try:
         message = decode_message(read.envelope)
+    except LockedEnvelope as error:
+        shown = error.message
+        assert shown is not None, "it says whose it is"
+        return replace(_made(letter, read, shown.target, shown.operation, (), {}, None), locked=True)
     except (InvalidInput, UnknownEnvelope):
         return _made(letter, read, "", "", (), {}, None)
     return _made(letter, read, message.target, message.operation, message.args, message.kwargs or {}, message.sender)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from stead.entities._message.ids import EntityId
-from stead.entities._message.record import Record, decode_record
+from stead.entities._message.record import LockedRecord, Record, decode_record
 from stead.entities._message.reminders import EXPIRY, decode_reminders
 from stead.transport import UNREADABLE, LeftOut, SteadError, unpack
 
@@ -47,6 +47,8 @@ class EntityStatus:
     reminders: Mapping[str, datetime] = field(default_factory=dict[str, datetime])
     exists: bool = True
     """Whether it has a state. One that does not exist may have reminders all the same."""
+    locked: bool = False
+    """Its state is encoded, and cannot be decoded here: `state` is None."""
 
 
 async def take_page(
@@ -84,16 +86,25 @@ def entity_status(
     target: str, record: bytes, from_ms: int | None, to_ms: int | None, *, with_state: bool
 ) -> EntityStatus | None:
     """What a listing says of an entity; None if it does not exist, or was changed at another time."""
-    packed, modified_ms, _, more = decode_record(record)
-    if packed is None or (from_ms is not None and modified_ms < from_ms) or (to_ms is not None and modified_ms > to_ms):
+    try:
+        packed, modified_ms, _, more = decode_record(record)
+        exists, locked = packed is not None, False
+    except LockedRecord as error:
+        packed, modified_ms, _, more = error.record
+        exists, locked = error.exists, True
+    if not exists or (from_ms is not None and modified_ms < from_ms) or (to_ms is not None and modified_ms > to_ms):
         return None
-    return _status(EntityId.parse(target), packed if with_state else None, modified_ms, more, exists=True)
+    status = _status(EntityId.parse(target), packed if with_state else None, modified_ms, more, exists=True)
+    return replace(status, locked=True) if locked else status
 
 
-def described(entity_id: EntityId, record: Record) -> EntityStatus | None:
-    """What there is to say of one entity; None if it does not exist and has no reminders."""
+def described(entity_id: EntityId, record: Record, *, locked: bool = False) -> EntityStatus | None:
+    """What there is to say of one entity; None if it does not exist and has no reminders. `locked`: it has a state, which cannot be
+    decoded here."""
     packed, modified_ms, _, more = record
-    status = _status(entity_id, packed, modified_ms, more, exists=packed is not None)
+    status = _status(entity_id, packed, modified_ms, more, exists=locked or packed is not None)
+    if locked:
+        return replace(status, locked=True)
     return status if status.exists or status.reminders else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from stead.entities._message.record import decode_record
+from stead.entities._message.record import LockedRecord, decode_record
 from stead.entities._turns.locks import LockState
 from stead.transport import PartitionInfo, Settings, SteadError, Store, WorkerView, partition_of
 
@@ -88,7 +88,10 @@ class NoAnswer:
 
 def locked_by(record: bytes | None) -> str:
     """The orchestration that has locked an entity, by the entity's record; "" if none has."""
-    lock = None if record is None else decode_record(record).lock
+    try:
+        lock = None if record is None else decode_record(record).lock
+    except LockedRecord as error:
+        lock = error.record.lock
     if lock is None:
         return ""
     state = LockState.of(lock)

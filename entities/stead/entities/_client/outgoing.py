@@ -11,7 +11,7 @@ from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.registry import Registry
 from stead.entities._message.envelope import MESSAGE_VERSION, encode_message
 from stead.entities._message.ids import EntityId
-from stead.transport import PayloadTooLarge, Settings, Store, partition_of
+from stead.transport import PayloadLimit, PayloadLocked, Settings, Store, partition_of
 
 from .published import Names
 from .sharding import HubShards
@@ -29,7 +29,10 @@ class Outgoing:
         self.registry = registry
         self.shards = HubShards(store, registry, settings, self.names)
         self._partitions = store.layout.partitions
-        self._payload_bytes_max = settings.payload_bytes_max
+        self._limit = PayloadLimit.of(settings)
+        self._keyless = store.layout.coded and settings.payload_codec is None
+        if self._keyless:
+            self._limit.at = -1  # everything is looked at
         self._session = secrets.token_bytes(SESSION_BYTES)
         self._counter = itertools.count()
 
@@ -59,16 +62,22 @@ class Outgoing:
         extras: Mapping[str, object] | None,
         message_id: bytes | None = None,
         version: int = MESSAGE_VERSION,
+        *,
+        bare: bool = False,
     ) -> bytes:
         """The bytes of a message, with the next message ID if none is given.
 
-        Raises `PayloadTooLarge`, and `InvalidInput` for what cannot be stored.
+        `bare`: there is no data of a user's in it, so it may be sent by who has no codec. Raises `PayloadTooLarge`, `PayloadLocked`, and `InvalidInput` for what cannot be stored.
         """
         if message_id is None:
             message_id = self.next_message_id()
         # An array, whatever it was: a tuple would be marked as one.
         values = args if isinstance(args, list) else list(args)
         payload = encode_message(target, operation_name, values, message_id, extras, version)
-        if len(payload) > self._payload_bytes_max:
-            raise PayloadTooLarge(f"the message {operation_name!r} to {target}", len(payload), self._payload_bytes_max)
+        if len(payload) > self._limit.at:
+            if self._keyless and not bare and (values or (extras and "k" in extras)):
+                raise PayloadLocked(
+                    "this hub's payloads are encoded, and this process has no codec: set STEAD_PAYLOAD_CODEC", target
+                )
+            self._limit.check(f"the message {operation_name!r} to {target}", payload)
         return payload

@@ -11,6 +11,7 @@ from stead.entities._index.conditions import checked
 from stead.entities._index.plan import AskedQuery
 from stead.entities._index.syntax import read_words
 from stead.entities._index.types import IndexType
+from stead.entities._message.envelope import raise_if_keyless
 from stead.entities._message.errors import IndexNotReady, UnknownEntity
 from stead.entities._message.ids import canonical_name, check_key
 from stead.entities._message.record import decode_record
@@ -132,6 +133,7 @@ class QueryHub:
                 try:
                     packed = decode_record(record).packed_state
                 except (*UNREADABLE, SteadError) as error:
+                    raise_if_keyless(error, target)
                     self.left_out.note("entities", target, error)
                     continue
                 if packed is not None:

@@ -14,6 +14,7 @@ from stead.entities._index.conditions import matches
 from stead.entities._index.plan import AskedQuery, QueryPlan, ranges_by_field
 from stead.entities._index.ranges import Ranges, is_in
 from stead.entities._index.scan import Position, counts_of, gathered_keys, gathering, listing_counts
+from stead.entities._message.envelope import raise_if_keyless
 from stead.entities._message.errors import CallTimeout, IndexNotReady
 from stead.entities._message.record import decode_record
 from stead.transport import (
@@ -189,6 +190,7 @@ class QueryLooks:
             packed = decode_record(record).packed_state
             state: Any = None if packed is None else unpack(packed)
         except (*UNREADABLE, SteadError) as error:
+            raise_if_keyless(error, target)
             self._store.left_out.note("entities", target, error)
             return None
         if packed is None or not isinstance(state, dict):

@@ -10,10 +10,10 @@ from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import EntityType
 from stead.entities._definition.registry import Registry
 from stead.entities._index.feeds import kind_of_feed
-from stead.entities._message.envelope import UnknownEnvelope
+from stead.entities._message.envelope import UnknownEnvelope, raise_if_keyless
 from stead.entities._message.errors import InvalidState, UnknownEntity
 from stead.entities._message.ids import BUILT_IN, EntityId, canonical_name, check_key
-from stead.entities._message.record import Record, decode_record
+from stead.entities._message.record import LockedRecord, Record, decode_record
 from stead.entities._message.shards import BEHIND, kind_of, shard_targets
 from stead.entities._message.times import instant_in_ms
 from stead.transport import (
@@ -88,8 +88,12 @@ class EntityReader:
     async def describe_entity(self, entity_id: EntityId) -> EntityStatus | None:
         """What is committed of an entity besides its state too: when it was changed last, and when each of its reminders is
         due next. None if it does not exist and has no reminders. Never waits for the entity."""
-        record = await self._record(str(entity_id))
-        status = None if record is None else described(entity_id, record)
+        locked = False
+        try:
+            record = await self._record(str(entity_id))
+        except LockedRecord as error:
+            record, locked = error.record, error.exists
+        status = None if record is None else described(entity_id, record, locked=locked)
         if status is None:
             await self._check_name(entity_id.canonical_name)
         return status
@@ -108,6 +112,8 @@ class EntityReader:
             partition = outgoing.partition(target)
             records = await self._read(lambda: self._store.read_records(partition, [target]))
             return None if records[0] is None else decode_record(records[0])
+        except LockedRecord as error:
+            raise LockedRecord(error.reason, error.record, target, exists=error.exists) from error
         except (InvalidInput, UnknownEnvelope) as error:  # not the caller's
             raise InvalidState(f"what is stored of {target} cannot be read: {error}") from error
 
@@ -182,6 +188,7 @@ class EntityReader:
             packed = decode_record(record).packed_state
             state = None if packed is None else (read(packed),)
         except (*UNREADABLE, SteadError) as error:
+            raise_if_keyless(error, target)
             self._store.left_out.note("entities", target, error)
             return None
         self._store.left_out.readable("entities", target)

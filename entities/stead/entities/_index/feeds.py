@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from stead.entities._message.envelope import UnknownEnvelope
 from stead.entities._message.record import decode_record
-from stead.transport import InvalidInput, pack, unpack
+from stead.transport import NO_CODEC, InvalidInput, PayloadLocked, pack, read_casket, unpack
 
 CODE = "changes"
 """In the catalogue, in the place of the type of an index's values."""
@@ -70,6 +70,9 @@ def write_entry(changed: Sequence[Changed]) -> bytes:
 def read_entry(entry: bytes) -> list[Changed]:
     """What an entry says. Raises `InvalidInput` for what is none."""
     found: Any = unpack(entry)
+    if type(found) is dict and "l" in cast("dict[str, Any]", found):
+        raise PayloadLocked(read_casket(cast("Any", found)["l"]).why or NO_CODEC)
+    found = cast("Any", found)
     try:
         return [(str(key), None if state is None else bytes(state)) for key, state, *_ in found]
     except (TypeError, ValueError) as error:

@@ -25,11 +25,14 @@ from typing import Any, Literal, NamedTuple, cast
 
 from stead.transport import (
     DEPTH_MAX,
+    NO_CODEC,
     PLAIN,
     InvalidInput,
+    PayloadLocked,
     SteadError,
     deep_one,
     pack_envelope,
+    read_casket,
     unpack,
     unpack_envelope,
 )
@@ -41,7 +44,10 @@ MESSAGE_VERSION = 1
 MESSAGE_VERSION_NEWER = 2
 """The same form, of an operation that workers of version 1 do not know: there it waits, where it would be a dead letter else."""
 MESSAGE_VERSION_SHARDS = 3  # the same again, for a shard: workers that know of none would take its target for nobody's
+MESSAGE_CASKET = 32
+"""Its arguments are in a casket (see `sealed`), which its reader could not open."""
 REPLY_VERSION = 1
+REPLY_CASKET = 32
 
 LOCK = "!lock"  # operations of every entity; no method can have such a name
 RELEASE = "!release"
@@ -61,6 +67,7 @@ FailureKind = Literal[
     "time_out",
     "undeliverable",
     "refused",
+    "locked",
 ]
 
 
@@ -74,6 +81,25 @@ class UnknownEnvelope(SteadError):
 
     def __str__(self) -> str:
         return f"a message has envelope version {self.version!r}; this worker knows those up to {MESSAGE_VERSION_SHARDS}: update stead here"
+
+
+class LockedEnvelope(UnknownEnvelope, PayloadLocked):
+    """What is stored is encoded and cannot be decoded here: it waits for a worker that has the key."""
+
+    def __init__(self, reason: str, target: str = "", message: Message | None = None) -> None:
+        PayloadLocked.__init__(self, reason, target)
+        self.version = "locked"
+        self.message = message
+        """What can be read of a message: of a start its arguments without the input."""
+
+    def __str__(self) -> str:
+        return PayloadLocked.__str__(self)
+
+
+def raise_if_keyless(error: BaseException, target: str) -> None:
+    """Raise `PayloadLocked` if something could not be read because this process lacks a codec or a key: a list would leave all out."""
+    if isinstance(error, PayloadLocked) and error.is_of_process:
+        raise PayloadLocked(error.reason, target) from error
 
 
 class ReplyAddress(NamedTuple):
@@ -197,6 +223,8 @@ def decode_message(envelope: bytes) -> Message:
     parts = unpack_envelope(envelope)
     try:
         if parts[0] != MESSAGE_VERSION:
+            if parts[0] == MESSAGE_CASKET:
+                raise _locked(parts)
             if parts[0] == MESSAGE_VERSION_NEWER:
                 if parts[2] == REMINDER:
                     return _firing(parts)
@@ -285,6 +313,16 @@ def _firing(parts: Sequence[Any]) -> Firing:
             raise TypeError("what a reminder sends has its name and its generation")
 
 
+def _locked(parts: Sequence[Any]) -> LockedEnvelope:
+    box = read_casket(parts[3])
+    _, target, operation, _, message_id = parts[:5]
+    if type(target) is not str or type(operation) is not str:
+        raise TypeError("target and operation have to be text")
+    shown: list[Any] = list(box.shown or ())
+    message = Message(target, operation, shown, message_id, None, None, None, None, None)
+    return LockedEnvelope(box.why or NO_CODEC, target, message)
+
+
 def _unknown(parts: Sequence[object]) -> SteadError:
     """What to raise for another version. In every version the target comes second, so that its messages can wait."""
     if isinstance(parts[0], int) and parts[0] > MESSAGE_VERSION_SHARDS and isinstance(parts[1], str):
@@ -343,6 +381,8 @@ def encode_failure(call_id: int, failure: Failure) -> bytes:
 def decode_reply(payload: bytes) -> tuple[int, object | Failure, bool]:
     """The call ID, the value or the `Failure`, and whether it went well. Raises `InvalidInput` if it is no reply."""
     parts = unpack(payload)
+    if type(parts) in _ARRAYS and len(parts) >= 4 and parts[0] == REPLY_CASKET:
+        return parts[1], Failure("locked", "PayloadLocked", read_casket(parts[3]).why or NO_CODEC), False
     if type(parts) not in _ARRAYS or len(parts) < 4 or parts[0] != REPLY_VERSION:
         raise InvalidInput("reply", "it is not a reply that this version of stead can read")
     if parts[2]:

@@ -15,12 +15,14 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
-from stead.transport import InvalidInput, SteadError, pack_envelope, unpack
+from stead.transport import NO_CODEC, InvalidInput, SteadError, pack_envelope, read_casket, unpack
 
-from .envelope import UnknownEnvelope
+from .envelope import LockedEnvelope, UnknownEnvelope
 
 _VERSION = 1
 _VERSION_MORE = 2
+RECORD_CASKET = 32
+"""Its state is in a casket (see `sealed`), which its reader could not open."""
 _MORE = frozenset("r")
 
 
@@ -48,6 +50,15 @@ class Record(NamedTuple):
     more: Mapping[str, Any] = MappingProxyType({})
 
 
+class LockedRecord(LockedEnvelope):
+    """An entity's state is encoded and cannot be decoded here. All else of its record is in `record`."""
+
+    def __init__(self, reason: str, record: Record, target: str = "", *, exists: bool) -> None:
+        super().__init__(reason, target)
+        self.record = record
+        self.exists = exists
+
+
 class UnreadableRecord(bytes):
     """Stands for the record of an entity whose shards cannot be merged; it is empty, and has the reason."""
 
@@ -62,13 +73,15 @@ class UnreadableRecord(bytes):
 
 
 def decode_record(record: bytes) -> Record:
-    """An entity's record. Raises `UnknownEnvelope` for a newer one, `InvalidInput` for what is none, and what an
+    """An entity's record. Raises `UnknownEnvelope` for a newer one (`LockedRecord` for one that is encoded), `InvalidInput` for what is none, and what an
     `UnreadableRecord` has to say."""
     if type(record) is UnreadableRecord:
         raise record.error
     parts: list[Any] = unpack(record)
     if type(parts) is not list or len(parts) < 3 or type(parts[0]) is not int:  # pyright: ignore[reportUnnecessaryComparison]
         raise InvalidInput("record", "it is not that of an entity")
+    if parts[0] == RECORD_CASKET:
+        raise _locked(parts)
     if parts[0] != _VERSION and parts[0] != _VERSION_MORE:
         raise UnknownEnvelope(parts[0])
     if type(parts[2]) is not int or not isinstance(parts[1], (bytes, type(None))):
@@ -81,3 +94,13 @@ def decode_record(record: bytes) -> Record:
     if not _MORE.issuperset(more):
         raise UnknownEnvelope(f"{_VERSION_MORE} with {', '.join(sorted(map(str, more)))}")
     return Record(parts[1], parts[2], parts[3], cast("dict[str, Any]", more))
+
+
+def _locked(parts: list[Any]) -> LockedRecord:
+    why = read_casket(cast("Any", parts[1])).why if type(parts[1]) is list else ""
+    try:
+        more: dict[str, Any] = dict(parts[4] or {}) if len(parts) > 4 else {}
+    except (TypeError, ValueError) as error:
+        raise InvalidInput("record", "it is not that of an entity") from error
+    readable = Record(None, parts[2], parts[3] if len(parts) > 3 else None, more)
+    return LockedRecord(why or NO_CODEC, readable, exists=parts[1] is not None)

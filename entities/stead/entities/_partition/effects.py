@@ -22,11 +22,13 @@ from stead.entities._message.envelope import (
     message_extras,
 )
 from stead.entities._message.letters import encode_letter
+from stead.entities._message.sealed import told_shortly
 from stead.entities._message.shards import NONE, Spreads, by_target, kind_of, receivers
 from stead.transport import (
     Commit,
+    InvalidInput,
     LogWrite,
-    PayloadTooLarge,
+    PayloadLimit,
     Reply,
     SentStart,
     Settings,
@@ -57,6 +59,7 @@ class Effects:
         self._nonce = nonce  # random: makes the IDs of outgoing messages unique
         self._numbers = 0
         self.settings = settings
+        self.limit = PayloadLimit.of(settings)
         self.road: Road | None = None  # none but that through the store
         self.suspects: Suspects | None = None  # while messages are under suspicion
         self.latest_spreads: Callable[[], Spreads] = lambda: NONE
@@ -208,8 +211,8 @@ class Effects:
     def answer(self, address: ReplyAddress, value: object) -> Reply:
         """The answer to a call, to be given to `reply`. Raises `InvalidInput` if the value cannot be stored."""
         payload = encode_reply(address.call_id, value)
-        if len(payload) > self.settings.payload_bytes_max:
-            raise PayloadTooLarge("result", len(payload), self.settings.payload_bytes_max)
+        if len(payload) > self.limit.at:
+            self.limit.check("result", payload)
         return Reply(address.group, address.client, payload)
 
     def reply(self, answer: Reply) -> None:
@@ -224,8 +227,8 @@ class Effects:
         """
         args = [address.execution_id, address.task_id, ok, value]
         envelope = encode_message(address.instance, "task", args, self.next_message_id())
-        if len(envelope) > self.settings.payload_bytes_max:
-            raise PayloadTooLarge("result", len(envelope), self.settings.payload_bytes_max)
+        if len(envelope) > self.limit.at:
+            self.limit.check("result", envelope)
         return envelope
 
     def answer_task(self, address: TaskAddress, ok: bool, value: object) -> None:
@@ -241,15 +244,12 @@ class Effects:
         elif message.task is not None:
             try:
                 self.answer_task(message.task, False, failure.as_map())
-            except PayloadTooLarge:  # a traceback may be longer than what the hub allows
-                self._answer_shortly(message.task, failure.shortened())
+            except InvalidInput as error:
+                instance, args = message.task[0], [*message.task[1:], False, told_shortly(failure, error).as_map()]
+                self.send(instance, encode_message(instance, "task", args, self.next_message_id()))
         else:
             return False
         return True
-
-    def _answer_shortly(self, address: TaskAddress, failure: Failure) -> None:
-        args = [address.execution_id, address.task_id, False, failure.as_map()]
-        self.send(address.instance, encode_message(address.instance, "task", args, self.next_message_id()))
 
     def fail(self, pending: Pending, failure: Failure) -> None:
         """The message could not be carried out: tell its caller, or record a dead letter if it has none."""

@@ -13,7 +13,7 @@ from stead.entities._aggregates.window import hub_clock
 from stead.entities._definition.class_state import StateForm
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.marked_form import MarkedForm
-from stead.transport import PayloadTooLarge, pack_exact
+from stead.transport import PayloadLimit, pack_exact
 
 from .class_cell import ClassCell
 from .turn import Turn
@@ -28,10 +28,10 @@ class AggregateCell(ClassCell):
 
     __slots__ = ("_always", "_marked", "_stored")
 
-    def __init__(self, form: StateForm, stored: tuple[Entity, bytes] | None, eager: bool, state_bytes_max: int) -> None:
+    def __init__(self, form: StateForm, stored: tuple[Entity, bytes] | None, eager: bool, limit: PayloadLimit) -> None:
         marked = self._marked = MarkedForm(form)
         # Never remembered by copies of its containers: it would have to be looked through for what has changed in them.
-        super().__init__(marked, stored, True, state_bytes_max)
+        super().__init__(marked, stored, True, limit)
         self._always = eager
         self._stored = None if stored is None else stored[1]
         self._settled = marked.pack(self._instance)
@@ -97,8 +97,8 @@ class AggregateCell(ClassCell):
         return self._within(pack_exact(self._form.unpack(packed)))
 
     def _within(self, stored: bytes) -> bytes:
-        if len(stored) > self._limit:
-            raise PayloadTooLarge(f"the state of {self._form.cls.__name__}", len(stored), self._limit)
+        if len(stored) > self._limit.at:
+            self._limit.check(f"the state of {self._form.cls.__name__}", stored)
         return stored
 
     def rollback(self) -> None:

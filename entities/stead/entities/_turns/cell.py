@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
+from stead.transport import PayloadLimit
 
 from .aggregate_cell import AggregateCell
-from .class_cell import STATE_BYTES_MAX, ClassCell
+from .class_cell import STATE_LIMIT, ClassCell
 from .function_cell import FunctionCell
 from .turn import Turn
 
@@ -69,18 +70,23 @@ class Cell(Protocol):
 
 
 def cell_of(
-    entity_type: EntityType, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = STATE_BYTES_MAX
+    entity_type: EntityType,
+    packed: bytes | None,
+    *,
+    eager: bool = False,
+    state_bytes_max: int | PayloadLimit = STATE_LIMIT,
 ) -> Cell:
     """An activation with a stored state, or a fresh one. Raises `InvalidState` if the state is not valid any more.
 
     An eager cell packs its state after every operation, however large it is: what cannot be packed is then the failure of
     the operation that made it so.
     """
+    limit = PayloadLimit(state_bytes_max) if isinstance(state_bytes_max, int) else state_bytes_max
     if isinstance(entity_type, ClassEntityType):
         stored = None if packed is None else entity_type.open(packed)
         kind = AggregateCell if entity_type.form.aggregates else ClassCell
-        return kind(entity_type.form, stored, eager, state_bytes_max)
+        return kind(entity_type.form, stored, eager, limit)
     assert isinstance(entity_type, FunctionEntityType), "an entity has one of the two forms"
     if packed is not None:
         entity_type.read(packed)
-    return FunctionCell(packed, state_bytes_max)
+    return FunctionCell(packed, limit)

@@ -20,7 +20,7 @@ from stead.entities._definition.class_state import StateForm
 from stead.entities._definition.context import RunningTurn
 from stead.entities._definition.entity import Entity, forget_turn, set_turn
 from stead.entities._definition.placed import refuse_unplaced
-from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, pack_native, unpack
+from stead.transport import InvalidInput, PayloadLimit, pack_exact, pack_native, unpack
 
 from .turn import Turn
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from stead.entities._definition.entity_type import Operation
     from stead.entities._message.envelope import Message
 
-STATE_BYTES_MAX = 1_048_576
+STATE_LIMIT = PayloadLimit(1_048_576)
 LARGE_BYTES = 4_096  # above this a state is remembered by copying its containers
 SMALL_BYTES = 2_048  # below this it is remembered packed again
 
@@ -59,10 +59,10 @@ class ClassCell:
         "exists",
     )
 
-    def __init__(self, form: StateForm, stored: tuple[Entity, bytes] | None, eager: bool, state_bytes_max: int) -> None:
+    def __init__(self, form: StateForm, stored: tuple[Entity, bytes] | None, eager: bool, limit: PayloadLimit) -> None:
         self._form = form
         self._eager = eager or not form.plain
-        self._limit = state_bytes_max
+        self._limit = limit
         self._turn: Turn | None = None
         self._left: _Left | None = None
         self._loose = False  # the operation deleted the state
@@ -167,8 +167,8 @@ class ClassCell:
                 form.separate(cast("Any", instance).__dict__)
             return
         settled, packed = form.check(instance, packed)
-        if len(packed) > self._limit:
-            raise PayloadTooLarge(f"the state of {form.cls.__name__}", len(packed), self._limit)
+        if len(packed) > self._limit.at:
+            self._limit.check(f"the state of {form.cls.__name__}", packed)
         if form.guarded:
             refuse_unplaced(form.guarded, settled.__dict__, lambda: unpack(cast("bytes", self._settled)))
         if settled is not instance:
@@ -198,8 +198,8 @@ class ClassCell:
             return None
         if self._settled is None:
             packed = pack_exact(self._remembered)
-            if len(packed) > self._limit:
-                raise PayloadTooLarge(f"the state of {self._form.cls.__name__}", len(packed), self._limit)
+            if len(packed) > self._limit.at:
+                self._limit.check(f"the state of {self._form.cls.__name__}", packed)
             self._settled = packed
             self._choose(packed)
         return self._settled

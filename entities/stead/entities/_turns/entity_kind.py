@@ -34,7 +34,7 @@ from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
 from stead.entities._partition.slice import Slice
 from stead.entities._tracing import switch
-from stead.transport import InvalidInput, get_logger
+from stead.transport import InvalidInput, PayloadLimit, get_logger
 
 from .batch import MessageBatch
 from .batching import end_batch, next_batch, run_alone, run_batch, undo_batch
@@ -61,7 +61,7 @@ class EntityKind:
         self,
         registry: Registry,
         now_ms: Callable[[], int],
-        state_bytes_max: int,
+        state_bytes_max: int | PayloadLimit,
         measures: Measures | None = None,
         elapsed: Callable[[], float] | None = None,
     ) -> None:
@@ -70,7 +70,7 @@ class EntityKind:
         self._measures = measures or Measures()
         self._elapsed = elapsed or (lambda: 0.0)
         self._now_ms = now_ms
-        self._state_bytes_max = state_bytes_max
+        self._limit = PayloadLimit(state_bytes_max) if isinstance(state_bytes_max, int) else state_bytes_max
         self._known: dict[str, Known] = {}  # by canonical name
         self._turn = Turn(registry, now_ms)  # that of all operations that are not asynchronous
         self.eager: set[str] = set()  # targets whose state has to be packed after each operation
@@ -89,7 +89,7 @@ class EntityKind:
                 packed, _, stored, more = decode_record(record)
                 lock = None if stored is None else LockState.of(stored)
                 reminders = Reminders.of(more) if more else None
-            cell = cell_of(known.entity_type, packed, eager=target in self.eager, state_bytes_max=self._state_bytes_max)
+            cell = cell_of(known.entity_type, packed, eager=target in self.eager, state_bytes_max=self._limit)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # validators and `migrate` are the user's

@@ -13,7 +13,7 @@ from stead.entities._definition.schema import describe_errors
 from stead.entities._definition.values import check_models
 from stead.entities._message.errors import ArgumentRefused, InvalidState, UnknownOperation
 from stead.entities._message.ids import EntityId
-from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
+from stead.transport import InvalidInput, PayloadLimit, pack_exact, unpack
 
 from .turn import Turn
 
@@ -47,10 +47,10 @@ class FunctionCell:
 
     __slots__ = ("_current", "_limit", "_settled", "changed")
 
-    def __init__(self, packed: bytes | None, state_bytes_max: int) -> None:
+    def __init__(self, packed: bytes | None, limit: PayloadLimit) -> None:
         self._settled = packed
         self._current = packed
-        self._limit = state_bytes_max
+        self._limit = limit
         self.changed = False
 
     @property
@@ -106,8 +106,8 @@ class FunctionCell:
         current = self._current
         if current == self._settled:
             return
-        if current is not None and len(current) > self._limit:
-            raise PayloadTooLarge("the state", len(current), self._limit)
+        if current is not None and len(current) > self._limit.at:
+            self._limit.check("the state", current)
         self._settled = current
         self.changed = True
 

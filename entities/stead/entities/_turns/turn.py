@@ -211,9 +211,9 @@ class Turn:
             self._add(Send(target, encode_message(target, operation, args, message_id, extras, version)), "signal to")
 
     def _add(self, send: Send, what: str) -> None:
-        length, length_max = len(send.envelope), self.effects.settings.payload_bytes_max
-        if length > length_max:
-            raise PayloadTooLarge(f"{what} {send.target}", length, length_max)
+        limit = self.effects.limit
+        if len(send.envelope) > limit.at:
+            limit.check(f"{what} {send.target}", send.envelope)
         self.sends.append(send)
         self.tells = True
 
@@ -244,9 +244,8 @@ class Turn:
         call = resolve_own(self.registry, self.target, operation, args, kwargs)
         extras = message_extras(kwargs=call.kwargs, sender=self.target, trace=self.trace)
         envelope = encode_message(self.target, call.operation_name, call.args, effects.next_message_id(), extras)
-        size, size_max = len(envelope), effects.settings.payload_bytes_max
-        if size > size_max:
-            raise PayloadTooLarge(f"reminder {name!r} of {self.target}", size, size_max)
+        if len(envelope) > effects.limit.at:
+            effects.limit.check(f"reminder {name!r} of {self.target}", envelope)
         standing = self._standing() | {name: Reminder(effects.next_message_id(), due_ms, rhythm, envelope)}
         count = len(standing) - (EXPIRY in standing)
         if count > effects.settings.reminders_max:
@@ -255,6 +254,7 @@ class Turn:
                 f"{self.target} has {count - 1:,} already, and STEAD_REMINDERS_MAX is {effects.settings.reminders_max:,}",
             )
         size = sum(len(reminder.envelope) for reminder in standing.values())
+        size_max = effects.settings.payload_bytes_max
         if size > size_max:
             raise PayloadTooLarge(f"the reminders of {self.target}", size, size_max)
         self.reminding[name] = standing[name]

@@ -29,12 +29,14 @@ from stead.transport import (
     ConnectionLost,
     HomeLoop,
     HubMismatch,
+    PayloadLimit,
     ServerChanged,
     ServerUnsuitable,
     Settings,
     Store,
     WorkerView,
     begin_task,
+    check_worker,
     end_task,
     get_logger,
     see_through,
@@ -132,10 +134,11 @@ class Worker:
         mind_errors(asyncio.get_running_loop())
         self._thread = threading.get_ident()
         store, settings = self._store, self._settings
+        check_worker(store.layout, settings)
         others: list[tuple[str, Kind]] = []  # made below: they need the environment
         measures = Measures()
         elapsed = time.perf_counter  # a loop's own time may stand still within a callback
-        kind = EntityKind(self._registry, store.clock.now_ms, settings.payload_bytes_max, measures, elapsed)
+        kind = EntityKind(self._registry, store.clock.now_ms, PayloadLimit.of(settings), measures, elapsed)
         environment = Environment(
             settings=settings,
             partitions=store.layout.partitions,

@@ -44,6 +44,7 @@ from stead.transport import (
     ConnectionLost,
     HubMismatch,
     InvalidInput,
+    PayloadLocked,
     PayloadTooLarge,
     ServerChanged,
     SourceSuperseded,
@@ -63,6 +64,7 @@ RETRY_AFTER_SECONDS = 1
 # The first that an error is an instance of.
 _STATUSES: Sequence[tuple[type[SteadError], int]] = (
     (PayloadTooLarge, 413),
+    (PayloadLocked, 423),
     (InvalidInput, 400),
     (UnknownEntity, 404),
     (UnknownOperation, 404),

@@ -117,9 +117,10 @@ def state_reader(hub: Hub, entity_id: EntityId, *, raw: bool = False) -> Read:
 
 def _reminders(status: EntityStatus) -> dict[str, Any]:
     """What of an entity most have not."""
-    return (
-        {"reminders": {name: milliseconds(due) for name, due in status.reminders.items()}} if status.reminders else {}
-    )
+    data: dict[str, Any] = {"locked": True} if status.locked else {}
+    if status.reminders:
+        data["reminders"] = {name: milliseconds(due) for name, due in status.reminders.items()}
+    return data
 
 
 def state_data(entity_id: EntityId, state: object, *, raw: bool = False) -> dict[str, Any]:

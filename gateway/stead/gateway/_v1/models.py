@@ -60,6 +60,8 @@ class EntityState(AnswerModel):
     """Changes with the state: for `since`, and as `ETag`."""
     reminders: dict[str, datetime] | None = None
     """When each reminder of the entity is due next; left out if it has none."""
+    locked: bool | None = None
+    """True if the state is encoded and the server cannot decode it: then it is null here. Left out otherwise."""
 
 
 class ListedEntity(AnswerModel):
@@ -74,6 +76,8 @@ class ListedEntity(AnswerModel):
     etag: str | None = None
     reminders: dict[str, datetime] | None = None
     """When each reminder of the entity is due next; left out if it has none."""
+    locked: bool | None = None
+    """True if the state is encoded and the server cannot decode it: then it is null here. Left out otherwise."""
 
 
 class EntityPage(AnswerModel):
@@ -208,6 +212,9 @@ class InstanceStatus(AnswerModel):
     """If it was asked for."""
     waiting_for: list[WaitModel] | None = None
     """With the history: what an unfinished instance waits for, as far as its history says it."""
+    locked: bool | None = None
+    """True if its data is encoded and the server cannot decode it: input, output, custom status and failure are null then, and it has
+    no history here. Left out otherwise."""
 
 
 class InstancePage(AnswerModel):

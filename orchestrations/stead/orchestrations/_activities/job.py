@@ -12,16 +12,20 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
-from stead.entities.extending import TraceContext, read_trace, tracing
+from stead.entities.extending import UNTOLD, TraceContext, read_trace, tracing
 from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.sealed import TASK_CASKET, TASK_VERSION
 from stead.transport import (
+    NO_CODEC,
     InvalidInput,
-    PayloadTooLarge,
+    PayloadLimit,
+    PayloadLocked,
     Settings,
     Taken,
     get_logger,
     pack_envelope,
     pack_exact,
+    read_casket,
     unpack,
 )
 from stead.transport.describing import message_of, qualified_name
@@ -35,7 +39,6 @@ if TYPE_CHECKING:
 
     from stead.entities.extending import Partition
 
-TASK_VERSION = 1
 
 logger = get_logger("stead.activities")
 
@@ -175,8 +178,10 @@ class Job:
     )  # fmt: skip
 
     def __init__(self, key: bytes, payload: bytes) -> None:
-        """The job of a task. Raises `InvalidInput` for one that a newer stead wrote, or that is none."""
+        """The job of a task. Raises `InvalidInput` for one that a newer stead wrote, or that is none, and `PayloadLocked`."""
         parts: list[Any] = unpack(payload)
+        if type(parts) is list and len(parts) >= 10 and parts[0] == TASK_CASKET:  # pyright: ignore[reportUnnecessaryComparison]
+            raise PayloadLocked(read_casket(parts[2]).why or NO_CODEC, str(parts[1]))
         if type(parts) is not list or len(parts) < 10 or parts[0] != TASK_VERSION:  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidInput(
                 "task", f"it is not a task that this version of stead can read (it reads {TASK_VERSION})"
@@ -329,13 +334,14 @@ def _success(job: Job, value: object, settings: Settings) -> Outcome:
     """A result as it would come back from the store: a replay sees the very same, and nothing is shared with the code."""
     assert job.activity is not None, "it was run"
     plain = job.activity.encode_result(value)
-    if type(plain) in _SIMPLE or (
-        type(plain) is str and plain.isascii() and len(plain) + _TEXT_HEAD <= settings.payload_bytes_max
+    limit = PayloadLimit.of(settings)
+    if limit.at >= 0 and (
+        type(plain) in _SIMPLE or (type(plain) is str and plain.isascii() and len(plain) + _TEXT_HEAD <= limit.at)
     ):
         return Outcome(True, plain)
     packed = pack_exact(plain)
-    if len(packed) > settings.payload_bytes_max:
-        raise PayloadTooLarge("result", len(packed), settings.payload_bytes_max)
+    if len(packed) > limit.at:
+        limit.check("result", packed)
     return Outcome(True, unpack(packed))
 
 
@@ -350,8 +356,11 @@ def _failure(job: Job, details: FailureDetails, settings: Settings) -> Outcome:
         context = job.context
         logger.info("%s of %s failed, attempt %d: %s", job.name, context.instance_id, context.attempt, details)
     outcome = Outcome(False, details.as_map())
-    if len(pack_exact(outcome.value)) <= settings.payload_bytes_max:
-        return outcome
+    try:
+        if PayloadLimit.of(settings).stored_length(pack_exact(outcome.value)) <= settings.payload_bytes_max:
+            return outcome
+    except InvalidInput:  # a codec does not take it
+        return failed(details.error_type, UNTOLD, details.non_retriable)
     return failed(details.error_type, details.message[:200], details.non_retriable)
 
 

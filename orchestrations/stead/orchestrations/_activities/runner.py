@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, Hooks, Message
 from stead.orchestrations._history.messages import PROGRESS
-from stead.transport import FACED, InvalidInput, ServerChanged, Settings, Task, get_logger
+from stead.transport import FACED, InvalidInput, PayloadLocked, ServerChanged, Settings, Task, get_logger
 
 from .job import Interceptor, Job, Outcome, Runnable, Stage, failed
 from .routes import ActivityRoutes, Place, Serving
@@ -261,9 +261,10 @@ class ActivityRunner(Hooks):
             return None
         try:
             job = Job(key, payload)
-        except InvalidInput as error:
+        except (InvalidInput, PayloadLocked) as error:
             logger.error("an activity in partition %d cannot be run: task %r: %s", partition.number, key, error)
-            broken = Job.unreadable(key)
+            # One that is locked stays where it is: whoever has the partition next may have the key.
+            broken = None if isinstance(error, PayloadLocked) else Job.unreadable(key)
             if broken is not None:
                 broken.partition = partition
                 tenure.jobs[key] = broken

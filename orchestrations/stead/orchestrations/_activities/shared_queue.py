@@ -14,7 +14,17 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, encode_message
-from stead.transport import BORNE, InvalidInput, KeyDamaged, ServerChanged, Settings, Taken, get_logger, partition_of
+from stead.transport import (
+    BORNE,
+    InvalidInput,
+    KeyDamaged,
+    PayloadLocked,
+    ServerChanged,
+    Settings,
+    Taken,
+    get_logger,
+    partition_of,
+)
 
 from .job import Job, Outcome, Runnable, Stage, failed
 from .slots import ActivitySlots
@@ -142,6 +152,9 @@ class SharedQueues:
             except InvalidInput as error:
                 self._receive_unreadable(taken, error)
                 continue
+            except PayloadLocked as error:
+                self._leave_to_others(str(error.target), taken.queue, str(error))
+                continue
             job.taken = taken
             if self._board.stopping or self._board.drained:  # asked for before
                 self._jobs[job.key] = job
@@ -165,7 +178,7 @@ class SharedQueues:
         job.activity = self._find(job.name)
         if job.activity is None:
             if self._routes().known(job.name.lower()):
-                self._leave_to_others(job)
+                self._leave_to_others(job.name, job.queue, "it is not known to this worker, but to another one")
                 return
             self._fail(job, unknown(job.name))
         elif taken.deliveries > settings.activity_tries_max:
@@ -175,15 +188,16 @@ class SharedQueues:
             self._jobs[job.key] = job
             self._slots.add(job)
 
-    def _leave_to_others(self, job: Job) -> None:
+    def _leave_to_others(self, name: str, queue: str, why: str) -> None:
         """Not kept alive, it is taken over by another worker in time; this one must not be the one again."""
         seconds = 3 * self._board.settings.activity_keep_ms / 1000
-        self._avoided[job.queue] = self._board.store.clock.monotonic() + seconds
+        self._avoided[queue] = self._board.store.clock.monotonic() + seconds
         logger.warning(
-            "activity %r of queue %r is not known to this worker, but to another one: the queue is left to it for %d s",
-            job.name,
-            job.queue,
+            "activity %r of queue %r is left to other workers, and so is the queue, for %d s: %s",
+            name,
+            queue,
             seconds,
+            why,
         )
 
     def _fail(self, job: Job, outcome: Outcome) -> None:

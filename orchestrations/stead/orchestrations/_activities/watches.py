@@ -15,6 +15,7 @@ from stead.orchestrations._history.record import decode_instance_record
 from stead.transport import (
     Clock,
     InvalidInput,
+    PayloadLimit,
     ServerClock,
     Settings,
     Store,
@@ -65,7 +66,7 @@ class Watches:
         context.beat_s = now_s
         if details is None:
             return
-        context.said = _plain(details, self._settings.payload_bytes_max)
+        context.said = _plain(details, self._settings)
         if now_s >= context.shown_s:
             context.shown_s = now_s + self._settings.activity_heartbeat_ms / 1000
             loop = self._loop
@@ -129,8 +130,9 @@ async def recall(store: Store, partition: int, job: Job) -> None:
         context.heartbeat_details = said.get(context.task_id, context.heartbeat_details)
 
 
-def _plain(details: Any, bytes_max: int) -> Any:
-    packed = pack_exact(details)
-    if len(packed) > bytes_max:
-        raise InvalidInput("heartbeat", f"its details have {len(packed):,} bytes, and {bytes_max:,} may be")
+def _plain(details: Any, settings: Settings) -> Any:
+    packed, bytes_max = pack_exact(details), settings.payload_bytes_max
+    length = PayloadLimit.of(settings).stored_length(packed)
+    if length > bytes_max:
+        raise InvalidInput("heartbeat", f"its details have {length:,} bytes, and {bytes_max:,} may be")
     return unpack(packed)

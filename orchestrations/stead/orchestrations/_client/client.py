@@ -52,7 +52,7 @@ from stead.orchestrations._history.messages import (
 )
 from stead.orchestrations._history.record import RuntimeStatus, decode_instance_record
 from stead.orchestrations._history.status import OrchestrationStatus
-from stead.transport import Reuse, Settings, Store
+from stead.transport import PayloadLocked, Reuse, Settings, Store
 
 from .begun import Begun, BegunInstances
 from .queries import Filter, Look, finished_statuses
@@ -262,8 +262,8 @@ class InstanceClient(InstanceTeller):
                     seconds = min(2 * seconds, WAIT_LOOK_S_MAX)
                     if trusting:  # whoever runs it may not know that somebody waits
                         trusting, generation = False, -1
-                elif isinstance(pending.future.exception(), BacklogFull):
-                    # There is no room for the question: look by itself, and ask again after that.
+                elif isinstance(pending.future.exception(), (BacklogFull, PayloadLocked)):
+                    # There is no room for the question, or the answer cannot be decoded: look by itself, and ask again after that.
                     await asyncio.sleep(WAIT_LOOK_S_FIRST)
                     self._calls.end(pending)
                     pending, generation = await self._begun.wait(instance_id), -1

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from stead.entities import OperationFailed
-from stead.entities.extending import Failure, Message, decode_message, instant_in_ms
+from stead.entities.extending import Failure, LockedEnvelope, Message, decode_message, instant_in_ms
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._history.event_codec import decode_event
 from stead.orchestrations._history.events import Event, ExecutionStarted
@@ -22,6 +22,7 @@ from stead.transport import (
     InstanceView,
     InvalidInput,
     KeyDamaged,
+    PayloadLocked,
     Reuse,
     SteadError,
     Store,
@@ -170,7 +171,7 @@ class InstanceQueries:
         """The instance with all of its history, which fits its record."""
         look = await self.look(instance_id, HISTORY_PAGE_LENGTH)
         for _ in range(SNAPSHOT_TRIES):
-            if look is None or look.record is None:
+            if look is None or look.record is None or look.record.locked:
                 return look
             record, events = look.record, list(look.events)
             while HISTORY_PAGE_LENGTH <= len(events) < record.history_length:
@@ -227,6 +228,8 @@ class InstanceQueries:
         """With its first event, if that can be read."""
         try:
             return replace(look, events=await self._log(look.instance_id, 0, 1))
+        except PayloadLocked:
+            return look
         except (*UNREADABLE, KeyDamaged) as error:
             self._store.left_out.note("histories", look.instance_id, error)
             return look
@@ -246,7 +249,7 @@ class InstanceQueries:
             look.instance_id,
             look.record,
             first=look.events[0] if show_input and look.events else None,
-            events=look.events if show_history else None,
+            events=look.events if show_history and not look.record.locked else None,
             output=self._output(look.instance_id, look.record, strict=strict),
         )
         return status if look.blocked is None else replace(status, blocked=look.blocked)
@@ -268,6 +271,8 @@ class InstanceQueries:
 
 def instance_error(failure: Failure, target: str, operation_name: str) -> SteadError:
     """The error that a caller gets when an instance's worker could not carry out what it was asked for."""
+    if failure.kind == "locked":
+        return PayloadLocked(failure.message, f"what {operation_name!r} of {target} gave")
     return OperationFailed(
         target, operation_name, failure.type, failure.message, failure.traceback, failure.cause or None
     )
@@ -282,13 +287,24 @@ def execution_of(events: Sequence[Event]) -> str | None:
 def _look_of(instance_id: str, view: InstanceView) -> Look | None:
     """What the store has of an instance, decoded; None if that is nothing."""
     record = None if view.record is None else decode_instance_record(view.record)
-    start = None if view.start is None else decode_message(view.start)
+    start = None if view.start is None else _shown_message(view.start)
     if start is not None and _counts(start, record):
         begins = first_execution_id(start.message_id)
         return Look(instance_id, None, decode_start(start.args), (), begins, view.blocked)
     if record is None:
         return None
-    return Look(instance_id, record, None, [decode_event(data) for data in view.log], None, view.blocked)
+    events = [decode_event(data) for data in view.log] if not record.locked else []
+    return Look(instance_id, record, None, events, None, view.blocked)
+
+
+def _shown_message(envelope: bytes) -> Message:
+    """A start message; without the input, if that cannot be decoded here."""
+    try:
+        return decode_message(envelope)
+    except LockedEnvelope as error:
+        if error.message is None or not error.message.args:
+            raise
+        return error.message
 
 
 def _counts(start: Message, record: InstanceRecord | None) -> bool:

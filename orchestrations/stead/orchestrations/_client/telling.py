@@ -118,7 +118,9 @@ class InstanceTeller(InstanceReader):
             self._calls.end(pending)
 
     async def _tell(self, instance_id: str, operation: str, *args: object) -> None:
-        payload = self._outgoing.encode(instance_id, operation, args, None, version=message_version(operation))
+        payload = self._outgoing.encode(
+            instance_id, operation, args, None, version=message_version(operation), bare=True
+        )
         await self._send(instance_id, payload, frees=operation in FREEING)
 
     async def _call_instance(self, instance_id: str, operation: str, *args: object) -> object:

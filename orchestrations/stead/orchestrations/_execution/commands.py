@@ -19,7 +19,7 @@ from stead.orchestrations._history.errors import NonDeterminismError, TooManyCal
 from stead.orchestrations._history.event_codec import encode_event, event_with
 from stead.orchestrations._history.events import Event, ExecutionRewound, ExecutionStarted, Patched, TimerCreated
 from stead.orchestrations._history.ids import child_id
-from stead.transport import InvalidInput, PayloadTooLarge, Settings, get_logger, pack_exact, unpack
+from stead.transport import InvalidInput, PayloadLimit, Settings, get_logger, pack_exact, unpack
 
 from .code import Code, Waiting
 from .drawn import Drawn
@@ -44,7 +44,7 @@ class Commands:
 
     __slots__ = (
         "_asked", "_called_off", "_custom_status", "_patched", "_patches", "_recorded", "code", "continued", "critical",
-        "dead", "drawn", "execution_id", "fatal", "instance_id", "last_id", "loop", "mailbox", "muted", "name", "now_ms",
+        "dead", "drawn", "execution_id", "fatal", "instance_id", "last_id", "limit", "loop", "mailbox", "muted", "name", "now_ms",
         "open", "parent", "replaying", "settings", "sharing", "tags", "types", "version"
     )  # fmt: skip
 
@@ -56,6 +56,7 @@ class Commands:
         self.instance_id = instance_id
         self.code = code
         self.settings = settings
+        self.limit = PayloadLimit.of(settings)
         self.types = types
         self.name = started.name
         self.version = started.version
@@ -128,20 +129,20 @@ class Commands:
         if len(self._asked) >= self.settings.turn_calls_max:
             self.forget_all()
             self.halt(TooManyCalls(self.instance_id, self.settings.turn_calls_max))
-        limit = self.settings.payload_bytes_max
+        limit = self.limit
         if flat:
             try:
                 data = encode_event(event)
             except InvalidInput as error:
                 raise InvalidInput(describe_event(event), error.reason) from error
-            size = len(data) if len(data) <= limit else len(pack_fields(event, flat=True))  # (without number and time)
+            stored = b"" if len(data) <= limit.at else pack_fields(event, flat=True)  # (without number and time)
         else:
             stored = pack_fields(event)
             event = as_stored(event, stored)
-            data, size = event_with(event, stored), len(stored)
+            data = event_with(event, stored)
         self.last_id = event.task_id
-        if size > limit:
-            raise PayloadTooLarge(describe_event(event), size, limit)
+        if len(stored) > limit.at:
+            limit.check(describe_event(event), stored)
         self._asked[event.task_id] = (event, data)
         return event
 
@@ -203,8 +204,9 @@ class Commands:
             packed = pack_exact(value)
         except InvalidInput as error:
             raise InvalidInput("custom status", error.reason) from error
-        if len(packed) > limit:
-            raise InvalidInput("custom status", f"it has {len(packed):,} bytes, and {limit:,} may be")
+        length = self.limit.stored_length(packed)
+        if length > limit:
+            raise InvalidInput("custom status", f"it has {length:,} bytes, and {limit:,} may be")
         self._custom_status = unpack(packed)
 
     def continue_as_new(self, input: Any, version: str | None, keeps_events: bool) -> None:
@@ -212,8 +214,7 @@ class Commands:
         self.check()
         if self.dead:
             return
-        limit = self.settings.payload_bytes_max
-        following = plain_data(self.code.encode_input(input), limit, "input of continue_as_new")
+        following = plain_data(self.code.encode_input(input), self.limit, "input of continue_as_new")
         self.continued = Continued(following, version, keeps_events)
 
     # -- for the loop --------------------------------------------------------------------------------------------------

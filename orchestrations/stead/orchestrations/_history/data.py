@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from stead.entities.extending import ClientText
-from stead.transport import InvalidInput, PayloadTooLarge, pack_exact, unpack
+from stead.transport import InvalidInput, PayloadLimit, pack_exact, unpack
 
 from .events import EventRaised
 
@@ -14,13 +13,13 @@ _EVENT_NAME_LENGTH_MAX = 256
 _IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
 
 
-def plain_data(value: Any, bytes_max: float = math.inf, what: str = "data") -> Any:
+def plain_data(value: Any, limit: PayloadLimit | None = None, what: str = "data") -> Any:
     """A copy of a value as plain data, as it would come back from the store: what the code does with the value later changes
     nothing. Raises `InvalidInput` for what cannot be stored, and `PayloadTooLarge`.
     """
     packed = pack_exact(value)
-    if len(packed) > bytes_max:
-        raise PayloadTooLarge(what, len(packed), int(bytes_max))
+    if limit is not None and len(packed) > limit.at:
+        limit.check(what, packed)
     return value if type(value) in _IMMUTABLE else unpack(packed)
 
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from stead.transport import InvalidInput, pack_envelope, unpack
+from stead.transport import NO_CODEC, InvalidInput, PayloadLocked, pack_envelope, read_casket, unpack
 
 from .event_table import BY_NUMBER, FORM_OF, HEAD, Form, stored_values
 from .event_types import SOUND, check_types
 from .events import Event, ExecutionRewound, ExecutionStarted, SubOrchestrationInstanceCreated
+from .sealed import EVENT_CASKET
 
 _HEAD: Final = len(HEAD)
 _BEGINNING: Final = ExecutionStarted.number
@@ -41,6 +42,8 @@ def decode_event(data: bytes) -> Event:
         raise InvalidInput("history", "an entry of it is no event")
     form = BY_NUMBER.get(number)
     if form is None:
+        if number == EVENT_CASKET and len(parts) > _HEAD + 1:
+            raise PayloadLocked(read_casket(parts[_HEAD + 1]).why or NO_CODEC)
         raise InvalidInput(
             "history", f"event type {number!r} is not known to this version of stead, which has to be updated here"
         )

@@ -14,9 +14,11 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from stead.entities.extending import ReplyAddress, TaskAddress, UnknownEnvelope
-from stead.transport import InvalidInput, pack_envelope, unpack
+from stead.transport import NO_CODEC, InvalidInput, pack_envelope, read_casket, unpack
 
 RECORD_VERSION = 1
+RECORD_CASKET = 32
+"""Its data is in a casket (see `sealed`), which its reader could not open."""
 
 
 class RuntimeStatus(StrEnum):
@@ -91,6 +93,10 @@ class InstanceRecord:
     progress: list[list[Any]] | None = None
     """Of activities under way whose heartbeats have said something: task ID, and what they said last."""
 
+    locked: str = ""
+    """Why its data cannot be read, where that is so: custom status, output, failure, reason and progress are nothing then. It is not
+    stored."""
+
     @property
     def finished(self) -> bool:
         return self.status in FINISHED
@@ -135,9 +141,13 @@ def decode_instance_record(data: bytes) -> InstanceRecord:
     fields = _array(unpack(data[1:]))
     if len(fields) < 6:
         raise InvalidInput("record", "it is not that of an instance")
-    if fields[0] != RECORD_VERSION:
+    locked = ""
+    if fields[0] == RECORD_CASKET:
+        locked = read_casket(fields.pop()).why or NO_CODEC
+    elif fields[0] != RECORD_VERSION:
         raise UnknownEnvelope(fields[0])
     record = InstanceRecord(status, *fields[1:23])
+    record.locked = locked
     if not _is_sound(record):
         raise InvalidInput("record", "its fields are not those of an instance")
     if record.parent is not None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
+from stead.transport import PayloadLocked
+
 from .errors import InstanceRunning, OrchestrationFailed
 from .event_table import name_of, shown_fields
 from .events import Event, ExecutionStarted
@@ -62,6 +64,8 @@ class OrchestrationStatus(Generic[O_co]):
     scheduled_time: datetime | None = None
     waiting_for: list[Wait] | None = None
     blocked: str | None = None
+    locked: bool = False
+    """Its data is encoded, and cannot be decoded here: `input`, `output`, `custom_status` and `failure` are None."""
 
     @property
     def is_finished(self) -> bool:
@@ -71,6 +75,10 @@ class OrchestrationStatus(Generic[O_co]):
     def result(self) -> O_co:
         """The output of a Completed instance. Of one that ended otherwise this raises `OrchestrationFailed`, which shows
         the traceback in the worker; of one that goes on `InstanceRunning`."""
+        if self.locked and self.is_finished:
+            raise PayloadLocked(
+                "its data is encoded, and this process cannot decode it: see STEAD_PAYLOAD_CODEC", self.instance_id
+            )
         if self.runtime_status is RuntimeStatus.COMPLETED:
             return cast("O_co", self.output)  # None if the orchestration gives None
         if not self.is_finished:
@@ -103,6 +111,8 @@ def status_fields(status: OrchestrationStatus[Any], instant: Callable[[datetime]
         "tags": dict(status.tags or {}),
         "blocked": status.blocked,
     }
+    if status.locked:
+        data["locked"] = True
     if status.waiting_for is not None:
         data["waiting_for"] = [
             {
@@ -147,6 +157,7 @@ def status_of(
         None if record.parent is None else record.parent.instance,
         None if record.scheduled_ms is None else _time(record.scheduled_ms),
         None if events is None else [] if record.finished else waits_of(events, record.awaited, record.progress),
+        locked=bool(record.locked),
     )
 
 

@@ -11,7 +11,7 @@ from stead.orchestrations._history.events import EventRaised, ExecutionCancelReq
 from stead.orchestrations._history.ids import first_execution_id, timer_id
 from stead.orchestrations._history.messages import TIMER, StartMessage
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus
-from stead.transport import PayloadTooLarge, pack
+from stead.transport import pack
 
 from .children import former_children
 from .issuing import cancel_all
@@ -80,9 +80,7 @@ def continue_as_new(turn: InstanceTurn, outcome: ContinuedAsNew) -> None:
     be stored, and `PayloadTooLarge`: then nothing has changed.
     """
     body, record = turn.body, turn.record
-    length = len(pack(outcome.input))
-    if length > turn.settings.payload_bytes_max:
-        raise PayloadTooLarge("input of continue_as_new", length, turn.settings.payload_bytes_max)
+    turn.effects.limit.check("input of continue_as_new", pack(outcome.input))
     cancel_all(turn)
     body.drop_code()
     note_end(turn, RuntimeStatus.CONTINUED_AS_NEW)

@@ -243,10 +243,10 @@ def drive_code(turn: InstanceTurn) -> None:
 def _carry_out(turn: InstanceTurn, asked: Asked) -> bool:
     """Log a scheduled event and bring about what it says; false if the instance has failed by it."""
     event, data = asked
-    limit = turn.surroundings.settings.payload_bytes_max
+    limit = turn.effects.limit
     try:
-        if len(data) > limit + ENVELOPE_BYTES:
-            raise PayloadTooLarge(f"what number {event.task_id} carries", len(data), limit)
+        if len(data) > limit.at + ENVELOPE_BYTES * (limit.at >= 0):
+            limit.check(f"what number {event.task_id} carries", data, ENVELOPE_BYTES)
         refused = schedule_task(turn, event) if isinstance(event, TaskScheduled) else issue_event(turn, event)
     except InvalidInput as error:
         fail_instance(turn, error)
@@ -268,7 +268,7 @@ def _take_custom_status(turn: InstanceTurn, value: object) -> bool:
     if value is record.custom_status:
         return True
     try:
-        length = len(pack(value))
+        length = turn.effects.limit.stored_length(pack(value))
         if length > turn.settings.custom_status_bytes_max:
             raise PayloadTooLarge("custom status", length, turn.settings.custom_status_bytes_max)
     except InvalidInput as error:
@@ -284,7 +284,7 @@ def _conclude(turn: InstanceTurn, outcome: Outcome) -> bool:
     match outcome:
         case Completed(result):
             try:
-                length = len(pack(result)) + MARGIN
+                length = turn.effects.limit.stored_length(pack(result)) + MARGIN
                 if length > turn.settings.payload_bytes_max + MARGIN * (turn.record.parent is None):
                     raise PayloadTooLarge("result", length - MARGIN, turn.settings.payload_bytes_max)
             except InvalidInput as error:  # nor could it be, were it made once more

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from stead.entities.extending import ReplyAddress, TaskAddress, encode_reply
+from stead.entities.extending import UNTOLD, ReplyAddress, TaskAddress, encode_reply
 from stead.orchestrations._history.events import ExecutionCompleted, ExecutionTerminated
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import timer_id
 from stead.orchestrations._history.messages import PURGE_DUE
 from stead.orchestrations._history.record import STATUS_NUMBERS, InstanceRecord, RuntimeStatus
-from stead.transport import Reply, SteadError, pack
+from stead.transport import InvalidInput, Reply, SteadError, pack
 
 from .children import close_children, purge_children
 from .issuing import cancel_all, fail_updates
@@ -158,9 +158,11 @@ def purge_instance(turn: InstanceTurn, *, recursive: bool) -> None:
 
 def _fitting(turn: InstanceTurn, failure: FailureDetails) -> FailureDetails:
     """A failure's details, cut down to what may be stored: an error may say anything."""
-    if len(pack(failure.as_map())) + MARGIN > turn.settings.payload_bytes_max:
-        return _short(failure)
-    return failure
+    try:
+        length = turn.effects.limit.stored_length(pack(failure.as_map()))
+    except InvalidInput:  # a codec does not take it
+        return FailureDetails(failure.error_type, UNTOLD, non_retriable=failure.non_retriable)
+    return _short(failure) if length + MARGIN > turn.settings.payload_bytes_max else failure
 
 
 def _short(failure: FailureDetails) -> FailureDetails:

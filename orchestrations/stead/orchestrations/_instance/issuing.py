@@ -38,7 +38,7 @@ from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key, timer_id
 from stead.orchestrations._history.ledger import Lock
 from stead.orchestrations._history.messages import EVENT, TIMER, StartMessage, encode_start, message_version
-from stead.transport import InvalidInput, PayloadTooLarge, Reply, Reuse, Task
+from stead.transport import InvalidInput, Reply, Reuse, Task
 
 from .turn import InstanceTurn
 
@@ -141,8 +141,9 @@ def send_small(
 
 
 def _check(turn: InstanceTurn, target: str, envelope: bytes) -> None:
-    if len(envelope) > turn.settings.payload_bytes_max + ENVELOPE_BYTES:
-        raise PayloadTooLarge(f"the message to {target}", len(envelope), turn.settings.payload_bytes_max)
+    limit = turn.effects.limit
+    if len(envelope) > limit.at:
+        limit.check(f"the message to {target}", envelope, ENVELOPE_BYTES)
 
 
 def _tell_of_update(turn: InstanceTurn, event: UpdateCompleted) -> None:

@@ -22,7 +22,7 @@ from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import decode_start
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, decode_instance_record
-from stead.transport import InvalidInput, Settings, get_logger
+from stead.transport import InvalidInput, PayloadLocked, Settings, get_logger
 from stead.transport.describing import text_of
 
 from . import answers, managing, telling
@@ -265,6 +265,8 @@ def _open(
     `Blocked`."""
     try:
         decoded = decode_instance_record(record)
+        if decoded.locked:
+            raise Blocked(str(PayloadLocked(decoded.locked)))
         over = decoded.finished and decoded.status is not RuntimeStatus.FAILED and not answers(decoded)
         if over and not may_have_children(log):
             return Body(decoded, (), ())
@@ -277,8 +279,10 @@ def _open(
                 event = decode_event(data)
                 body.ledger.apply(event)
                 events.append(event)
-    except (InvalidInput, UnknownEnvelope) as error:
+    except (InvalidInput, UnknownEnvelope, PayloadLocked) as error:
         raise Blocked(str(error)) from error
+    except Blocked:
+        raise
     except Exception as error:
         raise Blocked(f"its history could not be read: {type(error).__name__}: {error}") from error
     if over:

@@ -40,6 +40,40 @@ class PayloadTooLarge(InvalidInput):
         )
 
 
+NO_CODEC = "it is encoded, and this process has no codec to decode it: set STEAD_PAYLOAD_CODEC"
+_NO_KEY = "it is encoded with the key "
+
+
+class PayloadLocked(SteadError):
+    """What is stored is encoded, and this process cannot decode it: it has no codec (`STEAD_PAYLOAD_CODEC`), or not the key.
+
+    `target` is what it belongs to, "" where that is not known. Nothing is lost: a process with the key reads it.
+    """
+
+    def __init__(self, reason: str, target: str = "") -> None:
+        super().__init__(reason, target)
+        self.reason = reason
+        self.target = target
+
+    @classmethod
+    def without_codec(cls) -> PayloadLocked:
+        """For a process that has no codec at all."""
+        return cls(NO_CODEC)
+
+    @classmethod
+    def without_key(cls, key_id: str) -> PayloadLocked:
+        """The codec does not have the key of this name. For codecs."""
+        return cls(f"{_NO_KEY}{key_id!r}, and this process does not have that key")
+
+    @property
+    def is_of_process(self) -> bool:
+        """Whether this process lacks a codec or a key, so that others cannot be read here either; else it is about this one thing."""
+        return self.reason == NO_CODEC or self.reason.startswith(_NO_KEY)
+
+    def __str__(self) -> str:
+        return f"{self.target} is locked: {self.reason}" if self.target else f"locked: {self.reason}"
+
+
 class BacklogFull(SteadError):
     """A partition holds as many waiting messages as it may, or the server's memory is full: nothing was accepted.
 

@@ -10,7 +10,8 @@ from .records import HubLayout
 from .settings import Settings
 
 FORMAT = 1  # of the keys and values in the store, as this version writes them
-FORMATS = frozenset({1})  # those that this version can work with
+FORMAT_CASKETS = 2  # of a hub whose payloads go through a codec: earlier versions would take them for damaged
+FORMATS = frozenset({1, 2})  # those that this version can work with
 
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,44}")
 
@@ -42,3 +43,13 @@ def check_layout(layout: HubLayout, settings: Settings) -> None:
                 f"it was made with {name}={getattr(layout, name)} and the settings ask for {value}; that cannot be "
                 f"changed later: leave STEAD_{name.upper()} unset, or use another hub",
             )
+
+
+def check_worker(layout: HubLayout, settings: Settings) -> None:
+    """Raise `HubMismatch` if a worker could not read what is in the hub. (A client may still look, count and manage.)"""
+    if layout.coded and settings.payload_codec is None:
+        raise HubMismatch(
+            layout.name,
+            "its payloads are encoded, and this worker has no codec to read them: set STEAD_PAYLOAD_CODEC, or "
+            "Settings(payload_codec=…), to the one that the other workers have",
+        )

@@ -38,6 +38,7 @@ class HubLayout:
     mode: Literal["direct", "relay"]
     format: int
     created_ms: int
+    coded: bool = False  # its payloads go through a codec, or some did
 
 
 # -- producers ---------------------------------------------------------------------------------------------------------

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     """The largest message and the largest state. One large value holds up the server for everyone: store large data
     elsewhere and send a reference."""
 
+    payload_codec: str | None = None
+    """What encodes users' data before it is stored, and decodes it again: a module and a name in it, such as "myapp.crypto:codec",
+    an object with `encode(bytes) -> bytes` and `decode(bytes) -> bytes`. All workers of the hub have the same."""
+
     mailbox_length_max: Count = 10_000
     """Messages of one entity that a worker keeps in memory. Further ones are parked in the store, so that a slow entity
     does not fill the memory or keep its neighbours' messages from being read."""

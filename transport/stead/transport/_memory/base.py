@@ -7,13 +7,14 @@ import secrets
 import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import TypeVar
 
 from stead.transport._contract.clock import Clock, ServerClock
 from stead.transport._contract.errors import ConnectionLost, ServerChanged
 from stead.transport._contract.indexes import TIMED
-from stead.transport._contract.layout import FORMAT
+from stead.transport._contract.layout import FORMAT, FORMAT_CASKETS
 from stead.transport._contract.left_out import LeftOut
 from stead.transport._contract.records import HubLayout, ServerFacts
 from stead.transport._contract.settings import Settings
@@ -42,6 +43,7 @@ class MemoryBase:
             created_ms=self._clock.now_ms(),
         )
         self._layout = layout
+        self.join(settings)
         self._state = HubState(layout, [PartitionState() for _ in range(layout.partitions)])
         self._lock = threading.RLock()
         self._waiters = Waiters(self._clock, self._lock)
@@ -52,6 +54,11 @@ class MemoryBase:
         """What is to go wrong."""
         self.requests = 0
         """So many there have been: while it does not grow, nobody asks for anything."""
+
+    def join(self, settings: Settings) -> None:
+        """Somebody opens the hub. Who has a codec of payloads says so for good."""
+        if settings.payload_codec is not None:
+            self._layout = replace(self._layout, coded=True, format=max(self._layout.format, FORMAT_CASKETS))
 
     @property
     def layout(self) -> HubLayout:

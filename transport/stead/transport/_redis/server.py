@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from stead.transport._contract.careful_logger import get_logger
 from stead.transport._contract.errors import HubMismatch, ServerUnsuitable
-from stead.transport._contract.layout import FORMAT, check_layout
+from stead.transport._contract.layout import FORMAT, FORMAT_CASKETS, check_layout
 from stead.transport._contract.records import HubLayout, ServerFacts
 from stead.transport._contract.settings import Settings
 
@@ -90,6 +90,7 @@ async def join_hub(link: Link, hub: str, settings: Settings) -> HubLayout:
         slot_groups=str(min(settings.slot_groups, settings.partitions)),
         mode="direct",
         format=str(FORMAT),
+        coded="" if settings.payload_codec is None else str(FORMAT_CASKETS),
     )
     answer = cast("list[bytes]", await link.one(JOIN_HUB.call([hub_key(hub)], made)))
     record = {name.decode(): value.decode() for name, value in zip(answer[::2], answer[1::2], strict=True)}
@@ -102,6 +103,7 @@ async def join_hub(link: Link, hub: str, settings: Settings) -> HubLayout:
             mode=cast("Literal['direct', 'relay']", record["mode"]),
             format=int(record["format"]),
             created_ms=int(record["created_ms"]),
+            coded=record.get("coded") == "1",
         )
     except (KeyError, ValueError) as error:
         raise HubMismatch(hub, f"its record cannot be read ({error!r})") from None

@@ -20,6 +20,7 @@ class JoinHub(NamedTuple):
     slot_groups: str
     mode: str
     format: str
+    coded: str  # "" for no codec of payloads, else the least format of a hub with one
 
 
 JOIN_HUB = Signature(JoinHub, keys="record:hash")

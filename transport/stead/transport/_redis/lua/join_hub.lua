@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Makes a hub's record if there is none, and gives what is there: everyone who joins obeys it (HAZARDS 26).
+-- Makes a hub's record if there is none, and gives what is there: everyone who joins obeys it (HAZARDS 26). Who joins with a codec
+-- of payloads says so for good, and raises the format: versions that know nothing of codecs stay away from then on (HAZARDS 114).
 --
 -- KEYS  1 hub record (hash)
 -- Gives the record: {field, value, ...}.
@@ -8,5 +9,9 @@ check(record, 'hash')
 if call('EXISTS', record) == 0 then
   call('HSET', record, 'hub_id', hub_id, 'partitions', partitions, 'slot_groups', slot_groups, 'mode', mode, 'format', format,
        'created_ms', text(now_ms()))
+end
+if coded ~= '' then
+  call('HSET', record, 'coded', '1')
+  if tonumber(call('HGET', record, 'format')) < tonumber(coded) then call('HSET', record, 'format', coded) end
 end
 return call('HGETALL', record)

@@ -1,0 +1,56 @@
+"""A codec as everything else uses it: data in, the content of a casket out, and back."""
+
+from __future__ import annotations
+
+from stead.transport._contract.errors import InvalidInput, PayloadLocked
+from stead.transport.describing import text_of_error
+
+from .caskets import ENCODED
+from .codec import PayloadCodec
+
+
+class Vault:
+    """What a codec makes of data. It does no I/O."""
+
+    def __init__(self, codec: PayloadCodec | None) -> None:
+        self._codec = codec
+
+    def put(self, data: bytes) -> bytes | None:
+        """The content of the casket for data; None if it is stored as it is. Raises `InvalidInput` if the codec fails."""
+        if self._codec is None:
+            return None
+        return ENCODED + encoded(self._codec, data)
+
+    def get(self, content: bytes) -> bytes:
+        """The data of a casket's content. Raises `PayloadLocked`."""
+        if content[:1] != ENCODED:
+            raise PayloadLocked("what is stored was written by a later version of stead")
+        if self._codec is None:
+            raise PayloadLocked.without_codec()
+        return decoded(self._codec, content[1:])
+
+
+def encoded(codec: PayloadCodec, data: bytes) -> bytes:
+    """What a codec makes of data. Raises `InvalidInput` if it fails."""
+    try:
+        made = codec.encode(data)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise InvalidInput("payload", f"the payload codec could not encode it: {text_of_error(error)}") from error
+    if type(made) is not bytes:  # pyright: ignore[reportUnnecessaryComparison]
+        raise InvalidInput("payload", f"the payload codec made a {type(made).__name__} of it, and has to give bytes")
+    return made
+
+
+def decoded(codec: PayloadCodec, data: bytes) -> bytes:
+    """The data of what a codec has made. Raises `PayloadLocked`."""
+    try:
+        found = codec.decode(data)
+    except (KeyboardInterrupt, PayloadLocked):
+        raise
+    except BaseException as error:
+        raise PayloadLocked(f"the payload codec could not decode it: {text_of_error(error)}") from error
+    if type(found) is not bytes:  # pyright: ignore[reportUnnecessaryComparison]
+        raise PayloadLocked(f"the payload codec made a {type(found).__name__} of it, and has to give bytes")
+    return found
