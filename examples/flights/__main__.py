@@ -1,4 +1,6 @@
-"""Stream the flights through two workers, kill one half-way, and check every total: `python -m examples.flights`."""
+"""Stream the flights through two workers, kill one half-way, and check every total; then once more, by the time at which
+they left, into windows and quantiles: `python -m examples.flights`.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from stead.app import Client
 
-from . import check, screen
+from . import check, departures, screen
 from .data import Flight, flights
-from .entities import Carrier, Route, app
+from .entities import Airport, Carrier, Route, app
 from .workers import Process, Workers
 
-LATEST_S = 120.0
+LATEST_S = 900.0
 """By then everything must be recorded."""
 
 console = Console()
@@ -34,14 +36,20 @@ async def main() -> bool:
             with Workers(url, Path(folder)) as workers:
                 async with asyncio.timeout(LATEST_S):
                     await stream(client, workers, todo)
+                    again = time.monotonic()
+                    await stream_departures(client, workers, todo)
+                airports = {entity_id.key: airport async for entity_id, airport in client.list_entities(Airport)}
                 routes = {entity_id.key: route async for entity_id, route in client.list_entities(Route)}
                 carriers = {entity_id.key: carrier async for entity_id, carrier in client.list_entities(Carrier)}
-    seconds = time.monotonic() - began
+    ended = time.monotonic()
     console.print(screen.worst_routes(routes))
     expected_routes, expected_carriers = check.count(flights())
     wrong = check.differences(expected_routes, routes) + check.differences(expected_carriers, carriers)
-    console.print(screen.verdict(routes, carriers, wrong, len(todo), seconds))
-    return not wrong
+    console.print(screen.verdict(routes, carriers, wrong, len(todo), again - began))
+    console.print(screen.airports(airports))
+    wrong_departures = departures.differences(todo, airports)
+    console.print(screen.verdict_of_departures(airports, wrong_departures, ended - again))
+    return not wrong and not wrong_departures
 
 
 async def stream(client: Client, workers: Workers, todo: list[Flight]) -> None:
@@ -63,6 +71,30 @@ async def stream(client: Client, workers: Workers, todo: list[Flight]) -> None:
                         replace(workers, victim)
                     if number % 1_000 == 0 or number == len(todo):
                         progress.update(sent, completed=number)
+
+
+async def stream_departures(client: Client, workers: Workers, todo: list[Flight]) -> None:
+    """Send every departure to its airport: three entities get all of them, and take what waits at once."""
+    left = [flight for flight in todo if flight.departure is not None]
+    console.print(f"{len(left):,} departures for three airports: days and quantiles")
+    columns = (TextColumn("{task.description:9}"), BarColumn(None), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        recorded = progress.add_task("recorded", total=len(left))
+        async with asyncio.TaskGroup() as tasks, client.producer() as producer:
+            tasks.create_task(watch_departures(client, workers, progress, recorded, len(left)))
+            for flight in left:
+                assert flight.departure is not None
+                await producer.signal(Airport.left, flight.origin, (flight.departure, flight.departure_delay))
+
+
+async def watch_departures(client: Client, workers: Workers, progress: Progress, task: TaskID, total: int) -> None:
+    """Show how many departures are recorded, until all of them are."""
+    recorded = 0
+    while recorded < total:
+        await asyncio.sleep(0.25)
+        workers.check()
+        recorded = sum([airport.delays.count async for _, airport in client.list_entities(Airport)])
+        progress.update(task, completed=recorded)
 
 
 def replace(workers: Workers, victim: Process) -> None:

@@ -1,11 +1,13 @@
-"""The entities: one for every route, one for every carrier, each keeping its own totals."""
+"""The entities: one for every route, carrier and airport, each keeping its own totals."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from datetime import datetime, timedelta
 
 from stead.app import App, Settings
-from stead.entities import Entity
+from stead.entities import Entity, batched
+from stead.entities.aggregates import Quantiles, Tally, Windowed, windowed
 
 BOUNDS_MIN = (0, 15, 30, 60, 120, 240)
 """Upper bounds of the histogram's bars, in minutes of delay; the last bar has none."""
@@ -46,3 +48,18 @@ class Route(Delays):
 @app.entity
 class Carrier(Delays):
     """The flights of one carrier; its key is like `UA`."""
+
+
+@app.entity
+class Airport(Entity):
+    """What left an airport, by the time at which it was to leave; its key is like `JFK`."""
+
+    days: Windowed[Tally] = windowed(Tally(), timedelta(days=1), keep=366)
+    delays: Quantiles = Quantiles(accuracy=0.01)
+
+    @batched
+    def left(self, flights: list[tuple[datetime, int]]) -> None:
+        """Take what waits, all at once: when each was to leave, and by how many minutes it was late."""
+        for moment, delay in flights:
+            self.days.at(moment).add(delay)
+        self.delays.extend(delay for _, delay in flights)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.table import Table
 
-from .entities import BOUNDS_MIN, Carrier, Route
+from .entities import BOUNDS_MIN, Airport, Carrier, Route
 
 FLIGHTS_MIN = 100
 """A route with fewer flights has no mean worth ranking."""
@@ -44,6 +44,19 @@ def bars(histogram: Sequence[int]) -> str:
     return "".join(BLOCKS[round(height / highest * (len(BLOCKS) - 1))] for height in histogram)
 
 
+def airports(found: Mapping[str, Airport]) -> Table:
+    """How late flights left each airport, and on which day the most."""
+    table = Table(title="Departures from New York, 2013", caption="minutes late; the days are UTC's")
+    table.add_column("airport")
+    for heading in ("departures", "median", "90 %", "99 %", "worst day", "its mean"):
+        table.add_column(heading, justify="right")
+    for key, airport in sorted(found.items()):
+        day, tally = max(airport.days.series(), key=lambda each: each[1].mean or 0.0)
+        quantiles = [f"{airport.delays.quantile(rank) or 0.0:.0f}" for rank in (0.5, 0.9, 0.99)]
+        table.add_row(key, f"{airport.delays.count:,}", *quantiles, f"{day:%d %B}", f"{tally.mean or 0.0:.0f}")
+    return table
+
+
 def verdict(
     routes: Mapping[str, Route], carriers: Mapping[str, Carrier], wrong: Sequence[str], flights: int, seconds: float
 ) -> str:
@@ -52,3 +65,14 @@ def verdict(
     if wrong:
         return f"[bold red]✗ {found}: these differ from a plain pass over the file: {', '.join(wrong)}[/bold red]"
     return f"[bold green]✓ {found}: every total equals a plain pass over the file, to the last flight[/bold green]"
+
+
+def verdict_of_departures(found: Mapping[str, Airport], wrong: Sequence[str], seconds: float) -> str:
+    """The comparison of windows and quantiles with numpy."""
+    departures = sum(airport.delays.count for airport in found.values())
+    said = f"{len(found)} airports, {departures:,} departures, in {seconds:.0f} s"
+    if wrong:
+        return f"[bold red]✗ {said}: these differ from numpy over the file: {'; '.join(wrong[:10])}[/bold red]"
+    return (
+        f"[bold green]✓ {said}: each day equals numpy over the file, each quantile is within its accuracy[/bold green]"
+    )
