@@ -45,7 +45,7 @@ from stead.entities._definition.annotations import hints_in, signature_of
 from stead.entities._definition.argument_schemas import ARGUMENTS
 from stead.entities._definition.client_text import ClientText, reader_of_text, takes_anything
 from stead.entities._definition.operations import Parameters
-from stead.entities._definition.own_context import send_message, send_signal
+from stead.entities._definition.own_context import send_message, send_signal, settings_of
 from stead.entities._definition.own_defaults import with_own_defaults
 from stead.entities._definition.registry import Registry
 from stead.entities._definition.schema import describe_errors
@@ -241,6 +241,7 @@ __all__ = [
     "send_message",
     "send_signal",
     "sending",
+    "settings_of",
     "shown_target",
     "signature_of",
     "span_names",

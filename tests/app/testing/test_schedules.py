@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,45 @@ async def test_a_day_of_standstill_is_made_up_for_as_far_as_it_says() -> None:
         assert [hour for hour, _ in hours(schedule)] == [1, 23, 24, 25]
         assert schedule.missed == 21
         assert schedule.next_times[0] == BEGIN + 26 * HOUR
+
+
+@pytest.mark.hazard(107)
+async def test_how_many_are_made_up_for_is_a_setting() -> None:
+    app = make_app(
+        lambda app: app.schedule("s", every=HOUR, catch_up=timedelta(days=1), overlap="allow").start_new("work", 0.1)
+    )
+    app.settings = app.settings.model_copy(update={"catch_up_runs_max": 2})
+    async with TestHub(app) as hub:
+        await hub.run_until_idle()
+        await hub._driver.stop()
+        hub._driver.clock.advance_to(hub._driver.clock.now_ms() + 10 * 3_600_000)
+        await hub._driver.start()
+        await hub.run_until_idle()
+        schedule = await shown(hub, "s")
+        assert [hour for hour, _ in hours(schedule)] == [1, 2, 10]  # two of those that were missed, and what is due now
+        assert schedule.missed == 7
+
+
+@pytest.mark.hazard(107)
+@pytest.mark.parametrize(
+    ("overlap", "expected"),
+    [
+        ("skip", [1, 4, 7, 10]),  # while one runs for almost two and a half hours, two others are due
+        ("buffer_one", [1, 2, 4, 6]),
+        ("allow", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+        ("terminate", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+    ],
+)
+async def test_what_is_slow_under_each_policy(overlap: Any, expected: list[int]) -> None:
+    async with TestHub(make_app()) as hub:
+        await hub.client.schedules.create("s", every=HOUR, overlap=overlap).start_new("work", 2.4)
+        await hub.advance(10.25 * HOUR)
+        schedule = await shown(hub, "s")
+        ran = [hour for hour, _ in hours(schedule)]
+        assert ran == expected
+        assert len(ran) + schedule.skipped + (overlap == "buffer_one") == 10
+        running = [hour for hour, status in hours(schedule) if status == "Running"]
+        assert len(running) == (3 if overlap == "allow" else 1)
 
 
 async def test_a_year_of_nights_in_seconds() -> None:

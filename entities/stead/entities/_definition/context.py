@@ -19,6 +19,7 @@ from stead.entities._message.rhythm import Rhythm
 from stead.entities._message.shards import shown_target
 from stead.entities._message.starts import Startable
 from stead.entities._message.times import delay_in_ms, instant_in_ms
+from stead.transport import Settings
 
 from .reminding import ReminderToSet, first_due
 from .signals_later import SignalsLater
@@ -66,6 +67,11 @@ class RunningTurn(Protocol):
 
     @property
     def state(self) -> StateAccess: ...
+
+    @property
+    def settings(self) -> Settings:
+        """The worker's."""
+        ...
 
     def now_ms(self) -> int:
         """The hub's time."""

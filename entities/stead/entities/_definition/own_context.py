@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stead.entities._message.envelope import MESSAGE_VERSION
+from stead.transport import Settings
 
 from .context import EntityContext
 
@@ -37,3 +38,8 @@ def keep_for(context: EntityContext, milliseconds: int) -> None:
     """The entity expires, but not before so long from now."""
     turn = context._running()  # pyright: ignore[reportPrivateUsage]
     turn.keep_for(milliseconds)
+
+
+def settings_of(context: EntityContext) -> Settings:
+    """The settings of the worker that runs the operation."""
+    return context._running().settings  # pyright: ignore[reportPrivateUsage]

@@ -19,7 +19,7 @@ from stead.entities._message.reminders import EXPIRY, Reminder, check_reminder_n
 from stead.entities._message.rhythm import Rhythm
 from stead.entities._message.shards import kind_of, logical_target, split_target, version_for
 from stead.entities._message.starts import Startable, start_args
-from stead.transport import InvalidInput, PayloadTooLarge
+from stead.transport import InvalidInput, PayloadTooLarge, Settings
 
 if TYPE_CHECKING:
     from stead.entities._definition.entity_type import Operation
@@ -287,6 +287,11 @@ class Turn:
         """The entity's reminders, if the operation ended now."""
         changed = {**self.reminders, **self.reminding}
         return {name: reminder for name, reminder in changed.items() if reminder is not None}
+
+    @property
+    def settings(self) -> Settings:
+        """The worker's."""
+        return self.effects.settings
 
     def now_ms(self) -> int:
         """The hub's time."""

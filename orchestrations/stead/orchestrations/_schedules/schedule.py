@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from stead.entities import ClassEntityType, Entity
-from stead.entities.extending import MESSAGE_VERSION_NEWER, send_message, send_signal
+from stead.entities.extending import MESSAGE_VERSION_NEWER, send_message, send_signal, settings_of
 from stead.orchestrations._history.errors import UnknownInstance
 from stead.orchestrations._history.messages import REUSE_ASK, START, TERMINATE, TerminateMessage
 from stead.transport import Reuse
@@ -28,7 +28,6 @@ KIND = "Schedule"
 SCHEDULES = "@!schedule@"
 """With this the targets of all schedules begin."""
 RUNS_SHOWN = 10
-CATCH_UP_RUNS_MAX = 100
 _RUNNING_MAX = 1_000  # runs whose ends are waited for: with `allow` there may be any number
 _ASK_AFTER_MS = 60_000
 _REMINDER = "due"
@@ -158,9 +157,8 @@ class Schedule(Entity):
 
     def _plan(self) -> RunPlan:
         assert self.spec is not None, "it has one"
-        return plan_runs(
-            self.spec, self._name, self.created_ms, self.next_ms, self._now_ms(), self.made_up, CATCH_UP_RUNS_MAX
-        )
+        most = settings_of(self.context).catch_up_runs_max
+        return plan_runs(self.spec, self._name, self.created_ms, self.next_ms, self._now_ms(), self.made_up, most)
 
     def _wake(self) -> None:
         """Be reminded of the next occurrence."""

@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     reminders_max: Annotated[int, Field(ge=0, le=10_000)] = 100
     """Reminders that one entity may have. They are part of its record, which every change of it writes."""
 
+    catch_up_runs_max: Annotated[int, Field(ge=0, le=100_000)] = 100
+    """Missed occurrences of one schedule that are made up for after a standstill, if its `catch_up` reaches as far. The rest is counted."""
+
     indexes_max: Annotated[int, Field(ge=1, le=64)] = 16
     """Indexed fields of one entity's class. Each is written with each change of it, and takes memory for each entity."""
 
