@@ -51,6 +51,9 @@ from stead.entities._definition.registry import Registry
 from stead.entities._definition.schema import describe_errors
 from stead.entities._definition.signals_later import SignalsLater
 from stead.entities._definition.values import Value, dumped, encoded, value_of
+from stead.entities._index.conditions import Compare, Join
+from stead.entities._index.conditions import Node as ConditionNode
+from stead.entities._index.types import Unplaced, place_of
 from stead.entities._measures.blocks import MeasuredBlock, joined, readable
 from stead.entities._measures.hottest import Hot
 from stead.entities._measures.measures import Measured, Measures
@@ -144,6 +147,8 @@ __all__ = [
     "Call",
     "Calls",
     "ClientText",
+    "Compare",
+    "ConditionNode",
     "Cron",
     "Effects",
     "EntityClass",
@@ -157,6 +162,7 @@ __all__ = [
     "Hot",
     "HubMeasures",
     "IndexProgress",
+    "Join",
     "Kind",
     "LastingSpan",
     "Locked",
@@ -186,6 +192,7 @@ __all__ = [
     "TraceContext",
     "Turns",
     "UnknownEnvelope",
+    "Unplaced",
     "Value",
     "add_trace",
     "as_parent",
@@ -228,6 +235,7 @@ __all__ = [
     "names_in",
     "opened",
     "opened_parts",
+    "place_of",
     "query_in_words",
     "raise_if_keyless",
     "read_trace",

@@ -55,9 +55,10 @@ class Slow:
 
     def __init__(self) -> None:
         self.waits = asyncio.Event()
-        self.closed = False
+        self.closed = True  # until it is read: on a slow machine time may be up before that
 
     async def pages(self, _: str) -> AsyncIterator[Rows]:
+        self.closed = False
         try:
             for _page in range(2):
                 yield [("@switch@x", encode_record(pack_exact(1), 0))]

@@ -14,7 +14,7 @@ from stead.app._tables.reading import Progress, TableReading
 from stead.app._tables.sql import Database
 from stead.app._tables.table import Rows, Table
 from stead.entities import Entity
-from stead.entities.extending import canonical_name
+from stead.entities.extending import ConditionNode, canonical_name
 from stead.orchestrations import OrchestrationClient
 from stead.transport import Store, parse_url
 
@@ -126,7 +126,10 @@ class Client(OrchestrationClient):
         def pages(prefix: str) -> AsyncIterator[Rows]:
             return self.entity_pages(prefix)
 
-        return TableReading(pages, self._store.left_out, progress, self._settings.sql_timeout_ms / 1000)
+        def narrowed(prefix: str, node: ConditionNode) -> AsyncIterator[Rows]:
+            return self._queries.narrowed_pages(prefix, node)
+
+        return TableReading(pages, self._store.left_out, progress, self._settings.sql_timeout_ms / 1000, narrowed)
 
     async def _close(self) -> None:
         try:

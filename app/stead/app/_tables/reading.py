@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from stead.entities import CallTimeout
+from stead.entities.extending import ConditionNode
 from stead.transport import LeftOut, see_through
 
 from .table import Loosened, Rows, Table
@@ -39,7 +40,10 @@ class TableReading:
         left_out: LeftOut,
         progress: Progress | None,
         timeout_s: float,
+        narrowed: Callable[[str, ConditionNode], AsyncIterator[Rows]] | None = None,
     ) -> None:
+        """`pages` of all whose targets have a prefix; `narrowed` of at least those that match."""
+        self._narrowed = narrowed
         self._pages = pages
         self._left_out = left_out
         self._progress = progress
@@ -95,7 +99,7 @@ class TableReading:
     def batches(self, table: Table) -> Iterator[Any]:
         """A table's rows in batches of Arrow, read now. What it raises is in `error`, too."""
         try:
-            yield from table.batches(self._read(table.prefix), self._left_out)
+            yield from table.batches(self._read(table), self._left_out)
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -103,8 +107,9 @@ class TableReading:
                 self.error = error
             raise
 
-    def _read(self, prefix: str) -> Iterator[Rows]:
-        pages = self._pages(prefix)
+    def _read(self, table: Table) -> Iterator[Rows]:
+        narrowed = self._narrowed if table.narrow is not None else None
+        pages = self._pages(table.prefix) if narrowed is None else narrowed(table.prefix, cast("Any", table.narrow))
         self._opened.append(pages)
         while True:
             page = self._wait(anext(pages, None))

@@ -14,6 +14,7 @@ from typing import Any, cast
 from stead.transport import InvalidInput
 
 from .libraries import arrow, duckdb
+from .narrowing import narrowed
 from .reading import TableReading
 from .table import Table
 
@@ -42,7 +43,7 @@ class Database:
         """The answer, or its first `rows`, as a table of Arrow. Raises `InvalidInput`, and `Loosened` if it is to be run again."""
         with self._opened() as connection:
             try:
-                _check(query, connection)
+                self._narrow(_check(query, connection))
                 answer = connection.sql(query)
                 return (answer if rows is None else answer.limit(rows)).to_arrow_table()
             except self._duckdb.Error as error:
@@ -51,6 +52,12 @@ class Database:
                 raise InvalidInput(_WHAT, f"{_one_line(str(error))}{self._note()}") from None
             finally:
                 self._connection = None
+
+    def _narrow(self, tree: Any) -> None:
+        """Let a table be read only as far as the query asks for, where that is plain."""
+        found = narrowed(tree, self._tables)
+        for table in self._tables:
+            table.narrow = found[1] if found is not None and found[0] is table else None
 
     def _opened(self) -> Any:
         connection = self._duckdb.connect(
@@ -93,8 +100,8 @@ class _Scanned:
         return arrow().RecordBatchReader.from_batches(self._table.schema, batches).__arrow_c_stream__(requested_schema)
 
 
-def _check(query: str, connection: Any) -> None:
-    """Refuse what is not one query that reads. Raises `InvalidInput`."""
+def _check(query: str, connection: Any) -> Any:
+    """Refuse what is not one query that reads. Raises `InvalidInput`; gives how DuckDB understands it."""
     [(text,)] = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
     try:
         tree = json.loads(text)
@@ -108,6 +115,7 @@ def _check(query: str, connection: Any) -> None:
     for name in _table_functions(tree):
         if name not in _FUNCTIONS:
             raise InvalidInput(_WHAT, f"{name}(…) is no table of this hub; functions: {', '.join(sorted(_FUNCTIONS))}")
+    return tree
 
 
 def _table_functions(tree: Any) -> Iterator[str]:

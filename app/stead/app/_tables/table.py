@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from stead.entities import ClassEntityType, EntityType
-from stead.entities.extending import decode_record, raise_if_keyless
+from stead.entities.extending import ConditionNode, decode_record, raise_if_keyless
 from stead.transport import UNREADABLE, LeftOut, SteadError, unpack
 
 from .columns import KEY, LOOSE, Column, Unfit, array_of, columns_of, type_of
@@ -32,6 +32,9 @@ class Table:
         self.name = name
         self.prefix = f"@{canonical}@"
         self.columns: list[Column] = columns_of(kind)
+        self.indexed = _indexed_by(kind)
+        self.narrow: ConditionNode | None = None
+        """What its rows have to match, if not all are read."""
         self._plain = _reader_of(kind)
 
     @property
@@ -87,6 +90,13 @@ class Table:
                 self.columns[place] = replace(column, form=LOOSE)
                 raise Loosened from None
         return pa.record_batch(arrays, schema=self.schema)
+
+
+def _indexed_by(kind: EntityType | None) -> dict[str, str]:
+    """The types of the fields whose indexes say what the table says: not of a class whose stored states may have to be migrated."""
+    if not isinstance(kind, ClassEntityType) or getattr(kind.entity_class, "migrate", None) is not None:
+        return {}
+    return {index.field: index.code for index in kind.indexes}
 
 
 def _reader_of(kind: EntityType | None) -> Callable[[bytes], Any]:

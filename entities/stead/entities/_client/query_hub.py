@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from stead.entities._definition.registry import Registry
-from stead.entities._index.conditions import checked
+from stead.entities._index.conditions import Node, checked
 from stead.entities._index.plan import AskedQuery
 from stead.entities._index.syntax import read_words
 from stead.entities._index.types import IndexType
@@ -123,6 +123,25 @@ class QueryHub:
             return await count_of(await self.begin(subject, AskedQuery(subject.kind)))
         except IndexNotReady:
             return None
+
+    async def narrowed_pages(self, prefix: str, node: Node) -> AsyncIterator[list[tuple[str, bytes]]]:
+        """Targets of a kind of this program with their records: by an index at least those that match, if it is ready and that is little;
+        else all of them."""
+        known = self._registry.get(prefix[1:-1])
+        assert known is not None, "its class is known"
+        asked = AskedQuery(known.canonical, node)
+        reading = await self.begin(QuerySubject(known.name, known.canonical, known), asked)
+        try:
+            keys = await reading.few_keys()
+        except IndexNotReady:
+            keys = None
+        if keys is None:
+            async for page in self._pages(prefix, ""):
+                yield page
+            return
+        length = self.settings.list_page_length
+        for first in range(0, len(keys), length):
+            yield await reading.records(keys[first : first + length])
 
     async def listed(self, subject: QuerySubject, after: str | None = None) -> AsyncIterator[tuple[str, bytes]]:
         """All of a kind that exist, ascending by key: keys and stored states."""

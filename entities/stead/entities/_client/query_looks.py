@@ -168,22 +168,28 @@ class QueryLooks:
 
     async def load_all(self, candidates: Candidates, ordered: Index | None) -> list[FoundEntity]:
         """The same of all candidates, without asking for scores."""
+        found: list[FoundEntity] = []
+        for target, record in await self.records(candidates):
+            self._size += (len(record) - self._size) / 8 if len(record) < self._size else len(record) - self._size
+            entity = self._match(target, record, ordered)
+            if entity is not None:
+                found.append(entity)
+        return found
+
+    async def records(self, candidates: Candidates) -> list[tuple[str, bytes]]:
+        """Targets with their records, of those that are there."""
         start = f"@{self.asked.kind}@"
         looks = [
             ReadRecords(partition, [start + position.key.decode("utf-8", "replace") for position, _ in each])
             for partition, each in _by_partition(candidates).items()
         ]
         answers = await self.look(looks)
-        found: list[FoundEntity] = []
-        for look, records in zip(looks, answers, strict=True):
-            for target, record in zip(look.targets, records, strict=True):
-                if record is None:
-                    continue
-                self._size += (len(record) - self._size) / 8 if len(record) < self._size else len(record) - self._size
-                entity = self._match(target, record, ordered)
-                if entity is not None:
-                    found.append(entity)
-        return found
+        return [
+            (target, record)
+            for look, records in zip(looks, answers, strict=True)
+            for target, record in zip(look.targets, records, strict=True)
+            if record is not None
+        ]
 
     def _match(self, target: str, record: bytes, ordered: Index | None) -> FoundEntity | None:
         try:

@@ -22,11 +22,12 @@ from stead.entities._index.plan import (
 )
 from stead.entities._index.ranges import everything
 from stead.entities._index.scan import Position, Scan, in_order, is_after
-from stead.transport import InvalidInput, LeftOut, Settings, Store
+from stead.transport import LISTING, InvalidInput, LeftOut, Settings, Store
 
 from .indexes import KnownIndexes
 from .query_looks import Candidates, FoundEntity, QueryLooks
 
+FEW_PART = 4  # of all there are: of a larger part it is cheaper to read all in a row
 _SPARE = 1_000  # of a sorted page, entities that are held beyond it while the rest is looked through
 
 
@@ -95,6 +96,23 @@ class QueryReading:
     def token(self, plan: QueryPlan, position: Position) -> str:
         """What a page says so that the next one can go on."""
         return token_of(self.looks.hub_id, self.looks.asked, plan, position)
+
+    async def few_keys(self) -> Candidates | None:
+        """All that may match, if an index has it, and it is little; None if all there are had better be read."""
+        looks = self.looks
+        if not looks.limited:
+            return None
+        counts = await looks.counts(looks.limited)
+        plan = counting_plan(looks.asked, looks.indexes, looks.limited, counts, self._most)
+        few = counts[plan.driver.field] if plan.driver is not None else counts[LISTING]
+        if plan.streams or FEW_PART * few > counts[LISTING]:
+            return None
+        return await looks.gather(plan)
+
+    async def records(self, candidates: Candidates) -> list[tuple[str, bytes]]:
+        """Targets with their records, of those that are there."""
+        self._go_on()
+        return await self.looks.records(candidates)
 
     # -- pages ---------------------------------------------------------------------------------------------------------
 
