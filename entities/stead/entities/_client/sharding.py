@@ -68,10 +68,12 @@ class HubShards:
     async def to_read(self, kind: str) -> Spread | None:
         """The shards of a kind, for who reads; None if it has none. What this program knows to have shards is asked for each time,
         so that nothing is missed that was sent before."""
-        spreads = await self.recent()
-        if kind in spreads or self.declared(kind) is not None:
+        spreads, declared = await self.recent(), self.declared(kind)
+        if kind in spreads or declared is not None:
             spreads = await self.fresh()
-        return spreads.get(kind)
+        spread = spreads.get(kind)
+        # The hub may not have heard of them yet, or what it has heard cannot be read.
+        return Spread(declared, declared, declared) if spread is None and declared is not None else spread
 
     async def to_send(self, kind: str, *, deletes: bool) -> Spread | None:
         """The same for who sends. A kind of this program's code that no worker has told the hub of is told of now."""

@@ -45,7 +45,7 @@ from .listing import end_of
 from .scripts import ADOPT, DECLARE_INDEXES, GATHER, RAISE_SHARDS, READ_FEED, SEEK, command
 
 _VERSION = b"version"
-_SHARDS = "shards:"  # with this the fields of the hub's record begin that say how many a kind has
+_SHARDS = b"shards:"  # with this the fields of the hub's record begin that say how many a kind has
 
 
 class IndexSide(RedisBase):
@@ -82,7 +82,7 @@ class IndexSide(RedisBase):
         record = self._keys.record
         with concerning_hub(record):
             (flat,) = await self._ask(command(b"HGETALL", record))
-            return _shards_in(flat)
+            return self._shards_in(flat)
 
     async def raise_shards(self, wanted: Mapping[str, int], known: Collection[str] = ()) -> dict[str, ShardCount]:
         """Have the hub's record say that kinds have so many shards, unless it says more; gives all that it says then."""
@@ -91,7 +91,21 @@ class IndexSide(RedisBase):
             (self._keys.record, self._keys.record), RaiseShards(rows, SHARDS_SETTLE_MS, self._layout.hub_id)
         )
         with concerning_hub(self._keys.record):
-            return _shards_in(RaisedTo(*await self._queries.one(asked)).record)
+            return self._shards_in(RaisedTo(*await self._queries.one(asked)).record)
+
+    def _shards_in(self, record: Sequence[bytes]) -> dict[str, ShardCount]:
+        """Those that can be read: one kind's trouble is not that of the others."""
+        found: dict[str, ShardCount] = {}
+        for name, value in zip(record[::2], record[1::2], strict=True):
+            if name.startswith(_SHARDS):
+                kind = name.removeprefix(_SHARDS).decode(errors="backslashreplace")
+                try:
+                    found[kind] = decode_shards(value.decode())
+                except (KeyDamaged, UnicodeDecodeError) as error:
+                    self._left_out.note("shards", kind, error)
+                    continue
+                self._left_out.readable("shards", kind)
+        return found
 
     async def keep(self, name: str, value: bytes, ttl_ms: int) -> bytes:
         """Keep a value of the hub under a name for a time, unless there is one; gives the one that is there."""
@@ -122,15 +136,6 @@ class IndexSide(RedisBase):
             if not is_owner(partition, answer):
                 return None
             return {name.decode(): reached for name, reached in _pairs(Adopted(*answer).built)}
-
-
-def _shards_in(record: Sequence[bytes]) -> dict[str, ShardCount]:
-    fields = {name.decode(): value.decode() for name, value in zip(record[::2], record[1::2], strict=True)}
-    return {
-        field.removeprefix(_SHARDS): decode_shards(value)
-        for field, value in fields.items()
-        if field.startswith(_SHARDS)
-    }
 
 
 def _command_of(keys: KeyNames, look: Look) -> bytes:
