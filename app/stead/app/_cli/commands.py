@@ -16,6 +16,7 @@ from .options import (
     KeysFile,
     Keywords,
     NoDashboard,
+    Otlp,
     Port,
     Url,
     finish,
@@ -84,6 +85,7 @@ def dev(
     port: Port = 7071,
     keys: KeysFile = None,
     no_dashboard: NoDashboard = False,
+    otlp: Otlp = None,
     url: Url = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -91,7 +93,7 @@ def dev(
     """Run one worker with an embedded server, the HTTP API and the dashboard, and again whenever a Python file changes."""
     from stead.app._commands.dev import run_dev
 
-    finish(run_dev(make_request(app, url, as_json, debug), host, port, keys, dashboard=not no_dashboard))
+    finish(run_dev(make_request(app, url, as_json, debug, otlp), host, port, keys, dashboard=not no_dashboard))
 
 
 @cli.command(rich_help_panel="Run")
@@ -126,6 +128,7 @@ def worker(
         ),
     ] = None,
     host: Annotated[str, typer.Option("--host", help="The address of these ports.")] = "127.0.0.1",
+    otlp: Otlp = None,
     url: Url = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -136,7 +139,7 @@ def worker(
 
     names = None if queues is None else [queue.strip() for queue in queues.split(",")]
     ports = Ports(metrics_port, health_port, host)
-    request = make_request(app, url, as_json, debug)
+    request = make_request(app, url, as_json, debug, otlp)
     finish(run_workers(request, processes=processes, name=name, queues=names, ports=ports))
 
 
@@ -147,6 +150,7 @@ def serve(
     port: Port = 7071,
     keys: KeysFile = None,
     no_dashboard: NoDashboard = False,
+    otlp: Otlp = None,
     url: Url = None,
     as_json: Json = False,
     debug: Debug = False,
@@ -154,7 +158,7 @@ def serve(
     """Serve the HTTP API and the dashboard alone, until SIGTERM or ctrl-c, which let running requests finish."""
     from stead.app._commands.serve import run_serve
 
-    finish(run_serve(make_request(app, url, as_json, debug), host, port, keys, dashboard=not no_dashboard))
+    finish(run_serve(make_request(app, url, as_json, debug, otlp), host, port, keys, dashboard=not no_dashboard))
 
 
 @cli.command(rich_help_panel="Entities", context_settings=FREE_ARGUMENTS)

@@ -30,6 +30,15 @@ KeysFile = Annotated[
         show_default=False,
     ),
 ]
+Otlp = Annotated[
+    str | None,
+    typer.Option(
+        "--otlp",
+        metavar="URL",
+        help="Tell OpenTelemetry's collector there: http://HOST:4318. Without it the OTEL_* variables.",
+        show_default=False,
+    ),
+]
 NoDashboard = Annotated[bool, typer.Option("--no-dashboard", help="Serve the API without the dashboard at /.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")]
 
@@ -46,11 +55,11 @@ Keywords = Annotated[
 ]
 
 
-def make_request(app: str, url: str | None, as_json: bool, debug: bool) -> Request:
+def make_request(app: str, url: str | None, as_json: bool, debug: bool, otlp: str | None = None) -> Request:
     """What a command is given."""
     from stead.app._console.request import Request
 
-    return Request(app, url, as_json, debug)
+    return Request(app, url, as_json, debug, otlp)
 
 
 def finish(status: int) -> NoReturn:

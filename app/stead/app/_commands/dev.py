@@ -12,6 +12,7 @@ from typing import cast
 from stead.app._console.faults import WRONG_USAGE
 from stead.app._console.logs import start_logging
 from stead.app._console.request import Request
+from stead.app._console.telemetry import check_otlp, hand_on
 from stead.app._hub.worker_run import INTERRUPTED
 
 from .dev_http import DevHttp
@@ -27,6 +28,8 @@ def run_dev(request: Request, host: str, port: int, keys_file: str | None, *, da
 
     def work() -> int:
         log = start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
+        check_otlp(request.otlp)
+        hand_on(request.otlp)
         http = DevHttp.open(host, port, keys_file, dashboard=dashboard)  # before anything is taken
         return asyncio.run(DevLoop(request, Path.cwd(), log, http).run())
 

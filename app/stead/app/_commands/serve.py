@@ -16,6 +16,7 @@ from stead.app._console.loading import load_app
 from stead.app._console.logs import CONTEXT, start_logging
 from stead.app._console.loops import fast_loop
 from stead.app._console.request import Request
+from stead.app._console.telemetry import check_otlp, telemetry
 from stead.app._hub.collection import tune_collection
 from stead.app._hub.worker_run import INTERRUPTED
 from stead.gateway import (
@@ -43,6 +44,7 @@ def run_serve(request: Request, host: str, port: int, keys_file: str | None, *, 
 
 def _serve(request: Request, host: str, port: int, keys_file: str | None, *, dashboard: bool) -> int:
     start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
+    check_otlp(request.otlp)
     app = load_app(request.app)
     CONTEXT.hub = app.name
     keys = load_keys(keys_file)
@@ -58,7 +60,7 @@ def _serve(request: Request, host: str, port: int, keys_file: str | None, *, das
             await _told_to_stop(stopping, gateway)
         _log.info("the HTTP API has stopped")
 
-    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+    with telemetry(app.name, request.otlp), asyncio.Runner(loop_factory=fast_loop()) as runner:
         runner.run(work())
     return 0
 

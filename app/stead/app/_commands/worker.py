@@ -11,6 +11,7 @@ from stead.app._console.loading import load_app
 from stead.app._console.logs import CHILD_VARIABLE, CONTEXT, log_warnings, start_logging
 from stead.app._console.loops import fast_loop
 from stead.app._console.request import Request
+from stead.app._console.telemetry import check_otlp, hand_on, telemetry
 from stead.app._hub.collection import tune_collection
 
 from .dev_http import inherited_http
@@ -49,6 +50,7 @@ def _run_one(request: Request, name: str | None, queues: Sequence[str] | None, p
     is_child = CHILD_VARIABLE in os.environ
     start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
     log_warnings()  # a coroutine that was never awaited is said there, with its line
+    check_otlp(request.otlp)
     app = load_app(request.app)
     CONTEXT.hub = app.name
     if is_child:
@@ -61,13 +63,15 @@ def _run_one(request: Request, name: str | None, queues: Sequence[str] | None, p
             worker.beside = lambda running: beside_worker(running, ports, is_child=is_child)
             await worker.run()
 
-    with asyncio.Runner(loop_factory=fast_loop()) as runner:
+    with telemetry(app.name, request.otlp), asyncio.Runner(loop_factory=fast_loop()) as runner:
         runner.run(work())
     return 0
 
 
 def _run_many(request: Request, processes: int, name: str | None, queues: Sequence[str] | None, ports: Ports) -> int:
     log = start_logging(logging.INFO, as_json=request.as_json, debug=request.debug)
+    check_otlp(request.otlp)
+    hand_on(request.otlp)
     load_app(request.app)  # what is wrong with it is said once, here, not by every child
 
     async def work() -> int:

@@ -89,6 +89,11 @@ def whose_trace() -> dict[str, str]:
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
 
+def event_of(record: logging.LogRecord) -> str:
+    """Where a line is written: a name that stays though its words may change."""
+    return f"{record.module}.{record.funcName.strip('_')}"
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: `time`, `level`, `event` (where it is written: a name that stays though its words may change),
     `logger`, `message`, and as far as they are known `hub`, `worker`, `entity` or `instance`, `operation`, `trace_id`, `span_id`,
@@ -98,7 +103,7 @@ class JsonFormatter(logging.Formatter):
         event: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
             "level": record.levelname.lower(),
-            "event": f"{record.module}.{record.funcName.strip('_')}",
+            "event": event_of(record),
             "logger": record.name,
             "message": record.getMessage(),
         }

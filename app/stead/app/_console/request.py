@@ -35,6 +35,7 @@ class Request:
     url: str | None
     as_json: bool
     debug: bool
+    otlp: str | None = None
 
     def run(
         self, work: Callable[[App, Client], Awaitable[int]], settings: Callable[[App], Settings] | None = None

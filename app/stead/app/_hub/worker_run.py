@@ -19,6 +19,7 @@ from .collection import tune_collection
 from .definitions import Definitions
 from .hash_seed import has_hash_seed
 from .info import promise_of
+from .instruments import observe
 from .opening import open_hub
 
 _log = logging.getLogger("stead.app")
@@ -111,6 +112,7 @@ class WorkerRun:
         extensions = [Orchestrations(of.orchestrations, of.settings, entities=of.registry, queues=self._queues)]
         self._store, self._worker = store, Worker(store, of.registry, of.settings, self._name, extensions)
         tune_collection(of.settings, of_command=False)
+        observe(self._worker)
         return self._worker
 
     async def _let_go(self) -> None:

@@ -28,6 +28,7 @@ from .errors import HttpError, error_response, no_route
 from .hub import Hub
 from .routes import API_V1, Route, RouteTree, path_segments
 from .settings import HttpSettings
+from .traced import traced
 
 _log = get_logger("stead.gateway")
 
@@ -198,13 +199,15 @@ class Gateway:
         if route.right is not None:
             scope["stead.grant"] = grant = hub.keys.grant(request)
             check_right(grant, route.right, instance_scoped=route.instance_scoped)
-        try:
-            return await route.handler(request, hub)
-        except (ClientDisconnect, asyncio.CancelledError):
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is is answered, and logged if nobody foresaw it
-            hub.traffic.note(error)
-            return error_response(error, problem=_is_v1(scope))
+        with traced(scope, route) as answered:
+            try:
+                answered.response = await route.handler(request, hub)
+            except (ClientDisconnect, asyncio.CancelledError):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is is answered, and logged if nobody foresaw it
+                hub.traffic.note(error)
+                answered.response = error_response(error, problem=_is_v1(scope))
+            return answered.response
 
 
 async def _close(response: Response) -> None:
