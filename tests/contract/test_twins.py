@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from stead.transport import Settings
 from stead.transport._redis.store import RedisStore
 from support.store_twins import MemoryTwin
-from support.twin_steps import PARTITIONS, STEPS, Side, Step
+from support.twin_names import PARTITIONS
+from support.twin_steps import STEPS, Side, Step
 from support.valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio

@@ -16,7 +16,19 @@ from stead.entities.extending import Board, Measures, Message, Partition, Turns,
 from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._activities.routes import Serving
 from stead.orchestrations._activities.runner import ActivityRunner
-from stead.transport import ConnectionLost, ManualClock, Patience, Settings, Taken, Task, WorkerView
+from stead.transport import (
+    ConnectionLost,
+    DeclaredLimit,
+    InvalidInput,
+    LimitNumbers,
+    ManualClock,
+    Patience,
+    Settings,
+    Taken,
+    Task,
+    TaskLimit,
+    WorkerView,
+)
 
 T = TypeVar("T")
 
@@ -29,6 +41,12 @@ class FakeActivity:
         self.canonical = function.__name__.lower()
         self.is_async = inspect.iscoroutinefunction(function)
         self.queue = queue
+        self.numbers: LimitNumbers | None = None
+
+    def limit_of(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> str | None:
+        if self.numbers is not None and not args:
+            raise InvalidInput("its key", "no arguments")
+        return self.canonical
 
     def prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> partial[Any]:
         return partial(self.function, *args, **(kwargs or {}))
@@ -76,6 +94,10 @@ class FakeStore:
         self.asked: list[tuple[str, Any]] = []
         self.page = 2
         self.lost_answers = 0  # so many of the next to what is given back
+        self.opened: list[
+            tuple[list[DeclaredLimit], bool]
+        ] = []  # the limits that were declared, and whether by who joins
+        self.behind: dict[bytes, TaskLimit] = {}  # what was put behind limits
 
     async def tasks(self, partition: int, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
         await asyncio.sleep(0)
@@ -97,8 +119,9 @@ class FakeStore:
         self.asked.append(("share", list(tasks)))
         return [b"" if key in self.gone else b"1-0" for key, _ in tasks]
 
-    async def open_queues(self, queues: Sequence[str]) -> None:
+    async def open_queues(self, queues: Sequence[str], limits: Sequence[DeclaredLimit], joining: bool) -> None:
         self.asked.append(("open", list(queues)))
+        self.opened.append((list(limits), joining))
 
     async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
         self.asked.append(("take", count))
@@ -121,8 +144,11 @@ class FakeStore:
         unwanted, self.unwanted = self.unwanted, []
         return unwanted
 
-    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+    async def give_back_tasks(
+        self, worker: str, taken: Sequence[Taken], behind: Mapping[bytes, TaskLimit] | None = None
+    ) -> int:
         await asyncio.sleep(0)
+        self.behind.update(behind or {})
         self.asked.append(("give back", sorted(one.task_id for one in taken)))
         if self.lost_answers:
             self.lost_answers -= 1
@@ -143,7 +169,7 @@ class FakeBoard:
         self.name = "here"
         self.settings = settings
         self.store = FakeStore()
-        self.stopping = False
+        self.stopping = self.drained = False
         self.workers: list[WorkerView] = []
         self.info: dict[str, Any] = {}
         self.measures = Measures()
@@ -199,12 +225,18 @@ class FakeBoard:
 class ActivityBench:
     """A runner with the given functions as its activities."""
 
-    def __init__(self, *functions: Callable[..., Any], queues: Sequence[str] = ("",), **settings: Any) -> None:
+    def __init__(
+        self,
+        *functions: Callable[..., Any],
+        queues: Sequence[str] = ("",),
+        limits: Sequence[DeclaredLimit] = (),
+        **settings: Any,
+    ) -> None:
         self.settings = Settings(**settings)
         self.activities = {activity.canonical: activity for activity in map(FakeActivity, functions)}
         self.here = Serving(frozenset(self.activities), frozenset(queues))
         plain = any(not activity.is_async for activity in self.activities.values())
-        self.runner = ActivityRunner(self.here, self.activities.get, self.settings, plain)
+        self.runner = ActivityRunner(self.here, self.activities.get, self.settings, plain, limits)
         self.board = FakeBoard(self.settings)
         self.store = self.board.store
         self.partition = FakePartition()

@@ -35,7 +35,8 @@ from stead.transport import (
 )
 from stead.transport._memory import steps
 from stead.transport._memory.commits import commit as write_commits
-from stead.transport._memory.state import HubState, PartitionState, format_id
+from stead.transport._memory.state import HubState, PartitionState
+from stead.transport._memory.streams import format_id
 
 LEASE_MS = 10_000
 

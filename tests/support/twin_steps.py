@@ -18,6 +18,7 @@ from stead.transport import (
     Commit,
     CommitVerdict,
     DeadLetter,
+    DeclaredLimit,
     LogWrite,
     Reply,
     Reuse,
@@ -34,26 +35,7 @@ from stead.transport import (
     stream_order,
 )
 from support.redis_steps import reservations
-
-PARTITIONS = 3
-TARGETS = ("@e@a", "@e@å", "@f@")
-INSTANCES = ("i", "å")
-TASKS = {b"t": "q", b"u": "r", b"\xff": "q"}  # by the queue of each: a task never changes it
-QUEUES = ("q", "r")
-FAR_MS = 4_000_000_000_000
-
-_BEGINNING: dict[str, Any] = {
-    "states": {"@e@a": b"a", "@f@": b""},
-    "created": ["@e@a", "@f@"],
-    "timers": {b"1": 1, b"2": 2, b"3": 3, b"far": FAR_MS},
-    "replies": [(0, "c", b"0"), (1, "d", b"1")],
-    "dead": [b"0", b"1"],
-    "blocked": {"@f@": "why"},
-    "instances": {"i": b"\x00"},
-    "logs": [("i", [b"1", b"2"], False)],
-    "tasks": {b"t": (True, b"t"), b"u": (False, b"u")},
-    "starts": [(0, "å", b"m", b"start", 0)],
-}
+from support.twin_names import BEGINNING, FAR_MS, INSTANCES, LIMITS, PARTITIONS, QUEUES, TARGETS, TASKS
 
 Step = tuple[str, dict[str, Any]]
 
@@ -88,7 +70,8 @@ _effects = st.fixed_dictionaries(
         "instances": st.dictionaries(_instances, _records, max_size=2),
         "logs": st.lists(st.tuples(_instances, st.lists(_payloads, max_size=3), st.booleans()), max_size=2),
         "tasks": st.dictionaries(_tasks, st.tuples(st.booleans(), _payloads), max_size=2),
-        "dropped": st.lists(_tasks, max_size=2),
+        "dropped": st.lists(_tasks, max_size=2, unique=True),
+        "left": st.booleans(),
         "starts": st.lists(st.tuples(_places, _instances, _messages, _payloads, st.integers(0, 4)), max_size=3),
         "started": st.lists(st.tuples(_instances, _messages), max_size=2),
         "suspect_passed": st.booleans(),
@@ -140,6 +123,7 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
         _step(
             "retake", queues=_queues, worker=_workers, idle_ms=st.sampled_from([0, 600_000]), count=st.integers(1, 3)
         ),
+        _step("declare", most=st.integers(0, 2), joining=st.booleans()),
         _step("keep", worker=_workers),
         _step("give_back", worker=_workers),
         *[_step("complete", place=_places, task=_tasks, pick=st.integers(-1, 3), payload=_payloads)] * 2,
@@ -200,7 +184,7 @@ class Side:
             await self.perform(("acquire", {"place": place, "expected": True, "again": False}))
             batch = Batch(place, "begin", 0, -1, 5, [b"%d" % number for number in range(6)], 100, 600_000)
             await self.store.enqueue([batch])
-            member = {"owner": True, "chained": True, "effects": _BEGINNING}
+            member = {"owner": True, "chained": True, "effects": BEGINNING}
             await self._commit({place: member}, linked=set(), again=False)
         await self._look()
 
@@ -345,14 +329,17 @@ class Side:
             "blocked": lambda blocked: list(zip(own(blocked), blocked.values(), strict=True)),
             "logs": lambda logs: [LogWrite(own_target(place, name), events, reset) for name, events, reset in logs],
             "tasks": lambda tasks: [
-                Task(own_task(place, name), TASKS[name], is_shared, payload)
+                Task(own_task(place, name), TASKS[name], is_shared, payload, LIMITS.get(name) if is_shared else None)
                 for name, (is_shared, payload) in tasks.items()
             ],
             "dropped": lambda names: [own_task(place, name) for name in names],
+            "unqueued": lambda names: [(TASKS[name], own_task(place, name)) for name in names],
             "starts": lambda starts: [SentStart(to, own_target(to, name), *rest) for to, name, *rest in starts],
             "started": lambda started: [(own_target(place, name), message_id) for name, message_id in started],
         }
         instances = effects.pop("instances", {})
+        if not effects.pop("left", False):  # else what waits is found to be unwanted when it is taken
+            effects["unqueued"] = [name for name in effects.get("dropped", ()) if name in LIMITS]
         for name, maker in makers.items():
             if name in effects:
                 effects[name] = maker(effects[name])
@@ -384,6 +371,10 @@ class Side:
     def _plain_taken(self, taken: list[Taken]) -> Any:
         self.taken += taken
         return [replace(task, entry=b"") for task in taken]
+
+    async def _declare(self, most: int, joining: bool) -> Any:
+        limits = [DeclaredLimit("q", "one", f"{most}:0:0"), DeclaredLimit("r", "two", f"{most}:0:0")]
+        await self.store.open_queues(QUEUES, limits, joining)
 
     async def _keep(self, worker: str) -> Any:
         return await self.store.keep_tasks(worker, self.taken[-4:])
@@ -478,6 +469,7 @@ class Side:
             "loaded": await store.load(
                 {place: [own_target(place, name) for name in (*INSTANCES, TARGETS[0])] for place in range(PARTITIONS)}
             ),
+            "limits": [replace(view, due_ms=view.due_ms and 0) for view in await store.limits(QUEUES, 100)],
             "tasks": [sorted((await store.tasks(place, b"", 1_000))[0]) for place in range(PARTITIONS)],
             "instances": [found async for page in store.list_instances("", 3) for found in page],
             "waiting": [

@@ -17,6 +17,7 @@ from stead.orchestrations import (
     AsyncActivity,
     FunctionWithDefault,
     InputOptional,
+    LimitKey,
     Orchestration,
     OrchestrationContext,
     OrchestrationDecorator,
@@ -145,6 +146,9 @@ class App:
         timeout: timedelta | None = None,
         heartbeat_timeout: timedelta | None = None,
         total_timeout: timedelta | None = None,
+        concurrency: int | None = None,
+        rate: str | None = None,
+        key: LimitKey | None = None,
     ) -> ActivityDecorator: ...
 
     def activity(
@@ -159,6 +163,9 @@ class App:
         timeout: timedelta | None = None,
         heartbeat_timeout: timedelta | None = None,
         total_timeout: timedelta | None = None,
+        concurrency: int | None = None,
+        rate: str | None = None,
+        key: LimitKey | None = None,
     ) -> Any:
         """Define an activity: a function that does the work of orchestrations, and may do whatever it likes.
 
@@ -166,7 +173,12 @@ class App:
         if a worker dies while it runs. `name`: else the function's; `retry`: when it is tried again after a failure; `queue`:
         only workers that serve that queue run it; `tags`: text by text, seen in the history; `timeout`: how long an attempt
         may run; `heartbeat_timeout`: how long one may run without an `activity_context().heartbeat()`; `total_timeout`: how
-        long all of it may take, waiting and retries included. `with_options` overrides all but the name for one call.
+        long all of it may take, waiting and retries included. `with_options` overrides these, but for the name, for one call.
+
+        Limits over the whole hub: `concurrency`: at most so many run at once; `rate`: at most so many begin within a time,
+        evenly spread, as "100/min"; `key`: a function of the call's arguments, for each value of which they hold by themselves
+        (`key=lambda order: order.shop`). What is over a limit waits in its queue, where instances take turns, and what has more
+        `with_options(priority=…)` goes first. It runs on any worker that serves the queue.
 
         Raises `InvalidDefinition` for a function that cannot be one, and `InvalidInput` for a bad name or option.
         """
@@ -181,6 +193,9 @@ class App:
                 timeout=timeout,
                 heartbeat_timeout=heartbeat_timeout,
                 total_timeout=total_timeout,
+                concurrency=concurrency,
+                rate=rate,
+                key=key,
             )
             self.orchestrations.add_activity(activity)
             return activity

@@ -22,6 +22,7 @@ from stead.orchestrations._definition.activity import (
     PlainActivity,
     make_activity,
 )
+from stead.orchestrations._definition.activity_limits import LimitKey
 from stead.orchestrations._definition.determinism import check_determinism
 from stead.orchestrations._definition.input import OMITTED, InstanceId, TakesNoInput
 from stead.orchestrations._definition.orchestration import InputOptional, Orchestration, make_orchestration
@@ -100,6 +101,7 @@ __all__ = [
     "InstanceRunning",
     "InvalidDefinition",
     "InvalidInput",
+    "LimitKey",
     "LockLost",
     "NonDeterminismError",
     "NonDeterminismWarning",

@@ -19,7 +19,15 @@ from stead.orchestrations._execution.resolver import Types
 from stead.orchestrations._history.messages import TELLS
 from stead.orchestrations._instance.kind import OrchestrationKind
 from stead.orchestrations._schedules.schedule import Schedule, schedule_type
-from stead.transport import AcknowledgedLost, BacklogFull, Backoff, Settings, StoreUnavailable, get_logger
+from stead.transport import (
+    AcknowledgedLost,
+    BacklogFull,
+    Backoff,
+    DeclaredLimit,
+    Settings,
+    StoreUnavailable,
+    get_logger,
+)
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board, Environment, Kind, Turns
@@ -64,7 +72,12 @@ class Orchestrations:
         self._http = HttpActivity(settings)
         names = frozenset([*self._built_in, *(activity.canonical for activity in activities)])
         plain = any(not activity.is_async for activity in activities)
-        self.activities = ActivityRunner(Serving(names, frozenset(queues)), self._find, settings, plain)
+        limits = [
+            DeclaredLimit(activity.queue, activity.canonical, activity.numbers.text)
+            for activity in activities
+            if activity.numbers is not None and activity.queue in queues
+        ]
+        self.activities = ActivityRunner(Serving(names, frozenset(queues)), self._find, settings, plain, limits)
 
     def kind(self, environment: Environment) -> Kind:
         """The kind of instances."""
@@ -75,6 +88,7 @@ class Orchestrations:
             self.activities.route,
             self._types,
             environment.measures,
+            self.activities.limits.numbers,
         )
 
     def names(self) -> Mapping[str, Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from stead.entities import Entity, EntityClient, EntityId, Worker
 from stead.entities.extending import MeasuresReader, encode_message
 from stead.gateway._v1.exposition import _FAMILIES, hub_exposition, worker_exposition
 from stead.orchestrations import OrchestrationClient, OrchestrationContext, Orchestrations
-from stead.transport import Batch, ManualClock, MemoryStore, ServerClock, Settings
+from stead.transport import Batch, Commit, ManualClock, MemoryStore, ServerClock, Settings, Task, TaskLimit
 from support.gateway_tools import Served
 
 pytestmark = pytest.mark.anyio
@@ -86,7 +86,8 @@ class Read:
 
 async def read(store: MemoryStore) -> Read:
     found = await MeasuresReader(store).read()
-    return Read(hub_exposition(found, await store.workers(), await store.info(), store.facts))
+    limits = await store.limits(["", "gpu"], 10)
+    return Read(hub_exposition(found, await store.workers(), await store.info(), store.facts, limits))
 
 
 async def until(store: MemoryStore, name: str, value: float, **labels: str) -> Read:
@@ -172,6 +173,12 @@ async def test_what_the_store_holds() -> None:
     await store.park(1, b"t1", "@counter@x", [entries[0][0]])
     found = await read(store)
     assert (found("backlog_messages", partition="1"), found("parked_messages", partition="1")) == (2, 1)
+    limit = TaskLimit("charge:oslo", "1:0:0", "i")
+    tasks = [Task(b"%d" % number, "gpu", True, b"", limit) for number in range(3)]
+    await store.commit([Commit(0, b"t0", b"", b"c", tasks=tasks)], store.generation)
+    await store.take_tasks(["gpu"], "w", 9, 0)
+    found = await read(store)
+    assert (found("limit_running", activity="charge"), found("limit_waiting", activity="charge")) == (1, 2)
     store.tear(0)
     assert (await read(store))("partitions_quarantined") == 1
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from stead.transport import HubLayout, Timer
-from stead.transport._memory.state import Delivery, HubState, KeptTask, PartitionState
+from stead.transport._memory.queues import Delivery
+from stead.transport._memory.state import HubState, KeptTask, PartitionState
 from stead.transport._memory.well_formed import ill_formed
 
 

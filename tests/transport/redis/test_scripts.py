@@ -11,7 +11,7 @@ import hiredis
 import msgpack
 import pytest
 
-from stead.transport import Commit, HubLayout, LogWrite, Reply, SentStart, Task, Timer, Unpark
+from stead.transport import Commit, HubLayout, LogWrite, Reply, SentStart, Task, TaskLimit, Timer, Unpark
 from stead.transport._redis import commit_signature, signatures
 from stead.transport._redis.commit import pack_batch
 from stead.transport._redis.keys import KeyNames
@@ -23,6 +23,7 @@ from stead.transport._redis.scripts import (
     ENQUEUE_FREEING,
     GATHER,
     LIVING,
+    LOOK_AT_LIMITS,
     READ_FEED,
     RIGHTS,
     SEEK,
@@ -51,7 +52,7 @@ def test_only_enqueue_may_be_refused_when_memory_is_full(script: Script[Any]) ->
     first = script.source.splitlines()[0]
     if script is ENQUEUE:
         assert first == "#!lua"
-    elif script in (GATHER, LIVING, READ_FEED, RIGHTS, SEEK):
+    elif script in (GATHER, LIVING, LOOK_AT_LIMITS, READ_FEED, RIGHTS, SEEK):
         assert first == "#!lua flags=no-writes"
         body = script.source.split("-- KEYS  ")[1]
         assert not _FORBIDDEN.search(body)
@@ -114,7 +115,7 @@ def test_a_script_uses_every_argument_and_field_that_it_is_given(script: Script[
     assert len(given) == len(set(given))
     unused = set(given) - words_of(script)
     # `keep_tasks` gets the same rows as `give_back_tasks`, which writes entries anew.
-    assert unused == ({"HOLDING_PARTITION"} if script.name == "keep_tasks" else set())
+    assert unused == ({"HOLDING_PARTITION", "HOLDING_BEHIND"} if script.name == "keep_tasks" else set())
 
 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
@@ -321,8 +322,9 @@ def test_so_has_each_part_of_what_instances_do() -> None:
         b"id",
         deleted=["ended"],
         logs=[LogWrite("i", [b"event"], reset=True)],
-        tasks=[Task(b"own", "q", False, b"mine"), Task(b"shared", "q", True, b"ours")],
-        dropped=[b"dropped"],
+        tasks=[Task(b"own", "q", False, b"mine"), Task(b"shared", "q", True, b"ours", TaskLimit("l", "1:0:0", "i", 1))],
+        dropped=[b"dropped", b"waited"],
+        unqueued=[("q", b"waited")],
         sends=[(2, b"before")],
         starts=[SentStart(2, "child", b"message", b"begin", place=1)],
         started=[("began", b"its message")],
@@ -336,9 +338,13 @@ def test_so_has_each_part_of_what_instances_do() -> None:
     ((log, reset, events),) = instances.logs
     assert (keys[log - 1], reset, events) == (own.log("i"), 1, [b"event"])
     mine, ours = (named(commit_signature.NewTask, task) for task in instances.new_tasks)
-    assert mine == (b"own", 0, b"mine")
+    assert mine == (b"own", 0, b"mine", [])
     assert (ours.task_id, keys[ours.queue - 1], ours.payload) == (b"shared", KEYS.queue("q"), b"ours")
-    assert instances.dropped == [b"dropped"]
+    assert ours.fields == [b"l", b"l", b"q", b"1:0:0", b"i", b"i", b"r", b"0999"]
+    assert instances.dropped == [b"dropped", b"waited"]
+    (gone,) = (named(commit_signature.Unqueued, each) for each in instances.unqueued)
+    assert keys[gone.queue - 1 : gone.queue + 2] == [*KEYS.queue_and_limits("q")[:3]]
+    assert gone.task_id == b"waited"
     (reservation,) = (named(commit_signature.Reservation, new) for new in instances.reservations)
     assert keys[reservation.starts - 1] == other.starts
     assert (reservation.target, reservation.message_id) == (b"child", b"message")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BLOCKED_MAX = 20  # blocked entities to show
 _PARKS_MAX = 10
+_LIMITS_MAX = 20
 _NAME_LENGTH_MIN = 9  # the random part of a name, which no other has
 
 
@@ -208,6 +209,7 @@ def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
         for target, count in islice(parks.items(), _PARKS_MAX):
             rows.add_row(target, f"{count:,}")
         screen.print(rows)
+    _print_limits(screen, found)
     for partition, why in sorted(found.quarantine.items()):
         screen.print(f"partition {partition} is quarantined: {one_line(why)}", style="red", markup=False)
     for rows_of, count in sorted(found.left_out.items()):
@@ -232,3 +234,19 @@ def _print_troubles(screen: Console, found: HubInfo, app: str) -> None:
     if found.trimmed:
         trimmed = number_of(found.trimmed, "older dead letter was", "older dead letters were")
         screen.print(f"{trimmed} dropped (STEAD_DEAD_LETTERS_MAX)", style="red")
+
+
+def _print_limits(screen: Console, found: HubInfo) -> None:
+    """Behind which limits activities wait, and for what."""
+    waiting = [limit for limit in found.limits if limit.waiting]
+    names = ("running", "waiting")
+    rows = table("activity", "key", *names, "for", numbers=names, title="\nActivities that wait behind a limit")
+    for limit in waiting[:_LIMITS_MAX]:
+        due_s = None if limit.due_ms is None else max(limit.due_ms - found.now_ms, 0) / 1000
+        what = "one that runs" if due_s is None else f"its rate, {due_s:.1f} s"
+        key = "" if limit.key is None else limit.key
+        rows.add_row(limit.activity, key, f"{limit.running:,}", f"{limit.waiting:,}", what)
+    if waiting:
+        screen.print(rows)
+    if len(waiting) > _LIMITS_MAX:
+        screen.print(f"and {len(waiting) - _LIMITS_MAX:,} more; --json shows more", style="yellow")

@@ -18,7 +18,18 @@ from stead.entities.extending import (
     shown_target,
     waiting_in,
 )
-from stead.transport import UNREADABLE, HubLayout, KeyDamaged, PartitionInfo, ServerFacts, ShardCount, Store, WorkerView
+from stead.orchestrations.limits import limits_of_hub, queues_named
+from stead.transport import (
+    UNREADABLE,
+    HubLayout,
+    KeyDamaged,
+    LimitView,
+    PartitionInfo,
+    ServerFacts,
+    ShardCount,
+    Store,
+    WorkerView,
+)
 
 PARKS_SHOWN_MAX = 100  # in JSON
 
@@ -66,6 +77,8 @@ class HubInfo:
     """Of the fields that entities can be queried by, and how far each has been built."""
     shards: dict[str, int] = field(default_factory=dict[str, int])
     """In how many each entity of a kind is kept. Among the `entities` of partitions each one that exists is counted."""
+    limits: list[LimitView] = field(default_factory=list[LimitView])
+    """At which activities run or wait; of each queue as many as `LIMITS_SHOWN_MAX`, those at which some wait first."""
 
     @property
     def total(self) -> Share:
@@ -110,7 +123,7 @@ class HubInfo:
     @property
     def unserved_queues(self) -> list[str]:
         """Queues that activities of this hub name and from which no running worker takes them."""
-        named = {str(kind.get("queue") or "") for kind in self.published("activity").values()}
+        named = queues_named(self.kinds)
         served = (_readable(names_in, worker.info.get("queues"), frozenset[str]()) for worker in self.workers)
         return sorted(named.difference(*served))
 
@@ -174,6 +187,10 @@ class HubInfo:
             "parks": dict(islice(self.parks.items(), PARKS_SHOWN_MAX)),
             "unserved": self.unserved,
             "unserved_queues": self.unserved_queues,
+            "limits": [
+                {**asdict(limit), "due_time": None if limit.due_ms is None else _time(limit.due_ms)}
+                for limit in self.limits
+            ],
             "quarantined": self.quarantined,
             "quarantine": {str(partition): why for partition, why in sorted(self.quarantine.items())},
             "left_out": self.left_out,
@@ -210,12 +227,13 @@ async def gather_info(store: Store, url: str) -> HubInfo:
     workers = await _or_left_out(store, "workers", store.workers, list[WorkerView]())
     names = await _or_left_out(store, "names", store.published, dict[str, dict[str, Any]]())
     indexes = await _or_left_out(store, "indexes", lambda: index_progress(store), list[IndexProgress]())
+    limits = await _or_left_out(store, "limits", lambda: limits_of_hub(store, workers, names), list[LimitView]())
     counts = await _or_left_out(store, "shards", store.shards, dict[str, ShardCount]())
     partitions = await store.info()
     left_out = store.left_out.counts()
     shards = {kind: each.total for kind, each in sorted(counts.items())}
     promise = promise_of(facts, url)
-    return HubInfo(store.layout, facts, now_ms, workers, names, partitions, promise, left_out, indexes, shards)
+    return HubInfo(store.layout, facts, now_ms, workers, names, partitions, promise, left_out, indexes, shards, limits)
 
 
 async def _or_left_out(store: Store, rows: str, read: Callable[[], Awaitable[T]], nothing: T) -> T:

@@ -77,7 +77,7 @@ class Effects:
         self._replaced: set[bytes] = set()  # timers that were cancelled and set anew
         self._logs: dict[str, tuple[list[bytes], bool]] = {}  # target -> events, whether its log begins anew
         self._tasks: dict[bytes, Task] = {}
-        self._dropped: dict[bytes, None] = {}
+        self._dropped: dict[bytes, str | None] = {}  # in which queue one may wait behind a limit
         self._starts: list[SentStart] = []
         self._started: list[tuple[str, bytes]] = []
         self._extra_length = 0  # events, tasks, timers, starts, and messages that came in memory
@@ -301,10 +301,11 @@ class Effects:
         self._extra_length += 1
         self._bytes += len(task.payload) + _OVERHEAD_BYTES
 
-    def drop_task(self, task_id: bytes) -> None:
-        """An activity's result is recorded, or not wanted any more. One that no commit has seen was never scheduled."""
+    def drop_task(self, task_id: bytes, limited_in: str | None = None) -> None:
+        """An activity's result is recorded, or not wanted any more. One that no commit has seen was never scheduled.
+        `limited_in`: the queue in which it may wait behind a limit."""
         if self._tasks.pop(task_id, None) is None:
-            self._dropped[task_id] = None
+            self._dropped[task_id] = limited_in
             self._extra_length += 1
             self._bytes += _OVERHEAD_BYTES
 
@@ -386,6 +387,8 @@ class Effects:
             commit.cancelled = list(self._cancelled)
             commit.tasks = list(self._tasks.values())
             commit.dropped = list(self._dropped)
+            if any(queue is not None for queue in self._dropped.values()):
+                commit.unqueued = [(queue, key) for key, queue in self._dropped.items() if queue is not None]
             commit.logs = [LogWrite(target, events, reset) for target, (events, reset) in self._logs.items()]
         commit.suspect_passed = self.suspect_passed
         commit.clear_running = self.clear_running

@@ -25,13 +25,14 @@ def without_damaged(commit: Commit, error: KeyDamaged, store: Store, now_ms: int
         return False
     if error.partition is not None:
         return _without_receiver(commit, error.partition, error, now_ms)
-    left = len(commit.replies) + sum(task.shared for task in commit.tasks)
+    left = len(commit.replies) + sum(task.shared for task in commit.tasks) + len(commit.unqueued)
     commit.replies = [reply for reply in commit.replies if store.key_of_replies(reply.group, reply.client) != error.key]
     commit.tasks = [
-        replace(task, shared=False) if task.shared and store.key_of_queue(task.queue) == error.key else task
+        replace(task, shared=False) if task.shared and store.is_key_of_queue(task.queue, error.key) else task
         for task in commit.tasks
     ]
-    taken = left - len(commit.replies) - sum(task.shared for task in commit.tasks)
+    commit.unqueued = [(queue, key) for queue, key in commit.unqueued if not store.is_key_of_queue(queue, error.key)]
+    taken = left - len(commit.replies) - sum(task.shared for task in commit.tasks) - len(commit.unqueued)
     if taken:
         logger.error("partition %d goes on without %d answers or queued tasks: %s", commit.partition, taken, error)
     return taken > 0

@@ -15,7 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from stead.entities.extending import HubMeasures, Measured, Meter
-from stead.transport import PartitionInfo, ServerFacts, WorkerView
+from stead.transport import LimitView, PartitionInfo, ServerFacts, WorkerView
 
 from .metrics import worker_now
 
@@ -138,19 +138,38 @@ def of_partitions(partitions: Sequence[PartitionInfo], now_ms: int) -> Iterator[
     )
 
 
+def of_limits(limits: Sequence[LimitView]) -> Iterator[Metric]:
+    """What runs and waits within limits over the hub, by activity: all its keys together."""
+    running = GaugeMetricFamily(
+        "stead_limit_running", "Activities with a limit that workers have taken.", labels=["activity"]
+    )
+    waiting = GaugeMetricFamily("stead_limit_waiting", "Activities that wait behind a limit.", labels=["activity"])
+    for activity in sorted({limit.activity for limit in limits}):
+        of = [limit for limit in limits if limit.activity == activity]
+        running.add_metric([activity], sum(limit.running for limit in of))
+        waiting.add_metric([activity], sum(limit.waiting for limit in of))
+    yield running
+    yield waiting
+
+
 def of_server(facts: ServerFacts) -> Iterator[Metric]:
     """What the server says of itself."""
     yield GaugeMetricFamily("stead_server_memory_bytes", "Memory that the server uses.", facts.used_memory_bytes)
 
 
 def hub_exposition(
-    found: HubMeasures, workers: Sequence[WorkerView], partitions: Sequence[PartitionInfo], facts: ServerFacts
+    found: HubMeasures,
+    workers: Sequence[WorkerView],
+    partitions: Sequence[PartitionInfo],
+    facts: ServerFacts,
+    limits: Sequence[LimitView] = (),
 ) -> bytes:
     """A whole hub, as Prometheus reads it."""
     return _text(
         families(found.total.meters, "stead_"),
         of_workers(workers),
         of_partitions(partitions, found.now_ms),
+        of_limits(limits),
         of_server(facts),
     )
 

@@ -11,6 +11,7 @@ from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import Answer, Route, RouteDescription
+from stead.orchestrations.limits import limits_of_hub
 from stead.transport import SteadError
 
 from .exposition import MEDIA_TYPE, hub_exposition
@@ -23,8 +24,9 @@ async def get_exposition(request: Request, hub: Hub) -> Response:
     Query(request).done()
     found = await hub.measures.read()
     workers, partitions = await hub.store.workers(), await hub.store.info()
+    limits = await limits_of_hub(hub.store, workers, await hub.store.published())
     facts = await hub.store.refresh_facts()
-    return Response(hub_exposition(found, workers, partitions, facts), media_type=MEDIA_TYPE)
+    return Response(hub_exposition(found, workers, partitions, facts, limits), media_type=MEDIA_TYPE)
 
 
 async def get_live(request: Request, hub: Hub) -> Response:

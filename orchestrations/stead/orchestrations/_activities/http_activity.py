@@ -38,6 +38,7 @@ class HttpActivity:
 
     canonical = NAME
     is_async = True
+    numbers = None
 
     def __init__(self, settings: Settings) -> None:
         self._body_max = settings.payload_bytes_max
@@ -51,6 +52,9 @@ class HttpActivity:
             return self._request(*args, **(kwargs or {}))
         except TypeError as error:
             raise InvalidInput("HTTP request", str(error)) from error
+
+    def limit_of(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> None:
+        """It has none."""
 
     def encode_result(self, value: Any) -> Any:
         """It is plain data already."""

@@ -18,6 +18,7 @@ from stead.orchestrations._history.sealed import TASK_CASKET, TASK_VERSION
 from stead.transport import (
     NO_CODEC,
     InvalidInput,
+    LimitNumbers,
     PayloadLimit,
     PayloadLocked,
     Settings,
@@ -60,6 +61,15 @@ class Runnable(Protocol):
 
     @property
     def is_async(self) -> bool: ...
+
+    @property
+    def numbers(self) -> LimitNumbers | None:
+        """What its limits over the hub allow; None if it has none."""
+        ...
+
+    def limit_of(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> str | None:
+        """The limit behind which a call is. Raises `InvalidInput`."""
+        ...
 
     def prepare(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> partial[Any]:
         """The user's function with arguments of its own types, ready to be called. Raises `InvalidInput`."""

@@ -19,11 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, Hooks, Message
 from stead.orchestrations._history.messages import PROGRESS
-from stead.transport import FACED, InvalidInput, PayloadLocked, ServerChanged, Settings, Task, get_logger
+from stead.transport import FACED, DeclaredLimit, InvalidInput, PayloadLocked, ServerChanged, Settings, Task, get_logger
 
 from .job import Interceptor, Job, Outcome, Runnable, Stage, failed
+from .limits_here import LimitsHere
+from .not_run import unknown
+from .placing import Placing
 from .routes import ActivityRoutes, Place, Serving
-from .shared_queue import SharedQueues, as_taken, ending_s, unknown
+from .shared_queue import SharedQueues, as_taken, ending_s
 from .slots import ActivitySlots, ended
 from .suspects import ActivitySuspects
 from .tenure import Tenure
@@ -31,7 +34,6 @@ from .watches import recall
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board, Partition, Turns
-    from stead.transport import WorkerView
 
 logger = get_logger("stead.activities")
 
@@ -45,21 +47,27 @@ class ActivityRunner(Hooks):
     `interceptor`: sees each call of an activity before it is made, and may have another made in its place. For tests.
     """
 
-    def __init__(self, here: Serving, find: Callable[[str], Runnable | None], settings: Settings, plain: bool) -> None:
-        """`here`: what this worker serves. `find` gives the activity of a name as tasks have it. `plain`: whether there
-        are plain (not `async`) ones among the activities."""
+    def __init__(
+        self,
+        here: Serving,
+        find: Callable[[str], Runnable | None],
+        settings: Settings,
+        plain: bool,
+        limits: Sequence[DeclaredLimit] = (),
+    ) -> None:
+        """`here`: what this worker serves. `find` gives the activity of a name as tasks have it. `plain`: whether some of
+        them are plain (not `async`). `limits`: of those of the queues that it serves."""
         self.here = here
         self.slots = ActivitySlots(settings, self._ended)
         self._find = find
         self._settings = settings
         self._plain = plain
+        self.limits = LimitsHere(limits, find)
         self._board_: Board | None = None
         self._prefix = ""
         self._turns: Turns | None = None
         self._tenures: dict[Partition, Tenure] = {}
-        self._routes = ActivityRoutes(here)
-        self._workers: list[WorkerView] | None = None  # those of which `_routes` was made
-        self._promised = {True: 0, False: 0}  # routed to here and not granted yet, by `is_async`
+        self._placing = Placing(here, find, self.slots)
         self._to_read: deque[tuple[Partition, Tenure]] = deque()
         self._read_bell = Bell()
         self._reading = False
@@ -98,7 +106,7 @@ class ActivityRunner(Hooks):
         self.slots.attach(board)
         self.slots.watches.attach(board.store.clock, partial(self._deliver, PROGRESS))
         self._shared = SharedQueues(
-            board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain
+            board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain, self.limits
         )
         self._suspects = ActivitySuspects(board, self.slots, self._fail)
         board.listen(self, prefix)
@@ -151,27 +159,10 @@ class ActivityRunner(Hooks):
 
     def route(self, name: str, queue: str) -> Place:
         """Where an activity that is being scheduled goes: to this worker, to its queue, or (`"unknown"`) nowhere."""
-        activity = self._find(name)
-        routes = self._current_routes()
-        if activity is None:
-            return routes.place(name.lower(), queue, False)
-        is_async = activity.is_async
-        place = routes.place(activity.canonical, queue, self.slots.crowded(is_async, self._promised[is_async]))
-        if place == "own":
-            self._promised[is_async] += 1
-        return place
+        return self._placing.route(name, queue, self._board)
 
     def _current_routes(self) -> ActivityRoutes:
-        board = self._board
-        if board.workers is not self._workers:
-            self._workers = board.workers
-            self._routes = ActivityRoutes.seen_by(board.name, self.here, board.workers)
-            self._forget_promises()
-        return self._routes
-
-    def _forget_promises(self) -> None:
-        """Some may never be granted: a turn that failed, a tenure that ended."""
-        self._promised = {True: 0, False: 0}
+        return self._placing.routes(self._board)
 
     # -- the board's hooks ---------------------------------------------------------------------------------------------
 
@@ -190,8 +181,11 @@ class ActivityRunner(Hooks):
             if activity is None:  # routed to here, so it was known
                 self._fail(job, unknown(job.name))
                 continue
-            if self._promised[activity.is_async]:
-                self._promised[activity.is_async] -= 1
+            if activity.numbers is not None:  # its queue could not take it: it is to be shared before it runs
+                del tenure.jobs[task.task_id]
+                self._read(partition, tenure)
+                continue
+            self._placing.granted(activity.is_async)
             self.slots.add(job)
 
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
@@ -214,6 +208,9 @@ class ActivityRunner(Hooks):
         """A tenure has begun: the tasks that earlier owners left have to be run."""
         tenure = self._tenures.setdefault(partition, Tenure())
         tenure.suspicious, tenure.careful = partition.suspects.active, partition.suspects.careful
+        self._read(partition, tenure)
+
+    def _read(self, partition: Partition, tenure: Tenure) -> None:
         tenure.seen = set()
         self._to_read.append((partition, tenure))
         self._read_bell.ring()
@@ -226,7 +223,7 @@ class ActivityRunner(Hooks):
         for job in tenure.jobs.values():
             if job.stage in (Stage.WAITING, Stage.RUNNING):
                 self.slots.drop(job)
-        self._forget_promises()
+        self._placing.forget_promises()
 
     async def giving_back(self, partition: Partition) -> None:
         """A graceful release is under way. What waits is left to the next owner. What runs goes on here as a shared task;
@@ -304,7 +301,7 @@ class ActivityRunner(Hooks):
                         await board.insist(partial(recall, board.store, partition.number, job), "reading a heartbeat")
                     if instance in partition.deaths:
                         tenure.left.add(instance, key)
-                    if job.activity is None or not self._current_routes().here(job.activity.canonical, job.queue):
+                    if not self._placing.is_for_here(job, board):
                         misplaced.append(job)
                     elif tenure.suspicious:
                         self._suspects.add(job, tenure.careful, partition.deaths.was_last(instance))
@@ -320,11 +317,12 @@ class ActivityRunner(Hooks):
         tenure.left.all_read(partition, self._turns, lambda target: board.is_of(self._prefix, target.encode()))
 
     async def _send_away(self, partition: Partition, tenure: Tenure, jobs: Sequence[Job]) -> None:
-        """Own tasks of an earlier owner that this worker may not run: others take them over, from their queues."""
+        """Own tasks of an earlier owner that this worker may not run, or that have a limit now: they go to their queues."""
         routes = self._current_routes()
         for job in jobs:
             if not routes.known(job.name.lower()):
                 self._fail(job, unknown(job.name))
+        behind = self.limits.behind(jobs, self._fail)
         others = [job for job in jobs if job.stage is Stage.WAITING]
         entries = await self._make_shared(partition, others)
         if entries is None:
@@ -333,7 +331,7 @@ class ActivityRunner(Hooks):
             tenure.jobs.pop(job.key, None)
         assert self._shared is not None, "it was attached"
         shared = zip(others, entries, strict=True)
-        await self._shared.give_back([as_taken(job, entry, partition) for job, entry in shared if entry])
+        await self._shared.give_back([as_taken(job, entry, partition) for job, entry in shared if entry], behind)
 
     async def _make_shared(self, partition: Partition, jobs: Sequence[Job]) -> Sequence[bytes] | None:
         board = self._board

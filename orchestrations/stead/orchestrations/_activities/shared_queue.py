@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, encode_message
@@ -22,11 +22,14 @@ from stead.transport import (
     ServerChanged,
     Settings,
     Taken,
+    TaskLimit,
     get_logger,
     partition_of,
 )
 
 from .job import Job, Outcome, Runnable, Stage, failed
+from .limits_here import LimitsHere
+from .not_run import poisoned, unknown
 from .slots import ActivitySlots
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ class SharedQueues:
         find: Callable[[str], Runnable | None],
         routes: Callable[[], ActivityRoutes],
         plain: bool,
+        limits: LimitsHere,
     ) -> None:
         """`queues`: those to take from. `plain`: what comes from them may be plain activities."""
         self._board = board
@@ -71,6 +75,8 @@ class SharedQueues:
         self._later: set[asyncio.Task[None]] = set()
         self._room = Bell()
         self._opened: set[str] = set()
+        self._limits = limits
+        self._unlimited: list[Job] = []  # taken without the limit that this code knows
         self._avoided: dict[str, float] = {}  # queue -> until when its tasks are left to those who know them
         slots.freed = self._room.ring
 
@@ -104,6 +110,7 @@ class SharedQueues:
                     await self._open(queues)
                     block_ms = board.settings.read_block_ms
                     self._receive(await board.store.take_tasks(queues, board.name, count, block_ms))
+                    await self._put_behind_limits()
                     patience.rest()
                     if board.stopping:
                         await self.give_back_idle()
@@ -119,14 +126,15 @@ class SharedQueues:
     async def _open(self, queues: Sequence[str]) -> None:
         unopened = [queue for queue in queues if queue not in self._opened]
         if unopened:
-            await self._board.store.open_queues(unopened)
+            await self._board.store.open_queues(unopened, *self._limits.said_to(unopened))
+            self._limits.heard(unopened)
             self._opened.update(unopened)
 
     def _avoid_damaged(self, error: KeyDamaged) -> None:
         """A queue whose key holds something else is left alone for a while; the others go on."""
         board = self._board
         for queue in self._queues:
-            if board.store.key_of_queue(queue) == error.key:
+            if board.store.is_key_of_queue(queue, error.key):
                 if queue not in self._avoided:
                     logger.critical("queue %r is damaged, nothing is taken from it: %s", queue, error)
                 self._opened.discard(queue)
@@ -184,9 +192,18 @@ class SharedQueues:
         elif taken.deliveries > settings.activity_tries_max:
             logger.error("%s of %s ended %d workers", job.name, job.context.instance_id, taken.deliveries - 1)
             self._fail(job, poisoned(job.name, taken.deliveries - 1))
+        elif job.activity.numbers is not None and not taken.limit:
+            self._unlimited.append(job)
         else:
             self._jobs[job.key] = job
             self._slots.add(job)
+
+    async def _put_behind_limits(self) -> None:
+        """Whoever scheduled them did not know of their limits: they go back, to wait behind these."""
+        if self._unlimited:
+            jobs, self._unlimited = self._unlimited, []
+            behind = self._limits.behind(jobs, self._fail)
+            await self.give_back([job.taken for job in jobs if job.taken and job.key in behind], behind)
 
     def _leave_to_others(self, name: str, queue: str, why: str) -> None:
         """Not kept alive, it is taken over by another worker in time; this one must not be the one again."""
@@ -253,6 +270,7 @@ class SharedQueues:
             await self._open(queues)
             idle_ms = board.settings.activity_keep_ms
             self._receive(await board.store.retake_tasks(queues, board.name, idle_ms, count))
+            await self._put_behind_limits()
 
     async def _say_alive(self, taken: Sequence[Taken]) -> None:
         store, name = self._board.store, self._board.name
@@ -285,15 +303,15 @@ class SharedQueues:
             if not given:
                 self._jobs.update((job.key, job) for job in jobs)
 
-    async def give_back(self, tasks: Sequence[Taken]) -> None:
-        """Put tasks that were taken back into their queues, however long the store is away."""
+    async def give_back(self, tasks: Sequence[Taken], behind: Mapping[bytes, TaskLimit] | None = None) -> None:
+        """Put tasks that were taken back into their queues, however long the store is away. `behind`: which limits."""
         board = self._board
         for first in range(0, len(tasks), _GIVEN_MAX):
             some = tasks[first : first + _GIVEN_MAX]
             logger.info("%d activities go back into their queues", len(some))
             try:
                 await board.insist_on_any(
-                    lambda: board.store.give_back_tasks(board.name, some),  # noqa: B023 - called at once
+                    lambda: board.store.give_back_tasks(board.name, some, behind),  # noqa: B023 - called at once
                     "giving back activities",
                 )
             except KeyDamaged as error:
@@ -352,7 +370,7 @@ class SharedQueues:
 
     def _send_later(self, job: Job, error: KeyDamaged) -> None:
         """Where the result goes nothing can be written now. It is kept here, and the others do not wait for it."""
-        if job.taken is not None and self._board.store.key_of_queue(job.taken.queue) == error.key:
+        if job.taken is not None and self._board.store.is_key_of_queue(job.taken.queue, error.key):
             job.taken = (
                 None  # the result can go where it is waited for; what is left in the queue nobody wants any more
             )
@@ -368,16 +386,6 @@ def ending_s(settings: Settings) -> float:
     """How long a worker that ends waits for the store to take what it has to say: `drain_ms`, but however little time it has
     for what runs, a store that is there has enough."""
     return max(settings.drain_ms / 1000, _ENDING_S_MIN)
-
-
-def unknown(name: str) -> Outcome:
-    """The failure of an activity that no living worker has."""
-    return failed("ActivityNotFound", f"no worker that is running has an activity named {name!r}")
-
-
-def poisoned(name: str, tries: int) -> Outcome:
-    """The failure of an activity that ends workers."""
-    return failed("PoisonActivity", f"{tries} workers ended while they were running {name!r}; it is not tried again")
 
 
 def as_taken(job: Job, entry: bytes, partition: Partition) -> Taken:

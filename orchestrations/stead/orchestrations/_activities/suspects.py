@@ -18,7 +18,7 @@ from stead.entities.extending import Bell
 from stead.transport import FACED, get_logger
 
 from .job import Job, Outcome, Stage
-from .shared_queue import poisoned
+from .not_run import poisoned
 from .slots import ActivitySlots, ended
 
 if TYPE_CHECKING:

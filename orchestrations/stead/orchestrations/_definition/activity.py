@@ -14,9 +14,10 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
-from stead.entities.extending import Parameters, check_tags, encoded, value_of, with_own_defaults
-from stead.transport import InvalidInput
+from stead.entities.extending import Parameters, check_tags, encoded, signature_of, value_of, with_own_defaults
+from stead.transport import InvalidInput, LimitNumbers
 
+from .activity_limits import LimitKey, check_priority, make_limits
 from .limits import check_time_out
 from .retry import check_retry
 from .signature import Decorated, awaited_type, check_function, decoded, hints_of, is_async, name_of, with_self
@@ -48,6 +49,9 @@ class Activity(Decorated, Generic[P, R_co]):
         timeout: timedelta | None = None,
         heartbeat_timeout: timedelta | None = None,
         total_timeout: timedelta | None = None,
+        concurrency: int | None = None,
+        rate: str | None = None,
+        key: LimitKey | None = None,
     ) -> None:
         """Raises `InvalidDefinition` for a function that cannot be one, `InvalidInput` for a bad name or option."""
         found = check_function("activity", function)
@@ -59,10 +63,13 @@ class Activity(Decorated, Generic[P, R_co]):
         self.timeout_ms = check_time_out("timeout", timeout)
         self.heartbeat_ms = check_time_out("heartbeat_timeout", heartbeat_timeout)
         self.total_ms = check_time_out("total_timeout", total_timeout)
+        self.limits = make_limits(self.name, found, concurrency, rate, key)
+        self.priority = 0
         what = f"activity {self.name}"
         hints = hints_of(found, what)
         result = hints.get("return", Any)
         self.is_async = is_async(found, result)
+        self._signature = signature_of(found)
         self._parameters = Parameters(with_self(found), hints, what)
         self._result = value_of(awaited_type(result), f"the result of {what}")
         self._result_name = f"the result of {what}"
@@ -80,17 +87,26 @@ class Activity(Decorated, Generic[P, R_co]):
         timeout: timedelta | None = None,
         heartbeat_timeout: timedelta | None = None,
         total_timeout: timedelta | None = None,
+        priority: int | None = None,
     ) -> Self:
         """The same activity, called with other options: what is given replaces what the decorator said.
 
         `retry`: when it is tried again; `queue`: only workers that serve it run it; `tags`: text by text, seen in the
         history and by the activity; `timeout`: how long an attempt may run; `heartbeat_timeout`: how long it may run without
-        an `activity_context().heartbeat()`; `total_timeout`: how long all of it may take, waiting and retries included.
-        Raises `InvalidInput`.
+        an `activity_context().heartbeat()`; `total_timeout`: how long all of it may take, waiting and retries included;
+        `priority`: of those that wait behind the same limit (`concurrency`, `rate`) the one with the highest goes first, 0
+        without. Raises `InvalidInput`.
         """
         changed = copy.copy(self)
         changed.retry = self.retry if retry is None else check_retry(retry)
-        changed.queue = self.queue if queue is None else _check_queue(queue)
+        if queue is not None:
+            if self.limits is not None and queue != self.queue:
+                raise InvalidInput(
+                    f"queue={queue!r}",
+                    f"the limits of activity {self.name!r} hold for all of it, in the one queue that its decorator names "
+                    f"({self.queue!r})",
+                )
+            changed.queue = _check_queue(queue)
         changed.tags = self.tags if tags is None else check_tags(tags)
         if timeout is not None:
             changed.timeout_ms = check_time_out("timeout", timeout)
@@ -98,7 +114,23 @@ class Activity(Decorated, Generic[P, R_co]):
             changed.heartbeat_ms = check_time_out("heartbeat_timeout", heartbeat_timeout)
         if total_timeout is not None:
             changed.total_ms = check_time_out("total_timeout", total_timeout)
+        if priority is not None:
+            changed.priority = check_priority(priority, self.limits is not None, self.name)
         return changed
+
+    @property
+    def numbers(self) -> LimitNumbers | None:
+        """What its limits allow; None if it has none."""
+        return None if self.limits is None else self.limits.numbers
+
+    def limit_of(self, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str | None:
+        """The limit behind which a call is, of its arguments of plain data; None if there is none. Raises `InvalidInput`."""
+        if self.limits is None:
+            return None
+        if self.limits.key is None:
+            return self.limits.limit(self.canonical, self._signature, (), {})
+        call = self.prepare(args, kwargs)
+        return self.limits.limit(self.canonical, self._signature, call.args, call.keywords)
 
     def encode_arguments(
         self, args: Sequence[object], kwargs: Mapping[str, object] | None
@@ -157,6 +189,9 @@ def make_activity(
     timeout: timedelta | None = None,
     heartbeat_timeout: timedelta | None = None,
     total_timeout: timedelta | None = None,
+    concurrency: int | None = None,
+    rate: str | None = None,
+    key: LimitKey | None = None,
 ) -> Activity[..., Any]:
     """The activity that a function is. Raises like `Activity`."""
     form = AsyncActivity[..., Any] if inspect.iscoroutinefunction(function) else PlainActivity[..., Any]
@@ -169,6 +204,9 @@ def make_activity(
         timeout=timeout,
         heartbeat_timeout=heartbeat_timeout,
         total_timeout=total_timeout,
+        concurrency=concurrency,
+        rate=rate,
+        key=key,
     )
 
 

@@ -126,7 +126,11 @@ class OrchestrationRegistry:
         """What a worker publishes: "activity/NAME", "orchestration/NAME", "orchestration/NAME@VERSION", in small letters."""
         names: dict[str, dict[str, Any]] = {}
         for activity in self.activities():
-            names[f"activity/{activity.canonical}"] = {"name": activity.name, "queue": activity.queue}
+            described: dict[str, Any] = {"name": activity.name, "queue": activity.queue}
+            if activity.limits is not None:
+                limits = activity.limits
+                described |= {"concurrency": limits.concurrency, "rate": limits.rate, "per_key": limits.key is not None}
+            names[f"activity/{activity.canonical}"] = described
         for orchestration in self._all():
             key = f"orchestration/{orchestration.canonical}"
             known = names.setdefault(key, {"name": orchestration.name, "versions": []})

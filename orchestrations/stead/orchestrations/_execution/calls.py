@@ -156,7 +156,9 @@ class RetriedCall(DurableCall):
 class ActivityCall(RetriedCall):
     """A call of an activity."""
 
-    __slots__ = ("args", "deadline", "details", "kwargs", "limits", "queue", "tags", "total_ms")
+    __slots__ = (
+        "args", "deadline", "details", "kwargs", "limit", "limits", "priority", "queue", "tags", "total_ms"
+    )  # fmt: skip
 
     args: list[Any]
     kwargs: dict[str, Any] | None
@@ -169,6 +171,8 @@ class ActivityCall(RetriedCall):
         super().__init__(core, name, decode, retry)
         self.limits: tuple[int | None, int | None] = (None, None)  # of an attempt: all of it, without a heartbeat
         self.total_ms: int | None = None  # how long all of it may take
+        self.limit: str | None = None  # behind which it waits …
+        self.priority: int | None = None  # … and how much sooner than others
         self.details: Any = None  # what the last heartbeat of the attempt before said
         self.deadline: Deadline | None = None
 
@@ -178,7 +182,18 @@ class ActivityCall(RetriedCall):
         name, args, kwargs = self.name, self.args, self.kwargs
         event = core.schedule(
             TaskScheduled(
-                now_ms, number, name, args, kwargs, self.queue, self.tags, self.attempt, *self.limits, self.details
+                now_ms,
+                number,
+                name,
+                args,
+                kwargs,
+                self.queue,
+                self.tags,
+                self.attempt,
+                *self.limits,
+                self.details,
+                self.limit,
+                self.priority,
             ),
             self,
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from stead.orchestrations._definition.retry import RetryPolicy
+from stead.transport import LimitNumbers
 
 
 class ActivityForm(Protocol):
@@ -31,6 +32,14 @@ class ActivityForm(Protocol):
 
     @property
     def total_ms(self) -> int | None: ...
+
+    @property
+    def numbers(self) -> LimitNumbers | None: ...
+
+    @property
+    def priority(self) -> int: ...
+
+    def limit_of(self, args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> str | None: ...
 
     def encode_arguments(
         self, args: Sequence[Any], kwargs: Mapping[str, Any]

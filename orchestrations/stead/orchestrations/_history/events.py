@@ -184,6 +184,10 @@ class TaskScheduled(ScheduledEvent):
     """… and how long without a heartbeat."""
     details: Any = None
     """What the last heartbeat of the attempt before said."""
+    limit: str | None = None
+    """Behind which limit it waits: the activity's, or that of one key of it, …"""
+    priority: int | None = None
+    """… and how much sooner than others."""
 
 
 @_event

@@ -38,7 +38,7 @@ from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key, timer_id
 from stead.orchestrations._history.ledger import Lock
 from stead.orchestrations._history.messages import EVENT, TIMER, StartMessage, encode_start, message_version
-from stead.transport import InvalidInput, Reply, Reuse, Task
+from stead.transport import InvalidInput, Reply, Reuse, Task, TaskLimit
 
 from .turn import InstanceTurn
 
@@ -105,11 +105,15 @@ def schedule_task(turn: InstanceTurn, event: TaskScheduled) -> FailureEvent | No
     if place == "unknown":
         failure = FailureDetails.of(ActivityNotFound(event.name))
         return TaskFailed(turn.now_ms, event.task_id, failure.as_map())
+    limit = None
+    if event.limit is not None:
+        place = "shared"
+        limit = TaskLimit(event.limit, turn.surroundings.numbers(canonical), turn.target, event.priority or 0)
     address = turn.target, turn.record.execution_id, event.task_id
     limits = event.timeout_ms, event.heartbeat_ms, event.details
     trace = turn.trace
     payload = encode_task(canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags, limits, trace)
-    turn.effects.schedule_task(turn.activation, Task(task_key(*address), queue, place == "shared", payload))
+    turn.effects.schedule_task(turn.activation, Task(task_key(*address), queue, place == "shared", payload, limit))
     return None
 
 
@@ -206,7 +210,7 @@ def cancel_task(turn: InstanceTurn, task_id: int) -> None:
         turn.effects.cancel_timer(key)
     elif isinstance(event, TaskScheduled):
         del ledger.open[task_id]
-        turn.effects.drop_task(key)
+        turn.effects.drop_task(key, None if event.limit is None else event.queue)
 
 
 def cancel_all(turn: InstanceTurn) -> None:

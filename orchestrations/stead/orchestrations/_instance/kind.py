@@ -90,12 +90,13 @@ class OrchestrationKind:
         route: Route,
         types: TypeResolver,
         measures: Measures | None = None,
+        numbers: Callable[[str], str] = lambda name: "",
     ) -> None:
         """The kind of one worker. `route` says where an activity (by its canonical name and queue) is carried out; `types`
-        is what the code's calls look names up in; `measures` are the worker's."""
+        is what the code's calls look names up in; `measures` are the worker's; `numbers` those of an activity's limits."""
         self._measures = measures or Measures()
         self._surroundings = Surroundings(
-            settings, registry.orchestration, registry.knows, route, types, self._measures
+            settings, registry.orchestration, registry.knows, route, types, self._measures, numbers
         )
         self._now_ms = now_ms
         self._replay_every_turn = settings.replay_every_turn

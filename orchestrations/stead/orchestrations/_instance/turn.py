@@ -42,6 +42,8 @@ class Surroundings:
     route: Route  # where an activity (by its canonical name and queue) is carried out
     types: TypeResolver
     measures: Measures = field(default_factory=Measures)
+    # Those of the limits of an activity (by its canonical name), as they are stored.
+    numbers: Callable[[str], str] = lambda name: ""
 
 
 class Placed(NamedTuple):

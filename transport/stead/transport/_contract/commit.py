@@ -18,6 +18,7 @@ from typing import TypeAlias
 from .errors import KeyDamaged
 from .feeds import FeedWrite
 from .indexes import IndexWrite
+from .limits import TaskLimit
 from .records import StreamId, has_log
 
 
@@ -51,6 +52,7 @@ class Task:
     queue: str
     shared: bool
     payload: bytes
+    limit: TaskLimit | None = None  # of a shared one
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class Commit:
     logs: Sequence[LogWrite] = ()
     tasks: Sequence[Task] = ()
     dropped: Sequence[bytes] = ()  # IDs of tasks whose result is recorded or not wanted
+    unqueued: Sequence[tuple[str, bytes]] = ()  # those of `dropped` that may wait behind a limit: queue, ID
     starts: Sequence[SentStart] = ()
     # Reservations that end with this commit, if they are still those of that message: target, message ID.
     started: Sequence[tuple[str, bytes]] = ()

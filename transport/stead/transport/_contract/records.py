@@ -198,6 +198,7 @@ class Taken:
     task_id: bytes
     payload: bytes
     deliveries: int  # how often it was delivered, this one included
+    limit: str = ""  # in which it has a place
 
 
 # -- workers, names, dead letters --------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from .clock import Clock
 from .commit import Commit, CommitAnswer
 from .indexes import Adding, CatalogueView, Look
 from .left_out import LeftOut
+from .limits import DeclaredLimit, LimitView, TaskLimit
 from .records import (
     Acquired,
     Batch,
@@ -88,8 +89,8 @@ class Store(Protocol):
         """The name of a client's reply stream in the store, as `KeyDamaged` has it."""
         ...
 
-    def key_of_queue(self, queue: str) -> bytes:
-        """The name of a queue of activities in the store, as `KeyDamaged` has it."""
+    def is_key_of_queue(self, queue: str, key: bytes) -> bool:
+        """Whether a key, as `KeyDamaged` has it, is one of those of a queue of activities."""
         ...
 
     async def close(self) -> None: ...
@@ -318,8 +319,11 @@ class Store(Protocol):
         another's. Sent again, it gives the same."""
         ...
 
-    async def open_queues(self, queues: Sequence[str]) -> None:
-        """Get ready to take tasks from these queues. May be repeated."""
+    async def open_queues(
+        self, queues: Sequence[str], limits: Sequence[DeclaredLimit] = (), joining: bool = False
+    ) -> None:
+        """Get ready to take tasks from these queues. May be repeated. `limits`: of their activities, as the code says that is
+        here; with `joining` they replace what others have said."""
         ...
 
     async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
@@ -339,9 +343,12 @@ class Store(Protocol):
         another worker has."""
         ...
 
-    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+    async def give_back_tasks(
+        self, worker: str, taken: Sequence[Taken], behind: Mapping[bytes, TaskLimit] | None = None
+    ) -> int:
         """Put tasks that this worker has taken back into their queues, as when it ends gracefully: they wait there again,
-        after the others, and that it had taken them does not count. Gives how many; not those that nobody wants any more
+        after the others, and that it had taken them does not count. `behind`: those that came without a limit, and are to wait
+        behind one now. Gives how many; not those that nobody wants any more
         (they are let go of), or that another worker has. Sent again, it does nothing."""
         ...
 
@@ -351,6 +358,10 @@ class Store(Protocol):
         ...
 
     # -- people --------------------------------------------------------------------------------------------------------
+
+    async def limits(self, queues: Sequence[str], count: int) -> list[LimitView]:
+        """At most `count` limits of each queue at which activities run or wait, those at which some wait first."""
+        ...
 
     async def dead_letters(self, partition: int, after: StreamId, count: int) -> list[DeadLetter]: ...
 

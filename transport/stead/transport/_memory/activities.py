@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from stead.transport._contract.limits import DeclaredLimit, LimitView, TaskLimit
 from stead.transport._contract.records import StreamId, Taken
 
 from . import instances as steps
@@ -37,14 +38,24 @@ class MemoryTasks(MemoryBase):
             lambda: steps.share_tasks(self._state, partition, token, worker, tasks, self._clock.now_ms()),
         )
 
-    async def open_queues(self, queues: Sequence[str]) -> None:
-        """Get ready to take tasks from these queues. May be repeated."""
+    async def open_queues(
+        self, queues: Sequence[str], limits: Sequence[DeclaredLimit] = (), joining: bool = False
+    ) -> None:
+        """Get ready to take tasks from these queues. May be repeated. `limits`: of their activities, as the code says that is
+        here; with `joining` they replace what others have said."""
 
         def open_them() -> None:
-            for queue in queues:
-                self._state.queue(queue).opened = True
+            steps.open_queues(self._state, queues, limits, joining, self._clock.now_ms())
+            self._tell_of_bells()
 
         await self._call("open_queues", open_them)
+
+    def _tell_of_bells(self) -> None:
+        """Wake those who wait for queues in which bells have come."""
+        for name, queue in self._state.queues.items():
+            if queue.rung:
+                queue.rung = False
+                self._waiters.wake(name)
 
     async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
         """Take at most `count` shared tasks, waiting up to `block_ms` when there are none. One call at a time. Tasks that
@@ -55,32 +66,45 @@ class MemoryTasks(MemoryBase):
         self._takes_so_far += 1
         first = self._takes_so_far % len(queues)
         ordered = [*queues[first:], *queues[:first]]
+
+        def take() -> list[Taken]:
+            taken = steps.take_tasks(self._state, ordered, worker, count, self._clock.now_ms())
+            self._tell_of_bells()
+            return taken
+
         return await self._read(
-            "take_tasks",
-            ordered,
-            lambda: steps.take_tasks(self._state, ordered, worker, count, self._clock.now_ms()),
-            block_ms,
+            "take_tasks", ordered, take, block_ms, lambda: steps.soonest_due_ms(self._state, ordered)
         )
 
     async def retake_tasks(self, queues: Sequence[str], worker: str, idle_ms: int, count: int) -> list[Taken]:
         """Take over shared tasks of workers that have not kept them alive for `idle_ms`."""
-        return await self._call(
-            "retake_tasks",
-            lambda: steps.retake_tasks(self._state, queues, worker, idle_ms, count, self._clock.now_ms()),
-        )
+
+        def retake() -> list[Taken]:
+            taken = steps.retake_tasks(self._state, queues, worker, idle_ms, count, self._clock.now_ms())
+            self._tell_of_bells()
+            return taken
+
+        return await self._call("retake_tasks", retake)
 
     async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
         """Say that these still run; gives the IDs of those that nobody wants any more, or that another worker has."""
-        return await self._call(
-            "keep_tasks", lambda: steps.keep_tasks(self._state, worker, taken, self._clock.now_ms())
-        )
 
-    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+        def keep() -> list[bytes]:
+            lost = steps.keep_tasks(self._state, worker, taken, self._clock.now_ms())
+            self._tell_of_bells()
+            return lost
+
+        return await self._call("keep_tasks", keep)
+
+    async def give_back_tasks(
+        self, worker: str, taken: Sequence[Taken], behind: Mapping[bytes, TaskLimit] | None = None
+    ) -> int:
         """Put tasks that this worker has taken back into their queues, as if it had not taken them; gives how many. Sent
-        again, it does nothing."""
+        again, it does nothing. `behind`: those that came without a limit, and are to wait behind one now."""
 
         def give_back() -> int:
-            given = steps.give_back_tasks(self._state, worker, taken, self._clock.now_ms())
+            given = steps.give_back_tasks(self._state, worker, taken, behind or {}, self._clock.now_ms())
+            self._tell_of_bells()
             for queue in {task.queue for task in given}:
                 self._waiters.wake(queue)
             return len(given)
@@ -96,6 +120,18 @@ class MemoryTasks(MemoryBase):
             wanted = steps.complete_task(self._state, partition, task_id, payload, taken, now_ms)
             if wanted:
                 self._waiters.wake(partition)
+            self._tell_of_bells()
             return wanted
 
         return await self._call("complete_task", complete)
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    async def limits(self, queues: Sequence[str], count: int) -> list[LimitView]:
+        """At most `count` limits of each queue at which activities run or wait, those at which some wait first."""
+
+        def look() -> list[LimitView]:
+            found = ((name, self._state.queues.get(name)) for name in queues)
+            return [view for name, queue in found if queue is not None for view in queue.limits.views(name, count)]
+
+        return await self._call("limits", look)

@@ -20,7 +20,7 @@ from stead.transport._contract.records import HubLayout, ServerFacts
 from stead.transport._contract.settings import Settings
 
 from .faults import Faults
-from .instances import has_work
+from .instances import has_work, soonest_due_ms
 from .state import HubState, PartitionState
 from .waiting import Topic, Waiters, pause
 
@@ -89,9 +89,9 @@ class MemoryBase:
         """There are no keys here; the name is as good as one."""
         return f"reply:{group}:{client}".encode()
 
-    def key_of_queue(self, queue: str) -> bytes:
+    def is_key_of_queue(self, queue: str, key: bytes) -> bool:
         """There are no keys here; the name is as good as one."""
-        return f"queue:{queue}".encode()
+        return key == f"queue:{queue}".encode()
 
     async def close(self) -> None:
         """Nothing: others in this process may still use the hub, and its data ends with the process."""
@@ -108,15 +108,17 @@ class MemoryBase:
                 or (state.timers and state.timers.order[0][0] <= now_ms)
                 or any(target not in state.blocked for target in state.parks)
                 for state in self._state.partitions
-            ) and not has_work(self._state)
+            ) and not has_work(self._state, now_ms)
 
     def next_due_ms(self) -> int | None:
-        """When the hub's earliest timer is due, or the next entity expires: of those, none whose time has come already, since nobody
-        may be there to whom it is said."""
+        """When the hub's earliest timer is due, an activity may begin that waits for its rate, or the next entity expires: of the
+        last, none whose time has come already, since nobody may be there to whom it is said."""
         now_ms = self._clock.now_ms()
         with self._lock:
             dues = [state.timers.next_due_ms for state in self._state.partitions]
             dues += [due_ms for state in self._state.partitions for due_ms in _timed_after(state, now_ms)]
+            served = (name for name, queue in self._state.queues.items() if queue.opened)
+            dues.append(soonest_due_ms(self._state, served))
         return min((due_ms for due_ms in dues if due_ms is not None), default=None)
 
     def snapshot(self) -> HubState:
@@ -191,9 +193,14 @@ class MemoryBase:
         return answers
 
     async def _read(
-        self, method: str, topics: Sequence[Topic], read: Callable[[], list[_T]], block_ms: int
+        self,
+        method: str,
+        topics: Sequence[Topic],
+        read: Callable[[], list[_T]],
+        block_ms: int,
+        due_ms: Callable[[], int | None] = lambda: None,
     ) -> list[_T]:
-        """A read that waits while there is nothing."""
+        """A read that waits while there is nothing, and looks again when something is due."""
         deadline = self._clock.monotonic() + block_ms / 1000
         found = await self._call(method, read)
         while not found:
@@ -202,8 +209,11 @@ class MemoryBase:
                 break
             with self._lock:  # between looking and waiting nothing can come
                 found = read()
+                due = None if found else due_ms()
                 waiter = None if found else self._waiters.enter(topics)
             if waiter is not None:
+                if due is not None:
+                    seconds = min(seconds, max(due - self._clock.now_ms(), 0) / 1000)
                 await waiter.wait(seconds)
         return found
 

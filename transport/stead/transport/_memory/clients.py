@@ -18,7 +18,7 @@ from stead.transport._contract.records import (
 from . import steps
 from .base import MemoryBase
 from .commits import waiting_replies
-from .state import format_id
+from .streams import format_id
 
 _V = TypeVar("_V")
 

@@ -25,7 +25,8 @@ from stead.transport._contract.records import stream_order
 
 from .indexes import write_feeds, write_indexes
 from .instances import end_starts, reserve_sent, settle_index, write_instances
-from .state import HubState, Order, PartitionState, Replies, check_inbox, owns
+from .state import HubState, PartitionState, Replies, check_inbox, owns
+from .streams import Order
 
 
 def commit(

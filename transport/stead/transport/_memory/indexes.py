@@ -26,7 +26,8 @@ from stead.transport._contract.records import stream_order
 from stead.transport._contract.shards import ShardCount, raised
 
 from .base import MemoryBase
-from .state import Feed, PartitionState, SortedSet, check_whole, format_id, owns
+from .state import Feed, PartitionState, SortedSet, check_whole, owns
+from .streams import format_id
 
 
 def write_indexes(state: PartitionState, indexed: Sequence[IndexWrite], built: Sequence[tuple[str, bytes]]) -> None:

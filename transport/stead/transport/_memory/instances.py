@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from stead.transport._contract.commit import Commit, in_order
+from stead.transport._contract.limits import DeclaredLimit, TaskLimit, activity_and_key
 from stead.transport._contract.records import Batch, Reuse, StreamId, Taken, stream_order
 
-from .state import Delivery, HubState, KeptTask, Order, PartitionState, check_whole, format_id, outlived, owns
+from .queues import Delivery
+from .state import HubState, KeptTask, PartitionState, check_whole, outlived, owns
+from .streams import Order, format_id
+from .taking import Taking
 
 _FINISHED = frozenset({b"\x01", b"\x03", b"\x04", b"\x05"})  # what the record of a finished instance begins with
 
@@ -39,6 +43,15 @@ def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms
             state.logs.pop(log.target, None)
         if log.events:
             state.logs.setdefault(log.target, []).extend(log.events)
+    for queue, task_id in commit.unqueued:
+        gone = state.tasks.get(task_id)
+        if (
+            gone is not None
+            and gone.queue is not None
+            and not gone.done
+            and gone.entry in hub.queue(queue).limits.behind
+        ):
+            hub.queue(queue).forget(gone.entry)
     for task_id in commit.dropped:
         state.tasks.pop(task_id, None)
         state.tries.pop(task_id, None)
@@ -46,7 +59,7 @@ def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms
         kept = state.tasks[task.task_id] = KeptTask(task.payload)
         if task.shared:
             kept.queue = task.queue
-            kept.entry = hub.queue(task.queue).append(now_ms, commit.partition, task.task_id)
+            kept.entry = hub.queue(task.queue).append(now_ms, commit.partition, task.task_id, limit=task.limit)
 
 
 def end_starts(state: PartitionState, commit: Commit) -> None:
@@ -124,17 +137,34 @@ def share_tasks(
 def take_tasks(hub: HubState, queues: Sequence[str], worker: str, count: int, now_ms: int) -> list[Taken]:
     """Take tasks that wait; those that nobody wants any more are forgotten on the way."""
     while True:
-        entries: list[tuple[str, Order]] = []
+        taking = Taking(worker, count, now_ms)
         for name in queues:
-            queue = hub.queue(name)
-            while len(entries) < count and (orders := queue.stream.after(queue.delivered, 1)):
-                queue.delivered = orders[0]
-                if orders[0] not in queue.taken:  # else it was taken when it came
-                    queue.taken[orders[0]] = Delivery(worker, now_ms, 1 + queue.before.get(orders[0], 0))
-                    entries.append((name, orders[0]))
-        taken = [task for name, order in entries for task in _wanted(hub, name, order)]
-        if taken or not entries:
+            taking.take(name, hub.queue(name))
+        taken = [task for name, order in taking.entries for task in _wanted(hub, name, order, now_ms)]
+        if taken or not taking.entries:
             return taken
+
+
+def soonest_due_ms(hub: HubState, queues: Iterable[str]) -> int | None:
+    """When the earliest task of these queues may begin that waits for its rate."""
+    dues = [queue.limits.soonest for name in queues if (queue := hub.queues.get(name)) is not None]
+    return min((-(-due[0] // 1000) for due in dues if due is not None), default=None)
+
+
+def open_queues(
+    hub: HubState, queues: Sequence[str], limits: Sequence[DeclaredLimit], joining: bool, now_ms: int
+) -> None:
+    """Get queues ready to be taken from, and declare the limits of their activities."""
+    for name in queues:
+        hub.queue(name).opened = True
+    for declared in limits:
+        queue = hub.queue(declared.queue)
+        before = queue.limits.declared.get(declared.activity)
+        if before != declared.numbers and (joining or before is None):
+            queue.limits.declared[declared.activity] = declared.numbers
+            for limit in sorted(queue.limits.waiting, key=str.encode):
+                if activity_and_key(limit)[0] == declared.activity:
+                    queue.ring(now_ms, limit)
 
 
 def retake_tasks(
@@ -150,18 +180,22 @@ def retake_tasks(
                 ended = idle_ms == 0 or not outlived(hub.workers, delivery.worker, given_up_ms)
                 queue.taken[order] = Delivery(worker, now_ms, delivery.count + ended)
                 entries.append((name, order))
-    return [task for name, order in entries for task in _wanted(hub, name, order)]
+    return [task for name, order in entries for task in _wanted(hub, name, order, now_ms)]
 
 
-def _wanted(hub: HubState, name: str, order: Order) -> list[Taken]:
+def _wanted(hub: HubState, name: str, order: Order, now_ms: int) -> list[Taken]:
     """The task of an entry that was taken; nothing if it is gone, or is elsewhere: then the entry goes too."""
     queue = hub.queues[name]
     partition, task_id = queue.tasks[order]
     if not _is_wanted(hub, partition, task_id, name, order):
+        queue.limits.refund(order)
+        queue.leave_limit(now_ms, order)
         queue.forget(order)
         return []
     payload = hub.partitions[partition].tasks[task_id].payload
-    return [Taken(name, format_id(order), partition, task_id, payload, queue.taken[order].count)]
+    limit = queue.limits.of_entry.get(order)
+    behind = "" if limit is None else limit.limit
+    return [Taken(name, format_id(order), partition, task_id, payload, queue.taken[order].count, behind)]
 
 
 def _is_wanted(hub: HubState, partition: int, task_id: bytes, queue: str, order: Order) -> bool:
@@ -177,6 +211,7 @@ def keep_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: int) 
         order = stream_order(task.entry)
         delivery = queue.taken.get(order)
         if not _is_wanted(hub, task.partition, task.task_id, task.queue, order):
+            queue.leave_limit(now_ms, order)
             queue.forget(order)
             lost.append(task.task_id)
         elif delivery is None or delivery.worker != worker:
@@ -186,7 +221,9 @@ def keep_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: int) 
     return lost
 
 
-def give_back_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: int) -> list[Taken]:
+def give_back_tasks(
+    hub: HubState, worker: str, taken: Sequence[Taken], behind: Mapping[bytes, TaskLimit], now_ms: int
+) -> list[Taken]:
     """Let tasks wait in their queues again, as if this worker had not taken them; gives those that do."""
     given: list[Taken] = []
     for task in taken:
@@ -194,11 +231,16 @@ def give_back_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: 
         order = stream_order(task.entry)
         delivery = queue.taken.get(order)
         if not _is_wanted(hub, task.partition, task.task_id, task.queue, order):
+            queue.leave_limit(now_ms, order)
             queue.forget(order)
         elif delivery is not None and delivery.worker == worker:
-            queue.forget(order)
+            limit = behind.get(task.task_id) or queue.limits.of_entry.get(order)
             kept = hub.partitions[task.partition].tasks[task.task_id]
-            kept.entry = queue.append(now_ms, task.partition, task.task_id, delivery.count - 1)
+            kept.entry = queue.append(now_ms, task.partition, task.task_id, delivery.count - 1, limit)
+            if limit is not None and task.task_id not in behind:
+                queue.limits.front.add(kept.entry)
+            queue.leave_limit(now_ms, order)
+            queue.forget(order)
             given.append(task)
     return given
 
@@ -214,16 +256,24 @@ def complete_task(
         kept.done = True
         state.inbox.append(now_ms, payload)
     if taken is not None:
-        hub.queue(taken.queue).forget(stream_order(taken.entry))
+        queue, order = hub.queue(taken.queue), stream_order(taken.entry)
+        queue.leave_limit(now_ms, order)
+        queue.forget(order)
     return wanted
 
 
-def has_work(hub: HubState) -> bool:
-    """Whether an activity is under way, or waits for the partition's owner or in a queue that is served."""
+def has_work(hub: HubState, now_ms: int) -> bool:
+    """Whether an activity is under way, or waits for the partition's owner or in a queue that is served; not those that wait
+    behind a limit, until there is room for them."""
     if any(kept.own for state in hub.partitions for kept in state.tasks.values()):
         return True
+    opened = [name for name, queue in hub.queues.items() if queue.opened]
+    due_ms = soonest_due_ms(hub, opened)
+    if any(hub.queues[name].limits.bells for name in opened) or (due_ms is not None and due_ms <= now_ms):
+        return True
     return any(
-        (order in queue.taken or queue.opened) and _is_wanted(hub, partition, task_id, name, order)
+        (order in queue.taken or (queue.opened and order not in queue.limits.behind))
+        and _is_wanted(hub, partition, task_id, name, order)
         for name, queue in hub.queues.items()
         for order, (partition, task_id) in queue.tasks.items()
     )

@@ -7,7 +7,7 @@ lagged would. Nothing here waits or reads a clock.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from types import MappingProxyType
@@ -15,85 +15,11 @@ from types import MappingProxyType
 from stead.transport._contract.commit import Timer
 from stead.transport._contract.errors import KeyDamaged, TornCommit
 from stead.transport._contract.indexes import CatalogueView, CountRange, ReadRange
-from stead.transport._contract.records import Entry, HubLayout, Running, StreamId, stream_order
+from stead.transport._contract.records import HubLayout, Running
 from stead.transport._contract.shards import ShardCount
 
-Order = tuple[int, int]  # a stream ID as numbers: milliseconds, sequence number
-
-_COMPACT_ABOVE = 64  # IDs of deleted entries are swept out when they are more than this and more than half
-
-
-def format_id(order: Order) -> StreamId:
-    """A stream ID as the server writes it."""
-    return b"%d-%d" % order
-
-
-@dataclass(slots=True)
-class Stream:
-    """An append-only log with deletions, as a server's stream: an emptied one keeps its last ID.
-
-    Invariant: `order` is ascending and holds every key of `entries`; what it holds beyond them was deleted.
-    """
-
-    entries: dict[Order, bytes] = field(default_factory=dict[Order, bytes])
-    order: list[Order] = field(default_factory=list[Order])
-    last: Order = (0, 0)
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @property
-    def first(self) -> Order | None:
-        return next(iter(self), None)
-
-    @property
-    def youngest(self) -> bytes:
-        """The ID of the last entry that is there."""
-        return b"%d-%d" % next((order for order in reversed(self.order) if order in self.entries), (0, 0))
-
-    def __iter__(self) -> Iterator[Order]:
-        return (order for order in self.order if order in self.entries)
-
-    def append(self, now_ms: int, payload: bytes) -> Order:
-        """Add an entry under the next ID: the server's time, or one more than the last if time has not moved on."""
-        order = (now_ms, 0) if now_ms > self.last[0] else (self.last[0], self.last[1] + 1)
-        self.insert(order, payload)
-        return order
-
-    def insert(self, order: Order, payload: bytes) -> None:
-        """Add an entry under an ID of the caller's choice; one that is there stays as it is."""
-        if order in self.entries:
-            return
-        if order > self.last:
-            self.order.append(order)
-            self.last = order
-        else:
-            place = bisect_left(self.order, order)
-            if self.order[place : place + 1] != [order]:
-                self.order.insert(place, order)
-        self.entries[order] = payload
-
-    def delete(self, order: Order) -> bytes | None:
-        """Remove an entry; gives what it held, or None if it was not there."""
-        payload = self.entries.pop(order, None)
-        if len(self.order) > _COMPACT_ABOVE + 2 * len(self.entries):
-            self.order = list(self)
-        return payload
-
-    def after(self, position: Order, count: int) -> list[Order]:
-        """The IDs of at most `count` entries after `position`, ascending."""
-        found: list[Order] = []
-        for index in range(bisect_right(self.order, position), len(self.order)):
-            if len(found) >= count:
-                break
-            if self.order[index] in self.entries:
-                found.append(self.order[index])
-        return found
-
-    def read(self, position: StreamId, count: int) -> list[Entry]:
-        """Entries after a stream ID in the form in which a server answers."""
-        orders = self.after(stream_order(position), count)
-        return [[format_id(order), [b"m", self.entries[order]]] for order in orders]
+from .queues import Queue
+from .streams import Order, Stream
 
 
 @dataclass(slots=True)
@@ -222,46 +148,6 @@ class KeptTask:
     def own(self) -> bool:
         """Whether it is for the partition's owner to run."""
         return self.queue is None and not self.done
-
-
-@dataclass(slots=True)
-class Delivery:
-    """A shared task that a worker has taken."""
-
-    worker: str
-    kept_ms: int  # when it was taken, or the worker last said that it runs
-    count: int  # how often it was taken
-
-
-@dataclass(slots=True)
-class Queue:
-    """The shared tasks of a queue, as a server's stream with a consumer group.
-
-    Invariant: `tasks` holds every entry of the stream, and every key of `taken` and of `before`. A task that was taken when it
-    came is in `taken` although it is after `delivered`.
-    """
-
-    stream: Stream = field(default_factory=Stream)  # of the partitions and IDs of tasks
-    tasks: dict[Order, tuple[int, bytes]] = field(default_factory=dict[Order, tuple[int, bytes]])
-    delivered: Order = (0, 0)  # everything after it waits to be taken for the first time
-    taken: dict[Order, Delivery] = field(default_factory=dict[Order, Delivery])
-    before: dict[Order, int] = field(default_factory=dict[Order, int])  # of those given back: how often they were taken
-    opened: bool = False  # a worker has said that it takes tasks from it
-
-    def append(self, now_ms: int, partition: int, task_id: bytes, before: int = 0) -> Order:
-        """Let a task wait. `before`: how often it was taken already."""
-        order = self.stream.append(now_ms, b"")
-        self.tasks[order] = (partition, task_id)
-        if before:
-            self.before[order] = before
-        return order
-
-    def forget(self, order: Order) -> None:
-        """A task is completed, or nobody wants it any more."""
-        self.stream.delete(order)
-        self.tasks.pop(order, None)
-        self.taken.pop(order, None)
-        self.before.pop(order, None)
 
 
 @dataclass(slots=True)

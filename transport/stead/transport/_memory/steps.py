@@ -31,13 +31,12 @@ from .state import (
     HubState,
     PartitionState,
     Session,
-    Stream,
     check_inbox,
     check_whole,
-    format_id,
     outlived,
     owns,
 )
+from .streams import Stream, format_id
 
 _UNKNOWN = Session(-1, 0, 0)  # what the store does not know begins after -1
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from .state import HubState, Order, PartitionState, Queue, Stream, Timers
+from .queues import Queue
+from .state import HubState, PartitionState, Timers
+from .streams import Order, Stream
 
 
 def ill_formed(hub: HubState) -> str | None:
@@ -76,10 +78,19 @@ def _of_timers(timers: Timers) -> Iterator[str]:
 
 def _of_a_queue(hub: HubState, queue: Queue) -> Iterator[str]:
     yield from _of_a_stream("it", queue.stream)
-    if queue.stream.entries.keys() != queue.tasks.keys():
+    limits = queue.limits
+    if queue.stream.entries.keys() != queue.tasks.keys() | limits.bells.keys():
         yield "its entries are not those of its tasks"
     if not queue.taken.keys() <= queue.tasks.keys() or not queue.before.keys() <= queue.tasks.keys():
         yield "a task was taken that is not there"
+    ranked = {rank[2]: (limit, rank) for limit, ranks in limits.waiting.items() for rank in ranks}
+    if ranked != limits.behind or any(ranks != sorted(ranks) or not ranks for ranks in limits.waiting.values()):
+        yield "what waits behind its limits is not in order"
+    if not limits.of_entry.keys() <= queue.tasks.keys() or not limits.front <= limits.of_entry.keys():
+        yield "a limit is known of what is not there"
+    running = {order for orders in limits.running.values() for order in orders}
+    if running != queue.taken.keys() & limits.of_entry.keys():
+        yield "what runs within limits is not what was taken"
     for order, (number, task_id) in queue.tasks.items():
         kept = hub.partitions[number].tasks.get(task_id)
         if kept is None or kept.entry != order:

@@ -1,7 +1,7 @@
 """The store on a server, Redis or Valkey: every atomic step is one Lua script.
 
 In which order to read it: `keys` says what is called what, `signature` and
-`signatures` (with `commit_signature` and `index_signatures`) what each script is given and gives, `scripts` and `lua/`
+`signatures` (with `commit_signature`, `index_signatures` and `task_signatures`) what each script is given and gives, `scripts` and `lua/`
 are the steps themselves. `wire` is one connection (`tls` beside it, `blocking_wire` for a thread without an event loop),
 `link` one that reconnects, `answers` what the server's errors mean. `base` is what all methods share; then a file per
 user of the store: `clients` (with `enqueueing`, which packs batches of messages, and `listing`, a cursor), `workers` (with `commit`, which packs commits, `inbox_request`, which packs a read,

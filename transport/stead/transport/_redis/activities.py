@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal
 
 from stead.transport._contract.errors import KeyDamaged
+from stead.transport._contract.limits import DeclaredLimit, LimitView, TaskLimit, activity_and_key
 from stead.transport._contract.records import StreamId, Taken
 
 from .base import RedisBase, concerning, is_owner
 from .keys import KeyNames
 from .scripts import (
     COMPLETE_TASK,
+    FORGET_TASKS,
     GIVE_BACK_TASKS,
     KEEP_TASKS,
+    LOOK_AT_LIMITS,
     MARK_TASK,
     OPEN_QUEUES,
     RETAKE_TASKS,
@@ -22,16 +26,20 @@ from .scripts import (
     TAKE_TASKS,
     command,
 )
-from .signatures import (
+from .task_signatures import (
     CompleteTask,
+    ForgetTasks,
     Holding,
     Holdings,
+    LimitNumbersOf,
+    LookAtLimits,
     MarkTask,
     OpenQueues,
     RetakeTasks,
     Shared,
     ShareTasks,
     Sharing,
+    Stale,
     TakenRow,
     TakenRows,
     TakeTasks,
@@ -40,6 +48,8 @@ from .signatures import (
 
 # A worker that has nothing from a queue and has not asked for so long is forgotten there: names are drawn anew.
 _FORGET_MS = 3_600_000
+_KEYS_OF_A_QUEUE = 5
+_NO_LIMITS: Mapping[bytes, TaskLimit] = MappingProxyType({})
 
 
 class TaskSide(RedisBase):
@@ -87,11 +97,20 @@ class TaskSide(RedisBase):
 
     # -- shared queues -------------------------------------------------------------------------------------------------
 
-    async def open_queues(self, queues: Sequence[str]) -> None:
-        """Get ready to take tasks from these queues. May be repeated."""
+    async def open_queues(
+        self, queues: Sequence[str], limits: Sequence[DeclaredLimit] = (), joining: bool = False
+    ) -> None:
+        """Get ready to take tasks from these queues. May be repeated. `limits`: of their activities, as the code says that is
+        here; with `joining` they replace what others have said."""
         if queues:
-            names = [*(self._keys.queue(queue) for queue in queues), self._keys.record]
-            await self._queries.one(OPEN_QUEUES.call(names, OpenQueues(_FORGET_MS, self._layout.hub_id)))
+            places = {queue: _KEYS_OF_A_QUEUE * place + 1 for place, queue in enumerate(queues)}
+            declared = [LimitNumbersOf(places[limit.queue], limit.activity, limit.numbers) for limit in limits]
+            arguments = OpenQueues(_FORGET_MS, self._layout.hub_id, declared, int(joining))
+            await self._queries.one(OPEN_QUEUES.call(self._of_queues(queues), arguments))
+
+    def _of_queues(self, queues: Sequence[str]) -> list[bytes]:
+        """All keys of queues, and the hub's record."""
+        return [*(key for queue in queues for key in self._keys.queue_and_limits(queue)), self._keys.record]
 
     async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
         """Take at most `count` shared tasks, waiting up to `block_ms` when there are none. One call at a time. Tasks that
@@ -106,19 +125,22 @@ class TaskSide(RedisBase):
         first = self._takes_so_far % len(queues)
         queues = [*queues[first:], *queues[:first]]
         keys = [self._keys.queue(queue) for queue in queues]
+        all_keys = self._of_queues(queues)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + block_ms / 1000
         while True:
-            take = TAKE_TASKS.call((*keys, self._keys.record), TakeTasks(worker, count, self._layout.hub_id))
+            take = TAKE_TASKS.call(all_keys, TakeTasks(worker, count, self._layout.hub_id))
             found = TakenRows(*await self._takes.one(take))
             taken = await self._with_payloads(queues, found.taken)
             if taken:
                 return taken
             left_ms = int((deadline - loop.time()) * 1000)
-            if found.taken:
-                continue  # nobody wants those any more, but there may be others
+            if found.taken or found.wait_ms == 0:
+                continue  # nobody wants those any more, or all that was looked at is over its limit; but there may be others
             if left_ms <= 0:
                 return []
+            if found.wait_ms > 0:
+                left_ms = min(left_ms, found.wait_ms)
             wait = command(b"XREAD", b"COUNT", 1, b"BLOCK", left_ms, b"STREAMS", *keys, *found.delivered)
             await self._takes.one(wait, block_ms=left_ms)
 
@@ -132,34 +154,33 @@ class TaskSide(RedisBase):
 
     async def _with_payloads(self, queues: Sequence[str], answer: Sequence[Sequence[Any]]) -> list[Taken]:
         """The tasks of entries that were taken. Entries whose tasks are gone, or are elsewhere, are let go of."""
-        stale: list[bytes] = []
+        stale: list[Stale] = []
         rows = [row for row in map(TakenRow._make, answer) if self._names_a_task(queues[row.queue - 1], row, stale)]
         read = [command(b"HGET", self._keys.partitions[int(row.partition)].tasks, row.task_id) for row in rows]
         taken: list[Taken] = []
         answers = await self._queries.run(read, each=True) if read else ()
-        for (place, entry, partition, task_id, deliveries), kept in zip(rows, answers, strict=True):
+        for row, kept in zip(rows, answers, strict=True):
+            place, entry, partition, task_id, deliveries, limit = row
             queue = queues[place - 1]
             if isinstance(kept, KeyDamaged):
                 self._left_out.note("partitions", str(int(partition)), kept)  # to be taken over when it is mended
             elif kept is not None and kept.startswith(b"S" + entry + b":"):
                 payload = kept[len(entry) + 2 :]
-                taken.append(Taken(queue, entry, int(partition), task_id, payload, deliveries))
+                taken.append(Taken(queue, entry, int(partition), task_id, payload, deliveries, limit.decode()))
             else:
-                key = self._keys.queue(queue)
-                stale += (command(b"XACK", key, b"workers", entry), command(b"XDEL", key, entry))
+                stale.append(_stale(row))
         if stale:
-            await self._queries.run(stale)
+            await self._queries.one(FORGET_TASKS.call(self._of_queues(queues), ForgetTasks(stale, self._layout.hub_id)))
         return taken
 
-    def _names_a_task(self, queue: str, row: TakenRow, stale: list[bytes]) -> bool:
+    def _names_a_task(self, queue: str, row: TakenRow, stale: list[Stale]) -> bool:
         """Whether an entry of a queue says whose task it is. Others may know what it is, but it must not go round for ever."""
-        _, entry, partition, _, deliveries = row
+        _, entry, partition, _, deliveries, _ = row
         if partition.isdigit() and len(partition) < 6 and int(partition) < self._layout.partitions:
             return True
         self._left_out.note(f"entries of queue {queue!r}", entry.decode(), f"it names partition {partition[:40]!r}")
         if deliveries > self._settings.activity_tries_max:
-            key = self._keys.queue(queue)
-            stale += (command(b"XACK", key, b"workers", entry), command(b"XDEL", key, entry))
+            stale.append(_stale(row))
         return False
 
     async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
@@ -168,19 +189,21 @@ class TaskSide(RedisBase):
             return []
         rows = _Rows(self._keys, taken)
         names = (*rows.names, self._keys.record)
-        keep = KEEP_TASKS.call(names, Holdings(worker, rows.queues, rows.hashes, rows.rows, self._layout.hub_id))
+        keep = KEEP_TASKS.call(names, rows.holdings(worker, self._layout.hub_id))
         lost = await self._queries.one(keep)
         return [taken[int(place) - 1].task_id for place in lost]
 
-    async def give_back_tasks(self, worker: str, taken: Sequence[Taken]) -> int:
+    async def give_back_tasks(
+        self, worker: str, taken: Sequence[Taken], behind: Mapping[bytes, TaskLimit] | None = None
+    ) -> int:
         """Put tasks that this worker has taken back into their queues, as if it had not taken them; gives how many. Sent
-        again, it does nothing.
+        again, it does nothing. `behind`: those that came without a limit, and are to wait behind one now.
         """
         if not taken:
             return 0
-        rows = _Rows(self._keys, taken)
+        rows = _Rows(self._keys, taken, behind or {})
         names = (*rows.names, self._keys.record)
-        give = GIVE_BACK_TASKS.call(names, Holdings(worker, rows.queues, rows.hashes, rows.rows, self._layout.hub_id))
+        give = GIVE_BACK_TASKS.call(names, rows.holdings(worker, self._layout.hub_id))
         return int(await self._queries.one(give))
 
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
@@ -191,9 +214,32 @@ class TaskSide(RedisBase):
         names = [keys.tasks, keys.inbox]
         if taken is not None:
             names.append(self._keys.queue(taken.queue))
-        entry = taken.entry if taken is not None else b""
+            if taken.limit:
+                names.append(self._keys.limited(taken.queue))
+        entry, limit = (taken.entry, taken.limit) if taken is not None else (b"", "")
+        complete = COMPLETE_TASK.call(names, CompleteTask(task_id, payload, entry, limit))
         with concerning(partition):
-            return bool(await self._queries.one(COMPLETE_TASK.call(names, CompleteTask(task_id, payload, entry))))
+            return bool(await self._queries.one(complete))
+
+    # -- people --------------------------------------------------------------------------------------------------------
+
+    async def limits(self, queues: Sequence[str], count: int) -> list[LimitView]:
+        """At most `count` limits of each queue at which activities run or wait, those at which some wait first."""
+        if not queues:
+            return []
+        names = [key for queue in queues for key in self._keys.queue_and_limits(queue)[2:4]]
+        found: list[LimitView] = []
+        for place, limit, running, waiting, due in await self._queries.one(
+            LOOK_AT_LIMITS.call(names, LookAtLimits(count))
+        ):
+            activity, key = activity_and_key(limit.decode(errors="backslashreplace"))
+            due_ms = int(float(due)) // 1000 if due else None
+            found.append(LimitView(queues[int(place) - 1], activity, key, running, waiting, due_ms))
+        return found
+
+
+def _stale(row: TakenRow) -> Stale:
+    return Stale(_KEYS_OF_A_QUEUE * (row.queue - 1) + 1, row.entry, row.limit.decode())
 
 
 class _Names:
@@ -214,14 +260,26 @@ class _Names:
 class _Rows:
     """What was taken, as scripts get it: keys, the places of queues and of tasks among them, and a row for each."""
 
-    def __init__(self, keys: KeyNames, taken: Sequence[Taken]) -> None:
+    def __init__(self, keys: KeyNames, taken: Sequence[Taken], behind: Mapping[bytes, TaskLimit] = _NO_LIMITS) -> None:
         names = _Names()
         queues: dict[int, None] = {}
         hashes: dict[int, None] = {}
+        sets: dict[int, None] = {}
         self.rows: list[Holding] = []
         for task in taken:
             queue = names.place(keys.queue(task.queue))
             tasks = names.place(keys.partitions[task.partition].tasks)
             queues[queue] = hashes[tasks] = None
-            self.rows.append(Holding(queue, tasks, task.entry, task.task_id, str(task.partition)))
-        self.names, self.queues, self.hashes = names.names, list(queues), list(hashes)
+            limited = 0
+            if task.limit:
+                limited = names.place(keys.limited(task.queue))
+                sets[limited] = None
+            to = behind.get(task.task_id)
+            fields: list[str] | Literal[0] = 0 if to is None else to.fields
+            row = Holding(queue, tasks, task.entry, task.task_id, str(task.partition), task.limit, limited, fields)
+            self.rows.append(row)
+        self.names, self.queues, self.hashes, self.sets = names.names, list(queues), list(hashes), list(sets)
+
+    def holdings(self, worker: str, hub_id: str) -> Holdings:
+        """What the scripts are given."""
+        return Holdings(worker, self.queues, self.hashes, self.sets, self.rows, hub_id)

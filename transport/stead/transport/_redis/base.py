@@ -181,9 +181,9 @@ class RedisBase:
         """The name of a client's reply stream."""
         return self._keys.reply(group, client)
 
-    def key_of_queue(self, queue: str) -> bytes:
-        """The name of a queue's stream."""
-        return self._keys.queue(queue)
+    def is_key_of_queue(self, queue: str, key: bytes) -> bool:
+        """Whether a key is one of a queue's."""
+        return key in self._keys.queue_and_limits(queue)
 
     async def close(self) -> None:
         """Drop every connection. Whoever waits gets `ConnectionLost`."""

@@ -21,6 +21,7 @@ from .commit_signature import (
     Reindexing,
     Reservation,
     Unparking,
+    Unqueued,
     WriteCommits,
 )
 from .keys import KeyNames
@@ -253,7 +254,15 @@ def _pack_instances(
         if task.shared and task.queue not in queues:
             names.append(keys.queue(task.queue))
             queues[task.queue] = len(names)
-    new_tasks = [NewTask(task.task_id, queues[task.queue] if task.shared else 0, task.payload) for task in commit.tasks]
+    new_tasks = [
+        NewTask(
+            task.task_id,
+            queues[task.queue] if task.shared else 0,
+            task.payload,
+            () if task.limit is None else task.limit.fields,
+        )
+        for task in commit.tasks
+    ]
     reserving: dict[int, int] = {}
     entering: dict[int, list[str]] = {}
     reserved: list[Reservation] = []
@@ -278,7 +287,20 @@ def _pack_instances(
         str(commit.partition),
         listed,
         uncertain,
+        _pack_unqueued(keys, commit, names) if commit.unqueued else (),
     )
+
+
+def _pack_unqueued(keys: KeyNames, commit: Commit, names: list[bytes]) -> list[Unqueued]:
+    """What leaves the limits behind which it waits. Adds the keys to `names`."""
+    places: dict[str, int] = {}
+    unqueued: list[Unqueued] = []
+    for queue, task_id in commit.unqueued:
+        if queue not in places:
+            places[queue] = len(names) + 1
+            names += keys.queue_and_limits(queue)[:3]
+        unqueued.append(Unqueued(places[queue], task_id))
+    return unqueued
 
 
 def _scored(targets: Sequence[str]) -> list[int | str]:

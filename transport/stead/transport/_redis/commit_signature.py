@@ -43,6 +43,7 @@ class NewTask(NamedTuple):
     task_id: bytes
     queue: int  # its place in KEYS, or 0 if it is the owner's to run
     payload: bytes
+    fields: Sequence[str]  # of its entry, that say behind which limit it waits
 
 
 class Reservation(NamedTuple):
@@ -62,6 +63,13 @@ class Listed(NamedTuple):
     members: Sequence[int | str]  # 0, instance, ...
 
 
+class Unqueued(NamedTuple):
+    """A task that is not wanted any more, and may wait behind a limit."""
+
+    queue: int  # its place in KEYS; limits and limited follow it
+    task_id: bytes
+
+
 class Instances(NamedTuple):
     """What instances do."""
 
@@ -74,6 +82,7 @@ class Instances(NamedTuple):
     partition: str  # this one's number
     listed: Sequence[Listed]
     doubtful: Sequence[str]  # instances of this partition, listed as long as they have a record or a reservation
+    unqueued: Sequence[Unqueued]
 
 
 class More(NamedTuple):
@@ -155,7 +164,7 @@ COMMIT = Signature(
     WriteCommits,
     more_keys="of each member: lease (hash), inbox (stream), state (hash); with `more` index and timers (zset), payloads, "
     "parked and blocked (hash), dead (stream), its parks (zset); with `instances` tasks, tries and starts (hash), logs "
-    "(list), queues (stream), starts (hash) and indexes (zset) of others; with `indexing` built (hash), sets of indexes (zset), trimmed "
+    "(list), queues (stream, each with limits (hash) and limited (zset) if tasks leave it), starts (hash) and indexes (zset) of others; with `indexing` built (hash), sets of indexes (zset), trimmed "
     "(hash) and feeds (stream); at last inboxes and reply streams (stream)",
     rows=(
         Messages,
@@ -165,6 +174,7 @@ COMMIT = Signature(
         Instances,
         Logged,
         NewTask,
+        Unqueued,
         Reservation,
         Listed,
         Reindexing,

@@ -130,9 +130,26 @@ class KeyNames:
 
     def queue(self, queue: str) -> bytes:
         """The shared tasks of a queue (stream with the consumer group "workers": fields p, the partition; t, the task
-        ID; w, the worker that had it when it came, if any did)."""
+        ID; w, the worker that had it when it came, if any did; with limits see `lua/_limits.lua`)."""
+        return self._of_queue(b"queue:", queue)
+
+    def limited(self, queue: str) -> bytes:
+        """What runs and waits behind limits in a queue (sorted set)."""
+        return self._of_queue(b"limited:", queue)
+
+    def queue_and_limits(self, queue: str) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+        """All keys of a queue: the stream, and what there is of limits (hash, three sorted sets): see `lua/_limits.lua`."""
+        return (
+            self.queue(queue),
+            self._of_queue(b"limits:", queue),
+            self.limited(queue),
+            self._of_queue(b"limits-due:", queue),
+            self._of_queue(b"limits-rates:", queue),
+        )
+
+    def _of_queue(self, kind: bytes, queue: str) -> bytes:
         name = queue.encode()
-        return self._groups[binascii.crc32(name) % len(self._groups)] + b"queue:" + name
+        return self._groups[binascii.crc32(name) % len(self._groups)] + kind + name
 
 
 def _partition_keys(prefix: bytes) -> PartitionKeys:

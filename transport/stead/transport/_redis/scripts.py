@@ -1,8 +1,9 @@
 """The Lua scripts: each is one file in `lua/`, called as the step is, whose head lists its keys, answer and errors.
 
-What it uses of `lua/_prelude.lua` is put after the first line of each (a call pays for every function that is made),
-`lua/_queues.lua` too where queues are dealt with, and then the names of its keys and arguments, from its signature. Scripts are
-loaded with SCRIPT LOAD and called by their hash: evaluated ones would be evicted after some hundreds of others (HAZARDS 6).
+What it uses of `lua/_prelude.lua` is put after the first line of each (a call pays for every function that is made), of
+`lua/_queues.lua` and `lua/_limits.lua` too where queues are dealt with, and then the names of its keys and arguments, from its
+signature. Scripts are loaded with SCRIPT LOAD and called by their hash: evaluated ones would be evicted after some hundreds of
+others (HAZARDS 6).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, Generic, cast
 import hiredis
 import msgpack
 
-from . import index_signatures, signatures
+from . import index_signatures, signatures, task_signatures
 from .commit_signature import COMMIT as COMMIT_SIGNATURE
 from .signature import A, Signature
 
@@ -29,6 +30,7 @@ _FOLDER = files("stead.transport") / "_redis" / "lua"
 _PRELUDE = (_FOLDER / "_prelude.lua").read_text("utf-8")
 _COMMON = _PRELUDE.partition("local function ")[0].partition("\n\n")[2].partition("\n\n")[0]
 _QUEUES = (_FOLDER / "_queues.lua").read_text("utf-8")
+_LIMITS = _QUEUES + (_FOLDER / "_limits.lua").read_text("utf-8")
 
 
 def command(*words: bytes | str | int) -> bytes:
@@ -68,19 +70,15 @@ class Script(Generic[A]):
 
 def _script(name: str, signature: Signature[A], more: str = "") -> Script[A]:
     first, _, rest = (_FOLDER / f"{name}.lua").read_text("utf-8").partition("\n")
-    return _of_source(
-        name,
-        f"{first}\n{_used(more + rest)}{signature.placed(more)}{signature.locals()}{signature.placed(rest)}",
-        signature,
-    )
+    return _of_source(name, f"{first}\n{_used(rest, more)}{signature.locals()}{signature.placed(rest)}", signature)
 
 
 _FUNCTION = re.compile(r"^local function (\w+).*?^end$", re.MULTILINE | re.DOTALL)
 
 
-def _used(text: str) -> str:
-    """What a script needs of the prelude: the functions that it names, and those that these name."""
-    functions = [(found[1], found[0]) for found in _FUNCTION.finditer(_PRELUDE)]
+def _used(text: str, more: str) -> str:
+    """What a script needs of the prelude, and of what it has more: the functions that it names, and those that these name."""
+    functions = [(found[1], found[0]) for found in _FUNCTION.finditer(_PRELUDE + more)]
     used: list[str] = []
     for name, function in reversed(functions):  # each names earlier ones only
         if re.search(rf"\b{name}\(|\b{name}\b[,)]", text):
@@ -103,23 +101,25 @@ def _of_source(name: str, source: str, signature: Signature[A]) -> Script[A]:
 ACQUIRE = _script("acquire", signatures.ACQUIRE)
 ADOPT = _script("adopt", index_signatures.ADOPT)
 COMMIT = _script("commit", COMMIT_SIGNATURE)
-COMPLETE_TASK = _script("complete_task", signatures.COMPLETE_TASK)
+COMPLETE_TASK = _script("complete_task", task_signatures.COMPLETE_TASK, _LIMITS)
 DECLARE_INDEXES = _script("declare_indexes", index_signatures.DECLARE_INDEXES)
 ENQUEUE = _script("enqueue", signatures.ENQUEUE)
 ENQUEUE_FREEING = _although_full(ENQUEUE)
 FIRE_TIMERS = _script("fire_timers", signatures.FIRE_TIMERS)
 FOLD_MEASURES = _script("fold_measures", signatures.FOLD_MEASURES)
+FORGET_TASKS = _script("forget_tasks", task_signatures.FORGET_TASKS, _LIMITS)
 GATHER = _script("gather", index_signatures.GATHER)
-GIVE_BACK_TASKS = _script("give_back_tasks", signatures.GIVE_BACK_TASKS, _QUEUES)
+GIVE_BACK_TASKS = _script("give_back_tasks", task_signatures.GIVE_BACK_TASKS, _LIMITS)
 HEARTBEAT = _script("heartbeat", signatures.HEARTBEAT)
 JOIN_HUB = _script("join_hub", signatures.JOIN_HUB)
-KEEP_TASKS = _script("keep_tasks", signatures.KEEP_TASKS, _QUEUES)
+KEEP_TASKS = _script("keep_tasks", task_signatures.KEEP_TASKS, _LIMITS)
 LEAVE = _script("leave", signatures.LEAVE)
 LIVING = _script("living", signatures.LIVING)
+LOOK_AT_LIMITS = _script("look_at_limits", task_signatures.LOOK_AT_LIMITS)
 MARK_RUNNING = _script("mark_running", signatures.MARK_RUNNING)
-MARK_TASK = _script("mark_task", signatures.MARK_TASK)
+MARK_TASK = _script("mark_task", task_signatures.MARK_TASK)
 MEASURE = _script("measure", signatures.MEASURE)
-OPEN_QUEUES = _script("open_queues", signatures.OPEN_QUEUES, _QUEUES)
+OPEN_QUEUES = _script("open_queues", task_signatures.OPEN_QUEUES, _LIMITS)
 OPEN_SOURCE = _script("open_source", signatures.OPEN_SOURCE)
 PARK = _script("park", signatures.PARK)
 PUBLISH = _script("publish", signatures.PUBLISH)
@@ -128,11 +128,11 @@ READ_FEED = _script("read_feed", index_signatures.READ_FEED)
 RELEASE = _script("release", signatures.RELEASE)
 RENEW = _script("renew", signatures.RENEW)
 RESEND_DEAD_LETTER = _script("resend_dead_letter", signatures.RESEND_DEAD_LETTER)
-RETAKE_TASKS = _script("retake_tasks", signatures.RETAKE_TASKS, _QUEUES)
+RETAKE_TASKS = _script("retake_tasks", task_signatures.RETAKE_TASKS, _QUEUES)
 RIGHTS = _script("rights", signatures.RIGHTS)
 SEEK = _script("seek", index_signatures.SEEK)
-SHARE_TASKS = _script("share_tasks", signatures.SHARE_TASKS, _QUEUES)
-TAKE_TASKS = _script("take_tasks", signatures.TAKE_TASKS, _QUEUES)
+SHARE_TASKS = _script("share_tasks", task_signatures.SHARE_TASKS, _QUEUES)
+TAKE_TASKS = _script("take_tasks", task_signatures.TAKE_TASKS, _LIMITS)
 
 ALL: tuple[Script[Any], ...] = (
     ACQUIRE,
@@ -144,6 +144,7 @@ ALL: tuple[Script[Any], ...] = (
     ENQUEUE_FREEING,
     FIRE_TIMERS,
     FOLD_MEASURES,
+    FORGET_TASKS,
     GATHER,
     GIVE_BACK_TASKS,
     HEARTBEAT,
@@ -151,6 +152,7 @@ ALL: tuple[Script[Any], ...] = (
     KEEP_TASKS,
     LEAVE,
     LIVING,
+    LOOK_AT_LIMITS,
     MARK_RUNNING,
     MARK_TASK,
     MEASURE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from stead.transport._contract.records import StreamId
 
@@ -177,128 +177,6 @@ RENEW = Signature(Renew, more_keys="leases (hash) of partitions of one slot grou
 MARK_RUNNING = Signature(MarkRunning, keys="lease:hash")
 PARK = Signature(ParkMessages, keys="lease:hash inbox:stream parked:hash park:zset")
 FIRE_TIMERS = Signature(FireTimers, keys="lease:hash inbox:stream timers:zset payloads:hash", answer=Fired)
-
-# -- activities --------------------------------------------------------------------------------------------------------
-
-
-class MarkTask(NamedTuple):
-    """A task that is tried once more."""
-
-    token: bytes
-    task_id: bytes
-
-
-class Tried(NamedTuple):
-    """How often it was, this try included; 0 if it is gone."""
-
-    verdict: int
-    tries: int
-
-
-class Sharing(NamedTuple):
-    """A task that goes into a queue."""
-
-    task_id: bytes
-    queue: int  # its place in KEYS
-
-
-class ShareTasks(NamedTuple):
-    """Tasks of the owner that become shared ones."""
-
-    token: bytes
-    worker: str
-    partition: str
-    wanted: Sequence[Sharing]
-
-
-class Shared(NamedTuple):
-    """Where they are; "" for one that is gone, or that another worker has."""
-
-    verdict: int
-    entries: list[StreamId]
-
-
-class OpenQueues(NamedTuple):
-    """A worker that is going to take from queues."""
-
-    forget_ms: int  # after which a worker that has nothing and does nothing is forgotten
-    hub_id: str
-
-
-class TakeTasks(NamedTuple):
-    """A worker that has time."""
-
-    worker: str
-    limit: int
-    hub_id: str
-
-
-class TakenRow(NamedTuple):
-    """An entry of a queue, which was taken."""
-
-    queue: int  # its place in KEYS
-    entry: StreamId
-    partition: bytes
-    task_id: bytes
-    deliveries: int
-
-
-class TakenRows(NamedTuple):
-    """What was taken, and the last entry of each queue that was delivered: from there one waits."""
-
-    taken: Sequence[Sequence[Any]]
-    delivered: Sequence[StreamId]
-
-
-class RetakeTasks(NamedTuple):
-    """A worker that looks for tasks of others that have died."""
-
-    worker: str
-    idle_ms: int  # since a task was last kept alive
-    limit: int
-    hub_id: str
-
-
-class Holding(NamedTuple):
-    """A task that a worker has."""
-
-    queue: int  # its place in KEYS
-    tasks: int  # their place in KEYS
-    entry: StreamId
-    task_id: bytes
-    partition: str  # its number
-
-
-class Holdings(NamedTuple):
-    """Tasks that a worker has."""
-
-    worker: str
-    queues: Sequence[int]  # their places in KEYS
-    hashes: Sequence[int]  # and those of tasks
-    taken: Sequence[Holding]
-    hub_id: str
-
-
-class CompleteTask(NamedTuple):
-    """A task's result."""
-
-    task_id: bytes
-    payload: bytes
-    entry: bytes  # in the queue, or ""
-
-
-MARK_TASK = Signature(MarkTask, keys="lease:hash tasks:hash tries:hash", answer=Tried)
-SHARE_TASKS = Signature(
-    ShareTasks, keys="lease:hash tasks:hash", more_keys="the queues (stream)", rows=(Sharing,), answer=Shared
-)
-OPEN_QUEUES = Signature(OpenQueues, more_keys="the queues (stream)", last_keys="record:hash", packed=False)
-TAKE_TASKS = Signature(TakeTasks, more_keys="the queues (stream)", last_keys="record:hash", answer=TakenRows)
-RETAKE_TASKS = Signature(RetakeTasks, more_keys="the queues (stream)", last_keys="workers:any record:hash")
-KEEP_TASKS = Signature(
-    Holdings, more_keys="queues (stream) and tasks (hash), in any order", last_keys="record:hash", rows=(Holding,)
-)
-GIVE_BACK_TASKS = KEEP_TASKS
-COMPLETE_TASK = Signature(CompleteTask, keys="tasks:hash inbox:stream", optional_keys="queue:stream", packed=False)
 
 # -- workers, names, dead letters --------------------------------------------------------------------------------------
 

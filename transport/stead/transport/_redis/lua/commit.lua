@@ -4,7 +4,7 @@
 --
 -- KEYS  of each member its lease (hash), inbox (stream) and state (hash);   with `more` its index (zset), timers (zset),
 --       payloads (hash), parked (hash), blocked (hash), dead (stream) and parks (zset);   with `instances` its tasks, tries
---       and starts (hash), logs (list), queues (stream), starts (hash) and indexes (zset) of others;   with `indexing` built (hash),
+--       and starts (hash), logs (list), queues (stream, each with limits (hash) and limited (zset) if tasks leave it), starts (hash) and indexes (zset) of others;   with `indexing` built (hash),
 --       sets of indexes (zset), trimmed (hash) and feeds (stream);   at last the inboxes (stream) of `receivers` and the reply streams (stream) of `replies`
 -- Gives for each member 1 applied, 2 already applied, 3 fenced, 4 torn (an earlier commit stopped in the middle), 5 void
 --       (another of its component could not be written), 6 outdated (the partition has another catalogue), each but the first with nothing written; or an error's text: what is
@@ -40,6 +40,12 @@ if with_more == 1 then
       if task[NEW_TASK_QUEUE] > 0 then look(KEYS[task[NEW_TASK_QUEUE]], 'stream') end
     end
     for _, new in ipairs(instances[INSTANCES_RESERVATIONS]) do look(KEYS[new[RESERVATION_STARTS]], 'hash') end
+    for _, gone in ipairs(instances[INSTANCES_UNQUEUED]) do
+      local queue = gone[UNQUEUED_QUEUE]
+      look(KEYS[queue], 'stream')
+      look(KEYS[queue + 1], 'hash')
+      look(KEYS[queue + 2], 'zset')
+    end
   end
 
   look_at_more = function(lease, state, more)
@@ -153,6 +159,17 @@ if with_more == 1 then
       if written[LOGGED_RESET] == 1 then call('UNLINK', log) end
       in_pieces('RPUSH', log, written[LOGGED_EVENTS])
     end
+    for _, gone in ipairs(instances[INSTANCES_UNQUEUED]) do
+      -- One that waits behind a limit goes with whoever waited for it. What was taken is let go of by who has it.
+      local queue, limits, limited = unpack(KEYS, gone[UNQUEUED_QUEUE], gone[UNQUEUED_QUEUE] + 2)
+      local entry = string.match(call('HGET', tasks, gone[UNQUEUED_TASK_ID]) or '', '^S([^:]*):')
+      local waits = entry and call('HMGET', limits, 'w' .. entry, 't' .. entry)
+      if waits and waits[1] then
+        call('ZREM', limited, waits[1], waits[2] or '')
+        call('HDEL', limits, 'w' .. entry, 't' .. entry)
+        call('XDEL', queue, entry)
+      end
+    end
     in_pieces('HDEL', tasks, dropped)
     in_pieces('HDEL', KEYS[first + 1], dropped)
     local kept = {}
@@ -160,7 +177,7 @@ if with_more == 1 then
       local task_id = task[NEW_TASK_TASK_ID]
       kept[2 * i - 1] = task_id
       if task[NEW_TASK_QUEUE] > 0 then
-        local entry = call('XADD', KEYS[task[NEW_TASK_QUEUE]], '*', 'p', instances[INSTANCES_PARTITION], 't', task_id)
+        local entry = call('XADD', KEYS[task[NEW_TASK_QUEUE]], '*', 'p', instances[INSTANCES_PARTITION], 't', task_id, unpack(task[NEW_TASK_FIELDS]))
         kept[2 * i] = 'S' .. entry .. ':' .. task[NEW_TASK_PAYLOAD]
       else
         kept[2 * i] = 'O' .. task[NEW_TASK_PAYLOAD]

@@ -13,7 +13,7 @@ for _, command in ipairs({
   {'HINCRBY', key, 'f', '1'}, {'ZADD', key, '0', 'm'}, {'ZREM', key, 'm'}, {'ZRANGE', key, '0', '0'},
   {'ZRANGEBYSCORE', key, '0', '0'}, {'ZRANGEBYLEX', key, '-', '+'}, {'ZREMRANGEBYLEX', key, '-', '+'},
   {'ZCARD', key}, {'SET', key, 'v'}, {'GET', key}, {'PEXPIRE', key, '1'}, {'EXISTS', key}, {'TYPE', key},
-  {'ZLEXCOUNT', key, '-', '+'}, {'HSETNX', key, 'f', 'v'}, {'HEXISTS', key, 'f'}, {'HSCAN', key, '0'},
+  {'ZLEXCOUNT', key, '-', '+'}, {'ZREVRANGEBYLEX', key, '+', '-'}, {'ZSCORE', key, 'm'}, {'ZREMRANGEBYSCORE', key, '0', '0'}, {'HSETNX', key, 'f', 'v'}, {'HEXISTS', key, 'f'}, {'HSCAN', key, '0'},
   {'RPUSH', key, 'v'}, {'LRANGE', key, '0', '0'}, {'XGROUP', 'CREATE', key, 'g', '0'},
   {'XGROUP', 'SETID', key, 'g', '0'}, {'XGROUP', 'DELCONSUMER', key, 'g', 'c'}, {'XINFO', 'GROUPS', key},
   {'XINFO', 'CONSUMERS', key, 'g'}, {'XPENDING', key, 'g'}, {'XCLAIM', key, 'g', 'c', '0', '0-0'},
