@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated, Any, cast
 
 import pytest
@@ -18,9 +19,13 @@ from stead.entities import (
     InvalidDefinition,
     InvalidInput,
     OperationFailed,
+    Registry,
     batched,
 )
 from stead.entities._turns.batch import TIME_S, Pace
+from stead.entities._turns.entity_kind import EntityKind
+from stead.orchestrations import OrchestrationContext
+from support.core_bench import Bench
 
 CALLS: list[tuple[str, list[Any]]] = []
 
@@ -91,6 +96,12 @@ class Station(Entity):
         CALLS.append(("fit", list(items)))
         self.count += len(items)
         self.total += sum(items)
+
+    @batched
+    def echo(self, sizes: list[int]) -> list[str]:
+        CALLS.append(("echo", list(sizes)))
+        self.count += len(sizes)
+        return ["x" * size for size in sizes]
 
     def plain(self) -> None:
         CALLS.append(("plain", []))
@@ -248,6 +259,83 @@ def test_the_length_follows_the_time() -> None:
     for _ in range(5):
         pace.took(pace.length, pace.length * 0.001)
     assert pace.length == pytest.approx(TIME_S / 0.001, abs=1)
+
+
+@pytest.mark.hazard(110)
+def test_the_length_of_an_asynchronous_batch_follows_what_holds_the_worker() -> None:
+    """Not how long it waits: that is nobody's loss."""
+    bench = Bench()
+    lengths: list[int] = []
+
+    class Slow(Entity):
+        @batched
+        async def crunch(self, items: list[float]) -> None:
+            lengths.append(len(items))
+            bench.elapsed += sum(items)  # each holds the worker for so long
+            await asyncio.sleep(0)
+
+    registry = Registry()
+    registry.add(ClassEntityType(Slow))
+    kind = EntityKind(registry, lambda: bench.now_ms, 1_000_000, elapsed=lambda: bench.elapsed)
+    bench.find_kind = lambda target: kind
+    partition = bench.acquire()
+
+    def run(count: int, seconds: float) -> None:
+        for _ in range(count):
+            bench.put("@slow@a", seconds, operation="crunch")
+        bench.deliver(partition)
+        while started := bench.turn(partition):
+            [start] = started
+            asyncio.run(waited_for(start.awaitable))
+            partition.finish(start.activation, None, None)
+            bench.commit(partition)
+
+    run(85, 0.0)
+    assert lengths == [1, 4, 16, 64]
+    run(30, 0.0099)
+    assert lengths[4:] == [30]  # nobody could know
+    run(20, 0.0099)
+    assert lengths[5:] == [5, 5, 5, 5]
+    run(5, 1.0)
+    assert lengths[9:] == [5]
+    run(3, 1.0)
+    assert lengths[10:] == [1, 1, 1]
+
+
+async def waited_for(awaitable: Any) -> None:
+    await awaitable
+
+
+async def test_results_that_are_too_many_bytes_go_in_halves() -> None:
+    async with TestHub(make_app("batches-bytes", batch_bytes_max=100_000, payload_bytes_max=50_000)) as hub:
+        await warm(hub, "echo", 1)
+        answers = await send(hub, *[("echo", 30_000) for _ in range(8)])
+        assert [len(answer) for answer in answers] == [30_000] * 8
+        lengths = [len(items) for name, items in CALLS if name == "echo"]
+        assert max(lengths) > 3 and (await hub.client.read_entity(S))["count"] == 8
+
+
+async def test_what_waits_behind_a_lock_is_a_batch_when_it_goes() -> None:
+    app = make_app("batches-lock")
+
+    @app.orchestration(name="holds")
+    async def holds(context: OrchestrationContext) -> list[bool]:
+        async with context.lock_entities(S):
+            own = [await context.call_entity(S, "bid", amount) for amount in (1, 12)]  # its own do not wait
+            await asyncio.sleep(20)
+            return own
+
+    async with TestHub(app) as hub:
+        await warm(hub, "bid", 1)
+        instance = await hub.client.start_new("holds")
+        await hub.run_until_idle()
+        tasks = [asyncio.ensure_future(hub.client.call_entity(S, "bid", amount)) for amount in (20, 3, 4)]
+        await hub.run_until_idle()
+        assert CALLS == [("bid", [1]), ("bid", [12])]
+        await hub.advance(timedelta(seconds=21))
+        assert await asyncio.gather(*tasks) == [True, False, False]
+        assert CALLS[2:] == [("bid", [20, 3, 4])]
+        assert (await hub.client.wait_for_completion(instance)).result() == [False, True]
 
 
 def two(self: Any, first: list[int], second: int) -> None: ...

@@ -21,7 +21,7 @@ class Pace:
         self.length = 1
 
     def took(self, count: int, seconds: float) -> None:
-        """So many have taken so long, whether they succeeded or not."""
+        """So many have held the worker for so long, whether they succeeded or not. Of what waits in between that is its longest step."""
         longest = self.length * _GROWTH
         fits = int(TIME_S * count / seconds) if seconds > 0 else longest
         self.length = max(1, min(longest, fits, 1_000_000))

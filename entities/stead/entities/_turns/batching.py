@@ -42,7 +42,7 @@ def next_batch(body: EntityBody, operation: Operation, queue: deque[Pending], sl
     if operation.most == 1 or type(queue[0].message) is not Message:
         return None
     known, trouble = body.known, body.trouble
-    length = min(operation.most, slice.room, operation.most if operation.is_async else known.pace(operation).length)
+    length = min(operation.most, slice.room, known.pace(operation).length)
     if trouble is not None:
         length = min(length, trouble.length, trouble.left)
     batch = _collect(operation, known, queue, length) if length > 1 else None

@@ -41,6 +41,7 @@ from .batching import end_batch, next_batch, run_alone, run_batch, undo_batch
 from .body import EntityBody
 from .cell import Cell, cell_of
 from .expiry import drop_reminder, is_use, keep_alive, note_end, passes_expiry
+from .held import Stepped
 from .known import Known
 from .locks import LockState
 from .outcomes import HAS_SHARDS, fail, is_sharded, succeed, why_not_loaded
@@ -261,6 +262,8 @@ class EntityKind:
             self._turn.span, turn.span = turn.span, None  # which ends it
             body.turn = None
             raise
+        if operation.most > 1:
+            awaitable = Stepped(awaitable, self._elapsed, turn.held)
         if batch is not None:
             body.batch = batch
             activation.taken = len(batch)
@@ -307,6 +310,9 @@ class EntityKind:
         ran = 1 if batch is None else len(batch) * (error is None)
         if ran:
             body.known.ran(activation.target, turn.operation, ran, self._elapsed() - turn.began_s)
+        operation = turn.operation if batch is None else batch.operation
+        if operation.most > 1:
+            body.known.pace(operation).took(1 if batch is None else len(batch), turn.held_s)
         body.turn = body.batch = None
         body.cell.leave(self._turn)
         if batch is None:

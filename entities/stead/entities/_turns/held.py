@@ -5,9 +5,9 @@ It is said with a limit: what blocks once usually blocks every time, and a thous
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from typing import Any
+from types import CoroutineType
+from typing import Any, cast
 
 from stead.transport import get_logger
 
@@ -102,8 +102,43 @@ class Watched:
                 error = thrown
 
 
+class Stepped(Coroutine[Any, Any, object]):
+    """A coroutine that tells `held` when each of its steps ended, and for how long it took."""
+
+    __slots__ = ("_coroutine", "_elapsed", "_held")
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, object],
+        elapsed: Callable[[], float],
+        held: Callable[[float, float], None],
+    ) -> None:
+        self._coroutine = coroutine
+        self._elapsed = elapsed
+        self._held = held
+
+    def send(self, value: Any, /) -> Any:
+        began = self._elapsed()
+        try:
+            return self._coroutine.send(value)
+        finally:
+            ended = self._elapsed()
+            self._held(ended, ended - began)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        return Watched(self._coroutine, self._elapsed, -1.0, self._held).__await__()
+
+
 def watched(
     awaitable: Awaitable[object], elapsed: Callable[[], float], slow_s: float, held: Callable[[float, float], None]
 ) -> Awaitable[object]:
     """What to await instead of something that may block; others than coroutines run elsewhere, and are given back."""
-    return Watched(awaitable, elapsed, slow_s, held) if inspect.iscoroutine(awaitable) else awaitable
+    if isinstance(awaitable, (CoroutineType, Stepped)):
+        return Watched(cast("Coroutine[Any, Any, object]", awaitable), elapsed, slow_s, held)
+    return awaitable

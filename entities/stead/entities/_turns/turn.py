@@ -56,7 +56,7 @@ class Turn:
     """One operation of one entity, while it runs. Implements `RunningTurn`."""
 
     __slots__ = (
-        "_clock", "alive", "began_s", "begun", "context", "effects", "kept_ms", "message", "operation", "registry", "reminders",
+        "_clock", "alive", "began_s", "begun", "context", "effects", "held_s", "kept_ms", "message", "operation", "registry", "reminders",
         "reminding", "sends", "span", "state", "subject", "target", "tells",
     )  # fmt: skip
 
@@ -80,6 +80,7 @@ class Turn:
         self.alive = False
         self.span: OperationSpan | None = None  # what is told of the operation, if anybody wants to know
         self.began_s = 0.0  # of an asynchronous operation
+        self.held_s = 0.0  # the longest for which one that takes many messages held the worker
         self.context: EntityContext | None = None
 
     def serve(self, target: str, effects: Effects, reminders: Mapping[str, Reminder] = NO_REMINDERS) -> None:
@@ -287,6 +288,10 @@ class Turn:
         """The entity's reminders, if the operation ended now."""
         changed = {**self.reminders, **self.reminding}
         return {name: reminder for name, reminder in changed.items() if reminder is not None}
+
+    def held(self, _ended_s: float, seconds: float) -> None:
+        """It held the worker for so long."""
+        self.held_s = max(self.held_s, seconds)
 
     @property
     def settings(self) -> Settings:
