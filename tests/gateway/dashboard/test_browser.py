@@ -332,6 +332,28 @@ def test_dead_letters_are_shown_sent_again_and_dropped(visitor: Visitor, served:
         expect(row).to_have_count(0)
 
 
+def test_all_letters_that_match_by_reason_and_kind(visitor: Visitor, served: Served) -> None:
+    key, gone = fresh("letters"), fresh("gone")
+    for _ in range(3):
+        served.http.post(f"/api/v1/entities/Station/{key}/fail", json={"args": [gone]})
+    operate(served, key, "mean")
+    with visitor.visit("#/dead-letters") as page:
+        page.get_by_label("Reason").select_option("ValueError")
+        page.get_by_label("Kind").select_option("station")
+        expect(page.get_by_role("row", name=gone)).to_have_count(3)
+        before = served.http.get("/api/v1/dead-letters?error_type=ValueError&kind=Station&limit=1000").json()
+        for other in ({"kind": "(instances)"}, {"error_type": "KeyError"}, {"kind": "nowhere"}):
+            assert served.http.post("/api/v1/dead-letters/drop", json={"all": True, **other}).json()["count"] == 0
+            assert served.http.get("/api/v1/dead-letters", params=other).json()["dead_letters"] == []
+        page.get_by_role("button", name="Drop").click()
+        dialog = page.get_by_role("dialog", name="Drop")
+        expect(dialog).to_contain_text(f"all {len(before['dead_letters'])} letters that match")
+        dialog.get_by_role("button", name="Drop").click()
+        expect(page.get_by_role("row", name=gone)).to_have_count(0)
+    refused = served.http.post("/api/v1/dead-letters/drop", json={"ids": ["0/1-0"], "kind": "station"})
+    assert refused.status_code == 400
+
+
 # -- rights ------------------------------------------------------------------------------------------------------------
 
 
