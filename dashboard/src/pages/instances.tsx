@@ -5,13 +5,15 @@ import { api, must, type Schemas } from "../lib/api";
 import { useAsked } from "../lib/live";
 import { refine, to, type Route } from "../lib/route";
 import { pageOf, selectionOf } from "../lib/selection";
-import { brief, clock } from "../lib/words";
+import { brief, clock, count } from "../lib/words";
 import { Ago, Badge, Choice, Fault, Page, Table, Text } from "../parts/basics";
 import { Histogram } from "../parts/histogram";
 import { Many } from "../parts/many";
 import { Start } from "./start";
 
 const STATUSES: Schemas["RuntimeStatus"][] = ["Pending", "Running", "Suspended", "Completed", "Failed", "Canceled", "Terminated"];
+
+const [LOOKED_AT, ALL] = [10_000, 200_000]; // instances, for the bars: to look at them all takes the hub some time
 
 const TIMES: [string, string][] = [
   ["", "created at any time"],
@@ -87,9 +89,10 @@ export function Instances(props: { route: Route }) {
 // It costs the hub a look at each instance: it is asked for when the filters change, and now and then.
 function Created(props: { route: Route }) {
   const { query } = props.route;
+  const [most, setMost] = useState(LOOKED_AT);
   const asked = useAsked(
-    (signal) => must(api.GET("/api/v1/instance-histogram", { params: { query: { ...selectionOf(query), buckets: 60 } }, signal })),
-    ["histogram", query.toString()],
+    (signal) => must(api.GET("/api/v1/instance-histogram", { params: { query: { ...selectionOf(query), buckets: 60, most } }, signal })),
+    ["histogram", query.toString(), most],
     60,
   );
   const [shown, setShown] = useState(asked.data);
@@ -97,6 +100,14 @@ function Created(props: { route: Route }) {
   return (
     <>
       <Fault>{asked.error}</Fault>
+      {shown && !shown.complete && most === LOOKED_AT && (
+        <p class="quiet">
+          The bars show those among the first {count(LOOKED_AT)} by ID.{" "}
+          <button type="button" class="plain" onClick={() => setMost(ALL)}>
+            Look at all
+          </button>
+        </p>
+      )}
       {shown && <Histogram found={shown} onChoose={(created_from, created_to) => refine({ created_from, created_to, since: "" })} />}
     </>
   );

@@ -62,6 +62,7 @@ def test_when_those_that_match_were_created(served: Served) -> None:
     assert found(served, "instance-histogram", prefix=mark, tag="odd=1")["total"] == 2
     assert found(served, "instance-histogram", prefix=mark, text=f"{mark}-3")["total"] == 1
     assert found(served, "instance-histogram", prefix="nobody")["buckets"] == []
+    assert found(served, "instance-histogram", prefix=mark, most=1)["complete"] is False
     first = datetime.fromisoformat(shown["buckets"][0]["start"])
     assert found(served, "instance-histogram", prefix=mark, created_to=first.isoformat())["total"] >= 1
 

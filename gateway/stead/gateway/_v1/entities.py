@@ -19,7 +19,6 @@ from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, milliseconds, plain_json
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import API_V1, Answer, Parameter, Route, RouteDescription
-from stead.transport import LISTING, CountRange
 
 from .common import (
     CONTINUATION,
@@ -37,6 +36,7 @@ from .common import (
     tagged,
     wait_seconds,
 )
+from .counting import counts_of
 from .kind_models import KindShown
 from .models import Arguments, CallResult, EntityKinds, EntityPage, EntityState, SignalAccepted
 from .watching import Read, wait_for_change
@@ -178,7 +178,7 @@ async def list_kinds(request: Request, hub: Hub) -> Response:
     query.done()
     published: Mapping[str, Mapping[str, Any]] = await hub.store.published()
     kinds = {name: kind for name, kind in sorted(published.items()) if "/" not in name}
-    counts = await _counts(hub, list(kinds)) if counted else {}
+    counts = await counts_of(hub, list(kinds)[:_COUNTED_MAX]) if counted else {}
     found = [
         {
             "name": str(kind.get("name", name)),
@@ -188,18 +188,6 @@ async def list_kinds(request: Request, hub: Hub) -> Response:
         for name, kind in kinds.items()
     ]
     return json_response({"entities": found})
-
-
-async def _counts(hub: Hub, names: Sequence[str]) -> dict[str, int]:
-    """How many there are of each, by the sets of all targets: none of them is read."""
-    places = range(hub.store.layout.partitions)
-    found: dict[str, int] = {}
-    for name in names[:_COUNTED_MAX]:
-        least, most = f"@{name}@".encode(), f"@{name}A".encode()  # "A" comes after "@"
-        looks = [CountRange(place, LISTING, least, most, open_most=True, by_member=True) for place in places]
-        _, counts = await hub.store.look(looks)
-        found[name] = sum(counts)
-    return found
 
 
 async def get_kind(request: Request, hub: Hub) -> Response:

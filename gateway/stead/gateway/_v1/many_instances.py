@@ -65,12 +65,13 @@ async def histogram(request: Request, hub: Hub) -> Response:
     query = Query(request)
     selection = InstanceQuery.of(query)
     count = query.integer("buckets", 60, low=1, high=BUCKETS_MAX)
+    most = query.integer("most", LOOKED_AT_MAX, low=1, high=LOOKED_AT_MAX)
     query.done()
-    times, complete = await unless_gone(request, _times(hub, selection))
+    times, complete = await unless_gone(request, _times(hub, selection, most))
     return json_response(histogram_data(times, count, complete=complete))
 
 
-async def _times(hub: Hub, selection: InstanceQuery) -> tuple[list[tuple[int, RuntimeStatus]], bool]:
+async def _times(hub: Hub, selection: InstanceQuery, most: int) -> tuple[list[tuple[int, RuntimeStatus]], bool]:
     """When each was created (ms), and its status."""
     found: list[tuple[int, RuntimeStatus]] = []
     looked = 0
@@ -78,7 +79,7 @@ async def _times(hub: Hub, selection: InstanceQuery) -> tuple[list[tuple[int, Ru
     async for read, page in hub.client.times_of_instances(has, **selection.options):
         found += page
         looked += read
-        if looked >= LOOKED_AT_MAX:
+        if looked >= most:
             return found, False
     return found, True
 
@@ -158,6 +159,14 @@ ROUTES: list[Route] = [
             query=(
                 *SELECTION,
                 Parameter("buckets", "So many at most.", "integer", minimum=1, maximum=BUCKETS_MAX, default=60),
+                Parameter(
+                    "most",
+                    "Look at so many instances at most, the first by ID.",
+                    "integer",
+                    minimum=1,
+                    maximum=LOOKED_AT_MAX,
+                    default=LOOKED_AT_MAX,
+                ),
             ),
             answers={200: Answer("The buckets", InstanceHistogram)},
         ),

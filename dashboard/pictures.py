@@ -1,0 +1,166 @@
+"""Takes the pictures of the dashboard that are in the documentation, from the running product: `python dashboard/pictures.py`.
+
+It starts a server, two workers and `stead serve` of `pictures_app`, gives them something to do, and writes a PNG for each of `PAGES` into
+`docs/pictures`. Needs what the tests of the dashboard need: `make setup`, and a browser as `tests/support/browser.py` finds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "pictures"
+APP = "pictures_app:app"
+READY_S = 120
+
+
+class Picture(NamedTuple):
+    """A page, and what has to be seen there before the picture is taken (a selector of Playwright)."""
+
+    address: str
+    seen: str
+    dark: bool = False
+
+
+PAGES: dict[str, Picture] = {
+    "overview": Picture("#/", ".flow-link.live"),
+    "entities": Picture("#/entities/Player?where=score>%3D100&order=-score", "tbody tr"),
+    "entity": Picture("#/entities/Player/ada", ".measures tbody tr"),
+    "instances": Picture("#/instances", ".histogram rect"),
+    "instance": Picture("#/instances/shipment-7", "svg.gantt .bar", dark=True),
+    "sequence": Picture("#/instances/shipment-7?view=Sequence", "svg.sequence .message"),
+    "queries": Picture(
+        "#/queries?view=SQL&sql=select%20country%2C%20count(*)%20as%20players%2C%20avg(score)%20as%20score%20from%20Player%20group%20by%201%20order%20by%203%20desc",
+        "textarea",
+    ),
+    "dead-letters": Picture("#/dead-letters", "tbody tr"),
+    "workers": Picture("#/workers", ".strip li"),
+    "schedules": Picture("#/schedules", "tbody tr"),
+}
+
+
+@contextmanager
+def running() -> Generator[httpx.Client]:
+    """A client of a hub with two workers that has something to show."""
+    from support.valkey_server import ValkeyServer
+
+    with tempfile.TemporaryDirectory(prefix="st") as folder, socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        server = ValkeyServer(Path(folder))
+        server.start()
+        environment = {**os.environ, "STEAD_URL": server.url, "PYTHONPATH": str(ROOT)}
+        commands = [["serve", APP, "--port", str(port)], *(["worker", APP, "--name", name] for name in ("ant", "bee"))]
+        processes = [
+            subprocess.Popen([sys.executable, "-m", "stead.app", *command], cwd=ROOT / "dashboard", env=environment)
+            for command in commands
+        ]
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+                until(lambda: http.get("/health/ready").is_success)
+                until(lambda: len(http.get("/api/v1/hub").json()["workers"]) == 2)
+                fill(http)
+                yield http
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait()
+            server.kill()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            if condition():
+                return
+        except httpx.TransportError:
+            pass
+        if time.monotonic() > deadline:
+            raise TimeoutError("the hub is not ready")
+        time.sleep(0.1)
+
+
+def fill(http: httpx.Client) -> None:
+    """Give the hub something to do and to show. (The same each time, as far as it goes.)"""
+    draw = random.Random(7)
+    countries = ["NO", "SE", "DK", "FI", "IS"]
+    names = ["ada", "ben", "cleo", "dag", "eva", *(f"player-{number:03}" for number in range(200))]
+    lines = [
+        {"entity": "Player", "key": name, "operation": "win", "args": [draw.randint(1, 60), draw.choice(countries)]}
+        for name in names
+        for _ in range(draw.randint(1, 9))
+    ]
+    lines += [{"entity": "Account", "key": name, "operation": "deposit", "args": [1_000]} for name in ("ann", "bob")]
+    lines += [{"entity": "Player", "key": "dag", "operation": "forfeit", "args": ["it rains"]} for _ in range(3)]
+    lines += [{"entity": "Player", "key": "ada", "operation": "win", "args": [40, "NO", "first of May"]}]
+    http.post("/api/v1/signals", content="\n".join(map(json.dumps, lines)))
+    for number in range(24):
+        start(http, f"shipment-{number}", "shipment", 3 + number % 3)
+    for number in range(9):
+        start(http, f"expense-{number}", "approval", {"amount": 12 * number, "what": "train"})
+        if number % 3:
+            http.post(f"/api/v1/instances/expense-{number}/events/ApprovalEvent", json=number % 2 == 0)
+    http.put(
+        "/api/v1/schedules/nightly",
+        json={"cron": "0 3 * * *", "timezone": "Europe/Oslo", "start_new": {"name": "shipment", "input": 3}},
+    )
+    http.post("/api/v1/entities/Player/cleo/ponder", json={"args": [600]})
+    http.get("/api/v1/instances/shipment-23?wait_ms=60000")
+
+
+def start(http: httpx.Client, instance_id: str, name: str, given: object) -> None:
+    """Start an instance."""
+    http.post(
+        "/api/v1/instances", json={"name": name, "instance_id": instance_id, "input": given, "tags": {"team": "north"}}
+    )
+
+
+def take(folder: Path) -> None:
+    """Take all pictures."""
+    from playwright.sync_api import sync_playwright
+
+    from support.browser import ARGUMENTS, find
+
+    folder.mkdir(exist_ok=True)
+    path, variables = find()
+    with running() as http, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=ARGUMENTS, env=dict(variables) or None, timeout=0
+        )
+        for name, picture in PAGES.items():
+            page = browser.new_page(
+                viewport={"width": 1200, "height": 760}, color_scheme="dark" if picture.dark else "light"
+            )
+            page.set_default_timeout(READY_S * 1_000)
+            page.goto(f"{http.base_url}/{picture.address}".replace("//#", "/#"))
+            for number in range(40):  # so that there is a flow
+                http.post(f"/api/v1/entities/Player/ben/win?wait={number % 10 == 0}", json={"args": [1, "SE"]})
+            if name == "queries":
+                page.get_by_role("button", name="Run").click()
+                page.locator("tbody tr").first.wait_for()
+            page.locator(picture.seen).first.wait_for(state="attached")
+            page.get_by_text("live", exact=True).first.wait_for()
+            page.screenshot(path=folder / f"{name}.png")
+            page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+    take(FOLDER)
