@@ -17,7 +17,7 @@ export const EMPTY_KEY = "$"; // what stands for the empty key in a path
 export function Kinds() {
   const asked = useAsked((signal) => must(api.GET("/api/v1/entities", { params: { query: { counts: true } }, signal })), ["kinds"], 5);
   const measured = useAsked((signal) => must(api.GET("/api/v1/metrics", { params: { query: { minutes: 60 } }, signal })), ["metrics"], 5);
-  const of = (name: string) => measured.data?.operations.filter((one) => one.entity === name.toLowerCase()) ?? [];
+  const of = (name: string) => measured.data?.operations.filter((one) => one.entity.toLowerCase() === name.toLowerCase()) ?? [];
   const sum = (name: string, each: (one: Schemas["OperationSeries"]) => number) => of(name).reduce((all, one) => all + each(one), 0);
   return (
     <Page title="Entities">

@@ -34,7 +34,7 @@ export function useMeasures() {
 // The operations of one kind.
 export function OfKind(props: { name: string }) {
   const asked = useMeasures();
-  const rows = (asked.data?.operations ?? []).filter((one) => one.entity === props.name.toLowerCase());
+  const rows = (asked.data?.operations ?? []).filter((one) => one.entity.toLowerCase() === props.name.toLowerCase());
   return <Happened title={`Operations of ${props.name}`} rows={rows.map((one) => ({ name: one.operation, href: null, series: one }))} />;
 }
 

@@ -85,6 +85,19 @@ def test_a_condition_that_is_none_is_said(where: str, fault: str, player: Visito
     player.faults = [fault for fault in player.faults if " 400 " not in fault]
 
 
+@pytest.mark.usefixtures("players")
+def test_how_many_there_are_of_a_kind_and_how_its_operations_went(player: Visitor, played: Served) -> None:
+    played.http.post("/api/v1/entities/Player/p00/no_such", json={"args": []})
+    with player.visit("#/entities") as page:
+        row = page.get_by_role("row", name="Player")
+        expect(row.get_by_role("cell").nth(2)).not_to_have_text("0")  # operations in the last hour
+        assert int(row.get_by_role("cell").nth(1).inner_text()) >= 60
+        row.get_by_role("link").click()
+        page.get_by_role("link", name="p01").click()
+        card = page.locator(".card", has=page.get_by_role("heading", name="Operations of Player"))
+        expect(card.get_by_role("row", name="win")).to_be_visible()
+
+
 def test_a_kind_without_indexes_is_not_asked_for_conditions(visitor: Visitor) -> None:
     with visitor.visit("#/entities/Station") as page:
         expect(page.get_by_text("live", exact=True)).to_be_visible()  # the hub has said what indexes there are
