@@ -1,4 +1,4 @@
-"""Takes the pictures of the dashboard that are in the documentation, from the running product: `python dashboard/pictures.py`.
+"""Takes the pictures of the dashboard that are in the documentation, from the running product: `python tests/support/pictures.py`.
 
 It starts a server, two workers and `stead serve` of `pictures_app`, gives them something to do, and writes a PNG for each of `PAGES` into
 `docs/pictures`. Needs what the tests of the dashboard need: `make setup`, and a browser as `tests/support/browser.py` finds it.
@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 import httpx
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
 FOLDER = ROOT / "docs" / "pictures"
 APP = "pictures_app:app"
 READY_S = 120
@@ -65,7 +66,7 @@ def running() -> Generator[httpx.Client]:
         environment = {**os.environ, "STEAD_URL": server.url, "PYTHONPATH": str(ROOT)}
         commands = [["serve", APP, "--port", str(port)], *(["worker", APP, "--name", name] for name in ("ant", "bee"))]
         processes = [
-            subprocess.Popen([sys.executable, "-m", "stead.app", *command], cwd=ROOT / "dashboard", env=environment)
+            subprocess.Popen([sys.executable, "-m", "stead.app", *command], cwd=Path(__file__).parent, env=environment)
             for command in commands
         ]
         try:
@@ -162,5 +163,5 @@ def take(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+    sys.path[:0] = [str(TESTS), str(ROOT)]
     take(FOLDER)
