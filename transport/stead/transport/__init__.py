@@ -106,6 +106,7 @@ from stead.transport._contract.store import Renewer, Store
 from stead.transport._memory.faults import Fault, Faults
 from stead.transport._memory.store import MemoryStore
 from stead.transport._open import forget_memory_hubs, open_store
+from stead.transport._payloads.blobs import Blobs, KeptBlob
 from stead.transport._payloads.caskets import (
     EMPTY_ARRAY,
     NIL,
@@ -118,8 +119,10 @@ from stead.transport._payloads.caskets import (
     read_casket,
 )
 from stead.transport._payloads.codec import PayloadCodec, codec_of
+from stead.transport._payloads.collecting import Collected, collect, names_in
 from stead.transport._payloads.forms import Get, Put, StoredForm, StoredForms
 from stead.transport._payloads.limits import PayloadLimit
+from stead.transport._payloads.places import blobs_of
 from stead.transport._payloads.sealed_store import SealedStore, sealed_store
 from stead.transport._payloads.vault import Vault
 from stead.transport._raising import raise_shards
@@ -150,9 +153,11 @@ __all__ = [
     "BacklogFull",
     "Backoff",
     "Batch",
+    "Blobs",
     "CarefulLogger",
     "CatalogueView",
     "Clock",
+    "Collected",
     "Commit",
     "CommitAnswer",
     "CommitVerdict",
@@ -176,6 +181,7 @@ __all__ = [
     "IndexWrite",
     "InstanceView",
     "InvalidInput",
+    "KeptBlob",
     "KeyDamaged",
     "LeaseView",
     "LeftOut",
@@ -237,10 +243,12 @@ __all__ = [
     "activity_and_key",
     "array_of",
     "begin_task",
+    "blobs_of",
     "casket",
     "check_hub_name",
     "check_worker",
     "codec_of",
+    "collect",
     "components_of",
     "deep_one",
     "elements_of",
@@ -250,6 +258,7 @@ __all__ = [
     "get_logger",
     "limit_of",
     "map_of",
+    "names_in",
     "open_store",
     "pack",
     "pack_envelope",

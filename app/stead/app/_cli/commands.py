@@ -25,6 +25,7 @@ from .options import (
     usage,
 )
 from .orchestrations import add_commands
+from .payloads import add_payloads
 from .tables import add_tables
 from .watching import add_watching
 
@@ -293,6 +294,7 @@ def query(
 
 
 add_tables(cli)
+add_payloads(cli)
 add_commands(cli)  # here: the help shows panels in the order of their first commands
 
 

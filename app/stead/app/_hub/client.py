@@ -16,11 +16,11 @@ from stead.app._tables.table import Rows, Table
 from stead.entities import Entity
 from stead.entities.extending import ConditionNode, canonical_name
 from stead.orchestrations import OrchestrationClient
-from stead.transport import Store, parse_url
+from stead.transport import Collected, Store, collect, parse_url
 
 from .definitions import Definitions
 from .info import gather_info
-from .opening import open_hub
+from .opening import open_hub, payloads_place
 
 
 class Client(OrchestrationClient):
@@ -102,6 +102,17 @@ class Client(OrchestrationClient):
         reading = self._reading(progress)
         database = Database(tables, reading, self._settings.sql_memory_bytes_max)
         return await reading.run(lambda: then(database.run(query, rows)), "the query", database.interrupt)
+
+    async def collect_payloads(self, *, dry_run: bool = False) -> Collected:
+        """Remove large payloads that nothing in the hub names, and that were not touched for `large_payloads_keep_ms`. It reads all that the hub
+        holds. `dry_run`: only look. What is stored meanwhile is safe, and so is a second collection at the same time.
+
+        Raises `InvalidInput` if the settings name no place for large payloads, `StoreUnavailable`, and `OSError`.
+        """
+        self._check_open()
+        grace_ms = self._settings.large_payloads_keep_ms
+        blobs = payloads_place(self._store)
+        return await self._read(lambda: collect(blobs, self._store.values, grace_ms, dry_run=dry_run))
 
     async def _kinds(self) -> list[str]:
         """The names of all kinds that this program defines, or that workers have published."""

@@ -13,7 +13,7 @@ from stead.app._hub.definitions import Definitions
 from stead.app._tables.libraries import ArrowTable
 from stead.app._tables.reading import Progress
 from stead.entities import Change, Entity, EntityId, EntityStatus, Query
-from stead.transport import InvalidInput
+from stead.transport import Collected, InvalidInput
 
 from .orchestrations import SyncOrchestrations, in_chunks
 from .portal import Portal
@@ -179,6 +179,10 @@ class SyncClient(SyncOrchestrations):
     def sql(self, query: str, *, progress: Progress | None = None) -> ArrowTable:
         """The answer to one SELECT over the committed states, by DuckDB, as a table of Apache Arrow."""
         return self._portal.run(lambda client: client.sql(query, progress=progress), self._seconds)
+
+    def collect_payloads(self, *, dry_run: bool = False) -> Collected:
+        """Remove large payloads that nothing in the hub names, and that were not touched for `large_payloads_keep_ms`."""
+        return self._portal.run(lambda client: client.collect_payloads(dry_run=dry_run), self._seconds)
 
     def after(self, delay: timedelta) -> SyncScheduled:
         """A sender of signals that are carried out so long after they were accepted."""

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import math
 import random
+import secrets
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
@@ -64,6 +65,13 @@ def _virtual(settings: Settings, replay_every_turn: bool) -> Settings:
     )
 
 
+def _payloads_in_memory(settings: Settings) -> Settings:
+    """Large payloads are kept in memory: a place of each hub's own."""
+    if settings.large_payloads is None:
+        return settings
+    return settings.model_copy(update={"large_payloads": f"memory://{secrets.token_hex(8)}"})
+
+
 class _Reached(Exception):
     """The hub's time has come to where somebody wanted it, and nothing moves any more."""
 
@@ -93,7 +101,7 @@ class Driver:
         self._replay_every_turn = replay_every_turn
         self.clock = ManualClock()
         self.store = MemoryStore(app.name, self.settings, self.clock)
-        self.hub_store = with_payloads(self.store, self.settings)
+        self.hub_store = with_payloads(self.store, _payloads_in_memory(self.settings))
         """What a worker and clients use."""
         self.activities = Activities(lambda: self.app.orchestrations)
         self._worker: Worker | None = None

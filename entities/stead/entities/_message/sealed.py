@@ -288,8 +288,9 @@ class _LetterForm(TolerantForm):
             return pack(letter)
         garbage = not is_message(envelope)  # then what is in it cannot be told apart
         content = put(pack([failure, envelope if garbage else None]))
-        if content is None:
-            return data
+        if content is None:  # the message may have something large in it all the same
+            letter["envelope"] = message_form.seal(envelope, put)
+            return data if letter["envelope"] is envelope else pack(letter)
         shown = dict.fromkeys(failure, "") | {name: failure[name] for name in ("kind", "type") if name in failure}
         sealed = b"" if garbage else message_form.seal(envelope, put)
         letter |= {"envelope": sealed, "failure": shown, "locked": content}
@@ -298,7 +299,9 @@ class _LetterForm(TolerantForm):
     def _open(self, data: bytes, get: Get) -> bytes:
         letter = _letter(data)
         if "locked" not in letter:
-            return data
+            envelope = letter["envelope"]
+            letter["envelope"] = message_form.open(envelope, get)
+            return data if letter["envelope"] is envelope else pack(letter)
         try:
             found: Any = unpack_envelope(get(letter["locked"]))
             failure, kept = found

@@ -40,7 +40,7 @@ def check_sends(turn: Turn, effects: Effects) -> int:
             f"operation {turn.operation_name!r}",
             f"it sent {len(turn.sends):,} messages, and one operation may send {settings.turn_sends_max:,}",
         )
-    size = sum(len(send.envelope) for send in turn.sends)
+    size = sum(min(len(send.envelope), settings.payload_bytes_max) for send in turn.sends)
     if size > settings.batch_bytes_max:
         raise PayloadTooLarge(f"signals of operation {turn.operation_name!r}", size, settings.batch_bytes_max)
     return size

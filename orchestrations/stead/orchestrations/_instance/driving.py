@@ -285,8 +285,9 @@ def _conclude(turn: InstanceTurn, outcome: Outcome) -> bool:
         case Completed(result):
             try:
                 length = turn.effects.limit.stored_length(pack(result)) + MARGIN
-                if length > turn.settings.payload_bytes_max + MARGIN * (turn.record.parent is None):
-                    raise PayloadTooLarge("result", length - MARGIN, turn.settings.payload_bytes_max)
+                limit = turn.effects.limit.max
+                if length > limit + MARGIN * (turn.record.parent is None):
+                    raise PayloadTooLarge("result", length - MARGIN, limit)
             except InvalidInput as error:  # nor could it be, were it made once more
                 end_instance(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error).final())
             else:

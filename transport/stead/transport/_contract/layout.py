@@ -53,3 +53,9 @@ def check_worker(layout: HubLayout, settings: Settings) -> None:
             "its payloads are encoded, and this worker has no codec to read them: set STEAD_PAYLOAD_CODEC, or "
             "Settings(payload_codec=…), to the one that the other workers have",
         )
+    if layout.apart and settings.large_payloads is None:
+        raise HubMismatch(
+            layout.name,
+            "its large payloads are kept elsewhere, and this worker is not told where: set STEAD_LARGE_PAYLOADS, or "
+            "Settings(large_payloads=…), to the place that the other workers have",
+        )

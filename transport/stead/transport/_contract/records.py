@@ -39,6 +39,7 @@ class HubLayout:
     format: int
     created_ms: int
     coded: bool = False  # its payloads go through a codec, or some did
+    apart: bool = False  # large payloads are kept elsewhere, or some are
 
 
 # -- producers ---------------------------------------------------------------------------------------------------------

@@ -45,6 +45,14 @@ class Settings(BaseSettings):
     """What encodes users' data before it is stored, and decodes it again: a module and a name in it, such as "myapp.crypto:codec",
     an object with `encode(bytes) -> bytes` and `decode(bytes) -> bytes`. All workers of the hub have the same."""
 
+    large_payloads: str | None = None
+    """Where what is above `payload_bytes_max` is kept, up to 1 GiB: a folder that all processes share, file:///shared/blobs. Without
+    it that is refused."""
+
+    large_payloads_keep_ms: Annotated[int, Field(ge=60_000, le=10 * 365 * 86_400_000)] = 604_800_000
+    """How long a large payload is kept at least that nothing names (7 days). Longer than any try to store what names it, and than the age of
+    any backup of the hub that shall be of use."""
+
     mailbox_length_max: Count = 10_000
     """Messages of one entity that a worker keeps in memory. Further ones are parked in the store, so that a slow entity
     does not fill the memory or keep its neighbours' messages from being read."""

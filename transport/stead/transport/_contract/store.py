@@ -379,4 +379,9 @@ class Store(Protocol):
         """What the hub holds, partition by partition. For people: it costs some commands a partition."""
         ...
 
+    def values(self) -> AsyncIterator[bytes]:
+        """All that the hub holds, in no form, to look for something in it. What is there throughout is given, though it may move by itself
+        meanwhile: from a timer to an inbox, and from there to a park."""
+        ...
+
     async def refresh_facts(self) -> ServerFacts: ...

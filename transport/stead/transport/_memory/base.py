@@ -56,9 +56,12 @@ class MemoryBase:
         """So many there have been: while it does not grow, nobody asks for anything."""
 
     def join(self, settings: Settings) -> None:
-        """Somebody opens the hub. Who has a codec of payloads says so for good."""
-        if settings.payload_codec is not None:
-            self._layout = replace(self._layout, coded=True, format=max(self._layout.format, FORMAT_CASKETS))
+        """Somebody opens the hub. Who has a codec of payloads, or a place for large ones, says so for good."""
+        coded = self._layout.coded or settings.payload_codec is not None
+        apart = self._layout.apart or settings.large_payloads is not None
+        if coded or apart:
+            least = max(self._layout.format, FORMAT_CASKETS)
+            self._layout = replace(self._layout, coded=coded, apart=apart, format=least)
 
     @property
     def layout(self) -> HubLayout:

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,7 @@ from .clients import MemoryClients
 from .commits import commit as write_commits
 from .indexes import MemoryIndexes
 from .state import Beat, check_inbox
+from .values import values_of
 
 
 class MemoryStore(MemoryClients, MemoryTasks, MemoryIndexes):
@@ -299,6 +300,11 @@ class MemoryStore(MemoryClients, MemoryTasks, MemoryIndexes):
     async def refresh_facts(self) -> ServerFacts:
         """What the server says of itself."""
         return await self._call("refresh_facts", lambda: self.facts)
+
+    async def values(self) -> AsyncIterator[bytes]:
+        """All that the hub holds, in no form, to look for something in it."""
+        for value in await self._call("values", lambda: list(values_of(self._state))):
+            yield value
 
 
 class MemoryRenewer:

@@ -6,6 +6,7 @@ from stead.transport._contract.errors import PayloadTooLarge
 from stead.transport._contract.settings import Settings
 
 from .codec import PayloadCodec, codec_of
+from .large import LARGE_BYTES_MAX
 from .vault import encoded
 
 
@@ -19,25 +20,31 @@ class PayloadLimit:
     the failure of the one operation or call that brings it.
     """
 
-    __slots__ = ("_codec", "_max", "at")
+    __slots__ = ("_apart", "_codec", "at", "max")
 
-    def __init__(self, bytes_max: int, codec: PayloadCodec | None = None) -> None:
+    def __init__(self, bytes_max: int, codec: PayloadCodec | None = None, large_max: int | None = None) -> None:
+        """`large_max`: what is above `bytes_max` is kept elsewhere, up to this."""
         self._codec = codec
-        self._max = bytes_max
+        self.max = bytes_max if large_max is None else large_max
+        self._apart = bytes_max if large_max is not None else self.max
         self.at = bytes_max if codec is None else -1
 
     @classmethod
     def of(cls, settings: Settings) -> PayloadLimit:
         """That of settings. Raises `InvalidInput` if their codec cannot be had."""
-        return cls(settings.payload_bytes_max, codec_of(settings))
+        large_max = None if settings.large_payloads is None else LARGE_BYTES_MAX
+        return cls(settings.payload_bytes_max, codec_of(settings), large_max)
 
     def check(self, what: str, data: bytes, margin: int = 0) -> None:
         """Raises `PayloadTooLarge`, and `InvalidInput` if the codec fails. `margin`: bytes more that are allowed, as they are not the
         user's."""
         length = self.stored_length(data)
-        if length > self._max + margin:
-            raise PayloadTooLarge(what, length, self._max)
+        if length > self.max + margin:
+            raise PayloadTooLarge(what, length, self.max)
 
     def stored_length(self, data: bytes) -> int:
-        """How many bytes of data are stored. Raises `InvalidInput` if the codec fails."""
-        return len(data) if self._codec is None else len(encoded(self._codec, data))
+        """How many bytes of data are stored. Raises `InvalidInput` if the codec fails. (What is kept elsewhere is encoded once, when it is
+        put there.)"""
+        return (
+            len(data) if self._codec is None or len(data) > self._apart < self.max else len(encoded(self._codec, data))
+        )

@@ -36,9 +36,13 @@ from stead.transport._contract.records import (
 )
 from stead.transport._contract.settings import Settings
 from stead.transport._contract.store import Store
+from stead.transport.describing import text_of_error
 
+from .blobs import Blobs, ensure, ensured
 from .codec import codec_of
 from .forms import StoredForm, StoredForms
+from .large import Reference, references_in
+from .places import blobs_of
 from .vault import Vault
 
 _LOCKED_TEXT = "locked:"
@@ -46,16 +50,21 @@ _LOCKED_TEXT = "locked:"
 
 
 def sealed_store(store: Store, settings: Settings, forms: StoredForms) -> Store:
-    """The store itself, or with a codec one that uses it. Raises `InvalidInput` if there is no such codec."""
-    codec = codec_of(settings)
-    return store if codec is None else cast("Store", SealedStore(store, forms, Vault(codec)))
+    """The store itself, or with a codec, or a place for large payloads, one that uses it. Raises `InvalidInput` if there is no such
+    thing."""
+    codec, blobs = codec_of(settings), blobs_of(settings)
+    if codec is None and blobs is None:
+        return store
+    vault = Vault(codec, None if blobs is None else settings.payload_bytes_max)
+    return cast("Store", SealedStore(store, forms, vault, blobs))
 
 
 class SealedStore:
     """A store that seals and opens. What has no data of users' in it goes straight to the store within."""
 
-    def __init__(self, within: Store, forms: StoredForms, vault: Vault) -> None:
+    def __init__(self, within: Store, forms: StoredForms, vault: Vault, blobs: Blobs | None = None) -> None:
         self.within = within
+        self.blobs = blobs
         self._forms = forms
         self._vault = vault
 
@@ -80,6 +89,41 @@ class SealedStore:
     def _opened(self, form: StoredForm, data: bytes) -> bytes:
         return form.open(data, self._vault.get)
 
+    async def _store_pending(self) -> None:
+        """Put what was cut out where it belongs, before anything that names it is stored."""
+        cutter, blobs = self._vault.cutter, self.blobs
+        if cutter is None or blobs is None or not cutter.pending:
+            return
+        pending, cutter.pending = cutter.pending, {}
+        try:
+            for reference, chunks in pending.items():
+                if chunks is not None:
+                    await ensure(blobs, reference.name, chunks)
+                elif not await ensured(blobs, reference.name):
+                    cutter.forget(reference)
+                    raise ConnectionLost(f"the large payload {reference.name} is gone, and is stored anew")
+        except OSError as error:
+            raise ConnectionLost(
+                f"large payloads cannot be stored ({text_of_error(error)}): see STEAD_LARGE_PAYLOADS"
+            ) from error
+
+    async def _fetch(self, *values: bytes | None) -> None:
+        """Read what these values name: it has to be there when they are opened, which is before anything else is awaited."""
+        cutter, blobs = self._vault.cutter, self.blobs
+        if cutter is None or blobs is None:
+            return
+        fetched: dict[Reference, bytes | None] = {}
+        try:
+            for value in values:
+                for reference in references_in(value) if value is not None else ():
+                    if reference not in fetched:
+                        fetched[reference] = await blobs.read(reference.name)
+        except OSError as error:
+            raise ConnectionLost(
+                f"large payloads cannot be read ({text_of_error(error)}): see STEAD_LARGE_PAYLOADS"
+            ) from error
+        cutter.fetched = fetched
+
     def _record(self, target: str) -> StoredForm:
         return self._forms.instance if has_log(target) else self._forms.entity
 
@@ -94,7 +138,7 @@ class SealedStore:
 
     def _sealed_text(self, text: str) -> str:
         try:
-            content = self._vault.put(text.encode())
+            content = self._vault.encode(text.encode())
         except InvalidInput:
             return "why cannot be said, since the payload codec does not take it: see the log of the worker that had it"
         return text if content is None else _LOCKED_TEXT + base64.b64encode(content).decode()
@@ -126,36 +170,46 @@ class SealedStore:
     async def enqueue(self, batches: Sequence[Batch]) -> list[EnqueueResult]:
         form = self._forms.message
         sealed = [replace(one, payloads=[self._sealed(form, payload) for payload in one.payloads]) for one in batches]
+        await self._store_pending()
         return await self.within.enqueue(sealed)
 
     async def read_replies(
         self, group: int, client: str, after: StreamId, block_ms: int
     ) -> Sequence[tuple[StreamId, bytes]]:
         found = await self.within.read_replies(group, client, after, block_ms)
+        await self._fetch(*(payload for _, payload in found))
         return [(stream_id, self._opened(self._forms.reply, payload)) for stream_id, payload in found]
 
     async def read_records(self, partition: int, targets: Sequence[str]) -> list[bytes | None]:
         records = await self.within.read_records(partition, targets)
+        await self._fetch(*records)
         return [self._opened_record(target, record) for target, record in zip(targets, records, strict=True)]
 
     async def list_targets(self, prefix: str, page: int, after: str = "") -> AsyncIterator[list[tuple[str, bytes]]]:
         async for found in self.within.list_targets(prefix, page, after):
+            await self._fetch(*(record for _, record in found))
             yield [(target, self._opened(self._record(target), record)) for target, record in found]
 
     async def list_instances(
         self, prefix: str, page: int, after: str = ""
     ) -> AsyncIterator[list[tuple[str, InstanceView]]]:
         async for found in self.within.list_instances(prefix, page, after):
+            await self._fetch(*(value for _, view in found for value in (view.start, view.record, *view.log)))
             yield [(target, self._opened_view(view)) for target, view in found]
 
     async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
-        return list(self._opened_log(await self.within.read_log(partition, target, first, count)))
+        log = await self.within.read_log(partition, target, first, count)
+        await self._fetch(*log)
+        return list(self._opened_log(log))
 
     async def read_instance(self, partition: int, target: str, events: int) -> InstanceView:
-        return self._opened_view(await self.within.read_instance(partition, target, events))
+        view = await self.within.read_instance(partition, target, events)
+        await self._fetch(view.start, view.record, *view.log)
+        return self._opened_view(view)
 
     async def look(self, looks: Sequence[Look]) -> tuple[int, list[Any]]:
         version, answers = await self.within.look(looks)
+        await self._fetch(*(value for each in zip(looks, answers, strict=True) for value in _values_of(*each)))
         return version, [self._seen(look, answer) for look, answer in zip(looks, answers, strict=True)]
 
     def _seen(self, look: Look, answer: Any) -> Any:
@@ -180,6 +234,7 @@ class SealedStore:
         self, positions: Mapping[int, StreamId], count: int, block_ms: int
     ) -> list[tuple[int, Sequence[Entry]]]:
         found = await self.within.read_inboxes(positions, count, block_ms)
+        await self._fetch(*(fields[1] for _, entries in found for _, fields in entries))
         return [(partition, self._entries(entries)) for partition, entries in found]
 
     def _entries(self, entries: Sequence[Entry]) -> list[Entry]:
@@ -188,6 +243,7 @@ class SealedStore:
 
     async def load(self, targets: Mapping[int, Sequence[str]]) -> dict[int, list[Loaded]]:
         loaded = await self.within.load(targets)
+        await self._fetch(*(value for found in loaded.values() for one in found for value in (one.record, *one.log)))
         return {
             partition: [
                 Loaded(self._opened_record(target, found.record), self._opened_log(found.log))
@@ -197,7 +253,9 @@ class SealedStore:
         }
 
     async def commit(self, commits: Sequence[Commit], generation: int) -> list[CommitAnswer]:
-        return await self.within.commit([self._sealed_commit(commit) for commit in commits], generation)
+        sealed = [self._sealed_commit(commit) for commit in commits]
+        await self._store_pending()
+        return await self.within.commit(sealed, generation)
 
     def _sealed_commit(self, commit: Commit) -> Commit:
         forms, sealed = self._forms, self._sealed
@@ -219,36 +277,55 @@ class SealedStore:
         return replace(commit, **{name: made for name, made in parts.items() if made})
 
     async def read_park(self, partition: int, target: str, after: StreamId, count: int) -> Sequence[Entry]:
-        return self._entries(await self.within.read_park(partition, target, after, count))
+        found = await self.within.read_park(partition, target, after, count)
+        await self._fetch(*(fields[1] for _, fields in found))
+        return self._entries(found)
 
     # -- activities ----------------------------------------------------------------------------------------------------
 
     async def tasks(self, partition: int, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
         page, following = await self.within.tasks(partition, after, count)
+        await self._fetch(*(payload for _, payload in page))
         return [(task_id, self._opened(self._forms.task, payload)) for task_id, payload in page], following
 
     async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
-        return self._opened_tasks(await self.within.take_tasks(queues, worker, count, block_ms))
+        return await self._opened_tasks(await self.within.take_tasks(queues, worker, count, block_ms))
 
     async def retake_tasks(self, queues: Sequence[str], worker: str, idle_ms: int, count: int) -> list[Taken]:
-        return self._opened_tasks(await self.within.retake_tasks(queues, worker, idle_ms, count))
+        return await self._opened_tasks(await self.within.retake_tasks(queues, worker, idle_ms, count))
 
-    def _opened_tasks(self, taken: Sequence[Taken]) -> list[Taken]:
+    async def _opened_tasks(self, taken: Sequence[Taken]) -> list[Taken]:
+        await self._fetch(*(task.payload for task in taken))
         return [replace(task, payload=self._opened(self._forms.task, task.payload)) for task in taken]
 
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
         sealed = self._sealed(self._forms.message, payload)
+        await self._store_pending()
         return await self.within.complete_task(partition, task_id, sealed, taken)
 
     # -- people --------------------------------------------------------------------------------------------------------
 
     async def dead_letters(self, partition: int, after: StreamId, count: int) -> list[DeadLetter]:
         letters = await self.within.dead_letters(partition, after, count)
+        await self._fetch(*(letter.letter for letter in letters))
         return [replace(letter, letter=self._opened(self._forms.letter, letter.letter)) for letter in letters]
 
     async def resend_dead_letter(self, letter: DeadLetter, destination: int, payload: bytes) -> bool:
-        return await self.within.resend_dead_letter(letter, destination, self._sealed(self._forms.message, payload))
+        sealed = self._sealed(self._forms.message, payload)
+        await self._store_pending()
+        return await self.within.resend_dead_letter(letter, destination, sealed)
 
     async def info(self) -> list[PartitionInfo]:
         found = await self.within.info()
         return [replace(part, blocked=self._opened_texts(part.blocked)) if part.blocked else part for part in found]
+
+
+def _values_of(look: Look, answer: Any) -> Sequence[bytes | None]:
+    """What of the answer to a look may name large payloads."""
+    if isinstance(look, ReadRecords):
+        records: Sequence[bytes | None] = answer
+        return records
+    if isinstance(look, ReadFeed):
+        part: FeedPart = answer
+        return [entry for _, entry in part.entries]
+    return ()

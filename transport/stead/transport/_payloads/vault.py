@@ -1,4 +1,4 @@
-"""A codec as everything else uses it: data in, the content of a casket out, and back."""
+"""What becomes of data, as everything else uses it: data in, the content of a casket out, and back."""
 
 from __future__ import annotations
 
@@ -7,22 +7,48 @@ from stead.transport.describing import text_of_error
 
 from .caskets import ENCODED
 from .codec import PayloadCodec
+from .large import HEAD, Cutter
 
 
 class Vault:
-    """What a codec makes of data. It does no I/O."""
+    """What a codec makes of data, and where large data is put apart. It does no I/O."""
 
-    def __init__(self, codec: PayloadCodec | None) -> None:
+    def __init__(self, codec: PayloadCodec | None, large_above: int | None = None) -> None:
+        """`large_above`: above so many bytes data is put apart; None if it never is."""
         self._codec = codec
+        self.cutter = (
+            None
+            if large_above is None
+            else Cutter(large_above, None if codec is None else self._encoded, self._decoded)
+        )
 
     def put(self, data: bytes) -> bytes | None:
         """The content of the casket for data; None if it is stored as it is. Raises `InvalidInput` if the codec fails."""
-        if self._codec is None:
-            return None
-        return ENCODED + encoded(self._codec, data)
+        if self.cutter is not None:
+            content = self.cutter.cut(data)
+            if content is not None:
+                return content
+        return self.encode(data)
+
+    def encode(self, data: bytes) -> bytes | None:
+        """The same, but nothing is put apart."""
+        return None if self._codec is None else self._encoded(data)
 
     def get(self, content: bytes) -> bytes:
-        """The data of a casket's content. Raises `PayloadLocked`."""
+        """The data of a casket's content. Raises `PayloadLocked`, and `BlobAbsent` for what has to be fetched first."""
+        if content.startswith(HEAD):
+            if self.cutter is None:
+                raise PayloadLocked(
+                    "a part of it is kept elsewhere, and this process is not told where: set STEAD_LARGE_PAYLOADS"
+                )
+            return self.cutter.fill(content)
+        return self._decoded(content)
+
+    def _encoded(self, data: bytes) -> bytes:
+        assert self._codec is not None, "whoever has none does not ask"
+        return ENCODED + encoded(self._codec, data)
+
+    def _decoded(self, content: bytes) -> bytes:
         if content[:1] != ENCODED:
             raise PayloadLocked("what is stored was written by a later version of stead")
         if self._codec is None:

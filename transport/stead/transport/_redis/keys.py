@@ -98,6 +98,7 @@ class KeyNames:
     def __init__(self, layout: HubLayout) -> None:
         self.record = hub_key(layout.name)  # the hub's own
         base = f"stead:{layout.name}:{layout.hub_id}:"
+        self.base = base.encode()  # with which all begin but the record
         self.tags = group_tags(layout.hub_id, layout.slot_groups)
         self._groups = [f"{base}{{{tag}}}:".encode() for tag in self.tags]
         self.partitions = [

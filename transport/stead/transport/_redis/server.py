@@ -91,6 +91,7 @@ async def join_hub(link: Link, hub: str, settings: Settings) -> HubLayout:
         mode="direct",
         format=str(FORMAT),
         coded="" if settings.payload_codec is None else str(FORMAT_CASKETS),
+        apart="" if settings.large_payloads is None else str(FORMAT_CASKETS),
     )
     answer = cast("list[bytes]", await link.one(JOIN_HUB.call([hub_key(hub)], made)))
     record = {name.decode(): value.decode() for name, value in zip(answer[::2], answer[1::2], strict=True)}
@@ -104,6 +105,7 @@ async def join_hub(link: Link, hub: str, settings: Settings) -> HubLayout:
             format=int(record["format"]),
             created_ms=int(record["created_ms"]),
             coded=record.get("coded") == "1",
+            apart=record.get("apart") == "1",
         )
     except (KeyError, ValueError) as error:
         raise HubMismatch(hub, f"its record cannot be read ({error!r})") from None

@@ -21,6 +21,7 @@ class JoinHub(NamedTuple):
     mode: str
     format: str
     coded: str  # "" for no codec of payloads, else the least format of a hub with one
+    apart: str  # the same for a place for large payloads
 
 
 JOIN_HUB = Signature(JoinHub, keys="record:hash")

@@ -17,12 +17,13 @@ from .indexes import IndexSide
 from .inspection import PeopleSide
 from .link import Link, Server
 from .server import check_server, join_hub, read_facts, tell_durability
+from .values import ValuesSide
 from .workers import WorkerSide
 
 _log = get_logger("stead.transport")
 
 
-class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide, IndexSide):
+class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide, IndexSide, ValuesSide):
     """The `Store` on a server. Open it with `open`."""
 
     @classmethod

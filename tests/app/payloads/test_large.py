@@ -1,0 +1,229 @@
+"""Large payloads: kept elsewhere once, there for as long as something names them, and put back before anybody sees the difference."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stead.app import App
+from stead.app.testing import TestHub
+from stead.entities import DeadLetters, Entity, EntityId, PayloadLocked, PayloadTooLarge
+from stead.orchestrations import OrchestrationContext
+from stead.transport import HubMismatch, InvalidInput, PayloadLimit, Settings, forget_memory_hubs
+from stead.transport._payloads.large import LARGE_BYTES_MAX
+
+pytestmark = pytest.mark.hazard(114)
+
+SIZE = 300_000
+DAY_S = 86_400
+
+
+@pytest.fixture(autouse=True)
+def empty() -> Iterator[None]:
+    forget_memory_hubs()
+    yield
+    forget_memory_hubs()
+
+
+@pytest.fixture(params=["memory", "server"])
+def url(request: pytest.FixtureRequest) -> str:
+    return "memory://" if request.param == "memory" else request.getfixturevalue("server_url")
+
+
+def make(place: Path | None, codec: str | None = None) -> tuple[App, Any, Any]:
+    """An app whose limit is small, so that large is not."""
+    app = App(
+        "apart",
+        settings=Settings(
+            partitions=2,
+            payload_bytes_max=20_000,
+            payload_codec=None if codec is None else f"support.codecs:{codec}",
+            large_payloads=None if place is None else f"file://{place}",
+            call_timeout_ms=20_000,
+        ),
+    )
+
+    @app.entity
+    class Note(Entity):
+        text: str = ""
+
+        def put(self, text: str) -> int:
+            self.text = text
+            return len(text)
+
+        def add(self, text: str) -> str:
+            self.text += text
+            return self.text
+
+        def boom(self, text: str) -> None:
+            raise ValueError("no")
+
+    @app.activity
+    def double(text: str) -> str:
+        return text + text
+
+    @app.orchestration
+    async def story(context: OrchestrationContext, text: str) -> str:
+        doubled = await context.call_activity(double, text)
+        await context.call_entity(Note.put, "told", doubled)
+        event = await context.wait_for_external_event("go")
+        return doubled + str(event)
+
+    return app, Note, story
+
+
+def status_input(status: Any) -> Any:
+    return status.input
+
+
+def files(place: Path) -> list[Path]:
+    return sorted(path for path in place.rglob("*") if path.is_file())
+
+
+def age(place: Path, days: float) -> None:
+    """Let all that is kept be so old."""
+    for file in files(place):
+        touched = file.stat().st_mtime - days * DAY_S
+        os.utime(file, (touched, touched))
+
+
+@pytest.mark.parametrize("codec", [None, "aes"])
+async def test_what_is_large_goes_through_everything(url: str, codec: str | None, tmp_path: Path) -> None:
+    app, note, story = make(tmp_path, codec)
+    text = "large " * (SIZE // 6)
+    async with app.connect(url) as client, app.worker(url):
+        assert await client.call_entity(note.put, "k", text) == len(text)
+        assert await client.call_entity(note.add, "k", "!") == text + "!"
+        assert await client.read_entity(note, "k") == note(text=text + "!")
+        assert [each async for each in client.list_entities(note)]
+        instance_id = await client.start_new(story, text)
+        await client.raise_event(instance_id, "go", text)
+        status = await client.wait_for_completion(instance_id)
+        assert status.output == text * 3
+        assert status.input == text
+        await client.signal_entity(note.boom, "k", text)
+        while not (letters := [each async for each in DeadLetters(client.store).all()]):
+            await asyncio.sleep(0.01)
+        assert letters[0].args == [text]
+        assert [value[:200] async for value in client.store.values() if len(value) > 25_000] == []
+    if codec is not None:
+        assert not any(b"large large" in file.read_bytes() for file in files(tmp_path))
+
+
+async def test_the_same_value_is_kept_once(tmp_path: Path) -> None:
+    app, note, story = make(tmp_path)
+    text = "x" * SIZE
+    async with app.connect("memory://") as client, app.worker("memory://"):
+        for number in range(5):
+            await client.signal_entity(note.boom, f"k{number}", text)
+        instance_id = await client.start_new(story, text)
+        while not any(part.dead for part in await client.store.info()):
+            await asyncio.sleep(0.01)
+        await client.terminate(instance_id)
+        await client.wait_for_completion(instance_id)
+    # The value itself, what the activity gave, and the state that has it.
+    assert len(files(tmp_path)) <= 4
+
+
+async def test_what_nothing_names_any_more_is_collected_and_nothing_else(url: str, tmp_path: Path) -> None:
+    app, note, story = make(tmp_path)
+    async with app.connect(url) as client, app.worker(url):
+        await client.call_entity(note.put, "k", "k" * SIZE)
+        told = await client.start_new(story, "t" * SIZE, instance_id="told")
+        await client.raise_event(told, "go", "now")
+        await client.wait_for_completion(told)
+        before = len(files(tmp_path))
+        assert (await client.collect_payloads()).removed == 0  # all of it is young
+        age(tmp_path, 8)
+        assert (await client.collect_payloads(dry_run=True)).removed > 0
+        assert len(files(tmp_path)) == before
+        found = await client.collect_payloads()
+        assert found.missing == 0
+        assert found.kept > 0
+        assert await client.read_entity(note, "k") == note(text="k" * SIZE)
+        assert status_input(await client.get_status(told)) == "t" * SIZE
+        assert (await client.collect_payloads()).removed == 0
+        await client.purge(told)
+        await client.call_entity(note.put, "k", "small")
+        await client.call_entity(note.put, "told", "small")
+    async with app.connect(url) as client:  # the replies to the one before are gone with it
+        assert (await client.collect_payloads()).kept == 0
+        assert files(tmp_path) == []
+
+
+async def test_a_payload_that_is_gone_blocks_who_needs_it_and_comes_back(tmp_path: Path) -> None:
+    app, note, _ = make(tmp_path / "place")
+    async with app.connect("memory://") as client:
+        async with app.worker("memory://"):
+            await client.call_entity(note.put, "k", "k" * SIZE)
+            await client.call_entity(note.put, "other", "small")
+        await client.signal_entity(note.add, "k", "m" * SIZE)
+        (tmp_path / "place").rename(tmp_path / "away")
+        async with app.worker("memory://"):
+            assert await client.call_entity(note.add, "other", "!") == "small!"
+            while not (blocked := {k: v for part in await client.store.info() for k, v in part.blocked.items()}):
+                await asyncio.sleep(0.01)
+            assert list(blocked) == ["@note@k"]
+            assert "is not where large payloads are kept" in blocked["@note@k"]
+            with pytest.raises(PayloadLocked, match="is not where large payloads are kept"):
+                await client.read_entity(note, "k")
+            assert not any(part.dead for part in await client.store.info())
+        for file in files(tmp_path / "away"):
+            folder = tmp_path / "place" / file.parent.name
+            folder.mkdir(parents=True, exist_ok=True)
+            file.rename(folder / file.name)
+        async with app.worker("memory://"):
+            assert await client.call_entity(note.add, "k", "!") == "k" * SIZE + "m" * SIZE + "!"
+
+
+async def test_a_payload_that_was_changed_is_found_out(tmp_path: Path) -> None:
+    app, note, _ = make(tmp_path)
+    async with app.connect("memory://") as client, app.worker("memory://"):
+        await client.call_entity(note.put, "k", "k" * SIZE)
+        for file in files(tmp_path):
+            file.write_bytes(file.read_bytes().replace(b"kkk", b"kxk"))
+        with pytest.raises(PayloadLocked, match="damaged"):
+            await client.read_entity(note, "k")
+
+
+async def test_a_place_that_cannot_be_written_is_said_to_the_caller(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    app, _, _ = make(tmp_path / "file")
+    quick = App("apart", settings=app.settings.model_copy(update={"store_tries_ms": 300}))
+    async with quick.connect("memory://") as client:
+        with pytest.raises(Exception, match="STEAD_LARGE_PAYLOADS"):
+            await client.signal_entity(EntityId("Note", "k"), "put", "x" * SIZE)
+
+
+async def test_there_is_a_limit_all_the_same(tmp_path: Path) -> None:
+    app, note, _ = make(tmp_path)
+    async with TestHub(app) as hub:
+        limit = PayloadLimit.of(app.settings)
+        assert limit.max == LARGE_BYTES_MAX == 2**30
+        with pytest.raises(PayloadTooLarge):
+            PayloadLimit(1, None, 100).check("it", b"x" * 101)
+        assert await hub.client.call_entity(note.put, "k", "x" * SIZE) == SIZE
+    assert files(tmp_path) == []  # a test's hub keeps them in memory
+
+
+async def test_who_is_not_told_where_does_not_start(tmp_path: Path) -> None:
+    app, note, _ = make(tmp_path)
+    async with app.connect("memory://") as client, app.worker("memory://"):
+        await client.call_entity(note.put, "k", "x" * SIZE)
+    without, note, _ = make(None)
+    with pytest.raises(HubMismatch, match="STEAD_LARGE_PAYLOADS"):
+        async with without.worker("memory://"):
+            pass
+    async with without.connect("memory://") as client:
+        with pytest.raises(PayloadLocked):
+            await client.read_entity(note, "k")
+        with pytest.raises(InvalidInput, match="large_payloads"):
+            await client.collect_payloads()
+    for url in ("file://host/folder", "ftp://x", "file:relative", "nothing"):
+        with pytest.raises(InvalidInput, match="large_payloads"):
+            await App("apart", settings=Settings(large_payloads=url)).connect("memory://")
