@@ -22,7 +22,18 @@ from stead.entities import (
 )
 from stead.entities._index.catalogue import read_catalogue
 from stead.entities._worker import indexes as building
-from stead.transport import CountRange, ManualClock, MemoryStore, ReadBuilt, ReadRange, Settings, Store
+from stead.transport import (
+    FORMAT_CATALOGUE,
+    CountRange,
+    HubMismatch,
+    ManualClock,
+    MemoryStore,
+    ReadBuilt,
+    ReadRange,
+    Settings,
+    Store,
+)
+from stead.transport._contract import layout
 from stead.transport._redis.store import RedisStore
 
 pytestmark = pytest.mark.anyio
@@ -234,6 +245,46 @@ async def test_an_index_goes_when_nobody_has_declared_it_for_long() -> None:
     name = ClassEntityType(_kind(Indexed[int], indexed(0))[1]).indexes[0].name
     _, counts = await store.look([CountRange(place, name) for place in (0, 1)])
     assert counts == [0, 0]
+
+
+@pytest.mark.hazard(26)
+@pytest.mark.hazard(86)
+async def test_nothing_is_declared_while_a_worker_lives_that_knows_no_indexes(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    after, new = _kind(Indexed[int], indexed(0))
+    await store.heartbeat("earlier", {"kinds": 0}, 600_000)  # nobody knows what it can run, so it is left nothing
+    async with Worker(store, after, SETTINGS), EntityClient(store, after, SETTINGS) as client:
+        await client.call_entity(new.put, "a", 5)  # it works all the same
+        assert (await store.catalogue()).indexes == {}
+        with pytest.raises(IndexNotReady):
+            await client.query(new).where(new.value == 5).count()
+        assert "earlier is of a version of stead that does not maintain indexes" in caplog.text
+        await store.leave("earlier")
+        await until(lambda: is_ready(client.query(new).where(new.value == 5)))
+        assert await client.query(new).where(new.value == 5).count() == 1
+
+
+@pytest.mark.hazard(26)
+@pytest.mark.hazard(86)
+async def test_versions_that_know_no_indexes_stay_away_from_a_hub_that_has_some(
+    server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await RedisStore.open(server_url, "with-indexes", SETTINGS)
+    before, _ = _kind(int, 0)
+    after, _ = _kind(Indexed[int], indexed(0))
+    async with Worker(store, before, SETTINGS):
+        again = await RedisStore.open(server_url, "with-indexes", SETTINGS)
+        assert again.layout.format == 1
+        await again.close()
+    async with Worker(store, after, SETTINGS):
+        again = await RedisStore.open(server_url, "with-indexes", SETTINGS)
+        assert again.layout.format == FORMAT_CATALOGUE
+        await again.close()
+    await store.close()
+    monkeypatch.setattr(layout, "FORMATS", frozenset({1}))
+    with pytest.raises(HubMismatch, match="has format 2"):
+        await RedisStore.open(server_url, "with-indexes", SETTINGS)
 
 
 def test_too_many_indexes_are_refused_when_a_worker_begins() -> None:

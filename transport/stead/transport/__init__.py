@@ -66,7 +66,7 @@ from stead.transport._contract.indexes import (
     ReadRecords,
     ReadScores,
 )
-from stead.transport._contract.layout import check_hub_name, check_worker
+from stead.transport._contract.layout import FORMAT_CATALOGUE, FORMATS, check_hub_name, check_worker
 from stead.transport._contract.left_out import UNREADABLE, LeftOut
 from stead.transport._contract.limits import (
     KEY_LENGTH_MAX,
@@ -135,6 +135,8 @@ __all__ = [
     "DEPTH_MAX",
     "EMPTY_ARRAY",
     "FACED",
+    "FORMATS",
+    "FORMAT_CATALOGUE",
     "KEY_LENGTH_MAX",
     "LISTING",
     "NIL",

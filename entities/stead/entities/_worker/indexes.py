@@ -19,6 +19,7 @@ from stead.entities._partition.indexing import Unbuilt
 from stead.entities._partition.partition import Partition
 from stead.transport import (
     FACED,
+    FORMAT_CATALOGUE,
     LISTING,
     READY,
     UNREADABLE,
@@ -27,6 +28,7 @@ from stead.transport import (
     CatalogueView,
     KeyDamaged,
     ReadRange,
+    WorkerView,
     get_logger,
 )
 
@@ -48,6 +50,7 @@ class IndexKeeper:
         self._declared_ms = 0
         self.known = False  # whether the catalogue has been read at all
         self._declared_in = -1  # the generation of the server that was told
+        self._waits = False  # for workers of an earlier version to end
 
     @property
     def _catalogue(self) -> Catalogue:
@@ -59,7 +62,9 @@ class IndexKeeper:
         store, keep_ms, now_ms = board.store, board.settings.names_keep_ms, board.store.clock.now_ms()
         generation = store.generation
         try:
-            if self._declared_in != generation or abs(now_ms - self._declared_ms) > keep_ms // 10:
+            if await self._must_wait():
+                view = await store.catalogue()
+            elif self._declared_in != generation or abs(now_ms - self._declared_ms) > keep_ms // 10:
                 view = await store.declare_indexes(self._declared, keep_ms)
                 self._declared_ms, self._declared_in = now_ms, generation
             else:
@@ -72,6 +77,27 @@ class IndexKeeper:
             return []
         self.known = True
         return [p for p in board.partitions.values() if p.indexing.catalogue.version != view.version]
+
+    async def _must_wait(self) -> bool:
+        """Whether to declare nothing yet: a worker lives that would change states and not their indexes. (Others of its version do not
+        join any more once something is declared: that raises the hub's format.)"""
+        if not self._declared or self._declared_in >= 0:
+            return False
+        board = self._board
+        try:
+            living = await board.store.workers()
+        except KeyDamaged as error:  # nobody knows who lives
+            board.face(error)
+            return True
+        earlier = sorted(view.worker for view in living if not _knows_catalogue(view))
+        if earlier and not self._waits:
+            logger.error(
+                "worker %s is of a version of stead that does not maintain indexes and feeds; this one declares none until it has ended: "
+                "end workers of that version",
+                ", ".join(earlier),
+            )
+        self._waits = bool(earlier)
+        return self._waits
 
     def _learn(self, view: CatalogueView) -> None:
         try:
@@ -171,6 +197,12 @@ class IndexKeeper:
         if reached == READY:
             names = ", ".join(index.field for index in unbuilt.kind.indexes if index.name in unbuilt.names)
             logger.info("partition %d: the index of %s.%s is ready", number, unbuilt.kind.kind, names)
+
+
+def _knows_catalogue(view: WorkerView) -> bool:
+    """Whether a worker maintains what the catalogue says, by its heartbeat."""
+    known = view.info.get("format")
+    return isinstance(known, int) and known >= FORMAT_CATALOGUE
 
 
 def indexes_of(types: Iterable[EntityType], most: int) -> dict[str, Index | KindFeed | KindExpiry]:

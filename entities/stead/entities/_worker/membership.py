@@ -18,6 +18,7 @@ from stead.entities._partition.partition import Partition
 from stead.transport import (
     BORNE,
     FACED,
+    FORMATS,
     Backoff,
     HubMismatch,
     KeyDamaged,
@@ -198,6 +199,7 @@ class Membership:
         return {
             **self._board.info,
             **({"queues": []} if drained and "queues" in self._board.info else {}),
+            "format": max(FORMATS),
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "kinds": {} if drained else self._kinds,

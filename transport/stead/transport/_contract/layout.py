@@ -11,6 +11,7 @@ from .settings import Settings
 
 FORMAT = 1  # of the keys and values in the store, as this version writes them
 FORMAT_CASKETS = 2  # of a hub whose payloads go through a codec: earlier versions would take them for damaged
+FORMAT_CATALOGUE = 2  # of a hub with indexes or feeds: earlier versions would change states and not these
 FORMATS = frozenset({1, 2})  # those that this version can work with
 
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{2,44}")

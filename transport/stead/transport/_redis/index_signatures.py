@@ -14,6 +14,7 @@ class DeclareIndexes(NamedTuple):
     ttl_ms: int
     described: Sequence[str | bytes]  # index, description, ...
     hub_id: str
+    format: str  # that the hub has at least, once it has an index
 
 
 class Declared(NamedTuple):

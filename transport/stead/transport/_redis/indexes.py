@@ -21,6 +21,7 @@ from stead.transport._contract.indexes import (
     ReadRecords,
     ReadScores,
 )
+from stead.transport._contract.layout import FORMAT_CATALOGUE
 from stead.transport._contract.left_out import UNREADABLE
 from stead.transport._contract.shards import SHARDS_SETTLE_MS, ShardCount, decode_shards
 
@@ -73,7 +74,7 @@ class IndexSide(RedisBase):
         """Say that these indexes are wanted for `ttl_ms` from now on. Those that nobody wants any more go."""
         described = [word for index in indexes.items() for word in index]
         names = (self._keys.catalogue, self._keys.catalogue_until, self._keys.record)
-        wanted = DeclareIndexes(ttl_ms, described, self._layout.hub_id)
+        wanted = DeclareIndexes(ttl_ms, described, self._layout.hub_id, str(FORMAT_CATALOGUE))
         with concerning_hub(self._keys.catalogue):
             return _view_of(Declared(*await self._queries.one(DECLARE_INDEXES.call(names, wanted))).catalogue)
 
