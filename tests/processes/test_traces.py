@@ -76,6 +76,7 @@ async def test_a_request_is_one_trace_though_a_worker_is_killed_in_the_middle(tm
                 with trace.get_tracer("test").start_as_current_span("request"):
                     await client.signal_entity(Order.place, "one", 7)
                     await runs_fetch(client, first)
+                    await told_what_is_committed(workers)
                     first.signal(signal.SIGKILL)
                     await first.ended()
                     hold.unlink()
@@ -101,6 +102,15 @@ async def test_a_request_is_one_trace_though_a_worker_is_killed_in_the_middle(tm
     assert not any(span.name.startswith(("activity:", "orchestration:")) for span in before)
     (shipped,) = [span for span in after if span.name == "orchestration:ship"]
     assert shipped.began_ns <= min(span.ended_ns for span in after if span.name == "activity:fetch")
+
+
+async def told_what_is_committed(workers: Workers) -> None:
+    """Wait until the first worker has told what it has committed: of a killed one that may be missing."""
+
+    async def told() -> bool:
+        return {"entity:order:place", "entity:order:note"} <= {span.name for span in workers.told("first")}
+
+    await eventually(told, "the spans of both operations")
 
 
 async def runs_fetch(client: Client, worker: WorkerProcess) -> None:
