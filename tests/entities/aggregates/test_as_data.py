@@ -6,7 +6,7 @@ import base64
 import copy
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -14,10 +14,19 @@ import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.json_schema import JsonSchemaMode
 
+from stead.entities._aggregates.window import hub_clock
 from stead.entities._definition.values import value_of
 from stead.entities.aggregates import Aggregate, Distinct, Quantiles, Tally, TopItems, Windowed, windowed
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    """What an operation sees of the hub's time stays in its context: another test's may be this one's."""
+    token = hub_clock.set(lambda: int(NOW.timestamp() * 1_000))
+    yield
+    hub_clock.reset(token)
 
 
 def tally() -> Tally:
