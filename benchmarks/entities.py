@@ -26,6 +26,17 @@ class Counter(Entity):
         return self.value
 
 
+@app.entity(changes=timedelta(days=1))
+class Followed(Entity):
+    """As `Counter`, and its changes are kept."""
+
+    value: int = 0
+
+    def add(self, amount: int) -> None:
+        """Change it."""
+        self.value += amount
+
+
 @app.entity
 class Plain(Entity):
     """As `Scored`, without indexes."""

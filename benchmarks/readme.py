@@ -44,6 +44,8 @@ QUERIES = {
     "query-filter": "a page of 50 of what matches two conditions, 1 % of 100,000, p50",
     "query-count": "how many of 100,000 are in a range, p50 (raw: counts of the sets)",
     "signals-indexed": "signals that change one of two indexed fields (raw: without an index)",
+    "changes written": "signals to entities whose changes are kept (raw: whose are not)",
+    "changes read": "changes followed, one of each of 100,000 entities (raw: their entries alone)",
     "sql-scan": "entities read by a query of SQL (raw: the entries of a hash)",
 }
 AGGREGATES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import aggregating, faults, hub, memory, querying, raw, scanning, sharding, timing
+from . import aggregating, faults, following, hub, memory, querying, raw, scanning, sharding, timing
 from .calls import Calls
 from .cpu import Cpu
 from .entities import SERIES_LENGTH
@@ -255,6 +255,29 @@ SIGNALS_INDEXED = Benchmark(
 )
 
 
+CHANGES = (
+    Benchmark(
+        "changes",
+        "signals over 1,000 entities whose changes are kept; beside those whose are not",
+        "signals/s",
+        "more",
+        lambda address, size: Sample(following.signals(address, _thousands(size), 1_000, kept=True)),
+        lambda address, size: Sample(following.signals(address, _thousands(size), 1_000, kept=False)),
+        required=0.8,
+        variant="written",
+    ),
+    Benchmark(
+        "changes",
+        "changes of 100,000 entities that are followed; beside their entries alone",
+        "entities/s",
+        "more",
+        lambda address, size: Sample(following.read(address, _entities(size), following.followed)),
+        lambda address, size: Sample(following.read(address, _entities(size), following.entries)),
+        variant="read",
+    ),
+)
+
+
 def _asked(calls: Calls) -> Sample:
     return Sample(calls.percentile_ms(50), {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (95, 99)})
 
@@ -322,6 +345,7 @@ BENCHMARKS = (
     QUERY_FILTER,
     QUERY_COUNT,
     SIGNALS_INDEXED,
+    *CHANGES,
     REMINDERS,
     SCHEDULES,
     EXPIRY,

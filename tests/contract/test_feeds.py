@@ -11,16 +11,20 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from stead.transport import (
+    LAST,
     Acquired,
     Commit,
     CommitAnswer,
     CommitVerdict,
     FeedPart,
     FeedWrite,
+    FindEntry,
+    FoundEntry,
     KeyDamaged,
     ReadFeed,
     ReadRecords,
     Store,
+    mark_of_entry,
 )
 from stead.transport._contract.records import stream_order
 from stead.transport._redis.keys import KeyNames
@@ -43,6 +47,12 @@ async def apply(store: Store, *commits: Commit) -> list[CommitAnswer]:
 async def part(store: Store, feed: str = "s", after: bytes = b"0-0", limit: int = 100, partition: int = 0) -> FeedPart:
     _, [answer] = await store.look([ReadFeed(partition, feed, after, limit)])
     found: FeedPart = answer
+    return found
+
+
+async def find(store: Store, stream_id: bytes, feed: str = "s", partition: int = 0) -> FoundEntry:
+    _, [answer] = await store.look([FindEntry(partition, feed, stream_id)])
+    found: FoundEntry = answer
     return found
 
 
@@ -77,7 +87,7 @@ async def test_an_entry_is_there_with_the_states_of_its_commit_and_once(store: S
     _, answers = await store.look([ReadRecords(0, ["@s@a"]), ReadFeed(0, "s", b"0-0", 9), ReadFeed(0, "t", b"0-0", 9)])
     assert answers[0] == [b"x"]
     assert [[entry for _, entry in each.entries] for each in answers[1:]] == [[b"1", b"2"], [b"other"]]
-    assert await part(store, partition=1) == await part(store, "never") == FeedPart(0, 0, b"", [])
+    assert await part(store, partition=1) == await part(store, "never") == FeedPart(0, 0, [])
     again = commit(writer.owner, writer.previous, b"", feeds=[added(b"2")])
     assert await apply(store, again) == [CommitVerdict.ALREADY]
     late = commit(writer.owner, b"late", b"not the last one", feeds=[added(b"3")])
@@ -88,16 +98,21 @@ async def test_an_entry_is_there_with_the_states_of_its_commit_and_once(store: S
 @pytest.mark.hazard(95)
 async def test_what_comes_after_an_entry_is_read_in_pieces_and_its_end_is_told(store: Store) -> None:
     writer = Writer(store, await take(store))
-    assert await part(store, limit=0) == FeedPart(0, 0, b"0-0", [])
+    assert await find(store, LAST) == FoundEntry(0, 0, b"0-0", 0)
     for number in range(5):
         await writer.add(added(b"%d" % number))
     first = await part(store, limit=2)
-    assert (first.trimmed, first.length, first.last, [entry for _, entry in first.entries]) == (0, 5, b"", [b"0", b"1"])
+    assert (first.trimmed, first.length, [entry for _, entry in first.entries]) == (0, 5, [b"0", b"1"])
     assert await entries(store, after=first.entries[-1][0], limit=2) == [b"2", b"3"]
-    end = await part(store, limit=0)
-    assert (end.length, end.entries) == (5, []) and await entries(store, after=end.last) == []
+    assert await part(store, limit=0) == FeedPart(0, 5, [])
+    end = await find(store, LAST)
+    assert (end.length, end.written, end.mark) == (5, 5, mark_of_entry(b"4"))
+    assert await entries(store, after=end.stream_id) == []
     await writer.add(added(b"5"))
-    assert await entries(store, after=end.last) == [b"5"]
+    assert await entries(store, after=end.stream_id) == [b"5"]
+    for stream_id, entry in (await part(store)).entries:
+        assert await find(store, stream_id) == FoundEntry(0, 6, stream_id, mark_of_entry(entry))
+    assert await find(store, b"1-1") == FoundEntry(0, 6, b"0-0", 0)
     ids = [stream_order(stream_id) for stream_id, _ in (await part(store)).entries]
     assert ids == sorted(set(ids)) and len(ids) == 6
 
@@ -117,7 +132,7 @@ async def test_what_is_too_much_or_too_old_goes_and_is_counted(twin: Twin) -> No
     assert (await part(store)).trimmed == 5
     await twin.pass_ms(60)
     await writer.add(added(b"", keep_ms=50))  # only trims: as the owner of a feed does to which nothing is added
-    assert await part(store) == FeedPart(6, 0, b"", [])
+    assert await part(store) == FeedPart(6, 0, [])
     await writer.add(added(b"6"))
     assert (await part(store)).trimmed == 6 and await entries(store) == [b"6"]
     assert await entries(store, "t") == [b"t"]

@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from stead.app._hub.client import Client
+from stead.app._sync.changes import SyncChange
 from stead.app._sync.client import SyncClient, SyncScheduled
 from stead.app._sync.producer import SyncProducer, SyncSourceProducer
 from stead.app._sync.query import SyncQuery
 from stead.app._sync.schedules import SyncSchedules
+from stead.entities._client.changes import Change
 from stead.entities._client.producer import Producer, SourceProducer
 from stead.entities._client.query import Query
 from stead.entities._client.scheduled import ScheduledSignals
@@ -47,6 +49,11 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
             "info": "for tools that show a hub, which have an event loop",
             "has_sql": "for servers, which answer others",
             "answer_sql": "the same",
+            "begin_changes": "for servers that answer before they give anything, which have an event loop",
+            "begin_entity_changes": "the same",
+            "entity_position": "the same",
+            "keeps_changes": "the same",
+            "mark_change_done": "for servers that hand changes on, which have an event loop",
         },
     ),
     (
@@ -61,6 +68,7 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
     (SourceProducer, SyncSourceProducer, {"aclose": "its block ends it", "encode_known": "only plain ones use it"}),
     (ScheduledSignals, SyncScheduled, {}),
     (Schedules, SyncSchedules, {"create_as": "for the one without `await`, which has gathered the options already"}),
+    (Change, SyncChange, dict.fromkeys(("entity_id", "state", "time"), "they are fields there")),
     (Query, SyncQuery, {"page_status": "for servers that answer page by page, which have an event loop"}),
 ]
 
@@ -74,6 +82,7 @@ WITHOUT_AWAIT = [
     (r"\bScheduleList\b", "Iterator[ScheduleStatus]"),
     (r"\bCoroutine\[Any, Any, None\]", "None"),
     (r"\bQuery\b", "SyncQuery"),
+    (r"\bChange\b", "SyncChange"),
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stead.entities._client.changes import Change
 from stead.entities._client.client import EntityClient
 from stead.entities._client.dead_letters import DeadLetters, DeadMessage
+from stead.entities._client.group_progress import ChangesGroup
 from stead.entities._client.listing import EntityStatus, Page
 from stead.entities._client.producer import Producer, SourceProducer
 from stead.entities._client.query import Query, QueryPage
@@ -55,6 +56,7 @@ __all__ = [
     "BacklogFull",
     "CallTimeout",
     "Change",
+    "ChangesGroup",
     "ChangesLost",
     "ClassEntityType",
     "Condition",

@@ -35,6 +35,7 @@ from stead.entities._client.bulk import (
 )
 from stead.entities._client.calls import Calls, PendingCall
 from stead.entities._client.expiring import register_notices
+from stead.entities._client.group_progress import ChangesGroup, group_progress
 from stead.entities._client.index_progress import IndexProgress, index_progress
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
 from stead.entities._client.measured import HubMeasures, MeasuresReader
@@ -146,6 +147,7 @@ __all__ = [
     "BulkRoute",
     "Call",
     "Calls",
+    "ChangesGroup",
     "ClientText",
     "Compare",
     "ConditionNode",
@@ -219,6 +221,7 @@ __all__ = [
     "entry_form",
     "failure_of",
     "given_trace",
+    "group_progress",
     "held_reports",
     "hints_in",
     "index_progress",

@@ -16,6 +16,7 @@ from stead.gateway._http.routes import Route
 from stead.gateway._http.settings import HttpSettings
 from stead.gateway._openapi import page as _openapi_page
 from stead.gateway._openapi.document import document_route
+from stead.gateway._v1 import changes as _v1_changes
 from stead.gateway._v1 import dead_letters as _v1_letters
 from stead.gateway._v1 import doctor as _v1_doctor
 from stead.gateway._v1 import doing as _v1_doing
@@ -41,6 +42,7 @@ ROUTES: list[Route] = [
     *_v1_instances.ROUTES,
     *_v1_many.ROUTES,
     *_v1_schedules.ROUTES,
+    *_v1_changes.ROUTES,
     *_v1_events.ROUTES,
     *_v1_hub.ROUTES,
     *_v1_letters.ROUTES,

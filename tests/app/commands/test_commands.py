@@ -249,3 +249,19 @@ def test_changes_are_followed_from_a_cursor_on(stead: Stead) -> None:
     assert (first["state"], second["state"], first["key"]) == ({"level": 1}, {"level": 2}, "l")
     shown = stead("changes", "Light", "--after", second["cursor"], "--limit", "1")
     assert shown.status == 0 and shown.out.endswith("l  level 3\n")
+
+
+def test_changes_are_read_as_one_of_a_group(stead: Stead) -> None:
+    for number in (1, 2, 3):
+        stead("call", "Light", "l", "turn", str(number))
+    for number in (1, 2):
+        shown = stead("changes", "Light", "--group", "g", "--start", "oldest", "--limit", "1", "--json")
+        assert [line["state"] for line in lines(shown.out)] == [{"level": number}]
+    [group] = lines(stead("info", "--json").out)[0]["changes_groups"]
+    assert (group["entity"], group["group"], group["readers"], group["behind"]) == ("light", "g", 0, 1)
+    assert "Groups that read changes" in stead("info").out
+    assert stead("changes", "Light", "--group", "g", "--forget").out == "the position of g is forgotten\n"
+    unknown = stead("changes", "Light", "--group", "g", "--forget")
+    assert unknown.status == 1 and "no group" in unknown.err
+    for wrong in (["--forget"], ["--start", "oldest"], ["--group", "g", "--after", "oldest"]):
+        assert stead("changes", "Light", *wrong).status == 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +20,7 @@ from stead.entities._client.cursor import Place, read_cursor, write_cursor
 from stead.entities._index.catalogue import NOTHING, Catalogue
 from stead.entities._index.feeds import KindFeed
 from stead.entities._partition.indexing import Indexing
-from stead.transport import READY, Commit, FeedWrite
+from stead.transport import READY, AcknowledgedLost, Commit, FeedWrite
 from support.user_folder import WorkerThread
 
 SETTINGS = Settings(partitions=4, slot_groups=2, changes_poll_ms=20)
@@ -173,8 +175,13 @@ def test_a_feed_that_nobody_wants_any_more_is_emptied() -> None:
 
 
 PLACES = st.builds(
-    Place, st.integers(1, 2**48), st.integers(0, 2**31), st.integers(0, 2**40), st.integers(0, 10_000)
-) | st.just(Place())
+    Place,
+    st.integers(1, 2**48),
+    st.integers(0, 2**64 - 1) | st.just(0),
+    st.integers(1, 2**40),
+    st.integers(0, 10_000) | st.just(0),
+    st.integers(0, 255),
+) | st.integers(0, 2**40).map(lambda number: Place(number=number))
 
 
 @pytest.mark.hazard(95)
@@ -185,10 +192,110 @@ def test_a_cursor_holds_places(places: list[Place]) -> None:
         read_cursor(write_cursor("hub", "kind", places), "hub", "kind", len(places) + 1)
 
 
-def test_a_cursor_is_short() -> None:
-    now = 1_800_000_000_000
-    places = [Place(now - 977 * number, number % 3, 1_000 + 13 * number, 0) for number in range(64)]
-    assert len(write_cursor("0" * 16, "station", places)) <= 640
+@pytest.mark.hazard(95)
+@pytest.mark.parametrize(("partitions", "length_max"), [(64, 620), (256, 2_450), (1_024, 9_800)])
+def test_a_cursor_is_short(partitions: int, length_max: int) -> None:
+    """Of a kind whose partitions have changed at any time of two days, some hundred thousand times each."""
+    chance, now = random.Random(1), 1_800_000_000_000
+    places = [
+        Place(now - chance.randrange(2 * 86_400_000), 0, 300_000 + chance.randrange(5_000), 0, chance.randrange(256))
+        for _ in range(partitions)
+    ]
+    places[0] = places[0]._replace(sequence=3, changes=17)
+    assert len(write_cursor("0" * 16, "station", places)) <= length_max
+
+
+def values(changes: list[Change[Any]]) -> list[int]:
+    return [change.state.value for change in changes if change.state is not None]
+
+
+async def put(hub: TestHub, value: int) -> None:
+    await hub.client.signal_entity(Station.put, "a", value)
+    await hub.run_until_idle()
+
+
+@pytest.mark.hazard(95)
+async def test_a_cursor_outlives_a_restart() -> None:
+    async with TestHub(app) as hub:
+        await put(hub, 1)
+        running = hub.client.changes(Station, after="oldest")
+        first = await anext(running)
+        hub._driver.store.restart()
+        await hub.restart_worker()
+        await put(hub, 2)
+        for changes in (running, hub.client.changes(Station, after=first.cursor)):
+            assert values(await take(changes, 1)) == [2]
+
+
+@pytest.mark.hazard(95)
+async def test_a_cursor_knows_a_history_that_is_gone() -> None:
+    """Whether the server has gone back is seen by what stands where the reader was, however much has come since."""
+    async with TestHub(app) as hub:
+        client, store = hub.client, hub._driver.store
+        for value in (1, 2):
+            await put(hub, value)
+        past = store.snapshot()
+        await put(hub, 3)
+        of_past, of_present = [change.cursor for change in (await take(client.changes(Station, after="oldest"), 3))[1:]]
+        await put(hub, 4)
+        running = client.changes(Station, after=of_present)
+        assert values([await anext(running)]) == [4]
+        store.restore(past)
+        await hub.restart_worker()
+        with contextlib.suppress(AcknowledgedLost):
+            await put(hub, 0)
+        for value in (5, 6, 7, 8):  # as many as there were, and more
+            await put(hub, value)
+        with pytest.raises(ChangesLost, match="gone back"):
+            await take(running, 1)
+        with pytest.raises(ChangesLost, match="gone back") as lost:
+            await take(client.changes(Station, after=of_present), 1)
+        assert lost.value.went_back
+        assert values(await take(client.changes(Station, after=lost.value.resume), 6)) == [1, 2, 5, 6, 7, 8]
+        assert values(await take(client.changes(Station, after=of_past), 2)) == [
+            5,
+            6,
+        ]  # it has seen nothing that is gone
+
+
+@pytest.mark.hazard(95)
+async def test_a_history_of_the_same_ids_and_numbers_is_told_apart_by_what_is_in_it() -> None:
+    async with TestHub(app) as hub:
+        client, store = hub.client, hub._driver.store
+        past = store.snapshot()
+        await put(hub, 1)
+        [change] = await take(client.changes(Station, after="oldest"), 1)
+        store.restore(past)  # time stands still: the next entry has the same ID
+        await hub.restart_worker()
+        with contextlib.suppress(AcknowledgedLost):
+            await put(hub, 0)
+        await put(hub, 2)
+        with pytest.raises(ChangesLost, match="gone back"):
+            await take(client.changes(Station, after=change.cursor), 1)
+
+
+@pytest.mark.hazard(94)
+async def test_what_goes_into_a_feed_counts_in_the_limits_of_a_commit() -> None:
+    """Each state is written twice: entries are not larger than a commit may be, but for one state."""
+    small = App("small", settings=SETTINGS.model_copy(update={"batch_bytes_max": 1_024}))
+
+    @small.entity(changes=timedelta(days=2))
+    class Wide(Entity):
+        text: str = ""
+
+        def put(self, text: str) -> None:
+            self.text = text
+
+    async with TestHub(small) as hub:
+        for number in range(40):
+            await hub.client.signal_entity(Wide.put, f"k{number}", "x" * 300)
+        await hub.run_until_idle()
+        entries = [
+            entry
+            for state in hub._driver.store.snapshot().partitions
+            for entry in state.feeds["wide"].stream.entries.values()
+        ]
+        assert max(map(len, entries)) < 1_024 + 400 and len(entries) > 8
 
 
 @pytest.mark.hazard(96)
@@ -238,5 +345,19 @@ def test_over_a_server_and_without_await(server_url: str) -> None:
         changes = client.changes(Station, after=position)
         for value in range(1, 4):
             client.call_entity(Station.put, "a", value)
-        assert said([next(changes) for _ in range(3)]) == [("a", 1), ("a", 2), ("a", 3)]
+        found = [next(changes) for _ in range(3)]
+        states = [(change.entity_id.key, change.state.value) for change in found if change.state is not None]
+        assert states == [("a", 1), ("a", 2), ("a", 3)]
+        assert found[2].cursor and found[2].time.tzinfo is UTC and "value=3" in repr(found[2])
+        grouped = client.changes(Station, group="g", start=position)
+        first = next(grouped)
+        assert first.done() is True and first.receipt
+        next(grouped)  # and is not marked
+        assert client.changes_groups(Station)[0].readers == 1
+        grouped.close()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue,reportUnknownMemberType]
+        assert first.done() is False
+        again = next(client.changes("station", group="g"))
+        assert again.state == {"value": 2}
+        del again
+        assert client.delete_changes_group(Station, "g")
     thread.end()

@@ -19,8 +19,10 @@ from stead.transport._redis.scripts import (
     ADOPT,
     ALL,
     COMMIT,
+    DROP_GROUP,
     ENQUEUE,
     ENQUEUE_FREEING,
+    FIND_ENTRY,
     GATHER,
     LIVING,
     LOOK_AT_LIMITS,
@@ -52,7 +54,7 @@ def test_only_enqueue_may_be_refused_when_memory_is_full(script: Script[Any]) ->
     first = script.source.splitlines()[0]
     if script is ENQUEUE:
         assert first == "#!lua"
-    elif script in (GATHER, LIVING, LOOK_AT_LIMITS, READ_FEED, RIGHTS, SEEK):
+    elif script in (FIND_ENTRY, GATHER, LIVING, LOOK_AT_LIMITS, READ_FEED, RIGHTS, SEEK):
         assert first == "#!lua flags=no-writes"
         body = script.source.split("-- KEYS  ")[1]
         assert not _FORBIDDEN.search(body)
@@ -70,7 +72,11 @@ def test_what_frees_memory_gets_in_by_the_same_script_with_another_first_line() 
 @pytest.mark.parametrize("script", ALL, ids=lambda script: script.name)
 def test_no_inbox_is_ever_deleted_because_it_keeps_the_last_id(script: Script[Any]) -> None:
     deletions = re.findall(r"call\('(?:DEL|UNLINK|RENAME)'[^)]*\)", script.source)
-    own = {COMMIT: ["call('UNLINK', log)"], ADOPT: ["call('UNLINK', KEYS[place])"]}  # a history; the sets of an index
+    own = {
+        COMMIT: ["call('UNLINK', log)"],  # a history
+        ADOPT: ["call('UNLINK', KEYS[place])"],  # the sets of an index
+        DROP_GROUP: ["call('UNLINK', group)"],
+    }
     assert deletions == own.get(script, [])
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AppName, Debug, Json, Url, finish, make_request
+from .options import AppName, Debug, Json, Url, finish, make_request, usage
 
 
 def sql(
@@ -53,15 +53,39 @@ def changes(
             metavar="CURSOR", help='Behind which change to begin; "oldest": with what is kept.', show_default=False
         ),
     ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Read as one of a group whose position the hub keeps; what was shown is done.",
+            show_default=False,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CURSOR", help='Where a new group begins; "oldest": with what is kept.', show_default=False
+        ),
+    ] = None,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Show nothing: have the hub forget the group's position.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="End after so many.", show_default=False)] = None,
     url: Url = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Follow what changes of the entities of a kind that keeps its changes, until ctrl-c."""
-    from stead.app._commands.changes import changes_command
+    from stead.app._commands.changes import changes_command, forget_command
 
-    finish(changes_command(make_request(app, url, as_json, debug), entity, after, limit))
+    if group is None and (forget or start is not None):
+        usage("--forget and --start are about a group: write --group NAME")
+    if group is not None and after is not None:
+        usage("the hub keeps the position of a group: write --start for where a new one begins")
+    request = make_request(app, url, as_json, debug)
+    if group is not None and forget:
+        finish(forget_command(request, entity, group))
+    finish(changes_command(request, entity, after, limit, group, start))
 
 
 def add_tables(cli: typer.Typer) -> None:

@@ -118,6 +118,14 @@ def _print_kinds(screen: Console, found: HubInfo) -> None:
         rows.add_row(str(entities.get(index.entity, {}).get("name", index.entity)), index.field, index.type, built)
     if found.indexes:
         screen.print(rows)
+    numbers = ("readers", "partitions", "commits behind", "lost")
+    rows = table("entity", "group", *numbers, numbers=numbers, title="\nGroups that read changes")
+    for group in found.changes_groups:
+        name = str(entities.get(group.entity, {}).get("name", group.entity))
+        counts = (group.readers, group.partitions, group.behind, group.lost)
+        rows.add_row(name, group.group, *(f"{count:,}" for count in counts))
+    if found.changes_groups:
+        screen.print(rows)
     orchestrations = found.published("orchestration")
     rows = table("orchestration", "versions", title="\nOrchestrations")
     for canonical, kind in orchestrations.items():

@@ -11,7 +11,9 @@ from typing import Any, TypeVar, cast
 
 from stead.entities.extending import (
     ARGUMENTS,
+    ChangesGroup,
     IndexProgress,
+    group_progress,
     index_progress,
     is_drained,
     names_in,
@@ -79,6 +81,8 @@ class HubInfo:
     """In how many each entity of a kind is kept. Among the `entities` of partitions each one that exists is counted."""
     limits: list[LimitView] = field(default_factory=list[LimitView])
     """At which activities run or wait; of each queue as many as `LIMITS_SHOWN_MAX`, those at which some wait first."""
+    changes_groups: list[ChangesGroup] = field(default_factory=list[ChangesGroup])
+    """Of the groups that read changes, and how far behind each is."""
 
     @property
     def total(self) -> Share:
@@ -182,6 +186,7 @@ class HubInfo:
             },
             "indexes": [asdict(index) for index in self.indexes],
             "shards": self.shards,
+            "changes_groups": [asdict(group) for group in self.changes_groups],
             "total": {**asdict(self.total), "dead_letters_trimmed": self.trimmed},
             "blocked": self.blocked,
             "parks": dict(islice(self.parks.items(), PARKS_SHOWN_MAX)),
@@ -229,11 +234,14 @@ async def gather_info(store: Store, url: str) -> HubInfo:
     indexes = await _or_left_out(store, "indexes", lambda: index_progress(store), list[IndexProgress]())
     limits = await _or_left_out(store, "limits", lambda: limits_of_hub(store, workers, names), list[LimitView]())
     counts = await _or_left_out(store, "shards", store.shards, dict[str, ShardCount]())
+    groups = await _or_left_out(store, "groups", lambda: group_progress(store), list[ChangesGroup]())
     partitions = await store.info()
     left_out = store.left_out.counts()
     shards = {kind: each.total for kind, each in sorted(counts.items())}
     promise = promise_of(facts, url)
-    return HubInfo(store.layout, facts, now_ms, workers, names, partitions, promise, left_out, indexes, shards, limits)
+    return HubInfo(
+        store.layout, facts, now_ms, workers, names, partitions, promise, left_out, indexes, shards, limits, groups
+    )
 
 
 async def _or_left_out(store: Store, rows: str, read: Callable[[], Awaitable[T]], nothing: T) -> T:

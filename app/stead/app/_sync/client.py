@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, ov
 from stead.app._hub.definitions import Definitions
 from stead.app._tables.libraries import ArrowTable
 from stead.app._tables.reading import Progress
-from stead.entities import Change, Entity, EntityId, EntityStatus, Query
+from stead.entities import ChangesGroup, Entity, EntityId, EntityStatus, Query
 from stead.transport import Collected, InvalidInput
 
+from .changes import SyncChange, follow
 from .orchestrations import SyncOrchestrations, in_chunks
 from .portal import Portal
 from .producer import SyncProducer, SyncSourceProducer
@@ -151,22 +152,35 @@ class SyncClient(SyncOrchestrations):
         return SyncQuery(self._portal, self._portal.run(begin, self._seconds), self._seconds)
 
     @overload
-    def changes(self, entity: type[E], /, *, after: str | None = None) -> Iterator[Change[E]]: ...
+    def changes(
+        self, entity: type[E], /, *, after: str | None = None, group: str | None = None, start: str | None = None
+    ) -> Iterator[SyncChange[E]]: ...
     @overload
-    def changes(self, entity: str, /, *, after: str | None = None) -> Iterator[Change[Any]]: ...
-    def changes(self, entity: Any, /, *, after: str | None = None) -> Iterator[Change[Any]]:
-        """What changes of the entities of a class or name that keeps its changes, on and on; waits for the next one as long as it takes."""
-
-        async def begin(client: Client) -> AsyncIterator[Change[Any]]:
-            return client.changes(entity, after=after)
-
-        changes = self._portal.run(begin, self._seconds)
-        while True:
-            yield self._portal.run(lambda _: anext(changes))
+    def changes(
+        self, entity: str, /, *, after: str | None = None, group: str | None = None, start: str | None = None
+    ) -> Iterator[SyncChange[Any]]: ...
+    def changes(
+        self, entity: Any, /, *, after: str | None = None, group: str | None = None, start: str | None = None
+    ) -> Iterator[SyncChange[Any]]:
+        """What changes of the entities of a class or name that keeps its changes, on and on; waits for the next one as long as it
+        takes. With a `group` the hub keeps the position: `change.done()`."""
+        return follow(
+            self._portal,
+            lambda client: client.changes(entity, after=after, group=group, start=start),
+            self._seconds,
+        )
 
     def changes_position(self, entity: type[Entity] | str, /) -> str:
         """A cursor for "list, then follow"."""
         return self._portal.run(lambda client: client.changes_position(entity), self._seconds)
+
+    def changes_groups(self, entity: type[Entity] | str | None = None, /) -> list[ChangesGroup]:
+        """The groups that read changes, of one class or name or of all."""
+        return self._portal.run(lambda client: client.changes_groups(entity), self._seconds)
+
+    def delete_changes_group(self, entity: type[Entity] | str, group: str, /) -> bool:
+        """Forget a group's position. False if there is none of that name."""
+        return self._portal.run(lambda client: client.delete_changes_group(entity, group), self._seconds)
 
     def to_arrow(self, entity: type[Entity] | str, *, progress: Progress | None = None) -> ArrowTable:
         """The entities of a class or name as a table of Apache Arrow."""

@@ -30,11 +30,11 @@ from stead.transport import (
 )
 
 from .calls import Calls, PendingCall
+from .following import Following
 from .no_answer import NoAnswer
 from .producer import BaseProducer, Producer, SourceProducer, check_source
 from .query_hub import QueryHub
 from .querying import Querying
-from .reader import EntityReader
 from .scheduled import ScheduledSignals
 from .sharding import session_sender, source_sender
 
@@ -49,7 +49,7 @@ NOT_SENT = (
 )
 
 
-class EntityClient(EntityReader, Querying):
+class EntityClient(Following, Querying):
     """Talks to the entities of one hub. Close it with `aclose`, or use it with `async with`."""
 
     def __init__(self, store: Store, registry: Registry, settings: Settings) -> None:
@@ -86,6 +86,7 @@ class EntityClient(EntityReader, Querying):
 
     async def _close(self) -> None:
         self._closed = True
+        await self._leave_groups()
         for producer in list(self._producers):
             await producer.aclose()
         await self._calls.aclose()

@@ -9,7 +9,6 @@ from typing import Any, TypeVar, cast, overload
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import EntityType
 from stead.entities._definition.registry import Registry
-from stead.entities._index.feeds import kind_of_feed
 from stead.entities._message.envelope import UnknownEnvelope, raise_if_keyless
 from stead.entities._message.errors import InvalidState, UnknownEntity
 from stead.entities._message.ids import BUILT_IN, EntityId, canonical_name, check_key
@@ -31,8 +30,6 @@ from stead.transport import (
     until_answered,
 )
 
-from .changes import Change, ChangeReader
-from .cursor import write_cursor
 from .listing import PAGE_READ_LENGTH, EntityStatus, Page, described, entity_status, take_page
 from .merging import merged_pages, merged_record
 from .outgoing import Outgoing
@@ -228,55 +225,6 @@ class EntityReader:
         """For stead's own parts: pages of the targets of a canonical name, which may exist or not."""
         async for page in self._list_pages(self._store.list_targets, f"@{name}@"):
             yield [target for target, _ in page]
-
-    @overload
-    def changes(self, entity: type[E], /, *, after: str | None = None) -> AsyncIterator[Change[E]]: ...
-
-    @overload
-    def changes(self, entity: str, /, *, after: str | None = None) -> AsyncIterator[Change[Any]]: ...
-
-    async def changes(self, entity: Any, /, *, after: str | None = None) -> AsyncIterator[Change[Any]]:
-        """What changes of the entities of a class or name that keeps its changes (`@app.entity(changes=…)`), on and on: one change for
-        each commit in which an entity's state became another one, in order for each entity.
-
-        `after`: a change's `cursor`, or that of `changes_position`: nothing is skipped or repeated from there on. "oldest" begins with
-        what is kept, None now. Raises `ChangesLost`, `InvalidInput`, `UnknownEntity`, `StoreUnavailable`.
-        """
-        reader = await self._change_reader(entity)
-        async for change in reader.follow(after):
-            self._check_open()
-            yield change
-
-    async def changes_position(self, entity: type[Entity] | str, /) -> str:
-        """A cursor for "list, then follow": the changes after it are those that a listing begun now may not have seen."""
-        reader = await self._change_reader(entity)
-        return write_cursor(self._store.layout.hub_id, reader.kind, await reader.ends())
-
-    async def _change_reader(self, entity: Any) -> ChangeReader:
-        self._check_open()
-        read: Callable[[bytes], Any] = unpack
-        if isinstance(entity, str):
-            name, kind = entity, canonical_name(entity)
-            known = self._registry.get(kind)
-            if known is None:
-                await self._check_name(kind)
-            keeps = known is not None and known.feed is not None
-            if not keeps:
-                view = await self._read(self._store.catalogue)
-                keeps = any(kind_of_feed(index) == kind for index in view.indexes)
-        else:
-            entity_type = self._kind(entity)
-            name, kind, read, keeps = (
-                entity_type.name,
-                entity_type.canonical,
-                entity_type.read,
-                entity_type.feed is not None,
-            )
-        if not keeps:
-            raise InvalidInput(
-                f"changes of {name}", "it keeps none: write @app.entity(changes=timedelta(…)), and run a worker with it"
-            )
-        return ChangeReader(self._store, self._settings, name, kind, read, self._pause)
 
     async def _pause(self, seconds: float, nth: int) -> None:
         """Wait for others to do something. `nth`: how often that has been in vain."""

@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     from .suspects import Suspects
     from .uses import Uses
 
-# A message's bytes in a commit beyond its payload: its key, its stream ID, msgpack. An estimate for the limit only.
-_OVERHEAD_BYTES = 64
+_OVERHEAD_BYTES = 64  # of a message beyond its payload: its key, its stream ID, msgpack. An estimate for the limit.
 
 
 class Effects:
@@ -71,7 +70,6 @@ class Effects:
         self._dirty: dict[str, None] = {}
         self._consumed: list[StreamId] = []
         self._unparked: dict[str, list[StreamId]] = {}
-        self._unparked_length = 0
         self._timers: dict[bytes, Timer] = {}
         self._cancelled: dict[bytes, None] = {}
         self._replaced: set[bytes] = set()  # timers that were cancelled and set anew
@@ -80,7 +78,7 @@ class Effects:
         self._dropped: dict[bytes, str | None] = {}  # in which queue one may wait behind a limit
         self._starts: list[SentStart] = []
         self._started: list[tuple[str, bytes]] = []
-        self._extra_length = 0  # events, tasks, timers, starts, and messages that came in memory
+        self._unparked_length = self._extra_length = 0  # the latter: events, tasks, timers, starts, what came in memory
         self._sends: list[tuple[int, bytes]] = []
         self._stamps: list[int] = []
         self._offers: list[tuple[int, Offer]] = []  # of those, what was handed over: its place
@@ -88,13 +86,12 @@ class Effects:
         self._dead: list[bytes] = []
         self._blocked: list[tuple[str, str]] = []
         self._unblocked: list[str] = []
-        self._bytes = 0
-        self._indexed_length = 0  # entries of indexes that may change
+        self._bytes = self._indexed_length = 0  # the latter: entries of indexes that may change
         self.spans: list[Spanned] = []  # told when the commit is in the store
+        self._told: dict[str, int] = {}  # target -> bytes of its state that are counted
         self.used: dict[str, Uses] = {}  # of whom something is to be written to sets of due times
         self.reindexed = False  # there is something for indexes, or sets of due times
-        self.suspect_passed = False
-        self.clear_running = False
+        self.suspect_passed = self.clear_running = False
 
     @property
     def now_ms(self) -> int:
@@ -176,6 +173,12 @@ class Effects:
         activation.dirty = True
         self._dirty[activation.target] = None
         self._indexed_length += activation.entries
+
+    def tell(self, activation: Addressee, size_bytes: int) -> None:
+        """The commit writes the activation's state to the feed of its kind, too (HAZARDS 94): so many bytes, as things are."""
+        before = self._told.get(activation.target, -_OVERHEAD_BYTES)
+        counted = self._told[activation.target] = max(before, size_bytes)
+        self._bytes += counted - before
 
     def next_message_id(self) -> bytes:
         self._numbers += 1

@@ -187,8 +187,11 @@ def end_batch(
     settle(batch, body.cell, turn, effects, result)
     keep_reminders(activation, body, turn, effects)
     turn.end()
-    if body.cell.changed and not activation.dirty:
-        effects.changed(activation)
+    if body.cell.changed:
+        if not activation.dirty:
+            effects.changed(activation)
+        if activation.told:
+            effects.tell(activation, body.cell.size_bytes)
     for pending in batch.pendings:
         effects.consume(activation, pending)
     for pending, refusal in batch.refused:

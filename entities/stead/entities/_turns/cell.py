@@ -68,6 +68,11 @@ class Cell(Protocol):
         """The settled state, for a commit: what comes after counts as changed."""
         ...
 
+    @property
+    def size_bytes(self) -> int:
+        """The size of the settled state, of a large one when it was last packed."""
+        ...
+
 
 def cell_of(
     entity_type: EntityType,

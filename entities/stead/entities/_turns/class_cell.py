@@ -53,6 +53,7 @@ class ClassCell:
         "_loose",
         "_remembered",
         "_settled",
+        "_size",
         "_turn",
         "_values",
         "changed",
@@ -78,6 +79,7 @@ class ClassCell:
             self._instance = form.fresh()
             self._settled = self._fresh = form.fresh_packed or form.pack(self._instance)
         self._values = None if form.plain else [*self._instance.__dict__.values()]
+        self._size = 0  # of what is remembered by a copy, when it was last packed
         if len(self._settled) > LARGE_BYTES:
             self._choose(self._settled)
 
@@ -213,7 +215,7 @@ class ClassCell:
     @property
     def size_bytes(self) -> int:
         """The size of the settled state when it was last packed."""
-        return len(self._settled) if self._settled is not None else LARGE_BYTES
+        return self._size if self._settled is None else len(self._settled)
 
     # -- large states --------------------------------------------------------------------------------------------------
 
@@ -239,7 +241,8 @@ class ClassCell:
         elif not self.exists:
             self.exists = self._form.pack(self._instance) != self._fresh
         remembered.update(changed)
-        self._settled = None
+        if self._settled is not None:
+            self._size, self._settled = len(self._settled), None
         self.changed = True
 
     # -- deletion and replacement --------------------------------------------------------------------------------------

@@ -77,8 +77,11 @@ def succeed(
         cell.settle()
     # From here on nothing can fail.
     turn.end()
-    if cell.changed and not activation.dirty:
-        effects.changed(activation)
+    if cell.changed:
+        if not activation.dirty:
+            effects.changed(activation)
+        if activation.told:
+            effects.tell(activation, cell.size_bytes)
     effects.consume(activation, pending)
 
 

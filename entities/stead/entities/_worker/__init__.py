@@ -2,7 +2,7 @@
 
 In which order to read it: `worker` starts and ends everything, `board` is what its parts share, `turns` what they want of
 the one that gives turns. The parts:
-`membership` takes and gives back partitions (`leases` and `assignment` decide which), `lease_keeper` prolongs their
+`membership` takes and gives back partitions (`leases` decides which), `lease_keeper` prolongs their
 leases, `inbox` reads (`reading`), `turn_runner` gives turns in the order of its `rota` (an
 asynchronous operation ends `within` its limit), `commits` writes
 (`undeliverable` is what no commit can hold), `timers` and `parks` fetch what is due or waits,

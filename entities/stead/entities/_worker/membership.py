@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stead.entities._definition.argument_schemas import ARGUMENTS
+from stead.entities._index.assignment import assign_partitions
 from stead.entities._partition.partition import Partition
 from stead.transport import (
     BORNE,
@@ -30,7 +31,6 @@ from stead.transport import (
     get_logger,
 )
 
-from .assignment import assign_partitions
 from .board import PART_PAUSE_S_MAX, Bell, Board
 from .indexes import IndexKeeper
 from .leases import LeaseWatch, plan_leases

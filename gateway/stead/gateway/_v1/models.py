@@ -88,6 +88,44 @@ class EntityPage(AnswerModel):
     """For the next page; null at the end."""
 
 
+class ChangeDone(RequestModel):
+    """A change that a group has dealt with."""
+
+    group: str
+    id: str
+    """The `id` of its event."""
+
+
+class DoneAnswer(AnswerModel):
+    """Whether a change was marked."""
+
+    done: bool
+    """False if its partition has gone to another reader meanwhile."""
+
+
+class ChangesGroupState(AnswerModel):
+    """A group that reads changes."""
+
+    entity: str
+    group: str
+    readers: int
+    """How many read it now."""
+    partitions: int
+    """How many partitions these have claimed."""
+    behind: int
+    """Commits whose changes are kept and not marked as done yet."""
+    lost: int
+    """Commits whose changes were not done in time and are gone."""
+    done_time: datetime | None
+    """The time of the last change done in the partition that is furthest behind; null if none is."""
+
+
+class ChangesGroups(AnswerModel):
+    """The groups that read the changes of a name."""
+
+    groups: list[ChangesGroupState]
+
+
 class EntityKind(AnswerModel):
     """A name of entities that the hub knows."""
 
@@ -328,6 +366,8 @@ class HubInformation(AnswerModel):
     indexes: list[dict[str, Any]] = []
     shards: dict[str, int] = {}
     """Of the fields that entities can be queried by: entity, field, type, and in how many of all partitions each is ready."""
+    changes_groups: list[dict[str, Any]] = []
+    """Of the groups that read changes: entity, group, readers, and how far behind each is."""
     left_out: dict[str, int] = {}
     """How many rows of which lists cannot be read; the log names them."""
     partitions: list[dict[str, Any]]

@@ -1,7 +1,7 @@
 """What a store promises, in values that cross every seam of this layer. Nothing here does I/O.
 
 In which order to read it: `store` is the contract (what each step does, and what it may raise), `records` the values that
-go in and come out of it (`commit` the largest; `indexes`, what is read by ranges, and `feeds`, what is read on and on; `limits`, of activities over a hub; `shards`, the
+go in and come out of it (`commit` the largest; `indexes`, what is read by ranges, `feeds`, what is read on and on, and `groups`, how far that is done; `limits`, of activities over a hub; `shards`, the
 numbers of them in the hub's record), `errors` what goes wrong and whose fault it is. Then what both stores share: `settings`, `layout`
 (what a hub is called and how it was made), `codec` (how payloads become bytes) with `depth` (how deep they may be
 nested), `clock` (time is the server's), `left_out` (what could not be read, said once). `home` keeps an object on the

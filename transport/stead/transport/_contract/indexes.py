@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from .feeds import ReadFeed
+from .feeds import FindEntry, ReadFeed
 
 READY = b"+"
 """How far an index of a partition has been built: to its end."""
@@ -121,6 +121,8 @@ class ReadBuilt(NamedTuple):
     partition: int
 
 
-Look: TypeAlias = ReadRange | CountRange | FindPlace | ReadMembers | ReadScores | ReadRecords | ReadBuilt | ReadFeed
+Look: TypeAlias = (
+    ReadRange | CountRange | FindPlace | ReadMembers | ReadScores | ReadRecords | ReadBuilt | ReadFeed | FindEntry
+)
 """One look at a partition. Its answer: entries (score, member); a number; two numbers; members of each part; scores; records; a
-dictionary; a `FeedPart`."""
+dictionary; a `FeedPart`; a `FoundEntry`."""

@@ -6,6 +6,7 @@ A constructor argument wins over the environment (`STEAD_<FIELD>`), which wins o
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -110,6 +111,10 @@ class Settings(BaseSettings):
 
     changes_length_max: Count = 100_000
     """Commits of one kind and partition whose changes are kept, however young they are: a bound on memory."""
+
+    changes_group_keep: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=3_650))] = timedelta(days=30)
+    """How long the position of a group of readers of changes is kept after it was read last. Then it is forgotten, and a reader with
+    that name begins a new one. In the environment seconds, or as ISO 8601 (P30D)."""
 
     changes_poll_ms: Milliseconds = 200
     """How often a reader of changes looks for more when there are none."""

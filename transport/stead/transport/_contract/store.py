@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from .clock import Clock
 from .commit import Commit, CommitAnswer
+from .groups import GroupStore
 from .indexes import Adding, CatalogueView, Look
 from .left_out import LeftOut
 from .limits import DeclaredLimit, LimitView, TaskLimit
@@ -63,7 +64,7 @@ class Renewer(Protocol):
     def close(self) -> None: ...
 
 
-class Store(Protocol):
+class Store(GroupStore, Protocol):
     """A task hub in a store."""
 
     @property

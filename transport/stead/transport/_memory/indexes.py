@@ -6,7 +6,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from stead.transport._contract.feeds import FeedPart, FeedWrite, ReadFeed
+from stead.transport._contract.feeds import (
+    LAST,
+    FeedPart,
+    FeedWrite,
+    FindEntry,
+    FoundEntry,
+    ReadFeed,
+    mark_of_entry,
+)
 from stead.transport._contract.indexes import (
     NOT_BEGUN,
     READY,
@@ -172,6 +180,8 @@ def _look(state: PartitionState, look: Look) -> Any:
             return dict(state.built)
         case ReadFeed():
             return _part(state.feeds.get(look.feed) or Feed(), look)
+        case FindEntry():
+            return _find_entry(state.feeds.get(look.feed) or Feed(), look.stream_id)
 
 
 def _members(entries: SortedSet, part: CountRange) -> list[bytes]:
@@ -181,11 +191,17 @@ def _members(entries: SortedSet, part: CountRange) -> list[bytes]:
 
 def _part(feed: Feed, look: ReadFeed) -> FeedPart:
     stream = feed.stream
-    if not look.limit:
-        last = next(reversed(list(stream)), (0, 0))
-        return FeedPart(feed.trimmed, len(stream), format_id(last), [])
     found = [(format_id(order), stream.entries[order]) for order in stream.after(stream_order(look.after), look.limit)]
-    return FeedPart(feed.trimmed, len(stream), b"", found)
+    return FeedPart(feed.trimmed, len(stream), found)
+
+
+def _find_entry(feed: Feed, stream_id: bytes) -> FoundEntry:
+    stream = feed.stream
+    order = stream_order(stream.youngest if stream_id == LAST else stream_id)
+    entry = stream.entries.get(order)
+    if entry is None:
+        return FoundEntry(feed.trimmed, len(stream), format_id((0, 0)), 0)
+    return FoundEntry(feed.trimmed, len(stream), format_id(order), mark_of_entry(entry))
 
 
 def _set_of(state: PartitionState, name: str) -> SortedSet:

@@ -18,6 +18,7 @@ from stead.transport._contract.indexes import CatalogueView, CountRange, ReadRan
 from stead.transport._contract.records import HubLayout, Running
 from stead.transport._contract.shards import ShardCount
 
+from .living import Beat, ReaderGroup
 from .queues import Queue
 from .streams import Order, Stream
 
@@ -194,15 +195,6 @@ class Replies:
 
 
 @dataclass(slots=True)
-class Beat:
-    """What a worker said of itself, and until when it counts as alive."""
-
-    beat_ms: int
-    expires_ms: int
-    info: bytes
-
-
-@dataclass(slots=True)
 class HubState:
     """Everything of one hub.
 
@@ -220,6 +212,7 @@ class HubState:
     queues: dict[str, Queue] = field(default_factory=dict[str, Queue])
     catalogue: CatalogueView = field(default_factory=CatalogueView)
     kept: dict[str, tuple[int, bytes]] = field(default_factory=dict[str, tuple[int, bytes]])  # until (ms), value
+    groups: dict[tuple[str, str], ReaderGroup] = field(default_factory=dict["tuple[str, str]", ReaderGroup])
     catalogue_until: dict[str, int] = field(default_factory=dict[str, int])  # index -> when it is forgotten (ms)
     shards: dict[str, ShardCount] = field(default_factory=dict[str, ShardCount])  # by kind
     measures: dict[str, bytes] = field(default_factory=dict[str, bytes])

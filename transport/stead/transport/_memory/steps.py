@@ -25,9 +25,9 @@ from stead.transport._contract.records import (
 )
 
 from .instances import reserve
+from .living import Beat
 from .state import (
     NOBODY,
-    Beat,
     HubState,
     PartitionState,
     Session,

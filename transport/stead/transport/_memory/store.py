@@ -35,12 +35,14 @@ from .activities import MemoryTasks
 from .base import MemoryBase
 from .clients import MemoryClients
 from .commits import commit as write_commits
+from .groups import MemoryGroups
 from .indexes import MemoryIndexes
-from .state import Beat, check_inbox
+from .living import Beat
+from .state import check_inbox
 from .values import values_of
 
 
-class MemoryStore(MemoryClients, MemoryTasks, MemoryIndexes):
+class MemoryStore(MemoryClients, MemoryTasks, MemoryIndexes, MemoryGroups):
     """The `Store` in memory."""
 
     # -- workers: registry ---------------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ class FollowFeed(NamedTuple):
 
     feed: str
     after: bytes
-    limit: int  # 0: where its end is
+    limit: int  # 0: how many there are
 
 
 class Followed(NamedTuple):
@@ -85,7 +85,6 @@ class Followed(NamedTuple):
 
     trimmed: bytes
     length: int
-    last: bytes
     entries: Sequence[Any]  # ID, fields
 
 
@@ -114,6 +113,24 @@ class RaisedTo(NamedTuple):
 RAISE_SHARDS = Signature(
     RaiseShards, keys="shards:hash", last_keys="record:hash", rows=(ShardsWanted,), answer=RaisedTo
 )
+
+
+class SeekEntry(NamedTuple):
+    """An entry of a feed."""
+
+    feed: str
+    stream_id: bytes
+
+
+class EntryFound(NamedTuple):
+    """What was found of it."""
+
+    trimmed: bytes
+    length: int
+    stream_id: bytes
+    mark: bytes
+
+
 DECLARE_INDEXES = Signature(
     DeclareIndexes, keys="catalogue:hash catalogue_until:zset", last_keys="record:hash", answer=Declared
 )
@@ -127,3 +144,4 @@ ADOPT = Signature(
 SEEK = Signature(Seek, keys="entries:zset")
 GATHER = Signature(GatherMembers, more_keys="the set (zset) of each part", rows=(PartOfSet,))
 READ_FEED = Signature(FollowFeed, keys="stream:stream trimmed:hash", answer=Followed)
+FIND_ENTRY = Signature(SeekEntry, keys="stream:stream trimmed:hash", answer=EntryFound)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from stead.transport._contract.errors import ConnectionLost, KeyDamaged
-from stead.transport._contract.feeds import FeedPart, ReadFeed
+from stead.transport._contract.feeds import FeedPart, FindEntry, FoundEntry, ReadFeed
 from stead.transport._contract.indexes import (
     Adding,
     CatalogueView,
@@ -31,6 +31,7 @@ from .index_signatures import (
     Adopted,
     Declared,
     DeclareIndexes,
+    EntryFound,
     Followed,
     FollowFeed,
     GatherMembers,
@@ -39,11 +40,12 @@ from .index_signatures import (
     RaisedTo,
     RaiseShards,
     Seek,
+    SeekEntry,
     ShardsWanted,
 )
 from .keys import KeyNames
 from .listing import end_of
-from .scripts import ADOPT, DECLARE_INDEXES, GATHER, RAISE_SHARDS, READ_FEED, SEEK, command
+from .scripts import ADOPT, DECLARE_INDEXES, FIND_ENTRY, GATHER, RAISE_SHARDS, READ_FEED, SEEK, command
 
 _VERSION = b"version"
 _SHARDS = b"shards:"  # with this the fields of the hub's record begin that say how many a kind has
@@ -160,6 +162,8 @@ def _command_of(keys: KeyNames, look: Look) -> bytes:
             return command(b"HGETALL", own.built)
         case ReadFeed(_, feed, after, limit):
             return READ_FEED.call((own.feed(feed), own.trimmed), FollowFeed(feed, after, limit))
+        case FindEntry(_, feed, stream_id):
+            return FIND_ENTRY.call((own.feed(feed), own.trimmed), SeekEntry(feed, stream_id))
 
 
 def _range_command(entries: bytes, look: ReadRange) -> bytes:
@@ -216,7 +220,7 @@ def _key_of(keys: KeyNames, look: Look) -> bytes:
             return own.state
         case ReadBuilt():
             return own.built
-        case ReadFeed():
+        case ReadFeed() | FindEntry():
             return own.feed(look.feed)
 
 
@@ -235,6 +239,8 @@ def _answer_of(keys: KeyNames, look: Look, answer: Any) -> Any:
                 return {index.decode(): reached for index, reached in _pairs(answer)}
             case ReadFeed():
                 return _part_of(Followed(*answer))
+            case FindEntry():
+                return _found_of(EntryFound(*answer))
             case _:
                 return answer
     except UNREADABLE as error:
@@ -242,8 +248,12 @@ def _answer_of(keys: KeyNames, look: Look, answer: Any) -> Any:
 
 
 def _part_of(followed: Followed) -> FeedPart:
-    trimmed, length, last, entries = followed
-    return FeedPart(int(trimmed), length, last, [(stream_id, fields[1]) for stream_id, fields in entries])
+    trimmed, length, entries = followed
+    return FeedPart(int(trimmed), length, [(stream_id, fields[1]) for stream_id, fields in entries])
+
+
+def _found_of(found: EntryFound) -> FoundEntry:
+    return FoundEntry(int(found.trimmed), found.length, found.stream_id, int(found.mark, 16))
 
 
 def _view_of(flat: Sequence[bytes]) -> CatalogueView:

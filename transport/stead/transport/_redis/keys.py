@@ -114,11 +114,16 @@ class KeyNames:
         self.wishes_until = hub + b"wishes-until"  # sorted set: wish by the ms at which it is forgotten
         self.catalogue = hub + b"catalogue"  # hash: index -> description; version
         self.catalogue_until = hub + b"catalogue-until"  # sorted set: index by the ms at which it is forgotten
+        self.change_groups = hub + b"groups"  # sorted set: "feed/group" by the ms at which it is forgotten
         self.measures = hub + b"measures"  # hash: worker -> block of what it has measured; "" -> that of all ended ones
 
     def kept(self, name: str) -> bytes:
         """A value that is kept for a time (string, with a time to live)."""
         return self._groups[0] + b"kept:" + name.encode()
+
+    def change_group(self, feed: str, group: str) -> bytes:
+        """A group of readers (hash: p<partition> -> "until fence reader place", r<reader> -> until ms; with a time to live)."""
+        return self._groups[0] + f"group:{feed}/{group}".encode()
 
     def reply(self, group: int, client: str) -> bytes:
         """The answers for a client (stream, with a time to live). Any number is a group's: addresses are read from the store,

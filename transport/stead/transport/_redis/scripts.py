@@ -18,7 +18,7 @@ from typing import Any, Generic, cast
 import hiredis
 import msgpack
 
-from . import index_signatures, signatures, task_signatures
+from . import group_signatures, index_signatures, signatures, task_signatures
 from .commit_signature import COMMIT as COMMIT_SIGNATURE
 from .signature import A, Signature
 
@@ -100,11 +100,14 @@ def _of_source(name: str, source: str, signature: Signature[A]) -> Script[A]:
 
 ACQUIRE = _script("acquire", signatures.ACQUIRE)
 ADOPT = _script("adopt", index_signatures.ADOPT)
+ATTEND_GROUP = _script("attend_group", group_signatures.ATTEND_GROUP)
 COMMIT = _script("commit", COMMIT_SIGNATURE)
 COMPLETE_TASK = _script("complete_task", task_signatures.COMPLETE_TASK, _LIMITS)
 DECLARE_INDEXES = _script("declare_indexes", index_signatures.DECLARE_INDEXES)
+DROP_GROUP = _script("drop_group", group_signatures.DROP_GROUP)
 ENQUEUE = _script("enqueue", signatures.ENQUEUE)
 ENQUEUE_FREEING = _although_full(ENQUEUE)
+FIND_ENTRY = _script("find_entry", index_signatures.FIND_ENTRY)
 FIRE_TIMERS = _script("fire_timers", signatures.FIRE_TIMERS)
 FOLD_MEASURES = _script("fold_measures", signatures.FOLD_MEASURES)
 FORGET_TASKS = _script("forget_tasks", task_signatures.FORGET_TASKS, _LIMITS)
@@ -116,9 +119,11 @@ KEEP_TASKS = _script("keep_tasks", task_signatures.KEEP_TASKS, _LIMITS)
 LEAVE = _script("leave", signatures.LEAVE)
 LIVING = _script("living", signatures.LIVING)
 LOOK_AT_LIMITS = _script("look_at_limits", task_signatures.LOOK_AT_LIMITS)
+MARK_DONE = _script("mark_done", group_signatures.MARK_DONE)
 MARK_RUNNING = _script("mark_running", signatures.MARK_RUNNING)
 MARK_TASK = _script("mark_task", task_signatures.MARK_TASK)
 MEASURE = _script("measure", signatures.MEASURE)
+OPEN_GROUP = _script("open_group", group_signatures.OPEN_GROUP)
 OPEN_QUEUES = _script("open_queues", task_signatures.OPEN_QUEUES, _LIMITS)
 OPEN_SOURCE = _script("open_source", signatures.OPEN_SOURCE)
 PARK = _script("park", signatures.PARK)
@@ -137,11 +142,14 @@ TAKE_TASKS = _script("take_tasks", task_signatures.TAKE_TASKS, _LIMITS)
 ALL: tuple[Script[Any], ...] = (
     ACQUIRE,
     ADOPT,
+    ATTEND_GROUP,
     COMMIT,
     COMPLETE_TASK,
     DECLARE_INDEXES,
+    DROP_GROUP,
     ENQUEUE,
     ENQUEUE_FREEING,
+    FIND_ENTRY,
     FIRE_TIMERS,
     FOLD_MEASURES,
     FORGET_TASKS,
@@ -153,9 +161,11 @@ ALL: tuple[Script[Any], ...] = (
     LEAVE,
     LIVING,
     LOOK_AT_LIMITS,
+    MARK_DONE,
     MARK_RUNNING,
     MARK_TASK,
     MEASURE,
+    OPEN_GROUP,
     OPEN_QUEUES,
     OPEN_SOURCE,
     PARK,

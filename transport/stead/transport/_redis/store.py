@@ -1,5 +1,5 @@
 """A task hub in Redis or Valkey: every atomic step is one script. The methods of the `Store` protocol come from its sides:
-those of clients, of workers, of activities, of indexes, and of whoever looks at a hub.
+those of clients, of workers, of activities, of indexes, of groups of readers, and of whoever looks at a hub.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from stead.transport._urls import StoreUrl
 
 from .activities import TaskSide
 from .clients import ClientSide
+from .groups import GroupSide
 from .indexes import IndexSide
 from .inspection import PeopleSide
 from .link import Link, Server
@@ -23,7 +24,7 @@ from .workers import WorkerSide
 _log = get_logger("stead.transport")
 
 
-class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide, IndexSide, ValuesSide):
+class RedisStore(ClientSide, WorkerSide, TaskSide, PeopleSide, IndexSide, GroupSide, ValuesSide):
     """The `Store` on a server. Open it with `open`."""
 
     @classmethod

@@ -11,7 +11,7 @@ for _, command in ipairs({
   {'XLEN', key}, {'XINFO', 'STREAM', key}, {'XREAD', 'STREAMS', key, '0'}, {'HSET', key, 'f', 'v'},
   {'HDEL', key, 'f'}, {'HGET', key, 'f'}, {'HMGET', key, 'f'}, {'HGETALL', key}, {'HLEN', key},
   {'HINCRBY', key, 'f', '1'}, {'ZADD', key, '0', 'm'}, {'ZREM', key, 'm'}, {'ZRANGE', key, '0', '0'},
-  {'ZRANGEBYSCORE', key, '0', '0'}, {'ZRANGEBYLEX', key, '-', '+'}, {'ZREMRANGEBYLEX', key, '-', '+'},
+  {'ZRANGEBYSCORE', key, '0', '0'}, {'ZRANGEBYLEX', key, '-', '+'}, {'ZREMRANGEBYLEX', key, '-', '+'}, {'ZREMRANGEBYSCORE', key, '0', '0'},
   {'ZCARD', key}, {'SET', key, 'v'}, {'GET', key}, {'PEXPIRE', key, '1'}, {'EXISTS', key}, {'TYPE', key},
   {'ZLEXCOUNT', key, '-', '+'}, {'ZREVRANGEBYLEX', key, '+', '-'}, {'ZSCORE', key, 'm'}, {'ZREMRANGEBYSCORE', key, '0', '0'}, {'HSETNX', key, 'f', 'v'}, {'HEXISTS', key, 'f'}, {'HSCAN', key, '0'},
   {'RPUSH', key, 'v'}, {'LRANGE', key, '0', '0'}, {'XGROUP', 'CREATE', key, 'g', '0'},

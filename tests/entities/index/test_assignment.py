@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stead.entities._worker.assignment import assign_partitions
+from stead.entities._index.assignment import assign_partitions
 
 NONE: frozenset[str] = frozenset()
 workers = st.sets(st.text("abcdefgh", min_size=1, max_size=4), min_size=1, max_size=20)
