@@ -140,6 +140,10 @@ def take_tasks(hub: HubState, queues: Sequence[str], worker: str, count: int, no
         taking = Taking(worker, count, now_ms)
         for name in queues:
             taking.take(name, hub.queue(name))
+        for name, order in taking.entries:
+            partition, task_id = hub.queue(name).tasks[order]
+            if not _is_wanted(hub, partition, task_id, name, order):
+                hub.queue(name).limits.refund(order)  # it did not begin
         taken = [task for name, order in taking.entries for task in _wanted(hub, name, order, now_ms)]
         if taken or not taking.entries:
             return taken
@@ -188,7 +192,6 @@ def _wanted(hub: HubState, name: str, order: Order, now_ms: int) -> list[Taken]:
     queue = hub.queues[name]
     partition, task_id = queue.tasks[order]
     if not _is_wanted(hub, partition, task_id, name, order):
-        queue.limits.refund(order)
         queue.leave_limit(now_ms, order)
         queue.forget(order)
         return []

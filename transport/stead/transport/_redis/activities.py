@@ -131,7 +131,7 @@ class TaskSide(RedisBase):
         while True:
             take = TAKE_TASKS.call(all_keys, TakeTasks(worker, count, self._layout.hub_id))
             found = TakenRows(*await self._takes.one(take))
-            taken = await self._with_payloads(queues, found.taken)
+            taken = await self._with_payloads(queues, found.taken, new=True)
             if taken:
                 return taken
             left_ms = int((deadline - loop.time()) * 1000)
@@ -150,9 +150,9 @@ class TaskSide(RedisBase):
             return []
         names = [*(self._keys.queue(queue) for queue in queues), self._keys.workers, self._keys.record]
         retake = RETAKE_TASKS.call(names, RetakeTasks(worker, idle_ms, count, self._layout.hub_id))
-        return await self._with_payloads(queues, await self._queries.one(retake))
+        return await self._with_payloads(queues, await self._queries.one(retake), new=False)
 
-    async def _with_payloads(self, queues: Sequence[str], answer: Sequence[Sequence[Any]]) -> list[Taken]:
+    async def _with_payloads(self, queues: Sequence[str], answer: Sequence[Sequence[Any]], *, new: bool) -> list[Taken]:
         """The tasks of entries that were taken. Entries whose tasks are gone, or are elsewhere, are let go of."""
         stale: list[Stale] = []
         rows = [row for row in map(TakenRow._make, answer) if self._names_a_task(queues[row.queue - 1], row, stale)]
@@ -170,7 +170,9 @@ class TaskSide(RedisBase):
             else:
                 stale.append(_stale(row))
         if stale:
-            await self._queries.one(FORGET_TASKS.call(self._of_queues(queues), ForgetTasks(stale, self._layout.hub_id)))
+            await self._queries.one(
+                FORGET_TASKS.call(self._of_queues(queues), ForgetTasks(stale, int(new), self._layout.hub_id))
+            )
         return taken
 
     def _names_a_task(self, queue: str, row: TakenRow, stale: list[Stale]) -> bool:

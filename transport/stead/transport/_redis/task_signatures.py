@@ -103,6 +103,7 @@ class ForgetTasks(NamedTuple):
     """Entries that are let go of."""
 
     stale: Sequence[Stale]
+    unbegun: int  # 1: they were taken just now
     hub_id: str
 
 

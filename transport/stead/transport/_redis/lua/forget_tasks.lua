@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Lets go of entries that were taken, and whose tasks nobody wants any more. They did not begin: their rate gets them back.
+-- Lets go of entries that were taken, and whose tasks nobody wants any more. Of those that did not begin the rate gets its turn
+-- back; of what is taken over from another worker nobody knows.
 --
 -- KEYS  of each queue: queue (stream), limits (hash), limited, due and rates (zset);   then the hub record (hash)
 -- Gives how many there were.
@@ -15,7 +16,7 @@ end
 for _, row in ipairs(stale) do
   local queue, limits, limited, due, rates = unpack(KEYS, row[STALE_QUEUE], row[STALE_QUEUE] + 4)
   local entry, limit = row[STALE_ENTRY], row[STALE_LIMIT]
-  if #limit > 0 and leave_limit(queue, limited, limit, entry) then
+  if #limit > 0 and leave_limit(queue, limited, limit, entry) and unbegun == 1 then
     local next_us = call('ZSCORE', rates, limit)
     local found = call('XRANGE', queue, entry, entry)[1]
     if next_us and found then
