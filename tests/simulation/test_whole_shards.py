@@ -14,7 +14,6 @@ import pytest
 from simulation.whole import WholeWorld
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
 from stead.entities._client import sharding as client_sharding
-from stead.entities._message import shards as message_shards
 from stead.entities._message.shards import Spread
 from support.fresh_seeds import fresh_seeds
 
@@ -201,13 +200,3 @@ async def finds_it(seeds: int) -> bool:
 async def test_readers_that_go_by_their_code_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_sharding.HubShards, "to_read", reads_by_the_code)
     assert await finds_it(30)
-
-
-@pytest.mark.hazard(111)
-async def test_sources_that_move_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-
-    def moved(target: str, operation: str, sender: bytes, spread: Spread, *, source: bool = False) -> Sequence[str]:
-        return message_shards.receivers(target, operation, sender, spread)
-
-    monkeypatch.setattr(client_sharding, "receivers", moved)
-    assert await finds_it(60)
