@@ -40,6 +40,16 @@ class _Left(NamedTuple):
     held: bytes
 
 
+class _Copy:
+    """A large settled state as it is remembered. What only those have is here: most cells are without."""
+
+    __slots__ = ("fields", "size")
+
+    def __init__(self, fields: dict[str, Any], size: int) -> None:
+        self.fields = fields
+        self.size = size  # when it was last packed
+
+
 class ClassCell:
     """The state of a class entity. Implements `Cell`."""
 
@@ -53,7 +63,6 @@ class ClassCell:
         "_loose",
         "_remembered",
         "_settled",
-        "_size",
         "_turn",
         "_values",
         "changed",
@@ -70,7 +79,7 @@ class ClassCell:
         self.changed = False
         self.exists = stored is not None
         # The settled state: packed, or a copy of its fields with `_settled` None until it is packed again.
-        self._remembered: dict[str, Any] | None = None
+        self._remembered: _Copy | None = None
         self._settled: bytes | None
         if stored is not None:
             self._instance, self._settled = stored
@@ -79,7 +88,6 @@ class ClassCell:
             self._instance = form.fresh()
             self._settled = self._fresh = form.fresh_packed or form.pack(self._instance)
         self._values = None if form.plain else [*self._instance.__dict__.values()]
-        self._size = 0  # of what is remembered by a copy, when it was last packed
         if len(self._settled) > LARGE_BYTES:
             self._choose(self._settled)
 
@@ -143,7 +151,7 @@ class ClassCell:
     def _is_settled(self) -> bool:
         form, instance = self._form, self._instance
         if self._remembered is not None:
-            return form.is_remembered(instance.__dict__, self._remembered)
+            return form.is_remembered(instance.__dict__, self._remembered.fields)
         packed = form.pack_or_none(instance)
         # What cannot be packed now may be as it was: its serializers have changed their mind. The operation will tell.
         return packed == self._settled or (packed is None and not form.plain)
@@ -159,7 +167,7 @@ class ClassCell:
     def settle(self) -> None:
         """The operation succeeded: keep what it left. Raises if that is not allowed; then roll back."""
         if self._remembered is not None:
-            self._settle_large(self._remembered)
+            self._settle_large(self._remembered.fields)
             return
         form = self._form
         instance = self._instance
@@ -190,7 +198,7 @@ class ClassCell:
         """The operation failed: back to the last settled state."""
         self._loose = False
         if self._remembered is not None:
-            self._replace(self._form.adopt(self._form.copy(self._remembered)))
+            self._replace(self._form.adopt(self._form.copy(self._remembered.fields)))
         else:
             self._replace(self._form.load(unpack(cast("bytes", self._settled))))
 
@@ -199,7 +207,7 @@ class ClassCell:
         if not self.exists:
             return None
         if self._settled is None:
-            packed = pack_exact(self._remembered)
+            packed = pack_exact(cast("_Copy", self._remembered).fields)
             if len(packed) > self._limit.at:
                 self._limit.check(f"the state of {self._form.cls.__name__}", packed)
             self._settled = packed
@@ -215,7 +223,7 @@ class ClassCell:
     @property
     def size_bytes(self) -> int:
         """The size of the settled state when it was last packed."""
-        return self._size if self._settled is None else len(self._settled)
+        return cast("_Copy", self._remembered).size if self._settled is None else len(self._settled)
 
     # -- large states --------------------------------------------------------------------------------------------------
 
@@ -225,9 +233,11 @@ class ClassCell:
             return
         if self._remembered is None:
             if len(packed) > LARGE_BYTES:
-                self._remembered = self._form.copy(self._instance.__dict__)
+                self._remembered = _Copy(self._form.copy(self._instance.__dict__), len(packed))
         elif len(packed) < SMALL_BYTES:
             self._remembered = None
+        else:
+            self._remembered.size = len(packed)
 
     def _settle_large(self, remembered: dict[str, Any]) -> None:
         changed, for_sure = self._form.check_changed(cast("Any", self._instance).__dict__, remembered)
@@ -241,8 +251,7 @@ class ClassCell:
         elif not self.exists:
             self.exists = self._form.pack(self._instance) != self._fresh
         remembered.update(changed)
-        if self._settled is not None:
-            self._size, self._settled = len(self._settled), None
+        self._settled = None
         self.changed = True
 
     # -- deletion and replacement --------------------------------------------------------------------------------------
