@@ -34,6 +34,7 @@ RUNS: dict[str, tuple[str, Any, list[tuple[str, Any]]]] = {
     "patched": ("patched", None, []),
     "canceled": ("undoes", "Oslo", []),
     "told": ("is_told", None, []),
+    "limited": ("charges", None, []),
 }
 
 

@@ -36,6 +36,11 @@ async def break_down(reason: str) -> None:
     raise ValueError(reason)
 
 
+@app.activity(concurrency=1, rate="100/min", key=lambda shop: shop)
+async def charge(shop: str, amount: int) -> int:
+    return amount
+
+
 @app.orchestration
 async def chain(context: OrchestrationContext, cities: list[str]) -> list[str]:
     return [await context.call_activity(greet, city) for city in cities]
@@ -60,6 +65,15 @@ async def approval(context: OrchestrationContext, amount: int) -> str:
 @app.orchestration
 async def fails(context: OrchestrationContext) -> None:
     await context.call_activity(break_down, "out of order")
+
+
+@app.orchestration
+async def charges(context: OrchestrationContext) -> list[int]:
+    urgent = charge.with_options(priority=5)
+    return [
+        await context.call_activity(charge, "one", 1),
+        *await asyncio.gather(context.call_activity(charge, "two", 2), context.call_activity(urgent, "two", 3)),
+    ]
 
 
 @app.orchestration

@@ -32,10 +32,13 @@ VALUES: dict[str, Any] = {
     "children": ["i:1", "i:2"],
     "running_children": ["i:2"],
     "closing": {"i:2": "cancel"},
+    "trace": ["00-" + "a" * 32 + "-" + "b" * 16 + "-01", "v=1"],
     "parent_close": "cancel",
     "timeout_ms": 60_000,
     "heartbeat_ms": 5_000,
     "details": [1],
+    "limit": "order:shop",
+    "priority": 7,
     "fresh": True,
     "update_id": "75",
     "waiter": [1, "c", 2],
@@ -98,6 +101,17 @@ STORED: list[tuple[str, int, str]] = [
         ),
     ),
     (
+        "ExecutionStarted",
+        11,
+        (
+            "9e00cf0000019b76daa80000a56f72646572a13281a16e01d92065656565656565656565656565656565656565656565"
+            "6565656565656565656593a170d920787878787878787878787878787878787878787878787878787878787878787803"
+            "81a174a131cf0000019b76daa9f492a3693a31a3693a3291a3693a3281a3693a32a663616e63656c92d93730302d6161"
+            "6161616161616161616161616161616161616161616161616161616161612d626262626262626262626262626262622d"
+            "3031a3763d31"
+        ),
+    ),
+    (
         "ExecutionCompleted",
         3,
         (
@@ -151,6 +165,22 @@ STORED: list[tuple[str, int, str]] = [
         "TaskScheduled",
         9,
         "9c06cf0000019b76daa80600a56f726465729201a16181a16b02a367707581a174a13102cdea60cd13889101",
+    ),
+    (
+        "TaskScheduled",
+        10,
+        (
+            "9d06cf0000019b76daa80600a56f726465729201a16181a16b02a367707581a174a13102cdea60cd13889101aa6f7264"
+            "65723a73686f70"
+        ),
+    ),
+    (
+        "TaskScheduled",
+        11,
+        (
+            "9e06cf0000019b76daa80600a56f726465729201a16181a16b02a367707581a174a13102cdea60cd13889101aa6f7264"
+            "65723a73686f7007"
+        ),
     ),
     ("TaskCompleted", 1, "9407cf0000019b76daa807019201c0"),
     (

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stead.orchestrations._definition.activity import make_activity
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._execution.context import OrchestrationContext
 from support.kind_bench import KindHub
@@ -71,31 +72,19 @@ def test_one_that_waits_can_be_managed(make: Make, restarted: bool) -> None:
     assert (hub.status(), hub.blocked) == ("Terminated", {})
 
 
-class _Tried:
-    """An activity that is tried three times."""
-
-    name = "work"
-    retry = RetryPolicy(max_attempts=3, first_interval=timedelta(seconds=1))
-    queue = ""
-    tags = timeout_ms = heartbeat_ms = total_ms = None
-
-    def encode_arguments(self, args: Any, kwargs: Any) -> tuple[list[Any], None]:
-        return list(args), None
-
-    def decode_result(self, value: Any) -> Any:
-        return value
-
-
-async def tries(context: OrchestrationContext) -> object:
-    return await context.call_activity(_Tried())  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType, reportUnknownVariableType]
-
-
-def test_a_rewound_call_is_tried_as_often_as_at_the_beginning(make: Make) -> None:
+@pytest.mark.parametrize("concurrency", [None, 1])
+def test_a_rewound_call_is_tried_as_often_as_at_the_beginning(make: Make, concurrency: int | None) -> None:
     runs: list[int] = []
 
-    def work() -> None:
+    def work() -> str:
         runs.append(1)
         raise ValueError("broken")
+
+    retry = RetryPolicy(max_attempts=3, first_interval=timedelta(seconds=1))
+    tried = make_activity(work, retry=retry, concurrency=concurrency)
+
+    async def tries(context: OrchestrationContext) -> object:
+        return await context.call_activity(tried)
 
     hub = make(tries)
     hub.activities["work"] = work
