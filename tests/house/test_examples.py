@@ -126,6 +126,7 @@ def test_the_list_names_every_benchmark() -> None:
         "calls-concurrent",
         "large-state",
         "signals-batched",
+        "signals-sharded",
         "windowed",
         "sketches",
         "slow-neighbours",

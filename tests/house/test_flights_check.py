@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from examples.flights import check, departures, screen
 from examples.flights.data import Flight
 from examples.flights.entities import Airport, Carrier, Delays, Route
+from stead.entities._aggregates.window import hub_clock
 
 FLIGHTS = [
     Flight("JFK-LAX", "UA", -3),
@@ -56,6 +57,14 @@ def test_a_missing_and_a_strange_key_are_found() -> None:
 def test_bars_show_the_highest_in_full() -> None:
     assert screen.bars([0, 4, 8]) == " ▄█"
     assert screen.bars([0, 0]) == "  "
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    """What an operation sees of the hub's time stays in its context: another test's may be this one's."""
+    token = hub_clock.set(lambda: int(datetime(2014, 1, 1, tzinfo=UTC).timestamp() * 1_000))
+    yield
+    hub_clock.reset(token)
 
 
 NEW_YEAR = datetime(2013, 1, 1, 5, tzinfo=UTC)

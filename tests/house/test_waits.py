@@ -75,6 +75,8 @@ REAL = {
     f"{GATEWAY}/_v1/ingestion.py Ingestion._wait": "a client behind its connection waits for so long",
     f"{GATEWAY}/_v1/ingestion.py Ingestion.stop": "the same",
     f"{GATEWAY}/_v1/watching.py pause": PERSON,
+    f"{GATEWAY}/_v1/streaming.py with_heartbeats": NETWORK,
+    f"{TRANSPORT}/_payloads/blobs.py ensured": "until another process has removed a file, or has died over it",
     # Processes and terminals.
     f"{TRANSPORT}/_embedded/server.py _pause": PROCESS,
     f"{APP}/_commands/dev.py DevLoop._end": PROCESS,

@@ -283,12 +283,12 @@ async def test_what_goes_into_a_feed_counts_in_the_limits_of_a_commit() -> None:
     class Wide(Entity):
         text: str = ""
 
-        def put(self, text: str) -> None:
-            self.text = text
+        def fill(self, length: int) -> None:
+            self.text = "x" * length  # messages are small: it is what they make that counts
 
     async with TestHub(small) as hub:
         for number in range(40):
-            await hub.client.signal_entity(Wide.put, f"k{number}", "x" * 300)
+            await hub.client.signal_entity(Wide.fill, f"k{number}", 300)
         await hub.run_until_idle()
         entries = [
             entry

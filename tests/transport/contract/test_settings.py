@@ -16,7 +16,7 @@ UNITLESS = {
     "partitions", "slot_groups", "activations_max", "dead_letters_max", "calls_in_flight_max", "timers_fire_max",
     "turn_sends_max", "turn_calls_max", "poison_tries_max", "replay_every_turn", "replicas_ack", "embedded_fsync", "default_version",
     "version_match", "determinism", "activities_running_max", "activity_threads_max", "activity_tries_max",
-    "catch_up_runs_max", "changes_group_keep", "garbage_collection", "payload_codec", "local_hops", "indexes_max", "reminders_max", "query_results_max", "check_queries", "on_nondeterminism",
+    "catch_up_runs_max", "changes_group_keep", "garbage_collection", "payload_codec", "large_payloads", "local_hops", "indexes_max", "reminders_max", "query_results_max", "check_queries", "on_nondeterminism",
 }  # fmt: skip
 
 
