@@ -150,7 +150,7 @@ export function OneEntity(props: { name: string; id: string }) {
   return (
     <Page title={`${name} / ${shown}`} aside={<a href={to(["entities", name])}>all of {name}</a>}>
       <div class="cards">
-        <Card title="State" aside={<span class="live">live</span>} wide>
+        <Card title="State" aside={<span class="live">as it changes</span>} wide>
           {stream.data === null ? (
             <Quiet>Asking…</Quiet>
           ) : stream.event === "deleted" ? (

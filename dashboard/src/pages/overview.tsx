@@ -43,7 +43,7 @@ export function Overview() {
         <Figure label="workers" value={count(info.workers.length)} href={to(["workers"])} tone={info.workers.length ? "" : "bad"} />
       </div>
       {measured.data && (
-        <Card title="Flow" aside={<span class="live">live</span>} wide>
+        <Card title="Flow" aside={<span class="live">as it changes</span>} wide>
           <Flow found={measured.data} info={info} />
         </Card>
       )}

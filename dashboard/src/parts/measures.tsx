@@ -31,11 +31,17 @@ export function useMeasures() {
   return useAsked((signal) => must(api.GET("/api/v1/metrics", { params: { query: { minutes: MINUTES } }, signal })), ["metrics"], EVERY);
 }
 
-// The operations of one kind.
+// The operations of one kind. Its table has a name of its own: on an entity's page there is a field "Operation" too.
 export function OfKind(props: { name: string }) {
   const asked = useMeasures();
   const rows = (asked.data?.operations ?? []).filter((one) => one.entity.toLowerCase() === props.name.toLowerCase());
-  return <Happened title={`Operations of ${props.name}`} rows={rows.map((one) => ({ name: one.operation, href: null, series: one }))} />;
+  return (
+    <Happened
+      title={`Operations of ${props.name}`}
+      label={`Measures of ${props.name}`}
+      rows={rows.map((one) => ({ name: one.operation, href: null, series: one }))}
+    />
+  );
 }
 
 export function Measures(props: { asked: ReturnType<typeof useMeasures> }) {
@@ -78,7 +84,7 @@ export function Measures(props: { asked: ReturnType<typeof useMeasures> }) {
   );
 }
 
-function Happened(props: { title: string; rows: Row[] }) {
+function Happened(props: { title: string; label?: string; rows: Row[] }) {
   const rows = props.rows
     .filter((row) => row.series.count > 0)
     .sort((one, other) => other.series.count - one.series.count)
@@ -87,7 +93,7 @@ function Happened(props: { title: string; rows: Row[] }) {
   return (
     <Card title={props.title} aside={<span class="quiet">in the last hour</span>}>
       <Table
-        label={props.title}
+        label={props.label ?? props.title}
         rows={rows}
         id={(row) => row.name}
         empty=""

@@ -52,6 +52,11 @@ def die(served: Served, message: str) -> str:
     return str(next(one["id"] for one in letters if one["message"] == message))
 
 
+def connected(page: Page) -> None:
+    """The hub's stream has said what there is."""
+    expect(page.get_by_role("navigation").get_by_role("status")).to_have_text("live")
+
+
 def settled(page: Page) -> None:
     """The page shows what it has asked for."""
     expect(page.locator("h1")).to_be_visible()

@@ -9,7 +9,7 @@ from support.gateway_tools import Served
 
 from .conftest import Visitor
 from .hub_app import RELEASED
-from .steps import fresh, settled, usable
+from .steps import connected, fresh, settled, usable
 
 pytestmark = pytest.mark.slow
 
@@ -96,11 +96,12 @@ def test_how_many_there_are_of_a_kind_and_how_its_operations_went(player: Visito
         page.get_by_role("link", name="p01").click()
         card = page.locator(".card", has=page.get_by_role("heading", name="Operations of Player"))
         expect(card.get_by_role("row", name="win")).to_be_visible()
+        expect(page.get_by_label("Operation")).to_have_count(1)  # the field: what was measured has another name
 
 
 def test_a_kind_without_indexes_is_not_asked_for_conditions(visitor: Visitor) -> None:
     with visitor.visit("#/entities/Station") as page:
-        expect(page.get_by_text("live", exact=True)).to_be_visible()  # the hub has said what indexes there are
+        connected(page)  # the hub has said what indexes there are
         settled(page)
         expect(page.get_by_label("Conditions")).to_have_count(0)
 

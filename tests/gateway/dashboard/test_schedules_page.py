@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from support.gateway_tools import Served
 
 from .conftest import Visitor
-from .steps import fresh, settled, usable
+from .steps import connected, fresh, settled, usable
 
 pytestmark = pytest.mark.slow
 MANAGE = {"x-functions-key": "manage-key"}
@@ -36,7 +36,7 @@ def test_a_hub_without_schedules_has_no_page_of_them(player: Visitor, played: Se
         link = page.get_by_role("link", name="Schedules")
         with page.expect_response("**/api/v1/schedules?limit=1"):
             page.reload()
-        expect(page.get_by_text("live", exact=True)).to_be_visible()
+        connected(page)
         expect(link).to_have_count(0)
         name = hello(played)
         expect(link).to_be_visible()

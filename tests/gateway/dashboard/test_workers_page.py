@@ -69,6 +69,7 @@ def test_the_flow_goes_on_while_one_looks(foreman: Visitor, crewed: Served) -> N
         flow = page.get_by_role("region", name="Flow")
         expect(flow.get_by_role("img")).to_have_attribute("aria-label", re.compile("messages a second come in, 0 wait"))
         expect(flow).to_contain_text("4 partitions")
+        expect(page.get_by_text("live", exact=True)).to_have_count(1)  # the hub is; a card does not claim it for itself
         for number in range(30):
             crewed.http.post(f"/api/v1/entities/Player/flow/win?wait={number == 29}", json={"args": [1, "NO"]})
         crewed.http.post("/api/v1/instances", json={"name": "hello", "instance_id": fresh("flow")})
