@@ -293,6 +293,19 @@ def test_a_large_state_that_outgrew_the_limit_is_found_at_the_commit() -> None:
         bench.cell.packed()
 
 
+def test_of_a_large_state_is_known_what_it_had_when_it_was_last_packed() -> None:
+    bench = Bench(PLAIN)
+    for length in (1000, 500, 2000):  # one that becomes large, and one that is
+        bench.run("grow", length)
+        size = len(bench.cell.record() or b"")
+        assert bench.cell.size_bytes == size > 4_096
+        bench.run("append", "x" * 100)
+        assert bench.cell.size_bytes == size, "it is not packed for that"
+    bench.run("grow", 1)
+    size = len(bench.cell.record() or b"")
+    assert bench.cell.size_bytes == size < 2_048
+
+
 def test_a_large_state_can_be_deleted_and_recreated() -> None:
     bench = Bench(PLAIN)
     bench.run("grow", 1000)
