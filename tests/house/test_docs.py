@@ -90,3 +90,8 @@ def test_the_tutorial_of_an_aggregator(tmp_path: Path) -> None:
             worker.wait()
             end_embedded(tmp_path / ".stead")
     assert "JFK-D1: 990 flights" in asked.stdout
+
+
+def test_every_page_is_in_the_sites_list() -> None:
+    listed = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text("utf-8")))
+    assert {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")} == listed
