@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import chain
 from typing import Any
@@ -19,6 +19,7 @@ from stead.entities import ClassEntityType, Entity, EntityClient, Registry, batc
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.careful import CarefulIntake
 from stead.entities._partition.effects import Effects
+from stead.entities._partition.expiring import Expiring
 from stead.entities._partition.uses import Uses
 from stead.entities._turns import batching, entity_kind
 from stead.entities._turns.batch import MessageBatch
@@ -178,9 +179,9 @@ def forgets_to_renew(self: Uses, now_ms: int) -> None:
         _use(self, now_ms)
 
 
-def deletes_without_the_set(self: Uses) -> None:
+def deletes_without_the_set(self: Expiring, used: Mapping[str, Uses]) -> Any:
     """Who is gone stays in the set."""
-    self.exists = False
+    return _write(self, {target: uses for target, uses in used.items() if uses.exists})
 
 
 def ends_what_is_waited_for(activation: Activation, body: Any, due: Any, effects: Effects) -> bool:
@@ -204,11 +205,11 @@ def never_tells_again(self: CarefulIntake, activation: Activation, due: Any) -> 
     return False
 
 
-_use, _undo = Uses.use, batching.undo_batch
+_use, _write, _undo = Uses.use, Expiring.write, batching.undo_batch
 
 MUTATIONS: Sequence[tuple[object, str, Any]] = [
     (Uses, "use", forgets_to_renew),
-    (Uses, "end", deletes_without_the_set),
+    (Expiring, "write", deletes_without_the_set),
     (entity_kind, "passes_expiry", ends_what_is_waited_for),
     (batching, "roll_back", counts_a_failed_batch),
     (batching, "undo_batch", leaves_some_out),

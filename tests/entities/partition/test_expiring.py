@@ -15,7 +15,7 @@ from stead.entities._message.record import decode_record, encode_record
 from stead.entities._message.reminders import EXPIRE, EXPIRY, Reminder, encode_reminders, reminder_timer_id
 from stead.entities._message.rhythm import Again
 from stead.entities._partition.activation import Phase
-from stead.entities._partition.expiring import TOLD_MAX
+from stead.entities._partition.expiring import TOLD_MAX, put_off
 from stead.entities._turns.entity_kind import EntityKind
 from stead.transport import READY, Timer, pack, unpack
 from stead.transport._memory.state import SortedSet
@@ -184,6 +184,20 @@ def test_who_is_not_there_any_more_goes_from_the_set() -> None:
     assert inn.dues() == {}
     inn.run("look")  # a fresh one, which does not exist by that
     assert not inn.exists() and inn.dues() == {}
+
+
+@pytest.mark.hazard(103)
+def test_a_fresh_one_does_not_stay_for_as_long_as_the_old_one_was_to() -> None:
+    inn = Inn()
+    inn.run("visit")
+    [activation] = inn.partition.activations.values()
+    put_off(activation, 50 * TTL_MS, inn.expiry.name, inn.partition.effects)
+    inn.go()
+    assert inn.dues() == {"a": inn.now_ms + 50 * TTL_MS}
+    inn.run("delete")
+    assert not inn.exists() and inn.dues() == {}
+    inn.run("visit")
+    assert inn.exists() and inn.dues() == {"a": inn.now_ms + 110_000}
 
 
 def test_what_cannot_be_loaded_is_told_again_a_step_later() -> None:

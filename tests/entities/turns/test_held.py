@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import copy_context
+from typing import Any
 
 import pytest
 
 from stead.app import App
 from stead.app.testing import TestHub
 from stead.entities import Entity
-from stead.entities._turns.held import EVERY_S, HeldReports, Watched, watched
+from stead.entities._partition.activation import Activation
+from stead.entities._partition.underway import Underway, WithVariables
+from stead.entities._turns.held import EVERY_S, HeldReports, Stepped, Watched, watched
 from stead.orchestrations import OrchestrationContext
 
 
@@ -91,6 +96,60 @@ async def test_errors_come_out_of_it() -> None:
 
     with pytest.raises(ValueError, match="no"):
         await _awaited(Watched(fails(), Clock(), 0.05, lambda at_s, seconds: None))
+
+
+def underway(awaitable: Awaitable[object]) -> Underway[str]:
+    return Underway[str].of("partition", Activation("@f@k"), awaitable)
+
+
+class Request(Coroutine[Any, Any, None]):
+    """As libraries have them: it stands for a coroutine."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self._coroutine = coroutine
+
+    def send(self, value: Any, /) -> Any:
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._coroutine.__await__()
+
+
+Code = Coroutine[Any, Any, None]
+
+
+def itself(coroutine: Code) -> Awaitable[object]:
+    return coroutine
+
+
+def stepped(coroutine: Code) -> Awaitable[object]:
+    return Stepped(coroutine, Clock(), lambda at_s, seconds: None)
+
+
+def with_variables(coroutine: Code) -> Awaitable[object]:
+    return WithVariables(stepped(coroutine), copy_context())
+
+
+@pytest.mark.parametrize("stands_for", [itself, stepped, with_variables, Request])
+def test_a_coroutine_that_will_not_be_run_is_closed(stands_for: Callable[[Code], Awaitable[object]]) -> None:
+    async def code() -> None: ...
+
+    coroutine = code()
+    underway(stands_for(coroutine)).close()
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+
+
+async def test_what_is_no_coroutine_is_left_alone_when_nobody_will_await_it() -> None:
+    future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    underway(future).close()
+    assert not future.done()
+    future.cancel()
 
 
 async def test_what_is_no_coroutine_is_given_back() -> None:

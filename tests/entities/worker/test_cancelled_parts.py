@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stead.entities import ClassEntityType, Entity, EntityClient, OperationFailed, Registry, Worker
+from stead.entities import ClassEntityType, Entity, EntityClient, EntityId, OperationFailed, Registry, Worker, batched
 from stead.transport import ManualClock, MemoryStore, Settings
 
 SETTINGS = Settings(partitions=2, drain_ms=50)
@@ -32,6 +32,10 @@ class Counter(Entity):
         return self.count
 
     async def wait(self) -> None:
+        await asyncio.Event().wait()
+
+    @batched
+    async def wait_together(self, numbers: list[int]) -> None:
         await asyncio.Event().wait()
 
 
@@ -85,11 +89,15 @@ async def test_everything_of_a_worker_and_a_client_is_cancelled() -> None:
     assert await owners(store) == {""}
 
 
+@pytest.mark.parametrize(("operation", "args"), [("wait", ()), ("wait_together", (1,))])
 @pytest.mark.parametrize("began", [False, True])
-async def test_an_operation_that_is_cancelled_has_failed_and_its_entity_goes_on(began: bool) -> None:
+async def test_an_operation_that_is_cancelled_has_failed_and_its_entity_goes_on(
+    began: bool, operation: str, args: tuple[int, ...]
+) -> None:
+    """And no coroutine that was never awaited is left: that would be a warning, and so an error."""
     store = MemoryStore("hub", SETTINGS, ManualClock())
     async with Worker(store, registry(), SETTINGS) as worker, EntityClient(store, registry(), SETTINGS) as client:
-        call = asyncio.create_task(client.call_entity(Counter.wait, "one"))
+        call = asyncio.create_task(client.call_entity(EntityId("Counter", "one"), operation, *args))
         async with asyncio.timeout(30):
             while not (running := [t for t in asyncio.all_tasks() if t.get_name().startswith("stead-operation")]):
                 await asyncio.sleep(0)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Coroutine, Generator
 from contextvars import Context
 from dataclasses import dataclass
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -46,8 +45,9 @@ class Underway(Generic[P]):
         return cls(partition, activation, awaitable)
 
     def close(self) -> None:
-        """Nobody will await it any more. A coroutine that was cancelled before it began would complain otherwise."""
+        """Nobody will await it any more. A coroutine that was cancelled before it began would complain otherwise, also one
+        that something else stands for."""
         awaitable: Any = self.awaitable
-        if type(awaitable) is CoroutineType:
-            with contextlib.suppress(BaseException):  # what the operation does on its way out has no effect any more
+        with contextlib.suppress(BaseException):  # what the operation does on its way out has no effect any more
+            if isinstance(self.awaitable, Coroutine):
                 awaitable.close()
