@@ -192,13 +192,23 @@ async def test_parts_of_sets_are_read_and_counted_at_one_moment_and_scores_by_me
     _, answers = await store.look(
         [
             ReadMembers(0, parts),
-            ReadMembers(0, parts, counted=True),
+            ReadMembers(0, parts, counted=len(parts)),
+            ReadMembers(0, parts, counted=1),
+            ReadMembers(1, parts, counted=3),
             ReadMembers(1, parts),
             ReadScores(0, "n", [b"5", b"x", b"0"]),
             ReadScores(1, "n", [b"5"]),
         ]
     )
-    assert answers == [[[b"0", b"1"], [b"5"], [b"b\0y"], []], 4, [[], [], [], []], [5.0, None, 0.0], [None]]
+    assert answers == [
+        [[b"0", b"1"], [b"5"], [b"b\0y"], []],
+        [4],
+        [2, [b"5"], [b"b\0y"], []],
+        [0, []],
+        [[], [], [], []],
+        [5.0, None, 0.0],
+        [None],
+    ]
 
 
 async def test_the_listing_is_read_like_any_set(store: Store) -> None:

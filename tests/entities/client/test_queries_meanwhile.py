@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from stead.entities import ClassEntityType, Entity, EntityClient, Query, Registry, Worker
 from stead.entities._client import query, query_looks
 from stead.entities._index import scan
-from stead.entities._index.conditions import Condition, Node, matches
-from stead.transport import Store
+from stead.entities._index.conditions import Compare, Condition, Node, matches
+from stead.transport import CountRange, ReadMembers, Store
 from support.query_cases import NODES, ORDERS, VALUES, ordered, place
 from support.query_items import REGISTRY, SETTINGS, Item, hub, open_store, put, url
 from support.valkey_server import ValkeyServer
@@ -29,6 +30,7 @@ __all__ = ["url"]
 
 KEYS = [f"k{number}" for number in range(9)] + ["å", ""]
 State = dict[str, Any]
+_START: State = {"number": 0, "name": "", "seen": None, "ratio": None}
 
 
 class Before:
@@ -109,8 +111,7 @@ class QueryMachine(RuleBasedStateMachine):
             self.states.pop(key, None)
         else:
             await self.other.call_entity(Before.Item.put, key, values)
-            start = {"number": 0, "name": "", "seen": None, "ratio": None}
-            self.states[key] = {**self.states.get(key, start), **values}
+            self.states[key] = {**self.states.get(key, _START), **values}
         if key in self.history:
             self.history[key].append(self.states.get(key))
 
@@ -133,13 +134,13 @@ class QueryMachine(RuleBasedStateMachine):
 
     # -- what is asked -----------------------------------------------------------------------------------------------------
 
-    def _query(self, node: Node | None, order: Any) -> Query[Item]:
+    def asked(self, node: Node | None, order: Any) -> Query[Item]:
         asked = self.client.query(Item)
         if node is not None:
             asked = asked.where(Condition(node, frozenset({Item})))
         return asked if order is None else asked.order_by(getattr(Item, order[0]), descending=order[1])
 
-    def _meanwhile(self, changes: list[Any], ask: Callable[[], Any]) -> Any:
+    def ask_meanwhile(self, changes: list[Any], ask: Callable[[], Any]) -> Any:
         self.history = {key: [self.states.get(key)] for key in KEYS}
         self.pending = list(changes)
         try:
@@ -150,10 +151,10 @@ class QueryMachine(RuleBasedStateMachine):
     @rule(node=st.none() | NODES, order=ORDERS, limit=st.none() | st.integers(1, 4), changes=CHANGES)
     def iterate(self, node: Node | None, order: Any, limit: int | None, changes: list[Any]) -> None:
         async def ask() -> list[tuple[str, Item]]:
-            asked = self._query(node, order)
+            asked = self.asked(node, order)
             return [(found.key, item) async for found, item in (asked if limit is None else asked.limit(limit))]
 
-        found = self._meanwhile(changes, ask)
+        found = self.ask_meanwhile(changes, ask)
         keys = [key for key, _ in found]
         assert len(set(keys)) == len(keys)
         self._check(node, order, found, is_cut=limit is not None and len(keys) == limit)
@@ -164,14 +165,14 @@ class QueryMachine(RuleBasedStateMachine):
             found: list[tuple[str, Item]] = []
             token: str | None = ""
             while token is not None:
-                page = await self._query(node, order).page(size, continuation=token or None)
+                page = await self.asked(node, order).page(size, continuation=token or None)
                 keys = [each.key for each, _ in page.items]
                 assert len(set(keys)) == len(keys) <= size
                 found += [(each.key, item) for each, item in page.items]
                 token = page.continuation
             return found
 
-        self._check(node, order, self._meanwhile(changes, ask), is_cut=False)
+        self._check(node, order, self.ask_meanwhile(changes, ask), is_cut=False)
 
     def _check(self, node: Node | None, order: Any, found: list[tuple[str, Item]], *, is_cut: bool) -> None:
         given = {key: {name: getattr(item, name) for name in VALUES} for key, item in found}
@@ -202,7 +203,7 @@ class QueryMachine(RuleBasedStateMachine):
 
     @rule(node=NODES, changes=CHANGES)
     def count(self, node: Node, changes: list[Any]) -> None:
-        counted = self._meanwhile(changes, lambda: self._query(node, None).count())
+        counted = self.ask_meanwhile(changes, lambda: self.asked(node, None).count())
         histories = self.history.values()
         least = sum(all(self._counts(state, node) for state in states) for states in histories)
         most = sum(any(state is not None and matches(node, state) for state in states) for states in histories)
@@ -233,6 +234,63 @@ def test_what_changes_while_a_query_reads_is_given_as_a_list_of_dicts_says(
         url = server.url if on_a_server else ""
 
     run_state_machine_as_test(Machine, settings=_LIMITS)
+
+
+_LONG = "x" * 512  # where the index of texts does not tell whether it is this one
+_LATER = datetime(2026, 1, 1, 0, 0, 0, 900, tzinfo=UTC)  # the same for times: within the millisecond of another
+_MOVES: list[tuple[Node, State, State, State]] = [
+    (Compare("name", "one_of", ("", _LONG)), {"name": "b"}, {"name": ""}, {"name": _LONG}),
+    (Compare("name", "one_of", ("", _LONG)), {"name": "b"}, {"name": _LONG}, {"name": ""}),
+    (Compare("name", "<", (_LONG + "y",)), {"name": _LONG + "z"}, {"name": _LONG}, {"name": _LONG + "a"}),
+    (Compare("seen", "<=", (_LATER,)), {"seen": None}, {"seen": _LATER}, {"seen": _LATER - timedelta(days=1)}),
+    (Compare("seen", "<=", (_LATER,)), {"seen": None}, {"seen": _LATER - timedelta(days=1)}, {"seen": _LATER}),
+    (Compare("number", ">=", (0,)), {"number": -1}, {"number": 2}, {"number": 2**60}),
+    (Compare("number", "!=", (0,)), {"number": 0}, {"number": -2}, {"number": 2**60}),
+    (Compare("ratio", "!=", (0.0,)), {"ratio": 0.0}, {"ratio": -1.5}, {"ratio": None}),
+]
+"""A condition, a state that does not match, and two that do."""
+
+
+@pytest.mark.hazard(83)
+@pytest.mark.parametrize("with_unindexed", [False, True])
+@pytest.mark.parametrize("on_a_server", [False, True])
+def test_a_count_has_what_matches_throughout_once_wherever_it_moves(
+    server: ValkeyServer, on_a_server: bool, with_unindexed: bool
+) -> None:
+    class Machine(QueryMachine):
+        url = server.url if on_a_server else ""
+
+    machine = Machine()
+    try:
+        for node, other, before, after in _MOVES:
+            for looks in range(4):  # before the move
+                machine.fill({key: {**_START, **before} for key in ("k0", "k1", "k2")})
+                machine.fill({"k3": {**_START, **other}, "k4": {**_START, "number": 2**60 if with_unindexed else 0}})
+                changes = [*[None] * looks, ("k1", after)]
+                counted = machine.ask_meanwhile(changes, machine.asked(node, None).count)
+                assert counted == sum(matches(node, state) for state in machine.states.values()), (node, looks)
+    finally:
+        machine.teardown()
+
+
+@pytest.mark.hazard(83)
+@pytest.mark.parametrize("field", ["number", "ratio", "seen"])
+def test_a_partition_is_counted_by_one_look(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks that go out together are at moments of their own all the same, between which anything can move."""
+    machine, looked = QueryMachine(), list[Any]()
+    look = machine.look
+
+    async def noted(looks: Sequence[Any]) -> Any:
+        looked.extend(each.partition for each in looks if isinstance(each, ReadMembers | CountRange))
+        return await look(looks)
+
+    try:
+        monkeypatch.setattr(machine, "look", noted)
+        value = _LATER if field == "seen" else 1
+        assert machine.ask_meanwhile([], machine.asked(Compare(field, "!=", (value,)), None).count) == 0
+        assert sorted(looked) == list(range(SETTINGS.partitions))
+    finally:
+        machine.teardown()
 
 
 @pytest.fixture(autouse=True)

@@ -232,7 +232,10 @@ class Query(Generic[E]):
         return QueryPage(items, None)
 
     async def count(self) -> int:
-        """How many match (`limit` bounds it): of one range by the indexes alone, of several conditions by reading states."""
+        """How many match (`limit` bounds it): of one range by the indexes alone, of several conditions by reading states.
+
+        Nothing is counted twice. By one field, what matches throughout is counted, wherever it moves meanwhile.
+        """
         counted = None if self._nodes else await self._hub.count_by_index(self._subject)
         if counted is None and not self._nodes:
             counted = 0

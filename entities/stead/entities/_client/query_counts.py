@@ -5,7 +5,7 @@ from __future__ import annotations
 from stead.entities._index.catalogue import Index, text_member
 from stead.entities._index.plan import AskedQuery, QueryPlan
 from stead.entities._index.ranges import Ranges, doubtful_places, everything
-from stead.entities._index.scan import Position, counts_of
+from stead.entities._index.scan import Position, counting, counts_of, gathered_keys, unindexed_counts
 from stead.transport import CountRange, FindPlace, partition_of
 
 from .query_looks import QueryLooks
@@ -22,19 +22,38 @@ async def count_of(reading: QueryReading) -> int:
         async for _ in reading.every(await reading.counting_plan()):
             counted += 1
         return counted
-    index = looks.indexes[named[0] if named else next(iter(looks.indexes))]
-    ranges = looks.limited.get(index.field) or everything(index.code)
-    doubts = [((place, 0), (place, 1)) for place in doubtful_places(node, index.code)]
-    doubtful = [part for part in doubts if any(low <= part[0] and part[1] <= high for low, high in ranges.parts)]
-    sure = counts_of(index, ranges, looks.partitions)
-    unsure = counts_of(index, Ranges(tuple(doubtful), False), looks.partitions)
-    answers = await looks.look([*sure, *unsure])
-    counted = sum(answers[: len(sure)]) - sum(answers[len(sure) :])
-    if doubtful:
-        part = QueryPlan(index, Ranges(tuple(sorted(doubtful)), False), index, False)
-        async for each in reading.every(part):
-            counted += any(each.position.place == low[0] for low, _ in doubtful)
-    return int(counted) + await _count_unindexed(looks, index)
+    return await _count_by(reading, looks.indexes[named[0] if named else next(iter(looks.indexes))])
+
+
+async def _count_by(reading: QueryReading, index: Index) -> int:
+    """How many match by the index alone, each partition at one moment; states are read of those only of which it does not tell, and
+    which are not counted by it."""
+    looks = reading.looks
+    node, ranges = looks.asked.node, looks.limited.get(index.field) or everything(index.code)
+    doubts = sorted(((place, 0), (place, 1)) for place in doubtful_places(node, index.code))
+    inside = [part for part in doubts if any(low <= part[0] and part[1] <= high for low, high in ranges.parts)]
+    doubtful = Ranges(tuple(inside), False)
+    counted, doubted = 0, list(range(looks.partitions))
+    if not inside and len(ranges.parts) + ranges.none == 1:  # one command says it at one moment, without a script
+        values = counts_of(index, ranges, looks.partitions)
+        answers = await looks.look([*values, *unindexed_counts(index.kind, looks.partitions)])
+        numbers, apart = answers[: looks.partitions], answers[looks.partitions :]
+        counted = sum(number for number, some in zip(numbers, apart, strict=True) if not some)
+        doubted = [partition for partition, some in enumerate(apart) if some]
+    read: dict[bytes, int] = {}  # those at doubtful places
+    unplaced: dict[bytes, int] = {}  # those that some index cannot hold
+    asked = counting(index, ranges, doubtful, doubted)
+    for look, answer in zip(asked, await looks.look(asked), strict=True):
+        members = answer[1:] if look.counted else answer
+        keys = gathered_keys(index, doubtful, members[:-1])
+        counted += (answer[0] if look.counted else 0) - len(keys)
+        read.update(dict.fromkeys(keys, look.partition))
+        unplaced.update(dict.fromkeys(members[-1], look.partition))
+    looks.check_unindexed(len(unplaced))
+    candidates = [(Position(None, key), partition) for key, partition in sorted({**unplaced, **read}.items())]
+    async for some in reading.batches(QueryPlan(index, doubtful, None, False), candidates):
+        counted += sum(each.position.key in read or looks.has_no_place(each, index) for each in some)
+    return counted
 
 
 async def _count_unindexed(

@@ -13,7 +13,7 @@ from stead.entities._index.catalogue import Index, Nowhere, unindexed
 from stead.entities._index.conditions import matches
 from stead.entities._index.plan import AskedQuery, QueryPlan, ranges_by_field
 from stead.entities._index.ranges import Ranges, is_in
-from stead.entities._index.scan import Position, counts_of, gathered_keys, gathering, listing_counts
+from stead.entities._index.scan import Position, counted_in, counts_of, gathered_keys, gathering, listing_counts
 from stead.entities._message.envelope import raise_if_keyless
 from stead.entities._message.errors import CallTimeout, IndexNotReady
 from stead.entities._message.record import decode_record
@@ -96,7 +96,7 @@ class QueryLooks:
         }
         looks[LISTING] = listing_counts(self.asked.kind, self.partitions)
         answers = iter(await self.look([look for each in looks.values() for look in each]))
-        return {name: sum(next(answers) for _ in each) for name, each in looks.items()}
+        return {name: counted_in(next(answers) for _ in each) for name, each in looks.items()}
 
     async def gather(self, plan: QueryPlan) -> list[tuple[Position, int]]:
         """All that is in the ranges of a plan, by key: of each partition at one moment."""
@@ -135,7 +135,16 @@ class QueryLooks:
             ReadRange(partition, name, by_member=True, limit=UNINDEXED_MAX) for partition in range(self.partitions)
         ]
         answers = await self.look(looks)
-        if sum(map(len, answers)) > UNINDEXED_MAX:
+        self.check_unindexed(sum(map(len, answers)))
+        return [
+            (Position(None, key), look.partition)
+            for look, entries in zip(looks, answers, strict=True)
+            for _, key in entries
+        ]
+
+    def check_unindexed(self, number: int) -> None:
+        """Refuse to look through more than there may be of those."""
+        if number > UNINDEXED_MAX:
             raise IndexNotReady(
                 self.asked.kind,
                 ", ".join(self.indexes),
@@ -143,11 +152,6 @@ class QueryLooks:
                 self.partitions,
                 f"more than {UNINDEXED_MAX:,} entities have values that cannot be indexed: write them anew",
             )
-        return [
-            (Position(None, key), look.partition)
-            for look, entries in zip(looks, answers, strict=True)
-            for _, key in entries
-        ]
 
     # -- states --------------------------------------------------------------------------------------------------------
 

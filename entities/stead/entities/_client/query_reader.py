@@ -209,7 +209,7 @@ class QueryReading:
     async def _sorted_page(self, plan: QueryPlan, after: Position | None, size: int) -> FoundPage:
         """A page of what is gathered by one index, in the order of another: the first of all behind a position."""
         best: list[FoundEntity] = []
-        async for some in self._batches(plan, await self.looks.gather(plan)):
+        async for some in self.batches(plan, await self.looks.gather(plan)):
             best += [
                 each for each in some if after is None or is_after(each.position, after, descending=plan.descending)
             ]
@@ -225,7 +225,7 @@ class QueryReading:
         """All of what was gathered, in the order of another index. Where each stands is looked at first, and its state again when its
         turn has come; so memory holds places, and a page of states."""
         partition_of = {position.key: partition for position, partition in gathered}
-        waiting = [each.position async for some in self._batches(plan, gathered) for each in some]
+        waiting = [each.position async for some in self.batches(plan, gathered) for each in some]
         after: Position | None = None
         while waiting:
             self._go_on()
@@ -240,7 +240,7 @@ class QueryReading:
             yield _sorted(page, plan)
             after = last
 
-    async def _batches(self, plan: QueryPlan, gathered: Candidates) -> AsyncIterator[list[FoundEntity]]:
+    async def batches(self, plan: QueryPlan, gathered: Candidates) -> AsyncIterator[list[FoundEntity]]:
         """What matches of what was gathered, some at a time."""
         at, batch = 0, self.looks.next_batch()
         while at < len(gathered):
@@ -251,7 +251,7 @@ class QueryReading:
     async def every(self, plan: QueryPlan) -> AsyncIterator[FoundEntity]:
         """All that match, each once, in whatever order."""
         if not plan.streams:
-            async for some in self._batches(plan, await self.looks.gather(plan)):
+            async for some in self.batches(plan, await self.looks.gather(plan)):
                 for each in some:
                     yield each
             return

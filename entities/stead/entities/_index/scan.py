@@ -232,14 +232,31 @@ def gathering(kind: str, index: Index, ranges: Ranges, partitions: int) -> list[
     return [
         ReadMembers(
             partition,
-            [
-                *(CountRange(partition, index.name, *bounds_of(index, part)) for part in ranges.parts),
-                *([CountRange(partition, index.none, by_member=True)] if ranges.none else []),
-                CountRange(partition, unindexed(kind), by_member=True),
-            ],
+            [*_parts_of(partition, index, ranges), CountRange(partition, unindexed(kind), by_member=True)],
         )
         for partition in range(partitions)
     ]
+
+
+def counting(index: Index, ranges: Ranges, doubtful: Ranges, partitions: Iterable[int]) -> list[ReadMembers]:
+    """The looks that count what is in the ranges, and read what is in those that are doubtful and what cannot be indexed, each partition
+    at one moment: so nothing is both counted and read anew, wherever it goes then."""
+    found: list[ReadMembers] = []
+    for partition in partitions:
+        sure, unsure = _parts_of(partition, index, ranges), _parts_of(partition, index, doubtful)
+        apart = CountRange(partition, unindexed(index.kind), by_member=True)
+        found.append(ReadMembers(partition, [*sure, *unsure, apart], len(sure)))
+    return found
+
+
+def unindexed_counts(kind: str, partitions: int) -> list[CountRange]:
+    """The looks whose sum is how many of a kind some index cannot hold."""
+    return [CountRange(partition, unindexed(kind)) for partition in range(partitions)]
+
+
+def _parts_of(partition: int, index: Index, ranges: Ranges) -> list[CountRange]:
+    values = [CountRange(partition, index.name, *bounds_of(index, part)) for part in ranges.parts]
+    return [*values, *([CountRange(partition, index.none, by_member=True)] if ranges.none else [])]
 
 
 def gathered_keys(index: Index, ranges: Ranges, answer: Sequence[Sequence[bytes]]) -> set[bytes]:
@@ -263,7 +280,7 @@ def counts_of(index: Index, ranges: Ranges, partitions: int) -> list[CountRange 
     """The looks whose sum is how many entries of all partitions lie in the ranges, without those that cannot be indexed."""
     if len(ranges.parts) > PARTS_APART_MAX:
         gathered = gathering(index.kind, index, ranges, partitions)
-        return [look._replace(parts=look.parts[:-1], counted=True) for look in gathered]
+        return [look._replace(parts=look.parts[:-1], counted=len(look.parts) - 1) for look in gathered]
     found: list[CountRange | ReadMembers] = [
         CountRange(partition, index.name, *bounds_of(index, part))
         for part in ranges.parts
@@ -272,3 +289,8 @@ def counts_of(index: Index, ranges: Ranges, partitions: int) -> list[CountRange 
     if ranges.none:
         found += [CountRange(partition, index.none) for partition in range(partitions)]
     return found
+
+
+def counted_in(answers: Iterable[int | Sequence[int]]) -> int:
+    """The sum of what such looks have counted."""
+    return sum(answer if isinstance(answer, int) else answer[0] for answer in answers)

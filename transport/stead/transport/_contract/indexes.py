@@ -92,12 +92,14 @@ class FindPlace(NamedTuple):
 
 
 class ReadMembers(NamedTuple):
-    """The members of several parts of sets, all at one moment: what moves from one part to another is in one of them. Or, if they
-    are to be counted, only how many these are."""
+    """The members of several parts of sets, all at one moment: what moves from one part to another is in one of them.
+
+    Of the first `counted` parts only how many these are together, which is the first of the answer then.
+    """
 
     partition: int
     parts: Sequence[CountRange]
-    counted: bool = False
+    counted: int = 0
 
 
 class ReadScores(NamedTuple):
@@ -124,5 +126,5 @@ class ReadBuilt(NamedTuple):
 Look: TypeAlias = (
     ReadRange | CountRange | FindPlace | ReadMembers | ReadScores | ReadRecords | ReadBuilt | ReadFeed | FindEntry
 )
-"""One look at a partition. Its answer: entries (score, member); a number; two numbers; members of each part; scores; records; a
+"""One look at a partition. Its answer: entries (score, member); a number; two numbers; a number if any are counted, and members of each other part; scores; records; a
 dictionary; a `FeedPart`; a `FoundEntry`."""

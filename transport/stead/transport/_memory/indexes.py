@@ -170,7 +170,7 @@ def _look(state: PartitionState, look: Look) -> Any:
             return [bisect_left(entries, sought), int(bisect_right(entries, sought) > bisect_left(entries, sought))]
         case ReadMembers(_, parts, counted):
             found = [_members(_set_of(state, part.name), part) for part in parts]
-            return sum(map(len, found)) if counted else found
+            return [sum(map(len, found[:counted])), *found[counted:]] if counted else found
         case ReadScores(_, name, members):
             scores = _set_of(state, name).scores
             return [scores.get(member) for member in members]

@@ -68,7 +68,7 @@ class PartOfSet(NamedTuple):
 class GatherMembers(NamedTuple):
     """Parts of sets, in the order of the keys."""
 
-    counted: int  # 0, or 1: only how many they are
+    counted: int  # of the first so many only how many they are
     parts: Sequence[PartOfSet]
 
 

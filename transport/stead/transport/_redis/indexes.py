@@ -153,7 +153,7 @@ def _command_of(keys: KeyNames, look: Look) -> bytes:
             return SEEK.call((own.entries(look.name),), Seek(0, repr(look.score), look.member, "", 0))
         case ReadMembers(_, parts, counted):
             bounds = [PartOfSet(int(part.by_member), _least(part), _most(part)) for part in parts]
-            return GATHER.call((own.entries(part.name) for part in parts), GatherMembers(int(counted), bounds))
+            return GATHER.call((own.entries(part.name) for part in parts), GatherMembers(counted, bounds))
         case ReadScores(_, name, members):
             return command(b"ZMSCORE", own.entries(name), *members)
         case ReadRecords():
