@@ -234,7 +234,7 @@ class Query(Generic[E]):
     async def count(self) -> int:
         """How many match (`limit` bounds it): of one range by the indexes alone, of several conditions by reading states.
 
-        Nothing is counted twice. By one field, what matches throughout is counted, wherever it moves meanwhile.
+        By one field, what matches throughout is counted once, wherever it moves meanwhile among values that an index holds.
         """
         counted = None if self._nodes else await self._hub.count_by_index(self._subject)
         if counted is None and not self._nodes:
