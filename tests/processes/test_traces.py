@@ -5,34 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 from opentelemetry import trace
 
 from stead.app import Client
 from stead.orchestrations import RuntimeStatus
 from support.spans import Told, spans_in, spans_told, tree
-from support.traced_app import HOLD_VARIABLE, SPANS_VARIABLE, Order, app
+from support.traced_app import BEHIND_THE_REQUEST, HOLD_VARIABLE, SPANS_VARIABLE, Order, app
 from support.worker_processes import WorkerProcess, eventually
 
 SETTINGS = {"lease_ms": 1_000, "renew_ms": 200, "worker_keep_ms": 1_000}
-
-BEHIND_THE_REQUEST: list[Any] = [
-    ("entity:order:place PRODUCER", [
-        ("entity:order:place CONSUMER", [
-            ("entity:order:note CONSUMER", []),
-            ("orchestration:ship SERVER", [
-                ("activity:fetch SERVER", []),
-                ("entity:order:pay SERVER", []),
-                ("orchestration:send SERVER", [
-                    ("activity:wrap SERVER", []),
-                    ("orchestration:send:timer INTERNAL", []),
-                ]),
-            ]),
-        ]),
-    ]),
-    ("orchestration_event:delivered PRODUCER", [("orchestration_event:delivered CONSUMER", [])]),
-]  # fmt: skip
 
 
 class Workers:

@@ -15,7 +15,7 @@ import pytest
 
 from simulation.driver import run
 from simulation.surroundings import MemorySurroundings
-from simulation.test_whole_orchestrations import live_through
+from simulation.test_whole_orchestrations import Instances
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.partition import Partition
 from stead.entities._partition.suspects import Suspects
@@ -116,6 +116,10 @@ async def in_a_world(seed: int) -> None:
     await run(MemorySurroundings(), seed, STEPS)
 
 
+async def in_a_whole_world(seed: int) -> None:
+    await Instances(seed).live((10, 60))
+
+
 @pytest.mark.parametrize("name", BROKEN_PARTITIONS)
 async def test_a_partition_that_breaks_a_rule_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken, words = BROKEN_PARTITIONS[name]
@@ -127,4 +131,4 @@ async def test_a_partition_that_breaks_a_rule_is_seen(name: str, monkeypatch: py
 async def test_an_instance_that_breaks_a_rule_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken, words = BROKEN_INSTANCES[name]
     broken(monkeypatch)
-    assert words in await seen(live_through)
+    assert words in await seen(in_a_whole_world)

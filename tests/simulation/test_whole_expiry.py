@@ -156,20 +156,13 @@ class Inn(WholeWorld):
         return f"{left} hold somebody still" if left else ""
 
 
-async def live_through(seed: int) -> None:
-    world = Inn(seed)
-    for _ in range(world.chance.choice([10, 40])):
-        await world.step()
-    await world.come_to_an_end()
-
-
 @pytest.mark.invariant(1)
 @pytest.mark.hazard(103)
 @pytest.mark.hazard(104)
 @pytest.mark.hazard(110)
 async def test_everyone_goes_in_time_and_each_message_counts_once() -> None:
     for seed in chain(range(4), fresh_seeds(4)):
-        await live_through(seed)
+        await Inn(seed).live()
 
 
 # -- broken on purpose, each is found ------------------------------------------------------------------------------------------
@@ -227,7 +220,7 @@ async def test_a_mutation_is_found(mutation: tuple[object, str, Any], monkeypatc
     )  # some times as long as anybody may stay: who does not go is found sooner
     for seed in range(60):
         try:
-            await live_through(seed)
+            await Inn(seed).live()
         except AssertionError:
             return
     raise AssertionError("nobody noticed")

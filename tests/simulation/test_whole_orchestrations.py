@@ -217,11 +217,4 @@ class Instances(WholeWorld):
 
 async def test_every_instance_ends_once_and_rightly() -> None:
     for seed in chain(range(3), fresh_seeds(5)):
-        await live_through(seed)
-
-
-async def live_through(seed: int) -> None:
-    world = Instances(seed)
-    for _ in range(world.chance.choice([10, 60])):
-        await world.step()
-    await world.come_to_an_end()
+        await Instances(seed).live((10, 60))

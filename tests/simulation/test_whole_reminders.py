@@ -164,20 +164,13 @@ class Belfry(WholeWorld):
         return "" if self.store.is_idle() and timers == 0 else f"{timers} timers are left"
 
 
-async def live_through(seed: int) -> None:
-    world = Belfry(seed)
-    for _ in range(world.chance.choice([10, 40])):
-        await world.step()
-    await world.come_to_an_end()
-
-
 @pytest.mark.invariant(1)
 @pytest.mark.hazard(99)
 @pytest.mark.hazard(100)
 @pytest.mark.hazard(102)
 async def test_every_reminder_runs_when_it_is_due_and_only_then() -> None:
     for seed in chain(range(4), fresh_seeds(4)):
-        await live_through(seed)
+        await Belfry(seed).live()
 
 
 def any_generation(self: reminding.Reminders, firing: Firing) -> Reminder | None:
@@ -223,7 +216,7 @@ async def test_a_mutation_is_found(mutation: tuple[object, str, Any], monkeypatc
     monkeypatch.setattr(whole, "QUIET_MS", 120_000)  # twice the longest rhythm: what does not go on is found sooner
     for seed in range(60):
         try:
-            await live_through(seed)
+            await Belfry(seed).live()
         except AssertionError:
             return
     raise AssertionError("nobody noticed")

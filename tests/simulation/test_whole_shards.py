@@ -161,20 +161,13 @@ class Street(WholeWorld):
         return "" if self.deleted and self.store.is_idle() else "not idle"
 
 
-async def live_through(seed: int) -> None:
-    world = Street(seed)
-    for _ in range(world.chance.choice([10, 40])):
-        await world.step()
-    await world.come_to_an_end()
-
-
 @pytest.mark.invariant(1)
 @pytest.mark.invariant(4)
 @pytest.mark.hazard(67)
 @pytest.mark.hazard(111)
 async def test_the_sum_of_the_shards_is_what_was_sent() -> None:
     for seed in chain(range(4), fresh_seeds(4)):
-        await live_through(seed)
+        await Street(seed).live()
 
 
 def by_the_code(self: client_sharding.HubShards, kind: str) -> Spread | None:
@@ -190,7 +183,7 @@ async def reads_by_the_code(self: client_sharding.HubShards, kind: str) -> Sprea
 async def finds_it(seeds: int) -> bool:
     for seed in range(seeds):
         try:
-            await live_through(seed)
+            await Street(seed).live()
         except AssertionError:
             return True
     return False

@@ -104,11 +104,4 @@ class Boxes(WholeWorld):
 
 async def test_everything_is_done_once_and_comes_to_an_end() -> None:
     for seed in chain(range(3), fresh_seeds(5)):
-        await live_through(seed)
-
-
-async def live_through(seed: int) -> None:
-    world = Boxes(seed)
-    for _ in range(world.chance.choice([10, 60])):
-        await world.step()
-    await world.come_to_an_end()
+        await Boxes(seed).live((10, 60))

@@ -140,6 +140,16 @@ class WholeWorld:
         """What has not been done yet; nothing if all has."""
         raise NotImplementedError
 
+    async def step(self) -> None:
+        """One thing, and a while in which it has its effects."""
+        raise NotImplementedError
+
+    async def live(self, steps: tuple[int, int] = (10, 40)) -> None:
+        """A short or a long life, by the seed, and its end."""
+        for _ in range(self.chance.choice(steps)):
+            await self.step()
+        await self.come_to_an_end()
+
     async def come_to_an_end(self) -> None:
         """Nothing goes wrong any more, and a worker is there: all is done in time, and the workers can be ended."""
         self.store.faults.clear()

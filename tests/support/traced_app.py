@@ -6,6 +6,7 @@ import asyncio
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from stead.app import App
 from stead.entities import Entity
@@ -13,6 +14,24 @@ from stead.orchestrations import OrchestrationContext
 
 SPANS_VARIABLE = "TRACED_APP_SPANS"
 HOLD_VARIABLE = "TRACED_APP_HOLD"  # a file: while it is there, the activity does not end
+
+# What is to be told of one request, and of what it brings about: each span with what is within it.
+BEHIND_THE_REQUEST: list[Any] = [
+    ("entity:order:place PRODUCER", [
+        ("entity:order:place CONSUMER", [
+            ("entity:order:note CONSUMER", []),
+            ("orchestration:ship SERVER", [
+                ("activity:fetch SERVER", []),
+                ("entity:order:pay SERVER", []),
+                ("orchestration:send SERVER", [
+                    ("activity:wrap SERVER", []),
+                    ("orchestration:send:timer INTERNAL", []),
+                ]),
+            ]),
+        ]),
+    ]),
+    ("orchestration_event:delivered PRODUCER", [("orchestration_event:delivered CONSUMER", [])]),
+]  # fmt: skip
 
 app = App("traced")
 

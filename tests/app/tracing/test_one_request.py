@@ -21,30 +21,11 @@ from stead.entities import Entity, OperationFailed, batched
 from stead.entities._message import envelope
 from stead.orchestrations import OrchestrationContext, ReplayFilter, RuntimeStatus
 from support.spans import Spans, Told, spans_told, tree
-from support.traced_app import Order, app, ship
+from support.traced_app import BEHIND_THE_REQUEST, Order, app, ship
 
-WHOLE: list[Any] = [
-    (
-        "request INTERNAL",
-        [
-            ("entity:order:place PRODUCER", [
-                ("entity:order:place CONSUMER", [
-                    ("entity:order:note CONSUMER", []),
-                    ("orchestration:ship SERVER", [
-                        ("activity:fetch SERVER", []),
-                        ("entity:order:pay SERVER", []),
-                        ("orchestration:send SERVER", [
-                            ("activity:wrap SERVER", []),
-                            ("orchestration:send:timer INTERNAL", []),
-                        ]),
-                    ]),
-                ]),
-            ]),
-            ("entity:order:refuse CLIENT", [("entity:order:refuse SERVER", [])]),
-            ("orchestration_event:delivered PRODUCER", [("orchestration_event:delivered CONSUMER", [])]),
-        ],
-    )
-]  # fmt: skip
+PLACED, DELIVERED = BEHIND_THE_REQUEST
+REFUSED: Any = ("entity:order:refuse CLIENT", [("entity:order:refuse SERVER", [])])
+WHOLE: list[Any] = [("request INTERNAL", [PLACED, REFUSED, DELIVERED])]
 
 
 @pytest.fixture

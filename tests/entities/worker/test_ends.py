@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -14,15 +13,19 @@ from stead.entities import ClassEntityType, Entity, EntityClient, EntityId, Regi
 from stead.entities._index.expiries import KindExpiry
 from stead.entities._worker import ends
 from stead.transport import READY, CountRange, Look, ManualClock, MemoryStore, ReadBuilt, Settings, Store
-from stead.transport._redis.store import RedisStore
+from support.client_stores import OpenStore
 
 pytestmark = pytest.mark.anyio
 
 SETTINGS = Settings(partitions=2, slot_groups=2, heartbeat_ms=20)
-EXPIRES_MS = 1_000
-_hubs = itertools.count()
 
-OpenStore = Callable[[], Awaitable[Store]]
+
+@pytest.fixture
+def settings() -> Settings:
+    return SETTINGS
+
+
+EXPIRES_MS = 1_000
 
 
 def program(expires_ms: int | None) -> Registry:
@@ -40,23 +43,6 @@ def program(expires_ms: int | None) -> Registry:
     return registry
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def another(request: pytest.FixtureRequest) -> AsyncGenerator[OpenStore]:
-    """Opens the test's hub, for each worker by itself."""
-    name = f"ends-{next(_hubs)}"
-    memory = MemoryStore(name, SETTINGS)
-    url = str(request.getfixturevalue("server_url")) if request.param == "redis" else ""
-    opened: list[Store] = []
-
-    async def open_it() -> Store:
-        opened.append(await RedisStore.open(url, name, SETTINGS) if url else memory)
-        return opened[-1]
-
-    yield open_it
-    for each in opened:
-        await each.close()
-
-
 async def counts(store: Store, name: str) -> tuple[int, int, bool]:
     """How many entities there are, how many a set has, and whether it is ready."""
     both = range(store.layout.partitions)
@@ -67,10 +53,10 @@ async def counts(store: Store, name: str) -> tuple[int, int, bool]:
 
 @pytest.mark.hazard(104)
 async def test_those_that_were_there_before_go_and_leave_nothing(
-    another: OpenStore, monkeypatch: pytest.MonkeyPatch
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ends, "STEP_LENGTH", 7)
-    store, before, after = await another(), program(None), program(EXPIRES_MS)
+    store, before, after = await open_store(), program(None), program(EXPIRES_MS)
     name = KindExpiry("guest", EXPIRES_MS).name
     async with EntityClient(store, before, SETTINGS) as client:
         async with Worker(store, before, SETTINGS):
@@ -80,7 +66,7 @@ async def test_those_that_were_there_before_go_and_leave_nothing(
                 while (await counts(store, name))[0] < 50:
                     await asyncio.sleep(0.005)
         assert (await counts(store, name))[1:] == (0, False)
-        async with Worker(await another(), after, SETTINGS):
+        async with Worker(await open_store(), after, SETTINGS):
             async with asyncio.timeout(60):
                 while not (await counts(store, name))[2]:
                     await asyncio.sleep(0.005)

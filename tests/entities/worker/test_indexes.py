@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -35,13 +33,11 @@ from stead.transport import (
 )
 from stead.transport._contract import layout
 from stead.transport._redis.store import RedisStore
+from support.client_stores import OpenStore
 
 pytestmark = pytest.mark.anyio
 
 SETTINGS = Settings(partitions=2, slot_groups=2, heartbeat_ms=20)
-_hubs = itertools.count()
-
-OpenStore = Callable[[], Awaitable[Store]]
 
 
 def _kind(annotation: Any, default: Any) -> tuple[Registry, Any]:
@@ -60,26 +56,9 @@ def _kind(annotation: Any, default: Any) -> tuple[Registry, Any]:
     return registry, cls
 
 
-@pytest.fixture(params=["memory", "redis"])
-async def another(request: pytest.FixtureRequest) -> AsyncGenerator[OpenStore]:
-    """Opens the test's hub, for each worker by itself."""
-    name = f"building-{next(_hubs)}"
-    memory = MemoryStore(name, SETTINGS)
-    url = str(request.getfixturevalue("server_url")) if request.param == "redis" else ""
-    opened: list[Store] = []
-
-    async def open_it() -> Store:
-        opened.append(await RedisStore.open(url, name, SETTINGS) if url else memory)
-        return opened[-1]
-
-    yield open_it
-    for each in opened:
-        await each.close()
-
-
 @pytest.fixture
-async def store(another: OpenStore) -> Store:
-    return await another()
+def settings() -> Settings:
+    return SETTINGS
 
 
 async def until(condition: Any) -> None:
@@ -159,12 +138,12 @@ async def test_building_goes_on_where_a_worker_that_died_left_it(store: Store, m
 
 @pytest.mark.hazard(86)
 async def test_a_worker_of_the_version_before_maintains_what_its_class_does_not_know(
-    store: Store, another: OpenStore
+    store: Store, open_store: OpenStore
 ) -> None:
     before, old = _kind(int, 0)
     after, new = _kind(Indexed[int], indexed(0))
     async with (
-        Worker(await another(), before, SETTINGS),
+        Worker(await open_store(), before, SETTINGS),
         Worker(store, after, SETTINGS),
         EntityClient(store, after, SETTINGS) as client,
     ):
@@ -176,7 +155,7 @@ async def test_a_worker_of_the_version_before_maintains_what_its_class_does_not_
             assert await query.count() == 20
             assert [thing.value async for _, thing in query.order_by(new.value)] == [n + 100 * turn for n in range(20)]
         # What only the class that knows the index refuses, and queries find all the same.
-        async with EntityClient(await another(), before, SETTINGS) as other:
+        async with EntityClient(await open_store(), before, SETTINGS) as other:
             for number in range(20):
                 await other.call_entity(old.put, f"k{number}", number)
         assert await query.count() == 20
@@ -200,7 +179,7 @@ async def test_what_cannot_be_indexed_is_looked_through(store: Store) -> None:
 
 
 @pytest.mark.hazard(85)
-async def test_another_type_is_another_index_beside_the_old_one(store: Store, another: OpenStore) -> None:
+async def test_another_type_is_another_index_beside_the_old_one(store: Store, open_store: OpenStore) -> None:
     numbers, one = _kind(Indexed[int], indexed(0))
     texts, other = _kind(Indexed[float], indexed(0.0))
     async with Worker(store, numbers, SETTINGS), EntityClient(store, numbers, SETTINGS) as client:
@@ -210,7 +189,7 @@ async def test_another_type_is_another_index_beside_the_old_one(store: Store, an
             query = newer.query(other).where(other.value >= 4.0)
             with pytest.raises(IndexNotReady, match="of this type"):
                 await query.count()
-            async with Worker(await another(), texts, SETTINGS):
+            async with Worker(await open_store(), texts, SETTINGS):
                 await until(lambda: is_ready(query))
                 assert await query.count() == 4
                 assert await client.query(one).where(one.value >= 4).count() == 4

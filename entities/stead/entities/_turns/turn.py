@@ -17,7 +17,7 @@ from stead.entities._message.envelope import encode_message, message_extras
 from stead.entities._message.ids import check_instance_id
 from stead.entities._message.reminders import EXPIRY, Reminder, check_reminder_name
 from stead.entities._message.rhythm import Rhythm
-from stead.entities._message.shards import kind_of, logical_target, split_target, version_for
+from stead.entities._message.shards import MARK, kind_of, logical_target, split_target, version_for
 from stead.entities._message.starts import Startable, start_args
 from stead.transport import InvalidInput, PayloadTooLarge, Settings
 
@@ -94,11 +94,13 @@ class Turn:
     @property
     def shard(self) -> int | None:
         """Which shard of its entity runs; None if it has none."""
-        logical, shard = split_target(self.target)
-        if logical != self.target:
-            return shard
-        known = self.registry.get(kind_of(logical))
-        return 0 if self.effects.is_sharded(logical) or (known is not None and known.shards is not None) else None
+        target = self.target
+        if MARK in target:
+            return split_target(target)[1]
+        if not self.registry.sharded and not self.effects.latest_spreads():
+            return None  # nothing in this hub has shards: asked for each answer, so it is looked for first
+        known = self.registry.get(kind_of(target))
+        return 0 if self.effects.is_sharded(target) or (known is not None and known.shards is not None) else None
 
     @property
     def operation_name(self) -> str:
