@@ -15,6 +15,7 @@ from benchmarks.measures import Sample
 from benchmarks.regression import BASELINE, Baseline, Level, NoBaseline, Verdict, compare, figures, level
 from benchmarks.report import Report, machine
 from benchmarks.workloads import BENCHMARKS
+from support.guards import HANGS_S
 
 ROOT = Path(__file__).parents[2]
 RAW = Cpu(10, 5, 5)
@@ -164,7 +165,7 @@ def test_another_machine_is_named() -> None:
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks.check", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=55, env={**os.environ, "COLUMNS": "150"}
+        command, cwd=ROOT, capture_output=True, text=True, timeout=HANGS_S, env={**os.environ, "COLUMNS": "150"}
     )
 
 

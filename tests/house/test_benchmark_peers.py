@@ -27,6 +27,7 @@ from benchmarks.peers.program import measured
 from benchmarks.peers.services import ServiceFailed, free_port, service
 from benchmarks.peers.stead_peer import STEAD
 from benchmarks.peers.table import table
+from support.guards import HANGS_S
 
 ROOT = Path(__file__).parents[2]
 CALLS, ALONE = workloads.CALLS, workloads.CALL_ALONE
@@ -163,6 +164,7 @@ sys.stdin.read()
 
 PROGRAM = """
 import json, sys, time
+
 print("ready", flush=True); sys.stdin.readline()
 until = time.process_time() + 0.2
 while time.process_time() < until: pass
@@ -278,7 +280,7 @@ def test_every_cell_has_a_figure_or_a_reason() -> None:
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks.peers", *arguments]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=50, env={**os.environ, "COLUMNS": "200"}
+        command, cwd=ROOT, capture_output=True, text=True, timeout=HANGS_S, env={**os.environ, "COLUMNS": "200"}
     )
 
 

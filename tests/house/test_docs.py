@@ -15,6 +15,7 @@ import pytest
 
 from stead.app.testing import TestHub
 from support.embedded_tools import end_embedded
+from support.guards import HANGS_S
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"```python\n# (\w+\.py)\n(.*?)```", re.DOTALL)
@@ -50,7 +51,7 @@ def test_the_tutorial_of_orchestrations(tmp_path: Path) -> None:
     write_programs("docs/tutorial/first-orchestration.md", tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {"expenses.py", "test_expenses.py"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=50)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=HANGS_S)
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
@@ -72,7 +73,7 @@ def test_the_tutorial_of_an_aggregator(tmp_path: Path) -> None:
         archive.writestr("flights.csv", "\n".join((*lines, "")))
 
     def attempt(*command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+        return subprocess.run([sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, timeout=HANGS_S)
 
     tested = attempt("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:valkey")
     assert "2 passed" in tested.stdout, tested.stdout + tested.stderr

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from support.guards import HANGS_S
+
 ROOT = Path(__file__).parents[2]
 HEADER = "year,month,day,hour,minute,dep_delay,arr_delay,carrier,origin,dest"
 FLIGHTS = 6_000
@@ -25,7 +27,7 @@ def run(module: str, *arguments: str, path: Path | None = None) -> subprocess.Co
         env=environment,
         capture_output=True,
         text=True,
-        timeout=200,  # against what hangs
+        timeout=HANGS_S,
     )
 
 

@@ -26,6 +26,7 @@ from stead.orchestrations import OrchestrationContext
 from stead.transport import HubLayout, KeyDamaged, SteadError, StoreUnavailable, pack, partition_of
 from stead.transport._redis.keys import KeyNames, PartitionKeys
 from stead.transport._redis.store import RedisStore
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 PARTITIONS = 3
@@ -134,7 +135,7 @@ class Hub:
         instances_begun += 1
         instance_id = in_partition(number, f"i{instances_begun}-")
         await self.client.start_new(sums, instance_id=instance_id)
-        return (await self.client.wait_for_completion(instance_id, timeout=20)).output
+        return (await self.client.wait_for_completion(instance_id, timeout=HANGS_S)).output
 
     def save(self, key: bytes) -> None:
         self.saved.append((key, self.server.run("DUMP", key)))
@@ -218,10 +219,10 @@ def give_up_partition(hub: Hub, number: int) -> None:
 
 async def others_work(hub: Hub) -> None:
     for number in range(1, PARTITIONS):
-        await asyncio.wait_for(hub.call(number), 15)
+        await asyncio.wait_for(hub.call(number), HANGS_S)
 
 
-async def until(check: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def until(check: Callable[[], Awaitable[bool]], seconds: float = HANGS_S) -> None:
     async with asyncio.timeout(seconds):
         while not await check():
             await asyncio.sleep(0.05)
@@ -246,7 +247,7 @@ async def test_a_key_of_another_type_stops_its_partition_alone(
     assert any(record.levelno >= logging.ERROR for record in caplog.records)
     await others_work(hub)
     hub.mend()
-    assert await asyncio.wait_for(hub.call(0), 15)
+    assert await asyncio.wait_for(hub.call(0), HANGS_S)
     assert await hub.run(0) == 3
 
     async def well() -> bool:
@@ -280,7 +281,7 @@ async def test_who_reads_a_key_of_another_type_is_told_its_name_and_partition(hu
     await others_work(hub)
     hub.mend()
     await until(is_ready)
-    assert await asyncio.wait_for(hub.call(0), 15)
+    assert await asyncio.wait_for(hub.call(0), HANGS_S)
 
 
 @pytest.mark.parametrize("name", [*HUB_NAMES, "queue"])
@@ -292,17 +293,17 @@ async def test_a_key_of_the_whole_hub_of_another_type_stops_nobody_who_does_not_
     await asyncio.sleep(0.3)  # some heartbeats
     for number in range(PARTITIONS):
         with contextlib.suppress(SteadError):  # without its record the hub takes in nothing new
-            await asyncio.wait_for(hub.call(number), 15)
+            await asyncio.wait_for(hub.call(number), HANGS_S)
         await hub.use_everything(number)
     if name != "record":
         for number in range(PARTITIONS):
-            assert await asyncio.wait_for(hub.call(number), 15)
+            assert await asyncio.wait_for(hub.call(number), HANGS_S)
         await hub.look()
         assert not (await gather_info(hub.store, hub.server.url)).quarantine, "it is no partition's"
     assert hub.live()
     hub.mend()
     for number in range(PARTITIONS):
-        assert await asyncio.wait_for(hub.call(number), 15)
+        assert await asyncio.wait_for(hub.call(number), HANGS_S)
         assert await hub.run(number) == 3
 
 
@@ -318,7 +319,7 @@ async def test_a_worker_that_joins_meanwhile_takes_nothing_that_it_cannot_go_on_
         hub.workers.append(third)
         for _ in range(3):
             for number in range(PARTITIONS):
-                assert await asyncio.wait_for(hub.call(number), 15)
+                assert await asyncio.wait_for(hub.call(number), HANGS_S)
         if not name.startswith("catalogue"):
 
             async def has_its_share() -> bool:
@@ -335,7 +336,7 @@ async def test_a_worker_that_joins_meanwhile_takes_nothing_that_it_cannot_go_on_
 
         await until(all_share)
         for number in range(PARTITIONS):
-            assert await asyncio.wait_for(hub.call(number), 15)
+            assert await asyncio.wait_for(hub.call(number), HANGS_S)
         hub.workers.remove(third)
 
 
@@ -346,7 +347,7 @@ async def test_a_catalogue_that_cannot_be_read_leaves_everyone_with_what_they_kn
     async with app.worker(hub.server.url) as third:
         hub.workers.append(third)
         for number in range(PARTITIONS):
-            assert await asyncio.wait_for(hub.call(number), 15)
+            assert await asyncio.wait_for(hub.call(number), HANGS_S)
         assert (await gather_info(hub.store, hub.server.url)).left_out["indexes"] == 1
         assert hub.live()
         hub.server.run("HDEL", key, "another")
@@ -356,7 +357,7 @@ async def test_a_catalogue_that_cannot_be_read_leaves_everyone_with_what_they_kn
 
         await until(all_share)
         for number in range(PARTITIONS):
-            assert await asyncio.wait_for(hub.call(number), 15)
+            assert await asyncio.wait_for(hub.call(number), HANGS_S)
         hub.workers.remove(third)
 
 
@@ -400,7 +401,7 @@ async def test_content_of_a_hash_that_cannot_be_read(hub: Hub, name: str, value:
     await others_work(hub)
     assert hub.live()
     hub.mend_contents(key)
-    assert await asyncio.wait_for(hub.call(0), 20)
+    assert await asyncio.wait_for(hub.call(0), HANGS_S)
     assert await hub.run(0) == 3
 
 
@@ -429,7 +430,7 @@ async def test_messages_that_cannot_be_read(hub: Hub, value: bytes) -> None:
     await hub.use_everything(0)
     await others_work(hub)
     for number in range(PARTITIONS):
-        assert await asyncio.wait_for(hub.call(number), 15)
+        assert await asyncio.wait_for(hub.call(number), HANGS_S)
         assert await hub.run(number) == 3
     await hub.look()
     waits = value[:2] == b"\x93\x09"  # for a later version, which can read it
@@ -452,8 +453,8 @@ async def test_answers_for_addresses_that_nobody_has_are_nobody_s_trouble(hub: H
             arguments: list[object] = []
             message = pack([1, target, operation, arguments, b"id-%d-%s" % (number, key.encode()), {key: address}])
             run("XADD", hub.keys.partitions[0].inbox, "*", "m", message)
-        assert await asyncio.wait_for(hub.call(0), 15)
-        assert (await hub.client.wait_for_completion(instance_id, timeout=20)).output == 3
+        assert await asyncio.wait_for(hub.call(0), HANGS_S)
+        assert (await hub.client.wait_for_completion(instance_id, timeout=HANGS_S)).output == 3
     await others_work(hub)
     assert not (await gather_info(store, hub.server.url)).quarantined
     for key in run("KEYS", b"*reply:*"):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from stead.orchestrations import RuntimeStatus
+from support.guards import HANGS_S
 from support.orchestrating_app import app, deadly, weighing
 from support.valkey_server import ValkeyServer
 from support.worker_processes import WorkerProcess, eventually, shared_out, supervised
@@ -40,9 +41,9 @@ async def test_an_orchestrator_that_kills_on_its_activitys_result_is_blocked_and
 
             await eventually(blocked, "a blocked instance")
             for number in range(NEIGHBOURS):
-                status = await client.wait_for_completion(f"beside-{number}", timeout=25)
+                status = await client.wait_for_completion(f"beside-{number}", timeout=HANGS_S)
                 assert (status.runtime_status, status.output) == (RuntimeStatus.COMPLETED, 2 * number)
-            status = await client.wait_for_completion(await client.start_new(weighing, 5), timeout=25)
+            status = await client.wait_for_completion(await client.start_new(weighing, 5), timeout=HANGS_S)
             assert status.output == 10
             died = [worker.status for worker in workers if worker.status is not None]
             assert died == [3] * len(died) == [3] * len(trace.read_text().split())
@@ -58,7 +59,7 @@ async def test_an_orchestrator_that_kills_on_its_activitys_result_is_blocked_and
         await asyncio.gather(*(worker.ended() for worker in workers))
         last = start()
         await shared_out(client, last)
-        status = await client.wait_for_completion(await client.start_new(weighing, 6), timeout=25)
+        status = await client.wait_for_completion(await client.start_new(weighing, 6), timeout=HANGS_S)
         assert status.output == 12
         assert last.status is None
         assert len(trace.read_text().split()) == len(died)

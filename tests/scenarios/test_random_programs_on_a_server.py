@@ -19,6 +19,7 @@ from stead.app.testing import TestHub
 from stead.entities import Worker
 from stead.orchestrations import InstanceFinished, Orchestrations
 from stead.transport import Settings, open_store
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
@@ -46,7 +47,7 @@ async def carry_out(client: Client, seed: int) -> Any:
     with contextlib.suppress(InstanceFinished):
         for number in range(EVENTS):
             await client.raise_event(instance_id, f"event-{number}", number)
-    return (await client.wait_for_completion(instance_id, timeout=100.0)).output
+    return (await client.wait_for_completion(instance_id, timeout=HANGS_S)).output
 
 
 async def totals(client: Client) -> Counter[str]:

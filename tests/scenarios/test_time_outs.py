@@ -22,6 +22,7 @@ from stead.orchestrations import (
     RuntimeStatus,
     activity_context,
 )
+from support.guards import HANGS_S
 
 MakeHub = Callable[[App], TestHub]
 
@@ -158,7 +159,7 @@ async def test_an_attempt_that_takes_too_long_is_ended_and_tried_again() -> None
     @slow.activity(heartbeat_timeout=timedelta(seconds=10))
     def silent() -> None:
         activity_context().heartbeat("half")
-        release.wait(20)
+        release.wait(HANGS_S)
 
     @slow.orchestration
     async def both(context: OrchestrationContext) -> list[str]:

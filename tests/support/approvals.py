@@ -18,6 +18,7 @@ from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.orchestrations._history.status import OrchestrationStatus
 from stead.transport import Settings, Store
+from support.guards import HANGS_S
 
 
 class Expense(BaseModel):
@@ -60,7 +61,7 @@ async def messages(store: Store) -> list[Message]:
 
 
 async def eventually(client: OrchestrationClient, instance_id: str, status: RuntimeStatus) -> OrchestrationStatus[Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while True:
             found = await client.get_status(instance_id)
             if found is not None and found.runtime_status is status:

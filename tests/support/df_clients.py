@@ -19,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from support.guards import HANGS_S
+
 TESTS = Path(__file__).parent
 FOLDER = TESTS.parents[1] / ".venv" / "df-clients"
 
@@ -149,7 +151,7 @@ class DurableFunctionsClient:
             assert pipe is not None
             pipe.close()
         try:
-            self._process.wait(10)
+            self._process.wait(HANGS_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -16,6 +16,7 @@ from stead.gateway import HttpSettings
 from stead.orchestrations import OrchestrationContext
 from stead.transport import Settings
 from support.gateway_tools import serve
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 BASE = "/runtime/webhooks/durabletask"
@@ -123,7 +124,7 @@ class Gateway:
 
     def until(self, instance_id: str, statuses: Sequence[str]) -> dict[str, Any]:
         """The status of an instance once it is one of these."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANGS_S
         while True:
             payload: dict[str, Any] = self.http.get(f"{BASE}/instances/{instance_id}").json()
             if payload["runtimeStatus"] in statuses:
@@ -133,14 +134,14 @@ class Gateway:
 
     def appears(self, instance_id: str) -> None:
         """Wait until an instance exists."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANGS_S
         while self.http.get(f"{BASE}/instances/{instance_id}").status_code == 404:
             assert time.monotonic() < deadline, instance_id
             time.sleep(0.01)
 
     def state(self, path: str, expected: Any) -> None:
         """Wait until an entity has this state; None: until it has none."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANGS_S
         while True:
             answer = self.http.get(f"{BASE}/entities/{path}")
             if (

@@ -20,9 +20,10 @@ from redis import Redis
 from stead.transport import StoreUnavailable
 from stead.transport._embedded import supervisor
 from stead.transport._embedded.server import EmbeddedServer
+from support.guards import HANGS_S
 
 
-def until(done: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+def until(done: Callable[[], bool], what: str, seconds: float = HANGS_S) -> None:
     """Wait for something, and fail if it does not happen."""
     deadline = time.monotonic() + seconds
     while not done():

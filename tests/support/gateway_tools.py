@@ -16,6 +16,7 @@ from stead.app import App
 from stead.gateway import Gateway, HttpSettings, Keys, addresses_of, asgi, bind, serving
 from stead.gateway._http.app import Gateway as MadeGateway
 from stead.gateway._http.routes import Route
+from support.guards import HANGS_S
 
 READY_S = 30
 
@@ -39,11 +40,11 @@ class Served:
 
     def connect(self) -> socket.socket:
         """A connection to it, on which nothing has been said."""
-        return socket.create_connection(self.address, timeout=60)
+        return socket.create_connection(self.address, timeout=HANGS_S)
 
     def until_busy(self, running: int, waiting: int = 0) -> None:
         """Until so many requests are carried out, and so many wait."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + HANGS_S
         while True:
             hub = self.gateway._hub
             found = (0, 0) if hub is None else (hub.traffic.running, hub.traffic.waiting)
@@ -125,7 +126,7 @@ def serve(
     thread.start()
     try:
         assert ready.wait(READY_S) and not failed, failed
-        with httpx.Client(base_url=url, timeout=60) as http:
+        with httpx.Client(base_url=url, timeout=HANGS_S) as http:
             yield Served(app, store_url, url, http, gateway)
     finally:
         loop, end = ends[0]

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from stead.app import Client
 from stead.orchestrations import RuntimeStatus
+from support.guards import HANGS_S
 from support.orchestrating_app import CITIES, WIDTH, Account, Ends, fan_out, hello, transfer
 from support.worker_processes import eventually
 
@@ -15,7 +16,7 @@ ACCOUNTS = [f"account-{number}" for number in range(10)]
 MONEY = 1_000
 ROUNDS_PER_S = 10
 RUNNING_MAX = 60  # a slow machine is given less, not more than it can take
-FINISH_S = 120.0  # against what hangs; nothing is judged by it
+FINISH_S = HANGS_S
 
 
 class Instances:

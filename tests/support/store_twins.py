@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from stead.transport import ManualClock, MemoryStore, Settings, Store
 from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.store import RedisStore
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ SETTINGS = Settings(partitions=4, slot_groups=2, dead_letters_max=5, reply_keep_
 
 async def soon(waiting: Awaitable[T]) -> T:
     """What is waited for, which has to come at once: else a test that fails would hang."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_S):
         return await waiting
 
 

@@ -19,8 +19,9 @@ from stead.app import App
 from stead.app._cli.main import run
 from stead.app._console.loading import load_app
 from stead.entities import Worker
+from support.guards import HANGS_S
 
-DEADLINE_S = 30.0
+DEADLINE_S = HANGS_S
 
 WEATHER = """
 import asyncio
@@ -30,6 +31,7 @@ from datetime import UTC, datetime, timedelta
 
 from stead.app import App, Settings
 from stead.entities import Entity, EntityContext
+
 
 app = App("weather", settings=Settings(partitions=4, slot_groups=2, heartbeat_ms=200, lease_ms=2_000))
 

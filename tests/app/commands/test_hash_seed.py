@@ -14,6 +14,7 @@ from stead.app import App
 from stead.app._hub import worker_run as _run
 from stead.app._hub.hash_seed import give_hash_seed
 from stead.orchestrations import OrchestrationContext
+from support.guards import HANGS_S
 from support.user_folder import DEADLINE_S, Stead, eventually
 
 HASH = """
@@ -36,7 +37,7 @@ def hashes(stead: Stead, processes: int) -> set[int]:
 
     def all_have_said_it() -> bool:
         for key in "abcdefgh":
-            answer = stead("call", "Hash", key, "ask").out.strip().strip("[]").split(",")
+            answer = stead("call", "Hash", key, "ask", "--timeout", f"{HANGS_S:g}s").out.strip().strip("[]").split(",")
             found[int(answer[1])] = int(answer[0])
         return len(found) >= processes
 

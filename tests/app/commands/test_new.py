@@ -32,7 +32,7 @@ def python(place: Path, *words: str, **variables: str) -> subprocess.CompletedPr
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=DEADLINE_S * 4,
+        timeout=DEADLINE_S,
         check=False,
     )
 

@@ -16,6 +16,7 @@ from stead.app._commands.probes import Ports, beside_worker
 from stead.app._console.faults import CommandFault
 from stead.entities import Entity, EntityClient, Worker
 from stead.transport import MemoryStore, ServerClock, Settings
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -39,8 +40,8 @@ def free_port() -> int:
 
 
 async def get(port: int, path: str) -> httpx.Response:
-    async with httpx.AsyncClient() as http:
-        return await http.get(f"http://127.0.0.1:{port}{path}", timeout=30)
+    async with httpx.AsyncClient(timeout=HANGS_S) as http:
+        return await http.get(f"http://127.0.0.1:{port}{path}", timeout=HANGS_S)
 
 
 @pytest.mark.parametrize("apart", [True, False])
@@ -84,7 +85,7 @@ async def test_a_worker_whose_store_is_silent_is_not_ready() -> None:
 
 
 def ask(port: int) -> int:
-    return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=30).status_code
+    return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=HANGS_S).status_code
 
 
 async def test_an_event_loop_that_stands_still_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from stead.orchestrations import (
     UnknownInstance,
     UnknownOrchestration,
 )
+from support.guards import HANGS_S
 from support.user_folder import WorkerThread, eventually
 
 app = App("sync-orchestrations", settings=Settings(partitions=4, slot_groups=2))
@@ -80,7 +81,7 @@ def test_it_starts_waits_and_looks(client: SyncClient) -> None:
     assert len(seen.history) == len(client.read_history(instance_id))
     assert client.get_status("nosuch") is None
     again = client.restart(instance_id)
-    assert client.wait_for_completion(again, timeout=10).output == 42
+    assert client.wait_for_completion(again, timeout=HANGS_S).output == 42
 
 
 def test_it_asks_one_to_end(client: SyncClient) -> None:

@@ -25,6 +25,7 @@ from stead.entities import (
     StoreUnavailable,
     UnknownEntity,
 )
+from support.guards import HANGS_S
 from support.user_folder import Stead, WorkerThread, eventually
 from support.valkey_server import ValkeyServer
 
@@ -183,7 +184,7 @@ def test_the_default_deadline_is_the_settings_and_may_be_made_longer(server_url:
         )
         thread.start()
         worker = WorkerThread(app, server_url)
-        thread.join(30)
+        thread.join(HANGS_S)
         worker.end()
         assert patient == [1]
 
@@ -216,7 +217,7 @@ def test_many_threads_share_a_client(client: SyncClient) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(HANGS_S)
     assert client.call_entity(Counter.add, "shared", 0) == 200
 
 
@@ -257,7 +258,7 @@ def test_a_forked_child_opens_a_client_of_its_own(stead: Stead, worker: WorkerTh
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         env=dict(os.environ),
-        timeout=30,
+        timeout=HANGS_S,
         check=False,
         stderr=subprocess.PIPE,
     )

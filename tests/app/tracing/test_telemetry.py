@@ -19,6 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from stead.app._console import telemetry
 from stead.app._console.faults import CommandFault
+from support.guards import HANGS_S
 from support.traced_app import Order, app
 from support.user_folder import Stead
 
@@ -113,7 +114,7 @@ async def test_a_worker_tells_a_collector(
             assert await client.call_entity(Order.pay, "one", 4) == 7
     finally:
         worker.send_signal(signal.SIGTERM)
-        _, said = worker.communicate(timeout=30)
+        _, said = worker.communicate(timeout=HANGS_S)
     assert worker.returncode == 0, said
     assert "telling OpenTelemetry: traces, metrics, logs" in said
     assert {"entity:order:pay", "entity:order:refuse"} <= collector.spans()

@@ -17,6 +17,7 @@ from stead.entities._turns.entity_kind import EntityKind
 from stead.entities._turns.locks import LockState
 from stead.transport import Commit, CommitVerdict, InvalidInput, MemoryStore, ServerClock, Settings, pack, unpack
 from support.core_bench import Bench, ListKind
+from support.guards import HANGS_S
 
 
 class Book(Entity):
@@ -171,7 +172,7 @@ def test_an_asynchronous_call_of_the_holder() -> None:
     bench.call(A, "late")
     bench.work(bench.partition)
     assert bench.entries(A) == [], "it still runs"
-    asyncio.run(asyncio.wait_for(cast("Any", started.awaitable), 10))
+    asyncio.run(asyncio.wait_for(cast("Any", started.awaitable), HANGS_S))
     bench.partition.finish(started.activation, None, None)
     bench.work(bench.partition)
     assert bench.entries(A) == ["slow", "other", "late"]

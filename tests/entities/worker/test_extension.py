@@ -26,6 +26,7 @@ from stead.entities.extending import (
     message_extras,
 )
 from stead.transport import Batch, MemoryStore, ServerClock, Settings, Task, pack, partition_of, unpack
+from support.guards import HANGS_S
 
 INSTANCE = "an instance"
 
@@ -142,7 +143,7 @@ async def test_an_instance_beside_entities() -> None:
     scripts = Scripts()
     async with Worker(store, registry, settings, extensions=[scripts]):
         assert {partition.number for partition in scripts.partitions} == {0, 1}
-        await asyncio.wait_for(scripts.ran.wait(), 10)
+        await asyncio.wait_for(scripts.ran.wait(), HANGS_S)
         reply_to = ReplyAddress(0, "reader", 1)
         start = encode_message(INSTANCE, "start", [], b"m", message_extras(reply_to=reply_to))
         await store.enqueue([Batch(partition_of(INSTANCE, 2), "session", 0, -1, 0, [start], 1_000, 60_000)])

@@ -25,6 +25,7 @@ from stead.entities.extending import (
 )
 from stead.orchestrations import OrchestrationRegistry, Orchestrations
 from stead.transport import Batch, MemoryStore, ServerClock, Settings, Task, partition_of
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -142,7 +143,7 @@ async def test_each_kind_gets_its_targets_and_each_hook_is_told() -> None:
         assert [ear.holding for ear in (*ears, watcher)] == [{0, 1}] * 4
         for target in ("left:a", "left:er:b", "right:c"):
             await send(store, target)
-        await asyncio.gather(*[asyncio.wait_for(ear.rung.wait(), 10) for ear in ears])
+        await asyncio.gather(*[asyncio.wait_for(ear.rung.wait(), HANGS_S) for ear in ears])
         assert [ear.heard for ear in ears] == [["right:c"], ["left:a"], ["left:er:b"]]
         assert {"ear/", "ear/left:", "ear/left:er:"} <= set(await store.published())
     assert [sorted(ear.given_back) for ear in (*ears, watcher)] == [[0, 1]] * 4
@@ -155,7 +156,7 @@ async def test_another_extension_beside_orchestrations() -> None:
     orchestrations = Orchestrations(OrchestrationRegistry(SETTINGS), SETTINGS)
     async with Worker(store, Registry(), SETTINGS, extensions=[orchestrations, ear]):
         await send(store, "ear:a")
-        await asyncio.wait_for(ear.rung.wait(), 10)
+        await asyncio.wait_for(ear.rung.wait(), HANGS_S)
         assert orchestrations.activities._tenures, "its hooks are told as well"
         assert ear.holding == {0, 1}
 

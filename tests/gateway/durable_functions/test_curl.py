@@ -22,6 +22,7 @@ from stead.entities import Entity
 from stead.orchestrations import OrchestrationContext
 from stead.transport import Settings
 from support.gateway_tools import serve
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 SCRIPT = Path(__file__).with_name("curl_commands.sh")
@@ -138,7 +139,7 @@ def test_the_documentations_commands(module_server: ValkeyServer, path: str) -> 
     module_server.run("FLUSHALL")
     with serve(make_app(), module_server.url) as served:
         environment = {**os.environ, "STEAD": served.url, "PATH": path, "NO_PROXY": "*"}
-        run = subprocess.run(["sh", str(SCRIPT)], env=environment, capture_output=True, text=True, timeout=50)
+        run = subprocess.run(["sh", str(SCRIPT)], env=environment, capture_output=True, text=True, timeout=HANGS_S)
     assert run.returncode == 0, run.stderr
     first, *sections = re.split(r"^== (.*)\n", run.stdout, flags=re.MULTILINE)
     assert first == ""

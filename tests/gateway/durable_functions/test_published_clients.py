@@ -21,12 +21,13 @@ import pytest
 
 from support import df_clients
 from support.df_clients import NAMES, DurableFunctionsClient, Refused, Unprepared, prepare
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 from support.worker_processes import WorkerProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(660)]  # the first test may have to fetch the clients
 
-DEADLINE_S = 25.0
+DEADLINE_S = HANGS_S
 SUPPORT = Path(__file__).parents[2] / "support"
 KEY = "a/key +with%odd:characters"
 
@@ -73,7 +74,7 @@ def gateway(module_server: ValkeyServer, tmp_path_factory: pytest.TempPathFactor
 
 def binding_of(url: str, **headers: str) -> dict[str, Any]:
     found: dict[str, Any] = (
-        httpx.get(f"{url}/api/v1/durable-functions-client", headers=headers).raise_for_status().json()
+        httpx.get(f"{url}/api/v1/durable-functions-client", headers=headers, timeout=HANGS_S).raise_for_status().json()
     )
     return found
 
@@ -324,7 +325,7 @@ def test_a_binding_carries_the_key_of_who_asked_for_it(
 ) -> None:
     keys = f'{{"{KEY}": ["read", "signal", "manage"], "only-reads": ["read"]}}'
     with serving(tmp_path, module_server.url, keys) as url:
-        assert httpx.get(f"{url}/api/v1/durable-functions-client").status_code == 401
+        assert httpx.get(f"{url}/api/v1/durable-functions-client", timeout=HANGS_S).status_code == 401
         with client_of(name, binding_of(url, **{"x-functions-key": KEY})) as call:
             assert run(call, "greet", input="Oslo") == "Hello Oslo!"
             call("signal", entity="Counter", key=f"keyed-{name}", operation="add", input=1)

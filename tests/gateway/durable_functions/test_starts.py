@@ -14,6 +14,7 @@ import pytest
 
 from stead.gateway import HttpSettings
 from support.df_gateway import BASE, Gateway, gateway
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 FIELDS = [
@@ -81,21 +82,21 @@ def test_the_uris_of_a_start_can_be_followed(df: Gateway) -> None:
 
 @pytest.mark.parametrize("value", [None, 0, "", "text", [1, 2], {"a": {"b": [None]}}, 1.5, True])
 def test_the_body_is_the_input(df: Gateway, value: Any) -> None:
-    answer = df.http.post(f"{BASE}/orchestrators/echo?timeout=20", content=json.dumps(value))
+    answer = df.http.post(f"{BASE}/orchestrators/echo?timeout=150", content=json.dumps(value))
     assert (answer.status_code, answer.json()) == (200, value)
 
 
 def test_without_a_body_there_is_no_input(df: Gateway) -> None:
-    assert df.http.post(f"{BASE}/orchestrators/echo?timeout=20").json() == "nothing"
-    assert df.http.post(f"{BASE}/orchestrators/echo?timeout=20", content=b"").json() == "nothing"
+    assert df.http.post(f"{BASE}/orchestrators/echo?timeout=150").json() == "nothing"
+    assert df.http.post(f"{BASE}/orchestrators/echo?timeout=150", content=b"").json() == "nothing"
     # As `curl -d` sends it, without saying that it is JSON.
     form = {"content-type": "application/x-www-form-urlencoded"}
-    assert df.http.post(f"{BASE}/orchestrators/echo?timeout=20", content=b"[5]", headers=form).json() == [5]
+    assert df.http.post(f"{BASE}/orchestrators/echo?timeout=150", content=b"[5]", headers=form).json() == [5]
 
 
 def test_an_instance_gets_the_id_that_is_asked_for(df: Gateway) -> None:
     for instance_id, escaped in (("mine", "mine"), ("with blank", "with%20blank"), ("übér@1", "%C3%BCb%C3%A9r%401")):
-        answer = df.http.post(f"{BASE}/orchestrators/echo/{escaped}?timeout=20")
+        answer = df.http.post(f"{BASE}/orchestrators/echo/{escaped}?timeout=150")
         assert answer.json() == "nothing"
         assert df.http.get(f"{BASE}/instances/{escaped}").json()["instanceId"] == instance_id
         uri: str = df.http.post(f"{BASE}/orchestrators/echo/{escaped}").json()["statusQueryGetUri"]
@@ -176,7 +177,7 @@ def test_make_primary(df: Gateway) -> None:
 
 
 def test_waiting_for_the_end(df: Gateway) -> None:
-    waited = df.http.post(f"{BASE}/orchestrators/E1_HelloSequence?timeout=20&pollingInterval=1")
+    waited = df.http.post(f"{BASE}/orchestrators/E1_HelloSequence?timeout=150&pollingInterval=1")
     assert waited.status_code == 200
     assert waited.content == b'["Hello Tokyo!","Hello Seattle!","Hello London!"]'
     assert waited.headers["content-type"] == "application/json; charset=utf-8"
@@ -192,7 +193,7 @@ def test_the_time_is_up_before_the_end(df: Gateway) -> None:
 
 
 def test_an_end_other_than_completed_is_answered_with_the_status(df: Gateway) -> None:
-    path = f"{BASE}/orchestrators/failing?timeout=20"
+    path = f"{BASE}/orchestrators/failing?timeout=150"
     answer = df.http.post(path, json="door")
     assert answer.status_code == 200
     payload = answer.json()
@@ -217,9 +218,9 @@ def test_what_cannot_be_waited_for_is_started_all_the_same(module_server: Valkey
     with gateway(module_server, settings=HttpSettings(streams_max=1)) as df:
         start = f"{BASE}/orchestrators/approval"
         with ThreadPoolExecutor() as threads:
-            first = threads.submit(httpx.post, f"{df.url}{start}/first?timeout=20")
+            first = threads.submit(httpx.post, f"{df.url}{start}/first?timeout=150", timeout=HANGS_S)
             df.appears("first")
-            second = df.http.post(f"{start}/second?timeout=20")
+            second = df.http.post(f"{start}/second?timeout=150")
             assert (second.status_code, second.json()["id"]) == (202, "second")
             df.http.post(f"{BASE}/instances/first/raiseEvent/ApprovalReceived", json=1)
             assert (first.result().status_code, first.result().json()) == (200, 1)
@@ -229,7 +230,7 @@ def test_a_server_that_stops_answers_who_waits(module_server: ValkeyServer) -> N
     with ThreadPoolExecutor() as threads:
         with gateway(module_server) as df:
             waiting = threads.submit(
-                httpx.post, f"{df.url}{BASE}/orchestrators/approval/waiting?timeout=30", timeout=30
+                httpx.post, f"{df.url}{BASE}/orchestrators/approval/waiting?timeout=150", timeout=30
             )
             df.appears("waiting")
         answer = waiting.result()
@@ -264,7 +265,7 @@ def test_restart_under_a_new_id(df: Gateway) -> None:
     new = answer.json()["id"]
     assert new != old
     assert df.ended(new)["output"] == {"n": 1}
-    answer = df.http.post(f"{BASE}/instances/{old}/restart?timeout=20&pollingInterval=1")
+    answer = df.http.post(f"{BASE}/instances/{old}/restart?timeout=150&pollingInterval=1")
     assert (answer.status_code, answer.json()) == (200, {"n": 1})
 
 
@@ -301,7 +302,7 @@ def test_the_routes_of_quick_starts(df: Gateway, prefix: str, method: str) -> No
     assert answer.headers["location"].startswith(f"{df.url}{BASE}/instances/")
     assert df.ended(answer.json()["id"])["runtimeStatus"] == "Completed"
     instance_id = f"quick-{prefix[1:]}-{method}"
-    answer = df.http.request(method, f"{prefix}/orchestrators/echo/{instance_id}?timeout=20")
+    answer = df.http.request(method, f"{prefix}/orchestrators/echo/{instance_id}?timeout=150")
     assert answer.json() == "nothing"
     assert df.http.get(f"{BASE}/instances/{instance_id}").status_code == 200
 
@@ -329,7 +330,7 @@ def test_the_uris_carry_a_token_for_the_instance_alone(module_server: ValkeyServ
         assert "the-key" not in json.dumps(payload)
         tokens = {parse_qs(urlsplit(uri).query)["code"][0] for name, uri in payload.items() if name != "id"}
         assert len(tokens) == 1
-        assert httpx.get(payload["statusQueryGetUri"]).status_code == 202
+        assert httpx.get(payload["statusQueryGetUri"], timeout=HANGS_S).status_code == 202
         assert df.http.get(f"{BASE}/instances/{other['id']}", params={"code": tokens.pop()}).status_code == 401
         assert df.http.get(f"{BASE}/instances/{payload['id']}").status_code == 401
         # Whoever may only start can look after the instance, and no more.

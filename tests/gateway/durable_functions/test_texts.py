@@ -215,7 +215,7 @@ def test_an_empty_text_of_the_javascript_client_is_no_input(df: Gateway) -> None
     """It sends one where it is given none, so that nothing else can be told from it."""
 
     def run(name: str, headers: dict[str, str]) -> Any:
-        answer = df.http.post(f"{BASE}/orchestrators/{name}?timeout=20", content='""', headers=headers)
+        answer = df.http.post(f"{BASE}/orchestrators/{name}?timeout=150", content='""', headers=headers)
         return answer.json() if answer.status_code == 200 else answer.status_code
 
     for headers in (JAVASCRIPT, ANY):
@@ -235,7 +235,7 @@ def test_what_takes_no_input_starts_with_one_that_says_nothing(df: Gateway, head
 
     def run(name: str, value: Any) -> Any:
         body = json.dumps(json.dumps(value) if twice else value)
-        answer = df.http.post(f"{BASE}/orchestrators/{name}?timeout=20", content=body, headers=headers)
+        answer = df.http.post(f"{BASE}/orchestrators/{name}?timeout=150", content=body, headers=headers)
         return answer.json() if answer.status_code == 200 else (answer.status_code, answer.text)
 
     nothing: list[Any] = ["", None, 0, 0.0, False, [], {}]

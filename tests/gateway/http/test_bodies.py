@@ -18,6 +18,7 @@ from stead.gateway._http.json_values import json_response
 from stead.gateway._http.routes import Route
 from support.gateway_app import make_app
 from support.gateway_tools import Served, hear_until, in_memory, serve
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 LIMITS = HttpSettings(body_bytes_max=10_000, body_ms_max=1_500, silence_ms_max=700)
@@ -203,7 +204,7 @@ def test_who_waits_for_a_client_that_has_gone_stops(limited: Served) -> None:
         sock.sendall(b"POST /wait HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n")
         limited.until_busy(0, 1)
         assert seen == []
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + HANGS_S
     while not seen:
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -14,6 +14,7 @@ from stead.gateway import HttpSettings, Keys, addresses_of, bind, serving
 from stead.gateway._http.app import Gateway
 from stead.gateway._http.body import unless_gone
 from stead.gateway._http.serving import ServerEnded
+from support.guards import HANGS_S
 
 Tasks = set["asyncio.Task[object]"]
 
@@ -64,7 +65,7 @@ async def test_a_server_that_was_cancelled_listens_no_more_and_says_so(began: bo
             server.task.cancel()
             async with asyncio.timeout(20):
                 await gateway.failure()
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=HANGS_S) as http:
         with pytest.raises(httpx.ConnectError):
             await http.get(url)
 

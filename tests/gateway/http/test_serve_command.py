@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from support.guards import HANGS_S
 from support.user_folder import DEADLINE_S, WEATHER, Stead, eventually
 from support.valkey_server import ValkeyServer
 
@@ -54,7 +55,7 @@ def address(stead: Stead) -> str:
 
 def test_advice_over_http_names_the_app_as_commands_do(stead: Stead) -> None:
     stead.start("serve", stead.reference, "--port", "0")
-    found = httpx.get(f"{address(stead)}/api/v1/doctor").json()["findings"]
+    found = httpx.get(f"{address(stead)}/api/v1/doctor", timeout=HANGS_S).json()["findings"]
     advice = {finding["check"]: finding["advice"] for finding in found}
     assert advice["no_worker"] == f"start one: stead worker {stead.reference}"
 
@@ -62,9 +63,11 @@ def test_advice_over_http_names_the_app_as_commands_do(stead: Stead) -> None:
 def test_it_serves_until_it_is_told_to_stop(stead: Stead) -> None:
     process = stead.start("serve", stead.reference, "--port", "0")
     url = address(stead)
-    assert httpx.get(f"{url}/nothing").json() == {"Message": "there is no route for GET /nothing; /docs shows all"}
-    assert httpx.get(f"{url}/nothing", headers={"host": "evil.example"}).status_code == 403
-    assert httpx.get(f"{url}/nothing", headers={"host": "localhost:1"}).status_code == 404
+    assert httpx.get(f"{url}/nothing", timeout=HANGS_S).json() == {
+        "Message": "there is no route for GET /nothing; /docs shows all"
+    }
+    assert httpx.get(f"{url}/nothing", headers={"host": "evil.example"}, timeout=HANGS_S).status_code == 403
+    assert httpx.get(f"{url}/nothing", headers={"host": "localhost:1"}, timeout=HANGS_S).status_code == 404
     assert "there are no keys" in stead.log
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE_S) == 0
@@ -76,9 +79,9 @@ def test_keys_from_a_file_open_it_on_every_address(stead: Stead) -> None:
     stead.start("serve", stead.reference, "--port", "0", "--host", "0.0.0.0", "--keys", "keys.json")
     url = address(stead).replace("0.0.0.0", "127.0.0.1")
     path = f"{url}/runtime/webhooks/durabletask/instances/none"
-    assert httpx.get(path).status_code == 401
-    assert httpx.get(path, headers={"x-functions-key": "the-key"}).status_code == 404
-    assert httpx.get(f"{path}?code=the-key", headers={"host": "anything.example"}).status_code == 404
+    assert httpx.get(path, timeout=HANGS_S).status_code == 401
+    assert httpx.get(path, headers={"x-functions-key": "the-key"}, timeout=HANGS_S).status_code == 404
+    assert httpx.get(f"{path}?code=the-key", headers={"host": "anything.example"}, timeout=HANGS_S).status_code == 404
     assert "the-key" not in stead.log
 
 
@@ -127,9 +130,9 @@ def test_dev_takes_nothing_if_its_port_is_taken(stead: Stead) -> None:
 def test_it_ends_when_its_hub_is_no_longer_on_the_server(stead: Stead, module_server: ValkeyServer) -> None:
     process = stead.start("serve", stead.reference, "--port", "0")
     url = address(stead)
-    assert httpx.get(f"{url}/api/v1/entities/station").status_code == 200
+    assert httpx.get(f"{url}/api/v1/entities/station", timeout=HANGS_S).status_code == 200
     module_server.run("FLUSHALL")
-    answer = httpx.get(f"{url}/api/v1/entities/station")
+    answer = httpx.get(f"{url}/api/v1/entities/station", timeout=HANGS_S)
     assert (answer.status_code, answer.json()["title"]) == (503, "Hub mismatch")
     assert "no longer on the server" in answer.json()["detail"]
     assert process.wait(DEADLINE_S) == 1

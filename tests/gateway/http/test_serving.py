@@ -21,6 +21,7 @@ from stead.gateway._http.routes import Route
 from stead.gateway._http.serving import connection_limit, raise_file_limit
 from support.gateway_app import make_app
 from support.gateway_tools import Served, hear, hear_until, serve
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 GET = b"GET /fast HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -89,7 +90,7 @@ def limited(server: ValkeyServer, stack: ExitStack, **limits: int) -> Served:
     )
 
 
-def closed(sock: socket.socket, seconds: float = 60.0) -> bool:
+def closed(sock: socket.socket, seconds: float = HANGS_S) -> bool:
     sock.settimeout(seconds)
     try:
         return sock.recv(1) == b""
@@ -187,7 +188,7 @@ def test_a_client_that_does_not_read_is_cut_off(module_server: ValkeyServer) -> 
         served = limited(module_server, stack, silence_ms_max=500)
         sock = stack.enter_context(served.connect())
         sock.sendall(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + HANGS_S
         while not ended:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -238,7 +239,7 @@ def test_a_server_that_stops_lets_requests_finish(module_server: ValkeyServer) -
             idle = outer.enter_context(served.connect())
             served.until_busy(2, 1)
         for listener in listeners:
-            listener.join(20)
+            listener.join(HANGS_S)
         assert closed(idle)
     assert b'"slow"' in said["slow"]
     assert b'"stopped"' in said["waiting"]

@@ -17,6 +17,7 @@ from schemathesis.generation import GenerationMode
 
 from stead.gateway import ROUTES, HttpSettings
 from support.gateway_tools import Served, serve
+from support.guards import HANGS_S
 from support.v1_gateway import make_v1_app
 from support.valkey_server import ValkeyServer
 
@@ -178,6 +179,6 @@ def ask(operation: Any, mode: GenerationMode, url: str) -> None:
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def one(case: Any) -> None:
-        case.call_and_validate(base_url=url, checks=checks, timeout=10)
+        case.call_and_validate(base_url=url, checks=checks, timeout=HANGS_S)
 
     one()

@@ -18,6 +18,7 @@ from stead.entities._client.changes import Loss
 from stead.entities._client.cursor import Place
 from stead.gateway._v1 import changes as _v1_changes
 from support.gateway_tools import Served, serve
+from support.guards import HANGS_S
 from support.v1_gateway import eventually, fresh
 from support.valkey_server import ValkeyServer
 
@@ -61,7 +62,7 @@ def events(
     """Name, ID and data of each event, without comments."""
     headers = {"last-event-id": last} if last else {}
     headers["x-functions-key"] = "all"
-    with httpx.stream("GET", f"{served.url}{path}", params=query, headers=headers, timeout=30) as answer:
+    with httpx.stream("GET", f"{served.url}{path}", params=query, headers=headers, timeout=HANGS_S) as answer:
         assert answer.status_code == 200, answer.read()
         yield _events(answer)
 

@@ -13,6 +13,7 @@ import pytest
 from stead.gateway import HttpSettings
 from stead.gateway._v1 import events as _v1_events
 from support.gateway_tools import Served, serve
+from support.guards import HANGS_S
 from support.v1_gateway import eventually, fresh, make_v1_app
 from support.valkey_server import ValkeyServer
 
@@ -54,7 +55,9 @@ def test_an_instance_until_it_is_finished(served: Served) -> None:
             assert (name, event_id) == ("status", data["etag"])
             statuses.append(data["runtime_status"])
             if len(statuses) == 1:
-                threading.Thread(target=lambda: httpx.post(f"{served.url}{path}/events/approval", json=1)).start()
+                threading.Thread(
+                    target=lambda: httpx.post(f"{served.url}{path}/events/approval", json=1, timeout=HANGS_S)
+                ).start()
     assert (statuses[0], statuses[-1]) == ("Running", "Completed")
     last = served.http.get(path).json()["etag"]
     again = served.http.get(f"{path}/events", headers={"last-event-id": last})
@@ -77,7 +80,7 @@ def test_an_entity_that_comes_changes_and_goes(served: Served) -> None:
                 break
             operation = "delete" if len(told) == 3 else "add"
             args = [] if operation == "delete" else [len(told)]
-            httpx.post(f"{served.url}{path}/{operation}", json={"args": args}, params={"wait": "true"})
+            httpx.post(f"{served.url}{path}/{operation}", json={"args": args}, params={"wait": "true"}, timeout=HANGS_S)
     assert told == [
         ("deleted", None),
         ("state", {"numbers": [1]}),
@@ -99,7 +102,7 @@ def test_a_quiet_stream_has_heartbeats_and_what_was_seen_is_not_sent_again(
 
 def test_too_many_streams_are_refused_and_come_to_an_end_with_their_clients(served: Served) -> None:
     path = f"/api/v1/entities/Log/{fresh()}/events"
-    clients = [httpx.Client(base_url=served.url) for _ in range(5)]
+    clients = [httpx.Client(base_url=served.url, timeout=HANGS_S) for _ in range(5)]
     streams: list[Iterator[bytes]] = []
     for client in clients:
         answer = client.send(client.build_request("GET", path, params={"interval_ms": 50}), stream=True)
@@ -120,7 +123,7 @@ def test_too_many_streams_are_refused_and_come_to_an_end_with_their_clients(serv
 
 def test_streams_end_when_the_server_stops(module_server: ValkeyServer) -> None:
     with serve(make_v1_app(), module_server.url, worker=False) as stopping:
-        client = httpx.Client(base_url=stopping.url)
+        client = httpx.Client(base_url=stopping.url, timeout=HANGS_S)
         request = client.build_request("GET", "/api/v1/entities/Log/x/events", params={"interval_ms": 60_000})
         answer = client.send(request, stream=True)
         parts = answer.iter_bytes()

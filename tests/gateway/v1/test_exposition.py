@@ -19,6 +19,7 @@ from stead.gateway._v1.exposition import _FAMILIES, hub_exposition, worker_expos
 from stead.orchestrations import OrchestrationClient, OrchestrationContext, Orchestrations
 from stead.transport import Batch, Commit, ManualClock, MemoryStore, ServerClock, Settings, Task, TaskLimit
 from support.gateway_tools import Served
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -91,7 +92,7 @@ async def read(store: MemoryStore) -> Read:
 
 
 async def until(store: MemoryStore, name: str, value: float, **labels: str) -> Read:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS_S):
         while True:
             found = await read(store)
             if found.values.get((f"stead_{name}", frozenset(labels.items())), -1) >= value:

@@ -15,6 +15,7 @@ from stead.entities.extending import MeasuresReader
 from stead.gateway._v1.exposition import hub_exposition
 from stead.orchestrations import OrchestrationClient, OrchestrationContext, Orchestrations
 from stead.transport import MemoryStore, ServerClock, Settings
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -59,7 +60,7 @@ async def values(store: MemoryStore, memory_bytes: int = 0) -> dict[str, float]:
 
 
 async def until(store: MemoryStore, holds: Callable[[dict[str, float]], bool]) -> dict[str, float]:
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(HANGS_S):
         while not holds(found := await values(store)):
             await asyncio.sleep(0.02)
     return found

@@ -15,6 +15,7 @@ from stead.gateway import HttpSettings
 from stead.gateway._v1 import ingestion as _v1_ingestion
 from stead.gateway._v1 import signals as _v1_signals
 from support.gateway_tools import Served, serve
+from support.guards import HANGS_S
 from support.v1_gateway import NDJSON, eventually, fresh, line, make_v1_app, post_lines, state, work
 from support.valkey_server import ValkeyServer
 
@@ -178,7 +179,7 @@ def test_two_requests_with_one_key_at_the_same_time(served: Served) -> None:
     answers: list[httpx.Response] = []
 
     def send() -> None:
-        with httpx.Client(base_url=served.url, timeout=20) as http:
+        with httpx.Client(base_url=served.url, timeout=HANGS_S) as http:
             answers.append(http.post("/api/v1/signals", content=body, headers=NDJSON | {"idempotency-key": key}))
 
     threads = [threading.Thread(target=send) for _ in range(4)]
@@ -243,7 +244,7 @@ def test_a_full_hub_says_what_it_has_taken(full: Served) -> None:
     assert problem["accepted"] + len(missing) == problem["read"]
     with work(full.app, full.store_url):
         rest = [lines[number - 1] for number in missing] + lines[problem["read"] :]
-        until = time.monotonic() + 20
+        until = time.monotonic() + HANGS_S
         while rest:
             again = post_lines(full, b"".join(rest))
             if again.status_code == 200:
@@ -262,7 +263,7 @@ def test_a_full_hub_and_a_key(full: Served) -> None:
     body = b"".join(line(key, number) for number in range(2_000))
     assert post_lines(full, body, **{"idempotency-key": key}).status_code == 429
     with work(full.app, full.store_url):
-        until = time.monotonic() + 20
+        until = time.monotonic() + HANGS_S
         while (answer := post_lines(full, body, **{"idempotency-key": key})).status_code == 429:
             assert time.monotonic() < until
         assert answer.status_code == 200

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from support.gateway_tools import serve
+from support.guards import HANGS_S
 from support.v1_gateway import eventually, fresh, line, make_v1_app, post_lines, state, work
 from support.valkey_server import ValkeyServer
 
@@ -52,7 +53,7 @@ def test_a_server_that_stays_away_and_a_key(start_server: Callable[..., ValkeySe
             yield b"".join(lines[:1_000])
             eventually(lambda: entries(server) == 1_000 or None)
             assert (
-                httpx.get(f"{served.url}/api/v1/hub").status_code == 200
+                httpx.get(f"{served.url}/api/v1/hub", timeout=HANGS_S).status_code == 200
             )  # so it has read the answers before this one
             server.kill()
             yield b"".join(lines[1_000:])
@@ -85,7 +86,7 @@ def test_a_server_that_stays_away_and_no_key(start_server: Callable[..., ValkeyS
         def body() -> Iterator[bytes]:
             yield b"".join(lines[:300])
             eventually(lambda: entries(server) == 300 or None)
-            assert httpx.get(f"{served.url}/api/v1/hub").status_code == 200
+            assert httpx.get(f"{served.url}/api/v1/hub", timeout=HANGS_S).status_code == 200
             server.kill()
             yield b"".join(lines[300:])
 
@@ -149,5 +150,5 @@ def test_clients_that_give_up_harm_nobody(start_server: Callable[..., ValkeyServ
             return (served.gateway._hub is not None and served.gateway._hub.traffic.running <= 1) or None
 
         eventually(idle)
-        with httpx.Client(base_url=served.url) as other:
+        with httpx.Client(base_url=served.url, timeout=HANGS_S) as other:
             assert other.get("/api/v1/hub").status_code == 200

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from support.activity_bench import ActivityBench, settle
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -61,7 +62,7 @@ async def test_what_waited_and_is_not_wanted_makes_room() -> None:
     go = threading.Event()
 
     def plain() -> None:
-        go.wait(5)
+        go.wait(HANGS_S)
 
     bench = ActivityBench(double, plain, activity_threads_max=1)
     first, second = bench.task("plain"), bench.task("plain")
@@ -203,7 +204,7 @@ async def test_a_worker_that_stops_gives_back_at_once_what_waits() -> None:
 
     def plain(number: int) -> int:
         began.append(number)
-        go.wait(5)
+        go.wait(HANGS_S)
         return number
 
     bench = ActivityBench(plain, activity_threads_max=1)
@@ -291,7 +292,7 @@ async def test_what_waits_gets_another_chance_when_the_store_is_away_at_first() 
     go = threading.Event()
 
     def plain() -> None:
-        go.wait(5)
+        go.wait(HANGS_S)
 
     bench = ActivityBench(plain, activity_threads_max=1, drain_ms=300)
     first, second = bench.taken("plain"), bench.taken("plain")

@@ -14,6 +14,7 @@ import pytest
 
 from stead.orchestrations._activities.job import ActivityContext, activity_context
 from support.activity_bench import ActivityBench, settle
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -195,7 +196,7 @@ async def test_plain_ones_that_wait_for_a_thread_do_not_hold_up_the_others() -> 
             most = max(most, running)
         if most == 2:
             both.set()
-        go.wait(5)
+        go.wait(HANGS_S)
         with lock:
             running -= 1
 

@@ -16,6 +16,7 @@ import pytest
 
 from stead.entities import EntityId
 from stead.orchestrations._execution.context import OrchestrationContext
+from support.guards import HANGS_S
 from support.kind_bench import KindHub, messages_to
 
 TESTS = Path(__file__).parents[2]
@@ -88,6 +89,6 @@ def test_the_process_that_has_run_it_ends() -> None:
         "print('done', flush=True)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=TESTS, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], cwd=TESTS, capture_output=True, text=True, timeout=HANGS_S, check=True
     )
     assert done.stdout == "done\n"
