@@ -9,6 +9,7 @@ from stead.app import App, Client, Settings
 from stead.entities import DeadLetters, Entity, EntityId, Indexed, indexed
 from stead.entities.aggregates import Tally
 from stead.orchestrations import OrchestrationContext, RuntimeStatus
+from stead.transport import names_in
 
 app = App("everything", settings=Settings(partitions=4, slot_groups=2))
 
@@ -96,6 +97,8 @@ async def use_everything(client: Client) -> None:
     while not ((clock := await client.read_entity(Score, "clock")) and clock.points > 0):
         await asyncio.sleep(0.01)
     await client.schedules.delete("often")
+
+    assert await names_in(client.store.values()) == set()  # what a collector of large payloads reads: there are none
 
     letters = DeadLetters(client.store)
     (letter,) = [letter async for letter in letters.all()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,11 @@ from stead.entities import DeadLetters, Entity, EntityId, PayloadLocked, Payload
 from stead.orchestrations import OrchestrationContext
 from stead.transport import HubMismatch, InvalidInput, PayloadLimit, Settings, forget_memory_hubs
 from stead.transport._payloads.large import LARGE_BYTES_MAX
+from support.payload_places import Bucket, Folder, ObjectStore, Place, object_store, take_away
 
 pytestmark = pytest.mark.hazard(114)
 
 SIZE = 300_000
-DAY_S = 86_400
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +29,29 @@ def empty() -> Iterator[None]:
     forget_memory_hubs()
 
 
-@pytest.fixture(params=["memory", "server"])
-def url(request: pytest.FixtureRequest) -> str:
-    return "memory://" if request.param == "memory" else request.getfixturevalue("server_url")
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    with object_store() as found:
+        yield found
 
 
-def make(place: Path | None, codec: str | None = None) -> tuple[App, Any, Any]:
+@pytest.fixture(params=["file", "s3"])
+def place(request: pytest.FixtureRequest) -> Place:
+    found: Place = request.getfixturevalue("folder" if request.param == "file" else "bucket")
+    return found
+
+
+@pytest.fixture
+def bucket(store: ObjectStore) -> Bucket:
+    return Bucket(store)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "place")
+
+
+def make(place: str | None, codec: str | None = None) -> tuple[App, Any, Any]:
     """An app whose limit is small, so that large is not."""
     app = App(
         "apart",
@@ -43,7 +59,7 @@ def make(place: Path | None, codec: str | None = None) -> tuple[App, Any, Any]:
             partitions=2,
             payload_bytes_max=20_000,
             payload_codec=None if codec is None else f"support.codecs:{codec}",
-            large_payloads=None if place is None else f"file://{place}",
+            large_payloads=place,
             call_timeout_ms=20_000,
         ),
     )
@@ -81,20 +97,20 @@ def status_input(status: Any) -> Any:
     return status.input
 
 
-def files(place: Path) -> list[Path]:
-    return sorted(path for path in place.rglob("*") if path.is_file())
+def url_of(request: pytest.FixtureRequest, hub: str) -> str:
+    return "memory://" if hub == "memory" else request.getfixturevalue("server_url")
 
 
-def age(place: Path, days: float) -> None:
-    """Let all that is kept be so old."""
-    for file in files(place):
-        touched = file.stat().st_mtime - days * DAY_S
-        os.utime(file, (touched, touched))
-
-
-@pytest.mark.parametrize("codec", [None, "aes"])
-async def test_what_is_large_goes_through_everything(url: str, codec: str | None, tmp_path: Path) -> None:
-    app, note, story = make(tmp_path, codec)
+@pytest.mark.parametrize(
+    ("hub", "place", "codec"),
+    [("memory", "file", None), ("memory", "file", "aes"), ("server", "file", "aes"), ("server", "s3", None)],
+    indirect=["place"],
+)
+async def test_what_is_large_goes_through_everything(
+    hub: str, place: Place, codec: str | None, request: pytest.FixtureRequest
+) -> None:
+    url = url_of(request, hub)
+    app, note, story = make(place.url, codec)
     text = "large " * (SIZE // 6)
     async with app.connect(url) as client, app.worker(url):
         assert await client.call_entity(note.put, "k", text) == len(text)
@@ -112,11 +128,11 @@ async def test_what_is_large_goes_through_everything(url: str, codec: str | None
         assert letters[0].args == [text]
         assert [value[:200] async for value in client.store.values() if len(value) > 25_000] == []
     if codec is not None:
-        assert not any(b"large large" in file.read_bytes() for file in files(tmp_path))
+        assert not any(b"large large" in content for content in place.kept().values())
 
 
-async def test_the_same_value_is_kept_once(tmp_path: Path) -> None:
-    app, note, story = make(tmp_path)
+async def test_the_same_value_is_kept_once(folder: Folder) -> None:
+    app, note, story = make(folder.url)
     text = "x" * SIZE
     async with app.connect("memory://") as client, app.worker("memory://"):
         for number in range(5):
@@ -127,21 +143,27 @@ async def test_the_same_value_is_kept_once(tmp_path: Path) -> None:
         await client.terminate(instance_id)
         await client.wait_for_completion(instance_id)
     # The value itself, what the activity gave, and the state that has it.
-    assert len(files(tmp_path)) <= 4
+    assert len(folder.kept()) <= 4
 
 
-async def test_what_nothing_names_any_more_is_collected_and_nothing_else(url: str, tmp_path: Path) -> None:
-    app, note, story = make(tmp_path)
+@pytest.mark.parametrize(
+    ("hub", "place"), [("memory", "file"), ("server", "file"), ("memory", "s3")], indirect=["place"]
+)
+async def test_what_nothing_names_any_more_is_collected_and_nothing_else(
+    hub: str, place: Place, request: pytest.FixtureRequest
+) -> None:
+    url = url_of(request, hub)
+    app, note, story = make(place.url)
     async with app.connect(url) as client, app.worker(url):
         await client.call_entity(note.put, "k", "k" * SIZE)
         told = await client.start_new(story, "t" * SIZE, instance_id="told")
         await client.raise_event(told, "go", "now")
         await client.wait_for_completion(told)
-        before = len(files(tmp_path))
+        before = len(place.kept())
         assert (await client.collect_payloads()).removed == 0  # all of it is young
-        age(tmp_path, 8)
+        place.age(8)
         assert (await client.collect_payloads(dry_run=True)).removed > 0
-        assert len(files(tmp_path)) == before
+        assert len(place.kept()) == before
         found = await client.collect_payloads()
         assert found.missing == 0
         assert found.kept > 0
@@ -153,17 +175,17 @@ async def test_what_nothing_names_any_more_is_collected_and_nothing_else(url: st
         await client.call_entity(note.put, "told", "small")
     async with app.connect(url) as client:  # the replies to the one before are gone with it
         assert (await client.collect_payloads()).kept == 0
-        assert files(tmp_path) == []
+        assert place.kept() == {}
 
 
-async def test_a_payload_that_is_gone_blocks_who_needs_it_and_comes_back(tmp_path: Path) -> None:
-    app, note, _ = make(tmp_path / "place")
+async def test_a_payload_that_is_gone_blocks_who_needs_it_and_comes_back(place: Place) -> None:
+    app, note, _ = make(place.url)
     async with app.connect("memory://") as client:
         async with app.worker("memory://"):
             await client.call_entity(note.put, "k", "k" * SIZE)
             await client.call_entity(note.put, "other", "small")
         await client.signal_entity(note.add, "k", "m" * SIZE)
-        (tmp_path / "place").rename(tmp_path / "away")
+        away = await take_away(place)
         async with app.worker("memory://"):
             assert await client.call_entity(note.add, "other", "!") == "small!"
             while not (blocked := {k: v for part in await client.store.info() for k, v in part.blocked.items()}):
@@ -173,46 +195,44 @@ async def test_a_payload_that_is_gone_blocks_who_needs_it_and_comes_back(tmp_pat
             with pytest.raises(PayloadLocked, match="is not where large payloads are kept"):
                 await client.read_entity(note, "k")
             assert not any(part.dead for part in await client.store.info())
-        for file in files(tmp_path / "away"):
-            folder = tmp_path / "place" / file.parent.name
-            folder.mkdir(parents=True, exist_ok=True)
-            file.rename(folder / file.name)
+        for name, content in away.items():
+            place.put(name, content)
         async with app.worker("memory://"):
             assert await client.call_entity(note.add, "k", "!") == "k" * SIZE + "m" * SIZE + "!"
 
 
-async def test_a_payload_that_was_changed_is_found_out(tmp_path: Path) -> None:
-    app, note, _ = make(tmp_path)
+async def test_a_payload_that_was_changed_is_found_out(folder: Folder) -> None:
+    app, note, _ = make(folder.url)
     async with app.connect("memory://") as client, app.worker("memory://"):
         await client.call_entity(note.put, "k", "k" * SIZE)
-        for file in files(tmp_path):
-            file.write_bytes(file.read_bytes().replace(b"kkk", b"kxk"))
+        for name, content in folder.kept().items():
+            folder.put(name, content.replace(b"kkk", b"kxk"))
         with pytest.raises(PayloadLocked, match="damaged"):
             await client.read_entity(note, "k")
 
 
 async def test_a_place_that_cannot_be_written_is_said_to_the_caller(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    app, _, _ = make(tmp_path / "file")
+    app, _, _ = make(f"file://{tmp_path}/file")
     quick = App("apart", settings=app.settings.model_copy(update={"store_tries_ms": 300}))
     async with quick.connect("memory://") as client:
         with pytest.raises(Exception, match="STEAD_LARGE_PAYLOADS"):
             await client.signal_entity(EntityId("Note", "k"), "put", "x" * SIZE)
 
 
-async def test_there_is_a_limit_all_the_same(tmp_path: Path) -> None:
-    app, note, _ = make(tmp_path)
+async def test_there_is_a_limit_all_the_same(folder: Folder) -> None:
+    app, note, _ = make(folder.url)
     async with TestHub(app) as hub:
         limit = PayloadLimit.of(app.settings)
         assert limit.max == LARGE_BYTES_MAX == 2**30
-        with pytest.raises(PayloadTooLarge):
+        with pytest.raises(PayloadTooLarge, match=r"101 bytes, .* 100; .* most that a large payload may have"):
             PayloadLimit(1, None, 100).check("it", b"x" * 101)
         assert await hub.client.call_entity(note.put, "k", "x" * SIZE) == SIZE
-    assert files(tmp_path) == []  # a test's hub keeps them in memory
+    assert folder.kept() == {}  # a test's hub keeps them in memory
 
 
-async def test_who_is_not_told_where_does_not_start(tmp_path: Path) -> None:
-    app, note, _ = make(tmp_path)
+async def test_who_is_not_told_where_does_not_start(folder: Folder) -> None:
+    app, note, _ = make(folder.url)
     async with app.connect("memory://") as client, app.worker("memory://"):
         await client.call_entity(note.put, "k", "x" * SIZE)
     without, note, _ = make(None)
@@ -227,3 +247,13 @@ async def test_who_is_not_told_where_does_not_start(tmp_path: Path) -> None:
     for url in ("file://host/folder", "ftp://x", "file:relative", "nothing"):
         with pytest.raises(InvalidInput, match="large_payloads"):
             await App("apart", settings=Settings(large_payloads=url)).connect("memory://")
+
+
+def test_what_is_too_large_is_said_with_what_to_do() -> None:
+    with pytest.raises(PayloadTooLarge, match=r"STEAD_LARGE_PAYLOADS .*STEAD_PAYLOAD_BYTES_MAX"):
+        PayloadLimit.of(Settings(payload_bytes_max=2_000)).check("it", b"x" * 2_001)
+    for setting in ("batch_bytes_max", "custom_status_bytes_max"):  # of these it is no cure
+        reason = PayloadTooLarge("it", 2, 1, setting).reason
+        assert f"STEAD_{setting.upper()}" in reason
+        assert "PAYLOAD" not in reason
+        assert setting in Settings.model_fields

@@ -37,7 +37,7 @@ from stead.orchestrations._history.record import (
     decode_instance_record,
     encode_instance_record,
 )
-from stead.orchestrations.payloads import FORMS
+from stead.orchestrations._payloads.store import FORMS
 from stead.transport import DeadLetter, PayloadLocked, Vault, pack
 from support.codecs import aes, masked
 

@@ -3,130 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 
 from stead.transport._payloads import blobs as protocol
-from stead.transport._payloads.blobs import Chunk, KeptBlob, ensure, mark_of, name_of
+from stead.transport._payloads.blobs import Chunk, ensure
+from stead.transport._payloads.bucket import BucketBlobs
 from stead.transport._payloads.collecting import Collected, collect
-from stead.transport._payloads.large import HEAD
+from support.payload_steps import (
+    CONTENT,
+    GRACE_MS,
+    LONG_AGO,
+    NAME,
+    NAMED,
+    NOW,
+    Hub,
+    InBucket,
+    Place,
+    Rest,
+    Step,
+    Work,
+    orders,
+)
 
 pytestmark = pytest.mark.hazard(114)
-
-CONTENT = (b"\x00", b"payload")
-NAME = name_of(CONTENT)
-GRACE_MS = 10_000
-LONG_AGO, NOW = 0, 1_000_000
-STEPS_MAX = 60  # of one order: a writer that waits for a collector that never goes on is of no interest
-
-
-class Step:
-    """Where somebody else may come."""
-
-    def __await__(self) -> Generator[bool]:
-        yield False
-
-
-class Rest(Step):
-    """Where somebody else has to come first, if there is anybody."""
-
-    def __await__(self) -> Generator[bool]:
-        yield True
-
-
-class Place:
-    """Where payloads are kept; each thing that is done there is a step."""
-
-    def __init__(self) -> None:
-        self.touched: dict[str, int] = {}
-        self.time = NOW
-
-    async def _step(self) -> None:
-        await Step()
-        self.time += 1
-
-    async def touch(self, name: str) -> bool:
-        await self._step()
-        if name not in self.touched:
-            return False
-        self.touched[name] = self.time
-        return True
-
-    async def store(self, name: str, chunks: Sequence[Chunk]) -> None:
-        await self._step()
-        self.touched[name] = self.time
-
-    async def touched_ms(self, name: str) -> int | None:
-        await self._step()
-        return self.touched.get(name)
-
-    async def read(self, name: str) -> bytes | None:
-        return b"".join(CONTENT) if name in self.touched else None
-
-    async def remove(self, name: str) -> None:
-        await self._step()
-        self.touched.pop(name, None)
-
-    async def now_ms(self) -> int:
-        return self.time
-
-    async def listed(self) -> AsyncIterator[KeptBlob]:
-        await self._step()
-        for name, touched in sorted(self.touched.items()):
-            if not name.endswith("leaving"):
-                yield KeptBlob(name, 8, touched)
-
-
-class Hub:
-    """What a hub holds: in places between which it moves by itself."""
-
-    def __init__(self) -> None:
-        self.places: dict[str, set[bytes]] = {"timers": set(), "inbox": set(), "park": set()}
-
-    async def values(self) -> AsyncIterator[bytes]:
-        for place in ("timers", "inbox", "park"):
-            await Step()
-            for value in sorted(self.places[place]):
-                yield value
-
-    @property
-    def names(self) -> bool:
-        return any(self.places.values())
-
-
-NAMED = HEAD + b"\x01" + bytes.fromhex(NAME) + (8).to_bytes(8, "big") + b"\x00rest"
-Work = Coroutine[Any, Any, Any]
-
-
-def orders(begin: Callable[[], tuple[list[Work], Callable[[], None]]]) -> int:
-    """Run it in all orders of steps; each time the end is looked at. Gives how many there were."""
-    waiting: list[list[int]] = [[]]
-    count = 0
-    while waiting:
-        taken = waiting.pop()
-        works, check = begin()
-        alive = list(works)
-        chosen: list[int] = []
-        resting: Work | None = None
-        while alive and len(chosen) < STEPS_MAX:
-            ready = [work for work in alive if work is not resting] or alive
-            place = taken[len(chosen)] if len(chosen) < len(taken) else 0
-            if len(chosen) >= len(taken):
-                waiting += [[*chosen, other] for other in range(1, len(ready))]
-            chosen.append(place)
-            try:
-                resting = ready[place] if ready[place].send(None) else None
-            except StopIteration:
-                alive.remove(ready[place])
-                resting = None
-        for work in works:
-            work.close()
-        if not alive:
-            check()
-            count += 1
-    return count
 
 
 @pytest.fixture(autouse=True)
@@ -138,12 +40,12 @@ def no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def writer_and_collector(
-    *, was_there: bool, grace_ms: int = GRACE_MS
+    *, was_there: bool, grace_ms: int = GRACE_MS, make: Callable[[], Place | InBucket] = Place
 ) -> Callable[[], tuple[list[Work], Callable[[], None]]]:
     def begin() -> tuple[list[Work], Callable[[], None]]:
-        place, hub = Place(), Hub()
+        place, hub = make(), Hub()
         if was_there:
-            place.touched[NAME] = LONG_AGO
+            place.begin()
 
         async def write() -> None:
             await protocol.ensure(place, NAME, CONTENT)
@@ -152,7 +54,7 @@ def writer_and_collector(
 
         def check() -> None:
             assert NAME in place.touched, "something names it, and it is gone"
-            assert mark_of(NAME) not in place.touched
+            assert not place.marked
 
         return [write(), collect(place, hub.values, grace_ms)], check
 
@@ -162,6 +64,11 @@ def writer_and_collector(
 @pytest.mark.parametrize("was_there", [True, False])
 def test_what_is_named_is_there_whenever_the_collector_comes(was_there: bool) -> None:
     assert orders(writer_and_collector(was_there=was_there)) > 50
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_the_same_in_a_bucket(was_there: bool) -> None:
+    assert orders(writer_and_collector(was_there=was_there, make=InBucket), switches_max=4) > 50
 
 
 def test_two_collectors_do_no_more_harm_than_one() -> None:
@@ -182,7 +89,24 @@ def test_two_collectors_do_no_more_harm_than_one() -> None:
 
         return [write(), twice(place, hub)], check
 
-    assert orders(begin) > 50
+    assert orders(begin, switches_max=5) > 50
+
+
+def two_collectors_and_a_writer(make: Callable[[], Place | InBucket] = Place) -> tuple[list[Work], Callable[[], None]]:
+    place = make()
+    place.begin()
+
+    def check() -> None:
+        assert NAME in place.touched, "something names it, and it is gone"
+        assert not place.marked
+
+    collectors = [protocol.remove_untouched(place, NAME, NOW - GRACE_MS) for _ in range(2)]
+    return [*collectors, ensure(place, NAME, CONTENT)], check
+
+
+def test_two_collectors_at_the_same_time_do_no_more_harm_than_one() -> None:
+    assert orders(two_collectors_and_a_writer, switches_max=3) > 500
+    assert orders(lambda: two_collectors_and_a_writer(InBucket), switches_max=2) > 50
 
 
 def test_what_moves_by_itself_is_seen() -> None:
@@ -239,7 +163,7 @@ async def _without_last_look(place: Any, name: str, chunks: Sequence[Chunk]) -> 
     while True:
         if not await place.touch(name):
             await place.store(name, chunks)
-        if await place.touched_ms(mark_of(name)) is None:
+        if not await place.marks(name):
             return
         await asyncio.sleep(0)
 
@@ -264,6 +188,35 @@ def test_a_collector_that_looks_once_is_found_out(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("stead.transport._payloads.collecting.remove_untouched", remove)
     with pytest.raises(AssertionError, match="it is gone"):
         orders(writer_and_collector(was_there=True))
+
+
+def test_a_bucket_where_what_was_stored_is_as_old_as_its_beginning_is_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def store(self: InBucket, name: str, chunks: Sequence[Chunk]) -> None:
+        await self.bucket.put("hub/" + name, chunks)
+
+    monkeypatch.setattr(BucketBlobs, "store", store)
+    with pytest.raises(AssertionError, match="it is gone"):
+        orders(writer_and_collector(was_there=False, make=InBucket), switches_max=4)
+
+
+def test_a_touch_that_is_not_looked_at_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def touched_ms(self: InBucket, name: str) -> int | None:
+        return await self.bucket.modified_ms("hub/" + name)
+
+    monkeypatch.setattr(BucketBlobs, "touched_ms", touched_ms)
+    with pytest.raises(AssertionError, match="it is gone"):
+        orders(writer_and_collector(was_there=True, make=InBucket), switches_max=4)
+
+
+def test_collectors_that_share_a_mark_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def token_hex(length: int) -> str:
+        return "one for all"
+
+    monkeypatch.setattr("secrets.token_hex", token_hex)
+    with pytest.raises(AssertionError, match="it is gone"):
+        orders(two_collectors_and_a_writer, switches_max=3)
 
 
 def test_a_collector_without_a_grace_is_found_out() -> None:

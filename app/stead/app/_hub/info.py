@@ -20,7 +20,7 @@ from stead.entities.extending import (
     shown_target,
     waiting_in,
 )
-from stead.orchestrations.limits import limits_of_hub, queues_named
+from stead.orchestrations.extending import limits_of_hub, queues_named
 from stead.transport import (
     UNREADABLE,
     HubLayout,

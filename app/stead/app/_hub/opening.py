@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stead.orchestrations.payloads import with_payloads
+from stead.orchestrations.extending import with_payloads
 from stead.transport import Blobs, InvalidInput, SealedStore, Settings, Store, blobs_of, open_store
 from stead.transport import codec_of as find_codec
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from stead.entities import CallTimeout, Worker
 from stead.orchestrations import Orchestrations
-from stead.orchestrations.payloads import with_payloads
+from stead.orchestrations.extending import with_payloads
 from stead.transport import HomeLoop, ManualClock, MemoryStore, Settings, begin_task, see_through
 
 from .fakes import Activities

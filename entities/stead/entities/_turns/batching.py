@@ -93,7 +93,9 @@ def settle(batch: MessageBatch, cell: Cell, turn: Turn, effects: Effects, result
             size += len(answers[-1][1])
     limit = effects.settings.batch_bytes_max
     if size > limit and len(batch.pendings) > 1:
-        raise PayloadTooLarge(f"what a batch of {turn.operation_name!r} sends and answers", size, limit)
+        raise PayloadTooLarge(
+            f"what a batch of {turn.operation_name!r} sends and answers", size, limit, "batch_bytes_max"
+        )
     cell.settle()
     # From here on nothing can fail.
     for reply in replies:

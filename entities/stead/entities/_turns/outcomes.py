@@ -42,7 +42,8 @@ def check_sends(turn: Turn, effects: Effects) -> int:
         )
     size = sum(min(len(send.envelope), settings.payload_bytes_max) for send in turn.sends)
     if size > settings.batch_bytes_max:
-        raise PayloadTooLarge(f"signals of operation {turn.operation_name!r}", size, settings.batch_bytes_max)
+        what = f"signals of operation {turn.operation_name!r}"
+        raise PayloadTooLarge(what, size, settings.batch_bytes_max, "batch_bytes_max")
     return size
 
 

@@ -11,7 +11,7 @@ from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import Answer, Route, RouteDescription
-from stead.orchestrations.limits import limits_of_hub
+from stead.orchestrations.extending import limits_of_hub
 from stead.transport import SteadError
 
 from .exposition import MEDIA_TYPE, hub_exposition

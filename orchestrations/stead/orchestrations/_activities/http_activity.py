@@ -13,7 +13,7 @@ from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, cast
 
 from stead.entities.extending import add_trace, tracing
-from stead.transport import InvalidInput, PayloadTooLarge, Settings
+from stead.transport import InvalidInput, PayloadLimit, PayloadTooLarge, Settings
 
 from .http_origins import credentials_in, origin_of
 
@@ -41,7 +41,7 @@ class HttpActivity:
     numbers = None
 
     def __init__(self, settings: Settings) -> None:
-        self._body_max = settings.payload_bytes_max
+        self._limit = PayloadLimit.of(settings)
         self._client: httpx.AsyncClient | None = None
 
     def prepare(
@@ -106,8 +106,8 @@ class HttpActivity:
         async for chunk in chunks:
             parts.append(chunk)
             size += len(chunk)
-            if size > self._body_max:
-                raise PayloadTooLarge("body of an HTTP response", size, self._body_max)
+            if size > self._limit.max:
+                raise PayloadTooLarge("body of an HTTP response", size, self._limit.max, self._limit.setting)
         return b"".join(parts)
 
     def _open(self) -> httpx.AsyncClient:

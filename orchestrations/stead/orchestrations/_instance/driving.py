@@ -270,7 +270,8 @@ def _take_custom_status(turn: InstanceTurn, value: object) -> bool:
     try:
         length = turn.effects.limit.stored_length(pack(value))
         if length > turn.settings.custom_status_bytes_max:
-            raise PayloadTooLarge("custom status", length, turn.settings.custom_status_bytes_max)
+            limit = turn.settings.custom_status_bytes_max
+            raise PayloadTooLarge("custom status", length, limit, "custom_status_bytes_max")
     except InvalidInput as error:
         fail_instance(turn, error)
         return False
@@ -287,7 +288,7 @@ def _conclude(turn: InstanceTurn, outcome: Outcome) -> bool:
                 length = turn.effects.limit.stored_length(pack(result)) + MARGIN
                 limit = turn.effects.limit.max
                 if length > limit + MARGIN * (turn.record.parent is None):
-                    raise PayloadTooLarge("result", length - MARGIN, limit)
+                    raise PayloadTooLarge("result", length - MARGIN, limit, turn.effects.limit.setting)
             except InvalidInput as error:  # nor could it be, were it made once more
                 end_instance(turn, RuntimeStatus.FAILED, failure=FailureDetails.of(error).final())
             else:

@@ -27,17 +27,24 @@ class InvalidInput(SteadError, ValueError):
 
 
 class PayloadTooLarge(InvalidInput):
-    """A message or a state is larger than the hub allows (`STEAD_PAYLOAD_BYTES_MAX`)."""
+    """Something is larger than the hub allows: a message or a state, mostly. `setting` is the limit."""
 
-    def __init__(self, what: str, size_bytes: int, limit_bytes: int) -> None:
-        SteadError.__init__(self, what, size_bytes, limit_bytes)
+    def __init__(self, what: str, size_bytes: int, limit_bytes: int, setting: str = "payload_bytes_max") -> None:
+        """`setting`: the one that is the limit; "large_payloads" if that is what a large payload may have."""
+        SteadError.__init__(self, what, size_bytes, limit_bytes, setting)
         self.what = what
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes
-        self.reason = (
-            f"{size_bytes:,} bytes, and the limit is {limit_bytes:,}; send a reference to large data instead of the "
-            "data, or raise STEAD_PAYLOAD_BYTES_MAX everywhere"
-        )
+        self.setting = setting
+        advice = _LARGER.get(setting, f"make it smaller, or raise STEAD_{setting.upper()} everywhere")
+        self.reason = f"{size_bytes:,} bytes, and the limit is {limit_bytes:,}; {advice}"
+
+
+_LARGER = {
+    "payload_bytes_max": "send a reference to large data instead of the data, let STEAD_LARGE_PAYLOADS say where large data is to be "
+    "kept (a folder that all processes share, or a bucket), or raise STEAD_PAYLOAD_BYTES_MAX everywhere",
+    "large_payloads": "that is the most that a large payload may have: send a reference to the data instead of the data",
+}
 
 
 NO_CODEC = "it is encoded, and this process has no codec to decode it: set STEAD_PAYLOAD_CODEC"

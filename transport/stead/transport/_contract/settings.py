@@ -47,8 +47,8 @@ class Settings(BaseSettings):
     an object with `encode(bytes) -> bytes` and `decode(bytes) -> bytes`. All workers of the hub have the same."""
 
     large_payloads: str | None = None
-    """Where what is above `payload_bytes_max` is kept, up to 1 GiB: a folder that all processes share, file:///shared/blobs. Without
-    it that is refused."""
+    """Where what is above `payload_bytes_max` is kept, up to 1 GiB: a folder that all processes share, file:///shared/blobs, or a
+    bucket, s3://BUCKET/FOLDER (extra `stead[s3]`). Without it that is refused."""
 
     large_payloads_keep_ms: Annotated[int, Field(ge=60_000, le=10 * 365 * 86_400_000)] = 604_800_000
     """How long a large payload is kept at least that nothing names (7 days). Longer than any try to store what names it, and than the age of

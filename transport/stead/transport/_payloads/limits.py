@@ -20,12 +20,13 @@ class PayloadLimit:
     the failure of the one operation or call that brings it.
     """
 
-    __slots__ = ("_apart", "_codec", "at", "max")
+    __slots__ = ("_apart", "_codec", "at", "max", "setting")
 
     def __init__(self, bytes_max: int, codec: PayloadCodec | None = None, large_max: int | None = None) -> None:
         """`large_max`: what is above `bytes_max` is kept elsewhere, up to this."""
         self._codec = codec
         self.max = bytes_max if large_max is None else large_max
+        self.setting = "payload_bytes_max" if large_max is None else "large_payloads"
         self._apart = bytes_max if large_max is not None else self.max
         self.at = bytes_max if codec is None else -1
 
@@ -40,7 +41,7 @@ class PayloadLimit:
         user's."""
         length = self.stored_length(data)
         if length > self.max + margin:
-            raise PayloadTooLarge(what, length, self.max)
+            raise PayloadTooLarge(what, length, self.max, self.setting)
 
     def stored_length(self, data: bytes) -> int:
         """How many bytes of data are stored. Raises `InvalidInput` if the codec fails. (What is kept elsewhere is encoded once, when it is

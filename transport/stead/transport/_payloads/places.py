@@ -9,13 +9,17 @@ from weakref import WeakValueDictionary
 from stead.transport._contract.errors import InvalidInput
 from stead.transport._contract.settings import Settings
 
-from .blobs import Blobs, FolderBlobs, MemoryBlobs
+from .blobs import Blobs
+from .folder import FolderBlobs
+from .in_memory import MemoryBlobs
+from .s3 import s3_blobs
 
 _in_memory: WeakValueDictionary[str, MemoryBlobs] = WeakValueDictionary()  # each for as long as a store uses it
 
 
 def blobs_of(settings: Settings) -> Blobs | None:
-    """The place that the settings name, if they name one. Raises `InvalidInput` for one that there cannot be."""
+    """The place that the settings name, if they name one. Raises `InvalidInput` for one that there cannot be, and `S3Missing` for a
+    bucket without the extra `stead[s3]`."""
     url = settings.large_payloads
     if url is None:
         return None
@@ -27,4 +31,8 @@ def blobs_of(settings: Settings) -> Blobs | None:
         return place
     if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
         return FolderBlobs(Path(unquote(parts.path)))
-    raise InvalidInput(f"large_payloads {url!r}", "write file:///a/folder/that/all/processes/share")
+    if parts.scheme == "s3" and not parts.query and not parts.fragment:
+        return s3_blobs(parts.netloc, unquote(parts.path))
+    raise InvalidInput(
+        f"large_payloads {url!r}", "write file:///a/folder/that/all/processes/share, or s3://BUCKET/FOLDER"
+    )

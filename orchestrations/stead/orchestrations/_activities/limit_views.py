@@ -1,4 +1,4 @@
-"""For tools: at which limits over the hub activities run or wait."""
+"""At which limits over the hub activities run or wait, for whoever looks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from stead.transport import LimitView, Store, WorkerView
 
-from ._activities.routes import Serving
+from .routes import Serving
 
 LIMITS_SHOWN_MAX = 100
 """Of each queue."""
