@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from starlette.requests import Request
 
@@ -17,6 +17,9 @@ from stead.transport import HubMismatch, SteadError, Store
 from .access import EVERYTHING, Grant, Keys
 from .errors import too_many
 from .settings import HttpSettings
+from .shared import SharedAnswer
+
+T = TypeVar("T")
 
 
 class Traffic:
@@ -104,9 +107,8 @@ class Hub:
         """Answers a query of SQL, in a form, with so many rows at most."""
         self.has_sql = has_sql
         """Whether what that needs is installed."""
-        self._looking = asyncio.Lock()
-        self._seen: dict[str, Any] | None = None
-        self._seen_at = 0.0
+        self._recent = SharedAnswer(self.info)
+        self._shared: dict[str, SharedAnswer[Any]] = {}
 
     async def info(self) -> dict[str, Any]:
         """What `stead info --json` shows."""
@@ -116,12 +118,12 @@ class Hub:
 
     async def recent_info(self, age_s: float) -> dict[str, Any]:
         """The same, read less than so long ago: whoever asks again and again shares it with the others who do."""
-        loop = asyncio.get_running_loop()
-        async with self._looking:
-            if self._seen is None or loop.time() - self._seen_at >= age_s / 2:
-                self._seen = await self.info()
-                self._seen_at = loop.time()
-            return self._seen
+        return await self._recent.get(age_s / 2)
+
+    async def shared(self, what: str, age_s: float, find: Callable[[], Awaitable[T]]) -> T:
+        """What is dear to find out, found less than so long ago. `what`: its name; `find` is the same for all who ask for it."""
+        found: SharedAnswer[T] = self._shared.setdefault(what, SharedAnswer(find))
+        return await found.get(age_s)
 
     def base_url(self, request: Request) -> str:
         """Where this gateway is for its clients, without a slash at the end: `http://127.0.0.1:7071`."""

@@ -25,6 +25,8 @@ from .models import AnswerModel
 
 _LOOK_S = 3.0  # for instances: so long is looked, however many there are
 _LOCKED_MAX = 100
+KEPT_S = 3.0
+"""So long what was found is the answer to all who ask: every open page does, again and again."""
 
 
 class FindingModel(AnswerModel):
@@ -121,8 +123,11 @@ def is_well(found: Sequence[HubFinding]) -> bool:
 async def get_diagnosis(request: Request, hub: Hub) -> Response:
     """How the hub is."""
     Query(request).done()
-    found = await examine(await hub.info(), hub.store, hub.measures, hub.client, hub.app_reference)
-    return json_response(diagnosis_data(found))
+
+    async def find() -> list[HubFinding]:
+        return await examine(await hub.info(), hub.store, hub.measures, hub.client, hub.app_reference)
+
+    return json_response(diagnosis_data(await hub.shared("diagnosis", KEPT_S, find)))
 
 
 ROUTES: list[Route] = [
@@ -135,7 +140,7 @@ ROUTES: list[Route] = [
             "getDiagnosis",
             "Whether the hub is well, and what is to be done if not",
             "Hub",
-            "What `stead doctor` says.",
+            "What `stead doctor` says, found within the last three seconds: all who ask share the work.",
             answers={200: Answer("What was found", Diagnosis)},
         ),
     )
