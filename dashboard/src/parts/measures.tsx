@@ -9,6 +9,7 @@ import { Target } from "./target";
 const MINUTES = 60;
 const EVERY = 5; // beats
 const SHOWN = 10; // of each sort, those that happened most
+const SCHEDULES = "(schedule)";
 const [WIDTH, HEIGHT] = [120, 24];
 
 type Series = Schemas["Series"];
@@ -47,7 +48,8 @@ export function OfKind(props: { name: string }) {
 export function Measures(props: { asked: ReturnType<typeof useMeasures> }) {
   const { asked } = props;
   const { info } = useLive();
-  const known = (name: string) => name.toLowerCase() in (info?.names ?? {}); // stead's own kinds are not published
+  // Of stead's own kinds, whose names are in brackets, schedules alone have a page.
+  const page = (name: string) => (name === SCHEDULES ? to(["schedules"]) : name.toLowerCase() in (info?.names ?? {}) ? to(["entities", name]) : null);
   const found = asked.data;
   if (!found) return <Fault>{asked.error}</Fault>;
   return (
@@ -55,7 +57,7 @@ export function Measures(props: { asked: ReturnType<typeof useMeasures> }) {
       <Fault>{asked.error}</Fault>
       <Happened
         title="Operations"
-        rows={found.operations.map((one) => ({ name: `${one.entity}.${one.operation}`, href: known(one.entity) ? to(["entities", one.entity]) : null, series: one }))}
+        rows={found.operations.map((one) => ({ name: `${one.entity}.${one.operation}`, href: page(one.entity), series: one }))}
       />
       <Happened
         title="Orchestrations"

@@ -236,8 +236,15 @@ def _workers(info: HubInfo, room: int) -> RenderableType:
 def _hottest(look: Screenful, room: int) -> RenderableType:
     rows = table("hottest, last minute", "messages", numbers=("messages",))
     for hot in look.measures.recent.hot[:room]:
-        rows.add_row(hot.target if len(hot.target) <= 60 else hot.target[:59] + "…", f"{hot.messages:,}")
+        target = _target(hot.target)
+        rows.add_row(target if len(target) <= 60 else target[:59] + "…", f"{hot.messages:,}")
     return rows
+
+
+def _target(target: str) -> str:
+    """Stead's own kinds are in brackets, as their operations are."""
+    kind, _, key = target[2:].partition("@")
+    return f"({kind})@{key}" if target.startswith("@!") else target
 
 
 def _seconds(value: float) -> str:

@@ -49,6 +49,12 @@ class EntityType(abc.ABC):
     shards: int | None = None  # in how many the code wants its entities to be kept; what counts is the hub's record
 
     @property
+    def counted_as(self) -> str:
+        """Its name where work is counted: stead's own kinds are in brackets, so that none is taken for a user's of that name."""
+        name = self.canonical.removeprefix(BUILT_IN)
+        return self.name if name == self.canonical else f"({name})"
+
+    @property
     @abc.abstractmethod
     def entity_class(self) -> type[Entity] | None:
         """The class, for the class form."""

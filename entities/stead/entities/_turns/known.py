@@ -61,7 +61,7 @@ class Known:
         found = self._meters.get(operation)
         if found is None:
             name = _UNKNOWN if operation is None else operation.name
-            found = self._measures.meter("operation", self.entity_type.name, name)
+            found = self._measures.meter("operation", self.entity_type.counted_as, name)
             if len(self._meters) < _REMEMBERED_MAX:
                 self._meters[operation] = found
         return found
