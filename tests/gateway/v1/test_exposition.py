@@ -23,7 +23,7 @@ from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
-SETTINGS = Settings(partitions=2, slot_groups=1, heartbeat_ms=50, replay_every_turn=True)
+SETTINGS = Settings(partitions=2, slot_groups=1, heartbeat_ms=50, drain_ms=100, replay_every_turn=True)
 DASHBOARD = Path(__file__).parents[3] / "docs" / "grafana" / "stead.json"
 
 app = App("exposed", settings=SETTINGS)
@@ -146,8 +146,8 @@ async def test_what_workers_do() -> None:
     assert 0 <= found("timer_lateness_seconds_sum") < 30
     assert found("workers") == 1
     assert found("worker_partitions", worker=worker.name) == 2
-    for gauge in ("memory_bytes", "activations", "longest_running_seconds"):
-        assert found(f"worker_{gauge}", worker=worker.name) > 0
+    for gauge in ("worker_memory_bytes", "worker_activations", "worker_longest_running_seconds"):
+        assert found(gauge, worker=worker.name) > 0
     assert found("worker_cpu_seconds_total", worker=worker.name) > 0
     assert own("worker_operation_seconds_count", **of) == 1
     assert not set(own.labels) & set(found.labels) - {name for name in own.labels if name.startswith("stead_worker")}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stead.app import App
-from stead.entities import Entity, EntityClient, EntityId, Worker
+from stead.entities import ClassEntityType, Entity, EntityClient, EntityId, Registry, Worker
 from stead.entities.extending import MeasuresReader
 from stead.gateway._v1.exposition import hub_exposition
 from stead.orchestrations import OrchestrationClient, OrchestrationContext, Orchestrations
@@ -25,6 +28,7 @@ SETTINGS = Settings(
 
 app = App("troubled", settings=SETTINGS)
 go_on = asyncio.Event()
+held_s = [0.0]  # for how long each `hold` of an entity keeps its worker from everything else
 
 
 @app.entity
@@ -35,6 +39,18 @@ class Counter(Entity):
 
     def fail(self) -> None:
         raise ValueError("on purpose")
+
+    def hold(self) -> None:
+        time.sleep(held_s[0])
+
+
+class OlderCounter(Entity):
+    """One whose states the other cannot load."""
+
+    n: str = "none"
+
+    def hold(self) -> None:
+        self.n = "one"
 
 
 @app.activity
@@ -89,3 +105,38 @@ async def test_what_is_lost_and_full() -> None:
     await instances.aclose()
     await client.aclose()
     assert (await values(store, 4_096))["stead_server_memory_bytes"] == 4_096
+
+
+async def test_what_waits_in_a_worker_and_what_is_blocked() -> None:
+    store = MemoryStore("troubled", SETTINGS, ServerClock())
+    client = EntityClient(store, app.registry, SETTINGS)
+    older = Registry()
+    older.add(ClassEntityType(OlderCounter, "Counter"))
+    async with Worker(store, older, SETTINGS, "older"):
+        await client.call_entity(EntityId("Counter", "old"), "hold")
+    await client.signal_entity(EntityId("Counter", "old"), "hold")
+    async with client.producer() as producer:
+        for _ in range(1_000):
+            await producer.signal(EntityId("Counter", "a"), "hold")
+    held_s[0] = 0.005
+    async with Worker(store, app.registry, SETTINGS, "w"):
+        await until(store, lambda found: found["stead_worker_waiting_messages"] > 0)
+        await until(store, lambda found: found["stead_worker_loop_lag_seconds"] > 0)
+        held_s[0] = 0.0
+        await until(store, lambda found: found["stead_blocked_targets"] == 1)
+        await until(store, lambda found: found["stead_backlog_messages"] + found["stead_worker_waiting_messages"] == 0)
+    await client.aclose()
+
+
+async def test_no_metric_is_without_a_test_that_makes_it_happen() -> None:
+    """By name: in these tests, and in those of what workers do."""
+    folder = Path(__file__).parent
+    tests = "".join(
+        (folder / name).read_text("utf-8") for name in ("test_exposition.py", "test_exposition_troubles.py")
+    )
+    store = MemoryStore("troubled", SETTINGS, ServerClock())
+    text = hub_exposition(await MeasuresReader(store).read(), [], await store.info(), store.facts).decode()
+    described = re.findall(r"^# TYPE stead_(\w+) \w+$", text, re.MULTILINE)
+    assert len(described) > 30
+    read = set(re.findall(r'"(?:stead_)?(\w+?)(?:_count|_sum|_bucket)?"', tests))
+    assert [name for name in described if name not in read] == []
