@@ -42,6 +42,7 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
             "page_entities": "for servers that answer page by page, which have an event loop",
             "page_instances": "the same",
             "times_of_instances": "the same",
+            "count_statuses": "the same",
             "store": "for tools that show a hub",
             "targets_of": "for parts of workers, which have an event loop",
             "entity_pages": "for tools that show a hub, which have an event loop",

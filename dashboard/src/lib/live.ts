@@ -40,12 +40,15 @@ export interface Asked<T> {
   again: () => void;
 }
 
+const REST = 4; // times as long as an answer took is rested before the next question: what is dear to the hub is asked less often
+
 // Data that is asked for anew when what it depends on changes, and at each beat of the hub. One question at a time.
 export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, depends: unknown[], every = 1): Asked<T> {
   const { beat } = useLive();
   const [count, setCount] = useState(0);
   const [found, setFound] = useState<{ on: string; data: T | null; error: string }>({ on: "", data: null, error: "" });
   const busy = useRef(false);
+  const rested = useRef({ on: "", until: 0 });
   const on = JSON.stringify(depends);
   const current = useRef(on);
   if (current.current !== on) {
@@ -55,6 +58,8 @@ export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, depends: u
   const round = Math.floor(beat / every);
   useEffect(() => {
     if (busy.current || document.hidden) return;
+    if (rested.current.on === `${on} ${count}` && performance.now() < rested.current.until) return;
+    const since = performance.now();
     const ending = new AbortController();
     busy.current = true;
     ask(ending.signal)
@@ -65,7 +70,9 @@ export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, depends: u
         if (current.current === on) setFound((before) => ({ on, data: before.on === on ? before.data : null, error: said(error) }));
       })
       .finally(() => {
-        if (current.current === on) busy.current = false;
+        if (current.current !== on) return;
+        busy.current = false;
+        rested.current = { on: `${on} ${count}`, until: performance.now() + REST * (performance.now() - since) };
       });
     return () => {
       if (current.current !== on) ending.abort();

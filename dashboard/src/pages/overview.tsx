@@ -1,6 +1,4 @@
 // Is it well, what flows, who works.
-import { useMemo } from "preact/hooks";
-
 import { api, must } from "../lib/api";
 import { useAsked, useLive } from "../lib/live";
 import { to } from "../lib/route";
@@ -11,21 +9,12 @@ import { Measures, useMeasures } from "../parts/measures";
 import { Strip } from "../parts/strip";
 import { Verdict } from "../parts/verdict";
 
-const COUNTED_MAX = 20_000; // counting reads them all
+const COUNTED_MAX = 100_000; // counting looks at them all
 
 export function Overview() {
   const { info } = useLive();
   const few = Number(info?.total["instances"] ?? 0) <= COUNTED_MAX;
-  const counts = useAsked(
-    async (signal) => (few ? must(api.GET("/api/v1/instance-counts", { params: { query: {} }, signal })) : null),
-    ["counts", few],
-    5,
-  );
-  const by = useMemo(() => {
-    const found: Record<string, number> = {};
-    for (const row of counts.data?.counts ?? []) found[row.runtime_status] = (found[row.runtime_status] ?? 0) + row.count;
-    return found;
-  }, [counts.data]);
+  const counts = useAsked(async (signal) => (few ? must(api.GET("/api/v1/instance-statuses", { signal })) : null), ["statuses", few], 5);
   const measured = useMeasures();
   if (!info) return <Page title="Overview">{<Quiet>Asking the hub…</Quiet>}</Page>;
   const total = info.total as Record<string, number>;
@@ -50,7 +39,7 @@ export function Overview() {
       <div class="cards">
         <Card title="Instances" aside={<a href={to(["instances"])}>all</a>}>
           {counts.data?.total ? (
-            <Bars rows={Object.entries(by).map(([name, value]) => ({ name, value, href: to(["instances"], { status: name }) }))} />
+            <Bars rows={Object.entries(counts.data.statuses).map(([name, value]) => ({ name, value: value ?? 0, href: to(["instances"], { status: name }) }))} />
           ) : (
             <Quiet>{counts.error || (few ? "There is none yet." : "There are too many to count them again and again.")}</Quiet>
           )}

@@ -134,7 +134,7 @@ async def list_instances(request: Request, hub: Hub) -> Response:
     found: list[OrchestrationStatus[Any]] = []
     following: str | None = after
     read_length = max(length, LOOKED_AT) if selection.looks else length
-    for _ in range(PAGES_READ_MAX):
+    for _ in range(PAGES_READ_MAX if selection.looks else 1):
         page = await hub.client.page_instances(
             **selection.options, show_input=input_shown, length=read_length, after=following or ""
         )

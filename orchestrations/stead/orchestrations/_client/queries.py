@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,13 @@ from stead.orchestrations._history.event_codec import decode_event
 from stead.orchestrations._history.events import Event, ExecutionStarted
 from stead.orchestrations._history.ids import first_execution_id
 from stead.orchestrations._history.messages import StartMessage, decode_start
-from stead.orchestrations._history.record import FINISHED, InstanceRecord, RuntimeStatus, decode_instance_record
+from stead.orchestrations._history.record import (
+    FINISHED,
+    InstanceRecord,
+    RuntimeStatus,
+    decode_instance_record,
+    status_in,
+)
 from stead.orchestrations._history.status import OrchestrationStatus, status_of, status_of_start
 from stead.transport import (
     UNREADABLE,
@@ -215,8 +221,23 @@ class InstanceQueries:
                 looks.append(look)
         return looks
 
+    def statuses(self, page: Sequence[tuple[str, InstanceView]]) -> Iterator[RuntimeStatus]:
+        """The statuses of a page of a listing, of those that can be read."""
+        for target, view in page:
+            status = _plain_status(view)
+            if status is not None:
+                yield status
+            else:
+                yield from (look.status for look in self.matching([(target, view)], Filter()))
+
     def chosen(self, target: str, view: InstanceView, wanted: Filter) -> Look | None:
         """An instance of a listing if it is meant. Raises what comes of one that cannot be read."""
+        if (
+            wanted.statuses is not None
+            and (status := _plain_status(view)) is not None
+            and status not in wanted.statuses
+        ):
+            return None  # of most of a large hub nothing is decoded where few are meant
         look = _look_of(target, view)
         return look if look is not None and wanted.matches(look) else None
 
@@ -282,6 +303,11 @@ def execution_of(events: Sequence[Event]) -> str | None:
     """The ID of the execution that began a history."""
     first = events[0] if events else None
     return first.execution_id if isinstance(first, ExecutionStarted) else None
+
+
+def _plain_status(view: InstanceView) -> RuntimeStatus | None:
+    """The status of what the store has, if that can be said without decoding it."""
+    return status_in(view.record) if view.start is None and view.record is not None else None
 
 
 def _look_of(instance_id: str, view: InstanceView) -> Look | None:

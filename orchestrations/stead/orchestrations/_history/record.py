@@ -133,9 +133,14 @@ def encode_instance_record(record: InstanceRecord) -> bytes:
     return bytes((STATUS_NUMBERS[record.status],)) + pack_envelope(fields)
 
 
+def status_in(data: bytes) -> RuntimeStatus | None:
+    """The status that a record's bytes say, which need not be decoded for that; None if they say none that is known."""
+    return STATUSES.get(data[0]) if data else None
+
+
 def decode_instance_record(data: bytes) -> InstanceRecord:
     """The record of its bytes. Raises `UnknownEnvelope` for one of a newer stead, `InvalidInput` for what is none."""
-    status = STATUSES.get(data[0]) if data else None
+    status = status_in(data)
     if status is None:
         raise InvalidInput("record", "it is not that of an instance")
     fields = _array(unpack(data[1:]))
