@@ -201,7 +201,7 @@ async def test_a_task_written_anew_is_not_mistaken_for_its_namesake(store: Store
     [old] = await store.take_tasks(["q"], "w", 1, 0)
     await write(store, dropped=[b"1"])
     await write(store, tasks=[shared(b"1")])
-    assert await store.keep_tasks("w", [old]) == [b"1"]
+    assert (await store.keep_tasks("w", [old])).lost == [b"1"]
     [new] = await store.take_tasks(["q"], "v", 9, 0)
     assert new.entry != old.entry
     await write(store, dropped=[b"1"], tasks=[shared(b"2")])
@@ -230,7 +230,7 @@ async def test_a_task_whose_worker_says_nothing_is_taken_over(twin: Twin) -> Non
     taken = await take_now(store, "w")
     assert await store.retake_tasks(["q", "r"], "v", LONG_MS, 10) == []
     await twin.pass_ms(300)
-    assert await store.keep_tasks("w", [taken[b"1"]]) == []
+    assert (await store.keep_tasks("w", [taken[b"1"]])).lost == []
     [again] = await store.retake_tasks(["q"], "v", 200, 10)
     assert (again.task_id, again.payload, again.entry, again.deliveries) == (
         b"2",
@@ -238,8 +238,8 @@ async def test_a_task_whose_worker_says_nothing_is_taken_over(twin: Twin) -> Non
         taken[b"2"].entry,
         2,
     )
-    assert await store.keep_tasks("w", list(taken.values())) == [b"2"]
-    assert await store.keep_tasks("v", [again]) == []
+    assert (await store.keep_tasks("w", list(taken.values()))).lost == [b"2"]
+    assert (await store.keep_tasks("v", [again])).lost == []
     assert await store.retake_tasks(["q"], "v", 200, 10) == []
 
 
@@ -247,7 +247,7 @@ async def test_deliveries_grow_with_every_worker_and_not_with_keeping_alive(stor
     await write(store, tasks=[shared(b"1")])
     [task] = await store.take_tasks(["q"], "w", 1, 0)
     for number in range(2, 5):
-        assert await store.keep_tasks("w", [task]) == []
+        assert (await store.keep_tasks("w", [task])).lost == []
         [task] = await store.retake_tasks(["q"], "w", 0, 1)
         assert task.deliveries == number
 
@@ -281,8 +281,8 @@ async def test_who_keeps_a_task_alive_learns_that_nobody_wants_it(store: Store) 
     await write(store, tasks=[shared(b"1"), shared(b"2"), shared(b"3", "r")])
     taken = await take_now(store, "w", ["q", "r"])
     await write(store, dropped=[b"1", b"3"])
-    assert sorted(await store.keep_tasks("w", list(taken.values()))) == [b"1", b"3"]
-    assert await store.keep_tasks("w", []) == []
+    assert sorted((await store.keep_tasks("w", list(taken.values()))).lost) == [b"1", b"3"]
+    assert (await store.keep_tasks("w", [])).lost == []
     assert not await store.complete_task(0, b"3", b"result", taken[b"3"])
     assert [task.task_id for task in await store.retake_tasks(["q", "r"], "v", 0, 10)] == [b"2"]
 
@@ -292,6 +292,6 @@ async def test_of_two_who_ran_a_task_the_first_result_counts(store: Store) -> No
     [first] = await store.take_tasks(["q"], "w", 1, 0)
     [second] = await store.retake_tasks(["q"], "v", 0, 1)
     assert await store.complete_task(0, b"1", b"of w", first)
-    assert await store.keep_tasks("v", [second]) == [b"1"]
+    assert (await store.keep_tasks("v", [second])).lost == [b"1"]
     assert not await store.complete_task(0, b"1", b"of v", second)
     assert await payloads(store) == [b"of w"]

@@ -67,7 +67,7 @@ async def test_giving_back_again_does_nothing(store: Store) -> None:
     [again] = await store.take_tasks(["q"], "w", 9, 0)
     assert await store.give_back_tasks("w", taken) == 0, "though this very worker has it again"
     assert again.deliveries == 1
-    assert await store.keep_tasks("w", [again]) == []
+    assert (await store.keep_tasks("w", [again])).lost == []
     assert await store.take_tasks(["q"], "v", 9, 0) == []
 
 
@@ -76,7 +76,7 @@ async def test_only_who_has_a_task_may_give_it_back(store: Store) -> None:
     old = await store.take_tasks(["q"], "w", 1, 0)
     [new] = await store.retake_tasks(["q"], "v", 0, 1)
     assert await store.give_back_tasks("w", old) == 0
-    assert await store.keep_tasks("v", [new]) == []
+    assert (await store.keep_tasks("v", [new])).lost == []
     assert await store.take_tasks(["q"], "w", 9, 0) == []
 
 
@@ -84,7 +84,7 @@ async def test_what_is_given_back_is_not_kept_alive_by_who_had_it(store: Store) 
     await write(store, tasks=[shared(b"1")])
     taken = await store.take_tasks(["q"], "w", 1, 0)
     assert await store.give_back_tasks("w", taken) == 1
-    assert await store.keep_tasks("w", taken) == [b"1"]
+    assert (await store.keep_tasks("w", taken)).lost == [b"1"]
     assert await store.retake_tasks(["q"], "v", 0, 9) == []
     assert len(await store.take_tasks(["q"], "v", 9, 0)) == 1
 
@@ -149,7 +149,7 @@ async def test_tasks_that_the_owner_runs_become_shared_ones_that_it_has_taken(tw
     await write(store, token=b"next", tasks=[shared(b"5")])
     assert set(await take_now(store, "v", ["q", "r"])) == {b"0", b"5"}, "the others take only what waits"
     mine = [as_taken(b"1", entries[0]), as_taken(b"3", entries[1], "r")]
-    assert await store.keep_tasks("w", mine) == []
+    assert (await store.keep_tasks("w", mine)).lost == []
     assert await store.complete_task(0, b"1", b"result", mine[0])
     assert await payloads(store) == [b"result"]
     await twin.pass_ms(20)

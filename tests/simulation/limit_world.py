@@ -171,8 +171,7 @@ class LimitWorld:
     async def keep(self, worker: str) -> None:
         held = self._held(worker)
         taken = [work.taken for work in held if work.taken is not None]
-        lost = await self.store.keep_tasks(worker, taken)
-        for key in lost:
+        for key in (await self.store.keep_tasks(worker, taken)).lost:
             assert self.work[key].ended
             self.work[key].held, self.work[key].worker = False, ""
 

@@ -17,9 +17,11 @@ from stead.orchestrations._activities.job import encode_task
 from stead.orchestrations._activities.routes import Serving
 from stead.orchestrations._activities.runner import ActivityRunner
 from stead.transport import (
+    NOTHING_SAID,
     ConnectionLost,
     DeclaredLimit,
     InvalidInput,
+    Kept,
     LimitNumbers,
     ManualClock,
     Patience,
@@ -90,6 +92,8 @@ class FakeStore:
         self.idle: list[Taken] = []  # what dead workers have left
         self.arrived = asyncio.Event()
         self.unwanted: list[bytes] = []
+        self.ending: list[bytes] = []
+        self.said: list[Any] = []  # by heartbeats
         self.results: dict[bytes, list[Any]] = {}
         self.asked: list[tuple[str, Any]] = []
         self.page = 2
@@ -139,10 +143,11 @@ class FakeStore:
         taken, self.idle = self.idle[:count], self.idle[count:]
         return taken
 
-    async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken], said: Mapping[bytes, bytes] = NOTHING_SAID) -> Kept:
         self.asked.append(("keep", sorted(one.task_id for one in taken)))
-        unwanted, self.unwanted = self.unwanted, []
-        return unwanted
+        self.said += [decode_message(message).args for message in said.values()]
+        kept, self.unwanted, self.ending = Kept(self.unwanted, self.ending), [], []
+        return kept
 
     async def give_back_tasks(
         self, worker: str, taken: Sequence[Taken], behind: Mapping[bytes, TaskLimit] | None = None
@@ -261,9 +266,9 @@ class ActivityBench:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    def task(self, name: str, *args: Any, queue: str = "", **kwargs: Any) -> Task:
-        number = next(self._numbers)
-        payload = encode_task(name, args, kwargs or None, ("i", "x", number), 1, queue)
+    def task(self, name: str, *args: Any, queue: str = "", timeout_ms: int | None = None, **kwargs: Any) -> Task:
+        number, limits = next(self._numbers), (timeout_ms, None, None)
+        payload = encode_task(name, args, kwargs or None, ("i", "x", number), 1, queue, limits=limits)
         return Task(f"i|x|{number}".encode(), queue, False, payload)
 
     def taken(self, name: str, *args: Any, queue: str = "", deliveries: int = 1) -> Taken:
@@ -286,6 +291,16 @@ class ActivityBench:
 
     def unwanted(self, *tasks: Task) -> None:
         self.runner.unwanted(cast("Partition", self.partition), [task.task_id for task in tasks])
+
+    def end_tasks(self, *tasks: Task) -> None:
+        """The code of their instance waits for their end."""
+        self.runner.ending(cast("Partition", self.partition), [task.task_id for task in tasks])
+
+    async def keep(self) -> None:
+        """The time for the next sign of life passes."""
+        await settle()
+        self.store.clock.advance_to(self.store.clock.now_ms() + self.settings.activity_heartbeat_ms)
+        await settle()
 
     async def give_back(self) -> None:
         self.partition.draining = True

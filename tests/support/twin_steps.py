@@ -72,6 +72,7 @@ _effects = st.fixed_dictionaries(
         "tasks": st.dictionaries(_tasks, st.tuples(st.booleans(), _payloads), max_size=2),
         "dropped": st.lists(_tasks, max_size=2, unique=True),
         "left": st.booleans(),
+        "ending": st.lists(_tasks, max_size=2, unique=True),
         "starts": st.lists(st.tuples(_places, _instances, _messages, _payloads, st.integers(0, 4)), max_size=3),
         "started": st.lists(st.tuples(_instances, _messages), max_size=2),
         "suspect_passed": st.booleans(),
@@ -334,6 +335,7 @@ class Side:
             ],
             "dropped": lambda names: [own_task(place, name) for name in names],
             "unqueued": lambda names: [(TASKS[name], own_task(place, name)) for name in names],
+            "ending": lambda names: [(TASKS[name], own_task(place, name)) for name in names],
             "starts": lambda starts: [SentStart(to, own_target(to, name), *rest) for to, name, *rest in starts],
             "started": lambda started: [(own_target(place, name), message_id) for name, message_id in started],
         }
@@ -377,7 +379,8 @@ class Side:
         await self.store.open_queues(QUEUES, limits, joining)
 
     async def _keep(self, worker: str) -> Any:
-        return await self.store.keep_tasks(worker, self.taken[-4:])
+        said = {task.task_id: b"said by " + task.task_id for task in self.taken[-2:]}
+        return await self.store.keep_tasks(worker, self.taken[-4:], said)
 
     async def _give_back(self, worker: str) -> Any:
         return await self.store.give_back_tasks(worker, self.taken[-4:])

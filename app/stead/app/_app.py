@@ -149,6 +149,7 @@ class App:
         concurrency: int | None = None,
         rate: str | None = None,
         key: LimitKey | None = None,
+        await_cleanup: bool = False,
     ) -> ActivityDecorator: ...
 
     def activity(
@@ -166,6 +167,7 @@ class App:
         concurrency: int | None = None,
         rate: str | None = None,
         key: LimitKey | None = None,
+        await_cleanup: bool = False,
     ) -> Any:
         """Define an activity: a function that does the work of orchestrations, and may do whatever it likes.
 
@@ -173,7 +175,8 @@ class App:
         if a worker dies while it runs. `name`: else the function's; `retry`: when it is tried again after a failure; `queue`:
         only workers that serve that queue run it; `tags`: text by text, seen in the history; `timeout`: how long an attempt
         may run; `heartbeat_timeout`: how long one may run without an `activity_context().heartbeat()`; `total_timeout`: how
-        long all of it may take, waiting and retries included. `with_options` overrides these, but for the name, for one call.
+        long all of it may take, waiting and retries included; `await_cleanup`: who cancels it waits until it has ended, so
+        that what it cleans up is cleaned up then. `with_options` overrides these, but for the name, for one call.
 
         Limits over the whole hub: `concurrency`: at most so many run at once; `rate`: at most so many begin within a time,
         evenly spread, as "100/min"; `key`: a function of the call's arguments, for each value of which they hold by themselves
@@ -196,6 +199,7 @@ class App:
                 concurrency=concurrency,
                 rate=rate,
                 key=key,
+                await_cleanup=await_cleanup,
             )
             self.orchestrations.add_activity(activity)
             return activity

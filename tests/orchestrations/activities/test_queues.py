@@ -22,13 +22,6 @@ async def sleep() -> None:
     await asyncio.sleep(10)
 
 
-async def beat(bench: ActivityBench) -> None:
-    """Let the time for the next heartbeat pass."""
-    await settle()
-    bench.store.clock.advance_to(bench.store.clock.now_ms() + bench.settings.activity_heartbeat_ms)
-    await settle()
-
-
 async def test_a_shared_activity_is_completed_in_the_store() -> None:
     bench = ActivityBench(double)
     taken = bench.taken("double", 4)
@@ -91,11 +84,11 @@ async def test_what_runs_is_kept_alive_and_ended_when_nobody_wants_it() -> None:
     first, second = bench.taken("sleep"), bench.taken("sleep")
     async with bench.running():
         bench.put(first, second)
-        await beat(bench)
+        await bench.keep()
         assert ("keep", [first.task_id, second.task_id]) in bench.store.asked
         bench.store.unwanted = [first.task_id]
-        await beat(bench)
-        await beat(bench)
+        await bench.keep()
+        await bench.keep()
         assert bench.store.asked[-1] == ("keep", [second.task_id])
         assert bench.runner.slots.running == 1
     assert bench.results == {}
@@ -117,7 +110,7 @@ async def test_the_tasks_of_dead_workers_are_taken_over() -> None:
     async with bench.running():
         await settle()
         bench.store.idle = [bench.taken("double", 5, deliveries=2)]
-        await beat(bench)
+        await bench.keep()
         await bench.idle()
     assert bench.results == {1: 10}
 
@@ -129,7 +122,7 @@ async def test_a_task_that_this_worker_takes_over_from_itself_runs_once() -> Non
         bench.put(taken)
         await settle()
         bench.store.idle = [taken]
-        await beat(bench)
+        await bench.keep()
         assert bench.runner.slots.running == 1
 
 

@@ -300,7 +300,7 @@ async def test_an_interceptor_has_another_call_made() -> None:
     def fail() -> None:
         raise OSError("no")
 
-    bench.runner.interceptor = lambda name, call: fail if name == "double" else call
+    bench.runner.slots.intercept = lambda name, call: fail if name == "double" else call
     async with bench.running():
         bench.grant(bench.task("double", 1), bench.task("thread_name"))
         await bench.idle()

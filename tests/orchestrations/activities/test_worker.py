@@ -71,7 +71,7 @@ async def test_a_crowd_is_shared_among_workers() -> None:
                 ran_by.update([str(id(runner))])
                 return call
 
-            runner.interceptor = count
+            runner.slots.intercept = count
         await hub.all_heard_of(first, second)
         await hub.start("a", "work", range(60))
         await hub.finished("a")
@@ -89,8 +89,8 @@ async def test_a_queue_that_the_owner_does_not_serve_goes_to_one_that_does() -> 
             seen.append(place)
             return call
 
-        here.interceptor = partial(note, "here")
-        there.interceptor = partial(note, "there")
+        here.slots.intercept = partial(note, "here")
+        there.slots.intercept = partial(note, "there")
         await hub.all_heard_of(first, second)
         for instance in "abcd":
             await hub.start(instance, "instant", range(5), queue="gpu")

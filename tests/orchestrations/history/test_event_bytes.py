@@ -39,6 +39,7 @@ VALUES: dict[str, Any] = {
     "details": [1],
     "limit": "order:shop",
     "priority": 7,
+    "await_cleanup": True,
     "fresh": True,
     "update_id": "75",
     "waiter": [1, "c", 2],
@@ -180,6 +181,14 @@ STORED: list[tuple[str, int, str]] = [
         (
             "9e06cf0000019b76daa80600a56f726465729201a16181a16b02a367707581a174a13102cdea60cd13889101aa6f7264"
             "65723a73686f7007"
+        ),
+    ),
+    (
+        "TaskScheduled",
+        12,
+        (
+            "9f06cf0000019b76daa80600a56f726465729201a16181a16b02a367707581a174a13102cdea60cd13889101aa6f7264"
+            "65723a73686f7007c3"
         ),
     ),
     ("TaskCompleted", 1, "9407cf0000019b76daa807019201c0"),

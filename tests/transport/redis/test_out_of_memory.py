@@ -60,7 +60,7 @@ async def test_a_full_server_takes_no_message_but_everything_that_helps_to_empty
     [taken] = await store.take_tasks(["q"], "worker", 10, 0)
     assert await store.share_tasks(0, owner.token, "worker", [(b"own", "q")]) != [b""]
     assert await store.mark_task(0, owner.token, b"own") == 1
-    assert await store.keep_tasks("worker", [taken]) == []
+    assert (await store.keep_tasks("worker", [taken])).lost == []
     retaken = await store.retake_tasks(["q"], "other", 0, 10)
     assert len(retaken) == 2
     assert await store.give_back_tasks("other", retaken) == 2

@@ -80,6 +80,7 @@ from stead.transport._contract.limits import (
     limit_of,
 )
 from stead.transport._contract.records import (
+    NOTHING_SAID,
     Acquired,
     Batch,
     DamagedLog,
@@ -88,6 +89,7 @@ from stead.transport._contract.records import (
     Entry,
     HubLayout,
     InstanceView,
+    Kept,
     LeaseView,
     Loaded,
     PartitionInfo,
@@ -142,6 +144,7 @@ __all__ = [
     "LAST",
     "LISTING",
     "NIL",
+    "NOTHING_SAID",
     "NOT_BEGUN",
     "NO_CODEC",
     "PLAIN",
@@ -192,6 +195,7 @@ __all__ = [
     "IndexWrite",
     "InstanceView",
     "InvalidInput",
+    "Kept",
     "KeptBlob",
     "KeyDamaged",
     "LeaseView",

@@ -132,7 +132,7 @@ class Driver:
     async def _start(self) -> None:
         app, settings = self.app, self.settings
         orchestrations = Orchestrations(app.orchestrations, settings, entities=app.registry)
-        orchestrations.activities.interceptor = self.activities.intercept
+        orchestrations.activities.slots.intercept = self.activities.intercept
         worker = Worker(self.hub_store, app.registry, settings, "test", [orchestrations])
         await worker.start()
         self._worker, self._orchestrations = worker, orchestrations

@@ -140,7 +140,7 @@ class Activities:
         return found
 
     def intercept(self, name: str, call: partial[Any]) -> Callable[[], Any]:
-        """Runs where the activity runs: in the event loop, or in a thread. See `ActivityRunner.interceptor`."""
+        """Runs where the activity runs: in the event loop, or in a thread. See `ActivitySlots.intercept`."""
         context = activity_context()
         self._calls[name].append(ObservedCall(call.args, dict(call.keywords), context.instance_id, context.attempt))
         faults = self._faults.get(name)

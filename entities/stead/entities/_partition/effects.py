@@ -76,6 +76,7 @@ class Effects:
         self._logs: dict[str, tuple[list[bytes], bool]] = {}  # target -> events, whether its log begins anew
         self._tasks: dict[bytes, Task] = {}
         self._dropped: dict[bytes, str | None] = {}  # in which queue one may wait behind a limit
+        self._ending: dict[bytes, str] = {}  # and in which one that is to end
         self._starts: list[SentStart] = []
         self._started: list[tuple[str, bytes]] = []
         self._unparked_length = self._extra_length = 0  # the latter: events, tasks, timers, starts, what came in memory
@@ -213,10 +214,12 @@ class Effects:
 
     def answer(self, address: ReplyAddress, value: object) -> Reply:
         """The answer to a call, to be given to `reply`. Raises `InvalidInput` if the value cannot be stored."""
-        payload = encode_reply(address.call_id, value)
+        return Reply(address.group, address.client, self._result(encode_reply(address.call_id, value)))
+
+    def _result(self, payload: bytes) -> bytes:
         if len(payload) > self.limit.at:
             self.limit.check("result", payload)
-        return Reply(address.group, address.client, payload)
+        return payload
 
     def reply(self, answer: Reply) -> None:
         """Give a caller its answer."""
@@ -224,15 +227,9 @@ class Effects:
         self._bytes += len(answer.payload) + _OVERHEAD_BYTES
 
     def encode_task_answer(self, address: TaskAddress, ok: bool, value: object) -> bytes:
-        """The message that answers an orchestration, to be sent to its instance: a value, or a failure's map.
-
-        Raises `InvalidInput` if the value cannot be stored.
-        """
+        """The message that answers an instance: a value, or a failure's map. Raises `InvalidInput` if it cannot be stored."""
         args = [address.execution_id, address.task_id, ok, value]
-        envelope = encode_message(address.instance, "task", args, self.next_message_id())
-        if len(envelope) > self.limit.at:
-            self.limit.check("result", envelope)
-        return envelope
+        return self._result(encode_message(address.instance, "task", args, self.next_message_id()))
 
     def answer_task(self, address: TaskAddress, ok: bool, value: object) -> None:
         """Answer an orchestration. Raises `InvalidInput` if the value cannot be stored."""
@@ -301,16 +298,24 @@ class Effects:
     def schedule_task(self, activation: Addressee, task: Task) -> None:
         """An activity of the instance is to be carried out, once the commit is in the store."""
         self._tasks[task.task_id] = task
-        self._extra_length += 1
-        self._bytes += len(task.payload) + _OVERHEAD_BYTES
+        self._count(len(task.payload))
 
     def drop_task(self, task_id: bytes, limited_in: str | None = None) -> None:
         """An activity's result is recorded, or not wanted any more. One that no commit has seen was never scheduled.
         `limited_in`: the queue in which it may wait behind a limit."""
+        self._ending.pop(task_id, None)
         if self._tasks.pop(task_id, None) is None:
             self._dropped[task_id] = limited_in
-            self._extra_length += 1
-            self._bytes += _OVERHEAD_BYTES
+            self._count()
+
+    def end_task(self, task_id: bytes, queue: str) -> None:
+        """An activity is not to be run any more, or is to end if it runs; its result is still waited for."""
+        self._ending[task_id] = queue
+        self._count()
+
+    def _count(self, size_bytes: int = 0) -> None:
+        self._extra_length += 1
+        self._bytes += size_bytes + _OVERHEAD_BYTES
 
     def set_timer(self, timer_id: bytes, due_ms: int, target: str, operation: str, args: Sequence[object]) -> None:
         """A message for a target of this partition at a time. A timer of the same ID is replaced."""
@@ -322,15 +327,13 @@ class Effects:
             del self._cancelled[timer_id]
             self._replaced.add(timer_id)
         self._timers[timer_id] = Timer(timer_id, due_ms, envelope)
-        self._extra_length += 1
-        self._bytes += len(envelope) + _OVERHEAD_BYTES
+        self._count(len(envelope))
 
     def cancel_timer(self, timer_id: bytes) -> None:
         """The timer does not fire, unless it has fired already. One that no commit has seen was never set."""
         if self._timers.pop(timer_id, None) is None or timer_id in self._replaced:
             self._cancelled[timer_id] = None
-            self._extra_length += 1
-            self._bytes += _OVERHEAD_BYTES
+            self._count()
 
     def send_start(self, target: str, envelope: bytes, message_id: bytes) -> None:
         """A message that starts an instance: its ID is reserved in the same step (HAZARDS 14)."""
@@ -340,8 +343,7 @@ class Effects:
             self.road.start(partition)
             stamp = self.road.now
         self._starts.append(SentStart(partition, target, message_id, envelope, place, stamp))
-        self._extra_length += 1
-        self._bytes += len(envelope) + _OVERHEAD_BYTES
+        self._count(len(envelope))
 
     def started(self, target: str, message_id: bytes) -> None:
         """The start with this message ID has been dealt with: the instance's ID is not reserved for it any more."""
@@ -362,8 +364,6 @@ class Effects:
     def _keep_what_is_stored(self) -> None:
         """Drop the messages that were consumed in memory. What was withdrawn goes from its old place (HAZARDS 45)."""
         taken = {place for place, offer in self._offers if offer.taken}
-        if not taken:
-            return
         kept = [place for place in range(len(self._sends)) if place not in taken]
         self._starts = [replace(start, place=bisect_left(kept, start.place)) for start in self._starts]
         self._sends = [self._sends[place] for place in kept]
@@ -390,8 +390,8 @@ class Effects:
             commit.cancelled = list(self._cancelled)
             commit.tasks = list(self._tasks.values())
             commit.dropped = list(self._dropped)
-            if any(queue is not None for queue in self._dropped.values()):
-                commit.unqueued = [(queue, key) for key, queue in self._dropped.items() if queue is not None]
+            commit.unqueued = [(queue, key) for key, queue in self._dropped.items() if queue is not None]
+            commit.ending = [(queue, key) for key, queue in self._ending.items()]
             commit.logs = [LogWrite(target, events, reset) for target, (events, reset) in self._logs.items()]
         commit.suspect_passed = self.suspect_passed
         commit.clear_running = self.clear_running

@@ -287,6 +287,8 @@ class Committer:
             own = [task for task in commit.tasks if not task.shared]
             if own:
                 board.hooks.granted(partition, own)
+        if commit.ending:
+            board.hooks.ending(partition, [task_id for _, task_id in commit.ending])
         board.notify(partition)
 
 

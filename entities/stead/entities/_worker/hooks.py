@@ -36,6 +36,9 @@ class Hooks:
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
         """Tasks of its targets were dropped."""
 
+    def ending(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
+        """Tasks of its targets are not to be run any more, or to end if they run; their results are waited for."""
+
 
 class Listeners(Hooks):
     """All who listen, as one."""
@@ -76,12 +79,20 @@ class Listeners(Hooks):
         self._tell(say)
 
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
-        def say(hooks: Hooks) -> None:
+        self._tell_of(task_ids, lambda hooks, of: hooks.unwanted(partition, of))
+
+    def ending(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
+        self._tell_of(task_ids, lambda hooks, of: hooks.ending(partition, of))
+
+    def _tell_of(self, task_ids: Sequence[bytes], say: Callable[[Hooks, Sequence[bytes]], None]) -> None:
+        """Tell each of those of its targets."""
+
+        def say_of(hooks: Hooks) -> None:
             prefix = self._of.get(hooks)
             if of := task_ids if prefix is None else [task_id for task_id in task_ids if self.is_of(prefix, task_id)]:
-                hooks.unwanted(partition, of)
+                say(hooks, of)
 
-        self._tell(say)
+        self._tell(say_of)
 
     def _tell(self, say: Callable[[Hooks], None]) -> None:
         failure: BaseException | None = None

@@ -2,7 +2,7 @@
 
 The partition whose commit it is must not stand still for that. What it sends there becomes dead letters of its own, to be
 sent again when the key is mended; a client's answers are dropped, as those of a client that is gone; tasks for a queue are
-kept with their partition.
+kept with their partition, and those in it that were to end are not told.
 """
 
 from __future__ import annotations
@@ -25,17 +25,24 @@ def without_damaged(commit: Commit, error: KeyDamaged, store: Store, now_ms: int
         return False
     if error.partition is not None:
         return _without_receiver(commit, error.partition, error, now_ms)
-    left = len(commit.replies) + sum(task.shared for task in commit.tasks) + len(commit.unqueued)
+    left = _sent(commit)
     commit.replies = [reply for reply in commit.replies if store.key_of_replies(reply.group, reply.client) != error.key]
     commit.tasks = [
         replace(task, shared=False) if task.shared and store.is_key_of_queue(task.queue, error.key) else task
         for task in commit.tasks
     ]
     commit.unqueued = [(queue, key) for queue, key in commit.unqueued if not store.is_key_of_queue(queue, error.key)]
-    taken = left - len(commit.replies) - sum(task.shared for task in commit.tasks) - len(commit.unqueued)
+    commit.ending = [(queue, key) for queue, key in commit.ending if not store.is_key_of_queue(queue, error.key)]
+    taken = left - _sent(commit)
     if taken:
         logger.error("partition %d goes on without %d answers or queued tasks: %s", commit.partition, taken, error)
     return taken > 0
+
+
+def _sent(commit: Commit) -> int:
+    """How much of it goes to clients and queues."""
+    shared = sum(task.shared for task in commit.tasks)
+    return len(commit.replies) + shared + len(commit.unqueued) + len(commit.ending)
 
 
 def _without_receiver(commit: Commit, receiver: int, error: KeyDamaged, now_ms: int) -> bool:

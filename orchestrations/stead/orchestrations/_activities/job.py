@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from stead.entities.extending import UNTOLD, TraceContext, read_trace, tracing
-from stead.orchestrations._history.failures import FailureDetails
+from stead.orchestrations._history.failures import ENDED_UNSEEN, FailureDetails
 from stead.orchestrations._history.sealed import TASK_CASKET, TASK_VERSION
 from stead.transport import (
     NO_CODEC,
@@ -148,7 +148,7 @@ class ActivityContext:
             self.watches.heard(self, details)
 
     def cancel(self) -> None:
-        """Tell the activity that nobody wants its result."""
+        """Tell the activity to end: nobody wants its result."""
         self._cancelled = True
 
 
@@ -248,6 +248,10 @@ class Job:
         if not (instance_id and execution_id and number.isdigit() and len(number) < 16):
             return None
         return cls(key, encode_task("(unreadable)", (), None, (instance_id, execution_id, int(number))))
+
+    def fail(self, outcome: Outcome) -> None:
+        """It is not run, and fails."""
+        self.stage, self.outcome = Stage.ENDED, outcome
 
     @property
     def in_thread(self) -> bool:
@@ -362,9 +366,11 @@ def outcome_of_error(job: Job, error: BaseException, settings: Settings) -> Outc
 
 def _failure(job: Job, details: FailureDetails, settings: Settings) -> Outcome:
     """The failure that an error means: a replay can tell no more of it than this says."""
-    if job.stage is Stage.RUNNING:  # else it was cancelled
-        context = job.context
+    context = job.context
+    if job.stage is Stage.RUNNING and not context.cancelled:
         logger.info("%s of %s failed, attempt %d: %s", job.name, context.instance_id, context.attempt, details)
+    elif job.stage is Stage.RUNNING and details.error_type != ENDED_UNSEEN.error_type:
+        logger.warning("%s of %s was cancelled, and failed: %s", job.name, context.instance_id, details)
     outcome = Outcome(False, details.as_map())
     try:
         if PayloadLimit.of(settings).stored_length(pack_exact(outcome.value)) <= settings.payload_bytes_max:
@@ -372,6 +378,11 @@ def _failure(job: Job, details: FailureDetails, settings: Settings) -> Outcome:
     except InvalidInput:  # a codec does not take it
         return failed(details.error_type, UNTOLD, details.non_retriable)
     return failed(details.error_type, details.message[:200], details.non_retriable)
+
+
+def unseen() -> Outcome:
+    """Of an activity that was told to end before it began, or in a worker that is gone."""
+    return Outcome(False, ENDED_UNSEEN.as_map())
 
 
 def failed(error_type: str, message: str, non_retriable: bool = True) -> Outcome:

@@ -18,18 +18,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, Hooks, Message
+from stead.orchestrations._history.failures import ENDED_UNSEEN
 from stead.orchestrations._history.messages import PROGRESS
 from stead.transport import FACED, DeclaredLimit, InvalidInput, PayloadLocked, ServerChanged, Settings, Task, get_logger
 
-from .job import Interceptor, Job, Outcome, Runnable, Stage, failed
+from .job import Job, Outcome, Runnable, Stage, failed
 from .limits_here import LimitsHere
 from .not_run import unknown
 from .placing import Placing
 from .routes import ActivityRoutes, Place, Serving
 from .shared_queue import SharedQueues, as_taken, ending_s
-from .slots import ActivitySlots, ended
+from .slots import ActivitySlots
 from .suspects import ActivitySuspects
-from .tenure import Tenure
+from .tenure import Tenure, make_shared, wait_for
 from .watches import recall
 
 if TYPE_CHECKING:
@@ -42,10 +43,7 @@ _SENDS = 100
 
 
 class ActivityRunner(Hooks):
-    """Runs the activities of one worker.
-
-    `interceptor`: sees each call of an activity before it is made, and may have another made in its place. For tests.
-    """
+    """Runs the activities of one worker."""
 
     def __init__(
         self,
@@ -78,20 +76,12 @@ class ActivityRunner(Hooks):
     # -- for tests -----------------------------------------------------------------------------------------------------
 
     @property
-    def interceptor(self) -> Interceptor | None:
-        return self.slots.intercept
-
-    @interceptor.setter
-    def interceptor(self, intercept: Interceptor | None) -> None:
-        self.slots.intercept = intercept
-
-    @property
     def idle(self) -> bool:
         """No activity runs or waits here, and no result is on its way to the store. (One that was given to a partition may
         still have to take its turn; a plain one whose result nobody wants may still be in its thread.)"""
         assert self._shared is not None and self._suspects is not None, "its worker was started"
         reading = self._reading or bool(self._to_read)
-        return self.slots.idle and self._shared.idle and self._suspects.idle and not reading
+        return self.slots.idle and self._shared.results.idle and self._suspects.idle and not reading
 
     # -- the worker's side ---------------------------------------------------------------------------------------------
 
@@ -104,7 +94,7 @@ class ActivityRunner(Hooks):
         self._prefix = prefix
         self._turns = turns
         self.slots.attach(board)
-        self.slots.watches.attach(board.store.clock, partial(self._deliver, PROGRESS))
+        self.slots.watches.attach(board.store.clock, self._said)
         self._shared = SharedQueues(
             board, self.slots, sorted(self.here.queues), self._find, self._current_routes, self._plain, self.limits
         )
@@ -145,7 +135,7 @@ class ActivityRunner(Hooks):
         seconds = ending_s(self._settings)
         # What waits goes to others, and what runs may end; then what was cancelled goes, and what ended has its result sent.
         await asyncio.gather(self._shared.give_back_idle(), self.slots.finish(self._drain_s()))
-        await asyncio.gather(self._shared.give_back_idle(), self._shared.flush(seconds))
+        await asyncio.gather(self._shared.give_back_idle(), self._shared.results.flush(seconds))
 
     def _drain_s(self) -> float:
         """How long what runs may still go on. Its time began when the first partition was given back: a worker that takes
@@ -204,6 +194,17 @@ class ActivityRunner(Hooks):
             elif job.stage in (Stage.WAITING, Stage.RUNNING):
                 self.slots.drop(job)
 
+    def ending(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
+        """A commit is in the store by which tasks are to end: those that run here, those that nobody has taken, and are this
+        worker's to answer now, and those that others have, who hear of it. (While a partition is given back: the next owner.)"""
+        tenure = self._tenures.setdefault(partition, Tenure())
+        for key in task_ids if not (partition.draining or partition.gone) else ():
+            job = tenure.jobs.get(key)
+            if job is not None:
+                self.slots.end(job)
+            elif not (self._shared is not None and self._shared.end(key)) and (partition, tenure) not in self._to_read:
+                self._read(partition, tenure)
+
     def held(self, partition: Partition) -> None:
         """A tenure has begun: the tasks that earlier owners left have to be run."""
         tenure = self._tenures.setdefault(partition, Tenure())
@@ -242,7 +243,7 @@ class ActivityRunner(Hooks):
         running = [job for job in tenure.jobs.values() if job.stage is Stage.RUNNING]
         try:
             if running and self._board.stopping:
-                await self._wait(running)
+                await wait_for(running, self._drain_s())
             elif running:
                 await self._share(partition, tenure, running)
             await self._send([job for job in tenure.jobs.values() if job.stage is Stage.ENDED])
@@ -256,16 +257,16 @@ class ActivityRunner(Hooks):
         seen = tenure.seen
         if key in tenure.jobs or (seen is not None and key in seen):
             return None
+        if not payload:  # it was to end
+            self._refuse(partition, tenure, key, Outcome(False, ENDED_UNSEEN.as_map()))
+            return None
         try:
             job = Job(key, payload)
         except (InvalidInput, PayloadLocked) as error:
             logger.error("an activity in partition %d cannot be run: task %r: %s", partition.number, key, error)
             # One that is locked stays where it is: whoever has the partition next may have the key.
-            broken = None if isinstance(error, PayloadLocked) else Job.unreadable(key)
-            if broken is not None:
-                broken.partition = partition
-                tenure.jobs[key] = broken
-                self._fail(broken, failed("TaskUnreadable", str(error)))
+            if not isinstance(error, PayloadLocked):
+                self._refuse(partition, tenure, key, failed("TaskUnreadable", str(error)))
             return None
         if seen is not None:
             seen.add(key)
@@ -273,6 +274,14 @@ class ActivityRunner(Hooks):
         job.partition = partition
         tenure.jobs[key] = job
         return job
+
+    def _refuse(self, partition: Partition, tenure: Tenure, key: bytes, outcome: Outcome) -> None:
+        """An own task cannot be run, and not all of it can be read: it fails."""
+        broken = Job.unreadable(key)
+        if broken is not None:
+            broken.partition = partition
+            tenure.jobs[key] = broken
+            self._fail(broken, outcome)
 
     async def _read_tasks(self, partition: Partition, tenure: Tenure) -> None:
         board = self._board
@@ -324,7 +333,7 @@ class ActivityRunner(Hooks):
                 self._fail(job, unknown(job.name))
         behind = self.limits.behind(jobs, self._fail)
         others = [job for job in jobs if job.stage is Stage.WAITING]
-        entries = await self._make_shared(partition, others)
+        entries = await make_shared(self._board, partition, others)
         if entries is None:
             return
         for job in others:
@@ -333,22 +342,10 @@ class ActivityRunner(Hooks):
         shared = zip(others, entries, strict=True)
         await self._shared.give_back([as_taken(job, entry, partition) for job, entry in shared if entry], behind)
 
-    async def _make_shared(self, partition: Partition, jobs: Sequence[Job]) -> Sequence[bytes] | None:
-        board = self._board
-        tasks = [(job.key, job.queue) for job in jobs]
-        if not tasks:
-            return ()
-        entries = await board.insist(
-            lambda: board.store.share_tasks(partition.number, partition.token, board.name, tasks), "sharing activities"
-        )
-        if entries is None:
-            board.drop(partition, "its lease is no longer this worker's")
-        return entries
-
     async def _share(self, partition: Partition, tenure: Tenure, jobs: Sequence[Job]) -> None:
         """Let own tasks that run go on here as shared ones. Those that end meanwhile are completed as such too."""
         assert self._shared is not None, "it was attached"
-        entries = await self._make_shared(partition, jobs)
+        entries = await make_shared(self._board, partition, jobs)
         if entries is None:
             return
         for job, entry in zip(jobs, entries, strict=True):
@@ -360,33 +357,31 @@ class ActivityRunner(Hooks):
             elif job.stage is Stage.RUNNING:
                 self.slots.drop(job)
 
-    async def _wait(self, jobs: Sequence[Job]) -> None:
-        waits = [asyncio.ensure_future(ended(job)) for job in jobs]
-        _, late = await asyncio.wait(waits, timeout=self._drain_s())
-        for wait in late:
-            wait.cancel()
-
     async def _send(self, jobs: Sequence[Job]) -> None:
         """Put results into the inbox whose messages may not take their turns here any more. Those that did are known to
         the next owner by then, and passed over."""
         assert self._shared is not None, "it was attached"
         for first in range(0, len(jobs), _SENDS):
-            await asyncio.gather(*map(self._shared.send, jobs[first : first + _SENDS]))
+            await asyncio.gather(*map(self._shared.results.send, jobs[first : first + _SENDS]))
 
     # -- results -------------------------------------------------------------------------------------------------------
 
     def _fail(self, job: Job, outcome: Outcome) -> None:
-        """It is not run, and fails."""
-        job.stage = Stage.ENDED
-        job.outcome = outcome
+        job.fail(outcome)
         self._ended(job)
 
     def _ended(self, job: Job) -> None:
         if job.partition is None:
             assert self._shared is not None, "it was attached"
-            self._shared.complete(job)
+            self._shared.results.add(job)
         else:
             self._deliver("task", job, *job.answer[2:])
+
+    def _said(self, job: Job, details: Any) -> None:
+        if job.partition is not None:
+            self._deliver(PROGRESS, job, details)
+        elif self._shared is not None:
+            self._shared.say(job)
 
     def _deliver(self, operation: str, job: Job, *more: object) -> None:
         """Give the instance of an own task a message, unless its partition is given back: then `giving_back` sends the result."""

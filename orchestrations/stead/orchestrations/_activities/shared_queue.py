@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from stead.entities.extending import Bell, encode_message
+from stead.entities.extending import Bell
+from stead.orchestrations._history.failures import ENDED_UNSEEN, FailureDetails
 from stead.transport import (
     BORNE,
     InvalidInput,
@@ -24,13 +25,14 @@ from stead.transport import (
     Taken,
     TaskLimit,
     get_logger,
-    partition_of,
 )
 
-from .job import Job, Outcome, Runnable, Stage, failed
+from .job import Job, Outcome, Runnable, Stage
 from .limits_here import LimitsHere
 from .not_run import poisoned, unknown
+from .results import SharedResults, progress_of
 from .slots import ActivitySlots
+from .watches import recall
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board, Partition
@@ -41,10 +43,8 @@ logger = get_logger("stead.activities")
 
 _PAUSE_S = 0.1
 _ENDING_S_MIN = 5.0
-_DAMAGED_S = 1.0  # until a damaged queue is tried again, and a result for a damaged partition is sent again
-_RESULTS_MAX = 100  # that are sent at once
+_DAMAGED_S = 1.0  # until a damaged queue is tried again
 _GIVEN_MAX = 100  # that go back in one step, which copies their payloads
-_MESSAGE_ID_BYTES = 14
 
 
 class SharedQueues:
@@ -68,26 +68,19 @@ class SharedQueues:
         self._routes = routes
         self._plain = plain
         self._jobs: dict[bytes, Job] = {}  # until their results are in the store
-        self._results: deque[Job] = deque()
-        self._sending = 0
-        self._result = Bell()
-        self._sent = Bell()
-        self._later: set[asyncio.Task[None]] = set()
+        self.results = SharedResults(board, self._jobs)
         self._room = Bell()
         self._opened: set[str] = set()
         self._limits = limits
         self._unlimited: list[Job] = []  # taken without the limit that this code knows
+        self._before: list[Job] = []  # taken, and ran before in another worker
+        self._said: dict[bytes, Job] = {}  # whose heartbeats have said something that is not told yet
         self._avoided: dict[str, float] = {}  # queue -> until when its tasks are left to those who know them
         slots.freed = self._room.ring
 
-    @property
-    def idle(self) -> bool:
-        """No result is on its way to the store."""
-        return not self._results and not self._sending
-
     def parts(self) -> list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """What runs beside the worker's own parts, besides `take`."""
-        return [("activity-keep", self.keep), ("activity-results", self.send_results)]
+        return [("activity-keep", self.keep), ("activity-results", self.results.run)]
 
     # -- taking --------------------------------------------------------------------------------------------------------
 
@@ -110,7 +103,7 @@ class SharedQueues:
                     await self._open(queues)
                     block_ms = board.settings.read_block_ms
                     self._receive(await board.store.take_tasks(queues, board.name, count, block_ms))
-                    await self._put_behind_limits()
+                    await self._settle_received()
                     patience.rest()
                     if board.stopping:
                         await self.give_back_idle()
@@ -155,10 +148,16 @@ class SharedQueues:
             if before is not None:  # taken over from this very worker, which was away for too long
                 before.taken = taken
                 continue
+            if not taken.payload:  # it was to end
+                self._receive_unreadable(taken, ENDED_UNSEEN)
+                continue
             try:
                 job = Job(taken.task_id, taken.payload)
             except InvalidInput as error:
-                self._receive_unreadable(taken, error)
+                if taken.deliveries > self._board.settings.activity_tries_max:  # nobody is able to read it
+                    self._receive_unreadable(taken, FailureDetails("TaskUnreadable", str(error), non_retriable=True))
+                else:  # a later version of stead may be
+                    logger.error("task %r of queue %r is left to others: %s", taken.task_id, taken.queue, error)
                 continue
             except PayloadLocked as error:
                 self._leave_to_others(str(error.target), taken.queue, str(error))
@@ -169,17 +168,14 @@ class SharedQueues:
             else:
                 self._begin(job, taken)
 
-    def _receive_unreadable(self, taken: Taken, error: InvalidInput) -> None:
-        """A later version of stead may be able to read it; if nobody is, it fails, so that nobody waits for ever."""
-        if taken.deliveries <= self._board.settings.activity_tries_max:
-            logger.error("task %r of queue %r is left to others: %s", taken.task_id, taken.queue, error)
-            return
+    def _receive_unreadable(self, taken: Taken, why: FailureDetails) -> None:
+        """It cannot be run; it fails, so that nobody waits for ever."""
         job = Job.unreadable(taken.task_id)
         if job is None:
-            logger.error("task %r of queue %r names nobody who waits for it: %s", taken.task_id, taken.queue, error)
+            logger.error("task %r of queue %r names nobody who waits for it: %s", taken.task_id, taken.queue, why)
             return
         job.taken = taken
-        self._fail(job, failed("TaskUnreadable", str(error)))
+        self._fail(job, Outcome(False, why.as_map()))
 
     def _begin(self, job: Job, taken: Taken) -> None:
         settings = self._board.settings
@@ -196,10 +192,21 @@ class SharedQueues:
             self._unlimited.append(job)
         else:
             self._jobs[job.key] = job
-            self._slots.add(job)
+            if taken.deliveries > 1 and job.heartbeat_ms is not None:
+                self._before.append(job)
+            else:
+                self._slots.add(job)
 
-    async def _put_behind_limits(self) -> None:
-        """Whoever scheduled them did not know of their limits: they go back, to wait behind these."""
+    async def _settle_received(self) -> None:
+        """What ran before hears what it has said then. Of what has limits of which whoever scheduled it did not know: it goes back,
+        to wait behind these."""
+        board = self._board
+        while self._before:
+            job = self._before.pop()
+            assert job.taken is not None, "it was taken"
+            await board.insist_on_any(partial(recall, board.store, job.taken.partition, job), "reading a heartbeat")
+            if job.stage is Stage.WAITING and not job.order:
+                self._slots.add(job)
         if self._unlimited:
             jobs, self._unlimited = self._unlimited, []
             behind = self._limits.behind(jobs, self._fail)
@@ -218,10 +225,9 @@ class SharedQueues:
         )
 
     def _fail(self, job: Job, outcome: Outcome) -> None:
-        job.stage = Stage.ENDED
-        job.outcome = outcome
+        job.fail(outcome)
         self._jobs[job.key] = job
-        self.complete(job)
+        self.results.add(job)
 
     # -- while they run ------------------------------------------------------------------------------------------------
 
@@ -231,13 +237,24 @@ class SharedQueues:
         job.taken = taken
         self._jobs[job.key] = job
         if job.stage is Stage.ENDED:
-            self.complete(job)
+            self.results.add(job)
+
+    def end(self, key: bytes) -> bool:
+        """One is to end; whether it is here."""
+        job = self._jobs.get(key)
+        if job is not None:
+            self._slots.end(job)
+        return job is not None
 
     def unwanted(self, key: bytes) -> None:
         """Nobody wants the result of this task any more, if it is here at all."""
         job = self._jobs.pop(key, None)
         if job is not None and job.stage in (Stage.WAITING, Stage.RUNNING):
             self._slots.drop(job)
+
+    def say(self, job: Job) -> None:
+        """The heartbeat of one that runs has said something: its instance is told when this worker says that it runs."""
+        self._said[job.key] = job
 
     async def keep(self) -> None:
         """Say what still runs here; take over what nobody says that of."""
@@ -270,13 +287,19 @@ class SharedQueues:
             await self._open(queues)
             idle_ms = board.settings.activity_keep_ms
             self._receive(await board.store.retake_tasks(queues, board.name, idle_ms, count))
-            await self._put_behind_limits()
+            await self._settle_received()
 
     async def _say_alive(self, taken: Sequence[Taken]) -> None:
         store, name = self._board.store, self._board.name
         try:
-            for key in await store.keep_tasks(name, taken):
+            said = {task.task_id: self._said.pop(task.task_id) for task in taken if task.task_id in self._said}
+            kept = await store.keep_tasks(
+                name, taken, {key: progress_of(job, self._board) for key, job in said.items()}
+            )
+            for key in kept.lost:
                 self.unwanted(key)
+            for key in kept.ending:
+                self.end(key)
         except KeyDamaged:
             if len(taken) == 1:
                 return  # it is taken over, should its key stay so
@@ -316,70 +339,6 @@ class SharedQueues:
                 )
             except KeyDamaged as error:
                 logger.error("activities could not be given back, others take them over in time: %s", error)
-
-    # -- results -------------------------------------------------------------------------------------------------------
-
-    def complete(self, job: Job) -> None:
-        """A job has ended: its result goes to the store."""
-        self._results.append(job)
-        self._result.ring()
-
-    async def send_results(self) -> None:
-        """Send results while there are any, many at once."""
-        while True:
-            await self._result.wait()
-            while self._results:
-                jobs = [self._results.popleft() for _ in range(min(_RESULTS_MAX, len(self._results)))]
-                self._sending = len(jobs)
-                try:
-                    await asyncio.gather(*map(self.send, jobs))
-                finally:
-                    self._sending = 0
-                    self._sent.ring()
-
-    async def flush(self, seconds: float) -> None:
-        """Wait until all results are in the store, for at most so long."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while not self.idle:
-                    await self._sent.wait()
-
-    async def send(self, job: Job) -> None:
-        """Put the result into the inbox of the task's partition, however long the store is away."""
-        board = self._board
-        number = self._partition_of(job)
-        message_id = board.draw(_MESSAGE_ID_BYTES)
-        payload = encode_message(job.context.instance_id, "task", job.answer, message_id)
-        taken = job.taken
-        try:
-            await board.insist_on_any(
-                lambda: board.store.complete_task(number, job.key, payload, taken), "completing an activity"
-            )
-        except KeyDamaged as error:
-            self._send_later(job, error)
-            return
-        if self._jobs.get(job.key) is job:
-            del self._jobs[job.key]
-
-    def _partition_of(self, job: Job) -> int:
-        if job.taken is not None:
-            return job.taken.partition
-        if job.partition is not None:
-            return job.partition.number
-        return partition_of(job.context.instance_id, self._board.store.layout.partitions)
-
-    def _send_later(self, job: Job, error: KeyDamaged) -> None:
-        """Where the result goes nothing can be written now. It is kept here, and the others do not wait for it."""
-        if job.taken is not None and self._board.store.is_key_of_queue(job.taken.queue, error.key):
-            job.taken = (
-                None  # the result can go where it is waited for; what is left in the queue nobody wants any more
-            )
-        else:
-            self._board.face(error)
-        later = asyncio.ensure_future(self._board.store.clock.sleep(_DAMAGED_S))
-        self._later.add(later)
-        later.add_done_callback(self._later.discard)
-        later.add_done_callback(lambda _: self.complete(job))  # somewhat sooner if others have cancelled it
 
 
 def ending_s(settings: Settings) -> float:

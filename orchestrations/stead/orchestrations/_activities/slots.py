@@ -18,7 +18,7 @@ from stead.entities.extending import Measures
 from stead.transport import Settings, get_logger
 
 from .carriers import Carriers
-from .job import Interceptor, Job, Outcome, Stage, failed_in_stead, perform_plain
+from .job import Interceptor, Job, Outcome, Stage, failed_in_stead, perform_plain, unseen
 from .threads import Threads
 from .watches import Watches, with_details
 
@@ -60,7 +60,7 @@ class ActivitySlots:
 
     @property
     def intercept(self) -> Interceptor | None:
-        """See `ActivityRunner.interceptor`."""
+        """Sees each call of an activity before it is made, and may have another made in its place. For tests."""
         return self._carriers.intercept
 
     @intercept.setter
@@ -157,6 +157,19 @@ class ActivitySlots:
                 self.freed()
         job.drop()
 
+    def end(self, job: Job) -> None:
+        """It is to end, and somebody waits for that: it does not begin, or is cancelled, once, and its outcome counts."""
+        if job.stage is Stage.RUNNING and job in self._live and (job.begun or job.in_thread):
+            if not job.context.cancelled:
+                job.context.cancel()
+                if job.task is not None:
+                    job.task.cancel()
+        elif job.stage in (Stage.WAITING, Stage.RUNNING):
+            self.drop(job)
+            self._unsaid.pop(job, None)
+            job.fail(unseen())
+            self._ended(job)
+
     def expire(self, job: Job, outcome: Outcome) -> None:
         """A job that runs has taken too long: it fails now, and is ended as one whose result nobody wants."""
         if job.stage is Stage.RUNNING and job in self._live:
@@ -231,7 +244,7 @@ class ActivitySlots:
     def _run_in_thread(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
         outcome: Outcome | None = None
         try:
-            if job.stage is Stage.RUNNING:
+            if job.stage is Stage.RUNNING and not job.context.cancelled:
                 outcome = perform_plain(job, self.intercept, self._settings)
         except KeyboardInterrupt as interrupt:
             interrupted = interrupt
@@ -265,12 +278,15 @@ class ActivitySlots:
         self.watches.end(job)
         if job.finished is not None:
             job.finished.set()
-        if outcome is not None and job.stage is Stage.RUNNING:
-            job.stage = Stage.ENDED
-            job.outcome = outcome if job.context.said is None else with_details(job, outcome)
-            meter = self.measures.meter("activity", job.name)
-            meter.add(asyncio.get_running_loop().time() - job.since)
-            meter.failed += not outcome.ok
+        if job.stage is Stage.RUNNING and (outcome is not None or job.context.cancelled):
+            if outcome is None:  # it was told to end before it began
+                job.fail(unseen())
+            else:
+                job.stage = Stage.ENDED
+                job.outcome = outcome if job.context.said is None else with_details(job, outcome)
+                meter = self.measures.meter("activity", job.name)
+                meter.add(asyncio.get_running_loop().time() - job.since)
+                meter.failed += not (outcome.ok or job.context.cancelled)
             self._ended(job)
         if job.span is not None:
             job.end_span()

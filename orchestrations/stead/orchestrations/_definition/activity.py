@@ -52,6 +52,7 @@ class Activity(Decorated, Generic[P, R_co]):
         concurrency: int | None = None,
         rate: str | None = None,
         key: LimitKey | None = None,
+        await_cleanup: bool = False,
     ) -> None:
         """Raises `InvalidDefinition` for a function that cannot be one, `InvalidInput` for a bad name or option."""
         found = check_function("activity", function)
@@ -63,6 +64,7 @@ class Activity(Decorated, Generic[P, R_co]):
         self.timeout_ms = check_time_out("timeout", timeout)
         self.heartbeat_ms = check_time_out("heartbeat_timeout", heartbeat_timeout)
         self.total_ms = check_time_out("total_timeout", total_timeout)
+        self.await_cleanup = check_flag("await_cleanup", await_cleanup)
         self.limits = make_limits(self.name, found, concurrency, rate, key)
         self.priority = 0
         what = f"activity {self.name}"
@@ -88,6 +90,7 @@ class Activity(Decorated, Generic[P, R_co]):
         heartbeat_timeout: timedelta | None = None,
         total_timeout: timedelta | None = None,
         priority: int | None = None,
+        await_cleanup: bool | None = None,
     ) -> Self:
         """The same activity, called with other options: what is given replaces what the decorator said.
 
@@ -95,7 +98,7 @@ class Activity(Decorated, Generic[P, R_co]):
         history and by the activity; `timeout`: how long an attempt may run; `heartbeat_timeout`: how long it may run without
         an `activity_context().heartbeat()`; `total_timeout`: how long all of it may take, waiting and retries included;
         `priority`: of those that wait behind the same limit (`concurrency`, `rate`) the one with the highest goes first, 0
-        without. Raises `InvalidInput`.
+        without; `await_cleanup`: who cancels it waits until it has ended. Raises `InvalidInput`.
         """
         changed = copy.copy(self)
         changed.retry = self.retry if retry is None else check_retry(retry)
@@ -114,6 +117,8 @@ class Activity(Decorated, Generic[P, R_co]):
             changed.heartbeat_ms = check_time_out("heartbeat_timeout", heartbeat_timeout)
         if total_timeout is not None:
             changed.total_ms = check_time_out("total_timeout", total_timeout)
+        if await_cleanup is not None:
+            changed.await_cleanup = check_flag("await_cleanup", await_cleanup)
         if priority is not None:
             changed.priority = check_priority(priority, self.limits is not None, self.name)
         return changed
@@ -192,6 +197,7 @@ def make_activity(
     concurrency: int | None = None,
     rate: str | None = None,
     key: LimitKey | None = None,
+    await_cleanup: bool = False,
 ) -> Activity[..., Any]:
     """The activity that a function is. Raises like `Activity`."""
     form = AsyncActivity[..., Any] if inspect.iscoroutinefunction(function) else PlainActivity[..., Any]
@@ -207,7 +213,15 @@ def make_activity(
         concurrency=concurrency,
         rate=rate,
         key=key,
+        await_cleanup=await_cleanup,
     )
+
+
+def check_flag(name: str, value: bool) -> bool:
+    """An option that is set or not. Raises `InvalidInput`."""
+    if type(value) is not bool:  # pyright: ignore[reportUnnecessaryComparison]
+        raise InvalidInput(f"{name}={value!r}", "it is True or False")
+    return value
 
 
 def _check_queue(queue: str) -> str:

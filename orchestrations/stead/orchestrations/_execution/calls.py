@@ -157,7 +157,8 @@ class ActivityCall(RetriedCall):
     """A call of an activity."""
 
     __slots__ = (
-        "args", "deadline", "details", "kwargs", "limit", "limits", "priority", "queue", "tags", "total_ms"
+        "args", "await_cleanup", "deadline", "details", "ending", "kwargs", "limit", "limits", "priority", "queue", "tags",
+        "total_ms"
     )  # fmt: skip
 
     args: list[Any]
@@ -175,6 +176,26 @@ class ActivityCall(RetriedCall):
         self.priority: int | None = None  # … and how much sooner than others
         self.details: Any = None  # what the last heartbeat of the attempt before said
         self.deadline: Deadline | None = None
+        self.await_cleanup: bool | None = None  # who cancels it waits for its end
+        self.ending: tuple[Any] | None = None  # it was cancelled, with this message, and has not ended
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """See `DurableTask.cancel`. With `await_cleanup` it is told to end, and is cancelled when it has, however that went:
+        as a task of asyncio that has something to clean up."""
+        event = self.event
+        if self.done() or self.core.dead or not (isinstance(event, TaskScheduled) and event.await_cleanup):
+            return super().cancel(msg)
+        self.check_home()
+        if self.ending is None:
+            if not self.core.end(event.task_id):
+                return super().cancel(msg)
+            self.ending = (msg,)
+        return True
+
+    def end(self) -> None:
+        """It was cancelled, and has ended, or may not take any longer."""
+        assert self.ending is not None, "it was cancelled"
+        super().cancel(*self.ending)
 
     def schedule(self) -> None:
         core = self.core
@@ -194,6 +215,7 @@ class ActivityCall(RetriedCall):
                 self.details,
                 self.limit,
                 self.priority,
+                self.await_cleanup,
             ),
             self,
         )
@@ -206,6 +228,9 @@ class ActivityCall(RetriedCall):
         return ActivityFailed.of(self.name, FailureDetails.from_map(failure))
 
     def answer(self, event: Event) -> None:
+        if self.ending is not None:
+            self.end()
+            return
         if isinstance(event, FailureEvent):
             self.details = event.failure.get("details")
         super().answer(event)
@@ -238,6 +263,8 @@ class Deadline:
         """It has passed."""
         call = self._call
         call.core.abandon(call.event.task_id)
+        if call.ending is not None and not call.done():
+            call.end()
         if not call.done():
             message = f"activity {call.name!r}: all of it may take {shown_ms(call.total_ms)}"
             call.set_exception(call.failed(FailureDetails("TimeoutError", message, non_retriable=True).as_map()))

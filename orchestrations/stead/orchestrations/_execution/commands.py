@@ -43,9 +43,37 @@ class Commands:
     """See the module. One for each execution, which reads what is in it and tells it when the code may ask for nothing more."""
 
     __slots__ = (
-        "_asked", "_called_off", "_custom_status", "_patched", "_patches", "_recorded", "code", "continued", "critical",
-        "dead", "drawn", "execution_id", "fatal", "instance_id", "last_id", "limit", "loop", "mailbox", "muted", "name", "now_ms",
-        "open", "parent", "replaying", "settings", "sharing", "tags", "types", "version"
+        "_asked",
+        "_called_off",
+        "_custom_status",
+        "_patched",
+        "_patches",
+        "_recorded",
+        "_to_end",
+        "code",
+        "continued",
+        "critical",
+        "dead",
+        "drawn",
+        "ending",
+        "execution_id",
+        "fatal",
+        "instance_id",
+        "last_id",
+        "limit",
+        "loop",
+        "mailbox",
+        "muted",
+        "name",
+        "now_ms",
+        "open",
+        "parent",
+        "replaying",
+        "settings",
+        "sharing",
+        "tags",
+        "types",
+        "version"
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +99,7 @@ class Commands:
         self.fatal: BaseException | None = None  # what has ended it besides its own code
         self.last_id = 0  # of what was scheduled last
         self.open: dict[int, Waiting] = {}  # who waits for which answer
+        self.ending: set[int] = set()  # activities that were told to end, for whose answers somebody waits
         self.mailbox = Mailbox()
         self.critical = CriticalSections()
         self.sharing = SharedState(self)
@@ -80,6 +109,7 @@ class Commands:
         self._asked: dict[int, Asked] = {}  # since the last turn, by number
         self._patches: list[Asked] = []
         self._called_off: list[int] = []
+        self._to_end: list[int] = []
         self._custom_status: object = UNCHANGED
         self.loop = new_loop(self, self.drawn.seed)
         self.loop.now_s = self.now_ms / 1000
@@ -164,6 +194,15 @@ class Commands:
             del self._asked[task_id]
         elif not self.replaying:
             self._called_off.append(task_id)
+
+    def end(self, task_id: int) -> bool:
+        """An activity is to end, and somebody waits until it has. False if nobody has been told to run it."""
+        if task_id in self._asked:
+            return False
+        self.ending.add(task_id)
+        if not self.replaying:
+            self._to_end.append(task_id)
+        return True
 
     def leave_open(self, task_id: int) -> None:
         """Nobody waits for an answer any more, but something else will be said about it."""
@@ -268,10 +307,11 @@ class Commands:
     def take(self, outcome: Outcome | None) -> Wants:
         """What the code has asked for since the last time."""
         asked, status = self._asked, self._custom_status
-        if self._called_off or self._patches or status is not UNCHANGED:
+        if self._called_off or self._to_end or self._patches or status is not UNCHANGED:
             # Sorted, because anyio cancels the tasks of a group in the order of addresses (`ordering`).
-            wants = Wants(sorted(self._called_off), [*self._patches, *asked.values()], status, outcome)
-            self._called_off, self._patches, self._custom_status = [], [], UNCHANGED
+            scheduled = [*self._patches, *asked.values()]
+            wants = Wants(sorted(self._called_off), scheduled, status, outcome, sorted(self._to_end))
+            self._called_off, self._to_end, self._patches, self._custom_status = [], [], [], UNCHANGED
         elif asked or outcome is not None:
             wants = Wants((), [*asked.values()], UNCHANGED, outcome)
         else:

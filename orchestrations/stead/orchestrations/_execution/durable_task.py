@@ -60,12 +60,17 @@ class DurableTask(asyncio.Future[R_co]):  # type: ignore[type-var]  # covariant:
         """Give it up: whoever awaits it gets `CancelledError`. A timer is unset, an activity that runs is told to end,
         an answer that comes all the same is dropped. False if it was done already.
         """
-        if self._home.thread != get_ident() and not super().done():
-            raise _elsewhere("cancelled")
+        if not super().done():
+            self.check_home()
         if not super().cancel(msg):
             return False
         self._given_up()
         return True
+
+    def check_home(self) -> None:
+        """Raise `ContextEnded` where it may not be cancelled."""
+        if self._home.thread != get_ident():
+            raise _elsewhere("cancelled")
 
     def _given_up(self) -> None:
         """It was cancelled."""

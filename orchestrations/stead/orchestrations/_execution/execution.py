@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -150,18 +150,19 @@ class Execution:
         return {task_id: waiting.event for task_id, waiting in self._commands.open.items() if task_id not in held}
 
     @property
+    def ending(self) -> Collection[int]:
+        """The activities that the code has told to end, and for whose end it waits."""
+        return self._commands.ending & self._commands.open.keys()
+
+    @property
     def shared(self) -> object:
         """What its code shares with clients, or `NOTHING_SHARED`."""
         return self._commands.sharing.state
 
     @property
-    def waits_for_events(self) -> bool:
-        """Whether the code waits for external events."""
-        return self._commands.mailbox.waits > 0
-
-    def awaited(self, length: int) -> list[str]:
-        """The names of the external events that the code waits for, so many at most."""
-        return self._commands.mailbox.awaited(length)
+    def mailbox(self) -> Mailbox:
+        """The external events that have come, and those that the code waits for."""
+        return self._commands.mailbox
 
     def close(self) -> None:
         """Drop the code, without anything of it being done (HAZARDS 13). The execution is of no use after it."""
@@ -323,8 +324,7 @@ class Execution:
             self._commands.begin_attempts(event)
 
     def _resume(self) -> None:
-        self._suspended = False
-        held = self._held
+        held, self._suspended = self._held, False
         while held and not self._suspended:
             event = held.popleft()
             self._held_ids.discard(event.task_id)

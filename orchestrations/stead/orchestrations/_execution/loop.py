@@ -32,6 +32,9 @@ Ts = TypeVarTuple("Ts")
 STEPS_MAX = 2_000_000
 """Steps in one turn after which the code counts as an endless loop: some seconds. Ten thousand tasks take a hundredth."""
 
+STEPS_BETWEEN = 64
+"""Steps after which it is asked whether all that is left to do is to cancel once more what was cancelled; each, once it was."""
+
 NEVER_S = 100 * 366 * 86_400.0
 """A delay beyond it is taken as "never" (`math.inf` is a common one): nothing is set for it."""
 
@@ -61,6 +64,7 @@ class DeterministicLoop(Home, Refusing):
         self.now_s = 0.0
         self.thread = 0  # the one that takes a turn with it: cheaper to ask for than the running loop
         self.stopping = False
+        self._cancels_again = False  # anyio has a scope to cancel in which something has not ended
         self.never = 0  # waits that are meant to last for ever
 
     @property
@@ -93,7 +97,7 @@ class DeterministicLoop(Home, Refusing):
     def run(self) -> None:
         """Run what is ready, until nothing is or `stopping` is set. Raises what ends a process (`SystemExit`, …)."""
         ready = self._ready
-        steps = STEPS_MAX
+        steps, between = STEPS_MAX, 1 if self._cancels_again else STEPS_BETWEEN
         while ready and not self.stopping:
             handle: Any = ready.popleft()
             if handle._cancelled:
@@ -107,8 +111,15 @@ class DeterministicLoop(Home, Refusing):
             if self.woken:
                 put_in_order(ready, self.woken)
                 self.woken = []
-            steps -= 1
-            if not steps:
+            between -= 1
+            if between:
+                continue
+            if ready and all(map(_cancels_again, ready)):
+                self._cancels_again = True
+                break  # until something else happens
+            self._cancels_again = self._cancels_again and any(map(_cancels_again, ready))
+            steps, between = steps - STEPS_BETWEEN, 1 if self._cancels_again else STEPS_BETWEEN
+            if steps <= 0:
                 raise StuckOrchestration(
                     f"the orchestrator took {STEPS_MAX:,} steps without waiting for anything durable: an endless loop; "
                     "wait for an event or a timer in it"
@@ -304,6 +315,11 @@ class DeterministicLoop(Home, Refusing):
 
     async def shutdown_asyncgens(self) -> None:
         """Nothing: the generators are closed with the execution."""
+
+
+def _cancels_again(handle: Any) -> bool:
+    """Whether it is what anyio does, again and again, as long as something in a cancelled scope has not ended."""
+    return getattr(handle._callback, "__name__", None) == "_deliver_cancellation"
 
 
 def new_loop(host: Host, seed: int) -> DeterministicLoop:

@@ -34,6 +34,9 @@ class ActivityForm(Protocol):
     def total_ms(self) -> int | None: ...
 
     @property
+    def await_cleanup(self) -> bool: ...
+
+    @property
     def numbers(self) -> LimitNumbers | None: ...
 
     @property

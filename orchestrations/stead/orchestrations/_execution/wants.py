@@ -32,6 +32,8 @@ class Wants(NamedTuple):
     """Plain data, to be shown from now on."""
     outcome: Outcome | None = None
     """How the code has ended, if it has."""
+    ending: Sequence[int] = ()
+    """Numbers of activities that are to end, for whose end the code waits."""
 
 
 NOTHING: Final = Wants()

@@ -102,7 +102,7 @@ FORMS = (
     _form(3, ExecutionSuspended),
     _form(4, ExecutionResumed),
     _form(5, ExecutionRewound, later=5),
-    _form(6, TaskScheduled, Answers("activity", TaskCompleted, TaskFailed), later=5),
+    _form(6, TaskScheduled, Answers("activity", TaskCompleted, TaskFailed), later=6),
     _form(7, TaskCompleted),
     _form(8, TaskFailed),
     _form(

@@ -188,6 +188,8 @@ class TaskScheduled(ScheduledEvent):
     """Behind which limit it waits: the activity's, or that of one key of it, …"""
     priority: int | None = None
     """… and how much sooner than others."""
+    await_cleanup: bool | None = None
+    """Whether the code, should it cancel it, waits until it has ended."""
 
 
 @_event

@@ -88,6 +88,10 @@ class FailureDetails:
         return cls(data["type"], data["message"], data.get("traceback", ""), inner, non_retriable, more)
 
 
+ENDED_UNSEEN = FailureDetails("asyncio.exceptions.CancelledError", "it was cancelled, and nobody knows how it ended")
+"""Of an activity that was cancelled and did not begin, or whose worker ended before it did."""
+
+
 class FailedElsewhere(SteadError):
     """An error that stands for a failure elsewhere: of an activity, of a sub-orchestration."""
 

@@ -33,8 +33,7 @@ class Wait:
 
     `kind` is "activity", "sub-orchestration", "timer", "entity", "lock" or "event", and `name` says which: the activity, the
     child's instance ID, "retry of …" for the pause before another attempt, the entity's ID and operation, the entities to
-    lock, the external event (of many the first `AWAITED_LENGTH_MAX`). `details`: what the last heartbeat of an activity said,
-    if it runs in the worker that holds its instance.
+    lock, the external event (of many the first `AWAITED_LENGTH_MAX`). `details`: what the last heartbeat of an activity said.
     """
 
     kind: str

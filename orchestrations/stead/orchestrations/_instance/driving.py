@@ -29,7 +29,7 @@ from stead.transport import InvalidInput, PayloadTooLarge, get_logger, pack
 from .beginning import continue_as_new
 from .children import call_off
 from .ending import MARGIN, end_instance, fail_instance
-from .issuing import ENVELOPE_BYTES, issue_event, schedule_task
+from .issuing import ENVELOPE_BYTES, end_activity, issue_event, schedule_task
 from .turn import InstanceTurn, Placed
 
 logger = get_logger("stead.worker")
@@ -138,8 +138,8 @@ def settle_turn(turn: InstanceTurn) -> None:
     seen = body.to_feed[0].place if body.to_feed else record.history_length
     if record.history_length - record.unseen != seen:
         _saw(turn, seen)
-    if record.awaited or execution.waits_for_events:
-        _awaits(turn, execution.awaited(AWAITED_LENGTH_MAX))
+    if record.awaited or execution.mailbox.waits:
+        _awaits(turn, execution.mailbox.awaited(AWAITED_LENGTH_MAX))
 
 
 def _awaits(turn: InstanceTurn, names: list[str]) -> None:
@@ -212,6 +212,8 @@ def _take_up(turn: InstanceTurn, wants: Wants | None) -> None:
     assert wants is not None, "only a history is taken in parts"
     for task_id in wants.called_off:
         call_off(turn, task_id)
+    for task_id in wants.ending:
+        end_activity(turn, task_id)
     turn.body.wants = wants
     turn.body.asked.extend(wants.asked)
 

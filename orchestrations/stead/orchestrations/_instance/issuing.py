@@ -213,6 +213,13 @@ def cancel_task(turn: InstanceTurn, task_id: int) -> None:
         turn.effects.drop_task(key, None if event.limit is None else event.queue)
 
 
+def end_activity(turn: InstanceTurn, task_id: int) -> None:
+    """An activity is to end; its answer is waited for."""
+    event = turn.body.ledger.open.get(task_id)
+    if isinstance(event, TaskScheduled):
+        turn.effects.end_task(task_key(turn.target, turn.record.execution_id, task_id), event.queue)
+
+
 def cancel_all(turn: InstanceTurn) -> None:
     """Call off everything that is open, and give back the locks that are held or on their way to be."""
     ledger = turn.body.ledger

@@ -34,9 +34,11 @@ from stead.orchestrations._history.events import (
     ExecutionSuspended,
     FailureEvent,
     SubOrchestrationInstanceCreated,
+    TaskFailed,
     TimerCreated,
     TimerFired,
 )
+from stead.orchestrations._history.failures import ENDED_UNSEEN
 from stead.orchestrations._history.first_runs import seen_before
 from stead.orchestrations._history.ids import timer_id
 from stead.orchestrations._history.ledger import Ledger
@@ -226,8 +228,11 @@ def ask_again(turn: InstanceTurn) -> None:
         return
     execution = body.execution
     pending = None if execution is None else execution.pending
+    ending = () if execution is None else execution.ending
     for event in [event for task_id, event in body.ledger.open.items() if task_id <= last_id]:
-        if pending is None or event.task_id in pending:
+        if event.task_id in ending:  # it was called off when the instance failed: there is nothing to wait for any more
+            take_event(turn, TaskFailed(turn.now_ms, event.task_id, ENDED_UNSEEN.as_map()))
+        elif pending is None or event.task_id in pending:
             _again(turn, event, event.task_id in failed)
 
 

@@ -84,7 +84,7 @@ def _of_the_code(body: Body, record: InstanceRecord, code: Execution) -> Iterato
         yield "the answers that a suspended instance keeps are not those that it is said to keep"
     yield from _of_the_events(commands.mailbox)
     awaited = [event.name for event in record.awaited]
-    if awaited != code.awaited(len(awaited)) or (code.waits_for_events and not awaited):
+    if awaited != code.mailbox.awaited(len(awaited)) or (code.mailbox.waits and not awaited):
         yield "the events that its record names are not those that its code waits for"
 
 

@@ -115,6 +115,9 @@ class Commit:
     tasks: Sequence[Task] = ()
     dropped: Sequence[bytes] = ()  # IDs of tasks whose result is recorded or not wanted
     unqueued: Sequence[tuple[str, bytes]] = ()  # those of `dropped` that may wait behind a limit: queue, ID
+    # Tasks that are not to be run any more, while their results are still waited for: queue, ID. They have no payload from then on.
+    # One that nobody has taken yet is the owner's; who has taken one hears of it from `keep_tasks`.
+    ending: Sequence[tuple[str, bytes]] = ()
     starts: Sequence[SentStart] = ()
     # Reservations that end with this commit, if they are still those of that message: target, message ID.
     started: Sequence[tuple[str, bytes]] = ()

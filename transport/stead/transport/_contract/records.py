@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -200,6 +201,17 @@ class Taken:
     payload: bytes
     deliveries: int  # how often it was delivered, this one included
     limit: str = ""  # in which it has a place
+
+
+class Kept(NamedTuple):
+    """What is to be known of tasks that a worker has said to run. IDs of tasks."""
+
+    lost: list[bytes]  # nobody wants their results any more, or another worker has them: they are let go of
+    ending: list[bytes]  # they are to end, and somebody waits for that
+
+
+NOTHING_SAID: Mapping[bytes, bytes] = MappingProxyType({})
+"""Nobody whose task runs has anything to say."""
 
 
 # -- workers, names, dead letters --------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from .indexes import Adding, CatalogueView, Look
 from .left_out import LeftOut
 from .limits import DeclaredLimit, LimitView, TaskLimit
 from .records import (
+    NOTHING_SAID,
     Acquired,
     Batch,
     DeadLetter,
@@ -34,6 +35,7 @@ from .records import (
     Entry,
     HubLayout,
     InstanceView,
+    Kept,
     LeaseView,
     Loaded,
     PartitionInfo,
@@ -339,9 +341,9 @@ class Store(GroupStore, Protocol):
         """Take over shared tasks of workers that have not kept them alive for `idle_ms`; this worker's own ones too."""
         ...
 
-    async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
-        """Say that these still run; gives the IDs of those that nobody wants any more (they are let go of), or that
-        another worker has."""
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken], said: Mapping[bytes, bytes] = NOTHING_SAID) -> Kept:
+        """Say that these still run; gives what is to be known of them. `said`: messages for the inboxes of those whose results
+        are still wanted, and which are not to end."""
         ...
 
     async def give_back_tasks(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stead.transport._contract.limits import DeclaredLimit, LimitView, TaskLimit
-from stead.transport._contract.records import StreamId, Taken
+from stead.transport._contract.records import NOTHING_SAID, Kept, StreamId, Taken
 
 from . import instances as steps
 from .base import MemoryBase
@@ -86,13 +86,16 @@ class MemoryTasks(MemoryBase):
 
         return await self._call("retake_tasks", retake)
 
-    async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
-        """Say that these still run; gives the IDs of those that nobody wants any more, or that another worker has."""
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken], said: Mapping[bytes, bytes] = NOTHING_SAID) -> Kept:
+        """Say that these still run; gives what is to be known of them. `said`: messages for the inboxes of those whose results
+        are still wanted."""
 
-        def keep() -> list[bytes]:
-            lost = steps.keep_tasks(self._state, worker, taken, self._clock.now_ms())
+        def keep() -> Kept:
+            kept = steps.keep_tasks(self._state, worker, taken, said, self._clock.now_ms())
             self._tell_of_bells()
-            return lost
+            for partition in {task.partition for task in taken if task.task_id in said}:
+                self._waiters.wake(partition)
+            return kept
 
         return await self._call("keep_tasks", keep)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from stead.transport._contract.commit import Commit, in_order
 from stead.transport._contract.limits import DeclaredLimit, TaskLimit, activity_and_key
-from stead.transport._contract.records import Batch, Reuse, StreamId, Taken, stream_order
+from stead.transport._contract.records import Batch, Kept, Reuse, StreamId, Taken, stream_order
 
 from .queues import Delivery
 from .state import HubState, KeptTask, PartitionState, check_whole, outlived, owns
@@ -60,6 +60,18 @@ def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms
         if task.shared:
             kept.queue = task.queue
             kept.entry = hub.queue(task.queue).append(now_ms, commit.partition, task.task_id, limit=task.limit)
+    for _, task_id in commit.ending:
+        _end(hub, state.tasks.get(task_id))
+
+
+def _end(hub: HubState, kept: KeptTask | None) -> None:
+    """A task is not to be run any more, and loses its payload. What nobody has taken is its owner's to answer."""
+    if kept is None or kept.done:
+        return
+    kept.payload = b""
+    if kept.queue is not None and kept.entry not in hub.queue(kept.queue).taken:
+        hub.queue(kept.queue).forget(kept.entry)
+        kept.queue = None
 
 
 def end_starts(state: PartitionState, commit: Commit) -> None:
@@ -206,9 +218,10 @@ def _is_wanted(hub: HubState, partition: int, task_id: bytes, queue: str, order:
     return kept is not None and not kept.done and (kept.queue, kept.entry) == (queue, order)
 
 
-def keep_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: int) -> list[bytes]:
-    """Say that tasks still run; gives those that nobody wants any more or that another worker has."""
+def keep_tasks(hub: HubState, worker: str, taken: Sequence[Taken], said: Mapping[bytes, bytes], now_ms: int) -> Kept:
+    """Say that tasks still run, and what those among `said` have to say; gives what is to be known of them."""
     lost: list[bytes] = []
+    ending: list[bytes] = []
     for task in taken:
         queue = hub.queue(task.queue)
         order = stream_order(task.entry)
@@ -221,7 +234,12 @@ def keep_tasks(hub: HubState, worker: str, taken: Sequence[Taken], now_ms: int) 
             lost.append(task.task_id)
         else:
             delivery.kept_ms = now_ms
-    return lost
+            state = hub.partitions[task.partition]
+            if not state.tasks[task.task_id].payload:
+                ending.append(task.task_id)
+            elif task.task_id in said:
+                state.inbox.append(now_ms, said[task.task_id])
+    return Kept(lost, ending)
 
 
 def give_back_tasks(

@@ -21,6 +21,7 @@ from stead.transport._contract.errors import ConnectionLost, InvalidInput, Paylo
 from stead.transport._contract.feeds import FeedPart, ReadFeed
 from stead.transport._contract.indexes import Look, ReadRecords
 from stead.transport._contract.records import (
+    NOTHING_SAID,
     Acquired,
     Batch,
     DamagedLog,
@@ -28,6 +29,7 @@ from stead.transport._contract.records import (
     EnqueueResult,
     Entry,
     InstanceView,
+    Kept,
     Loaded,
     PartitionInfo,
     StreamId,
@@ -286,7 +288,7 @@ class SealedStore:
     async def tasks(self, partition: int, after: bytes, count: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
         page, following = await self.within.tasks(partition, after, count)
         await self._fetch(*(payload for _, payload in page))
-        return [(task_id, self._opened(self._forms.task, payload)) for task_id, payload in page], following
+        return [(task_id, self._opened_task(payload)) for task_id, payload in page], following
 
     async def take_tasks(self, queues: Sequence[str], worker: str, count: int, block_ms: int) -> list[Taken]:
         return await self._opened_tasks(await self.within.take_tasks(queues, worker, count, block_ms))
@@ -296,7 +298,16 @@ class SealedStore:
 
     async def _opened_tasks(self, taken: Sequence[Taken]) -> list[Taken]:
         await self._fetch(*(task.payload for task in taken))
-        return [replace(task, payload=self._opened(self._forms.task, task.payload)) for task in taken]
+        return [replace(task, payload=self._opened_task(task.payload)) for task in taken]
+
+    def _opened_task(self, payload: bytes) -> bytes:
+        """One that is to end has no payload any more."""
+        return payload and self._opened(self._forms.task, payload)
+
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken], said: Mapping[bytes, bytes] = NOTHING_SAID) -> Kept:
+        sealed = {task_id: self._sealed(self._forms.message, message) for task_id, message in said.items()}
+        await self._store_pending()
+        return await self.within.keep_tasks(worker, taken, sealed)
 
     async def complete_task(self, partition: int, task_id: bytes, payload: bytes, taken: Taken | None) -> bool:
         sealed = self._sealed(self._forms.message, payload)

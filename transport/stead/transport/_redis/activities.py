@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from stead.transport._contract.errors import KeyDamaged
 from stead.transport._contract.limits import DeclaredLimit, LimitView, TaskLimit, activity_and_key
-from stead.transport._contract.records import StreamId, Taken
+from stead.transport._contract.records import NOTHING_SAID, Kept, StreamId, Taken
 
 from .base import RedisBase, concerning, is_owner
 from .keys import KeyNames
@@ -185,15 +185,16 @@ class TaskSide(RedisBase):
             stale.append(_stale(row))
         return False
 
-    async def keep_tasks(self, worker: str, taken: Sequence[Taken]) -> list[bytes]:
-        """Say that these still run; gives the IDs of those that nobody wants any more, or that another worker has."""
+    async def keep_tasks(self, worker: str, taken: Sequence[Taken], said: Mapping[bytes, bytes] = NOTHING_SAID) -> Kept:
+        """Say that these still run; gives what is to be known of them. `said`: messages for the inboxes of those whose results
+        are still wanted."""
         if not taken:
-            return []
-        rows = _Rows(self._keys, taken)
+            return Kept([], [])
+        rows = _Rows(self._keys, taken, said=said)
         names = (*rows.names, self._keys.record)
         keep = KEEP_TASKS.call(names, rows.holdings(worker, self._layout.hub_id))
-        lost = await self._queries.one(keep)
-        return [taken[int(place) - 1].task_id for place in lost]
+        lost, ending = await self._queries.one(keep)
+        return Kept(*([taken[int(place) - 1].task_id for place in places] for places in (lost, ending)))
 
     async def give_back_tasks(
         self, worker: str, taken: Sequence[Taken], behind: Mapping[bytes, TaskLimit] | None = None
@@ -262,11 +263,18 @@ class _Names:
 class _Rows:
     """What was taken, as scripts get it: keys, the places of queues and of tasks among them, and a row for each."""
 
-    def __init__(self, keys: KeyNames, taken: Sequence[Taken], behind: Mapping[bytes, TaskLimit] = _NO_LIMITS) -> None:
+    def __init__(
+        self,
+        keys: KeyNames,
+        taken: Sequence[Taken],
+        behind: Mapping[bytes, TaskLimit] = _NO_LIMITS,
+        said: Mapping[bytes, bytes] = NOTHING_SAID,
+    ) -> None:
         names = _Names()
         queues: dict[int, None] = {}
         hashes: dict[int, None] = {}
         sets: dict[int, None] = {}
+        inboxes: dict[int, None] = {}
         self.rows: list[Holding] = []
         for task in taken:
             queue = names.place(keys.queue(task.queue))
@@ -278,10 +286,17 @@ class _Rows:
                 sets[limited] = None
             to = behind.get(task.task_id)
             fields: list[str] | Literal[0] = 0 if to is None else to.fields
-            row = Holding(queue, tasks, task.entry, task.task_id, str(task.partition), task.limit, limited, fields)
+            message, inbox = said.get(task.task_id, b""), 0
+            if message:
+                inbox = names.place(keys.partitions[task.partition].inbox)
+                inboxes[inbox] = None
+            row = Holding(
+                queue, tasks, task.entry, task.task_id, str(task.partition), task.limit, limited, fields, inbox, message
+            )
             self.rows.append(row)
         self.names, self.queues, self.hashes, self.sets = names.names, list(queues), list(hashes), list(sets)
+        self.inboxes = list(inboxes)
 
     def holdings(self, worker: str, hub_id: str) -> Holdings:
         """What the scripts are given."""
-        return Holdings(worker, self.queues, self.hashes, self.sets, self.rows, hub_id)
+        return Holdings(worker, self.queues, self.hashes, self.sets, self.rows, hub_id, self.inboxes)

@@ -170,7 +170,9 @@ def _pack_more(
 ) -> More | Literal[0]:
     """What only some commits have. Adds the keys to `names`."""
     uncertain = doubtful(commit)
-    of_instances = commit.logs or commit.tasks or commit.dropped or reservations or commit.started or uncertain
+    of_instances = (
+        commit.logs or commit.tasks or commit.dropped or commit.ending or reservations or commit.started or uncertain
+    )
     if not (
         of_instances
         or commit.created
@@ -287,15 +289,16 @@ def _pack_instances(
         str(commit.partition),
         listed,
         uncertain,
-        _pack_unqueued(keys, commit, names) if commit.unqueued else (),
+        _pack_unqueued(keys, commit.unqueued, names) if commit.unqueued else (),
+        _pack_unqueued(keys, commit.ending, names) if commit.ending else (),
     )
 
 
-def _pack_unqueued(keys: KeyNames, commit: Commit, names: list[bytes]) -> list[Unqueued]:
-    """What leaves the limits behind which it waits. Adds the keys to `names`."""
+def _pack_unqueued(keys: KeyNames, tasks: Sequence[tuple[str, bytes]], names: list[bytes]) -> list[Unqueued]:
+    """What leaves the queue, or the limits behind which it waits. Adds the keys to `names`."""
     places: dict[str, int] = {}
     unqueued: list[Unqueued] = []
-    for queue, task_id in commit.unqueued:
+    for queue, task_id in tasks:
         if queue not in places:
             places[queue] = len(names) + 1
             names += keys.queue_and_limits(queue)[:3]

@@ -64,7 +64,7 @@ class Listed(NamedTuple):
 
 
 class Unqueued(NamedTuple):
-    """A task that is not wanted any more, and may wait behind a limit."""
+    """A task that may be in a queue, and is not to be run any more."""
 
     queue: int  # its place in KEYS; limits and limited follow it
     task_id: bytes
@@ -82,7 +82,8 @@ class Instances(NamedTuple):
     partition: str  # this one's number
     listed: Sequence[Listed]
     doubtful: Sequence[str]  # instances of this partition, listed as long as they have a record or a reservation
-    unqueued: Sequence[Unqueued]
+    unqueued: Sequence[Unqueued]  # nobody wants their results either
+    ending: Sequence[Unqueued]  # somebody waits for their results
 
 
 class More(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from stead.transport._contract.records import StreamId
@@ -127,6 +128,8 @@ class Holding(NamedTuple):
     limit: str  # in which it has a place, or ""
     limited: int  # the place in KEYS of that set; 0: it has no limit
     behind: Sequence[str] | Literal[0]  # fields of the limit behind which it goes back
+    inbox: int  # the place in KEYS of its partition's; 0: it has nothing to say
+    said: bytes  # a message for it
 
 
 class Holdings(NamedTuple):
@@ -138,6 +141,7 @@ class Holdings(NamedTuple):
     sets: Sequence[int]  # and of sets
     taken: Sequence[Holding]
     hub_id: str
+    inboxes: Sequence[int]  # the places of those in KEYS
 
 
 class CompleteTask(NamedTuple):
@@ -166,11 +170,13 @@ FORGET_TASKS = Signature(ForgetTasks, more_keys=_OF_QUEUES, last_keys="record:ha
 RETAKE_TASKS = Signature(RetakeTasks, more_keys="the queues (stream)", last_keys="workers:any record:hash")
 KEEP_TASKS = Signature(
     Holdings,
-    more_keys="queues (stream), tasks (hash) and, of those with a limit, limited (zset), in any order",
+    more_keys="queues (stream), tasks (hash), of those with a limit limited (zset) and of what was said inboxes (stream), in any order",
     last_keys="record:hash",
     rows=(Holding,),
 )
-GIVE_BACK_TASKS = KEEP_TASKS
+GIVE_BACK_TASKS = replace(
+    KEEP_TASKS, more_keys="queues (stream), tasks (hash) and, of those with a limit, limited (zset), in any order"
+)
 COMPLETE_TASK = Signature(
     CompleteTask, keys="tasks:hash inbox:stream", optional_keys="queue:stream limited:zset", packed=False
 )

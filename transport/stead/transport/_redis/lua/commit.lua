@@ -40,11 +40,17 @@ if with_more == 1 then
       if task[NEW_TASK_QUEUE] > 0 then look(KEYS[task[NEW_TASK_QUEUE]], 'stream') end
     end
     for _, new in ipairs(instances[INSTANCES_RESERVATIONS]) do look(KEYS[new[RESERVATION_STARTS]], 'hash') end
-    for _, gone in ipairs(instances[INSTANCES_UNQUEUED]) do
-      local queue = gone[UNQUEUED_QUEUE]
-      look(KEYS[queue], 'stream')
-      look(KEYS[queue + 1], 'hash')
-      look(KEYS[queue + 2], 'zset')
+    for _, tasks in ipairs({instances[INSTANCES_UNQUEUED], instances[INSTANCES_ENDING]}) do
+      for _, gone in ipairs(tasks) do
+        local queue = gone[UNQUEUED_QUEUE]
+        look(KEYS[queue], 'stream')
+        look(KEYS[queue + 1], 'hash')
+        look(KEYS[queue + 2], 'zset')
+      end
+    end
+    if #instances[INSTANCES_ENDING] > 0 then
+      may('XPENDING')
+      look(KEYS[first], 'hash')
     end
   end
 
@@ -151,6 +157,35 @@ look_at_streams(replies)
 -- Nothing before this line writes. What fails after it tears the component that it belongs to, and no other.
 
 if with_more == 1 then
+  -- Takes a task that waits behind a limit out of its queue; whether it was one.
+  local function unqueue(gone, entry)
+    local queue, limits, limited = unpack(KEYS, gone[UNQUEUED_QUEUE], gone[UNQUEUED_QUEUE] + 2)
+    local waits = entry and call('HMGET', limits, 'w' .. entry, 't' .. entry)
+    if not (waits and waits[1]) then return false end
+    call('ZREM', limited, waits[1], waits[2] or '')
+    call('HDEL', limits, 'w' .. entry, 't' .. entry)
+    call('XDEL', queue, entry)
+    return true
+  end
+
+  -- Tasks that are not to be run any more lose their payloads. What nobody has taken is its owner's to answer.
+  local function write_ending(tasks, ending)
+    for _, task in ipairs(ending) do
+      local queue, task_id = KEYS[task[UNQUEUED_QUEUE]], task[UNQUEUED_TASK_ID]
+      local kept = call('HGET', tasks, task_id)
+      if kept and kept ~= 'D' then
+        local entry = string.match(kept, '^S([^:]*):')
+        local taken = false
+        if entry and not unqueue(task, entry) then
+          local opened, pending = pcall(call, 'XPENDING', queue, 'workers', entry, entry, 1)  -- not if nobody has ever taken any
+          taken = opened and #pending > 0
+        end
+        if entry and not taken then call('XDEL', queue, entry) end
+        call('HSET', tasks, task_id, taken and 'S' .. entry .. ':' or 'O')
+      end
+    end
+  end
+
   local function write_instances(instances)
     local first, dropped, started = instances[INSTANCES_TASKS], instances[INSTANCES_DROPPED], instances[INSTANCES_STARTED]
     local tasks, starts = KEYS[first], KEYS[first + 2]
@@ -161,14 +196,7 @@ if with_more == 1 then
     end
     for _, gone in ipairs(instances[INSTANCES_UNQUEUED]) do
       -- One that waits behind a limit goes with whoever waited for it. What was taken is let go of by who has it.
-      local queue, limits, limited = unpack(KEYS, gone[UNQUEUED_QUEUE], gone[UNQUEUED_QUEUE] + 2)
-      local entry = string.match(call('HGET', tasks, gone[UNQUEUED_TASK_ID]) or '', '^S([^:]*):')
-      local waits = entry and call('HMGET', limits, 'w' .. entry, 't' .. entry)
-      if waits and waits[1] then
-        call('ZREM', limited, waits[1], waits[2] or '')
-        call('HDEL', limits, 'w' .. entry, 't' .. entry)
-        call('XDEL', queue, entry)
-      end
+      unqueue(gone, string.match(call('HGET', tasks, gone[UNQUEUED_TASK_ID]) or '', '^S([^:]*):'))
     end
     in_pieces('HDEL', tasks, dropped)
     in_pieces('HDEL', KEYS[first + 1], dropped)
@@ -184,6 +212,7 @@ if with_more == 1 then
       end
     end
     in_pieces('HSET', tasks, kept)
+    write_ending(tasks, instances[INSTANCES_ENDING])
     local ended = {}
     for i = 1, #started, 2 do
       local target, start = started[i], id_prefix(started[i + 1])
