@@ -36,11 +36,11 @@ REAL = {
     f"{ENTITIES}/_worker/membership.py Membership._wait_settled": USERS_CODE,
     f"{ENTITIES}/_worker/worker.py Worker._give_up": ENDING,
     f"{ENTITIES}/_worker/membership.py Membership.free": ENDING,
-    f"{ORCHESTRATIONS}/_activities/runner.py ActivityRunner._wait": USERS_CODE,
+    f"{ORCHESTRATIONS}/_activities/tenure.py wait_for": USERS_CODE,
     f"{ORCHESTRATIONS}/_activities/slots.py ActivitySlots._wait": USERS_CODE,
     f"{ORCHESTRATIONS}/_activities/slots.py ActivitySlots.finish": USERS_CODE,
     f"{ORCHESTRATIONS}/_activities/suspects.py ActivitySuspects._run_one": USERS_CODE,
-    f"{ORCHESTRATIONS}/_activities/shared_queue.py SharedQueues.flush": "the rest of what a user's code was given to end",
+    f"{ORCHESTRATIONS}/_activities/results.py SharedResults.flush": "the rest of what a user's code was given to end",
     f"{ORCHESTRATIONS}/_activities/shared_queue.py SharedQueues.give_back_idle": "the same, and its process is to end",
     f"{ORCHESTRATIONS}/_execution/loop.py DeterministicLoop.call_later": "an orchestration's own loop: durable timers",
     # The watch over a real event loop, from a real thread.

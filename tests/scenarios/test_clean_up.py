@@ -13,6 +13,7 @@ from stead.app import App
 from stead.app.testing import TestHub
 from stead.entities import Entity
 from stead.orchestrations import NonRetriable, OrchestrationContext, RetryPolicy, RuntimeStatus, activity_context
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.hazard(113)
 
@@ -136,11 +137,11 @@ async def test_a_clean_up_that_fails_is_the_end_of_it_too(left: set[str]) -> Non
 async def _cancel(hub: TestHub, what: str, left: set[str]) -> None:
     async with hub:
         instance_id = await hub.client.start_new(stay, what)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             await world.began.wait()
         await hub.client.cancel(instance_id, "enough")
         status = await hub.client.wait_for_completion(instance_id)
-        assert (status.runtime_status, status.output) == (RuntimeStatus.CANCELED, "enough")
+        assert status.runtime_status is RuntimeStatus.CANCELED and str(status.output) == "enough"
         notes = await hub.client.read_entity(Notes, "n")
         assert notes is not None and len(notes.all) == 1 and left.issuperset(notes.all)
 
@@ -150,7 +151,7 @@ async def _cancel(hub: TestHub, what: str, left: set[str]) -> None:
 async def test_whatever_cancels_it_waits(make_hub: MakeHub, how: str, left: set[str]) -> None:
     async with make_hub(app) as hub:
         instance_id = await hub.client.start_new(in_time, how)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             await world.began.wait()
         await hub.client.raise_event(instance_id, "go")
         assert (await hub.client.wait_for_completion(instance_id)).result() in left
@@ -188,10 +189,11 @@ async def impatient(context: OrchestrationContext) -> str:
 async def test_its_total_time_holds_for_the_clean_up_too() -> None:
     async with app.worker("memory://"), app.connect("memory://") as client:
         instance_id = await client.start_new(impatient)
-        await world.began.wait()
+        async with asyncio.timeout(HANGS_S):
+            await world.began.wait()
         await client.raise_event(instance_id, "go")
         assert (await client.wait_for_completion(instance_id)).result() == "cancelled"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_S):
             while len(world.left) < 2:
                 await asyncio.sleep(0.001)
     assert world.left == ["told", "told again"]
@@ -217,7 +219,7 @@ async def breaks() -> None:
 async def test_one_that_was_to_end_when_its_instance_failed_is_not_run_again_by_a_rewinding(make_hub: MakeHub) -> None:
     async with make_hub(app) as hub:
         instance_id = await hub.client.start_new(fails_meanwhile)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             await world.began.wait()
         hub.fail_activity(breaks, NonRetriable("not yet"))
         await hub.client.raise_event(instance_id, "go")

@@ -10,6 +10,7 @@ import pytest
 
 from stead.orchestrations._activities.job import activity_context
 from support.activity_bench import ActivityBench, settle
+from support.guards import HANGS_S
 
 pytestmark = [pytest.mark.anyio, pytest.mark.hazard(113)]
 
@@ -90,7 +91,7 @@ async def test_a_plain_one_sees_it_and_its_thread_is_free_when_it_has_ended() ->
     bench = ActivityBench(plain, activity_threads_max=1)
     async with bench.running():
         bench.grant(task := bench.task("plain", 1), bench.task("plain", 2))
-        await asyncio.to_thread(began.wait, 5)
+        await asyncio.to_thread(began.wait, HANGS_S)
         bench.end_tasks(task)
         await bench.idle()
     assert bench.answers == {1: 1, 2: 2}

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
     from stead.entities.extending import Partition
 
-
 logger = get_logger("stead.activities")
 
 _SEQUENCES = (list, tuple)
