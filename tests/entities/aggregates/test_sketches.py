@@ -115,11 +115,13 @@ def stream(kind: str) -> list[str]:
         return [f"page-{int(order.paretovariate(1.1))}" for _ in range(COUNT)]
     if kind == "even":
         return [f"page-{order.randrange(5_000)}" for _ in range(COUNT)]
+    if kind == "in turn":
+        return [f"page-{index % 1_000}" for index in range(COUNT)]
     # Frequent ones at the beginning, then nothing but new ones, which push them out.
     return [f"hot-{index % 20}" for index in range(20_000)] + [f"new-{index}" for index in range(30_000)]
 
 
-@pytest.mark.parametrize("kind", ["skewed", "even", "pushed out"])
+@pytest.mark.parametrize("kind", ["skewed", "even", "in turn", "pushed out"])
 def test_counts_are_no_less_and_not_much_more_than_they_were(kind: str) -> None:
     items = stream(kind)
     sketches = [TopItems(most=20) for _ in range(3)]
@@ -139,8 +141,29 @@ def test_counts_are_no_less_and_not_much_more_than_they_were(kind: str) -> None:
             assert exact[item] <= count <= exact[item] + error
         missed = [item for item, count in exact.items() if count > error and item not in dict(sketch.top(20))]
         assert all(exact[item] <= min(count for _, count in top) for item in missed)
-    if kind != "even":
+    if kind not in ("even", "in turn"):
         assert set(dict(whole.top(3))) == {item for item, _ in exact.most_common(3)} or kind == "pushed out"
+
+
+def test_items_that_push_out_one_another_to_the_last_leave_their_counts() -> None:
+    """The library calls such a sketch empty, and writes and merges it as one."""
+    sketch, emptied = TopItems(most=5), 0
+    for index in range(1_000):
+        sketch.add(f"page-{index}")
+        if sketch.top(5):
+            continue
+        emptied += 1
+        again = TopItems.from_bytes(sketch.to_bytes())
+        assert again == sketch
+        assert (again.count, again.top(5), again.error()) == (index + 1, [], sketch.error())
+        again.add("page-0", 3)
+        assert again.count == index + 4
+        assert again.top(1) == [("page-0", 3 + sketch.error())]
+        for one, other in ((again, sketch), (sketch, again), (sketch, sketch)):
+            both = TopItems.merged([one, other])
+            assert both.count == one.count + other.count
+            assert both.error() == one.error() + other.error()
+    assert emptied > 3
 
 
 def test_few_items_are_counted_exactly() -> None:

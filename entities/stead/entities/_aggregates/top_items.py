@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any, ClassVar, Self, cast
 
 from stead.transport import InvalidInput
@@ -9,6 +10,10 @@ from stead.transport import InvalidInput
 from .sketch import Sketch, sketches
 
 _ROOM = 8  # counters for each of the items that are asked for
+# How the library writes a sketch: a head; then how many items there are, how often anything was added, and by how much at
+# most a count may be too high; then the items.
+_HEAD, _COUNTS = struct.Struct("<BBBBBBH"), struct.Struct("<IIQQ")
+_FULL = 4  # words of eight bytes before the items; one alone, of what has none
 
 
 class TopItems(Sketch):
@@ -72,8 +77,7 @@ class TopItems(Sketch):
         base = self._fold()
         if base is None:
             return 0
-        # Of what is not in it nothing is known but that it came no more often than this.
-        return cast("int", base.get_upper_bound("\0stead"))
+        return _offset(base)
 
     def summary(self) -> dict[str, Any]:
         """`top`: the ten most frequent, each with its count."""
@@ -93,11 +97,18 @@ class TopItems(Sketch):
 
     @staticmethod
     def _write(base: Any) -> bytes:
-        return cast("bytes", base.serialize())
+        raw = cast("bytes", base.serialize())
+        if not base.is_empty():
+            return raw
+        # Many items that came equally often have pushed out one another, to the last: the library would forget all the rest.
+        _, version, family, lg_max, lg_now, *_ = _HEAD.unpack_from(raw)
+        return _HEAD.pack(_FULL, version, family, lg_max, lg_now, 0, 0) + _COUNTS.pack(
+            0, 0, base.total_weight, _offset(base)
+        )
 
     def _load(self, raw: bytes) -> Any:
         base = self._library.frequent_strings_sketch.deserialize(raw)
-        if base.is_empty():
+        if not base.total_weight:
             raise ValueError("nothing is in it")
         return base
 
@@ -106,11 +117,22 @@ class TopItems(Sketch):
             base.update(item, count)
 
     def _join(self, base: Any, other: Any) -> Any:
-        base.merge(other)
-        return base
+        if not other.is_empty():
+            base.merge(other)
+            return base
+        # Without items, but not without counts (see `_write`), which the library would pass over.
+        raw = self._write(base)
+        items, unused, added, offset = _COUNTS.unpack_from(raw, _HEAD.size)
+        counts = _COUNTS.pack(items, unused, added + other.total_weight, offset + _offset(other))
+        return self._load(raw[: _HEAD.size] + counts + raw[_HEAD.size + _COUNTS.size :])
 
     @classmethod
     def _read(cls, held: Any) -> Self:
         most, raw = cls._parts(held)
         made = cls(most)
         return made if raw is None else made._read_into(raw)
+
+
+def _offset(base: Any) -> int:
+    """Of what is not in a sketch nothing is known but that it came no more often than this."""
+    return cast("int", base.get_upper_bound("\0stead"))
