@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel
 
@@ -129,6 +129,44 @@ class Nested(Steps):
         self.inner.tally.add(number)
         self.inner.more.append(Tally())
         self.several.setdefault("x", Inner()).more.extend([self.inner.tally, Tally()][: int(number) % 3])
+
+
+class Flat(Steps):
+    """Aggregates and single values only: without the fields that hold several."""
+
+    parts: ClassVar[Any] = ()
+    by_key: ClassVar[Any] = ()
+    windows: ClassVar[Any] = ()
+    label: str = ""
+    ratio: float = 0.0
+    large: int | None = None
+
+    def put(self, name: str, value: Any) -> None:
+        setattr(self, name, value)
+
+    def _append(self) -> None:
+        self.label = f"{self.count}"
+
+    def _last(self, number: float) -> None:
+        self.ratio = number
+
+    def _pop(self) -> None:
+        self.large = None
+
+    def _key(self, key: str, number: float) -> None:
+        self.large = 2**60 + int(number)
+
+    def _span(self, key: str, minutes: int) -> None:
+        self._event(minutes, 1.0)
+
+    def _merge(self) -> None:
+        self.tally.merge(self.recent.over(MINUTE))
+
+    def _shared(self) -> None:
+        self.maybe = self.tally
+
+    def _swap(self) -> None:
+        self.tally, self.maybe = self.maybe or Tally(), self.tally
 
 
 def act(state: Any, step: Step) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, cast
 
 import pytest
@@ -9,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stead.entities import ClassEntityType, Entity, InvalidState
-from stead.entities.aggregates import Quantiles, Tally, Windowed, windowed
-from stead.transport import PayloadTooLarge
+from stead.entities.aggregates import Quantiles, Tally, TopItems, Windowed, windowed
+from stead.transport import InvalidInput, PayloadTooLarge
 from support.activation_bench import Bench
-from support.aggregate_bench import MINUTE, START, Nested, Plain, Step, Steps, act, bench_of, live, seen, spans
+from support.aggregate_bench import MINUTE, START, Flat, Nested, Plain, Step, Steps, act, bench_of, live, seen, spans
 
 numbers = st.integers(-5, 5).map(float)
 minutes = st.integers(-6, 1)
@@ -32,12 +33,12 @@ an_operation = st.tuples(st.sampled_from(["do", "later"]), st.lists(a_step, max_
 # Made once: that takes longer than what is tried with them.
 ENTITIES = {
     cls.__name__: ClassEntityType(cast("type[Entity]", type(cls.__name__, (cls,), {"__module__": __name__})))
-    for cls in (Plain, Nested)
+    for cls in (Plain, Nested, Flat)
 }
 
 
 @pytest.mark.hazard(112)
-@pytest.mark.parametrize("cls", [Plain, Nested])
+@pytest.mark.parametrize("cls", [Plain, Nested, Flat])
 @given(st.lists(an_operation, max_size=8))
 @settings(max_examples=60, deadline=None)
 def test_an_operation_is_settled_or_undone_as_a_whole(cls: type[Steps], operations: list[Any]) -> None:
@@ -70,12 +71,87 @@ def test_an_operation_is_settled_or_undone_as_a_whole(cls: type[Steps], operatio
             bench = bench.again() if exists else Bench(entity)
 
 
-def test_what_is_left_running_changes_nothing() -> None:
-    bench = bench_of(Plain)
+def test_what_an_operation_leaves_of_single_values_is_seen_exactly() -> None:
+    """A state of those and of aggregates is not packed to see it (see `_aggregates/flat`)."""
+    bench = bench_of(Flat)
+    bench.run("do", [["add", 1.0], ["event", 0, 1.0]])
+    bench.cell.record()
+    settled = bench.cell.packed()
+    values: list[tuple[str, Any]] = [
+        *(("ratio", value) for value in (1.5, 0.0, -0.0, 2.0, float("nan"))),
+        *(("large", value) for value in (5, 2**70, -(2**64), None)),
+        *(("label", value) for value in ("a", "b" * 100)),
+        ("count", 2**63),
+        ("count", 10**400),
+    ]
+    for name, value in values:
+        for again in (False, True):
+            bench.run("put", name, copy.deepcopy(value) if type(value) is not float else float(repr(value)))
+            assert bench.cell.changed == (not again)
+            bench.cell.record()
+            packed = bench.cell.packed()
+            assert (packed == settled) == again
+            settled = packed
+            assert repr(getattr(bench.state, name)) == repr(value)
+        with pytest.raises(ValueError, match="as it was told"):
+            bench.run("do", [["append"], ["last", 7.0], ["key", "a", 7.0], ["add", 7.0], ["event", 0, 7.0]], True)
+        assert bench.cell.packed() == settled
+        bench.run("do", [["add", 1.0]])
+        settled = bench.cell.packed()
+    for name, wrong in (("count", True), ("count", 1.0), ("label", 3), ("ratio", "1"), ("label", "\ud800"), ("new", 1)):
+        with pytest.raises((InvalidState, InvalidInput)):
+            bench.run("put", name, wrong)
+        assert bench.cell.packed() == settled
+        assert bench.state.tally.count == 1 + len(values)
+
+
+def test_what_is_emptied_gets_the_parameters_of_its_class() -> None:
+    class Before(Flat):
+        pages: TopItems = TopItems(most=7)
+
+    before = bench_of(Before)
+    before.run("do", [["sketch", 1.0], ["count"]])
+    bench = Bench(ENTITIES["Flat"], before.cell.packed())
+    for _ in range(2):
+        bench.run("do", [["sketch", 1.0]])
+    assert bench.state.pages.most == 7
+    bench.run("do", [["clear"]])
+    assert live(bench).pages.most == bench.state.pages.most == 3
+
+
+def test_an_asynchronous_operation_that_fails_leaves_what_was_kept_without_packing_it() -> None:
+    bench = bench_of(Flat)
+    for _ in range(3):
+        bench.run("do", [["add", 1.0], ["event", 0, 1.0], ["sketch", 1.0], ["count"]])
+    before = seen(bench.state)
+    bench.cell.detach()
+    with pytest.raises(ValueError, match="as it was told"):
+        bench.run("later", [["add", 7.0], ["event", 1, 7.0], ["count"]], True)
+    assert seen(live(bench)) == seen(bench.state) == before
+
+
+def test_what_changes_nothing_is_no_change() -> None:
+    bench = bench_of(Flat)
+    bench.run("do", [["add", 1.0], ["event", 0, 1.0], ["last", 3.0]])
+    bench.cell.record()
+    for name, value in (("ratio", 3.0), ("count", 0), ("label", ""), ("large", None)):
+        bench.run("put", name, value)
+        assert not bench.cell.changed
+    bench.run("do", [["event", -9, 1.0]])
+    assert bench.cell.changed, "it is late, which is counted"
+    bench.cell.record()
+    bench.run("do", [["last", 4.0]])
+    assert bench.cell.changed
+
+
+@pytest.mark.parametrize("cls", [Plain, Flat])
+def test_what_is_left_running_changes_nothing(cls: type[Steps]) -> None:
+    bench = bench_of(cls)
     bench.run("do", [["add", 1.0], ["key", "a", 1.0], ["event", 0, 1.0], ["sketch", 1.0]])
+    bench.run("do", [["add", 0.0], ["event", 0, 0.0]])
     instance: Any = live(bench)
     bucket = instance.recent.at(START)
-    kept = [instance.tally, instance.by_key["a"], bucket, instance.latency]
+    kept = [instance.tally, bucket, instance.latency, *([instance.by_key["a"]] if cls is Plain else [])]
     assert not bench.cell.disturbed()
     for one in kept:
         before = seen(bench.state)
@@ -85,11 +161,12 @@ def test_what_is_left_running_changes_nothing() -> None:
         assert seen(bench.state) == before
         assert seen(live(bench)) == before
     bench.run("do", [["add", 2.0]])
-    assert bench.state.tally.count == 2
+    assert bench.state.tally.count == 3
 
 
-def test_what_an_asynchronous_operation_was_given_is_its_own() -> None:
-    bench = bench_of(Plain)
+@pytest.mark.parametrize("cls", [Plain, Flat])
+def test_what_an_asynchronous_operation_was_given_is_its_own(cls: type[Steps]) -> None:
+    bench = bench_of(cls)
     bench.run("do", [["add", 1.0], ["sketch", 1.0], ["event", 0, 1.0]])
     old: Any = live(bench)
     bench.cell.detach()
@@ -101,7 +178,7 @@ def test_what_an_asynchronous_operation_was_given_is_its_own() -> None:
     assert bench.state.recent.over(MINUTE).sum == 1
 
 
-@pytest.mark.parametrize("cls", [Plain, Nested])
+@pytest.mark.parametrize("cls", [Plain, Nested, Flat])
 def test_a_commit_while_an_operation_runs_writes_what_was_settled(cls: type[Steps]) -> None:
     bench = bench_of(cls)
     bench.run("do", [["add", 1.0], ["sketch", 1.0], ["event", 0, 1.0], ["nested", 1.0]])
@@ -120,7 +197,7 @@ def test_a_commit_while_an_operation_runs_writes_what_was_settled(cls: type[Step
     assert bench.state.latency.max == 7
 
 
-@pytest.mark.parametrize("cls", [Plain, Nested])
+@pytest.mark.parametrize("cls", [Plain, Nested, Flat])
 def test_what_is_held_to_be_settled_later_is_as_the_operation_left_it(cls: type[Steps]) -> None:
     bench = bench_of(cls)
     bench.run("do", [["add", 1.0], ["nested", 2.0], ["shared"]])

@@ -25,6 +25,9 @@ MARK = "stead_aggregate"
 
 PREFIX = "stead."  # of all names
 
+KEPT = b"\2"
+"""For a token: nothing has changed since the state was kept, and nobody has asked for one since."""
+
 serials = itertools.count(1)
 _kinds: dict[str, type[Aggregate]] = {}  # by name
 
@@ -210,8 +213,8 @@ class Aggregate(abc.ABC):
     def _seen(self) -> bytes:
         """The token; a new one if it has changed."""
         token = self._token
-        if token is None:
-            token = b"\0" + self.to_bytes() if self._is_empty() else _new_token()
+        if token is None or token is KEPT:
+            token = b"\0" + self.to_bytes() if self._is_empty() else new_token()
             self._token = token
         return token
 
@@ -224,12 +227,13 @@ class Aggregate(abc.ABC):
     def _quiet(self) -> None:
         """A part tells its parent of the next change."""
         if self._token is None:
-            self._token = _new_token()
+            self._token = KEPT
 
     def _twin(self) -> Self:
         """A copy that goes on in the same state: it has changed if this one has."""
         twin = self._copied()
-        twin._token, twin._owner = self._token, self._owner
+        twin._token = None if self._token is None else self._seen()
+        twin._owner = self._owner
         return twin
 
     # -- as a field ----------------------------------------------------------------------------------------------------
@@ -264,7 +268,8 @@ class Aggregate(abc.ABC):
         return cls._read_any(cast("object", value))
 
 
-def _new_token() -> bytes:
+def new_token() -> bytes:
+    """One that no other has."""
     return b"\1" + next(serials).to_bytes(8, "big")
 
 

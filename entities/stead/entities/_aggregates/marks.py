@@ -42,7 +42,7 @@ class Marks:
         if one._owner != self._owner or id(one) in self._found:
             self.strangers = True
         self._found[id(one)] = one
-        return one._token or one._seen()
+        return one._seen()
 
     def read(self, *, copying: bool = False) -> None:
         """What was packed last is about to be read. `copying`: none of what comes of it is the same as before."""

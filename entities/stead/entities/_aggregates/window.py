@@ -250,7 +250,6 @@ class Windowed(Aggregate, Parent, Generic[T]):
         self._early += other._early
 
     def _snapshot(self) -> Any:
-        self._touched, self._dropped = [], {}
         return self._newest, self._late, self._early
 
     def _restore(self, before: Any) -> None:
@@ -265,7 +264,9 @@ class Windowed(Aggregate, Parent, Generic[T]):
         for child in self._touched:
             child._keep()
             child._quiet()
-        self._touched, self._dropped = [], {}
+        self._touched.clear()
+        if self._dropped:
+            self._dropped = {}
 
     def _seen(self) -> bytes:
         if self._token is None:

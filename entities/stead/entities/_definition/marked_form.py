@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from stead.entities._aggregates.flat import FlatState, kept_token
 from stead.entities._aggregates.marks import Marks
 from stead.transport import pack_with_stand_ins, unpack_with_stand_ins
 
@@ -23,7 +24,9 @@ class MarkedForm(StateForm):
         self._write = partial(pack_with_stand_ins, give=self.marks.give)
         # What is asked for most is had without a detour.
         self.plain, self.can_share = form.plain, form.can_share
-        self._scalar, self._kinds = form._scalar, form._kinds
+        self._scalar, self._kinds, self._renewed = form._scalar, form._kinds, form._renewed
+        self._converts, self._checks, self._native_checks = form._converts, form._checks, form._native_checks
+        self.guarded = form.guarded
         self.native = False
         self.fresh_packed = None
         self.pack = self._pack_plain if form.plain else self._pack_dumped
@@ -34,6 +37,14 @@ class MarkedForm(StateForm):
     def write(self, data: Mapping[str, Any]) -> bytes:
         self.marks.look()
         return pack_fields(data, self._write)
+
+    def flat(self, data: Mapping[str, Any]) -> FlatState | None:
+        """What was kept last, if it can be seen at a glance what becomes of it."""
+        return FlatState.of(data, self._kinds) if self.plain and not self.guarded else None
+
+    def write_kept(self, data: Mapping[str, Any]) -> bytes:
+        """The bytes that fields had when they were kept last, whatever has become of their aggregates since."""
+        return pack_with_stand_ins(data, kept_token)
 
     def unpack(self, packed: bytes) -> Any:
         self.marks.read()

@@ -1,6 +1,7 @@
 """The state of a class with aggregates: an operation costs what it changes, however much they hold.
 
 1. Packed, an aggregate is a token (see `_aggregates/base`): so it is seen whether the state has changed, as of any other class.
+   A state of aggregates and single values only is not even packed for that (see `_aggregates/flat`).
 2. What aggregates hold is never copied to be remembered: each remembers how to go back. A failed operation makes them do so.
 3. What is stored is packed when a commit asks for it, or a reader: sketches are folded once for it, not once an operation.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from stead.entities._aggregates.flat import FlatState
 from stead.entities._aggregates.window import hub_clock
 from stead.entities._definition.class_state import StateForm
 from stead.entities._definition.entity import Entity
@@ -26,27 +28,52 @@ if TYPE_CHECKING:
 class AggregateCell(ClassCell):
     """The state of a class entity with aggregates. Implements `Cell`."""
 
-    __slots__ = ("_always", "_marked", "_stored")
+    __slots__ = ("_always", "_behind", "_flat", "_marked", "_stored")
 
     def __init__(self, form: StateForm, stored: tuple[Entity, bytes] | None, eager: bool, limit: PayloadLimit) -> None:
         marked = self._marked = MarkedForm(form)
         # Never remembered by copies of its containers: it would have to be looked through for what has changed in them.
         super().__init__(marked, stored, True, limit)
         self._always = eager
+        self._flat: FlatState | None = None  # what was kept last, if it is flat
+        self._behind = False  # `_settled` is what was kept before that
         self._stored = None if stored is None else stored[1]
         self._settled = marked.pack(self._instance)
         marked.marks.adopt()
 
     def invoke(self, turn: Turn, operation: Operation, message: Message) -> Any:
-        hub_clock.set(turn.now_ms)
-        return super().invoke(turn, operation, message)
+        hub_clock.set(turn.clock)
+        return ClassCell.invoke(self, turn, operation, message)
 
     def disturbed(self) -> bool:
         if self._turn is None:
             return False
-        return self._left is not None or self._form.pack_or_none(self._instance) != self._settled
+        if self._left is not None:
+            return True
+        flat = self._flat
+        if flat is not None and flat.is_kept(self._instance.__dict__):
+            return False
+        self._catch_up()
+        return self._form.pack_or_none(self._instance) != self._settled
+
+    def _is_settled(self) -> bool:
+        self._catch_up()
+        return super()._is_settled()
+
+    def _catch_up(self) -> None:
+        """Have the bytes of what was kept last."""
+        if self._behind and self._flat is not None:
+            self._settled = self._marked.write_kept(self._flat.fields)
+            self._behind = False
+
+    def detach(self) -> None:
+        self._catch_up()
+        self._flat = None
+        super().detach()
 
     def hold(self) -> None:
+        self._catch_up()
+        self._flat = None
         form, old = self._marked, self._instance
         left, packed = form.check(old, form.pack(old))
         if form.plain:
@@ -56,6 +83,19 @@ class AggregateCell(ClassCell):
         self._replace(left, keep_private=True)
 
     def settle(self) -> None:
+        flat = self._flat
+        if flat is not None:
+            changed = flat.keep(self._instance.__dict__) if self.exists and not self._loose else None
+            if changed:
+                self._behind = self.changed = True
+                self._stored = None
+            if changed is not None:
+                return
+            self._catch_up()
+        self._settle_closely()
+        self._flat = None if self._always else self._marked.flat(self._instance.__dict__)
+
+    def _settle_closely(self) -> None:
         form, instance = self._marked, self._instance
         marks = form.marks
         packed = form.pack(instance)
@@ -103,13 +143,16 @@ class AggregateCell(ClassCell):
 
     def rollback(self) -> None:
         self._loose = False
+        self._catch_up()
         assert self._settled is not None, "a state with aggregates is packed after each operation"
         self._replace(self._form.load(self._marked.unpack_kept(self._settled)))
 
     def packed(self) -> bytes | None:
         if not self.exists:
             return None
-        if self._stored is None:
+        if self._stored is None and self._behind and self._flat is not None:
+            self._stored = self._within(pack_exact(self._flat.undone()))
+        elif self._stored is None:
             assert self._settled is not None, "a state with aggregates is packed after each operation"
             self._stored = self._within(pack_exact(self._marked.unpack_kept(self._settled)))
         return self._stored

@@ -56,7 +56,7 @@ class Turn:
     """One operation of one entity, while it runs. Implements `RunningTurn`."""
 
     __slots__ = (
-        "_clock", "alive", "began_s", "begun", "context", "effects", "held_s", "kept_ms", "message", "operation", "registry", "reminders",
+        "alive", "began_s", "begun", "clock", "context", "effects", "held_s", "kept_ms", "message", "operation", "registry", "reminders",
         "reminding", "sends", "span", "state", "subject", "target", "tells",
     )  # fmt: skip
 
@@ -70,7 +70,7 @@ class Turn:
         self.registry = registry
         self.target = ""
         self.subject: object = None  # set by the cell of a class
-        self._clock = clock
+        self.clock = clock
         self.sends: list[Send] = []
         self.reminders = NO_REMINDERS  # of the entity, as they were before the operation
         self.reminding: dict[str, Reminder | None] = {}  # what becomes of them; None: it goes
@@ -173,7 +173,7 @@ class Turn:
         tags: Mapping[str, str] | None,
     ) -> str:
         """The operation starts an instance, if it succeeds: gives its ID. Raises `InvalidInput`, `PayloadTooLarge`."""
-        args = start_args(orchestration, input, at, version, tags, self._clock())
+        args = start_args(orchestration, input, at, version, tags, self.clock())
         if instance_id is not None:
             check_instance_id(instance_id)
         start_id = self.effects.next_message_id()
@@ -302,7 +302,7 @@ class Turn:
 
     def now_ms(self) -> int:
         """The hub's time."""
-        return self._clock()
+        return self.clock()
 
     def open_context(self) -> EntityContext:
         """The context of the operation that runs."""
