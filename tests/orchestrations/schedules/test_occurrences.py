@@ -62,22 +62,41 @@ def test_each_occurrence_of_the_parser_is_run_or_missed_once(
         now_ms += step
         looks.append(now_ms)
     runs, missed, next_ms = gone_through(spec, looks, made_up_max=1_000_000)
-    rhythm, expected, at = spec.rhythm(BEGIN_MS), list[int](), begin_ms - 1
-    while True:
-        found = rhythm.next_after(at)
-        assert found is not None
-        if found + jitter_of(spec, "s", found) > now_ms:
-            break
-        expected.append(found)
-        at = found
-    if not jitter:  # a later one with less jitter waits behind an earlier one with more
-        assert len(runs) + missed == len(expected)
-        assert next_ms is not None and next_ms > now_ms
-    assert runs == sorted(set(runs)) and set(runs) <= set(expected)
+    due_of = dues(spec, begin_ms, now_ms)
+    assert len(runs) + missed == len(due_of)
+    assert next_ms is not None and next_ms not in due_of
+    assert runs == sorted(set(runs)) and set(runs) <= set(due_of)
     window = max(catch_up, GRACE_MS)
     for run in runs:
-        due = run + jitter_of(spec, "s", run)
-        assert any(due <= look <= due + window for look in looks)
+        assert any(due_of[run] <= look <= due_of[run] + window for look in looks)
+
+
+def dues(spec: Spec, begin_ms: int, now_ms: int) -> dict[int, int]:
+    """When each occurrence up to now was to be run: one with little jitter after an earlier one with more."""
+    rhythm, found, at, due = spec.rhythm(BEGIN_MS), dict[int, int](), begin_ms - 1, 0
+    while True:
+        at = rhythm.next_after(at) or now_ms + 1
+        due = max(due, at + jitter_of(spec, "s", at))
+        if due > now_ms:
+            return found
+        found[at] = due
+
+
+@pytest.mark.hazard(107)
+@given(jitter=st.integers(0, 2 * HOUR_MS), catch_up=st.sampled_from([0, 60_000]), seconds=st.integers(1, 900))
+@settings(deadline=None, max_examples=30)
+def test_whoever_looks_at_each_due_time_misses_nothing_however_much_jitter_there_is(
+    jitter: int, catch_up: int, seconds: int
+) -> None:
+    spec = every(seconds, jitter_ms=jitter, catch_up_ms=catch_up)
+    runs, missed, next_ms, now_ms = list[int](), 0, next_occurrence(spec, BEGIN_MS, BEGIN_MS), BEGIN_MS
+    for _ in range(60):
+        assert next_ms is not None
+        now_ms = max(now_ms, next_ms + jitter_of(spec, "s", next_ms))  # as the schedule is reminded
+        plan = plan_runs(spec, "s", BEGIN_MS, next_ms, now_ms, 0, 100)
+        runs, missed, next_ms = runs + plan.run, missed + plan.missed, plan.next_ms
+    assert missed == 0
+    assert runs == [BEGIN_MS + (n + 1) * seconds * 1_000 for n in range(len(runs))]
 
 
 @pytest.mark.hazard(107)
@@ -158,6 +177,8 @@ REFUSED: list[dict[str, Any]] = [
     {"every": timedelta(hours=1), "start": datetime(2026, 1, 1)},
     {"every": timedelta(hours=1), "start": datetime(2026, 1, 2, tzinfo=UTC), "end": datetime(2026, 1, 1, tzinfo=UTC)},
     {"every": timedelta(hours=1), "jitter": 5},
+    {"every": timedelta(hours=1), "jitter": timedelta(seconds=-1)},
+    {"every": timedelta(hours=1), "catch_up": timedelta(seconds=-1)},
 ]
 
 

@@ -47,17 +47,20 @@ def plan_runs(
 ) -> RunPlan:
     """Go through the occurrences from `next_ms` on that are due by now.
 
+    They run in order: one whose jitter is small waits for those before it whose jitter is larger, and is not late by that.
     Those of a standstill that are within `catch_up` are run, so many at most; all others are missed.
     """
     plan = RunPlan(made_up=made_up, next_ms=next_ms)
     window_ms = max(spec.catch_up_ms, GRACE_MS)
+    due_ms = 0
     for _ in range(STEPS_MAX):
         late_ms = window_ms if plan.made_up < made_up_max else GRACE_MS
         _pass_over(plan, spec, created_ms, now_ms - late_ms - spec.jitter_ms)
         occurrence_ms = plan.next_ms
         if occurrence_ms is None:
             break
-        lateness_ms = now_ms - occurrence_ms - jitter_of(spec, name, occurrence_ms)
+        due_ms = max(due_ms, occurrence_ms + jitter_of(spec, name, occurrence_ms))
+        lateness_ms = now_ms - due_ms
         if lateness_ms < 0:
             break
         if lateness_ms > late_ms:

@@ -113,10 +113,17 @@ def make_timing(
         every_ms=None if every is None else checked_every(every),
         start_ms=start_ms,
         end_ms=end_ms,
-        jitter_ms=0 if jitter is None else delay_in_ms(jitter),
+        jitter_ms=0 if jitter is None else _span_in_ms("jitter", jitter),
         overlap=overlap or "skip",
-        catch_up_ms=delay_in_ms(CATCH_UP_DEFAULT if catch_up is None else catch_up),
+        catch_up_ms=_span_in_ms("catch_up", CATCH_UP_DEFAULT if catch_up is None else catch_up),
     )
+
+
+def _span_in_ms(what: str, duration: timedelta) -> int:
+    milliseconds = delay_in_ms(duration)
+    if duration < timedelta(0):
+        raise InvalidInput(f"{what}={duration!r}", "it is a time to wait: nothing, or more")
+    return milliseconds
 
 
 def signal_of(
