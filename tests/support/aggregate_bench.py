@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -34,9 +34,6 @@ class Steps(Entity):
     tally: Tally = Tally()
     recent: Windowed[Tally] = windowed(Tally(), MINUTE, keep=3)
     maybe: Tally | None = None
-    parts: list[Tally] = []
-    by_key: dict[str, Tally] = {}
-    windows: dict[str, Windowed[Tally]] = {}
     latency: Quantiles = Quantiles(accuracy=0.05)
     users: Distinct = Distinct()
     pages: TopItems = TopItems(most=3)
@@ -67,6 +64,36 @@ class Steps(Entity):
     def _maybe(self) -> None:
         self.maybe = None if self.maybe is not None else Tally()
 
+    def _clear(self) -> None:
+        for one in (self.tally, self.recent, self.pages):
+            one.clear()
+
+    def _new(self) -> None:
+        self.tally = Tally()
+
+    def _nested(self, number: float) -> None:
+        """Only where something is."""
+
+    def _sketch(self, number: float) -> None:
+        self.latency.add(number)
+        self.users.add(f"{number}")
+        self.pages.add(f"{number}")
+
+    def _read(self) -> None:
+        self.look()
+
+    def _many(self, number: float) -> None:
+        for index in range(5_000):
+            self.latency.add(number + index)
+
+
+class Plain(Steps):
+    """Some in lists and dicts."""
+
+    parts: list[Tally] = []
+    by_key: dict[str, Tally] = {}
+    windows: dict[str, Windowed[Tally]] = {}
+
     def _append(self) -> None:
         self.parts.append(Tally())
 
@@ -87,13 +114,6 @@ class Steps(Entity):
         for tally in self.by_key.values():
             self.tally.merge(tally)
 
-    def _clear(self) -> None:
-        for one in (self.tally, self.recent, self.pages):
-            one.clear()
-
-    def _new(self) -> None:
-        self.tally = Tally()
-
     def _shared(self) -> None:
         self.parts = [self.tally, self.tally, *self.parts[:1]]
 
@@ -101,27 +121,8 @@ class Steps(Entity):
         first = self.by_key.setdefault("a", Tally())
         self.by_key["b"], self.tally = self.tally, first
 
-    def _nested(self, number: float) -> None:
-        """Only where something is."""
 
-    def _sketch(self, number: float) -> None:
-        self.latency.add(number)
-        self.users.add(f"{number}")
-        self.pages.add(f"{number}")
-
-    def _read(self) -> None:
-        self.look()
-
-    def _many(self, number: float) -> None:
-        for index in range(5_000):
-            self.latency.add(number + index)
-
-
-class Plain(Steps):
-    pass
-
-
-class Nested(Steps):
+class Nested(Plain):
     inner: Inner = Inner()
     several: dict[str, Inner] = {}
 
@@ -132,11 +133,8 @@ class Nested(Steps):
 
 
 class Flat(Steps):
-    """Aggregates and single values only: without the fields that hold several."""
+    """Aggregates and single values only."""
 
-    parts: ClassVar[Any] = ()
-    by_key: ClassVar[Any] = ()
-    windows: ClassVar[Any] = ()
     label: str = ""
     ratio: float = 0.0
     large: int | None = None

@@ -15,6 +15,7 @@ import pytest
 from stead.entities.aggregates import Aggregate, Distinct, Quantiles, SketchesMissing, TopItems
 from stead.transport import InvalidInput, pack, unpack
 
+approx: Any = cast("Any", pytest).approx  # its own types are unknown in part
 COUNT = 50_000
 RNG = np.random.default_rng(112)
 
@@ -62,7 +63,7 @@ def test_quantiles_of_none_and_of_few() -> None:
     for value in (3.0, 1.0, 2.0):
         sketch.add(value)
     assert [sketch.quantile(rank) for rank in (0, 0.3, 0.5, 1)] == [1.0, 1.0, 2.0, 3.0]
-    assert sketch.rank(2.0) == pytest.approx(2 / 3)
+    assert sketch.rank(2.0) == approx(2 / 3)
     assert sketch.summary() == {"count": 3, "p50": 2.0, "p90": 3.0, "p99": 3.0}
     for rank in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match="from 0 to 1"):
@@ -81,11 +82,11 @@ def test_distinct_ones_are_counted_within_the_error(count: int) -> None:
         sketches[index % 4].add(f"user-{index}")
         sketches[(index * 7) % 4].add(f"user-{index}")  # again, perhaps somewhere else
     merged = Distinct.merged(sketches)
-    assert merged.estimate() == pytest.approx(count, rel=0.05)
+    assert merged.estimate() == approx(count, rel=0.05)
     backwards = Distinct.merged(sketches[::-1])
-    assert backwards.estimate() == pytest.approx(merged.estimate(), rel=1e-9)
+    assert backwards.estimate() == approx(merged.estimate(), rel=1e-9)
     merged.merge(backwards)
-    assert merged.estimate() == pytest.approx(count, rel=0.05), "nobody is counted twice"
+    assert merged.estimate() == approx(count, rel=0.05), "nobody is counted twice"
 
 
 def test_an_error_of_a_percent_is_one() -> None:
@@ -103,7 +104,7 @@ def test_items_of_different_types_are_different_ones_and_all_count() -> None:
     sketch = Distinct()
     for item in [*items, *items]:
         sketch.add(item)
-    assert sketch.estimate() == pytest.approx(len(items), abs=0.01)
+    assert sketch.estimate() == approx(len(items), abs=0.01)
     for wrong in (1.5, None, True, ["a"]):
         with pytest.raises(TypeError, match="item"):
             sketch.add(wrong)  # type: ignore[arg-type]
