@@ -15,9 +15,7 @@ Bytes = Annotated[int, Field(ge=1_024, le=1_073_741_824)]  # a body may be large
 class HttpSettings(BaseSettings):
     """The settings of a gateway: arguments win over the environment (`STEAD_HTTP_<FIELD>`), and it over the defaults."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="STEAD_HTTP_", frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix="STEAD_HTTP_", frozen=True, extra="forbid", validate_default=True)
 
     body_bytes_max: Bytes = 4_194_304
     """The largest body of a request that is read whole. JSON is longer than what is stored, so more than the hub's

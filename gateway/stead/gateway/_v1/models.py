@@ -22,7 +22,8 @@ class RequestModel(BaseModel):
 class AnswerModel(BaseModel):
     """What an answer looks like."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    # Nothing is checked by it: only the document needs to know it in full.
+    model_config = ConfigDict(use_attribute_docstrings=True, defer_build=True)
 
 
 # -- entities ----------------------------------------------------------------------------------------------------------

@@ -22,9 +22,7 @@ Bytes = Annotated[int, Field(ge=1_024, le=512 * 1_048_576)]
 class Settings(BaseSettings):
     """The settings of an app, a client or a worker. Frozen: make another one with `settings.model_copy(update=…)`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="STEAD_", frozen=True, extra="forbid", validate_default=True, use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(env_prefix="STEAD_", frozen=True, extra="forbid", validate_default=True)
 
     # -- the hub's layout ----------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, cast
 
@@ -74,15 +75,25 @@ def _script(name: str, signature: Signature[A], more: str = "") -> Script[A]:
 
 
 _FUNCTION = re.compile(r"^local function (\w+).*?^end$", re.MULTILINE | re.DOTALL)
+_NAMED = re.compile(r"(\w+)[(,)]")  # what is called or handed on; \w+ is the whole word
+
+
+def _named_in(text: str) -> set[str]:
+    return set(_NAMED.findall(text))
+
+
+@cache  # for some forty scripts, each time the program starts
+def _functions(text: str) -> list[tuple[str, str, set[str]]]:
+    """What is defined there: names, texts, and what each names itself; the last one first."""
+    return [(found[1], found[0], _named_in(found[0])) for found in reversed([*_FUNCTION.finditer(text)])]
 
 
 def _used(text: str, more: str) -> str:
     """What a script needs of the prelude, and of what it has more: the functions that it names, and those that these name."""
-    functions = [(found[1], found[0]) for found in _FUNCTION.finditer(_PRELUDE + more)]
-    used: list[str] = []
-    for name, function in reversed(functions):  # each names earlier ones only
-        if re.search(rf"\b{name}\(|\b{name}\b[,)]", text):
-            text += function
+    named, used = _named_in(text), list[str]()
+    for name, function, others in _functions(_PRELUDE + more):  # each names earlier ones only
+        if name in named:
+            named |= others
             used.append(function)
     return "".join(f"{part}\n" for part in (_COMMON, *reversed(used)))
 
