@@ -38,11 +38,14 @@ PYTHONS = ",".join(str(threshold) for threshold in gc.get_threshold())
 
 @pytest.fixture(autouse=True)
 def collector() -> Iterator[None]:
-    """The collector of the tests' own process, as it is before and after."""
-    before = gc.get_threshold()
+    """The collector of the tests' own process, with nothing frozen, and afterwards as it was before."""
+    before, frozen = gc.get_threshold(), gc.get_freeze_count() > 0
+    gc.unfreeze()
     yield
     gc.set_threshold(*before)
     gc.unfreeze()
+    if frozen:
+        gc.freeze()
 
 
 def is_tuned() -> bool:
@@ -64,8 +67,6 @@ def add(stead: Stead, code: str) -> None:
         (["worker", "--processes", "2"], "auto", PYTHONS, [list(THRESHOLDS), True]),
         (["dev", "--port", "0"], "auto", PYTHONS, [list(THRESHOLDS), True]),
         (["worker"], "auto", "900, 5, 5", [[900, 5, 5], False]),
-        (["worker"], "untouched", "900, 5, 5", [[900, 5, 5], False]),
-        (["worker"], "tuned", "900, 5, 5", [list(THRESHOLDS), True]),
     ],
 )
 def test_in_a_command(
@@ -77,6 +78,14 @@ def test_in_a_command(
     assert json.loads(stead("call", "Collector", "a", "ask").out) == expected
     process.terminate()
     assert process.wait(DEADLINE_S) == 0
+
+
+@pytest.mark.parametrize(("said", "tuned"), [("auto", False), ("untouched", False), ("tuned", True)])
+def test_thresholds_of_ones_own_are_left_to_a_command_unless_it_is_told(said: str, tuned: bool) -> None:
+    gc.set_threshold(900, 5, 5)
+    tune_collection(Settings.model_validate({"garbage_collection": said}), of_command=True)
+    assert is_tuned() is tuned
+    assert gc.get_threshold() == (THRESHOLDS if tuned else (900, 5, 5))
 
 
 @pytest.mark.slow
