@@ -225,14 +225,14 @@ def test_the_invariants_hold_in_memory() -> None:
 @pytest.mark.invariant(1)
 def test_the_invariants_hold_in_random_worlds() -> None:
     """A failure names its seed."""
-    for seed in fresh_seeds(5):
+    for seed in fresh_seeds(2):
         asyncio.run(run(MemorySurroundings(), seed, 500))
 
 
 @pytest.mark.slow
 def test_the_invariants_hold_in_large_random_worlds() -> None:
     """Parks, backlogs and limits need some time to fill."""
-    for seed in fresh_seeds(12):
+    for seed in fresh_seeds(8):
         asyncio.run(run(MemorySurroundings(), seed, random.choice([600, 600, 600, 4_000])))
 
 
@@ -257,6 +257,6 @@ def test_the_invariants_hold_on_a_server(server: ValkeyServer) -> None:
 @pytest.mark.slow
 def test_the_invariants_hold_on_a_server_that_restarts(start_server: Callable[..., ValkeyServer]) -> None:
     server = start_server()
-    for seed in fresh_seeds(10):
+    for seed in fresh_seeds(6):
         asyncio.run(run_on(server, seed, 400, rough=True))
         server.run("FLUSHALL")

@@ -103,5 +103,5 @@ class Boxes(WholeWorld):
 
 
 async def test_everything_is_done_once_and_comes_to_an_end() -> None:
-    for seed in chain(range(3), fresh_seeds(5)):
+    for seed in chain(range(3), fresh_seeds(3)):
         await Boxes(seed).live((10, 60))
