@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, assert_type
 
 import pytest
+from pydantic import field_validator
 
 from stead.entities import (
     ClassEntityType,
@@ -86,6 +87,36 @@ async def test_a_state_that_does_not_validate_is_said_to_be_invalid(store: Store
         with pytest.raises(InvalidState):
             await client.read_entity(Counter, "a")
         assert await client.read_entity(EntityId(Counter, "a")) == {"value": "many"}
+
+
+class Moody(Entity):
+    value: int = 0
+
+    @field_validator("value")
+    @classmethod
+    def check(cls, value: int) -> int:
+        if value < 0:
+            raise {-1: KeyError("slip"), -2: RuntimeError("no"), -3: WithoutText()}[value]
+        return value
+
+    def set(self, value: int) -> None: ...
+
+
+class WithoutText(Exception):
+    def __str__(self) -> str:
+        raise OSError("no text")
+
+
+@pytest.mark.parametrize("value", [-1, -2, -3])
+async def test_a_validator_that_raises_whatever_it_likes_makes_one_state_unreadable(
+    store: Store, settings: Settings, value: int
+) -> None:
+    await write(store, settings, {"@moody@a": {"value": 1}, "@moody@b": {"value": value}, "@moody@c": {"value": 3}})
+    async with client_of(store, settings, Moody) as client:
+        with pytest.raises(InvalidState, match="could not be loaded: a validator of its fields raised "):
+            await client.read_entity(Moody, "b")
+        assert [entity_id.key async for entity_id, _ in client.list_entities(Moody)] == ["a", "c"]
+        assert [entity_id.key async for entity_id, _ in client.query(Moody)] == ["a", "c"]
 
 
 async def test_what_is_not_known_is_said_to_be_unknown(store: Store, settings: Settings) -> None:

@@ -26,6 +26,7 @@ from stead.entities._turns.batch import TIME_S, Pace
 from stead.entities._turns.entity_kind import EntityKind
 from stead.orchestrations import OrchestrationContext
 from support.core_bench import Bench
+from support.hostile import ERRORS
 
 CALLS: list[tuple[str, list[Any]]] = []
 
@@ -77,6 +78,13 @@ class Station(Entity):
         if len(items) > 1:
             raise ValueError("not together")
         return found
+
+    @batched
+    def hostile(self, names: list[str]) -> None:
+        CALLS.append(("hostile", list(names)))
+        if "fine" not in names:
+            error = ERRORS[names[0]]()
+            raise error
 
     @batched
     def wrong(self, items: list[int]) -> list[int]:
@@ -177,6 +185,16 @@ async def test_a_batch_that_fails_runs_one_by_one_and_nothing_is_counted_twice()
         CALLS.clear()
         assert await send(hub, ("bid", 3), ("bid", 4)) == [False, False]
         assert ("bid", [3, 4]) in CALLS, "after the trouble they are batches again"
+
+
+@pytest.mark.parametrize("name", ["one without attributes", "__class__ raises", "a class that lies", "exit"])
+async def test_whatever_a_batch_raises_its_messages_run_one_by_one(name: str) -> None:
+    async with TestHub(make_app("batches-hostile")) as hub:
+        await warm(hub, "hostile", "fine")
+        answers = await send(hub, *[("hostile", name)] * 3)
+        assert [type(answer) for answer in answers] == [OperationFailed] * 3
+        assert [len(items) for _, items in CALLS] == [3, 1, 1, 1]
+        assert await send(hub, ("bid", 30)) == [True]
 
 
 async def test_an_asynchronous_batch() -> None:

@@ -112,6 +112,14 @@ async def raises_in_a_callback(context: OrchestrationContext) -> str:
 
 
 @app.orchestration
+async def raises_when_canceled(context: OrchestrationContext) -> None:
+    try:
+        await context.wait_for_external_event("never", int)
+    finally:
+        raise make()
+
+
+@app.orchestration
 async def raises_as_it_is_dropped(context: OrchestrationContext) -> None:
     try:
         await context.wait_for_external_event("never")
@@ -259,7 +267,23 @@ async def test_code_that_raises_on_its_way_out_is_dropped_all_the_same(
         await goes_on(hub)
 
 
-@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("name", [*SOME, "one without attributes", "a class that lies"])
+async def test_whatever_a_canceled_instance_raises_is_its_own_failure(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(f"{__name__}.make", ERRORS[name])
+    async with TestHub(app) as hub:
+        instance = await hub.client.start_new(raises_when_canceled)
+        await hub.run_until_idle()
+        await hub.client.cancel(instance, "enough")
+        status = await hub.client.wait_for_completion(instance)
+        canceled = status.runtime_status is RuntimeStatus.CANCELED
+        assert canceled if name == "cancelled" else status.failure is not None
+        assert "in stead itself" not in caplog.text
+        await goes_on(hub)
+
+
+@pytest.mark.parametrize("name", [*SOME, "one without attributes"])
 async def test_a_callback_that_raises_is_reported_and_no_more(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{__name__}.make", ERRORS[name])
     async with TestHub(app) as hub:

@@ -101,6 +101,11 @@ def members_of(error: BaseException) -> tuple[BaseException, ...]:
     return cast("tuple[BaseException, ...]", _group_members(error))
 
 
+def frames_of(error: BaseException) -> TracebackType | None:
+    """Where an error came from, as the interpreter keeps it."""
+    return cast("TracebackType | None", _frames_of(error))
+
+
 def last_frame_of(error: BaseException) -> TracebackType | None:
     """The frame from which an error came."""
     last: TracebackType | None = _frames_of(error)

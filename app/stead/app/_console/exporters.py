@@ -20,6 +20,8 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
+from stead.transport.describing import qualified_name, text_of, traceback_of
+
 from .faults import CommandFault
 from .logs import CONTEXT, event_of, whose
 
@@ -118,10 +120,10 @@ def _as_told(record: logging.LogRecord) -> _logs.LogRecord:
         "worker": CONTEXT.worker,
         **whose(),
     }
-    if record.exc_info and record.exc_info[0] is not None:
-        attributes["exception.type"] = record.exc_info[0].__qualname__
-        attributes["exception.message"] = str(record.exc_info[1])
-        attributes["exception.stacktrace"] = logging.Formatter().formatException(record.exc_info)
+    if record.exc_info and (error := record.exc_info[1]) is not None:
+        attributes["exception.type"] = qualified_name(type(error))
+        attributes["exception.message"] = text_of(error)
+        attributes["exception.stacktrace"] = record.exc_text or traceback_of(error)
     return _logs.LogRecord(
         timestamp=int(record.created * 1_000_000_000),
         severity_text=record.levelname,

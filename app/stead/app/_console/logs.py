@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -45,7 +44,7 @@ class PlainFormatter(logging.Formatter):
                 text = f"\033[{code}m{text}\033[0m"
         lines = f"{clock} {text}"
         if record.exc_info:
-            lines += "\n" + self.formatException(record.exc_info)
+            lines += "\n" + (record.exc_text or self.formatException(record.exc_info))
         return lines
 
 
@@ -112,7 +111,7 @@ class JsonFormatter(logging.Formatter):
         if _label():
             event["process"] = _label()
         if record.exc_info and record.exc_info[0] is not None:
-            event["traceback"] = "".join(traceback.format_exception(*record.exc_info))
+            event["traceback"] = record.exc_text or self.formatException(record.exc_info)
         return json.dumps(event, ensure_ascii=False)
 
 

@@ -144,6 +144,12 @@ class ClassEntityType(EntityType):
         except ValidationError as error:
             instance = self._migrated(unpack(packed), error)
             return instance, self.form.pack(instance)
+        except InvalidState:
+            raise
+        except Exception as error:  # of the user's validators: they may raise whatever they like
+            raise InvalidState(
+                f"the stored state of {self.name} could not be loaded: a validator of its fields raised {text_of_error(error)}"
+            ) from error
 
     def _migrated(self, stored: object, error: ValidationError) -> Entity:
         cls = self._class

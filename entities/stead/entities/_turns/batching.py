@@ -19,6 +19,7 @@ from stead.entities._message.shards import logical_target
 from stead.entities._partition.pending import Pending
 from stead.entities._tracing import switch
 from stead.transport import InvalidInput, PayloadTooLarge, Reply
+from stead.transport.describing import is_a
 
 from .batch import MessageBatch, Trouble
 from .outcomes import HAS_SHARDS, TooManyEffects, check_sends, keep_reminders, refuse, roll_back, send_all, succeed
@@ -111,7 +112,7 @@ def trouble_of(batch: MessageBatch, error: BaseException) -> Trouble:
         if pending.envelope:
             pending.message.args = decode_message(pending.envelope).args
     count = len(batch)
-    too_much = isinstance(error, (TooManyEffects, PayloadTooLarge))
+    too_much = is_a(error, (TooManyEffects, PayloadTooLarge))
     return Trouble(count, max(1, count // 2) if too_much else 1)
 
 

@@ -20,6 +20,7 @@ from stead.orchestrations._history.event_codec import encode_event, event_with
 from stead.orchestrations._history.events import Event, ExecutionRewound, ExecutionStarted, Patched, TimerCreated
 from stead.orchestrations._history.ids import child_id
 from stead.transport import InvalidInput, PayloadLimit, Settings, get_logger, pack_exact, unpack
+from stead.transport.describing import is_a
 
 from .code import Code, Waiting
 from .drawn import Drawn
@@ -271,7 +272,7 @@ class Commands:
         if self.muted or self.replaying:
             return
         error = context.get("exception")
-        if not isinstance(error, Halted):
+        if error is None or not is_a(error, Halted):
             log.error("%s: %s", self.instance_id, context.get("message"), exc_info=error)
 
     # -- for the execution ---------------------------------------------------------------------------------------------
