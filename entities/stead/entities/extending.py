@@ -82,7 +82,7 @@ from stead.entities._message.envelope import (
 )
 from stead.entities._message.failures import OperationTimeout, failure_of
 from stead.entities._message.ids import EntityClass, canonical_name, check_instance_id, check_key
-from stead.entities._message.record import decode_record, encode_record
+from stead.entities._message.record import decode_record, encode_record, stored_of
 from stead.entities._message.rhythm import Cron, Every, Rhythm, checked_cron, checked_every
 from stead.entities._message.sealed import (
     GARBLED,
@@ -258,6 +258,7 @@ __all__ = [
     "span_names",
     "split",
     "split_target",
+    "stored_of",
     "take_page",
     "takes_anything",
     "tracing",

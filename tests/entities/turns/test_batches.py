@@ -82,9 +82,8 @@ class Station(Entity):
     @batched
     def hostile(self, names: list[str]) -> None:
         CALLS.append(("hostile", list(names)))
-        if "fine" not in names:
-            error = ERRORS[names[0]]()
-            raise error
+        if error := ERRORS.get(names[0]):
+            raise error()
 
     @batched
     def wrong(self, items: list[int]) -> list[int]:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, cast
 from stead.entities._definition.class_rules import OperationMark
 from stead.entities._message.errors import PartlySent
 from stead.entities._message.ids import EntityId
+from stead.entities._message.record import stored_of
 from stead.transport import InvalidInput, SteadError, Tries, pack, unpack, until_answered
 from stead.transport.describing import text_of_error
 
@@ -101,7 +102,8 @@ async def signal_each_once(
         kept = await until_answered(
             lambda: store.keep(kept_as, packed, _KEEP_KEYS_MS), Tries(store.clock, hub.settings)
         )
-    run, *found = cast("list[str]", unpack(kept))
+    with stored_of(f"the keys that signal_once({name!r}) has collected"):
+        run, *found = _texts(unpack(kept))
     async with hub.producer(f"{kept_as}:{run}") as opened:
         producer = cast("SourceProducer", opened)
 
@@ -109,6 +111,12 @@ async def signal_each_once(
             await producer.signal_once(number, EntityId(subject.name, key), called, *args, **kwargs)
 
         return await _send_all(found, send, producer.flush, progress)
+
+
+def _texts(stored: Any) -> list[str]:
+    if type(stored) is not list or not all(type(each) is str for each in cast("list[object]", stored)):
+        raise TypeError("it is no list of texts")
+    return cast("list[str]", stored)
 
 
 async def _send_all(

@@ -9,10 +9,10 @@ from typing import Any, TypeVar, cast, overload
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.entity_type import EntityType
 from stead.entities._definition.registry import Registry
-from stead.entities._message.envelope import UnknownEnvelope, raise_if_keyless
-from stead.entities._message.errors import InvalidState, UnknownEntity
+from stead.entities._message.envelope import raise_if_keyless
+from stead.entities._message.errors import UnknownEntity
 from stead.entities._message.ids import BUILT_IN, EntityId, canonical_name, check_key
-from stead.entities._message.record import LockedRecord, Record, decode_record
+from stead.entities._message.record import LockedRecord, Record, decode_record, stored_of
 from stead.entities._message.shards import BEHIND, kind_of, shard_targets
 from stead.entities._message.times import instant_in_ms
 from stead.transport import (
@@ -80,7 +80,8 @@ class EntityReader:
         if packed is None:
             await self._check_name(target[1:].partition("@")[0])
             return None
-        return read(packed)
+        with stored_of(target):
+            return read(packed)
 
     async def describe_entity(self, entity_id: EntityId) -> EntityStatus | None:
         """What is committed of an entity besides its state too: when it was changed last, and when each of its reminders is
@@ -90,7 +91,8 @@ class EntityReader:
             record = await self._record(str(entity_id))
         except LockedRecord as error:
             record, locked = error.record, error.exists
-        status = None if record is None else described(entity_id, record, locked=locked)
+        with stored_of(str(entity_id)):
+            status = None if record is None else described(entity_id, record, locked=locked)
         if status is None:
             await self._check_name(entity_id.canonical_name)
         return status
@@ -104,15 +106,15 @@ class EntityReader:
             if spread is not None:
                 found = await self._shards_of(target, spread.total)
                 entity_type = self._registry.get(kind)
-                record = merged_record(entity_type, kind if entity_type is None else entity_type.name, found)
-                return None if record is None else decode_record(record)
+                with stored_of(target):
+                    record = merged_record(entity_type, kind if entity_type is None else entity_type.name, found)
+                    return None if record is None else decode_record(record)
             partition = outgoing.partition(target)
             records = await self._read(lambda: self._store.read_records(partition, [target]))
-            return None if records[0] is None else decode_record(records[0])
+            with stored_of(target):
+                return None if records[0] is None else decode_record(records[0])
         except LockedRecord as error:
             raise LockedRecord(error.reason, error.record, target, exists=error.exists) from error
-        except (InvalidInput, UnknownEnvelope) as error:  # not the caller's
-            raise InvalidState(f"what is stored of {target} cannot be read: {error}") from error
 
     async def _shards_of(self, target: str, count: int) -> list[bytes]:
         """The records of an entity's shards that have one, in their order."""

@@ -86,7 +86,8 @@ class CallTimeout(SteadError, TimeoutError):
 
 
 class InvalidState(SteadError):
-    """A state is not what the entity's annotations allow: stored before the code changed, or left by an operation."""
+    """A state is not what the entity's annotations allow: stored before the code changed, or left by an operation. Or what is
+    stored of something cannot be read at all: something else has written there."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -11,13 +11,25 @@ that has nothing of this stays one that every version can run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
-from stead.transport import NO_CODEC, InvalidInput, SteadError, pack_envelope, read_casket, unpack
+from stead.transport import (
+    NO_CODEC,
+    UNREADABLE,
+    InvalidInput,
+    PayloadLocked,
+    SteadError,
+    pack_envelope,
+    read_casket,
+    unpack,
+)
+from stead.transport.describing import text_of_error
 
 from .envelope import LockedEnvelope, UnknownEnvelope
+from .errors import InvalidState
 
 _VERSION = 1
 _VERSION_MORE = 2
@@ -57,6 +69,18 @@ class LockedRecord(LockedEnvelope):
         super().__init__(reason, target)
         self.record = record
         self.exists = exists
+
+
+@contextmanager
+def stored_of(what: str) -> Generator[None]:
+    """What is stored of something is decoded within. What cannot be is no mistake of who asks for it: raises `InvalidState`."""
+    try:
+        yield
+    except PayloadLocked:
+        raise
+    except (*UNREADABLE, UnknownEnvelope) as error:
+        said = str(error) if isinstance(error, SteadError) else text_of_error(error)
+        raise InvalidState(f"what is stored of {what} cannot be read: {said}") from error
 
 
 class UnreadableRecord(bytes):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from stead.entities import OperationFailed
-from stead.entities.extending import Failure, LockedEnvelope, Message, decode_message, instant_in_ms
+from stead.entities import InvalidState, OperationFailed
+from stead.entities.extending import Failure, LockedEnvelope, Message, decode_message, instant_in_ms, stored_of
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._history.event_codec import decode_event
 from stead.orchestrations._history.events import Event, ExecutionStarted
@@ -171,7 +171,9 @@ class InstanceQueries:
         One round trip. The start is read before the record: a commit in between moves the one into the other.
         """
         store, partition = self._store, partition_of(instance_id, self._store.layout.partitions)
-        return _look_of(instance_id, await store.read_instance(partition, instance_id, events))
+        view = await store.read_instance(partition, instance_id, events)
+        with stored_of(f"instance {instance_id!r}"):
+            return _look_of(instance_id, view)
 
     async def whole(self, instance_id: str) -> Look | None:
         """The instance with all of its history, which fits its record."""
@@ -194,7 +196,9 @@ class InstanceQueries:
 
     async def _log(self, instance_id: str, first: int, count: int) -> list[Event]:
         partition = partition_of(instance_id, self._store.layout.partitions)
-        return [decode_event(data) for data in await self._store.read_log(partition, instance_id, first, count)]
+        log = await self._store.read_log(partition, instance_id, first, count)
+        with stored_of(f"instance {instance_id!r}"):
+            return [decode_event(data) for data in log]
 
     async def answered(self, before: Look, record: InstanceRecord) -> Look:
         """The instance as it answered who waited for it, with its first event: the one of before if it is the same."""
@@ -251,7 +255,7 @@ class InstanceQueries:
             return replace(look, events=await self._log(look.instance_id, 0, 1))
         except PayloadLocked:
             return look
-        except (*UNREADABLE, KeyDamaged) as error:
+        except (InvalidState, KeyDamaged) as error:
             self._store.left_out.note("histories", look.instance_id, error)
             return look
 

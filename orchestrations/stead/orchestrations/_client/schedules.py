@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Gener
 from typing import Any, Protocol
 
 from stead.entities import EntityClient, InvalidState, Registry
-from stead.entities.extending import decode_record
+from stead.entities.extending import decode_record, stored_of
 from stead.orchestrations._history.status import OrchestrationStatus
 from stead.orchestrations._schedules.errors import ScheduleExists, UnknownSchedule
 from stead.orchestrations._schedules.making import ScheduleMaker
@@ -76,7 +76,8 @@ class Schedules:
         target = SCHEDULES + check_schedule_name(name)
         partition = partition_of(target, self._store.layout.partitions)
         [record] = await self._read(lambda: self._store.read_records(partition, [target]))
-        state = None if record is None else _state_of(record)
+        with stored_of(f"schedule {name!r}"):
+            state = None if record is None else _state_of(record)
         if state is None:
             return None
         return await self._shown(name, state, await self._declared())

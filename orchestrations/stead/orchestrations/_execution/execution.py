@@ -40,7 +40,6 @@ from stead.orchestrations._history.events import (
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.first_runs import as_seen
 from stead.transport import Settings
-from stead.transport.describing import is_a
 
 from .code import Code, Unanswered, Waiting
 from .commands import Commands
@@ -365,7 +364,7 @@ class Execution:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - whatever the code raised
-            if self._canceled is not None and is_a(error, asyncio.CancelledError):
+            if self._canceled is not None and issubclass(type(error), asyncio.CancelledError):
                 return Canceled(self._canceled)
             self._time_outs.failed(error)
             return failed(explained(error))
