@@ -213,12 +213,30 @@ class QueryMachine(RuleBasedStateMachine):
         """Whether an entity is counted for certain: what no index can hold is looked for at another moment."""
         return state is not None and matches(node, state) and state["number"] < 2**60
 
-    @rule(order=st.tuples(st.sampled_from(list(VALUES)), st.booleans()), key=st.sampled_from(KEYS))
-    def rank(self, order: tuple[str, bool], key: str) -> None:
+    @rule(order=st.tuples(st.sampled_from(list(VALUES)), st.booleans()), key=st.sampled_from(KEYS), changes=CHANGES)
+    def rank(self, order: tuple[str, bool], key: str, changes: list[Any]) -> None:
+        self.rank_meanwhile(order, key, changes)
+
+    def rank_meanwhile(self, order: tuple[str, bool], key: str, changes: list[Any]) -> None:
+        """An entity has a place that it can have had, and what was before it throughout is."""
         asked = self.client.query(Item)
-        found = self.runner.run(asked.rank(getattr(Item, order[0]), key, descending=order[1]))
-        everyone = ordered(self.states, list(self.states), order)
-        assert found == (everyone.index(key) + 1 if key in self.states else None)
+        found = self.ask_meanwhile(changes, lambda: asked.rank(getattr(Item, order[0]), key, descending=order[1]))
+        states = self.history[key]
+        assert (found is None and None in states) or any(
+            self._ranks(order, key, state, found) for state in states if state is not None
+        ), (found, order, key, self.history)
+
+    def _ranks(self, order: tuple[str, bool], key: str, state: State, found: int | None) -> bool:
+        least = most = 1
+        for other, history in self.history.items():
+            if other != key:
+                before = [
+                    each is not None and ordered({key: state, other: each}, [key, other], order)[0] == other
+                    for each in history
+                ]
+                is_certain = all(each is not None and each["number"] < 2**60 for each in history)
+                least, most = least + (all(before) and is_certain), most + any(before)
+        return found is not None and least <= found <= most
 
 
 _LIMITS = hypothesis_settings(max_examples=25, stateful_step_count=12, phases=[Phase.generate])
@@ -269,6 +287,38 @@ def test_a_count_has_what_matches_throughout_once_wherever_it_moves(
                 changes = [*[None] * looks, ("k1", after)]
                 counted = machine.ask_meanwhile(changes, machine.asked(node, None).count)
                 assert counted == sum(matches(node, state) for state in machine.states.values()), (node, looks)
+    finally:
+        machine.teardown()
+
+
+_PLACES: list[tuple[str, State, State]] = [
+    ("number", {"number": -2}, {"number": 2}),
+    ("number", {"number": 1}, {"number": 2**60}),
+    ("name", {"name": ""}, {"name": "b"}),
+    ("name", {"name": "a\0"}, {"name": "a"}),
+    ("ratio", {"ratio": -1.5}, {"ratio": None}),
+    ("seen", {"seen": None}, {"seen": _LATER}),
+]
+"""A field by which entities have places, and two of those."""
+
+
+@pytest.mark.hazard(83)
+@pytest.mark.parametrize("on_a_server", [False, True])
+def test_nothing_is_before_itself_wherever_it_moves_while_its_place_is_looked_for(
+    server: ValkeyServer, on_a_server: bool
+) -> None:
+    class Machine(QueryMachine):
+        url = server.url if on_a_server else ""
+
+    machine = Machine()
+    try:
+        for field, here, there in _PLACES:
+            machine.fill({key: {**_START, **here} for key in ("k0", "k1", "k2")})
+            for descending in (False, True):
+                for moved in ("k1", "k2"):  # itself, or another one
+                    machine.fill({"k1": here})
+                    for now in (there, here):
+                        machine.rank_meanwhile((field, descending), "k1", [(moved, now)])
     finally:
         machine.teardown()
 

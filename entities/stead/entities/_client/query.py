@@ -246,7 +246,11 @@ class Query(Generic[E]):
         return counted if self._most is None else min(counted, self._most)
 
     async def rank(self, field: QueryField[E, Any], key: str, *, descending: bool = False) -> int | None:
-        """The place of an entity among all of its kind in the order of a field: 1 is first; None if it does not exist."""
+        """The place of an entity among all of its kind in the order of a field: 1 is first; None if it does not exist.
+
+        Each partition is looked at at one moment, its own at one at which the entity had that place. Raises `CallTimeout` for one that moves so
+        often that there is none.
+        """
         if self._nodes or self._order is not None or self._most is not None:
             raise InvalidInput(
                 "rank", "it is the place among all of the kind: ask for it without where, order_by and limit"

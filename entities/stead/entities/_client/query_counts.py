@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from stead.entities._index.catalogue import Index, text_member
+from stead.entities._index.catalogue import Index, text_member, unindexed
 from stead.entities._index.plan import AskedQuery, QueryPlan
 from stead.entities._index.ranges import Ranges, doubtful_places, everything
-from stead.entities._index.scan import Position, counting, counts_of, gathered_keys, unindexed_counts
-from stead.transport import CountRange, FindPlace, partition_of
+from stead.entities._index.scan import Position, counting, counts_of, gathered_keys, parts_of, unindexed_counts
+from stead.transport import CountRange, FindPlace, ReadMembers, partition_of
 
-from .query_looks import QueryLooks
+from .query_looks import FoundEntity, QueryLooks
 from .query_reader import QueryReading
 
 
@@ -56,47 +56,73 @@ async def _count_by(reading: QueryReading, index: Index) -> int:
     return counted
 
 
-async def _count_unindexed(
-    looks: QueryLooks, index: Index, before: Position | None = None, *, after: bool = False
-) -> int:
-    """Of those that no index can hold, how many match, and are not in this one; only those before a key, or after it."""
-    found = await looks.load_all(await looks.unindexed(), None)
-    if before is not None:
-        found = [
-            each for each in found if (each.position.key > before.key if after else each.position.key < before.key)
-        ]
-    return sum(looks.has_no_place(each, index) for each in found)
-
-
 async def rank_of(looks: QueryLooks, index: Index, key: str) -> int | None:
-    """The place of an entity in the whole order of its kind, from 1 on; None if it does not exist."""
+    """The place of an entity in the whole order of its kind, from 1 on; None if it does not exist.
+
+    Each partition is looked at at one moment, and its own at one at which it stands where it is counted: so it is never among those before
+    itself. If it has moved since its state was read, both are done again.
+    """
     partition = partition_of(f"@{looks.asked.kind}@{key}", looks.partitions)
-    found = await looks.load_all([(Position(None, key.encode()), partition)], index)
-    return 1 + await _count_before(looks, index, found[0].position) if found else None
+    while True:
+        found = await looks.load_all([(Position(None, key.encode()), partition)], index)
+        if not found:
+            return None
+        before = await _count_before(looks, index, found[0], partition)
+        if before is not None:
+            return before + 1
 
 
-async def _count_before(looks: QueryLooks, index: Index, position: Position) -> int:
-    """How many come before a position in the order of an index."""
-    place, member = position
-    descending, everywhere = looks.asked.descending, range(looks.partitions)
-
-    def members(name: str, entry: bytes) -> list[CountRange]:
-        return [
-            CountRange(number, name, entry, open_least=True, by_member=True)
-            if descending
-            else CountRange(number, name, None, entry, open_most=True, by_member=True)
-            for number in everywhere
-        ]
-
+async def _count_before(looks: QueryLooks, index: Index, own: FoundEntity, partition: int) -> int | None:
+    """How many come before an entity in the order of an index; None if it is not there any more."""
+    (place, key), descending = own.position, looks.asked.descending
+    everywhere = range(looks.partitions)
     if place is None:
-        values = counts_of(index, Ranges(everything(index.code).parts, False), looks.partitions)
-        counted = sum(await looks.look([*values, *members(index.none, member)]))
-        return int(counted) + await _count_unindexed(looks, index, position, after=descending)
-    if isinstance(place, bytes):
-        return int(sum(await looks.look(members(index.name, text_member(place, member)))))
-    places = [FindPlace(number, index.name, place, member) for number in everywhere]
-    if not descending:
-        return int(sum(before for before, _ in await looks.look(places)))
-    answers = await looks.look([*places, *(CountRange(number, index.name) for number in everywhere)])
-    found, totals = answers[: looks.partitions], answers[looks.partitions :]
-    return int(sum(total - before - same for (before, same), total in zip(found, totals, strict=True)))
+        return await _count_before_none(looks, index, own, partition)
+    if not isinstance(place, bytes):
+        found = await looks.look([FindPlace(number, index.name, place, key) for number in everywhere])
+        return sum(behind if descending else before for before, _, behind in found) if found[partition][1] else None
+    member = text_member(place, key)
+    before = [_before(number, index.name, member, descending=descending) for number in everywhere]
+    with_itself = ReadMembers(partition, [before[partition], _itself(partition, index.name, member)], 1)
+    answers = await looks.look([with_itself if number == partition else before[number] for number in everywhere])
+    count, itself = answers[partition]
+    return int(sum(answers[:partition]) + count + sum(answers[partition + 1 :])) if itself else None
+
+
+async def _count_before_none(looks: QueryLooks, index: Index, own: FoundEntity, partition: int) -> int | None:
+    """The same for one that has no value: all values come before it, then of those without one some, by their keys."""
+    kind, descending, key = looks.asked.kind, looks.asked.descending, own.position.key
+    values = everything(index.code).parts
+    is_apart = looks.has_no_place(own, index)
+    asked: list[ReadMembers] = []
+    for number in range(looks.partitions):
+        counted = [
+            *parts_of(number, index, Ranges(values, False)),
+            _before(number, index.none, key, descending=descending),
+        ]
+        read = [_itself(number, index.none, key), CountRange(number, unindexed(kind), by_member=True)]
+        asked.append(ReadMembers(number, [*counted, *read], len(counted)))
+    answers = await looks.look(asked)
+    _, nones, apart = answers[partition]
+    if key not in (apart if is_apart else nones):
+        return None
+    candidates = [
+        (Position(None, other), number)
+        for number, (_, _, others) in enumerate(answers)
+        for other in others
+        if (other > key if descending else other < key)
+    ]
+    looks.check_unindexed(len(candidates))
+    loaded = await looks.load_all(candidates, None)
+    return int(sum(count for count, _, _ in answers)) + sum(looks.has_no_place(each, index) for each in loaded)
+
+
+def _before(partition: int, name: str, member: bytes, *, descending: bool) -> CountRange:
+    """What comes before a member in the order of members."""
+    if descending:
+        return CountRange(partition, name, member, open_least=True, by_member=True)
+    return CountRange(partition, name, None, member, open_most=True, by_member=True)
+
+
+def _itself(partition: int, name: str, member: bytes) -> CountRange:
+    return CountRange(partition, name, member, member, by_member=True)

@@ -232,7 +232,7 @@ def gathering(kind: str, index: Index, ranges: Ranges, partitions: int) -> list[
     return [
         ReadMembers(
             partition,
-            [*_parts_of(partition, index, ranges), CountRange(partition, unindexed(kind), by_member=True)],
+            [*parts_of(partition, index, ranges), CountRange(partition, unindexed(kind), by_member=True)],
         )
         for partition in range(partitions)
     ]
@@ -243,7 +243,7 @@ def counting(index: Index, ranges: Ranges, doubtful: Ranges, partitions: Iterabl
     at one moment: so nothing is both counted and read anew, wherever it goes then."""
     found: list[ReadMembers] = []
     for partition in partitions:
-        sure, unsure = _parts_of(partition, index, ranges), _parts_of(partition, index, doubtful)
+        sure, unsure = parts_of(partition, index, ranges), parts_of(partition, index, doubtful)
         apart = CountRange(partition, unindexed(index.kind), by_member=True)
         found.append(ReadMembers(partition, [*sure, *unsure, apart], len(sure)))
     return found
@@ -254,7 +254,8 @@ def unindexed_counts(kind: str, partitions: int) -> list[CountRange]:
     return [CountRange(partition, unindexed(kind)) for partition in range(partitions)]
 
 
-def _parts_of(partition: int, index: Index, ranges: Ranges) -> list[CountRange]:
+def parts_of(partition: int, index: Index, ranges: Ranges) -> list[CountRange]:
+    """The parts of a partition's sets that ranges are, and None's, if that is in them."""
     values = [CountRange(partition, index.name, *bounds_of(index, part)) for part in ranges.parts]
     return [*values, *([CountRange(partition, index.none, by_member=True)] if ranges.none else [])]
 

@@ -83,7 +83,7 @@ class CountRange(NamedTuple):
 
 
 class FindPlace(NamedTuple):
-    """How many entries of a set come before one, and 1 if that one is there itself."""
+    """How many entries of a set come before one, 1 if that one is there itself, and how many come after it: all at one moment."""
 
     partition: int
     name: str
@@ -126,5 +126,5 @@ class ReadBuilt(NamedTuple):
 Look: TypeAlias = (
     ReadRange | CountRange | FindPlace | ReadMembers | ReadScores | ReadRecords | ReadBuilt | ReadFeed | FindEntry
 )
-"""One look at a partition. Its answer: entries (score, member); a number; two numbers; a number if any are counted, and members of each other part; scores; records; a
+"""One look at a partition. Its answer: entries (score, member); a number; three numbers; a number if any are counted, and members of each other part; scores; records; a
 dictionary; a `FeedPart`; a `FoundEntry`."""

@@ -167,7 +167,8 @@ def _look(state: PartitionState, look: Look) -> Any:
             return max(0, last - first)
         case FindPlace():
             entries, sought = _set_of(state, look.name).order, (look.score, look.member)
-            return [bisect_left(entries, sought), int(bisect_right(entries, sought) > bisect_left(entries, sought))]
+            before, behind = bisect_left(entries, sought), bisect_right(entries, sought)
+            return [before, behind - before, len(entries) - behind]
         case ReadMembers(_, parts, counted):
             found = [_members(_set_of(state, part.name), part) for part in parts]
             return [sum(map(len, found[:counted])), *found[counted:]] if counted else found

@@ -54,7 +54,7 @@ class Seek(NamedTuple):
     score: str
     member: bytes
     bound: str  # a score as ZCOUNT takes it: the most, or if descending the most of what comes before the least
-    limit: int  # 0: how many come before it, and 1 if it is there
+    limit: int  # 0: how many come before it, 1 if it is there, and how many come after it
 
 
 class PartOfSet(NamedTuple):

@@ -3,7 +3,7 @@
 -- those with its score, among which its place is found by halves.
 --
 -- KEYS  1 entries (zset)
--- Gives {member, score, ...}, at most `limit`; or, if that is 0, {how many come before it, 1 if it is there}.
+-- Gives {member, score, ...}, at most `limit`; or, if that is 0, {how many come before it, 1 if it is there, how many come after it}.
 -- Errors: WRONGTYPE.
 
 -- The order of bytes: that of `<` depends on the server's locale.
@@ -27,7 +27,10 @@ while low < high do
   if is_before(call('ZRANGE', entries, middle, middle)[1], member) then low = middle + 1 else high = middle end
 end
 local is_there = low < end_of_tie and call('ZRANGE', entries, low, low)[1] == member
-if limit == 0 then return {low, is_there and 1 or 0} end
+if limit == 0 then
+  local itself = is_there and 1 or 0
+  return {low, itself, call('ZCARD', entries) - low - itself}
+end
 
 if descending == 0 then
   local first = is_there and low + 1 or low
