@@ -275,9 +275,9 @@ class Committer:
         if partition.wants_parking:  # parks that this commit took from had to wait for it
             board.parking.ring()
         board.reading.ring()  # which may have waited for it
-        if commit.built:
+        if commit.built or commit.suspect_passed:  # building waits for the end of careful mode
             board.building.ring()
-        if partition.indexing.expiring.stirred:
+        if partition.indexing.expiring.stirred or commit.suspect_passed:
             board.ending.ring()
         if commit.blocked:
             _say_blocked(commit.blocked)
