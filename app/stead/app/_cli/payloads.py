@@ -8,7 +8,10 @@ import typer
 
 from .options import AppName, Debug, Json, Url, finish, make_request
 
-blobs = typer.Typer(no_args_is_help=True, help="Large payloads, which are kept outside of the hub.")
+blobs = typer.Typer(
+    no_args_is_help=True,
+    help="Large payloads, which are kept outside of the hub: list them, remove what nothing names any more.",
+)
 
 
 @blobs.command("list")
@@ -35,4 +38,4 @@ def collect_blobs(
 
 def add_payloads(cli: typer.Typer) -> None:
     """Put the commands into the command line."""
-    cli.add_typer(blobs, name="blobs", rich_help_panel="Operations")
+    cli.add_typer(blobs, name="blobs", rich_help_panel="Hub")
