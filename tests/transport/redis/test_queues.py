@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from stead.transport import ServerUnsuitable, Settings, Taken, Task
+from stead.transport import ServerUnsuitable, Settings, Taken, Task, TaskLimit
 from stead.transport._redis import activities as redis_tasks
 from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.store import RedisStore
@@ -72,6 +72,22 @@ async def test_workers_that_left_a_queue_long_ago_are_forgotten_but_what_they_ha
     await store.open_queues(["q"])
     assert len(consumers()) == 1
     assert [taken.task_id for taken in await store.retake_tasks(["q"], "v", 0, 10)] == [b"2"]
+
+
+@pytest.mark.hazard(113)
+@pytest.mark.parametrize("numbers", ["1:0:0", "0:86400000000:0"], ids=["concurrency", "rate"])
+async def test_nobody_asks_again_and_again_while_something_waits_behind_a_limit(
+    store: RedisStore, server: ValkeyServer, numbers: str
+) -> None:
+    limit = TaskLimit("charge", numbers, "i", 0)
+    await write(store, *(Task(b"%d" % number, "q", True, b"payload", limit) for number in range(2)))
+    assert len(await store.take_tasks(["q"], "w", 2, 0)) == 1
+    server.run("CONFIG", "RESETSTAT")
+    assert await store.take_tasks(["q"], "w", 2, 400) == []
+    stats = server.run("INFO", "commandstats")
+    calls = {name: stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("xread", "evalsha", "eval")}
+    assert calls["xread"] == 1, "one wait, which ends when something comes, or may begin"
+    assert calls["evalsha"] + calls["eval"] <= 2, "a look before it, and one after it"
 
 
 async def test_nothing_is_left_in_a_queue_of_what_nobody_wants(store: RedisStore, server: ValkeyServer) -> None:
