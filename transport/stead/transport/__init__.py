@@ -114,6 +114,7 @@ from stead.transport._payloads.caskets import (
     EMPTY_ARRAY,
     NIL,
     array_of,
+    bytes_of,
     casket,
     elements_of,
     entries_of,
@@ -125,6 +126,7 @@ from stead.transport._payloads.codec import PayloadCodec, codec_of
 from stead.transport._payloads.collecting import Collected, collect, names_in
 from stead.transport._payloads.forms import Get, Put, StoredForm, StoredForms
 from stead.transport._payloads.limits import PayloadLimit
+from stead.transport._payloads.pieces import LARGE_BYTES, packed_bytes_head
 from stead.transport._payloads.places import blobs_of
 from stead.transport._payloads.sealed_store import SealedStore, sealed_store
 from stead.transport._payloads.vault import Vault
@@ -141,6 +143,7 @@ __all__ = [
     "FORMATS",
     "FORMAT_CATALOGUE",
     "KEY_LENGTH_MAX",
+    "LARGE_BYTES",
     "LAST",
     "LISTING",
     "NIL",
@@ -259,6 +262,7 @@ __all__ = [
     "array_of",
     "begin_task",
     "blobs_of",
+    "bytes_of",
     "casket",
     "check_hub_name",
     "check_worker",
@@ -283,6 +287,7 @@ __all__ = [
     "pack_native",
     "pack_with_stand_ins",
     "packed",
+    "packed_bytes_head",
     "parse_url",
     "partition_of",
     "raise_shards",

@@ -17,12 +17,15 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from stead.transport import (
+    LARGE_BYTES,
     NO_CODEC,
     UNREADABLE,
     InvalidInput,
     PayloadLocked,
     SteadError,
     pack_envelope,
+    packed,
+    packed_bytes_head,
     read_casket,
     unpack,
 )
@@ -46,11 +49,23 @@ def encode_record(
 ) -> bytes:
     """The bytes of an entity's record. Without a state it is that of an entity that does not exist, but is locked or has
     `more`: what few entities have."""
+    if packed_state is not None and len(packed_state) > LARGE_BYTES:
+        return _large_record(packed_state, modified_ms, lock, more)
     if more:
         return pack_envelope((_VERSION_MORE, packed_state, modified_ms, lock, more))
     if lock is None:
         return pack_envelope((_VERSION, packed_state, modified_ms))
     return pack_envelope((_VERSION, packed_state, modified_ms, lock))
+
+
+def _large_record(
+    packed_state: bytes, modified_ms: int, lock: Sequence[object] | None, more: Mapping[str, object] | None
+) -> bytes:
+    """The same, with the state copied once, which a packer does twice."""
+    others = (lock, more) if more else () if lock is None else (lock,)
+    version, *fields = map(packed, (_VERSION_MORE if more else _VERSION, modified_ms, *others))
+    head = bytes((0x92 + len(fields),)) + version + packed_bytes_head(len(packed_state))
+    return b"".join((head, packed_state, *fields))
 
 
 class Record(NamedTuple):

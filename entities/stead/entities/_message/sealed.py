@@ -26,6 +26,7 @@ from stead.transport import (
     Put,
     StoredForm,
     array_of,
+    bytes_of,
     casket,
     elements_of,
     entries_of,
@@ -202,8 +203,8 @@ class _EntityForm(TolerantForm):
             return data
         lock = parts[3] if len(parts) > 3 else NIL
         more = parts[4] if len(parts) > 4 else NIL
-        state: object = unpack_envelope(parts[1])
-        content = put(state) if type(state) is bytes else None
+        state = bytes_of(parts[1])
+        content = None if state is None else put(state)
         if more != NIL:
             more = _with_reminders(more, lambda envelope: message_form.seal(envelope, put))
         if content is None and (more == NIL or more == parts[4]):
@@ -216,7 +217,7 @@ class _EntityForm(TolerantForm):
             return data
         version, box, modified, lock, more = split(data, 5)[:5]
         state: bytes | None = None
-        if box != NIL and box[:1] < b"\xa0":  # else a state that was not worth a casket
+        if box != NIL and box[0] < 0xA0:  # else a state that was not worth a casket
             state, locked = opened(box, get)
             if state is None:
                 return array_of((version, locked, modified, lock, more))
@@ -233,7 +234,7 @@ class _EntityForm(TolerantForm):
 
             more = _with_reminders(more, open_message)
             if reasons:
-                content = read_casket(unpack_envelope(box)).content if box[:1] < b"\xa0" else b"\0"
+                content = read_casket(unpack_envelope(box)).content if box[0] < 0xA0 else b"\0"
                 return array_of((version, casket(content, why=reasons[0]), modified, lock, more))
         known: Mapping[str, object] | None = None if more == NIL else unpack_envelope(more)
         return encode_record(state, unpack_envelope(modified), unpack_envelope(lock), known)
@@ -363,7 +364,7 @@ class _EntryForm(TolerantForm):
         except (InvalidInput, KeyError) as error:
             raise Garbage from error
         entry, locked = opened(box, get)
-        return map_of({"l": locked}) if entry is None else entry
+        return map_of({"l": locked}) if entry is None else bytes(entry)
 
 
 _ENTRY_HEAD = b"\x81"

@@ -252,10 +252,21 @@ class _Extended(threading.local):
     """The packer that knows every type; it runs Python code half-way, so each thread has its own."""
 
     def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Take another one."""
         self.pack: Callable[[object], bytes] = _msgpack.Packer(strict_types=True, autoreset=True, default=_default).pack
 
 
 _extended = _Extended()
+
+
+def let_buffers_go() -> None:
+    """For whoever has packed something large: a packer keeps as much memory as the largest thing took that it has packed."""
+    global _plain
+    _plain = _msgpack.Packer(strict_types=True, autoreset=True).pack
+    _extended.renew()
 
 
 def pack_native(value: object) -> bytes | None:

@@ -26,6 +26,7 @@ ENVELOPE_DEPTH = 8  # levels that stead itself puts around values
 
 # What begins an array, a map or an extension; such bytes stand within numbers and text as well.
 _HEADS = bytes([*range(0x80, 0xA0), *range(0xC7, 0xCA), *range(0xD4, 0xD9), *range(0xDC, 0xE0)])
+_AT_ONCE = 65_536
 PLAIN = frozenset({type(None), bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID})
 """Types of values without levels."""
 
@@ -39,7 +40,20 @@ def is_deep(data: bytes, value: object, most: int) -> bool:
         return False
     if kind is dict and PLAIN.issuperset(map(type, cast("dict[object, object]", value).values())):
         return False
-    return len(data) - len(data.translate(None, _HEADS)) > most and is_deeper(value, most)
+    return _has_heads(data, most) and is_deeper(value, most)
+
+
+def _has_heads(data: bytes, most: int) -> bool:
+    """Whether there are more bytes than that with which something may begin that has something in it."""
+    if len(data) <= _AT_ONCE:
+        return len(data) - len(data.translate(None, _HEADS)) > most
+    found, view = 0, memoryview(data)  # what is large is not copied as a whole
+    for first in range(0, len(data), _AT_ONCE):
+        part = bytes(view[first : first + _AT_ONCE])
+        found += len(part) - len(part.translate(None, _HEADS))
+        if found > most:
+            return True
+    return False
 
 
 def deep_one(data: bytes, values: Sequence[object], most: int) -> int | None:

@@ -16,6 +16,8 @@ import msgpack
 from stead.transport._contract.codec import pack_envelope, unpack_envelope
 from stead.transport._contract.errors import InvalidInput
 
+from .pieces import LARGE_BYTES, bytes_in, large_elements, large_entries
+
 _msgpack: Any = msgpack  # it has no types of its own
 _UnpackException: type[Exception] = _msgpack.exceptions.UnpackException
 
@@ -55,11 +57,17 @@ def casket(content: bytes, shown: bytes = NIL, why: str = "") -> bytes:
 
 
 def elements_of(data: bytes) -> list[bytes]:
-    """The elements of a packed array, each as it is packed. Raises `InvalidInput` for what is none."""
+    """The elements of a packed array, each as it is packed (of large data what is large as a view). Raises `InvalidInput` for what is
+    none."""
     try:
+        if len(data) > LARGE_BYTES and (found := large_elements(data)) is not None:
+            return found
         unpacker = _msgpack.Unpacker(read_size=_READ_SIZE, max_buffer_size=0)
         unpacker.feed(data)
-        places = [0] * (unpacker.read_array_header() + 1)
+        count = unpacker.read_array_header()
+        if count > len(data):  # of garbage: there is not memory for so many places
+            raise _damaged()
+        places = [0] * (count + 1)
         for number in range(len(places)):
             places[number] = unpacker.tell()
             if number < len(places) - 1:
@@ -72,8 +80,12 @@ def elements_of(data: bytes) -> list[bytes]:
 
 
 def entries_of(data: bytes) -> dict[str, bytes]:
-    """The entries of a packed map from texts, each value as it is packed. Raises `InvalidInput` for what is none."""
+    """The entries of a packed map from texts, each value as it is packed (of large data what is large as a view). Raises
+    `InvalidInput` for what is none."""
     try:
+        if len(data) > LARGE_BYTES:
+            parts = large_entries(data)
+            return {str(unpack_envelope(name)): value for name, value in zip(parts[::2], parts[1::2], strict=True)}
         unpacker = _msgpack.Unpacker(read_size=_READ_SIZE, max_buffer_size=0)
         unpacker.feed(data)
         found: dict[str, bytes] = {}
@@ -100,6 +112,14 @@ def map_of(entries: dict[str, bytes]) -> bytes:
     for name, value in entries.items():
         parts += (packed(name), value)
     return b"".join(parts)
+
+
+def bytes_of(data: bytes) -> bytes | None:
+    """The bytes of which these are the packed ones (of large data a view); None if it is something else."""
+    if len(data) > LARGE_BYTES:
+        return bytes_in(data)
+    found: object = unpack_envelope(data)
+    return found if type(found) is bytes else None
 
 
 def packed(value: object) -> bytes:

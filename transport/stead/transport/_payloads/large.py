@@ -14,7 +14,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from stead.transport._contract.errors import InvalidInput, PayloadLocked
 
@@ -131,13 +131,18 @@ class Cutter:
         self.pending[found] = chunks
         return found
 
+    def let_go(self, fetched: Mapping[Reference, bytes | None]) -> None:
+        """What was read is not needed any more."""
+        if self.fetched is fetched:
+            self.fetched = {}
+
     def forget(self, reference: Reference) -> None:
         """It was stored before, and is gone: it is made anew when its data comes again."""
         for known in [known for known, found in self._known.items() if found == reference]:
             del self._known[known]
 
     def fill(self, content: bytes) -> bytes:
-        """The data of content. Raises `BlobAbsent`, and `PayloadLocked`."""
+        """The data of content, as a view if all of it was cut out. Raises `BlobAbsent`, and `PayloadLocked`."""
         first = len(HEAD) + 1
         references = _references(content, first, content[first - 1])
         parts = [self._fetched(each) for each in references]
@@ -158,7 +163,7 @@ class Cutter:
             )
         if name_of((found,)) != reference.name:
             raise PayloadLocked(f"its large payload {reference.name} is damaged: it holds something else")
-        return found[1:] if found[:1] == PLAIN else self._decode(found)
+        return cast("bytes", memoryview(found)[1:]) if found[:1] == PLAIN else self._decode(found)
 
 
 def _hole(number: int) -> bytes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from stead.transport._contract.codec import let_buffers_go
 from stead.transport._contract.errors import PayloadTooLarge
 from stead.transport._contract.settings import Settings
 
 from .codec import PayloadCodec, codec_of
 from .large import LARGE_BYTES_MAX
+from .pieces import LARGE_BYTES
 from .vault import encoded
 
 
@@ -39,6 +41,8 @@ class PayloadLimit:
     def check(self, what: str, data: bytes, margin: int = 0) -> None:
         """Raises `PayloadTooLarge`, and `InvalidInput` if the codec fails. `margin`: bytes more that are allowed, as they are not the
         user's."""
+        if len(data) > LARGE_BYTES:
+            let_buffers_go()
         length = self.stored_length(data)
         if length > self.max + margin:
             raise PayloadTooLarge(what, length, self.max, self.setting)

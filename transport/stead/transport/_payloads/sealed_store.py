@@ -10,12 +10,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from stead.transport._contract.codec import let_buffers_go
 from stead.transport._contract.commit import Commit, CommitAnswer, LogWrite
 from stead.transport._contract.errors import ConnectionLost, InvalidInput, PayloadLocked
 from stead.transport._contract.feeds import FeedPart, ReadFeed
@@ -44,6 +46,7 @@ from .blobs import Blobs, ensure, ensured
 from .codec import codec_of
 from .forms import StoredForm, StoredForms
 from .large import Reference, references_in
+from .pieces import LARGE_BYTES
 from .places import blobs_of
 from .vault import Vault
 
@@ -77,6 +80,8 @@ class SealedStore:
 
     def _sealed(self, form: StoredForm, data: bytes) -> bytes:
         put = self._vault.put
+        if len(data) > LARGE_BYTES:
+            let_buffers_go()
         try:
             return form.seal(data, put)
         except InvalidInput as error:
@@ -125,6 +130,8 @@ class SealedStore:
                 f"large payloads cannot be read ({text_of_error(error)}): see STEAD_LARGE_PAYLOADS"
             ) from error
         cutter.fetched = fetched
+        if fetched:
+            asyncio.get_running_loop().call_soon(cutter.let_go, fetched)  # it was opened by then
 
     def _record(self, target: str) -> StoredForm:
         return self._forms.instance if has_log(target) else self._forms.entity
