@@ -37,6 +37,10 @@ class Followed(Entity):
         self.value += amount
 
 
+LABELS = 100
+"""Different texts of the second index: a condition on one of them matches a hundredth."""
+
+
 @app.entity
 class Plain(Entity):
     """As `Scored`, without indexes."""
@@ -47,6 +51,10 @@ class Plain(Entity):
     def add(self, amount: int) -> None:
         """Change one of two fields."""
         self.score += amount
+
+    def put(self, score: int, label: str) -> None:
+        """Change both."""
+        self.score, self.label = score, label
 
 
 @app.entity

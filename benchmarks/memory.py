@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from stead.app import Client
+
 from . import hub, raw
+from .entities import LABELS, Plain, Scored
 from .parts import Part
 from .server import Address
 
@@ -33,6 +38,33 @@ def entities(address: Address, count: int) -> Bytes:
         server, resident = _still(address), resident_bytes(worker.pid)
         signal_each(address, FIRST + count)
         return Bytes((_still(address) - server) / count, (resident_bytes(worker.pid) - resident) / count)
+
+
+def indexes(address: Address, count: int) -> float:
+    """Bytes in the server that an index takes of an entity: those with two (a number, a text) beside the same without, halved."""
+    with hub.workers(address):
+        indexed = _each(address, count, Scored.put)
+        return (indexed - _each(address, count, Plain.put)) / 2
+
+
+def _each(address: Address, count: int, operation: Callable[..., object]) -> float:
+    """Bytes in the server of an entity of a kind, each with a number and a text."""
+
+    async def send(client: Client, first: int, last: int) -> None:
+        async with client.producer() as producer:
+            for number in range(first, last):
+                await producer.signal(operation, f"{number:08}", number, f"label {number % LABELS:02}")
+        until = time.monotonic() + hub.SETTLE_S
+        while True:
+            if await client.query(cls).count() == last or time.monotonic() > until:
+                break
+            await asyncio.sleep(POLL_S)
+
+    cls: Any = Scored if operation is Scored.put else Plain
+    hub.with_client(address, lambda client: send(client, 0, FIRST))
+    before = _still(address)
+    hub.with_client(address, lambda client: send(client, FIRST, FIRST + count))
+    return (_still(address) - before) / count
 
 
 def states(address: Address, count: int) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 
 import uvloop
 
@@ -14,13 +15,11 @@ from stead.transport import CountRange, ReadRange
 
 from . import hub
 from .calls import Calls
-from .entities import Plain, Scored, app
+from .entities import LABELS, Plain, Scored, app
 from .parts import Gate, Part
 from .raw import WrongResult
 from .server import Address
 
-LABELS = 100
-"""Different texts of the second index: a condition on one of them matches a hundredth."""
 TOP = 10
 WARM_UP = 30
 PAGE = 50
@@ -158,3 +157,73 @@ async def _all_there(client: Client, messages: int, keys: int, *, indexed: bool)
             return time.monotonic()
         await asyncio.sleep(hub.POLL_S)
     raise WrongResult(f"stead: not all of {messages} signals have an effect")
+
+
+# -- what queries cost others ------------------------------------------------------------------------------------------
+
+
+class Asked:
+    """How many queries a second were asked beside something, once that has ended."""
+
+    rate = 0.0
+
+
+@contextmanager
+def _beside(address: Address, *, queries: bool) -> Generator[Asked]:
+    """A process that asks one query after the other, or none."""
+    asked = Asked()
+    if not queries:
+        yield asked
+        return
+    with Part(_ask_on, address) as part:
+        part.wait_ready()
+        part.start()
+        yield asked
+        part.stop()
+        asked.rate = part.result()
+
+
+def _ask_on(gate: Gate, address: Address) -> float:
+    """Ask for the best, for pages of what few match, and for counts that read states, until it is enough. Gives queries a second."""
+
+    async def ask(client: Client) -> float:
+        several = client.query(Scored).where(Scored.label.one_of("label 07", "label 08"), Scored.score >= 0)
+
+        async def count() -> None:
+            if not await several.count():
+                raise WrongResult("stead: nothing is counted")
+
+        kinds = [top(client), filtered(client), count]
+        for query in kinds:
+            await query()
+        gate.ready()
+        began, done = time.monotonic(), 0
+        while not gate.stopped():
+            await kinds[done % len(kinds)]()
+            done += 1
+        return done / (time.monotonic() - began)
+
+    return hub.with_client(address, ask)
+
+
+def calls_beside(address: Address, entities: int, calls: int, *, queries: bool) -> tuple[Calls, float]:
+    """Calls, one after the other, beside queries or not; and how many of these a second."""
+    fill(address, entities)
+    with hub.workers(address), Part(hub.call, address, calls, 1, 1) as caller:
+        caller.wait_ready()
+        with _beside(address, queries=queries) as asked:
+            caller.start()
+            caller.wait_done()
+        caller.go_on()
+        return caller.result(), asked.rate
+
+
+def signals_beside(address: Address, entities: int, messages: int, keys: int, *, queries: bool) -> tuple[float, float]:
+    """The same of signals a second to counters."""
+    fill(address, entities)
+    with hub.workers(address) as parts, Part(hub.produce, address, messages, keys) as producer:
+        with _beside(address, queries=queries) as asked:
+            began, ended, _ = hub.sent(
+                address, parts, producer, lambda client, meter: hub.all_counted(client, messages, keys, meter)
+            )
+        return messages / (ended - began), asked.rate

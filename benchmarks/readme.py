@@ -26,6 +26,7 @@ ENTITIES = {
     "takeover": "`kill -9` of one of two workers at 10,000 signals/s, until all partitions go on, with exact totals",
     "memory server": "an idle entity in the server (raw: an entry of a hash)",
     "memory worker": "an idle entity in the worker that keeps it activated",
+    "memory index": "an index of an entity, in the server",
 }
 ORCHESTRATIONS = {
     "hello x1000": "5 activities in sequence, 1,000 instances at once",
@@ -41,8 +42,11 @@ ORCHESTRATIONS = {
 }
 QUERIES = {
     "query-top": "the ten best of 100,000 entities, p50 (raw: the ten of each sorted set)",
+    "query-top x10": "the same of 1,000,000 entities (raw: of 100,000)",
     "query-filter": "a page of 50 of what matches two conditions, 1 % of 100,000, p50",
     "query-count": "how many of 100,000 are in a range, p50 (raw: counts of the sets)",
+    "query-beside calls": "call round trip beside a process that queries without a pause, p99 (raw: without it)",
+    "query-beside signals": "signals over 1,000 entities beside that process (raw: without it)",
     "signals-indexed": "signals that change one of two indexed fields (raw: without an index)",
     "changes written": "signals to entities whose changes are kept (raw: whose are not)",
     "changes read": "changes followed, one of each of 100,000 entities (raw: their entries alone)",

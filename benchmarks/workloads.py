@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from . import aggregating, faults, following, hub, memory, querying, raw, scanning, sharding, timing
+from . import aggregating, faults, hub, memory, raw, scanning, sharding, timing
 from .calls import Calls
 from .cpu import Cpu
 from .entities import SERIES_LENGTH
 from .http_workloads import HTTP
 from .measures import Benchmark, Sample
 from .orchestration_workloads import ORCHESTRATIONS
+from .query_workloads import QUERIES
 
 # -- signals -----------------------------------------------------------------------------------------------------------
 
@@ -148,7 +149,8 @@ def _idle_count(size: float) -> int:
 
 
 MEMORY = (
-    "bytes of an idle entity with one number as its state, in the server (raw: an entry of a hash) and in the worker"
+    "bytes of an idle entity with one number as its state, in the server (raw: an entry of a hash) and in the worker; "
+    "and of an index of an entity, in the server"
 )
 
 MEMORY_SERVER = Benchmark(
@@ -169,6 +171,16 @@ MEMORY_WORKER = Benchmark(
     lambda address, size: Sample(memory.entities(address, _idle_count(size)).worker),
     None,
     variant="worker",
+)
+
+MEMORY_INDEX = Benchmark(
+    "memory",
+    MEMORY,
+    "bytes",
+    "less",
+    lambda address, size: Sample(memory.indexes(address, _idle_count(size))),
+    None,
+    variant="index",
 )
 
 # -- SQL ---------------------------------------------------------------------------------------------------------------
@@ -215,80 +227,6 @@ EXPIRY = Benchmark(
     lambda address, size: Sample(timing.expiry(address, max(1_000, round(1_000_000 * size)))),
     None,
 )
-
-QUERY_TOP = Benchmark(
-    "query-top",
-    "the ten best of 100,000 entities, beside the ten of each partition's sorted set",
-    "ms",
-    "less",
-    lambda address, size: _asked(querying.timed(address, _entities(size), 300, querying.top)),
-    lambda address, size: _asked(querying.timed(address, _entities(size), 300, querying.top_of_sets)),
-    required=3,
-)
-
-QUERY_FILTER = Benchmark(
-    "query-filter",
-    "a page of 50 of what matches two conditions, a hundredth of 100,000 entities",
-    "ms",
-    "less",
-    lambda address, size: _asked(querying.timed(address, _entities(size), 100, querying.filtered)),
-    None,
-)
-
-QUERY_COUNT = Benchmark(
-    "query-count",
-    "how many of 100,000 entities are in a range, beside counts of the sorted sets",
-    "ms",
-    "less",
-    lambda address, size: _asked(querying.timed(address, _entities(size), 300, querying.counted)),
-    lambda address, size: _asked(querying.timed(address, _entities(size), 300, querying.counts_of_sets)),
-)
-
-SIGNALS_INDEXED = Benchmark(
-    "signals-indexed",
-    "signals over 1,000 entities with two indexed fields, one of which changes; beside those without an index",
-    "signals/s",
-    "more",
-    lambda address, size: Sample(querying.signals(address, _thousands(size), 1_000, indexed=True)),
-    lambda address, size: Sample(querying.signals(address, _thousands(size), 1_000, indexed=False)),
-    required=0.6,
-)
-
-
-CHANGES = (
-    Benchmark(
-        "changes",
-        "signals over 1,000 entities whose changes are kept; beside those whose are not",
-        "signals/s",
-        "more",
-        lambda address, size: Sample(following.signals(address, _thousands(size), 1_000, kept=True)),
-        lambda address, size: Sample(following.signals(address, _thousands(size), 1_000, kept=False)),
-        required=0.8,
-        variant="written",
-    ),
-    Benchmark(
-        "changes",
-        "changes of 100,000 entities that are followed; beside their entries alone",
-        "entities/s",
-        "more",
-        lambda address, size: Sample(following.read(address, _entities(size), following.followed)),
-        lambda address, size: Sample(following.read(address, _entities(size), following.entries)),
-        variant="read",
-    ),
-)
-
-
-def _asked(calls: Calls) -> Sample:
-    return Sample(calls.percentile_ms(50), {f"p{percent}_ms": calls.percentile_ms(percent) for percent in (95, 99)})
-
-
-def _entities(size: float) -> int:
-    return max(6_000, round(100_000 * size))
-
-
-def _thousands(size: float) -> int:
-    return max(1, round(300 * size)) * 1_000
-
 
 # -- many values in one entity ------------------------------------------------------------------------------------------
 
@@ -340,12 +278,9 @@ BENCHMARKS = (
     TAKEOVER,
     MEMORY_SERVER,
     MEMORY_WORKER,
+    MEMORY_INDEX,
     SQL_SCAN,
-    QUERY_TOP,
-    QUERY_FILTER,
-    QUERY_COUNT,
-    SIGNALS_INDEXED,
-    *CHANGES,
+    *QUERIES,
     REMINDERS,
     SCHEDULES,
     EXPIRY,

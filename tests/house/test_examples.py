@@ -136,7 +136,7 @@ def test_the_list_names_every_benchmark() -> None:
         "memory",
         "scale",
         "sql-scan",
-        *("query-top", "query-filter", "query-count", "signals-indexed", "changes"),
+        *("query-top", "query-filter", "query-count", "query-beside", "signals-indexed", "changes"),
         *("reminders", "schedules", "expiry"),
         *("hello", "sequence", "fanout", "bank", "events", "timers", "replay"),
         *("http-status", "http-signals"),
