@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +20,14 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(params=list(MODES.values()), ids=list(MODES))
-def make(request: pytest.FixtureRequest) -> Make:
-    """Makes a hub of one instance's functions."""
-    return lambda *functions, **others: KindHub(*functions, **{**request.param, **others})
+def make(request: pytest.FixtureRequest) -> Iterator[Make]:
+    """Makes a hub of one instance's functions, whose code is dropped at the end, and not left to the garbage collector."""
+    hubs: list[KindHub] = []
+
+    def made(*functions: Any, **others: Any) -> KindHub:
+        hubs.append(KindHub(*functions, **{**request.param, **others}))
+        return hubs[-1]
+
+    yield made
+    for hub in hubs:
+        hub.close()

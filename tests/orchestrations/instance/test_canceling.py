@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,39 +17,12 @@ from stead.orchestrations._history.messages import CANCEL, TERMINATE, message_ve
 from stead.orchestrations._history.record import InstanceRecord
 from support.kind_bench import CALLER, KindHub, messages_to
 from support.kind_modes import Make
-
-undone: list[str] = []
-
-
-def undo(what: str) -> str:
-    undone.append(what)
-    return what
+from support.undoing import child, undo, undone
 
 
 @pytest.fixture(autouse=True)
 def _nothing_undone() -> None:
     undone.clear()
-
-
-@pytest.fixture
-def make(make: Make) -> Iterator[Make]:
-    """Hubs whose code is dropped at the end, and not left to the garbage collector."""
-    hubs: list[KindHub] = []
-
-    def made(*functions: Any, **others: Any) -> KindHub:
-        hubs.append(make(*functions, **others))
-        return hubs[-1]
-
-    yield made
-    for hub in hubs:
-        hub.crash()
-
-
-async def child(context: OrchestrationContext) -> object:
-    try:
-        return await context.wait_for_external_event("go")
-    finally:
-        await context.call_activity("undo", context.instance_id)
 
 
 async def books(context: OrchestrationContext, how: str = "raises") -> object:
