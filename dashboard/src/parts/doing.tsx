@@ -2,9 +2,10 @@
 import { api, must, type Schemas } from "../lib/api";
 import { useAsked } from "../lib/live";
 import { to } from "../lib/route";
-import { count, duration } from "../lib/words";
+import { clock, count, duration } from "../lib/words";
 import { useRight } from "./act";
-import { Ago, Badge, Card, Fault, Quiet } from "./basics";
+import { Ago, Badge, Card, Fault, Quiet, Table } from "./basics";
+import { seconds } from "./measures";
 import { Target } from "./target";
 
 export function Doing(props: { name: string; id: string }) {
@@ -18,9 +19,35 @@ function Shown(props: { name: string; id: string }) {
     2,
   );
   return (
-    <Card title="What it is doing">
-      <Fault>{asked.error}</Fault>
-      {asked.data ? <Facts doing={asked.data} /> : !asked.error && <Quiet>Asking…</Quiet>}
+    <>
+      <Card title="What it is doing">
+        <Fault>{asked.error}</Fault>
+        {asked.data ? <Facts doing={asked.data} /> : !asked.error && <Quiet>Asking…</Quiet>}
+      </Card>
+      {asked.data && <Recent doing={asked.data} />}
+    </>
+  );
+}
+
+// What ran last. Its worker tells each operation by itself from when it hears that somebody looks.
+function Recent(props: { doing: Schemas["EntityDoing"] }) {
+  const { recent, recent_since: since, worker } = props.doing;
+  return (
+    <Card title="Recent operations" aside={<span class="live">as it changes</span>} wide>
+      <Table
+        label="What ran last"
+        rows={recent.map((one, at) => ({ ...one, at }))}
+        id={(one) => String(one.at)}
+        empty={since ? "None yet." : worker ? "Asking its worker…" : "No worker holds it."}
+        columns={[
+          { title: "Ended", cell: (one) => <time dateTime={one.ended}>{clock(one.ended)}</time> },
+          { title: "What ran", grow: true, cell: (one) => one.operation },
+          { title: "Times", number: true, cell: (one) => count(one.count) },
+          { title: "Took", number: true, cell: (one) => seconds(one.seconds / one.count) + (one.count > 1 ? " each" : "") },
+          { title: "Error", cell: (one) => (one.error_type ? <Badge>{one.error_type}</Badge> : "") },
+        ]}
+      />
+      {since && <p class="quiet">Each is listed by itself since {clock(since)}; of what ran before, what its worker remembers.</p>}
     </Card>
   );
 }

@@ -59,6 +59,7 @@ from stead.entities._measures.blocks import MeasuredBlock, joined, readable
 from stead.entities._measures.hottest import Hot
 from stead.entities._measures.measures import Measured, Measures
 from stead.entities._measures.meter import Meter
+from stead.entities._measures.recent import told_of
 from stead.entities._measures.window import MINUTE_MS
 from stead.entities._message.envelope import (
     LOCK,
@@ -122,7 +123,7 @@ from stead.entities._worker.extension import Extension
 from stead.entities._worker.hooks import Hooks
 from stead.entities._worker.said import names_in, waiting_in
 from stead.entities._worker.turns import Turns
-from stead.entities._worker.wishes import is_drained, want_drained, worker_of
+from stead.entities._worker.wishes import is_drained, want_drained, want_watched, worker_of
 
 __all__ = [
     "ARGUMENTS",
@@ -261,11 +262,13 @@ __all__ = [
     "stored_of",
     "take_page",
     "takes_anything",
+    "told_of",
     "tracing",
     "value_of",
     "version_for",
     "waiting_in",
     "want_drained",
+    "want_watched",
     "with_own_defaults",
     "within",
     "worker_of",

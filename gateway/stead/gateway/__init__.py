@@ -13,7 +13,7 @@ from stead.gateway._http.serving import CannotListen, addresses_of, bind, check_
 from stead.gateway._http.settings import HttpSettings
 from stead.gateway._v1.diagnosis import HubFinding
 from stead.gateway._v1.doctor import diagnosis_data, examine, is_well
-from stead.gateway._v1.doing import EntityDoing, look_at
+from stead.gateway._v1.doing import EntityDoing, RecentModel, look_at
 from stead.gateway._v1.exposition import MEDIA_TYPE, worker_exposition
 from stead.gateway._v1.metrics import metrics_data, worker_now
 
@@ -29,6 +29,7 @@ __all__ = [
     "HubFinding",
     "Keys",
     "KeysRefused",
+    "RecentModel",
     "addresses_of",
     "asgi",
     "bind",

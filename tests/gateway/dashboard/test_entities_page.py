@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -9,7 +11,7 @@ from support.gateway_tools import Served
 
 from .conftest import Visitor
 from .hub_app import RELEASED
-from .steps import connected, fresh, settled, usable
+from .steps import connected, fresh, operate, settled, usable
 
 pytestmark = pytest.mark.slow
 
@@ -121,6 +123,23 @@ def test_what_an_entity_is_doing(player: Visitor, played: Served) -> None:
             expect(card).to_contain_text("nothing")
     finally:
         RELEASED.set()
+
+
+def test_what_an_entity_did_last_with_durations_and_failures(visitor: Visitor, served: Served) -> None:
+    key = fresh("recent")
+    operate(served, key, "record", 1.0)
+    with visitor.visit(f"#/entities/Station/{key}") as page:
+        card = page.locator(".card", has=page.get_by_role("heading", name="Recent operations"))
+        expect(card).to_contain_text("Each is listed by itself since")
+        expect(card.locator("tbody tr", has_text="record")).to_have_count(1)  # its worker had not forgotten that
+        operate(served, key, "nap", 0.02)
+        operate(served, key, "fail", "no")
+        failed = card.locator("tbody tr", has_text="ValueError")
+        expect(failed).to_contain_text("fail")
+        expect(card.locator("tbody tr", has_text="nap")).to_contain_text(re.compile(r"\d ms"))
+        expect(card.locator("tbody tr").first).to_contain_text("fail")  # the newest
+        expect(failed).to_contain_text(re.compile(r"µs|ms"))
+        assert usable(page) == []
 
 
 def test_who_has_locked_an_entity(player: Visitor, played: Served) -> None:

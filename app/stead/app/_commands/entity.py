@@ -6,12 +6,14 @@ from stead.app._app import App
 from stead.app._console.faults import FAILED, one_line, safe_lines
 from stead.app._console.request import Request
 from stead.app._console.screen import console, next_command, print_json_line, print_note
-from stead.app._console.words import number_of, shorten
+from stead.app._console.words import number_of, shorten, time_taken
 from stead.app._hub.client import Client
 from stead.entities import EntityId
-from stead.gateway import EntityDoing, look_at
+from stead.gateway import EntityDoing, RecentModel, look_at
 
 from .views import local_time
+
+_RECENT = 10  # operations that are shown of those that ran last
 
 
 def entity_command(request: Request, name: str, key: str) -> int:
@@ -52,6 +54,13 @@ def _print(found: EntityDoing, request: Request) -> None:
         rows.add_row("blocked", one_line(found.blocked))
     for reminder, due in found.reminders.items():
         rows.add_row("reminder", f"{reminder}, {local_time(due)}")
+    for place, run in enumerate(found.recent[:_RECENT]):
+        rows.add_row("" if place else "ran last", _ran(run))
+    if found.recent_since is None and found.worker is not None:
+        rows.add_row(
+            "" if found.recent else "ran last",
+            "its worker tells it from now on, for a minute: ask again in some seconds",
+        )
     error = found.last_error
     if error is not None:
         rows.add_row("last error", one_line(f"{error.operation}: {error.error_type}: {error.message}"))
@@ -60,6 +69,13 @@ def _print(found: EntityDoing, request: Request) -> None:
     screen.print(rows)
     for line in safe_lines(error.traceback) if error is not None else ():
         screen.print(f"  {line}", style="dim", soft_wrap=True)
+
+
+def _ran(run: RecentModel) -> str:
+    often = f" {run.count:,} times" if run.count > 1 else ""
+    each = " each" if run.count > 1 else ""
+    failed = f", failed with {one_line(run.error_type)}" if run.error_type else ""
+    return f"{local_time(run.ended)}  {one_line(run.operation)}{often}, {time_taken(run.seconds / run.count)}{each}{failed}"
 
 
 def _waiting(found: EntityDoing) -> str:

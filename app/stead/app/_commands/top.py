@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from stead.app._app import App
 from stead.app._console.request import Request
 from stead.app._console.screen import console, print_json_line, table
-from stead.app._console.words import json_data, number_of
+from stead.app._console.words import json_data, number_of, time_taken
 from stead.app._hub.client import Client
 from stead.app._hub.info import HubInfo, gather_info
 from stead.entities.extending import HubMeasures, Measured, MeasuresReader, Meter
@@ -128,7 +128,7 @@ def render(look: Screenful, before: Screenful | None, sort: str, width: int, hei
         f"{number_of(total.instances, 'instance')}  {number_of(total.timers, 'timer')}"
     )
     oldest = [p.oldest_ms for p in info.partitions if p.oldest_ms is not None]
-    age = f", the oldest for {_seconds(max(0.0, (info.now_ms - min(oldest)) / 1000))}" if oldest else ""
+    age = f", the oldest for {time_taken(max(0.0, (info.now_ms - min(oldest)) / 1000))}" if oldest else ""
     waiting = f"waiting {total.backlog:,}{age}; parked {total.parked:,}; activities open {total.tasks:,}"
     dead = f"; dead letters {total.dead_letters:,}" if total.dead_letters else ""
     parts: list[RenderableType] = [
@@ -157,7 +157,7 @@ def _lateness(look: Screenful) -> str:
         ("loop_lag", "loops late by"),
     ):
         p99 = recent[Measured(family)].quantile(0.99) if Measured(family) in recent else None
-        said.append(f"{name} {'-' if p99 is None else _seconds(p99)}")
+        said.append(f"{name} {'-' if p99 is None else time_taken(p99)}")
     return "  ".join(said) + "  (99 of 100)"
 
 
@@ -211,7 +211,7 @@ def _operations(look: Screenful, before: Screenful | None, sort: str, room: int)
     columns = ("per second", "failed", "p50", "p99")
     rows = table("operation", *columns, numbers=columns)
     for row in sorted(_rows(look, before), key=_ORDERS[sort])[:room]:
-        times = ("" if value is None else _seconds(value) for value in (row.p50, row.p99))
+        times = ("" if value is None else time_taken(value) for value in (row.p50, row.p99))
         rows.add_row(row.what, f"{row.rate:,.1f}", f"{row.failed:,.1f}" if row.failed else "", *times)
     return rows
 
@@ -228,7 +228,7 @@ def _workers(info: HubInfo, room: int) -> RenderableType:
             f"{(now['memory_bytes'] or 0) / 1_048_576:,.0f} MiB",
             f"{now['activations'] or 0:,}",
             f"{(now['operations'] or 0) + (now['activities'] or 0):,}",
-            _seconds(now["loop_lag_s"] or 0.0),
+            time_taken(now["loop_lag_s"] or 0.0),
         )
     return rows
 
@@ -245,9 +245,3 @@ def _target(target: str) -> str:
     """Stead's own kinds are in brackets, as their operations are."""
     kind, _, key = target[2:].partition("@")
     return f"({kind})@{key}" if target.startswith("@!") else target
-
-
-def _seconds(value: float) -> str:
-    if value < 0.001:
-        return f"{value * 1_000_000:.0f} µs"
-    return f"{value * 1000:.1f} ms" if value < 1 else f"{value:,.1f} s"

@@ -93,3 +93,10 @@ def shorten(value: object, length: int = 200) -> str:
     else:
         text = json.dumps(data, ensure_ascii=False)
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def time_taken(seconds: float) -> str:
+    """How long something took, in the unit that suits it."""
+    if seconds < 0.001:
+        return f"{seconds * 1_000_000:.0f} µs"
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:,.1f} s"

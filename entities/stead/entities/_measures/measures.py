@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from .hottest import Hottest
 from .meter import Meter
+from .recent import RecentRuns
 
 Family = Literal[
     "operation",  # an entity's kind and its operation: seconds
@@ -36,20 +37,18 @@ class Measured(NamedTuple):
 class Measures:
     """What one worker has measured since it began."""
 
-    __slots__ = ("_room", "hottest", "meters")
+    __slots__ = ("_room", "hottest", "meters", "recent")
 
     def __init__(self) -> None:
         self.meters: dict[Measured, Meter] = {}
         self.hottest = Hottest()
+        self.recent = RecentRuns()
         self._room = NAMES_BYTES_MAX
 
     def meter(self, family: Family, name: str = "", detail: str = "") -> Meter:
         """The meter of something; if there are too many names already, that of all others of its family."""
-        key = Measured(family, name, detail)
-        found = self.meters.get(key)
-        if found is None:
-            found = self._new(key)
-        return found
+        found = self.meters.get((family, name, detail))  # type: ignore[call-overload]  # it is equal to one, and made sooner
+        return self._new(Measured(family, name, detail)) if found is None else found
 
     def _new(self, key: Measured) -> Meter:
         size = len(key.name.encode("utf-8", "replace")) + len(key.detail.encode("utf-8", "replace"))

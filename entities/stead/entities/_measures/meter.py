@@ -54,7 +54,10 @@ class Meter:
 
     def add(self, value: float) -> None:
         """It happened once."""
-        self.add_run(1, value)
+        self.count += 1
+        self.total += value
+        bucket, buckets = bucket_of(value), self.buckets
+        buckets[bucket] = buckets.get(bucket, 0) + 1
 
     def add_run(self, count: int, total: float) -> None:
         """It happened so often in a row, with so much in all: each counts as the mean of them."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from stead.entities._definition.batched import BatchedOperation
 from stead.entities._message.envelope import Message, decode_message
+from stead.entities._message.failures import failure_of
 from stead.entities._message.shards import logical_target
 from stead.entities._partition.pending import Pending
 from stead.entities._tracing import switch
@@ -142,7 +143,9 @@ def run_batch(
         drop_span(turn)
         undo_batch(activation, body, batch, error)
         count = 0  # they run again
-    _took(activation, body, operation, count, len(batch), began, slice)
+    else:
+        note_refused(activation, body, batch, slice.elapsed())
+    _took(activation, body, operation, count, len(batch), began, slice, len(batch.refused))
 
 
 def run_alone(
@@ -173,12 +176,14 @@ def _took(
     tried: int,
     began: float,
     slice: Slice,
+    refused: int = 0,
 ) -> None:
-    """So many have run since, and so many of them count."""
+    """So many have run since, and so many of them count, some of which were refused."""
     ended = slice.elapsed()
     known = body.known
     if succeeded:
-        known.ran(activation.target, operation, succeeded, ended - began)
+        took = ended - began
+        known.ran_apart(activation.target, operation, "", ended, took, count=succeeded, refused=refused)
     known.pace(operation).took(tried, ended - began)
     known.name_slow(activation.target, operation.name, ended, ended - began, slice.slow_s)
 
@@ -202,6 +207,13 @@ def end_batch(
     for _ in range(len(batch)):
         activation.mailbox.popleft()
     body.trouble = passed(body.trouble, len(batch))
+
+
+def note_refused(activation: Activation, body: EntityBody, batch: MessageBatch | None, at_s: float) -> None:
+    """A batch has succeeded: those of its messages that were not carried out are among what failed just now."""
+    for pending, refusal in () if batch is None else batch.refused:
+        failure = failure_of(refusal).type
+        body.known.ran_apart(activation.target, None, pending.message.operation, at_s, 0.0, failure)
 
 
 def undo_batch(activation: Activation, body: EntityBody, batch: MessageBatch, error: BaseException) -> None:

@@ -37,7 +37,7 @@ from stead.entities._tracing import switch
 from stead.transport import InvalidInput, PayloadLimit, get_logger
 
 from .batch import MessageBatch
-from .batching import end_batch, next_batch, run_alone, run_batch, undo_batch
+from .batching import end_batch, next_batch, note_refused, run_alone, run_batch, undo_batch
 from .body import EntityBody
 from .cell import Cell, cell_of
 from .expiry import drop_reminder, is_use, keep_alive, note_end, passes_expiry
@@ -50,9 +50,6 @@ from .spans import begin_span, drop_span, end_span, goes_on
 from .turn import NO_REMINDERS, Turn
 
 logger = get_logger("stead.worker")
-
-_BRIEF_S = 0.001
-"""Operations that take less are timed together with those of the same name that ran right before and after them."""
 
 
 class EntityKind:
@@ -165,10 +162,10 @@ class EntityKind:
     ) -> Awaitable[object] | None:
         """Take turns on the mailbox or on the express messages."""
         cell, turn, known = body.cell, self._turn, body.known
-        find, elapsed, slow = known.operations.get, slice.elapsed, slice.slow_s
+        find, elapsed, failure = known.operations.get, slice.elapsed, ""
         stop_at, one_turn, started, stop = slice.stop_at, slice.one_turn, elapsed(), False
         last: Operation | None = None  # that ran so often in a row, since then
-        brief, count, since, traced = _BRIEF_S, 0, started, switch.on
+        brief, count, since, traced = (usual := known.brief_s(activation.target)), 0, started, switch.on
         if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
             return None
         while queue:
@@ -185,7 +182,7 @@ class EntityKind:
                         message = pending.message
                         operation = find(message.operation) or known.of(message)
                     if operation.apart:
-                        known.ran_before(activation.target, last, count, started - since)
+                        known.ran_before(activation.target, last, count, since, started)
                         count = 0
                         return self._take_apart(activation, body, queue, effects, slice, operation, express=express)
                     if traced:
@@ -197,21 +194,21 @@ class EntityKind:
             except BaseException as error:  # noqa: BLE001 - whatever the user's code raises is the operation's failure
                 turn.end()
                 end_span(turn, effects, error)
-                fail(activation, body, pending, effects, error)
+                failure, brief = fail(activation, body, pending, effects, error), -1.0
                 stop = activation.lost is not None
             queue.popleft()
             ended = elapsed()
             if operation is not last or ended - started > brief:
-                known.ran_before(activation.target, last, count, started - since)
+                known.ran_before(activation.target, last, count, since, started)
                 last, count, since = operation, 0, started
                 if ended - started > brief:
-                    last, count = None, -1  # it is counted, here
-                    known.took_long(activation.target, operation, message.operation, ended, ended - started, slow)
+                    last, count, brief, failed, failure = None, -1, usual, failure, ""  # it is counted, here
+                    known.took(activation.target, operation, message, ended, ended - started, failed, slice.slow_s)
             count += 1
             started = ended
             if not queue or stop or one_turn or ended >= stop_at or slice.full:  # the dearest question last
                 break
-        known.ran_before(activation.target, last, count, started - since)
+        known.ran_before(activation.target, last, count, since, started)
         return None
 
     def _take_apart(
@@ -301,15 +298,19 @@ class EntityKind:
         if batch is not None and error is not None:
             drop_span(turn)
         end_span(turn, effects, error)
+        failure = ""
         if error is not None:
             turn.end()
             if batch is None:
-                fail(activation, body, pending, effects, error)
+                failure = fail(activation, body, pending, effects, error)
             else:
                 undo_batch(activation, body, batch, error)
         ran = 1 if batch is None else len(batch) * (error is None)
         if ran:
-            body.known.ran(activation.target, turn.operation, ran, self._elapsed() - turn.began_s)
+            now, refused = self._elapsed(), 0 if batch is None else len(batch.refused)
+            took = now - turn.began_s
+            body.known.ran_apart(activation.target, turn.operation, "", now, took, failure, count=ran, refused=refused)
+            note_refused(activation, body, batch, now)
         operation = turn.operation if batch is None else batch.operation
         if operation.most > 1:
             body.known.pace(operation).took(1 if batch is None else len(batch), turn.held_s)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stead.entities._definition.entity_type import EntityType, Operation
 from stead.entities._measures.measures import Measures
 from stead.entities._measures.meter import Meter
+from stead.entities._measures.recent import RecentRun
 from stead.entities._message.due import Due
 from stead.entities._message.envelope import Message
 from stead.entities._message.errors import UnknownOperation
@@ -13,6 +14,8 @@ from stead.entities._message.shards import logical_target, shown_target
 from .batch import Pace
 from .held import held_reports
 
+BRIEF_S = 0.001
+"""Operations that take less are timed together with those of the same name that ran right before and after them."""
 _UNKNOWN = "(unknown)"  # the name of all operations that there are not
 _REMEMBERED_MAX = 256  # a function entity accepts any name: do not remember without end
 
@@ -66,23 +69,55 @@ class Known:
                 self._meters[operation] = found
         return found
 
-    def ran(self, target: str, operation: Operation | None, count: int, seconds: float) -> None:
-        """It has run so often, once after the other. What concerns locks is none."""
-        if operation is not None:
+    def ran_before(self, target: str, operation: Operation | None, count: int, since_s: float, ended_s: float) -> None:
+        """It has run so often, once after the other, each briefly; if it has. What concerns locks is none."""
+        if count and operation is not None:
+            seconds = ended_s - since_s
             self.meter(operation).add_run(count, seconds)
-            self._measures.hottest.note(logical_target(target), count)
+            logical, measures = logical_target(target), self._measures
+            measures.hottest.note(logical, count)
+            measures.recent.runs.append((logical, operation.name, count, ended_s, seconds))
 
-    def ran_before(self, target: str, operation: Operation | None, count: int, seconds: float) -> None:
-        """`ran`, if it has."""
-        if count:
-            self.ran(target, operation, count, seconds)
-
-    def took_long(
-        self, target: str, operation: Operation | None, name: str, at_s: float, seconds: float, slow_s: float
+    def ran_apart(
+        self,
+        target: str,
+        operation: Operation | None,
+        name: str,
+        ended_s: float,
+        seconds: float,
+        failure: str = "",
+        *,
+        count: int = 1,
+        refused: int = 0,
     ) -> None:
-        """It has run once, and took so long that it is counted apart; and is named, if it is longer than `slow_s`."""
-        self.ran(target, operation, 1, seconds)
-        self.name_slow(target, name, at_s, seconds, slow_s)
+        """It has run, and is timed by itself: it took long, failed, took many messages at once, or somebody looks at the entity.
+        `refused`: of these messages, so many were not carried out. `name`: that of what is no operation."""
+        logical = logical_target(target)
+        if operation is not None:
+            name = operation.name
+            self.meter(operation).add_run(count, seconds)
+            self._measures.hottest.note(logical, count)
+        if operation is not None or failure:
+            self._measures.recent.note_apart(RecentRun(logical, name, count - refused, ended_s, seconds, failure))
+
+    def took(
+        self,
+        target: str,
+        operation: Operation | None,
+        message: Message,
+        ended_s: float,
+        seconds: float,
+        failure: str,
+        slow_s: float,
+    ) -> None:
+        """`ran_apart`; it is named, if it took longer than `slow_s`."""
+        self.ran_apart(target, operation, message.operation, ended_s, seconds, failure)
+        self.name_slow(target, message.operation, ended_s, seconds, slow_s)
+
+    def brief_s(self, target: str) -> float:
+        """What takes longer than that is timed by itself: everything of an entity that somebody looks at."""
+        watched = self._measures.recent.watched
+        return -1.0 if watched and logical_target(target) in watched else BRIEF_S
 
     def name_slow(self, target: str, name: str, at_s: float, seconds: float, slow_s: float) -> None:
         """Name an operation that took longer than that."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stead.entities._message.due import Due
-from stead.entities._message.envelope import Firing, Message, encode_message
+from stead.entities._message.envelope import Failure, Firing, Message, encode_message
 from stead.entities._message.failures import failure_of
 from stead.entities._message.shards import logical_target, shown_target
 from stead.entities._partition.activation import Activation
@@ -117,17 +117,18 @@ def settle_and_tell(cell: Cell, turn: Turn, message: Message, effects: Effects, 
     send_all(turn, effects)
 
 
-def fail(activation: Activation, body: EntityBody, pending: Pending, effects: Effects, error: BaseException) -> None:
-    """Undo the operation and tell whom it concerns."""
+def fail(activation: Activation, body: EntityBody, pending: Pending, effects: Effects, error: BaseException) -> str:
+    """Undo the operation and tell whom it concerns. Gives the type of the error, as it is told."""
     roll_back(activation, body)
     message = pending.message
     if type(message) is Due:  # the letter says what has failed
         pending = pending._replace(envelope=encode_message(message.target, message.operation, (), b""))
-    refuse(activation, body, pending, effects, error)
+    failure = refuse(activation, body, pending, effects, error)
     if type(message) is Firing and body.reminders is not None:
         body.reminders.go_on(activation, message, effects)
     elif type(message) is Due:
         keep_though_failed(activation, body, effects)
+    return failure.type
 
 
 def roll_back(activation: Activation, body: EntityBody) -> None:
@@ -140,13 +141,16 @@ def roll_back(activation: Activation, body: EntityBody) -> None:
         logger.error("%s: after a failed operation %s", shown_target(activation.target), activation.lost)
 
 
-def refuse(activation: Activation, body: EntityBody, pending: Pending, effects: Effects, error: BaseException) -> None:
-    """Tell whom it concerns that a message has failed."""
+def refuse(
+    activation: Activation, body: EntityBody, pending: Pending, effects: Effects, error: BaseException
+) -> Failure:
+    """Tell whom it concerns that a message has failed, and how."""
     operation = body.known.operations.get(pending.message.operation)
     meter = body.known.meter(operation)
     meter.failed += 1
     meter.count += operation is None
-    effects.fail(pending, failure_of(error))
+    failure = failure_of(error)
+    effects.fail(pending, failure)
     effects.consume(activation, pending)
     if pending.message.reply_to is None and pending.message.task is None:
         logger.warning(
@@ -155,6 +159,7 @@ def refuse(activation: Activation, body: EntityBody, pending: Pending, effects: 
             pending.message.operation,
             text_of_error(error),
         )
+    return failure
 
 
 def why_not_loaded(error: BaseException) -> str:

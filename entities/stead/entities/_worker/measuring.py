@@ -51,6 +51,8 @@ class Measuring:
             "loop_lag_s": round(board.lag_s, 4),
         }
         board.lag_s = 0.0
+        if board.measures.recent.watched:
+            told["recent"] = board.measures.recent.told(board.store.clock.now_ms(), board.elapsed())
         for ask in board.now:
             told.update(ask())
         return told

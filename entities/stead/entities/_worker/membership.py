@@ -38,7 +38,7 @@ from .measuring import Measuring
 from .said import Said
 from .sharding import ShardKeeper
 from .turns import Turns
-from .wishes import DRAINED, drained_now
+from .wishes import DRAINED, drained_now, watched_now
 
 logger = get_logger("stead.worker")
 
@@ -148,13 +148,15 @@ class Membership:
             board.reading.ring()
 
     async def _heed_wishes(self) -> None:
-        """Be drained, or work again, if somebody wants that. What cannot be read changes nothing."""
+        """Be drained, or work again, and tell what is looked at, if somebody wants that. What cannot be read changes nothing."""
         board = self._board
         try:
-            drained = drained_now(await board.store.wishes(), board.name, board.drained)
+            wishes = await board.store.wishes()
         except KeyDamaged as error:
             board.face(error)
             return
+        board.measures.recent.watch(watched_now(wishes), board.elapsed())
+        drained = drained_now(wishes, board.name, board.drained)
         if drained != board.drained:
             board.drained = drained
             logger.warning(

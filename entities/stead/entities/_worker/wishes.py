@@ -1,4 +1,5 @@
-"""What people want of workers, who look for it with each heartbeat: that one is drained, or works again.
+"""What people want of workers, who look for it with each heartbeat: that one is drained, or works again; that what an entity does is
+told (`_measures/recent`).
 
 A wish is said for a time (`WISH_KEEP_MS`), within which every worker that lives has seen it, and is remembered by the worker
 itself: whoever starts anew works.
@@ -15,13 +16,31 @@ WISH_KEEP_MS = 3_600_000
 DRAINED = "drained"
 """What a drained worker says in place of what waits for others. (One of an earlier version cannot read it, and does what is right:
 it gives such a worker no partitions.)"""
+WATCH_KEEP_MS = 60_000
+"""So long an entity counts as looked at after somebody has looked."""
 _DRAIN = "drain/"
+_WATCH = "watch/"
 _YES, _NO = b"yes", b"no"
 
 
 async def want_drained(store: Store, worker: str, *, drained: bool) -> None:
     """Let a worker give everything back and take nothing new, or work again. It does so with its next heartbeat."""
     await store.wish(_DRAIN + worker, _YES if drained else _NO, WISH_KEEP_MS)
+
+
+async def want_watched(store: Store, target: str) -> None:
+    """Let whoever runs an entity tell what it does, with its next heartbeats. Of those that are wanted so, the last ones are told of."""
+    await store.wish(_WATCH + target, b"%d" % store.clock.now_ms(), WATCH_KEEP_MS)
+
+
+def watched_now(wishes: Mapping[str, bytes]) -> list[str]:
+    """The targets that somebody looks at, who has looked last first."""
+    found = [
+        (int(since), name.removeprefix(_WATCH))
+        for name, since in wishes.items()
+        if name.startswith(_WATCH) and since.isdigit() and len(since) < 20
+    ]
+    return [target for _, target in sorted(found, reverse=True)]
 
 
 def drained_now(wishes: Mapping[str, bytes], worker: str, before: bool) -> bool:

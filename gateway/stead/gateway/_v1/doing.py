@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,13 +12,13 @@ from starlette.responses import Response
 
 from stead.entities import DeadLetters, EntityId
 from stead.entities.aggregates import summarized
-from stead.entities.extending import decode_message, locked_by, shown_target
+from stead.entities.extending import decode_message, locked_by, shown_target, told_of, want_watched
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.json_values import json_response, plain_json
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import API_V1, Answer, Route, RouteDescription
 from stead.orchestrations import OrchestrationClient
-from stead.transport import InvalidInput, SteadError, Store, partition_of
+from stead.transport import InvalidInput, SteadError, Store, WorkerView, partition_of
 
 from .common import ENTITY_PATHS, entity_of
 from .metrics import worker_now
@@ -32,6 +33,18 @@ class RunningModel(AnswerModel):
 
     operation: str
     seconds: float
+
+
+class RecentModel(AnswerModel):
+    """An operation that ran, so often in a row."""
+
+    operation: str
+    count: int
+    ended: datetime
+    seconds: float
+    """Of all of them together."""
+    error_type: str | None
+    """What it failed with."""
 
 
 class ErrorModel(AnswerModel):
@@ -76,13 +89,20 @@ class EntityDoing(AnswerModel):
     """When each is due next."""
     last_error: ErrorModel | None
     """The last one that is among the dead letters."""
+    recent: list[RecentModel]
+    """What ran last, the newest first, as its worker remembers it."""
+    recent_since: datetime | None
+    """Since when each operation is listed by itself. Of what ran before there is what had failed or taken more than a millisecond, and what the
+    worker still had of the rest. None: its worker has yet to hear, with its next heartbeat, that somebody looks."""
     shards: int | None = None
     """In how many it is kept; partition and worker are those of the first."""
 
 
 async def look_at(client: OrchestrationClient, store: Store, entity_id: EntityId) -> EntityDoing:
-    """Ask for everything that is known of an entity: of one with shards, what is known of each of them, together."""
+    """Ask for everything that is known of an entity: of one with shards, what is known of each of them, together. Its worker tells from
+    then on, for a minute, what it does."""
     targets = await client.entity_targets(entity_id)
+    await want_watched(store, str(entity_id))
     found = [await _look_at(client, store, entity_id, target) for target in targets]
     return found[0] if len(found) == 1 else _together(found)
 
@@ -113,6 +133,8 @@ async def _look_at(client: OrchestrationClient, store: Store, entity_id: EntityI
     place = (await store.info())[number]
     ids, more, parked = await _waiting(store, number, target)
     owner = place.lease.holder(store.clock.now_ms()) or None
+    workers = await store.workers()
+    recent, since = _recent(workers, owner, str(entity_id))
     oldest_ms = min((int(each.partition(b"-")[0]) for each in ids), default=None)
     found = EntityDoing(
         entity_id=str(entity_id),
@@ -122,17 +144,21 @@ async def _look_at(client: OrchestrationClient, store: Store, entity_id: EntityI
         modified=None if status is None else status.modified_time,
         partition=number,
         worker=owner,
-        running=await _running(store, owner, target),
+        running=_running(workers, owner, target),
         waiting=len(ids),
         more=more,
         parked=parked,
-        oldest=None if oldest_ms is None else datetime.fromtimestamp(oldest_ms / 1000, UTC),
+        oldest=None if oldest_ms is None else _time(oldest_ms),
         locked_by=locked_by(record) or None,
         blocked=place.blocked.get(target),
         reminders={} if status is None else dict(status.reminders),
         last_error=await _last_error(store, number, target),
+        recent=recent,
+        recent_since=since,
     )
-    found.known = bool(found.exists or found.waiting or found.locked_by or found.reminders or found.last_error)
+    found.known = bool(
+        found.exists or found.waiting or found.locked_by or found.reminders or found.last_error or found.recent
+    )
     return found
 
 
@@ -149,14 +175,39 @@ async def _waiting(store: Store, number: int, target: str) -> tuple[list[bytes],
     return ids, len(entries) >= LOOKED_AT_MAX or len(park) >= LOOKED_AT_MAX, len(park)
 
 
-async def _running(store: Store, owner: str | None, target: str) -> list[RunningModel]:
-    rows = [worker_now(view) for view in await store.workers() if view.worker == owner]
+def _running(workers: Sequence[WorkerView], owner: str | None, target: str) -> list[RunningModel]:
+    rows = [worker_now(view) for view in workers if view.worker == owner]
     return [
         RunningModel(operation=row["operation"], seconds=row["seconds"])
         for worker in rows
         for row in worker["longest"]
         if row["target"] == shown_target(target)
     ]
+
+
+def _recent(workers: Sequence[WorkerView], owner: str | None, target: str) -> tuple[list[RecentModel], datetime | None]:
+    """What ran last, also in workers that held it before, or hold other shards of it; and since when the one that holds it tells everything."""
+    found: list[RecentModel] = []
+    since: datetime | None = None
+    for view in workers:
+        told = told_of(view.info, target)
+        if told is not None:
+            since = _time(told[0]) if view.worker == owner else since
+            found += [
+                RecentModel(
+                    operation=run.operation,
+                    count=run.times,
+                    ended=_time(run.ended_ms),
+                    seconds=run.seconds,
+                    error_type=run.failure or None,
+                )
+                for run in reversed(told[1])
+            ]
+    return sorted(found, key=lambda run: run.ended, reverse=True), since
+
+
+def _time(instant_ms: int) -> datetime:
+    return datetime.fromtimestamp(instant_ms / 1000, UTC)
 
 
 async def _last_error(store: Store, number: int, target: str) -> ErrorModel | None:
@@ -175,7 +226,7 @@ async def _last_error(store: Store, number: int, target: str) -> ErrorModel | No
                 error_type=letter.failure.type,
                 message=letter.failure.message,
                 traceback=letter.failure.traceback,
-                died=datetime.fromtimestamp(letter.died_ms / 1000, UTC),
+                died=_time(letter.died_ms),
             )
     return found
 
@@ -197,8 +248,8 @@ ROUTES: list[Route] = [
             "getEntityDoing",
             "What an entity is doing",
             "Entities",
-            "What runs, since when, what waits for it, who has locked it, when its reminders are due, and the last error with "
-            "its traceback.",
+            "What runs, since when, what waits for it, what ran last, who has locked it, when its reminders are due, and the last "
+            "error with its traceback. For a minute from then on its worker tells each of its operations.",
             answers={200: Answer("What is known; `known` is false if nothing is", EntityDoing)},
             paths=ENTITY_PATHS,
         ),
