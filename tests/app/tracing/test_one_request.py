@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, ParentBased, SamplingResult, StaticSampler
 
 from stead.app import App, Client
 from stead.app._console.logs import whose_trace
@@ -171,6 +173,56 @@ async def test_what_is_not_sampled_is_not_told() -> None:
                 await request(hub.client)
             await hub.client.start_new(ship, 1, instance_id="again")
         assert spans.all == []
+
+
+class Raises(SpanProcessor):
+    """A processor of the program's that has a fault; there is one like it in a sampler."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self.raised = 0
+
+    def fail(self, where: str) -> None:
+        if where == self._where:
+            self.raised += 1
+            raise KeyError(where)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        self.fail("begins")
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.fail("ends")
+
+
+class RaisingSampler(StaticSampler):
+    def __init__(self, raises: Raises) -> None:
+        super().__init__(Decision.RECORD_AND_SAMPLE)
+        self._raises = raises
+
+    def should_sample(self, *args: Any, **kwargs: Any) -> SamplingResult:
+        self._raises.fail("sampled")
+        return super().should_sample(*args, **kwargs)
+
+
+@pytest.mark.invariant(12)
+@pytest.mark.parametrize("where", ["begins", "ends", "sampled"])
+async def test_what_listens_may_fail_and_the_work_goes_on(
+    where: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stead.entities._tracing.switch._said", set[str]())
+    raises = Raises(where)
+    with spans_told(RaisingSampler(raises)) as spans:
+        spans.provider.add_span_processor(raises)
+        async with TestHub(app) as hub:
+            await request(hub.client)
+            async with hub.client.producer() as producer:
+                await producer.signal(Order.place, "two", 7)
+            await hub.client.raise_event("ship-two", "delivered")
+            assert (await hub.client.wait_for_completion("ship-two")).output == 14
+    assert raises.raised > 5
+    said = [record for record in caplog.records if record.name == "stead.tracing"]
+    assert len(said) == 1, "once, however often it happens"
+    assert f"KeyError: '{where}'" in said[0].getMessage()
 
 
 class Batch(Entity):

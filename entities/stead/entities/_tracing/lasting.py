@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from stead.entities._message.trace import TraceContext
 
@@ -45,8 +45,8 @@ class LastingSpan:
 
         span = self._started()
         if self.failure is not None:
-            span.set_status(Status(StatusCode.ERROR, self.failure))
-        span.end(max(self.ended_ms, self.began_ms) * NS_IN_MS)
+            switch.tell(span.set_status, Status(StatusCode.ERROR, self.failure))
+        switch.tell(span.end, max(self.ended_ms, self.began_ms) * NS_IN_MS)
 
     def _started(self) -> Span:
         from opentelemetry.trace import Link, SpanKind
@@ -54,19 +54,25 @@ class LastingSpan:
         links = [Link(span_context(trace)) for trace in self.links]
         given = self.name, as_parent(self.parent), SpanKind[self.kind], dict(self.attributes), links
         if self.own is None:
-            return switch.tracer().start_span(*given, start_time=self.began_ms * NS_IN_MS)
+            return switch.start_span(*given, start_time=self.began_ms * NS_IN_MS)
         with chosen(self.own.trace_id, self.own.span_id):
-            return switch.tracer().start_span(*given, start_time=self.began_ms * NS_IN_MS)
+            return switch.start_span(*given, start_time=self.began_ms * NS_IN_MS)
 
 
 def root_flags(trace_id: int, name: str) -> int:
     """What the sampler says of a trace that begins with an orchestration."""
-    sampler: Any = getattr(switch.tracer(), "sampler", None)
+    sampler = switch.sampler()
     if sampler is None:
         return 1
     from opentelemetry.trace import SpanKind
 
-    return int(bool(sampler.should_sample(None, trace_id, name, SpanKind.SERVER, {}, ()).decision.is_sampled()))
+    sampled: list[bool] = []
+
+    def ask() -> None:
+        sampled.append(sampler.should_sample(None, trace_id, name, SpanKind.SERVER, {}, ()).decision.is_sampled())
+
+    switch.tell(ask)
+    return int(sampled == [True])
 
 
 def instance_variables(own: TraceContext | None, replaying: Callable[[], bool]) -> Context:

@@ -68,12 +68,12 @@ class OperationSpan:
         """The operation has failed."""
         from opentelemetry.trace import Status, StatusCode
 
-        self._span.record_exception(error)
-        self._span.set_status(Status(StatusCode.ERROR, text_of_error(error)))
+        switch.tell(self._span.record_exception, error)
+        switch.tell(self._span.set_status, Status(StatusCode.ERROR, text_of_error(error)))
 
     def committed(self) -> None:
         """What came of it is in the store."""
-        self._span.end(self._ended_ns)
+        switch.tell(self._span.end, self._ended_ns)
 
 
 def begin_operation(target: str, messages: Sequence[Message]) -> OperationSpan:
@@ -102,7 +102,7 @@ def begin_operation(target: str, messages: Sequence[Message]) -> OperationSpan:
     if len(messages) > 1:
         attributes[BATCH_COUNT] = len(messages)
     return OperationSpan(
-        switch.tracer().start_span(
+        switch.start_span(
             f"entity:{kind}:{first.operation}",
             as_parent(parent),
             SpanKind.SERVER if asked and len(messages) == 1 else SpanKind.CONSUMER,

@@ -94,7 +94,7 @@ class _Sending:
             OPERATION: what.operation,
             TARGET: shown_target(target),
         }
-        self._span = span = switch.tracer().start_span(
+        self._span = span = switch.start_span(
             f"{what.begins}:{kind}:{name}" if kind else f"{what.begins}:{name}",
             kind=SpanKind.CLIENT if what.waits else SpanKind.PRODUCER,
             attributes=attributes,
@@ -111,9 +111,9 @@ class _Sending:
         assert span is not None and token is not None, "it was entered"
         detach(token)
         if error is not None:
-            span.record_exception(error)
-            span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-        span.end()
+            switch.tell(span.record_exception, error)
+            switch.tell(span.set_status, Status(StatusCode.ERROR, type(error).__name__))
+        switch.tell(span.end)
 
 
 def traced() -> bool:
@@ -146,7 +146,7 @@ class Sent:
             from opentelemetry.trace import Link, SpanKind, get_current_span
 
             here = carried_by(get_current_span())
-            span = switch.tracer().start_span(
+            span = switch.start_span(
                 "entity:signal_batch",
                 as_parent(here),
                 SpanKind.PRODUCER,
@@ -161,6 +161,6 @@ class Sent:
                 [Link(span_context(trace)) for trace in self._from if trace != here],
                 self._began_ns,
             )
-            span.end()
+            switch.tell(span.end)
         self._count = 0
         self._from = {}

@@ -53,7 +53,7 @@ def _spanned(scope: Scope, route: Route, parent: str, state: str) -> Generator[A
     if get_current_span().get_span_context().is_valid:
         yield answered
         return
-    span = tracing.tracer().start_span(
+    span = tracing.start_span(
         f"{scope['method']} {route.path}",
         as_parent(given_trace(parent, state)),
         SpanKind.SERVER,
@@ -66,7 +66,7 @@ def _spanned(scope: Scope, route: Route, parent: str, state: str) -> Generator[A
         context.detach(token)
         response = answered.response
         if response is not None:
-            span.set_attribute("http.response.status_code", response.status_code)
+            tracing.tell(span.set_attribute, "http.response.status_code", response.status_code)
         if response is None or response.status_code >= 500:
-            span.set_status(StatusCode.ERROR)
-        span.end()
+            tracing.tell(span.set_status, StatusCode.ERROR)
+        tracing.tell(span.end)

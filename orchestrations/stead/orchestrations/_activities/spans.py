@@ -25,7 +25,7 @@ def begin_span(name: str, address: tuple[str, str, int], attempt: int, trace: Tr
         span_names.TASK: task_id,
         span_names.ATTEMPT: attempt,
     }
-    span = tracing.tracer().start_span(f"activity:{name}", as_parent(trace), SpanKind.SERVER, attributes)
+    span = tracing.start_span(f"activity:{name}", as_parent(trace), SpanKind.SERVER, attributes)
     attach(span)
     return span
 
@@ -39,8 +39,8 @@ def end_span(span: Span, failure: Mapping[str, Any] | None, *, dropped: bool) ->
         told = {"exception.type": failure["type"], "exception.message": failure["message"]}
         if failure.get("traceback"):
             told["exception.stacktrace"] = failure["traceback"]
-        span.add_event("exception", told)
-        span.set_status(Status(StatusCode.ERROR, said))
+        tracing.tell(span.add_event, "exception", told)
+        tracing.tell(span.set_status, Status(StatusCode.ERROR, said))
     elif dropped:
-        span.set_status(Status(StatusCode.ERROR, "nobody wants its result any more"))
-    span.end()
+        tracing.tell(span.set_status, Status(StatusCode.ERROR, "nobody wants its result any more"))
+    tracing.tell(span.end)
