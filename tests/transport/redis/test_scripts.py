@@ -176,8 +176,8 @@ def test_what_a_script_gives_has_as_many_parts_as_its_declared_answer(script: Sc
         assert len(fields_of(answer)) in given
         assert given <= {2, len(fields_of(answer))}  # {-1, commit ID}
     else:
-        # a refused start is told in a third; a place, and whether it is there
-        own = {"enqueue": {2, 3}, "enqueue_freeing": {2, 3}, "seek": {2}, "keep_tasks": {2}}
+        # a refused start is told in a third; how many come before, whether it is there, how many after; what is lost, and is to end
+        own = {"enqueue": {2, 3}, "enqueue_freeing": {2, 3}, "seek": {3}, "keep_tasks": {2}}
         assert given == own.get(script.name, set())
 
 
