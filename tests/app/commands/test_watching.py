@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import sys
 import time
@@ -91,6 +92,7 @@ def test_top_once_is_for_scripts(stead: Stead, monkeypatch: pytest.MonkeyPatch) 
     assert shown.status == 0
     assert "partitions [????]" in shown.out, "nobody holds them"
     assert max(map(len, shown.out.splitlines())) <= 80
+    assert re.search(r"^p99: timers late by \S.* loops late by \S+", shown.out, re.MULTILINE), "it is not cut"
     found = json.loads(stead("top", "--json").out)
     assert {"operations", "workers", "hottest", "commits"} <= set(found)
 

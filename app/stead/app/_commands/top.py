@@ -158,7 +158,7 @@ def _lateness(look: Screenful) -> str:
     ):
         p99 = recent[Measured(family)].quantile(0.99) if Measured(family) in recent else None
         said.append(f"{name} {'-' if p99 is None else time_taken(p99)}")
-    return "  ".join(said) + "  (99 of 100)"
+    return "p99: " + "  ".join(said)  # within the width of 80 columns
 
 
 def _strip(info: HubInfo, width: int) -> str:
