@@ -158,7 +158,9 @@ def read_letter(letter: DeadLetter) -> DeadMessage:
     except LockedEnvelope as error:
         shown = error.message
         assert shown is not None, "it says whose it is"
-        return replace(_made(letter, read, shown.target, shown.operation, (), {}, None), locked=True)
+        failure = read.failure if read.failure.message else replace(read.failure, message=f"locked: {error.reason}")
+        made = _made(letter, read, shown.target, shown.operation, (), {}, None)
+        return replace(made, locked=True, failure=failure)
     except (InvalidInput, UnknownEnvelope):
         return _made(letter, read, "", "", (), {}, None)
     return _made(letter, read, message.target, message.operation, message.args, message.kwargs or {}, message.sender)
