@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from stead.entities._partition.building import Unstorable
-from stead.entities._partition.partition import Started
+from stead.entities._partition.partition import Partition, Started
 from stead.entities._worker.board import Board
 from stead.entities._worker.commits import Committer
+from stead.entities._worker.hooks import Hooks
 from stead.entities._worker.turn_runner import TurnRunner
-from stead.transport import Commit, CommitAnswer, CommitVerdict, KeyDamaged, ServerClock
+from stead.transport import Commit, CommitAnswer, CommitVerdict, KeyDamaged, Reply, ServerClock, Task
 from stead.transport._memory.commits import commit as write_commits
 from support.hop_bench import HopBench, send
 
@@ -106,6 +107,55 @@ async def test_what_is_void_is_released_and_begins_anew(lost: int, other: int) -
     assert set(hub.board.partitions) == {Q}
     assert hub.board.unsure == {other: token}
     assert hub.bench.state(hub.q) == ["by itself"]
+
+
+class Told(Hooks):
+    """Hears what comes of a hub's commits."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.heard: list[str] = []
+
+    def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
+        self._hear(f"{partition.number} granted")
+
+    def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
+        self._hear(f"{partition.number} unwanted")
+
+    def _hear(self, what: str) -> None:
+        flying = [number for number in (S, R) if self._hub.bench.held[number].flies]
+        self.heard.append(what if not flying else f"{what} while {flying} fly")
+
+
+@pytest.mark.hazard(63)
+@pytest.mark.parametrize("lost", [None, S, R])
+async def test_nothing_of_a_component_leaves_before_all_of_it_is_known_to_be_written(lost: int | None) -> None:
+    """S and R each grant a task, drop another one, set a timer and answer somebody."""
+    hub = Hub()
+    told = Told(hub)
+    hub.board.listen(told)
+    held = {number: hub.bench.held[number] for number in (S, R)}
+    for number, partition in held.items():
+        effects = partition.effects
+        activation = partition.activations[hub.bench.target(number)]
+        effects.schedule_task(activation, Task(b"own%d" % number, "", False, b"payload"))
+        effects.drop_task(b"other%d" % number)
+        effects.set_timer(b"timer%d" % number, 5_000_000, activation.target, "do", ["late", []])
+        effects.reply(Reply(0, f"client{number}", b"answer"))
+    if lost is not None:
+        hub.bench.steal(lost)
+    hub.ask(S)
+    await hub.send()
+    assert sorted(hub.store.sent[0]) == [S, R]
+    due = [partition.next_due_ms for partition in held.values()]
+    if lost is None:
+        assert sorted(told.heard) == ["0 granted", "0 unwanted", "1 granted", "1 unwanted"]
+        assert due == [5_000_000, 5_000_000] and len(hub.bench.hub.replies) == 2
+    else:
+        assert told.heard == [] and due == [None, None]
+        assert hub.bench.hub.replies == {}
+        assert not any(state.tasks or state.timers for state in hub.bench.hub.partitions)
+        assert len(hub.bench.hub.partitions[3].inbox.entries) == 0
 
 
 @pytest.mark.hazard(50)

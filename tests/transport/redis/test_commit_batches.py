@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis import Redis
 
-from stead.transport import Acquired, Commit, CommitVerdict, HubLayout, KeyDamaged, LogWrite, Reply, Settings
+from stead.transport import (
+    Acquired,
+    Commit,
+    CommitVerdict,
+    FeedWrite,
+    HubLayout,
+    IndexWrite,
+    KeyDamaged,
+    LogWrite,
+    Reply,
+    SentStart,
+    Settings,
+    Task,
+    Timer,
+    Unpark,
+    components_of,
+)
 from stead.transport._redis.commit import calls_of, pack_batch
 from stead.transport._redis.keys import KeyNames, PartitionKeys
 from stead.transport._redis.scripts import COMMIT
@@ -161,6 +181,74 @@ def test_a_batch_that_is_larger_than_a_call_may_be_goes_in_several() -> None:
     for place in (0, 3):
         large[place].component = 1
     assert places_of(large, 5_000) == [[0, 3], [1], [2]]
+
+
+@pytest.mark.hazard(66)
+@given(
+    members=st.lists(st.tuples(st.integers(0, 2), st.sampled_from([10, 1_000, 9_000])), min_size=1, max_size=8),
+    bytes_max=st.sampled_from([1_000, 10_000, 100_000]),
+)
+def test_what_is_linked_is_in_one_call_however_large(members: list[tuple[int, int]], bytes_max: int) -> None:
+    keys = KeyNames(HubLayout("hub", "id", 8, 4, "direct", 1, 0))
+    commits = [
+        Commit(place, b"t", b"", b"id", states=[(TARGET, b"x" * size)], component=component)
+        for place, (component, size) in enumerate(members)
+    ]
+    calls = [set(places) for _, places in calls_of(keys, commits, *KEEP, bytes_max)]
+    assert sorted(chain.from_iterable(calls)) == list(range(len(commits)))
+    for linked in components_of(commits):
+        assert sum(not places.isdisjoint(linked) for places in calls) == 1
+
+
+def keys_touched(server: ValkeyServer, monitored: Sequence[str]) -> set[str]:
+    """The keys of commands, as the server itself finds them in them."""
+    return {
+        str(key)
+        for command in monitored
+        if command != "TIME"
+        for key in server.run("COMMAND GETKEYS", *command.split(" "))
+    }
+
+
+@pytest.mark.hazard(66)
+async def test_the_one_call_of_what_is_linked_names_every_key_that_it_touches(
+    store: RedisStore, server: ValkeyServer
+) -> None:
+    """Whatever groups its partitions are in: else it could not be sent to where its keys are."""
+    effects: dict[str, Any] = {
+        "states": [(TARGET, b"x")],
+        "created": [TARGET],
+        "deleted": ["@gone@1"],
+        "timers": [Timer(b"timer", 5, b"due")],
+        "cancelled": [b"cancelled"],
+        "replies": [Reply(1, "client", b"x")],
+        "dead": [b"letter"],
+        "unparked": [Unpark("@parked@1", [b"2-0"], True)],
+        "blocked": [("@blocked@1", "reason")],
+        "tasks": [Task(b"i|e|1", "q", True, b"task"), Task(b"i|e|2", "", False, b"task")],
+        "dropped": [b"i|e|0"],
+        "starts": [SentStart(1, "instance", b"start", b"x")],
+        "started": [("other", b"message")],
+        "logs": [LogWrite("instance", [b"event"])],
+        "indexed": [IndexWrite("score", [b"a"], [(1.0, b"b")])],
+        "built": [("score", b"~")],
+        "feeds": [FeedWrite("feed", b"change", 1_000, 10)],
+    }
+    owners = await owners_of(store, 4)
+    sent = [commit(owner, b"batch", component=1, sends=[(3, b"m")], **effects) for owner in owners]
+    with cast("Any", Redis)(unix_socket_path=str(server.socket)).monitor() as monitor:
+        assert await store.commit(sent, store.generation) == [APPLIED] * 4
+        server.run("ECHO", "end")
+        seen: list[Any] = []
+        for each in monitor.listen():
+            if each["command"] == "ECHO end":
+                break
+            seen.append(each)
+    (call,) = [each["command"].split(" ") for each in seen if each["command"].startswith("EVALSHA")]
+    named = call[3 : 3 + int(call[2])]
+    touched = keys_touched(server, [each["command"] for each in seen if each["client_type"] == "lua"])
+    assert touched <= set(named)
+    assert {key.partition("{")[2].partition("}")[0] for key in touched} == set(KeyNames(store.layout).tags)
 
 
 @pytest.fixture

@@ -200,8 +200,7 @@ class Committer:
                 if self._mended(members):  # as it was, all of it (HAZARDS 33)
                     again += [(partition, commit) for partition, commit, _ in members]
                 else:
-                    for member in members:
-                        self._hear(*member)
+                    self._hear(members)
             batch = again
 
     def _count(self, commits: Sequence[Commit], seconds: float) -> None:
@@ -238,15 +237,26 @@ class Committer:
                 mended = True
         return mended
 
-    def _hear(self, partition: Partition, commit: Commit, answer: CommitAnswer) -> None:
-        """What the store has said to a commit."""
+    def _hear(self, members: Sequence[tuple[Partition, Commit, CommitAnswer]]) -> None:
+        """What the store has said to the members of a component. All that was applied is known to be, before anything that
+        comes of it leaves (HAZARDS 63)."""
+        applied: list[tuple[Partition, Commit, int | None]] = []
+        for partition, commit, answer in members:
+            if partition.gone:
+                partition.landed()
+            elif answer is CommitVerdict.APPLIED or answer is CommitVerdict.ALREADY:
+                applied.append((partition, commit, partition.next_due_ms))
+                partition.committed()
+            else:
+                self._refused(partition, commit, answer)
+        for partition, commit, due_before in applied:
+            if not partition.gone:
+                self._applied(partition, commit, due_before)
+
+    def _refused(self, partition: Partition, commit: Commit, answer: CommitAnswer) -> None:
+        """The store has not written a commit."""
         board = self._board
-        if partition.gone:
-            partition.landed()
-            return
         match answer:
-            case CommitVerdict.APPLIED | CommitVerdict.ALREADY:
-                self._applied(partition, commit)
             case CommitVerdict.FENCED:
                 board.drop(partition, "a commit was refused, since its lease is no longer this worker's")
             case CommitVerdict.VOID:
@@ -257,13 +267,14 @@ class Committer:
                 board.face(TornCommit(partition.number, commit.previous.hex()))
             case KeyDamaged() as error:
                 board.face(KeyDamaged(error.reason, partition.number))
+            case CommitVerdict.APPLIED | CommitVerdict.ALREADY:
+                raise AssertionError("that was written")
         if partition.gone:
             partition.landed()
 
-    def _applied(self, partition: Partition, commit: Commit) -> None:
+    def _applied(self, partition: Partition, commit: Commit, due_before: int | None) -> None:
+        """Go on from what is in the store. `due_before`: when its next timer was due before this."""
         board = self._board
-        due_before = partition.next_due_ms
-        partition.committed()
         if partition.wants_commit:  # turns that ended meanwhile
             board.commit(partition)
         for number in partition.linked:  # they have waited for it
