@@ -12,6 +12,7 @@ from stead.entities._message.envelope import MESSAGE_VERSION, decode_message, en
 from stead.entities._message.ids import EntityId, check_key
 from stead.entities._message.shards import (
     BEHIND,
+    LatestSpreads,
     Spread,
     by_target,
     check_target_key,
@@ -126,17 +127,17 @@ def test_a_message_to_a_shard_is_one_that_older_workers_let_wait() -> None:
 def test_all_messages_of_a_commit_go_by_the_same_numbers() -> None:
     effects = Effects(16, Settings(), lambda: 1_000, b"nonce")
     known = {"clicks": Spread(2, 2, 2)}
-    effects.latest_spreads = lambda: known
+    effects.latest_spreads = LatestSpreads(known)
 
     def to_whom() -> list[str]:
         return [effects.receivers("@clicks@home", "hit", f"@page@{number}")[0] for number in range(50)]
 
     before = to_whom()
     effects.send("@page@x", b"")  # something is in it from now on
-    known = {"clicks": Spread(64, 64, 2)}
+    effects.latest_spreads.now = known = {"clicks": Spread(64, 64, 2)}
     assert to_whom() == before
     assert len(set(before)) == 2
     assert effects.receivers("@page@x", "seen", "@page@y") == ("@page@x",)
     later = Effects(16, Settings(), lambda: 1_000, b"nonce")
-    later.latest_spreads = lambda: known
+    later.latest_spreads = LatestSpreads(known)
     assert len({later.receivers("@clicks@home", "hit", f"@page@{number}")[0] for number in range(200)}) > 32

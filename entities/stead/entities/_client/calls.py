@@ -74,11 +74,6 @@ class Calls:
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
 
-    @property
-    def crowded(self) -> bool:
-        """As many calls are in flight as may be: the next one waits."""
-        return self._slots.all_taken
-
     async def begin(
         self,
         target: str,
@@ -92,17 +87,27 @@ class Calls:
         so that long waits do not hold up calls. `own_deadline`: whoever began it ends it in time.
         """
         if self._closed:
-            raise StoreUnavailable("the client is closed", "refused")
+            raise _closed()
         if not (patient or self._slots.take()):
             await self._wait_for_slot(target, operation_name, None if own_deadline else self._timeout_s)
-        self._reader.start()
-        loop = asyncio.get_running_loop()
         deadline = None if patient else math.inf if own_deadline else self._clock.monotonic() + self._timeout_s
-        explain = entity_error if as_error is None else as_error
+        return self._enter(target, operation_name, deadline, entity_error if as_error is None else as_error)
+
+    def begin_now(self, target: str, operation_name: str, *, own_deadline: bool) -> PendingCall | None:
+        """`begin`, for a call of an entity; None if there is no slot, so that it would have to wait."""
+        if self._closed:
+            raise _closed()
+        if not self._slots.take():
+            return None
+        deadline = math.inf if own_deadline else self._clock.monotonic() + self._timeout_s
+        return self._enter(target, operation_name, deadline, entity_error)
+
+    def _enter(self, target: str, operation_name: str, deadline: float | None, as_error: AsError) -> PendingCall:
+        self._reader.start()
         call_id = next(self._ids)
-        call = PendingCall(call_id, target, operation_name, deadline, loop.create_future(), explain)
-        self._pending[call_id] = call
-        if not (patient or own_deadline):
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        call = self._pending[call_id] = PendingCall(call_id, target, operation_name, deadline, future, as_error)
+        if deadline is not None and deadline != math.inf:
             self._timed[call_id] = call
             if self._sweeper is None:
                 self._sweeper = begin_task(self._sweep(), name="stead call deadlines")
@@ -117,7 +122,7 @@ class Calls:
             raise CallTimeout(f"calling {operation_name!r} of {target}", self._timeout_s) from None
         if self._closed:  # meanwhile
             self._slots.give_back()
-            raise StoreUnavailable("the client is closed", "refused")
+            raise _closed()
 
     def end(self, call: PendingCall) -> None:
         """The call is over, however it ended: nothing of it is kept, and a late answer is dropped."""
@@ -192,6 +197,10 @@ class Calls:
             if not first.future.done():
                 what = f"calling {first.operation_name!r} of {first.target}"
                 first.future.set_exception(CallTimeout(what, self._timeout_s))
+
+
+def _closed() -> StoreUnavailable:
+    return StoreUnavailable("the client is closed", "refused")
 
 
 def entity_error(failure: Failure, target: str, operation_name: str) -> SteadError:

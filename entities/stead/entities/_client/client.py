@@ -21,6 +21,8 @@ from stead.entities._message.ids import EntityId
 from stead.entities._message.shards import version_for
 from stead.entities._message.times import delay_in_ms, instant_in_ms
 from stead.entities._message.trace import TraceContext
+from stead.entities._tracing import switch
+from stead.entities._tracing.carried import given
 from stead.entities._tracing.sending import CALL, SIGNAL, sending
 from stead.transport import (
     Sender,
@@ -158,16 +160,31 @@ class EntityClient(Following, Querying):
         due_ms: int | None = None,
     ) -> None:
         self._check_open()
-        call = await self._outgoing.address(subject, key_or_name, args, kwargs)
-        frees = call.frees and delay_ms is None and due_ms is None
         outgoing = self._outgoing
+        call = resolve_call(outgoing.registry, subject, key_or_name, args, kwargs)
+        if call.operation is None:
+            call = await outgoing.published(call)
+        if not switch.look():
+            await self._send_signal(call, delay_ms, due_ms, given.get())
+            return
         with sending(SIGNAL, call.target, call.operation_name) as trace:
-            extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, trace=trace)
-            if outgoing.shards.declared_or_known(call):
-                await self._send_to_shards(call.kept(), extras, frees=frees)
-                return
-            payload = outgoing.encode(call.target, call.operation_name, call.args, extras)
-            await self._send(call.target, payload, frees=frees)
+            await self._send_signal(call, delay_ms, due_ms, trace)
+
+    async def _send_signal(
+        self, call: Call, delay_ms: int | None, due_ms: int | None, trace: TraceContext | None
+    ) -> None:
+        outgoing, sender = self._outgoing, self._sender
+        frees = call.frees and delay_ms is None and due_ms is None
+        extras = message_extras(kwargs=call.kwargs, delay_ms=delay_ms, due_ms=due_ms, trace=trace)
+        if outgoing.shards.declared_or_known(call):
+            await self._send_to_shards(call.kept(), extras, frees=frees)
+            return
+        payload = outgoing.encode(call.target, call.operation_name, call.args, extras)
+        partition = outgoing.partition(call.target)
+        if sender.crowded:
+            await sender.room()
+        put = sender.put_freeing if frees else sender.put
+        await sender.wait(partition, put(partition, payload))
 
     async def _send_to_shards(self, call: Call, extras: Mapping[str, object] | None, *, frees: bool) -> None:
         """Put a signal into the inbox of whichever shards it goes to; it may be repeated if that fails for some of them."""
@@ -228,29 +245,36 @@ class EntityClient(Following, Querying):
             call = await self._outgoing.published(call)
         return await self._answer(call)
 
-    async def _answer(self, call: Call, *, own_deadline: bool = False) -> Any:
+    def _answer(self, call: Call, *, own_deadline: bool = False) -> Coroutine[Any, Any, Any]:
         """Send a call and wait for its answer; `own_deadline`: its caller's."""
         if self._outgoing.shards.declared_or_known(call):
             self._outgoing.shards.refuse_call(call)
-        if self._calls.crowded:
-            call = call.kept()
+        if switch.look():
+            return self._answer_told(call, own_deadline=own_deadline)
+        return self._answered(call, given.get(), own_deadline=own_deadline)
+
+    async def _answer_told(self, call: Call, *, own_deadline: bool) -> Any:
         with sending(CALL, call.target, call.operation_name) as trace:
-            value = await self._answered(call, trace, own_deadline=own_deadline)
-        return value if call.operation is None else call.operation.decode_result(value)
+            return await self._answered(call, trace, own_deadline=own_deadline)
 
     async def _answered(self, call: Call, trace: TraceContext | None, *, own_deadline: bool) -> Any:
-        pending = await self._calls.begin(call.target, call.operation_name, own_deadline=own_deadline)
+        calls, sender = self._calls, self._sender
+        pending = calls.begin_now(call.target, call.operation_name, own_deadline=own_deadline)
+        if pending is None:
+            call = call.kept()
+            pending = await calls.begin(call.target, call.operation_name, own_deadline=own_deadline)
         try:
-            extras = message_extras(kwargs=call.kwargs, reply_to=self._calls.reply_to(pending), trace=trace)
+            extras = message_extras(kwargs=call.kwargs, reply_to=calls.reply_to(pending), trace=trace)
             payload = self._outgoing.encode(call.target, call.operation_name, call.args, extras)
-            if self._sender.crowded:
-                await self._sender.room()
+            if sender.crowded:
+                await sender.room()
             self._put_call(pending, payload, frees=call.frees)
-            return await pending.future
+            value = await pending.future
         except CallTimeout as error:
             raise await self.unanswered(error.what, call.target, error.timeout_seconds) from None
         finally:
-            self._calls.end(pending)
+            calls.end(pending)
+        return value if call.operation is None else call.operation.decode_result(value)
 
     async def call_within(self, seconds: float, subject: Any, key_or_name: str, /, *args: Any, **kwargs: Any) -> Any:
         """`call_entity` with a deadline of its caller's own, in place of the settings': then `CallTimeout`."""

@@ -18,11 +18,6 @@ class Slots:
         self._free = count
         self._line: deque[asyncio.Future[None]] = deque()
 
-    @property
-    def all_taken(self) -> bool:
-        """The next one waits."""
-        return self._free == 0
-
     def take(self) -> bool:
         """Take one that is free; False if there is none."""
         if self._free == 0:

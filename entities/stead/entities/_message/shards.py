@@ -42,6 +42,15 @@ Spreads = Mapping[str, Spread]
 NONE: Spreads = {}
 
 
+class LatestSpreads:
+    """What a worker knows of shards just now, for all who ask for each message: `now` is replaced as a whole."""
+
+    __slots__ = ("now",)
+
+    def __init__(self, now: Spreads = NONE) -> None:
+        self.now = now
+
+
 def spreads_of(counts: Mapping[str, ShardCount], now_ms: int) -> Spreads:
     """What the hub's record says, at a time."""
     return {kind: Spread(each.total, each.sending(now_ms), each.first) for kind, each in counts.items()}

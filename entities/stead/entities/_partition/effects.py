@@ -23,7 +23,7 @@ from stead.entities._message.envelope import (
 )
 from stead.entities._message.letters import encode_letter
 from stead.entities._message.sealed import told_shortly
-from stead.entities._message.shards import NONE, Spreads, by_target, kind_of, receivers
+from stead.entities._message.shards import NONE, LatestSpreads, by_target, kind_of, receivers
 from stead.transport import (
     Commit,
     InvalidInput,
@@ -57,11 +57,10 @@ class Effects:
         self._now_ms = now_ms
         self._nonce = nonce  # random: makes the IDs of outgoing messages unique
         self._numbers = 0
-        self.settings = settings
-        self.limit = PayloadLimit.of(settings)
+        self.settings, self.limit = settings, PayloadLimit.of(settings)
         self.road: Road | None = None  # none but that through the store
         self.suspects: Suspects | None = None  # while messages are under suspicion
-        self.latest_spreads: Callable[[], Spreads] = lambda: NONE
+        self.latest_spreads = LatestSpreads()
         self._spreads = NONE  # by which this commit's messages go
         self.unknown_kinds: set[str] = set()  # kinds for which messages wait: the partition goes to who knows them
         self._clear()
@@ -105,7 +104,7 @@ class Effects:
             len(self._consumed) + self._unparked_length >= length
             or len(self._sends) >= length
             or self._extra_length >= length
-            or self._indexed_length + len(self.used) >= length
+            or self._indexed_length >= length
             or self._bytes >= size_bytes
         )
 
@@ -173,7 +172,13 @@ class Effects:
         """The activation's settled state differs from the last one committed."""
         activation.dirty = True
         self._dirty[activation.target] = None
-        self._indexed_length += activation.entries
+        if activation.indexes is not None:
+            self._indexed_length += activation.entries
+
+    def note_use(self, target: str, uses: Uses) -> None:
+        """Something is to be written of a target to sets of due times."""
+        self._indexed_length += target not in self.used
+        self.used[target], self.reindexed = uses, True
 
     def tell(self, activation: Addressee, size_bytes: int) -> None:
         """The commit writes the activation's state to the feed of its kind, too (HAZARDS 94): so many bytes, as things are."""
@@ -191,14 +196,14 @@ class Effects:
         All messages of a commit go by the same numbers: a sender changes its shard at the boundary of two only (HAZARDS 67).
         """
         if not self._sends:
-            self._spreads = self.latest_spreads()
+            self._spreads = self.latest_spreads.now
         if self._spreads and (spread := self._spreads.get(kind_of(target))) is not None:
             return receivers(target, operation, by_target(sender), spread)
         return (target,)
 
     def is_sharded(self, target: str) -> bool:
         """Whether the hub keeps the entities of a target's kind in shards."""
-        spreads = self.latest_spreads()
+        spreads = self.latest_spreads.now
         return bool(spreads) and kind_of(target) in spreads
 
     def send(self, target: str, envelope: bytes) -> None:
@@ -376,25 +381,19 @@ class Effects:
             self._keep_what_is_stored()
         if linked:
             commit.stamps = self._stamps
-        commit.consumed = self._consumed
-        commit.sends = self._sends
-        commit.replies = self._replies
-        commit.dead = self._dead
-        commit.blocked = self._blocked
-        commit.unblocked = self._unblocked
-        commit.started = self._started
+        commit.consumed, commit.sends, commit.replies = self._consumed, self._sends, self._replies
+        commit.dead, commit.started = self._dead, self._started
+        commit.blocked, commit.unblocked = self._blocked, self._unblocked
         if self._timers:
             commit.timers = list(self._timers.values())
         if self._extra_length:
-            commit.starts = self._starts
+            commit.starts, commit.tasks = self._starts, list(self._tasks.values())
             commit.cancelled = list(self._cancelled)
-            commit.tasks = list(self._tasks.values())
             commit.dropped = list(self._dropped)
             commit.unqueued = [(queue, key) for key, queue in self._dropped.items() if queue is not None]
             commit.ending = [(queue, key) for key, queue in self._ending.items()]
             commit.logs = [LogWrite(target, events, reset) for target, (events, reset) in self._logs.items()]
-        commit.suspect_passed = self.suspect_passed
-        commit.clear_running = self.clear_running
+        commit.suspect_passed, commit.clear_running = self.suspect_passed, self.clear_running
         unparked = self._unparked
         self._clear()
         return unparked

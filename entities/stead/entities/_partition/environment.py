@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stead.entities._index.catalogue import NOTHING, Catalogue
 from stead.entities._measures.measures import Measures
-from stead.entities._message.shards import Spread, Spreads
+from stead.entities._message.shards import LatestSpreads
 from stead.transport import Settings
 
 from .activation import Kind
@@ -30,5 +30,5 @@ class Environment:
     hops: Hops | None = None  # what is handed over in memory: none, if nothing is
     catalogue: Catalogue = NOTHING  # the one that partitions have adopted when they are held
     blame: Blame = field(default_factory=Blame)  # turns that failed in stead itself
-    spreads: Spreads = field(default_factory=dict[str, Spread])  # of kinds over shards, as this worker knows them
+    latest_spreads: LatestSpreads = field(default_factory=LatestSpreads)  # of kinds over shards
     measures: Measures = field(default_factory=Measures)  # what this worker does, counted and timed

@@ -36,8 +36,7 @@ TOLD_MAX = 256
 def note_use(activation: Activation, effects: Effects) -> None:
     """When it is due has changed, or it does not exist any more: the next commit writes that."""
     if activation.uses is not None:
-        effects.used[activation.target] = activation.uses
-        effects.reindexed = True
+        effects.note_use(activation.target, activation.uses)
 
 
 def put_off(activation: Activation, milliseconds: int, of_set: str, effects: Effects) -> None:
@@ -183,6 +182,8 @@ class Expiring:
 
     def committed(self) -> None:
         """The commit in flight has been applied."""
+        if not (self.flying or self._builds):
+            return
         self.landed += self.flying
         self.flying = frozenset()
         self._flying_ms = {}

@@ -192,7 +192,8 @@ class Indexing:
     def committed(self) -> None:
         """The commit in flight has been applied."""
         self._flying = frozenset()
-        self.expiring.committed()
+        if self.expiring.kinds:
+            self.expiring.committed()
 
 
 def kind_in(target: str) -> str:

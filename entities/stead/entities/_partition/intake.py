@@ -56,7 +56,7 @@ class Intake:
         self.parking = Parking()
         self.indexing = Indexing(environment.catalogue, acquired.built, environment.settings.changes_length_max)
         self.effects = Effects(environment.partitions, environment.settings, environment.now_ms, environment.draw(8))
-        self.effects.latest_spreads = lambda: environment.spreads
+        self.effects.latest_spreads = environment.latest_spreads
         self.slice = Slice(self.effects, environment.settings, environment.elapsed)
         self.effects.suspects = self.suspects if self.suspects.active else None
         self.effects.unknown_kinds = self.unknown_kinds

@@ -15,6 +15,11 @@ class Addressee(Protocol):
     dirty: bool  # its state differs from the last one committed
 
     @property
+    def indexes(self) -> object | None:
+        """Those of its kind, if it has any."""
+        ...
+
+    @property
     def entries(self) -> int:
         """How many entries of indexes its state has."""
         ...

@@ -75,7 +75,7 @@ class Partition(CarefulIntake):
 
         Passes over those that were blocked or emptied since they were queued.
         """
-        if self.draining or self.gone or self.slice.full:
+        if not self._ready or self.draining or self.gone or self.slice.full:
             return None
         while self._ready:
             activation = self._ready[0]

@@ -73,7 +73,8 @@ def succeed(
     cell, message = body.cell, pending.message
     if turn.tells or message.reply_to is not None or message.task is not None:
         settle_and_tell(cell, turn, message, effects, result)
-        keep_reminders(activation, body, turn, effects)
+        if turn.tells:
+            keep_reminders(activation, body, turn, effects)
     else:
         cell.settle()
     # From here on nothing can fail.
@@ -101,8 +102,8 @@ def settle_and_tell(cell: Cell, turn: Turn, message: Message, effects: Effects, 
     answer, task_answer = None, None
     if (reply_to is not None or task is not None) and turn.shard is not None:
         raise InvalidInput(f"calling {turn.operation_name!r} of {logical_target(turn.target)}", HAS_SHARDS)
-    check_begun(turn)
-    if turn.sends:
+    if turn.tells:
+        check_begun(turn)
         check_sends(turn, effects)
     if reply_to is not None:
         answer = effects.answer(reply_to, turn.operation.encode_result(result))
@@ -114,7 +115,8 @@ def settle_and_tell(cell: Cell, turn: Turn, message: Message, effects: Effects, 
         effects.reply(answer)
     if task_answer is not None and task is not None:
         effects.send(task.instance, task_answer)
-    send_all(turn, effects)
+    if turn.tells:
+        send_all(turn, effects)
 
 
 def fail(activation: Activation, body: EntityBody, pending: Pending, effects: Effects, error: BaseException) -> str:

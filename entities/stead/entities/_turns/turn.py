@@ -97,7 +97,7 @@ class Turn:
         target = self.target
         if MARK in target:
             return split_target(target)[1]
-        if not self.registry.sharded and not self.effects.latest_spreads():
+        if not self.registry.sharded and not self.effects.latest_spreads.now:
             return None  # nothing in this hub has shards: asked for each answer, so it is looked for first
         known = self.registry.get(kind_of(target))
         return 0 if self.effects.is_sharded(target) or (known is not None and known.shards is not None) else None

@@ -40,7 +40,7 @@ class ShardKeeper:
         except KeyDamaged as error:  # everyone goes on with what they know
             board.face(error)
             return
-        board.environment.spreads = spreads = spreads_of(counts, store.clock.now_ms())
+        board.environment.latest_spreads.now = spreads = spreads_of(counts, store.clock.now_ms())
         self._tell(spreads)
 
     def _tell(self, spreads: Spreads) -> None:

@@ -347,11 +347,12 @@ def _success(job: Job, value: object, settings: Settings) -> Outcome:
     """A result as it would come back from the store: a replay sees the very same, and nothing is shared with the code."""
     assert job.activity is not None, "it was run"
     plain = job.activity.encode_result(value)
-    limit = PayloadLimit.of(settings)
-    if limit.at >= 0 and (
-        type(plain) in _SIMPLE or (type(plain) is str and plain.isascii() and len(plain) + _TEXT_HEAD <= limit.at)
+    if settings.payload_codec is None and (
+        type(plain) in _SIMPLE
+        or (type(plain) is str and plain.isascii() and len(plain) + _TEXT_HEAD <= settings.payload_bytes_max)
     ):
         return Outcome(True, plain)
+    limit = PayloadLimit.of(settings)
     packed = pack_exact(plain)
     if len(packed) > limit.at:
         limit.check("result", packed)

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, Self, TypeVar, cast, overload
 
 from stead.entities.extending import Parameters, check_tags, encoded, signature_of, value_of, with_own_defaults
-from stead.transport import InvalidInput, LimitNumbers
+from stead.transport import InvalidInput
 
 from .activity_limits import LimitKey, check_priority, make_limits
 from .limits import check_time_out
@@ -66,6 +66,7 @@ class Activity(Decorated, Generic[P, R_co]):
         self.total_ms = check_time_out("total_timeout", total_timeout)
         self.await_cleanup = check_flag("await_cleanup", await_cleanup)
         self.limits = make_limits(self.name, found, concurrency, rate, key)
+        self.numbers = None if self.limits is None else self.limits.numbers  # what they allow: asked for each task
         self.priority = 0
         what = f"activity {self.name}"
         hints = hints_of(found, what)
@@ -122,11 +123,6 @@ class Activity(Decorated, Generic[P, R_co]):
         if priority is not None:
             changed.priority = check_priority(priority, self.limits is not None, self.name)
         return changed
-
-    @property
-    def numbers(self) -> LimitNumbers | None:
-        """What its limits allow; None if it has none."""
-        return None if self.limits is None else self.limits.numbers
 
     def limit_of(self, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str | None:
         """The limit behind which a call is, of its arguments of plain data; None if there is none. Raises `InvalidInput`."""
