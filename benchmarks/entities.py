@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime, timedelta
 
 from stead.app import App, Settings
@@ -100,8 +101,9 @@ class Sleeper(Entity):
         self.naps += 1
 
 
-EXPIRES_S = 20
-"""After so many seconds without use a `Guest` goes."""
+EXPIRES_VARIABLE = "STEAD_BENCHMARK_EXPIRES_S"
+EXPIRES_S = int(os.environ.get(EXPIRES_VARIABLE, "20"))
+"""After so many seconds without use a `Guest` goes. Workers take it from the environment: it has to be longer than visiting all lasts."""
 
 
 class Late(Entity):

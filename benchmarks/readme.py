@@ -62,7 +62,8 @@ AGGREGATES = {
     "sketches": "signals into three sketches of one entity (raw: a plain sum)",
     "reminders": "100,000 reminders due within a minute: lateness, p99",
     "schedules": "10,000 schedules due within a minute: lateness, p99",
-    "expiry": "entities that expire, all due at once",
+    "expiry x1": "entities that expire, 1,000,000 due at once, one worker process",
+    "expiry x2": "the same, two worker processes",
 }
 HTTP = {
     "http-status": "an instance's status",

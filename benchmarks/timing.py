@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 
@@ -13,7 +15,9 @@ from stead.app import Client
 from stead.entities import EntityId
 
 from . import hub
-from .entities import EXPIRES_S, Alarm, Gong, Guest, Late
+from .cpu import Cpu, Meter
+from .entities import EXPIRES_VARIABLE, Alarm, Gong, Guest, Late
+from .parts import pids
 from .raw import WrongResult
 from .server import Address
 
@@ -22,6 +26,9 @@ LEAD_S = 10.0
 SET_PER_S = 2_000
 AT_ONCE = 64
 WAIT_S = 120.0
+VISITED_PER_S = 10_000
+"""At least so many entities can be visited in a second: none is to go before all have been."""
+IDLE_S = 5.0
 SLACK_MS = 50
 """By the server's time nothing is early; what a worker takes for that may be behind it."""
 
@@ -62,34 +69,59 @@ def schedules(address: Address, count: int, spread_s: float) -> Sequence[int]:
         return hub.with_client(address, use)
 
 
-def expiry(address: Address, count: int) -> float:
-    """Entities deleted a second by one worker, which finds all of them due when it comes."""
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """How fast entities went, and what they cost while they were there and idle."""
 
-    async def visit(client: Client) -> None:
-        async with client.producer() as producer:
-            for number in range(count):
-                await producer.signal(Guest.visit, str(number))
-        while sum(info.backlog for info in await client.store.info()):  # noqa: ASYNC110 - the store rings no bell
-            await asyncio.sleep(hub.POLL_S)
+    rate: float
+    each: Cpu
+    """Microseconds for each that went."""
+    idle: Cpu
+    """Of each second, milliseconds."""
 
-    async def gone(client: Client) -> None:
-        async with asyncio.timeout(hub.SETTLE_S):
-            while await left(client):  # noqa: ASYNC110 - the same
-                await asyncio.sleep(hub.POLL_S)
 
-    async def left(client: Client) -> int:
-        return sum(info.entities for info in await client.store.info())
+def expiry(address: Address, count: int, processes: int) -> Expired:
+    """Entities deleted a second by so many workers, which find all of them due when they come."""
+    expires_s = max(20, count // VISITED_PER_S)
+    before = os.environ.get(EXPIRES_VARIABLE)
+    os.environ[EXPIRES_VARIABLE] = str(expires_s)
+    try:
+        with hub.workers(address, processes) as parts:
+            hub.with_client(address, lambda client: _visit(client, count))
+            last = time.monotonic()
+            time.sleep(1)
+            meter = Meter([address.pid], pids(parts), [])
+            time.sleep(IDLE_S)
+            idle = meter.read().each_us(IDLE_S * 1000)
+        time.sleep(max(0.0, last + expires_s * 1.1 + 1 - time.monotonic()))
+        with hub.workers(address, processes) as parts:
+            due, began, meter = hub.with_client(address, _left), time.monotonic(), Meter([address.pid], pids(parts), [])
+            if due < count / 10:
+                raise WrongResult(f"{due:,} of {count:,} were there when all workers were: visit more")
+            hub.with_client(address, _gone)
+            return Expired(due / (time.monotonic() - began), meter.read().each_us(due), idle)
+    finally:
+        os.environ.pop(EXPIRES_VARIABLE)
+        if before is not None:
+            os.environ[EXPIRES_VARIABLE] = before
 
-    with hub.workers(address):
-        hub.with_client(address, visit)
-    time.sleep(EXPIRES_S * 1.1 + 1)
-    due = hub.with_client(address, left)
-    if not due:
-        raise WrongResult("all have gone before they could be counted: fewer, or later")
-    with hub.workers(address):
-        began = time.monotonic()
-        hub.with_client(address, gone)
-        return due / (time.monotonic() - began)
+
+async def _visit(client: Client, count: int) -> None:
+    async with client.producer() as producer:
+        for number in range(count):
+            await producer.signal(Guest.visit, str(number))
+    while sum(info.backlog for info in await client.store.info()):  # noqa: ASYNC110 - the store rings no bell
+        await asyncio.sleep(0.05)
+
+
+async def _gone(client: Client) -> None:
+    async with asyncio.timeout(hub.SETTLE_S):
+        while await _left(client):  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.05)
+
+
+async def _left(client: Client) -> int:
+    return sum(info.entities for info in await client.store.info())
 
 
 def p99(lateness: Sequence[int]) -> float:

@@ -219,14 +219,23 @@ SCHEDULES = Benchmark(
     None,
 )
 
-EXPIRY = Benchmark(
-    "expiry",
-    "entities that expire, all of them due at once (1,000,000), one worker",
-    "entities/s",
-    "more",
-    lambda address, size: Sample(timing.expiry(address, max(1_000, round(1_000_000 * size)))),
-    None,
-)
+
+def _expired(expired: timing.Expired) -> Sample:
+    idle = {"idle_worker_ms_per_s": expired.idle.worker, "idle_server_ms_per_s": expired.idle.server}
+    return Sample(expired.rate, idle, expired.each)
+
+
+def _expiry(processes: int) -> Benchmark:
+    return Benchmark(
+        "expiry",
+        "entities that expire, all of them due at once (1,000,000), by number of worker processes",
+        "entities/s",
+        "more",
+        lambda address, size: _expired(timing.expiry(address, max(1_000, round(1_000_000 * size)), processes)),
+        None,
+        variant=f"x{processes}",
+    )
+
 
 # -- many values in one entity ------------------------------------------------------------------------------------------
 
@@ -283,7 +292,7 @@ BENCHMARKS = (
     *QUERIES,
     REMINDERS,
     SCHEDULES,
-    EXPIRY,
+    *(_expiry(processes) for processes in (1, 2)),
     *AGGREGATING,
     *(_scale(processes) for processes in (1, 2, 3, 4)),
     *(_sharded(processes) for processes in (1, 2, 4)),
