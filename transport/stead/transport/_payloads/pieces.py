@@ -101,7 +101,7 @@ def _end(view: memoryview, first: int) -> int:
             raise ValueError("it ends too early")
         if not left:
             return at
-    unpacker = _msgpack.Unpacker(_Reader(view[first:]), read_size=_READ_BYTES, max_buffer_size=0)
+    unpacker = _msgpack.Unpacker(_ViewReader(view[first:]), read_size=_READ_BYTES, max_buffer_size=0)
     unpacker.skip()
     return first + int(unpacker.tell())
 
@@ -128,7 +128,7 @@ def _head(view: memoryview, at: int) -> tuple[int, int]:
     return at + 1 + width + beside + int.from_bytes(view[at + 1 : at + 1 + width]), 0
 
 
-class _Reader:
+class _ViewReader:
     """A view, read like a file."""
 
     def __init__(self, view: memoryview) -> None:
