@@ -162,16 +162,16 @@ async def _all_there(client: Client, messages: int, keys: int, *, indexed: bool)
 # -- what queries cost others ------------------------------------------------------------------------------------------
 
 
-class Asked:
+class QueriesBeside:
     """How many queries a second were asked beside something, once that has ended."""
 
     rate = 0.0
 
 
 @contextmanager
-def _beside(address: Address, *, queries: bool) -> Generator[Asked]:
+def _beside(address: Address, *, queries: bool) -> Generator[QueriesBeside]:
     """A process that asks one query after the other, or none."""
-    asked = Asked()
+    asked = QueriesBeside()
     if not queries:
         yield asked
         return
