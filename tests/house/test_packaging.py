@@ -104,6 +104,45 @@ def test_the_wheel_works_without_the_repository(built: Path, tmp_path: Path) -> 
     assert Path(done.stdout.strip()).is_relative_to(tmp_path)
 
 
+def test_the_plugin_of_the_wheel_runs_users_tests(built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("stead-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pytest.ini").write_text("[pytest]\nstead_app = jobs:app\n")
+    (project / "jobs.py").write_text(
+        "from stead.app import App\nfrom stead.orchestrations import OrchestrationContext\n"
+        'app = App("jobs")\n'
+        "@app.activity\nasync def charge(amount: int) -> int:\n    raise RuntimeError('the real one')\n"
+        "@app.orchestration\nasync def buy(context: OrchestrationContext, amount: int) -> int:\n"
+        "    return await context.call_activity(charge, amount)\n"
+    )
+    (project / "test_jobs.py").write_text(
+        "import stead.app\nfrom jobs import buy, charge\n"
+        "async def test_charges(stead_hub):\n"
+        "    stead_hub.fake_activity(charge).returns(3)\n"
+        "    instance_id = await stead_hub.client.start_new(buy, 12)\n"
+        "    assert (await stead_hub.client.wait_for_completion(instance_id)).result() == 3\n"
+        "    (call,) = stead_hub.calls(charge)\n"
+        "    assert call.args == (12,)\n"
+        "    assert 'installed' in stead.app.__file__\n"
+        "async def test_shows_why(stead_hub):\n"
+        "    instance_id = await stead_hub.client.start_new(buy, 12)\n"
+        "    (await stead_hub.client.wait_for_completion(instance_id)).result()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:anyio", "-p", "no:cacheprovider"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed"), "PYTEST_ADDOPTS": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "RuntimeError: the real one" in done.stdout
+    assert "TaskFailed #1" in done.stdout, "the last events of its history"
+
+
 def test_it_is_installed_with_a_command_and_works_from_anywhere(tmp_path: Path) -> None:
     (command,) = metadata.entry_points(group="console_scripts", name="stead")
     assert callable(command.load())
