@@ -12,7 +12,7 @@ from stead.entities import (
     PayloadTooLarge,
     SteadError,
 )
-from stead.orchestrations._activities.job import ActivityContext, activity_context
+from stead.orchestrations._activities.context import ActivityContext, activity_context
 from stead.orchestrations._client.many import Account, InstanceAction, OrchestrationClient
 from stead.orchestrations._client.schedules import ScheduleList, Schedules
 from stead.orchestrations._definition.activity import (

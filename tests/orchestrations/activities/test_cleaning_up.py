@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from stead.orchestrations._activities.job import activity_context
+from stead.orchestrations._activities.context import activity_context
 from support.activity_bench import ActivityBench, settle
 from support.guards import HANGS_S
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stead.orchestrations._activities.job import ActivityContext, activity_context
+from stead.orchestrations._activities.context import ActivityContext, activity_context
 from support.activity_bench import ActivityBench, settle
 from support.guards import HANGS_S
 

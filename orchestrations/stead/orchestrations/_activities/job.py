@@ -7,7 +7,6 @@ All of that is the activity's failure; only a `KeyboardInterrupt` is nobody's re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
 from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
@@ -31,6 +30,7 @@ from stead.transport import (
 )
 from stead.transport.describing import message_of, qualified_name
 
+from .context import ActivityContext, running_context
 from .spans import begin_span, end_span
 
 if TYPE_CHECKING:
@@ -77,89 +77,6 @@ class Runnable(Protocol):
     def encode_result(self, value: Any) -> Any:
         """The result as plain data. Raises `InvalidInput` for one that its annotation does not allow."""
         ...
-
-
-class HeartbeatHearer(Protocol):
-    """Who is told of heartbeats."""
-
-    def heard(self, context: ActivityContext, details: Any) -> None: ...
-
-
-class ActivityContext:
-    """What a running activity may ask about itself: `activity_context()` gives it.
-
-    `attempt` counts from 1 by the retry policy; an activity can run more than once for one attempt, if a worker dies.
-    `(instance_id, execution_id, task_id)` is the same then: a key for whoever must not do a thing twice.
-    """
-
-    __slots__ = (
-        "_cancelled",
-        "attempt",
-        "beat_s",
-        "execution_id",
-        "heartbeat_details",
-        "instance_id",
-        "name",
-        "said",
-        "shown_s",
-        "tags",
-        "task_id",
-        "watches"
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        instance_id: str,
-        execution_id: str,
-        task_id: int,
-        attempt: int = 1,
-        tags: Mapping[str, str] | None = None,
-        heartbeat_details: Any = None,
-    ) -> None:
-        self.heartbeat_details = heartbeat_details
-        """What the last heartbeat of the attempt before this one said; None if it said nothing, or there was none."""
-        self.said: Any = None  # by its heartbeats
-        self.beat_s = self.shown_s = 0.0  # when the last one came, and when what one says is shown next
-        self.watches: HeartbeatHearer | None = None  # who is told of them
-        self.name = name
-        self.instance_id = instance_id
-        self.execution_id = execution_id
-        self.task_id = task_id
-        self.attempt = attempt
-        self.tags = tags
-        self._cancelled = False
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether nobody wants the result any more. A plain activity that takes long looks at it now and then, from any
-        thread, and returns early; an asynchronous one is cancelled as asyncio does."""
-        return self._cancelled
-
-    def heartbeat(self, details: Any = None) -> None:
-        """Say that the activity goes on, and how far it is: from any thread, as often as you like.
-
-        Within `heartbeat_timeout` one has to come. `details` (any data that can be stored) are shown in the instance's status,
-        and are the next attempt's `heartbeat_details`. Raises `InvalidInput` for what cannot be stored.
-        """
-        if self.watches is not None:
-            self.watches.heard(self, details)
-
-    def cancel(self) -> None:
-        """Tell the activity to end: nobody wants its result."""
-        self._cancelled = True
-
-
-_current: ContextVar[ActivityContext] = ContextVar("stead_activity")
-
-
-def activity_context() -> ActivityContext:
-    """The context of the activity that is running. Raises `RuntimeError` outside of one."""
-    context = _current.get(None)
-    if context is None:
-        raise RuntimeError("activity_context() is for the code of a running activity, and none is running here")
-    return context
 
 
 class Outcome(NamedTuple):
@@ -323,7 +240,7 @@ def call_function(job: Job, intercept: Interceptor | None) -> object:
     """Call the user's function: its result, or what is to be awaited for it."""
     activity = job.activity
     assert activity is not None, "only what this worker knows is run here"
-    _current.set(job.context)
+    running_context.set(job.context)
     if tracing.on:
         of = job.context
         address = of.instance_id, of.execution_id, of.task_id

@@ -25,7 +25,8 @@ from stead.transport import (
     unpack,
 )
 
-from .job import ActivityContext, Job, Outcome, Stage, failed
+from .context import ActivityContext
+from .job import Job, Outcome, Stage, failed
 
 logger = get_logger("stead.activities")
 
