@@ -19,13 +19,10 @@ from stead.entities import (
     InvalidDefinition,
     InvalidInput,
     OperationFailed,
-    Registry,
     batched,
 )
-from stead.entities._turns.batch import TIME_S, Pace
-from stead.entities._turns.entity_kind import EntityKind
+from stead.entities._turns import batch
 from stead.orchestrations import OrchestrationContext
-from support.core_bench import Bench
 from support.hostile import ERRORS
 
 CALLS: list[tuple[str, list[Any]]] = []
@@ -148,6 +145,12 @@ def no_calls() -> None:
     CALLS.clear()
 
 
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine is, what runs here takes no time: how a batch's length follows that is in `test_pace.py`."""
+    monkeypatch.setattr(batch, "TIME_S", 86_400.0)
+
+
 @pytest.mark.hazard(110)
 async def test_what_waits_in_a_row_is_one_call() -> None:
     async with TestHub(make_app("batches-row")) as hub:
@@ -260,67 +263,6 @@ async def test_careful_mode_runs_batches_of_one() -> None:
         await hub.restart_worker()
         await hub.run_until_idle()
         assert (await hub.client.read_entity(S))["count"] == 10
-
-
-def test_the_length_follows_the_time() -> None:
-    pace = Pace()
-    lengths = [pace.length]
-    for _ in range(6):
-        pace.took(pace.length, 0.000_001 * pace.length)
-        lengths.append(pace.length)
-    assert lengths == [1, 4, 16, 64, 256, 1_024, 4_096]
-    pace.took(4_096, 4_096 * 0.2)
-    assert pace.length == 1
-    pace.took(1, 0.001)
-    assert pace.length == 4
-    for _ in range(5):
-        pace.took(pace.length, pace.length * 0.001)
-    assert pace.length == pytest.approx(TIME_S / 0.001, abs=1)
-
-
-@pytest.mark.hazard(110)
-def test_the_length_of_an_asynchronous_batch_follows_what_holds_the_worker() -> None:
-    """Not how long it waits: that is nobody's loss."""
-    bench = Bench()
-    lengths: list[int] = []
-
-    class Slow(Entity):
-        @batched
-        async def crunch(self, items: list[float]) -> None:
-            lengths.append(len(items))
-            bench.elapsed += sum(items)  # each holds the worker for so long
-            await asyncio.sleep(0)
-
-    registry = Registry()
-    registry.add(ClassEntityType(Slow))
-    kind = EntityKind(registry, lambda: bench.now_ms, 1_000_000, elapsed=lambda: bench.elapsed)
-    bench.find_kind = lambda target: kind
-    partition = bench.acquire()
-
-    def run(count: int, seconds: float) -> None:
-        for _ in range(count):
-            bench.put("@slow@a", seconds, operation="crunch")
-        bench.deliver(partition)
-        while started := bench.turn(partition):
-            [start] = started
-            asyncio.run(waited_for(start.awaitable))
-            partition.finish(start.activation, None, None)
-            bench.commit(partition)
-
-    run(85, 0.0)
-    assert lengths == [1, 4, 16, 64]
-    run(30, 0.0099)
-    assert lengths[4:] == [30]  # nobody could know
-    run(20, 0.0099)
-    assert lengths[5:] == [5, 5, 5, 5]
-    run(5, 1.0)
-    assert lengths[9:] == [5]
-    run(3, 1.0)
-    assert lengths[10:] == [1, 1, 1]
-
-
-async def waited_for(awaitable: Any) -> None:
-    await awaitable
 
 
 async def test_results_that_are_too_many_bytes_go_in_halves() -> None:
