@@ -61,7 +61,7 @@ def test_a_local_message_runs_and_nothing_of_it_is_consumed() -> None:
     bench = Bench()
     partition = bench.acquire()
     partition.deliver_local(A, local(A, 1))
-    assert partition.wants_loading
+    assert partition.to_load
     bench.load(partition)
     bench.turn(partition)
     commit = bench.commit(partition)

@@ -133,7 +133,7 @@ def be_careful_of_nothing(partition: Partition) -> None:
 
 
 def load_a_stranger(partition: Partition) -> None:
-    partition._to_load.append(Activation("@list@c"))
+    partition.to_load.append(Activation("@list@c"))
 
 
 def block_what_runs_on(partition: Partition) -> None:

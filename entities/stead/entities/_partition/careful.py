@@ -31,7 +31,9 @@ class CarefulIntake(Intake):
     def __init__(self, acquired: Acquired, environment: Environment) -> None:
         super().__init__(acquired, environment)
         # Read, and not decoded: what is of the inbox comes after `position`, the rest is from parks.
-        self._undecoded: deque[tuple[Activation | None, Entry]] = deque()
+        self.undecoded: deque[tuple[Activation | None, Entry]] = (
+            deque()
+        )  # what was read that `decode_next` has to decode: reading on waits for that
         self._busy: dict[Activation, None] = {}  # of which asynchronous operations run
         self.unopened: deque[tuple[Activation, Loaded]] = deque()  # loaded, and not looked into
         self.deaths = Deaths(acquired.deaths, acquired.running)
@@ -83,7 +85,7 @@ class CarefulIntake(Intake):
 
     def settle_suspects(self) -> None:
         """Leave careful mode, or forget an unclean end, once every message from before it has been dealt with."""
-        if not self.suspects.active or self._busy or self.holds_undecoded or self.unopened:
+        if not self.suspects.active or self._busy or self.undecoded or self.unopened:
             return
         if self.needs_markers:
             return
@@ -101,23 +103,18 @@ class CarefulIntake(Intake):
 
     def put_aside(self, entries: Sequence[Entry], activation: Activation | None = None) -> None:
         """What was read of the inbox, or of an activation's park: instead of `receive` or `refilled`, in careful mode."""
-        self._undecoded.extend((activation, entry) for entry in entries)
-
-    @property
-    def holds_undecoded(self) -> bool:
-        """Whether something was read that `decode_next` has to decode. Reading on waits for that."""
-        return bool(self._undecoded)
+        self.undecoded.extend((activation, entry) for entry in entries)
 
     def next_undecoded(self) -> StreamId | None:
         """The message to decode next, or to bury if it has killed its workers too often; None if there is none now."""
-        if self.gone or self.slice.full or not self._undecoded:
+        if self.gone or self.slice.full or not self.undecoded:
             return None
-        stream_id: StreamId = self._undecoded[0][1][0]
+        stream_id: StreamId = self.undecoded[0][1][0]
         return stream_id
 
     def decode_next(self) -> None:
         """Decode what `next_undecoded` named."""
-        activation, entry = self._undecoded.popleft()
+        activation, entry = self.undecoded.popleft()
         if activation is None:
             self.receive((entry,), caught_up=False)
         else:
@@ -125,7 +122,7 @@ class CarefulIntake(Intake):
 
     def bury_undecoded(self, failure: Failure, tries: int) -> None:
         """Instead of decoding what `next_undecoded` named: it becomes a dead letter as it is."""
-        activation, (stream_id, fields) = self._undecoded.popleft()
+        activation, (stream_id, fields) = self.undecoded.popleft()
         self.effects.bury(fields[1], failure, stream_id, tries, decoded=False)
         if activation is None:
             self.effects.consume_entry(stream_id)

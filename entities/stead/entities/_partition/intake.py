@@ -50,7 +50,9 @@ class Intake:
         self._mailbox_length_max = environment.settings.mailbox_length_max
         self._blocked_before = dict(acquired.blocked)
         self._ready: deque[Activation] = deque()
-        self._to_load: list[Activation] = []
+        self.to_load: list[
+            Activation
+        ] = []  # what `take_loads` would give; an attribute, since each read asks each partition
         self.loading: str | None = None  # what is looked into just now; read by the lease keeper's thread
         self._unloadable: dict[Activation, None] = {}  # blocked, because what is stored of them cannot be read
         self.parking = Parking()
@@ -162,20 +164,15 @@ class Intake:
         activation = self.activations.get(target)
         if activation is None:
             activation = self.activations[target] = Activation(target)
-            self._to_load.append(activation)
+            self.to_load.append(activation)
         return activation
 
     # -- loading -------------------------------------------------------------------------------------------------------
 
     def take_loads(self) -> list[Activation]:
         """The activations whose records are needed; each is named once."""
-        loads, self._to_load = self._to_load, []
+        loads, self.to_load = self.to_load, []
         return loads
-
-    @property
-    def wants_loading(self) -> bool:
-        """Whether `take_loads` would give something."""
-        return bool(self._to_load)
 
     def loaded(self, activation: Activation, loaded: Loaded) -> bool:
         """What the store has of an activation has come; whether all of it has been looked into: else `load_on`."""
@@ -250,8 +247,8 @@ class Intake:
                 for pending in activation.express:  # see `_stop_suspecting`
                     if pending.stream_id:
                         self.suspects.heard(pending.stream_id)
-            self._to_load.append(activation)
-        return bool(self._to_load)
+            self.to_load.append(activation)
+        return bool(self.to_load)
 
     def _rest(self, activation: Activation, counted: int) -> None:
         """An activation may take turns, as far as its kind left it unlocked: count and queue what it can run.

@@ -203,7 +203,7 @@ class Partition(CarefulIntake):
     def wants_decoding(self) -> bool:
         """In careful mode: whether `next_undecoded` may be asked for. What it names is to be marked before it is decoded,
         which would write over the marker of a turn that runs, or has not been committed."""
-        return self.holds_undecoded and not self.opens_first and self.settled and not self.draining and not self.gone
+        return bool(self.undecoded) and not self.opens_first and self.settled and not self.draining and not self.gone
 
     @property
     def wants_opening(self) -> bool:

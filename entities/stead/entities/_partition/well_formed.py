@@ -94,7 +94,7 @@ def _of_the_turns(partition: Partition) -> Iterator[str]:
     if not partition.draining and {*partition._busy} != {a for a in activations.values() if a.phase is Phase.BUSY}:
         yield "what is busy is not what runs"
     known: set[Activation] = {*activations.values()}
-    if not known.issuperset(partition._to_load) or len({*partition._to_load}) != len(partition._to_load):
+    if not known.issuperset(partition.to_load) or len({*partition.to_load}) != len(partition.to_load):
         yield "an activation is to be loaded twice, or is not known"
     kept = partition._flying_activations <= known
     if not kept or not activations.keys() >= {*partition.effects._dirty, *partition.effects._unparked}:

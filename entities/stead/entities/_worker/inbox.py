@@ -77,9 +77,9 @@ class InboxReader:
         partitions, positions, behind = choice.partitions, choice.positions, choice.behind
         runnable = 0
         for number, partition in self._board.partitions.items():
-            if partition.wants_loading:
+            if partition.to_load:
                 choice.unloaded.append(partition)
-            if partition.draining or partition.holds_undecoded:
+            if partition.draining or partition.undecoded:
                 continue
             runnable += partition.runnable
             partitions[number] = partition

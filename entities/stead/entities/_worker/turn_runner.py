@@ -66,7 +66,7 @@ class TurnRunner(Hooks):
     def deliver_local(self, partition: Partition, target: str, message: Message, suspicious: bool = False) -> None:
         """Give a target a message that is in no inbox, and let it run. `suspicious`: its turn may have ended workers."""
         partition.deliver_local(target, message, suspicious)
-        if partition.wants_loading:
+        if partition.to_load:
             self._board.interrupt_read()
             self._board.reading.ring()
         self.wake(partition)
@@ -292,7 +292,7 @@ class TurnRunner(Hooks):
         if not partition.wants_waking:
             return False
         running = partition.next_waking()
-        if partition.wants_loading:
+        if partition.to_load:
             self._board.interrupt_read()
             self._board.reading.ring()
         if running is None or not await self._mark(partition, running) or partition.gone:
