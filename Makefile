@@ -56,7 +56,7 @@ demo: $(FLIGHTS)  ## stream a year's 336,776 flights through two workers, kill o
 
 # Durable Functions' own clients, from PyPI and npm. Without them their tests fail, and say why; all others go on.
 $(CLIENTS): $(SETUP) tests/support/df_clients.py
-	@$(RUN) tests/support/df_clients.py && touch $@ || echo "the tests of Durable Functions' own clients will fail"
+	@PYTHONPATH=tests $(RUN) -m support.df_clients && touch $@ || echo "the tests of Durable Functions' own clients will fail"
 
 # A browser, unless one is installed.
 $(BROWSER): $(SETUP) tests/support/browser.py

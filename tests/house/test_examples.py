@@ -106,9 +106,10 @@ def test_a_benchmark_measures_both_sides(name: str) -> None:
 def test_the_memory_of_idle_entities_is_measured_in_both_places() -> None:
     done = run("benchmarks", "memory", "--runs", "1", "--size", "0.02", "--fsync", "everysec", "--json")
     assert done.returncode == 0, done.stderr
-    server, worker = (json.loads(line) for line in done.stdout.splitlines())
+    server, worker, index = (json.loads(line) for line in done.stdout.splitlines())
     assert 20 < server["raw"] < server["stead"] < 1_000
     assert 200 < worker["stead"] < 10_000
+    assert 0 < index["stead"] < 1_000
 
 
 def test_an_unknown_benchmark_is_wrong_usage_and_names_the_known_ones() -> None:

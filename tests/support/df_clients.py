@@ -1,7 +1,7 @@
 """Durable Functions' own clients, as they are published, in environments of their own; and each as a process that is told what
 to call.
 
-`python tests/support/df_clients.py` prepares them (`make test` does); a test that finds one missing prepares it too. They come from
+`PYTHONPATH=tests python -m support.df_clients` prepares them (`make test` does); a test that finds one missing prepares it too. They come from
 PyPI and npm, the latter with the node that came with pyright, into a folder beside the project's own packages.
 """
 

@@ -1,6 +1,6 @@
 """What tests of the embedded server use: processes that attach to one, and looks at it from outside.
 
-`python embedded_tools.py FOLDER` attaches, prints "attached ADDRESS" or "failed TEXT", and lives until its input ends.
+`python -m support.embedded_tools FOLDER` attaches, prints "attached ADDRESS" or "failed TEXT", and lives until its input ends.
 """
 
 from __future__ import annotations
@@ -85,7 +85,11 @@ class Attached:
 
     def __init__(self, folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, __file__, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "support.embedded_tools", str(folder.absolute())],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def said(self) -> tuple[str, str]:

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityContext, EntityType, FunctionEntityType, Registry
+from stead.entities._measures.recent import RUNS_KEPT
 from stead.entities._turns.entity_kind import EntityKind
 from support.core_bench import Bench
 
-COUNT = 5_000  # as many as nearly fill a dictionary of 8,192 places: what those take counts too
+SHARED = RUNS_KEPT + 100  # so many fill what all share: above all the rows of what ran last
+COUNT = 4_000  # with those before nearly as many as fill a dictionary of 8,192 places: what those take counts too
 BYTES_MAX = 1_000 if sys.version_info < (3, 13) else 1_500  # objects of later Pythons take more
 
 
@@ -73,19 +75,21 @@ def bytes_each(entity: EntityType, operation: str) -> float:
                 assert not commit.dead
                 partition.committed()
 
-    work(0, 100)  # what all share
-    forget_inbox(bench)
-    gc.collect()
-    tracemalloc.start()
-    try:
-        work(100, 100 + COUNT)
+    def held() -> int:
         forget_inbox(bench)
         gc.collect()
-        held, _ = tracemalloc.get_traced_memory()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        work(0, SHARED)
+        shared = held()
+        work(SHARED, SHARED + COUNT)
+        own = held() - shared
     finally:
         tracemalloc.stop()
-    assert len(partition.activations) == COUNT + 100
-    return held / COUNT
+    assert len(partition.activations) == COUNT + SHARED
+    return own / COUNT
 
 
 def result_of(awaitable: Awaitable[Any]) -> Any:
