@@ -6,7 +6,10 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import FunctionType
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import core_schema
 
 from stead.transport import InvalidInput
 
@@ -85,7 +88,8 @@ class EntityId:
     """An entity's address: `EntityId("Station", "oslo")` or `EntityId(Station, "oslo")`.
 
     `str()` gives its canonical form, `@station@oslo`, and `EntityId.parse` reads that back. Names are compared without
-    regard to case, keys exactly.
+    regard to case, keys exactly. It can be the type of a field, an argument or a result: it is stored, and is in JSON, as
+    the text `@Station@oslo`, its name as it was written.
     """
 
     __slots__ = ("_text", "key", "name")
@@ -144,6 +148,29 @@ class EntityId:
 
     def __reduce__(self) -> tuple[type[EntityId], tuple[str, str]]:
         return EntityId, (self.name, self.key)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        text = core_schema.no_info_after_validator_function(_read, core_schema.str_schema())
+        return core_schema.json_or_python_schema(
+            json_schema=text,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), text]),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                _written, return_schema=core_schema.str_schema()
+            ),
+        )
+
+
+def _read(text: str) -> EntityId:
+    """One that was stored, or comes from outside."""
+    try:
+        return EntityId.parse(text)
+    except InvalidInput as error:
+        raise ValueError(str(error)) from None
+
+
+def _written(entity_id: EntityId) -> str:
+    return f"@{entity_id.name}@{entity_id.key}"
 
 
 def entity_name(cls: type) -> str:

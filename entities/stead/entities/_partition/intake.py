@@ -50,9 +50,7 @@ class Intake:
         self._mailbox_length_max = environment.settings.mailbox_length_max
         self._blocked_before = dict(acquired.blocked)
         self._ready: deque[Activation] = deque()
-        self.to_load: list[
-            Activation
-        ] = []  # what `take_loads` would give; an attribute, since each read asks each partition
+        self.to_load: list[Activation] = []  # what `take_loads` would give: each read asks each partition
         self.loading: str | None = None  # what is looked into just now; read by the lease keeper's thread
         self._unloadable: dict[Activation, None] = {}  # blocked, because what is stored of them cannot be read
         self.parking = Parking()
