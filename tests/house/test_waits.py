@@ -72,6 +72,7 @@ REAL = {
     f"{GATEWAY}/_v1/doctor.py _instances": "somebody waits for the answer",
     f"{APP}/_commands/systemd.py _tell": "systemd's time is real",
     f"{APP}/_commands/top.py _live": "somebody looks at the screen",
+    f"{APP}/_commands/entities.py _note_nobody_works": PERSON,
     f"{GATEWAY}/_v1/ingestion.py Ingestion._wait": "a client behind its connection waits for so long",
     f"{GATEWAY}/_v1/ingestion.py Ingestion.stop": "the same",
     f"{GATEWAY}/_v1/watching.py pause": PERSON,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stead.app._commands import entities
 from stead.entities import EntityId
 from support.user_folder import Stead, WorkerThread, eventually
 
@@ -265,3 +266,15 @@ def test_changes_are_read_as_one_of_a_group(stead: Stead) -> None:
     assert unknown.status == 1 and "no group" in unknown.err
     for wrong in (["--forget"], ["--start", "oldest"], ["--group", "g", "--after", "oldest"]):
         assert stead("changes", "Light", *wrong).status == 2
+
+
+def test_a_call_that_nobody_is_there_to_answer_says_so_before_its_time_is_up(
+    stead: Stead, worker: WorkerThread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entities, "PATIENCE_S", 0.0)
+    assert stead("call", "Station", "oslo", "mean").err == ""
+    worker.end()
+    called = stead("call", "Station", "oslo", "mean", "--timeout", "1s")
+    said, error = " ".join(called.err.split()).split("error:")
+    assert f"no worker is running: the call waits for one; `stead worker {stead.reference}` starts it" in said
+    assert (called.status, "no answer within 1 s" in error) == (1, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,12 +23,15 @@ from stead.app._console.words import (
 from stead.app._hub.client import Client
 from stead.entities import EntityId, InvalidInput, UnknownEntity
 from stead.entities.aggregates import summarized
-from stead.transport import Settings
+from stead.transport import Settings, begin_task, end_task
 
 from .views import local_time
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+PATIENCE_S = 3.0
+"""How long a call waits before it is said that nobody is there to answer it."""
 
 _COUNT_MAX = 100_000  # entities of one kind that `stead entities` counts before it says "or more"
 
@@ -77,7 +81,11 @@ def call_command(
     async def work(app: App, client: Client) -> int:
         entity_id = EntityId(entity, key)
         args, kwargs = read_arguments(app, entity_id, operation, words, parse_keywords(pairs))
-        result = summarized(await client.call_entity(entity_id, operation, *args, **kwargs))
+        waiting = begin_task(_note_nobody_works(request, app, client), name="stead call waiting")
+        try:
+            result = summarized(await client.call_entity(entity_id, operation, *args, **kwargs))
+        finally:
+            await end_task(waiting)
         if request.as_json:
             print_json_line({"entity_id": str(entity_id), "operation": operation, "result": result})
         elif result is not None:
@@ -91,6 +99,14 @@ def call_command(
         return app.settings.model_copy(update={"call_timeout_ms": max(1, timeout_ms)})
 
     return request.run(work, settings)
+
+
+async def _note_nobody_works(request: Request, app: App, client: Client) -> None:
+    """Who has just begun has forgotten the worker: that is said before the time is up."""
+    await asyncio.sleep(PATIENCE_S)
+    now_ms = client.store.clock.now_ms()
+    if not any(now_ms - worker.beat_ms <= app.settings.worker_keep_ms for worker in await client.store.workers()):
+        print_note(f"no worker is running: the call waits for one; `{next_command('worker', request.app)}` starts it")
 
 
 def state_command(request: Request, entity: str, key: str) -> int:
