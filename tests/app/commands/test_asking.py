@@ -70,6 +70,11 @@ def test_many_at_once(stead: Stead) -> None:
     assert done.status == 0
     assert done.err == "terminate: done to 1 instance of 1 that match, 0 passed over, 0 failed\n"
     assert stead("wait", ids[0]).err.endswith("is Terminated: enough\n")
+    for action in ("raise_event", "raise-event"):  # as it is called in Python, and as the command for one is
+        raised = stead("manage", action, "--event", "never", "--prefix", ids[1], "--dry-run")
+        assert raised.err == "raise_event: would be done to 1 instance of 1 that match, 0 passed over, 0 failed\n"
+    assert stead("manage", "raise-event", "--event", "never", "--prefix", ids[1]).status == 0
+    assert stead("wait", ids[1]).status == 0
 
 
 def refused(done: Outcome, said: str) -> None:

@@ -263,7 +263,7 @@ def purge(
 def manage(
     app: AppName,
     action: Annotated[
-        Literal["terminate", "cancel", "suspend", "resume", "rewind", "raise_event"],
+        Literal["terminate", "cancel", "suspend", "resume", "rewind", "raise-event", "raise_event"],
         typer.Argument(metavar="ACTION", help="What is done to each.", show_default=False),
     ],
     reason: Reason = "",
@@ -289,7 +289,8 @@ def manage(
     from stead.app._commands.views import Selection
 
     selection = Selection(status or [], name, prefix, created_from, created_to, tag or [])
-    what = Managing(action, reason, event, data, recursive, dry_run)
+    # As the command for one instance is called, and as it is called everywhere else.
+    what = Managing("raise_event" if action == "raise-event" else action, reason, event, data, recursive, dry_run)
     finish(manage_many_command(make_request(app, url, as_json, debug), what, selection, yes=yes))
 
 
