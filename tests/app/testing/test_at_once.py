@@ -15,6 +15,7 @@ from stead.app import App
 from stead.app._testing import driver as module
 from stead.app.testing import TestHub
 from stead.entities import CallTimeout, Entity
+from stead.entities._worker import turn_runner
 from stead.orchestrations import OrchestrationContext
 from stead.transport import StoreUnavailable
 
@@ -263,6 +264,15 @@ async def test_a_restart_beside_waits_and_one_that_is_cancelled(passes: int) -> 
         restarts[2].cancel()
         await asyncio.gather(*restarts, return_exceptions=True)
         assert await waiting == [("Completed", 3 * MINUTE)] * 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_hub_is_not_idle_while_turns_are_taken_slice_by_slice(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a slow machine, where a replay takes many passes of the loop of which the store hears nothing."""
+    monkeypatch.setattr(turn_runner, "_SLICE_S", 0.0)
+    await test_crashes_beside_several_waits_change_nothing(seed)
 
 
 @pytest.mark.parametrize("seed", range(12))

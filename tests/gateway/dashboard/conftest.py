@@ -68,7 +68,7 @@ class Visitor:
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.faults.append(f"console: {message.text}")
+            self.faults.append(f"console: {message.text} {message.location['url']}")
 
     def _asked(self, request: Request) -> None:
         if not request.url.startswith((self._served.url, "data:", "blob:")):

@@ -139,10 +139,11 @@ class Driver:
 
     @property
     def _busy(self) -> bool:
-        """Whether activities or asynchronous operations are running, or the worker is being replaced."""
+        """Whether activities, asynchronous operations or turns are running, or the worker is being replaced."""
         worker, orchestrations = self._worker, self._orchestrations
         return self._changing.locked() or (
-            worker is not None and (worker.busy or (orchestrations is not None and not orchestrations.activities.idle))
+            worker is not None
+            and (worker.busy or worker.goes_on or (orchestrations is not None and not orchestrations.activities.idle))
         )
 
     async def stop(self) -> None:

@@ -44,7 +44,7 @@ class InboxReader:
         self._turns = turns
         self._streams = 1  # how many partitions had something in the last read
         self._overfull: list[Partition] = []
-        self._openings: list[tuple[Partition, Activation]] = []  # loaded, and so large that it takes some steps
+        self.openings: list[tuple[Partition, Activation]] = []  # loaded, and so large that it takes some steps
         self._grown = False  # there are activations more than when their number was below its limit
         self._ahead_max = board.settings.batch_length_max * 2
 
@@ -53,14 +53,14 @@ class InboxReader:
         patience = board.patience("reading inboxes")
         while True:
             try:
-                if self._openings:
+                if self.openings:
                     await self._load_on()
                 reading = self._choose()
                 if reading.unloaded:  # first, since no read would be interrupted for it; more may be wanted by then
                     await self._load(reading.unloaded)
                     continue
                 if not reading.positions:
-                    if self._openings:
+                    if self.openings:
                         continue
                     await board.reading.wait()
                     continue
@@ -97,7 +97,7 @@ class InboxReader:
         settings = board.settings
         count = min(settings.read_length_max, max(_COUNT_MIN, settings.batch_length_max // self._streams))
         # Parks are read, and suspicions end, only after the inbox was seen to its end: that must not wait for messages.
-        at_once = self._openings or any(p.wants_catching_up for p in reading.behind)
+        at_once = self.openings or any(p.wants_catching_up for p in reading.behind)
         block_ms = 0 if at_once else settings.read_block_ms
         hops = board.environment.hops
         number = 0
@@ -184,15 +184,15 @@ class InboxReader:
                 if partition.suspects.careful:
                     partition.put_loaded_aside(activation, loaded)
                 elif not partition.loaded(activation, loaded):
-                    self._openings.append((partition, activation))
+                    self.openings.append((partition, activation))
             self._turns.wake(partition)
 
     async def _load_on(self) -> None:
         """A step of what is so large that it is looked into between one read and the next. The others go on meanwhile."""
-        for opening in list(self._openings):
+        for opening in list(self.openings):
             partition, activation = opening
             if partition.gone or partition.load_on(activation):
-                self._openings.remove(opening)
+                self.openings.remove(opening)
                 if not partition.gone:
                     self._turns.wake(partition)
             await asyncio.sleep(0)

@@ -38,7 +38,7 @@ class TurnRunner(Hooks):
     def __init__(self, board: Board) -> None:
         self._board = board
         self._rota: Rota[Partition] = Rota()
-        self._scheduled = False
+        self.scheduled = False  # turns are to be taken in the next pass of the loop
         self._tasks: dict[asyncio.Task[None], Partition] = {}
         self.running = RunningOperations(board.elapsed)
         self._careful: dict[Partition, Bell] = {}
@@ -59,8 +59,8 @@ class TurnRunner(Hooks):
         if partition.wants_care:
             self._wake_careful(partition)
         self._rota.wake(partition)
-        if not self._scheduled:
-            self._scheduled = True
+        if not self.scheduled:
+            self.scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
 
     def deliver_local(self, partition: Partition, target: str, message: Message, suspicious: bool = False) -> None:
@@ -89,8 +89,8 @@ class TurnRunner(Hooks):
                     break
             self._follow(stop_at + _CHAIN_S)
         finally:
-            self._scheduled = bool(rota)
-            if self._scheduled:
+            self.scheduled = bool(rota)
+            if self.scheduled:
                 asyncio.get_running_loop().call_soon(self._run)
         board.reading.ring()
 

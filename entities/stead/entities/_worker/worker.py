@@ -94,6 +94,7 @@ class Worker:
         self._board: Board | None = None
         self._membership: Membership | None = None
         self._turns: TurnRunner | None = None
+        self._reader: InboxReader | None = None
         self._keeper: LeaseKeeper | None = None
         self._thread = 0  # the event loop's
 
@@ -167,7 +168,8 @@ class Worker:
         shards = ShardKeeper(board, self._registry.types())
         self._membership = Membership(board, turns, names, indexes, shards)
         ends = EndKeeper(board, turns, [each.expiry for each in self._registry.types() if each.expiry is not None])
-        reader, parker, committer = InboxReader(board, turns), Parker(board, turns), Committer(board, turns)
+        self._reader = reader = InboxReader(board, turns)
+        parker, committer = Parker(board, turns), Committer(board, turns)
         keeper.start()
         try:
             with contextlib.suppress(ConnectionLost, ServerChanged):  # its own loop tries again
@@ -259,6 +261,13 @@ class Worker:
     def busy(self) -> bool:
         """Whether asynchronous operations are running."""
         return self._turns is not None and self._turns.busy
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether something is done in the next pass of the event loop of which the store hears nothing, perhaps for long: turns are
+        taken slice by slice, and what is large is loaded step by step."""
+        turns, reader = self._turns, self._reader
+        return (turns is not None and turns.scheduled) or (reader is not None and bool(reader.openings))
 
     @property
     def view(self) -> WorkerView | None:
