@@ -168,8 +168,7 @@ class Worker:
         shards = ShardKeeper(board, self._registry.types())
         self._membership = Membership(board, turns, names, indexes, shards)
         ends = EndKeeper(board, turns, [each.expiry for each in self._registry.types() if each.expiry is not None])
-        self._reader = reader = InboxReader(board, turns)
-        parker, committer = Parker(board, turns), Committer(board, turns)
+        self._reader, parker, committer = InboxReader(board, turns), Parker(board, turns), Committer(board, turns)
         keeper.start()
         try:
             with contextlib.suppress(ConnectionLost, ServerChanged):  # its own loop tries again
@@ -178,7 +177,7 @@ class Worker:
             await self.stop()
             raise
         self._spawn("membership", self._membership.run)
-        self._spawn("inbox", reader.run)
+        self._spawn("inbox", self._reader.run)
         self._spawn("commits", committer.run)
         self._spawn("light commits", committer.run_light)
         self._spawn("timers", TimerRunner(board).run)
