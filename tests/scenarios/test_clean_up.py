@@ -116,6 +116,36 @@ async def _renting(context: OrchestrationContext, what: str) -> None:
     await context.call_activity(rent, what)
 
 
+@app.orchestration
+async def busy_beside(context: OrchestrationContext, steps: int) -> str:
+    async def beside() -> None:
+        with anyio.CancelScope(shield=True):
+            await context.wait_for_external_event("more")
+            for _ in range(steps):
+                await asyncio.sleep(0)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(_renting, context, "beside")
+        group.start_soon(beside)
+        await context.wait_for_external_event("go")
+        group.cancel_scope.cancel()
+    return f"left {await context.call_activity(how_many) > 0}"
+
+
+async def test_steps_beside_what_is_cancelled_again_and_again_count_as_often_as_they_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stead.orchestrations._execution.loop.STEPS_MAX", 20_000)
+    async with TestHub(app) as hub:
+        instance = await hub.client.start_new(busy_beside, 2_000)
+        await asyncio.wait_for(world.began.wait(), HANGS_S)
+        await hub.client.raise_event(instance, "go")
+        await hub.client.raise_event(instance, "more")
+        await hub.run_until_idle()
+        status = await hub.client.get_status(instance)
+        assert status is not None and status.output == "left True", status
+
+
 @pytest.fixture
 def left(request: pytest.FixtureRequest) -> set[str]:
     """What the code may find: where its worker is killed, nobody can clean up."""

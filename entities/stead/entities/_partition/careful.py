@@ -30,8 +30,7 @@ class CarefulIntake(Intake):
 
     def __init__(self, acquired: Acquired, environment: Environment) -> None:
         super().__init__(acquired, environment)
-        # Read, and not decoded: what is of the inbox comes after `position`, the rest is from parks.
-        # What was read that `decode_next` has to decode. Reading on waits for that.
+        # Read, and to be decoded by `decode_next`: what is of the inbox comes after `position`, the rest is from parks. Reading on waits.
         self.undecoded: deque[tuple[Activation | None, Entry]] = deque()
         self._busy: dict[Activation, None] = {}  # of which asynchronous operations run
         self.unopened: deque[tuple[Activation, Loaded]] = deque()  # loaded, and not looked into

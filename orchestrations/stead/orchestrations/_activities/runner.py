@@ -18,11 +18,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, Hooks, Message
-from stead.orchestrations._history.failures import ENDED_UNSEEN
 from stead.orchestrations._history.messages import PROGRESS
 from stead.transport import FACED, DeclaredLimit, InvalidInput, PayloadLocked, ServerChanged, Settings, Task, get_logger
 
-from .job import Job, Outcome, Runnable, Stage, failed
+from .job import Job, Outcome, Runnable, Stage, failed, unseen
 from .limits_here import LimitsHere
 from .not_run import unknown
 from .placing import Placing
@@ -258,7 +257,7 @@ class ActivityRunner(Hooks):
         if key in tenure.jobs or (seen is not None and key in seen):
             return None
         if not payload:  # it was to end
-            self._refuse(partition, tenure, key, Outcome(False, ENDED_UNSEEN.as_map()))
+            self._refuse(partition, tenure, key, unseen())
             return None
         try:
             job = Job(key, payload)

@@ -97,7 +97,9 @@ class DeterministicLoop(Home, Refusing):
     def run(self) -> None:
         """Run what is ready, until nothing is or `stopping` is set. Raises what ends a process (`SystemExit`, …)."""
         ready = self._ready
-        steps, between = STEPS_MAX, 1 if self._cancels_again else STEPS_BETWEEN
+        self._cancels_again = self._cancels_again and any(map(_cancels_again, ready))
+        stride = between = 1 if self._cancels_again else STEPS_BETWEEN
+        steps = STEPS_MAX
         while ready and not self.stopping:
             handle: Any = ready.popleft()
             if handle._cancelled:
@@ -117,8 +119,7 @@ class DeterministicLoop(Home, Refusing):
             if ready and all(map(_cancels_again, ready)):
                 self._cancels_again = True
                 break  # until something else happens
-            self._cancels_again = self._cancels_again and any(map(_cancels_again, ready))
-            steps, between = steps - STEPS_BETWEEN, 1 if self._cancels_again else STEPS_BETWEEN
+            steps, between = steps - stride, stride
             if steps <= 0:
                 raise StuckOrchestration(
                     f"the orchestrator took {STEPS_MAX:,} steps without waiting for anything durable: an endless loop; "
