@@ -70,6 +70,11 @@ class Station(Entity):
         await asyncio.sleep(seconds)
         return os.getpid()
 
+    async def wait_for(self, path: str) -> int:
+        while not os.path.exists(path):
+            await asyncio.sleep(0.01)
+        return os.getpid()
+
     def block(self, seconds: float) -> None:
         time.sleep(seconds)
 

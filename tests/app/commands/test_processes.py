@@ -48,9 +48,11 @@ def workers(stead: Stead) -> set[int]:
 def test_one_worker_stops_gracefully_on_sigterm(stead: Stead) -> None:
     process = stead.start("worker", stead.reference, "--name", "alone")
     eventually(lambda: workers(stead) == {process.pid}, "a worker")
-    nap = stead.start("call", stead.reference, "Station", "x", "nap", "0.5", stdout=subprocess.PIPE)
+    gate = stead.folder / "gate"
+    nap = stead.start("call", stead.reference, "Station", "x", "wait_for", f'"{gate}"', stdout=subprocess.PIPE)
     eventually(lambda: json.loads(stead("info", "--json").out)["total"]["backlog"], "a message under way")
     process.send_signal(signal.SIGTERM)
+    gate.touch()
     assert nap.communicate(timeout=DEADLINE_S)[0] == f"{process.pid}\n"  # what was running was finished
     assert process.wait(DEADLINE_S) == 0
     assert "worker alone-" in stead.log

@@ -43,6 +43,7 @@ async def test_instances_are_named_by_their_occurrence_and_their_ends_are_told()
         assert run.status is RuntimeStatus.COMPLETED
         status = await hub.client.get_status("s:2026-01-01T01:00:00Z")
         assert status is not None and (status.output, status.tags) == (0.5, {"a": "b"})
+        assert status.parent_instance_id is None  # it tells a schedule of its end, and that is no instance
 
 
 @pytest.mark.hazard(107)

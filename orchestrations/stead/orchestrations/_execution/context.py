@@ -21,6 +21,7 @@ from stead.orchestrations._history.events import (
     EventSent,
     TimerCreated,
 )
+from stead.orchestrations._history.messages import parent_instance_of
 
 from .asking import ask_activity, ask_entity, ask_start, ask_sub_orchestration, send_signal
 from .call_http import HttpRequest, HttpResponse, begin_http
@@ -70,8 +71,7 @@ class OrchestrationContext:
     @property
     def parent_instance_id(self) -> str | None:
         """The ID of the orchestration that called this one as a sub-orchestration; None for any other."""
-        parent = self._core.parent
-        return None if parent is None else str(parent[0])
+        return parent_instance_of(self._core.parent)
 
     @property
     def name(self) -> str:

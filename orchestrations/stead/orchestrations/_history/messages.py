@@ -191,6 +191,16 @@ def decode_start(args: Sequence[Any]) -> StartMessage:
     raise InvalidInput("start", "its arguments are not those of a start")
 
 
+def parent_instance_of(parent: Sequence[Any] | None) -> str | None:
+    """The ID of the instance that is to be told of an end; None if nobody is, or a schedule, which is an entity."""
+    return None if parent is None or told_is_entity(parent) else str(parent[0])
+
+
+def told_is_entity(parent: Sequence[Any]) -> bool:
+    """Whether the one who is to be told of an end is an entity: an instance's ID does not begin like an entity's."""
+    return str(parent[0]).startswith("@")
+
+
 def _optional(value: object, kind: type) -> bool:
     return value is None or type(value) is kind
 

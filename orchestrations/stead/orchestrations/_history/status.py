@@ -13,7 +13,7 @@ from .errors import InstanceRunning, OrchestrationFailed
 from .event_table import name_of, shown_fields
 from .events import Event, ExecutionStarted
 from .failures import FailureDetails
-from .messages import StartMessage
+from .messages import StartMessage, parent_instance_of
 from .record import FINISHED, InstanceRecord, RuntimeStatus
 from .waits import Wait, waits_of
 
@@ -154,7 +154,7 @@ def status_of(
         record.tags,
         None if record.failure is None else FailureDetails.from_map(record.failure),
         None if events is None else [HistoryEvent.of(event) for event in events],
-        None if record.parent is None else record.parent.instance,
+        parent_instance_of(record.parent),
         None if record.scheduled_ms is None else _time(record.scheduled_ms),
         None if events is None else [] if record.finished else waits_of(events, record.awaited, record.progress),
         locked=bool(record.locked),
@@ -175,7 +175,7 @@ def status_of_start(instance_id: str, start: StartMessage) -> OrchestrationStatu
         created,
         start.version,
         start.tags,
-        parent_instance_id=None if start.parent is None else start.parent.instance,
+        parent_instance_id=parent_instance_of(start.parent),
         scheduled_time=None if start.at_ms is None else _time(start.at_ms),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from stead.entities.extending import Failure, Pending
 from stead.orchestrations._history.errors import InstanceExists, UnknownInstance
 from stead.orchestrations._history.failures import FailureDetails
-from stead.orchestrations._history.messages import REUSE_ASK, REUSE_REWIND, StartMessage, decode_start
+from stead.orchestrations._history.messages import REUSE_ASK, REUSE_REWIND, StartMessage, decode_start, told_is_entity
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.transport import InvalidInput, Reuse, get_logger
 
@@ -64,7 +64,7 @@ def _begin(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
 
 
 def _collide(turn: InstanceTurn, pending: Pending, start: StartMessage) -> None:
-    if start.parent is not None and start.parent.instance.startswith("@"):
+    if start.parent is not None and told_is_entity(start.parent):
         _tell_of_it(turn, start)
         return
     error = InstanceExists(turn.target, str(turn.record.status))
