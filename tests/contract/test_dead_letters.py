@@ -62,20 +62,28 @@ async def test_a_letter_is_sent_again_once(store: Store) -> None:
     assert await payloads(store, 2) == [b"again"]
 
 
-async def test_who_goes_through_all_does_not_meet_those_that_die_on_the_way(store: Store) -> None:
+def dead(key: str, died_ms: int = 0) -> bytes:
+    envelope = encode_message(f"@station@{key}", "fail", [], b"m")
+    return encode_letter(envelope, Failure("operation", "ValueError", ""), b"1-1", died_ms, 1)
+
+
+@pytest.mark.parametrize("further", [0, 1], ids=["in the same partition", "in a later one"])
+async def test_who_goes_through_all_does_not_meet_those_that_die_on_the_way(store: Store, further: int) -> None:
     """Whoever sends each one again would not come to an end. A worker's clock may say that they died before."""
-
-    def letter(key: str) -> bytes:
-        envelope = encode_message(f"@station@{key}", "fail", [], b"m")
-        return encode_letter(envelope, Failure("operation", "ValueError", ""), b"1-1", 0, 1)
-
-    owner = await take(store)
-    assert await store.commit([commit(owner, b"one", dead=[letter("a"), letter("b")])], store.generation)
+    owner, other = await take(store), await take(store, 1)
+    first = [commit(owner, b"one", dead=[dead("a"), dead("b")]), commit(other, b"one", dead=[dead("c")])]
+    assert await store.commit(first, store.generation)
     met: list[str] = []
     async for message in DeadLetters(store).all():
         met.append(message.target)
         if len(met) == 1:
-            again = commit(owner, b"two", previous=b"one", dead=[letter("c")])
+            again = commit(other if further else owner, b"two", previous=b"one", dead=[dead("d")])
             await store.commit([again], store.generation)
-    assert met == ["@station@a", "@station@b"]
-    assert len(await store.dead_letters(0, b"0", 100)) == 3
+    assert met == ["@station@a", "@station@b", "@station@c"]
+    assert len([message async for message in DeadLetters(store).all()]) == 4
+
+
+async def test_a_letter_is_there_whatever_its_workers_clock_said(store: Store) -> None:
+    """A worker's view of the server's clock is some milliseconds before or behind that of who looks."""
+    await bury(store, dead("a", store.clock.now_ms() + 60_000), dead("b", store.clock.now_ms() - 60_000))
+    assert [message.target async for message in DeadLetters(store).all()] == ["@station@a", "@station@b"]

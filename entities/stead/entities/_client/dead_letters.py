@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -57,14 +58,18 @@ class DeadLetters:
         Those that die meanwhile are left out: who sends each one again would otherwise never come to an end. Raises
         `InvalidInput` for what is no ID.
         """
-        until_ms = self._store.clock.now_ms()
         first, begin = self._parse(after_id) if after_id else (0, b"0")
-        for partition in range(first, self._store.layout.partitions):
-            after = begin if partition == first else b"0"
+        # Where each partition ends is asked before the first letter is given, and of the server: a message that is sent
+        # again dies anew further on, in its own partition or in a later one, and clocks differ by more than it takes to.
+        partitions = range(first, self._store.layout.partitions)
+        ends = await asyncio.gather(*map(self._end, partitions))
+        for partition, end in zip(partitions, ends, strict=True):
             try:
-                async for letter in self._of_now(partition, after):
+                if isinstance(end, KeyDamaged):
+                    raise end
+                async for letter in self._up_to(end, partition, begin if partition == first else b"0"):
                     message = self._readable(letter)
-                    if message is not None and message.died_ms <= until_ms:
+                    if message is not None:
                         yield message
             except KeyDamaged as error:
                 self._store.left_out.note("partitions", str(partition), error)
@@ -80,14 +85,16 @@ class DeadLetters:
         self._store.left_out.readable("dead letters", name)
         return message
 
-    async def _of_now(self, partition: int, after: StreamId) -> AsyncIterator[DeadLetter]:
-        """A partition's dead letters after an ID, up to the one that is its last now.
+    async def _end(self, partition: int) -> tuple[int, int] | KeyDamaged:
+        """The place of a partition's last dead letter, or what is wrong with them."""
+        try:
+            return stream_order(await self._store.last_dead_letter(partition))
+        except KeyDamaged as error:
+            return error
 
-        The last one is looked for before the first one is given: a message that is sent again dies in the same partition,
-        and clocks differ by more than the time that it takes to.
-        """
-        end = stream_order(await self._store.last_dead_letter(partition))
-        while page := await self._store.dead_letters(partition, after, _PAGE):
+    async def _up_to(self, end: tuple[int, int], partition: int, after: StreamId) -> AsyncIterator[DeadLetter]:
+        """A partition's dead letters after an ID, up to a place."""
+        while stream_order(after) < end and (page := await self._store.dead_letters(partition, after, _PAGE)):
             for letter in page:
                 if stream_order(letter.stream_id) > end:
                     return
