@@ -43,12 +43,21 @@ def next_occurrence(spec: Spec, created_ms: int, after_ms: int) -> int | None:
 
 
 def plan_runs(
-    spec: Spec, name: str, created_ms: int, next_ms: int | None, now_ms: int, made_up: int, made_up_max: int
+    spec: Spec,
+    name: str,
+    created_ms: int,
+    next_ms: int | None,
+    now_ms: int,
+    made_up: int,
+    made_up_max: int,
+    *,
+    jittered: bool = True,
 ) -> RunPlan:
     """Go through the occurrences from `next_ms` on that are due by now.
 
     They run in order: one whose jitter is small waits for those before it whose jitter is larger, and is not late by that.
-    Those of a standstill that are within `catch_up` are run, so many at most; all others are missed.
+    Those of a standstill that are within `catch_up` are run, so many at most; all others are missed. Without `jittered` none
+    waits for its jitter any more; that counts in its favour all the same.
     """
     plan = RunPlan(made_up=made_up, next_ms=next_ms)
     window_ms = max(spec.catch_up_ms, GRACE_MS)
@@ -62,7 +71,9 @@ def plan_runs(
         due_ms = max(due_ms, occurrence_ms + jitter_of(spec, name, occurrence_ms))
         lateness_ms = now_ms - due_ms
         if lateness_ms < 0:
-            break
+            if jittered or occurrence_ms > now_ms:
+                break
+            lateness_ms = 0
         if lateness_ms > late_ms:
             plan.missed += 1
         else:

@@ -5,6 +5,7 @@
    has been started already (HAZARDS 105).
 3. The start names the schedule as the one to tell, as a parent is: every end of an instance tells it. Should that be lost with a
    server, it asks for a run that it has believed in for long when the next one is due (HAZARDS 106).
+4. If code declares other times, what was due by the former ones until then is due still: it is run as the code says now, or counted.
 """
 
 from __future__ import annotations
@@ -50,6 +51,14 @@ class WaitingRun(BaseModel):
     instance_id: str
 
 
+class FormerTimes(BaseModel):
+    """Times that code has declared otherwise since, and of which something is due."""
+
+    spec: Spec
+    since_ms: int  # occurrences after this are theirs
+    until_ms: int  # and none after this
+
+
 class Schedule(Entity):
     """See the module's head."""
 
@@ -57,7 +66,9 @@ class Schedule(Entity):
     declared: str = ""  # the mark of what code declared last; "": a client made it
     created_ms: int = 0
     paused: bool = False
-    next_ms: int | None = None  # the first occurrence that was not dealt with
+    since_ms: int = 0  # the occurrences of `spec` after this are its own; those before, of `former`
+    former: list[FormerTimes] = []
+    next_ms: int | None = None  # the first occurrence that was not dealt with: of `former`, if there is one
     made_up: int = 0
     missed: int = 0
     skipped: int = 0
@@ -83,9 +94,11 @@ class Schedule(Entity):
         if self.spec is None:
             self._begin(spec)
             return
-        self.spec = spec
-        self.next_ms = next_occurrence(spec, self.created_ms, self._now_ms())
-        self._wake()
+        former, self.spec = self.spec, spec
+        if not spec.has_times_of(former):
+            self._change_times(former, self._now_ms())
+        if not self.paused:
+            self._run_due()
 
     def pause(self) -> bool:
         """ScheduledRun nothing until it is resumed; whether there is such a schedule."""
@@ -142,30 +155,61 @@ class Schedule(Entity):
 
     def _begin(self, spec: Spec) -> None:
         self.spec = spec
-        self.created_ms = now_ms = self._now_ms()
+        self.created_ms = self.since_ms = now_ms = self._now_ms()
         self.next_ms = next_occurrence(spec, now_ms, now_ms)
         self._wake()
 
+    def _change_times(self, former: Spec, now_ms: int) -> None:
+        since_ms, self.since_ms = self.since_ms, now_ms
+        first_ms = next_occurrence(former, self.created_ms, since_ms) if self.former else self.next_ms
+        if first_ms is not None and first_ms <= now_ms:
+            self.former.append(FormerTimes(spec=former, since_ms=since_ms, until_ms=now_ms))
+        elif not self.former:
+            self._begin_times()
+
+    def _begin_times(self) -> None:
+        """The next occurrence is the first of those that come now."""
+        times = self.former[0] if self.former else self
+        assert times.spec is not None, "it has one"
+        self.next_ms = next_occurrence(times.spec, self.created_ms, times.since_ms)
+
     def _run_due(self) -> None:
-        plan = self._plan()
+        while self.former:
+            self._carry_out(self._plan())
+            if self.next_ms is not None:  # more than a turn looks at
+                break
+            del self.former[0]
+            self._begin_times()
+        else:
+            self._carry_out(self._plan())
+        self._wake()
+
+    def _carry_out(self, plan: RunPlan) -> None:
         self.missed += plan.missed
         self.made_up = plan.made_up
         self.next_ms = plan.next_ms
         for occurrence_ms in plan.run:
             self._occur(occurrence_ms, self._instance_id(occurrence_ms))
-        self._wake()
 
     def _plan(self) -> RunPlan:
-        assert self.spec is not None, "it has one"
+        spec, next_ms = self.spec, self.next_ms
+        assert spec is not None, "it has one"
+        if self.former:
+            times = self.former[0]
+            ends = [each for each in (times.spec.end_ms, times.until_ms) if each is not None]
+            spec = times.spec.model_copy(update={"end_ms": min(ends), "catch_up_ms": spec.catch_up_ms})
+            next_ms = None if next_ms is None or next_ms > min(ends) else next_ms
         most = settings_of(self.context).catch_up_runs_max
-        return plan_runs(self.spec, self._name, self.created_ms, self.next_ms, self._now_ms(), self.made_up, most)
+        return plan_runs(
+            spec, self._name, self.created_ms, next_ms, self._now_ms(), self.made_up, most, jittered=not self.former
+        )
 
     def _wake(self) -> None:
         """Be reminded of the next occurrence."""
         self.context.cancel_reminder(_REMINDER)
         if self.spec is None or self.paused or self.next_ms is None:
             return
-        due_ms = self.next_ms + jitter_of(self.spec, self._name, self.next_ms)
+        due_ms = self.next_ms + (0 if self.former else jitter_of(self.spec, self._name, self.next_ms))
         at = datetime.fromtimestamp(due_ms / 1000, UTC)
         self.context.reminder(_REMINDER, at=at, every=_AGAIN).signal(Schedule.due)
 

@@ -29,6 +29,9 @@ NAME_LENGTH_MAX = 200  # an instance's ID is made of it
 CATCH_UP_DEFAULT = timedelta(minutes=1)
 
 
+_TIMES = ("cron", "timezone", "every_ms", "start_ms", "end_ms")
+
+
 class ScheduledStart(BaseModel):
     """An orchestration is started."""
 
@@ -67,6 +70,10 @@ class Spec(BaseModel):
             return Cron(self.cron, self.timezone)
         assert self.every_ms is not None, "a schedule has one of the two"
         return Every(self.every_ms, created_ms if self.start_ms is None else self.start_ms)
+
+    def has_times_of(self, other: Spec) -> bool:
+        """Whether the occurrences are those of another one; not how they are run."""
+        return all(getattr(self, name) == getattr(other, name) for name in _TIMES)
 
     def mark(self) -> str:
         """Tells specs apart, over processes and versions of Python."""

@@ -98,7 +98,7 @@ def status_of(name: str, state: Schedule, spec: Spec, now_ms: int, *, orphaned: 
 def _next_times(state: Schedule, spec: Spec, now_ms: int) -> list[datetime]:
     found: list[datetime] = []
     at: int | None = state.next_ms
-    if at is None or (state.paused and at <= now_ms):
+    if at is None or state.former or (state.paused and at <= now_ms):
         at = next_occurrence(spec, state.created_ms, now_ms)
     while at is not None and len(found) < NEXT_SHOWN:
         found.append(_time(at))
