@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
@@ -107,10 +107,14 @@ class _How(NamedTuple):
                 return Difference(where, left, right)
             return self._in_maps(_data_of(left), _data_of(right), where)
         if isinstance(left, dict) and isinstance(right, dict):
+            if self.exact and _factory_of(cast("Any", left)) is not _factory_of(cast("Any", right)):
+                return Difference(where, left, right)
             return self._in_maps(cast("Any", left), cast("Any", right), where)
         for kind in (list, tuple, deque):
             if isinstance(left, kind) and isinstance(right, kind):
                 return self._in_sequences(cast("Any", left), cast("Any", right), where)
+        if self.exact and isinstance(left, (set, frozenset)) and isinstance(right, (set, frozenset)):
+            return self._in_sets(cast("Any", left), cast("Any", right), where)
         return None if self.conversions or _equal(left, right) else Difference(where, left, right)
 
     def _in_maps(self, left: dict[Any, Any], right: dict[Any, Any], where: str) -> Difference | None:
@@ -136,6 +140,17 @@ class _How(NamedTuple):
                 return Difference(_within(where, key), value, None)
         return None
 
+    def _in_sets(self, left: Any, right: Any, where: str) -> Difference | None:
+        """What is equal to something in the other set may still be of another type: a member of an enum, and its value."""
+        if not _equal(left, right):
+            return Difference(where, left, right)
+        others = {item: item for item in right}
+        for item in left:
+            found = self.difference(item, others.get(item, item), where)
+            if found is not None:
+                return found
+        return None
+
     def _in_sequences(self, left: Any, right: Any, where: str) -> Difference | None:
         if getattr(left, "maxlen", None) != getattr(right, "maxlen", None):
             return Difference(where, left, right)
@@ -151,6 +166,11 @@ class _How(NamedTuple):
 def _is_declared(left: object, right: object) -> bool:
     """Whether a type is the one that validators make of the other wherever they meet it."""
     return (type(left) is int and type(right) is float) or (isinstance(left, datetime) and type(right) is datetime)
+
+
+def _factory_of(value: object) -> object:
+    """What makes the values of missing keys."""
+    return cast("Any", value).default_factory if isinstance(value, defaultdict) else None
 
 
 def _is_record(value: object) -> bool:

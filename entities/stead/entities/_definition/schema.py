@@ -108,7 +108,7 @@ def plain_exactness(schema: Mapping[str, Any]) -> Exact | Literal[True] | None:
         _copier(schema, in_union=False)
     except _NotPlain:
         return None
-    if has_aggregates(schema):
+    if has_aggregates(schema) or has_enums(schema, strict=True):
         return None
     return exactness(schema) if has_times(schema) else True
 

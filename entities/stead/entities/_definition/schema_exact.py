@@ -67,9 +67,11 @@ def can_convert(schema: Mapping[str, Any]) -> bool:
     return schema["type"] in ("float", "literal") or any(map(can_convert, _parts(schema)))
 
 
-def has_enums(schema: Mapping[str, Any]) -> bool:
-    """Whether it allows members of an enum: what is stored of one is its value."""
-    return schema["type"] == "enum" or any(map(has_enums, _parts(schema)))
+def has_enums(schema: Mapping[str, Any], *, strict: bool = False) -> bool:
+    """Whether it allows members of an enum: what is stored of one is its value. `strict`: and nothing but members."""
+    if schema["type"] == "enum":
+        return not strict or bool(schema.get("strict"))
+    return any(has_enums(part, strict=strict) for part in _parts(schema))
 
 
 def has_times(schema: Mapping[str, Any]) -> bool:

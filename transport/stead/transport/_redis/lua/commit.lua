@@ -84,7 +84,7 @@ end
 
 local look_at_indexes, write_indexes
 if with_indexes == 1 then
-  may('HINCRBY', 'XTRIM', 'ZADD', 'ZREM')
+  may('HINCRBY', 'TIME', 'XTRIM', 'ZADD', 'ZREM')
   look_at_indexes = function(indexing)
     if indexing[REINDEXING_BUILT] > 0 then look(KEYS[indexing[REINDEXING_BUILT]], 'hash') end
     for _, set in ipairs(indexing[REINDEXING_SETS]) do look(KEYS[set[REINDEXED_ENTRIES]], 'zset') end
