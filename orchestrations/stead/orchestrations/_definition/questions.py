@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast
 
 from stead.entities import InvalidDefinition
 from stead.entities.extending import Parameters, encoded, signature_of, value_of
+from stead.transport import InvalidInput
 
 from .signature import Decorated, awaited_type, check_function, decoded, hints_of, is_async, name_of, with_self
 
@@ -76,6 +77,14 @@ def _call(args: list[object], named: Mapping[str, object], function: Callable[..
     return function(*own, *args, **named)
 
 
+def refuse_awaitable(value: object, what: str) -> None:
+    """Raises `InvalidInput` for what has to be awaited: a `def` may give that too, and nobody would."""
+    if value is not None and inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
+        raise InvalidInput(what, "it gave something to be awaited, and it waits for nothing")
+
+
 class OrchestrationQuery(Question[P, R_co]):
     """A question to an instance, answered from what its code shares: it changes nothing, and leaves nothing in the history.
 
@@ -89,6 +98,10 @@ class OrchestrationQuery(Question[P, R_co]):
         super().__init__(function, orchestration)
         if self.is_async:
             raise InvalidDefinition(self._what, "it waits for nothing: write it as `def`")
+
+    def encode_result(self, value: object) -> Any:
+        refuse_awaitable(value, self._what)
+        return super().encode_result(value)
 
     def __call__(self, state: Any, /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return cast("R_co", self.function(state, *args, **kwargs))
@@ -132,7 +145,7 @@ class OrchestrationUpdate(Question[P, R_co], Generic[S, P, R_co]):
         """Raises what the validator raises, and `InvalidInput`."""
         call = self.prepare(args, kwargs)
         if self._check is not None:
-            call(self._check, state)
+            refuse_awaitable(call(self._check, state), f"the validator of {self._what}")
 
     def start(self, context: Any, state: Any, args: Sequence[object], kwargs: Mapping[str, object] | None) -> Any:
         """What the function gives: a coroutine, or its result."""

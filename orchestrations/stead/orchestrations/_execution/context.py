@@ -111,6 +111,7 @@ class OrchestrationContext:
     @property
     def random(self) -> random.Random:
         """Random numbers that are the same in a replay."""
+        self._core.check()
         return self._core.drawn.random
 
     def patched(self, name: str) -> bool:

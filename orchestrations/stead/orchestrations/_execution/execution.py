@@ -8,8 +8,7 @@
 Nothing but `turn` runs the code, and nothing that the code does reaches anybody but by what `turn` gives. The code runs on a
 loop of its own (`loop`), so everything that it does is a function of the events, in their order:
 
-1. Every event is applied, and the code run until it waits, before the next one is. However events were batched, the
-   outcome is the same.
+1. Every event is applied, and the code run until it waits, before the next one is: batches make no difference.
 2. What the code asks for is compared with the history, or new: `commands`.
 3. Time is that of the events, and never goes back.
 """
@@ -64,6 +63,7 @@ from .wants import Wants
 
 if TYPE_CHECKING:
     from .resolver import TypeResolver
+    from .sharing import SharedState
 
 REPLAY_STEP = 32
 """Events of the history after which a turn comes back, so that whoever called can see whether it is enough for this time."""
@@ -155,9 +155,9 @@ class Execution:
         return self._commands.ending & self._commands.open.keys()
 
     @property
-    def shared(self) -> object:
-        """What its code shares with clients, or `NOTHING_SHARED`."""
-        return self._commands.sharing.state
+    def sharing(self) -> SharedState:
+        """What its code shares with clients."""
+        return self._commands.sharing
 
     @property
     def mailbox(self) -> Mailbox:

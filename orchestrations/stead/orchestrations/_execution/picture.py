@@ -17,12 +17,21 @@ def picture_of(value: object) -> object:
 
 def _picture(value: object, seen: dict[int, int]) -> object:
     kind: type = type(value)
-    if isinstance(value, _PLAIN):
+    if kind in _PLAIN:
         return kind, value
     known = seen.get(id(value))
     if known is not None:
         return "seen", known
     seen[id(value)] = len(seen)
+    try:
+        return _inside(value, kind, seen)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 - it does not want to be looked at: all that is known is that it is there
+        return kind, id(value)
+
+
+def _inside(value: object, kind: type, seen: dict[int, int]) -> object:
     members: Any = value
     if isinstance(value, Mapping):
         return kind, [(_picture(key, seen), _picture(each, seen)) for key, each in members.items()]

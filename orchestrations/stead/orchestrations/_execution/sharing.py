@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from stead.orchestrations._history.errors import UnknownQuestion
 from stead.orchestrations._history.events import UpdateAccepted, UpdateCompleted
 from stead.orchestrations._history.failures import FailureDetails
-from stead.transport import InvalidInput
+from stead.transport import InvalidInput, PayloadLimit
 
+from .recorded import pack_fields
 from .unsupported import Halted
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Asking(Protocol):
     loop: DeterministicLoop
     now_ms: int
     last_id: int
+    limit: PayloadLimit
     continued: Continued | None
 
     def check(self) -> None: ...
@@ -71,6 +73,13 @@ class SharedState:
     def is_open(self) -> bool:
         """Whether clients may tell the code things: it may wait for that."""
         return self.state is not NOTHING_SHARED and bool(self._core.code.updates)
+
+    @property
+    def pulse(self) -> tuple[int, int]:
+        """What is another one once something outside has woken the code, between two of its turns: it would go on then as it
+        does in no replay."""
+        loop = self._core.loop
+        return loop.last_number, len(loop.ready())
 
     @property
     def holds(self) -> bool:
@@ -114,7 +123,10 @@ class SharedState:
     def _end(self, update: UpdateAccepted, ok: bool, value: object) -> None:
         core = self._core
         try:
-            core.schedule(UpdateCompleted(core.now_ms, core.last_id + 1, update.update_id, ok, value))
+            end = UpdateCompleted(core.now_ms, core.last_id + 1, update.update_id, ok, value)
+            # Here, since what is in a history already is not asked again whether it is too large: a replay says the same.
+            core.limit.check(f"what the update {update.name!r} gives", pack_fields(end))
+            core.schedule(end)
         except InvalidInput as error:  # its result cannot be stored
             failure = FailureDetails.of(error).final().as_map()
             core.schedule(UpdateCompleted(core.now_ms, core.last_id + 1, update.update_id, False, failure))

@@ -278,14 +278,17 @@ class UnknownQuestion(SteadError):
 
 
 class QueryChangedState(SteadError, RuntimeError):
-    """A query has changed what its orchestration shares: a replay would not, so it would be lost. `TestHub` looks for it."""
+    """A query, or the validator of an update, has woken the code of its orchestration, or has changed what that shares: a
+    replay would not, so it would be lost. `TestHub` looks for all of it, workers for what would let the code go on.
+    """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, what: str = "query") -> None:
+        super().__init__(name, what)
         self.name = name
+        self.what = what
 
     def __str__(self) -> str:
-        return f"the query {self.name!r} has changed what the orchestration shares: only its code and its updates may"
+        return f"the {self.what} {self.name!r} has changed what the orchestration shares: only its code and its updates may"
 
 
 class LockLost(SteadError):

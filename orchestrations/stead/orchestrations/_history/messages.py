@@ -53,6 +53,9 @@ TIMER: Final = "timer"
 PURGE_DUE: Final = "purge-due"
 GO_ON: Final = "go-on"
 
+QUESTIONS: Final = frozenset({ASK, UPDATE})
+"""What is answered, and of which nothing is known unless it was accepted."""
+
 _NEWER = frozenset({CANCEL, ASK, UPDATE})
 
 FREEING: Final = frozenset({PURGE, TERMINATE})

@@ -29,7 +29,7 @@ from . import answers, managing, telling
 from .beginning import begin_instance
 from .driving import drive_code, get_ready, settle_turn, wake_code
 from .ending import end_instance
-from .issuing import send_small
+from .issuing import failure_for_client, send_small
 from .rewinding import ask_again
 from .starting import on_start
 from .turn import Body, InstanceTurn, Route, Surroundings, packed_record
@@ -214,6 +214,8 @@ class OrchestrationKind:
             raise
         except BaseException as error:  # noqa: BLE001 - nothing comes out of a turn but what ends the process
             _break_down(turn, error)
+            if pending.message.reply_to is not None:
+                turn.effects.fail(pending, failure_for_client(FailureDetails.of(error)))
 
     def _go_on(self, turn: InstanceTurn) -> None:
         """Do what is to be done without a message."""
@@ -253,7 +255,7 @@ class OrchestrationKind:
                 return
         if message.reply_to is not None:
             effects.fail(pending, failure)
-        if turn.running:
+        if turn.running and message.operation not in _messages.QUESTIONS:  # nothing is lost to it by those
             details = FailureDetails(failure.type, failure.message, non_retriable=True)
             end_instance(turn, RuntimeStatus.FAILED, failure=details)
         turn.flush()

@@ -93,7 +93,7 @@ class Body:
         self.blocked = False  # the store says that it waits for code
         self.misfit = False  # the code that there is here does other things than its history says
         self.deferred = False  # its code has to be run although no event came
-        self.final: object = None  # what its code shared when it ended, once somebody has asked
+        self.final: Execution | None = None  # its code as it was at the end, once somebody has asked; never run on
         self.called = False  # to go on, by a message that has not come yet
 
     @property
@@ -115,6 +115,9 @@ class Body:
 
     def drop_code(self) -> None:
         """Forget the code; a replay brings it back."""
+        final, self.final = self.final, None
+        if final is not None:
+            final.close()
         execution, self.execution = self.execution or self.replay, None
         self.replay = self.replayed = self.wants = None
         self.asked.clear()
@@ -226,6 +229,8 @@ class InstanceTurn:
     def begin_log(self) -> None:
         """Drop the whole history."""
         body = self.body
+        if body.final is not None:
+            body.final.close()
         body.log = []
         body.events = None
         body.final = None
