@@ -17,6 +17,7 @@ import pytest
 from stead.app import Client
 from support import following_app
 from support.following_app import FollowedTally, lines_of
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 from support.worker_processes import WorkerProcess, eventually, shared_out
 
@@ -145,7 +146,7 @@ async def _all_there(client: Client, sent: int) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     last: dict[str, int] = {}
     changes: Any = client.changes(FollowedTally, after="oldest")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANGS_S):
         async for change in changes:
             found.append((change.entity_id.key, change.state.count))
             last[change.entity_id.key] = change.state.count

@@ -14,6 +14,7 @@ from stead.app import App, Settings
 from stead.entities import Entity, HubMismatch, Worker
 from stead.orchestrations import OrchestrationContext
 from support.counting_app import Tally, app
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 from support.worker_processes import WorkerProcess, eventually
 
@@ -129,7 +130,7 @@ async def test_whoever_finds_it_what_runs_is_cancelled_and_nothing_is_waited_for
             await eventually(all_ended, "the end of all parts")  # though nobody has left the block
             assert set(seen) == {*running, "operation ends", "activity ends", "shared activity ends"}
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         with pytest.raises(HubMismatch):
             await run()
     assert [record.levelno for record in caplog.records].count(logging.CRITICAL) == 1
@@ -141,7 +142,7 @@ async def test_a_worker_that_is_told_to_stop_just_then_stops(
     own_server: ValkeyServer, harm: Callable[[ValkeyServer], None]
 ) -> None:
     stopping = holding_app(heartbeat_ms=60_000, lease_ms=60_000)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         with contextlib.suppress(HubMismatch):  # a part of it may find it before all have ended
             async with stopping.worker(own_server.url) as worker:
 

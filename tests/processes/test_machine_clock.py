@@ -11,6 +11,7 @@ import pytest
 from stead.app import App, Settings
 from stead.entities import Entity
 from stead.orchestrations import OrchestrationContext
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,7 @@ async def test_what_waits_and_what_is_sent_later_is_in_time(
     server: ValkeyServer, monkeypatch: pytest.MonkeyPatch, hours: float
 ) -> None:
     real = time.time
-    async with app.connect(server.url) as client, app.worker(server.url), asyncio.timeout(30):
+    async with app.connect(server.url) as client, app.worker(server.url), asyncio.timeout(HANGS_S):
         began = time.monotonic()
         await client.after(timedelta(milliseconds=400)).signal_entity(Bell.ring, "before")
         before = await client.start_new(nap)

@@ -26,6 +26,7 @@ from stead.entities._worker import indexes as building
 from stead.entities._worker.indexes import IndexKeeper
 from stead.transport import READY, Acquired, Adding, Commit, Settings, unpack
 from support.fresh_seeds import fresh_seeds
+from support.guards import HANGS_S
 
 KEYS = [f"k{number}" for number in range(7)]
 KEEP_MS = 30_000
@@ -246,7 +247,7 @@ async def _change_as_it_was() -> ObservedStore:
         async with Worker(store, REGISTRIES[Without.Thing], settings):
             await put_all()
         store.meanwhile = put_all  # nothing is sent: who loads next is the builder
-        async with Worker(store, REGISTRIES[With.Thing], settings), asyncio.timeout(30):
+        async with Worker(store, REGISTRIES[With.Thing], settings), asyncio.timeout(HANGS_S):
             while store.found is None and not is_ready():
                 await asyncio.sleep(0.005)
     return store

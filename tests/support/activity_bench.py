@@ -31,6 +31,7 @@ from stead.transport import (
     TaskLimit,
     WorkerView,
 )
+from support.guards import HANGS_S
 
 T = TypeVar("T")
 
@@ -311,7 +312,7 @@ class ActivityBench:
         self.runner.let_go(cast("Partition", self.partition))
 
     async def idle(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_S):
             await settle()
             while not self.runner.idle:
                 await asyncio.sleep(0.001)
@@ -319,7 +320,7 @@ class ActivityBench:
 
     async def idle_but(self, running: int) -> None:
         """Until nothing but so many activities runs, and all results are in the store."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(HANGS_S):
             await settle()
             while self.runner.slots.running > running or self.store.queues.get(""):
                 await asyncio.sleep(0.001)

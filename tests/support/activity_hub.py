@@ -27,6 +27,7 @@ from stead.orchestrations._activities.routes import PREFIX, Serving
 from stead.orchestrations._activities.runner import ActivityRunner
 from stead.transport import Batch, MemoryStore, Settings, Task, Verdict, pack, partition_of, unpack
 from support.activity_bench import FakeActivity
+from support.guards import HANGS_S
 
 ONE = 4  # partitions
 
@@ -140,14 +141,14 @@ class Hub:
 
     async def held_by(self, worker: Worker, *others: Worker) -> str:
         """The ID of an instance of this worker, once it and the others have their shares."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             while not all(one.partitions for one in (worker, *others)):
                 await asyncio.sleep(0.001)
         return next(name for name in "abcdefghijklm" if partition_of(name, ONE) in worker.partitions)
 
     async def all_heard_of(self, *workers: Worker) -> None:
         """Until each of these knows what the others serve."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             while not all(len(cast("Any", worker)._board.workers) == len(workers) for worker in workers):
                 await asyncio.sleep(0.001)
 
@@ -160,7 +161,7 @@ class Hub:
         return None if left else list(results)
 
     async def finished(self, *instance_ids: str) -> list[list[Any]]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while True:
                 found = [await self.results(instance_id) for instance_id in instance_ids]
                 if None not in found:

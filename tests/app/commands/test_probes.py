@@ -48,15 +48,16 @@ async def get(port: int, path: str) -> httpx.Response:
 async def test_a_worker_tells_how_it_is(apart: bool) -> None:
     metrics = free_port()
     health = free_port() if apart else metrics
-    store = MemoryStore("probed", SETTINGS, ServerClock())
-    worker = Worker(store, app.registry, SETTINGS)
+    settings = SETTINGS.model_copy(update={"worker_keep_ms": 60_000})  # nothing here is about a store that is silent
+    store = MemoryStore("probed", settings, ServerClock())
+    worker = Worker(store, app.registry, settings)
     async with beside_worker(worker, Ports(metrics, health), is_child=False):
         assert (await get(health, "/health/live")).status_code == 200
         before = await get(health, "/health/ready")
         assert (before.status_code, before.json()["reason"]) == (503, "it has not joined its hub yet")
         assert (await get(metrics, "/metrics")).status_code == 503
         async with worker:
-            client = EntityClient(store, app.registry, SETTINGS)
+            client = EntityClient(store, app.registry, settings)
             await client.call_entity(Counter.add, "a")
             await client.aclose()
             assert (await get(health, "/health/ready")).json() == {"status": "ok"}
@@ -74,7 +75,7 @@ async def test_a_worker_whose_store_is_silent_is_not_ready() -> None:
     port = free_port()
     store = MemoryStore("probed", SETTINGS, ServerClock())
     async with Worker(store, app.registry, SETTINGS) as worker, beside_worker(worker, Ports(None, port), is_child=True):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(HANGS_S):
             while (await get(port, "/health/ready")).status_code != 200:
                 await asyncio.sleep(0.01)
             store.faults.refuse("heartbeat", 1_000)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from stead.app._commands.systemd import told_to_systemd, watchdog_seconds
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +28,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 async def heard(sock: socket.socket) -> str:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         return (await asyncio.get_running_loop().sock_recv(sock, 1_000)).decode()
 
 

@@ -12,6 +12,7 @@ import pytest
 from stead.app import App, Settings
 from stead.entities import Entity
 from stead.orchestrations import ActivityFailed, OrchestrationContext
+from support.guards import HANGS_S
 
 app = App("cancelled", settings=Settings(partitions=4, slot_groups=1, lease_ms=600_000))
 
@@ -86,7 +87,7 @@ async def test_a_cancelled_block_leaves_nothing_behind(
     before = there()
     await cancel(server_url)
     assert there() == before
-    async with asyncio.timeout(20), app.worker(server_url) as worker:
+    async with asyncio.timeout(HANGS_S), app.worker(server_url) as worker:
         while len(worker.partitions) < 4:  # they are free: the leases are long
             await asyncio.sleep(0.01)
 
@@ -117,7 +118,7 @@ async def test_every_task_of_a_process_is_cancelled_and_nothing_that_was_accepte
         return first
 
     before = asyncio.all_tasks()
-    async with asyncio.timeout(60), whole.connect(server_url) as client:
+    async with asyncio.timeout(HANGS_S), whole.connect(server_url) as client:
         with pytest.raises(RuntimeError, match="cancelled, and not by the worker"):
             async with whole.worker(server_url) as worker:
                 await client.start_new(flow, instance_id="flow")

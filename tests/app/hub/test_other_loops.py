@@ -16,6 +16,7 @@ from stead.app._sync.portal import LoopThread
 from stead.app.testing import TestHub
 from stead.entities import CallTimeout, Entity, EntityId, WrongEventLoop
 from stead.orchestrations import OrchestrationContext, UnknownInstance
+from support.guards import HANGS_S
 
 
 class Counter(Entity):
@@ -42,7 +43,7 @@ async def elsewhere(work: Callable[[], Awaitable[object]]) -> BaseException | No
     found: list[BaseException | None] = []
 
     async def limited() -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             await work()
 
     def run() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from stead.entities import OperationFailed
+from support.guards import HANGS_S
 from support.secrets_app import DAY, WORD, Note, app, child, endless, failing, gate, heard, story, tell
 from support.valkey_server import ValkeyServer
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.hazard(114)
 
 
 async def _until(true: Callable[[], Any]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while not await true():
             await asyncio.sleep(0.01)
 

@@ -18,6 +18,7 @@ from stead.entities import CallTimeout, Entity
 from stead.entities._worker import turn_runner
 from stead.orchestrations import OrchestrationContext
 from stead.transport import StoreUnavailable
+from support.guards import HANGS_S
 
 app = App("testing-at-once")
 MINUTE = timedelta(minutes=1)
@@ -350,7 +351,7 @@ async def test_nobody_waits_for_a_hub_whose_tasks_other_code_has_cancelled(only:
         for task in asyncio.all_tasks():
             if task.get_name().startswith(only):
                 task.cancel()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             for waiter in waiting:
                 with pytest.raises((RuntimeError, StoreUnavailable), match="cancelled"):
                     await waiter

@@ -11,6 +11,7 @@ import pytest
 from stead.app import App
 from stead.app.testing import TestHub
 from stead.entities import Entity, EntityId, UnknownEntity
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 app = App("bells")
@@ -80,7 +81,7 @@ async def test_what_is_shown_of_an_entity_without_a_state() -> None:
 
 
 async def test_on_a_server_a_reminder_outlives_its_workers(server: ValkeyServer) -> None:
-    async with app.connect(server.url) as client, asyncio.timeout(60):
+    async with app.connect(server.url) as client, asyncio.timeout(HANGS_S):
         async with app.worker(server.url):
             await client.call_entity(Bell.set_every, "a", 1.0)
         status = await client.describe_entity(A)

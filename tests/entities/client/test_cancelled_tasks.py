@@ -9,6 +9,7 @@ import pytest
 from stead.app import App
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
 from stead.transport import MemoryStore, Settings, StoreUnavailable
+from support.guards import HANGS_S
 
 SETTINGS = Settings(partitions=2, slot_groups=1)
 
@@ -48,7 +49,7 @@ async def test_calls_that_wait_fail_at_once_and_the_next_one_is_answered(name: s
     store = MemoryStore("hub", SETTINGS)
     async with EntityClient(store, registry(), SETTINGS) as client:
         call = asyncio.create_task(client.call_entity(Counter.add, "one"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while name not in [task.get_name() for task in asyncio.all_tasks()]:
                 await asyncio.sleep(0)
             for _ in range(20 if began else 0):
@@ -66,7 +67,7 @@ async def test_a_producer_whose_sender_was_cancelled_says_so(waits: bool) -> Non
     store = MemoryStore("hub", SETTINGS)
     async with EntityClient(store, registry(), SETTINGS) as client:
         with pytest.raises(StoreUnavailable, match="cancelled by other code of this process"):
-            async with asyncio.timeout(20), client.producer() as producer:
+            async with asyncio.timeout(HANGS_S), client.producer() as producer:
                 await producer.signal(Counter.add, "one")
                 flushing = asyncio.create_task(producer.flush()) if waits else None
                 task_named("stead sender").cancel()
@@ -81,7 +82,7 @@ async def test_a_signal_that_waits_for_a_cancelled_sender_fails_at_once() -> Non
     store = MemoryStore("hub", SETTINGS)
     async with EntityClient(store, registry(), SETTINGS) as client:
         signalling = asyncio.create_task(client.signal_entity(Counter.add, "one"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while "stead sender" not in [task.get_name() for task in asyncio.all_tasks()]:
                 await asyncio.sleep(0)
             task_named("stead sender").cancel()
@@ -111,7 +112,7 @@ async def test_what_was_acknowledged_is_there_once_whatever_is_cancelled_meanwhi
         except StoreUnavailable as error:
             (doubtful if error.outcome == "unknown" else refused).add(number)
 
-    async with asyncio.timeout(60), app.connect(server_url) as client:
+    async with asyncio.timeout(HANGS_S), app.connect(server_url) as client:
         for _ in range(30):
             signals = [asyncio.create_task(signal()) for _ in range(5)]
             await asyncio.sleep(0)
@@ -137,7 +138,7 @@ async def test_a_client_goes_on_after_every_task_was_cancelled(server_url: str) 
     before = asyncio.all_tasks()
     app = App("cancelled-clients", settings=SETTINGS)
     app.entity(Counter)
-    async with asyncio.timeout(60), app.connect(server_url) as client:
+    async with asyncio.timeout(HANGS_S), app.connect(server_url) as client:
         for number in range(3):
             waiting: list[asyncio.Task[object]] = [asyncio.create_task(client.call_entity(Counter.add, "one"))]
             while not {"stead replies", "stead sender"} <= {task.get_name() for task in asyncio.all_tasks()}:

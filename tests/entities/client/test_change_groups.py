@@ -16,6 +16,7 @@ from stead.app import App, Settings
 from stead.app.testing import TestHub
 from stead.entities import Change, ChangesLost, Entity, InvalidInput, UnknownEntity
 from stead.transport import AcknowledgedLost, partition_of
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.hazard(98)
 
@@ -37,7 +38,7 @@ def reading(hub: TestHub, group: str = "billing", start: str | None = None) -> A
 
 
 async def some(changes: AsyncGenerator[Change[Any]], count: int) -> list[Change[Any]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         return [await anext(changes) for _ in range(count)]
 
 

@@ -21,6 +21,7 @@ from stead.entities._index.catalogue import NOTHING, Catalogue
 from stead.entities._index.feeds import KindFeed
 from stead.entities._partition.indexing import Indexing
 from stead.transport import READY, AcknowledgedLost, Commit, FeedWrite
+from support.guards import HANGS_S
 from support.user_folder import WorkerThread
 
 SETTINGS = Settings(partitions=4, slot_groups=2, changes_poll_ms=20)
@@ -52,7 +53,7 @@ class Silent(Entity):
 async def take(changes: AsyncIterator[Change[Any]], count: int) -> list[Change[Any]]:
     """The first changes of a reading, which ends there."""
     found: list[Change[Any]] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while len(found) < count:
             found.append(await anext(changes))
     await changes.aclose()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue,reportUnknownMemberType]

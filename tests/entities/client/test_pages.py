@@ -13,6 +13,7 @@ from stead.entities._client import listing
 from stead.entities._message.envelope import Message
 from stead.orchestrations import OrchestrationClient, OrchestrationRegistry, RuntimeStatus
 from stead.transport import Settings, Store
+from support.guards import HANGS_S
 from support.scripted_instances import scripted_instances
 from support.scripted_worker import scripted_worker
 
@@ -90,7 +91,7 @@ async def test_instances_come_in_pages(store: Store, settings: Settings) -> None
     ):
         for number in range(5):
             await client.start_new("work", {"number": number}, instance_id=f"i{number}")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while sum((await client.count_instances(statuses=["Running"])).values()) < 5:
                 await asyncio.sleep(0.01)
         page = await client.page_instances(length=2)

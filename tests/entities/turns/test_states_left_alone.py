@@ -15,6 +15,7 @@ from stead.app.testing import TestHub
 from stead.entities import ClassEntityType, ContextEnded, Entity, EntityClient, OperationFailed, Registry, Worker
 from stead.transport import Commit, CommitAnswer, MemoryStore, Settings
 from support.activation_bench import Bench
+from support.guards import HANGS_S
 
 KEPT: list[Any] = []
 TASKS: list[asyncio.Task[None]] = []
@@ -167,7 +168,7 @@ async def test_nor_while_the_operation_waits_for_room_in_a_commit(
         board = worker._board
         assert board is not None
         (partition,) = board.partitions.values()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while not partition.busy:
                 await asyncio.sleep(0)
             room.clear()

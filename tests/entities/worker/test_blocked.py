@@ -9,6 +9,7 @@ import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityClient, EntityId, Registry, Worker
 from stead.transport import MemoryStore, ServerClock, Settings
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -47,7 +48,7 @@ async def test_what_is_blocked_is_said_once_by_name_and_reason(entities: int, ca
     assert "blocked" not in caplog.text
     for key in range(entities):
         await client.signal_entity(EntityId("Counter", str(key)), "add")
-    async with Worker(store, registry_of(Renamed), SETTINGS), asyncio.timeout(30):
+    async with Worker(store, registry_of(Renamed), SETTINGS), asyncio.timeout(HANGS_S):
         while len((await store.info())[0].blocked) < entities:
             await asyncio.sleep(0.01)
         for key in range(entities):  # again: it is known

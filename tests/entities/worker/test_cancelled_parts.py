@@ -10,6 +10,7 @@ import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityClient, EntityId, OperationFailed, Registry, Worker, batched
 from stead.transport import ManualClock, MemoryStore, Settings
+from support.guards import HANGS_S
 
 SETTINGS = Settings(partitions=2, drain_ms=50)
 PARTS = ["membership", "inbox", "commits", "light commits", "timers", "parks", "age", "lease-keeper", "lease-ticker"]
@@ -62,7 +63,7 @@ async def test_a_worker_without_one_of_its_parts_ends_and_gives_its_leases_back(
         await asyncio.sleep(0)
     (part,) = [task for task in asyncio.all_tasks() if task.get_name() == f"stead-{name}"]
     part.cancel()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         await worker._stopping.wait()
         while await owners(store) != {""}:
             await asyncio.sleep(0)
@@ -77,7 +78,7 @@ async def test_everything_of_a_worker_and_a_client_is_cancelled() -> None:
     await worker.start()
     async with EntityClient(store, registry(), SETTINGS) as client:
         await client.signal_entity(Counter.wait, "one")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while not worker.busy:
                 await asyncio.sleep(0)
             for task in asyncio.all_tasks():
@@ -98,7 +99,7 @@ async def test_an_operation_that_is_cancelled_has_failed_and_its_entity_goes_on(
     store = MemoryStore("hub", SETTINGS, ManualClock())
     async with Worker(store, registry(), SETTINGS) as worker, EntityClient(store, registry(), SETTINGS) as client:
         call = asyncio.create_task(client.call_entity(EntityId("Counter", "one"), operation, *args))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while not (running := [t for t in asyncio.all_tasks() if t.get_name().startswith("stead-operation")]):
                 await asyncio.sleep(0)
             for _ in range(3 if began else 0):
@@ -135,7 +136,7 @@ async def test_a_careful_partition_is_not_left_without_who_takes_its_turns() -> 
             clock.advance_to(clock.now_ms() + 3 * SETTINGS.lease_ms)
         worker = Worker(store, registry(), SETTINGS)
         await worker.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while not worker.busy:
                 clock.advance_to(clock.now_ms() + 100)
                 await asyncio.sleep(0)

@@ -14,6 +14,7 @@ from stead.entities._index.expiries import KindExpiry
 from stead.entities._worker import ends
 from stead.transport import READY, CountRange, Look, ManualClock, MemoryStore, ReadBuilt, Settings, Store
 from support.client_stores import OpenStore
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -62,12 +63,12 @@ async def test_those_that_were_there_before_go_and_leave_nothing(
         async with Worker(store, before, SETTINGS):
             for number in range(50):
                 await client.signal_entity(EntityId("Guest", str(number)), "visit")
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(HANGS_S):
                 while (await counts(store, name))[0] < 50:
                     await asyncio.sleep(0.005)
         assert (await counts(store, name))[1:] == (0, False)
         async with Worker(await open_store(), after, SETTINGS):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(HANGS_S):
                 while not (await counts(store, name))[2]:
                     await asyncio.sleep(0.005)
                 while (await counts(store, name))[0]:

@@ -129,7 +129,7 @@ async def send(store: MemoryStore, target: str, operation: str = "hear") -> None
 async def until_told(count: int, *ears: Ear, what: str) -> None:
     """Until each has heard of so many tasks."""
     for ear in ears:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             while len(getattr(ear, what)) < count:
                 ear.told.clear()
                 await ear.told.wait()
@@ -186,7 +186,7 @@ async def test_the_tasks_of_another_extension_are_no_activities(caplog: pytest.L
             if first:
                 await send(store, "ear:a", "work")
                 await until_told(1, ear, what="granted_tasks")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(HANGS_S):
                 while not orchestrations.activities.idle:
                     await asyncio.sleep(0)
             assert not any(tenure.jobs for tenure in orchestrations.activities._tenures.values())

@@ -34,6 +34,7 @@ from stead.transport import (
 from stead.transport._contract import layout
 from stead.transport._redis.store import RedisStore
 from support.client_stores import OpenStore
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +64,7 @@ def settings() -> Settings:
 
 async def until(condition: Any) -> None:
     """Wait for something that workers do."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while not await condition():
             await asyncio.sleep(0.01)
 

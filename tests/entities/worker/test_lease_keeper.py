@@ -11,6 +11,7 @@ import pytest
 
 from stead.entities._worker.lease_keeper import STUCK_EXIT_STATUS, ThreadKeeper, Turning
 from stead.transport import ConnectionLost, MemoryStore, Running, ServerUnsuitable, Settings
+from support.guards import HANGS_S
 
 SETTINGS = Settings(partitions=2, lease_ms=100, turn_stuck_ms=200, store_tries_ms=60_000)
 TURN = Turning(0, b"token", "@e@k", b"1-0", 1)
@@ -54,7 +55,7 @@ async def test_what_may_pass_is_told_to_nobody_and_renewals_go_on(error: Excepti
     keeper = ThreadKeeper(Store(renewer), SETTINGS, lambda lost: None, lambda: None, failed=failures.append)
     keeper.hold(0, b"token")
     keeper.start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while renewer.renewals < 2:
             await asyncio.sleep(0.005)
     await keeper.stop()
@@ -73,7 +74,7 @@ async def test_what_nobody_expects_is_told_in_the_event_loop_and_the_thread_is_s
     )
     keeper.hold(0, b"token")
     keeper.start()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while not told or renewer.renewals < 1:
             await asyncio.sleep(0.005)
     await keeper.stop()

@@ -16,6 +16,7 @@ from stead.entities._measures.meter import Meter, bucket_of
 from stead.entities._worker.measuring import Measuring
 from stead.entities.extending import encode_message
 from stead.transport import Batch, ManualClock, MemoryStore, ServerClock, Settings, WorkerView
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +93,7 @@ async def test_a_heartbeat_tells_what_runs_now() -> None:
     client = EntityClient(store, registry(), SETTINGS)
 
     async def told(running: int) -> dict[str, Any]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while True:
                 for view in await store.workers():
                     if view.info["now"]["operations"] == running:
@@ -184,7 +185,7 @@ async def test_a_long_operation_is_timed_apart_from_the_brief_ones_around_it(mon
     client = EntityClient(store, registry(), SETTINGS)
     for long in (False, True, False, False):
         await client.signal_entity(EntityId("Counter", "a"), "hold", 0.01 if long else 0.0)
-    async with Worker(store, registry(), SETTINGS), asyncio.timeout(30):
+    async with Worker(store, registry(), SETTINGS), asyncio.timeout(HANGS_S):
         while (await store.info())[0].backlog:
             await asyncio.sleep(0.01)
     await client.aclose()

@@ -6,6 +6,7 @@ import asyncio
 
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
 from stead.transport import ManualClock, MemoryStore, Settings
+from support.guards import HANGS_S
 
 SETTINGS = Settings(partitions=1, mailbox_length_max=50, drain_ms=50)
 MESSAGES = 4_000  # more than one reading of a park brings
@@ -56,7 +57,7 @@ class Hub:
 async def test_a_large_park_is_emptied_at_once() -> None:
     """Each commit that empties a part of the park makes way for the next part: nobody waits for a timer."""
     hub = Hub()
-    async with asyncio.timeout(20), hub.worker():
+    async with asyncio.timeout(HANGS_S), hub.worker():
         await hub.pile_up()
         while await hub.parked() < MESSAGES - 100:
             await asyncio.sleep(0)
@@ -70,7 +71,7 @@ async def test_a_large_park_is_emptied_at_once() -> None:
 async def test_a_new_owner_reads_the_parks_although_no_message_comes() -> None:
     """It has to see the inbox's end first, and no message comes that would end a blocking read."""
     hub = Hub()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         async with hub.worker():
             await hub.pile_up()
             while await hub.parked() < MESSAGES - 100:

@@ -17,6 +17,7 @@ from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Work
 from stead.entities._partition.activation import Activation
 from stead.entities._partition.partition import Partition
 from stead.transport import Commit, CommitAnswer, Entry, Loaded, ManualClock, MemoryStore, Settings, StreamId, end_task
+from support.guards import HANGS_S
 
 SETTINGS = Settings(partitions=2, batch_length_max=20, read_length_max=20, drain_ms=50)
 MESSAGES = 300  # reading pauses from 40 on
@@ -63,7 +64,7 @@ async def test_a_long_inbox_is_read_to_its_end_by_an_owner_that_goes_carefully()
         for _ in range(3):
             await hub.die_with(partition)
     worker = Worker(hub.store, hub.registry, SETTINGS)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         await worker.start()
         while len(worker.partitions) < 2:  # it waits until it has seen the leases expire
             hub.clock.advance_to(hub.clock.now_ms() + 100)
@@ -90,7 +91,7 @@ async def test_a_flood_of_scheduled_signals_does_not_make_commits_without_end(mo
     later = hub.client.after(timedelta(hours=1))
     await asyncio.gather(*(later.signal_entity(Counter.add, f"key-{number % 30}") for number in range(MESSAGES)))
     worker = Worker(hub.store, hub.registry, SETTINGS)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         await worker.start()
         while sum(sizes) < MESSAGES:
             await asyncio.sleep(0)
@@ -116,7 +117,7 @@ async def test_a_partition_that_is_lost_does_not_keep_the_others_from_being_read
     assert turns is not None
     turns.wake = lambda partition: None  # type: ignore[method-assign]  # what is read stays where it is
     await hub.fill()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while lost.runnable + kept.runnable <= 40:
             await asyncio.sleep(0)
         for _ in range(100):  # until nothing moves any more
@@ -151,7 +152,7 @@ async def test_the_commit_of_what_a_small_read_brought_goes_out_before_the_next_
 
     monkeypatch.setattr(hub.store, "commit", committing)
     monkeypatch.setattr(hub.store, "read_inboxes", reading)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         await worker.start()
         for _ in range(5):
             await hub.client.call_entity(Counter.add, "one")
@@ -177,7 +178,7 @@ async def test_activations_beyond_the_limit_go_later_if_they_cannot_go_at_once()
     hub.registry.add(ClassEntityType(Gate))
     Gate.open = asyncio.Event()
     worker = Worker(hub.store, hub.registry, settings)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         await worker.start()
         board = worker._board
         assert board is not None
@@ -219,7 +220,7 @@ async def test_what_takes_long_to_load_lets_others_run_in_between(monkeypatch: p
     assert worker._board is not None
     looks = itertools.count()
     worker._board.elapsed = lambda: 0.03 * next(looks)  # whatever is done takes longer than a slice
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while await hub.counted() < MESSAGES:
             hub.clock.advance_to(hub.clock.now_ms() + 1)
             await asyncio.sleep(0)

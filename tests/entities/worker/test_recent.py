@@ -15,6 +15,7 @@ from stead.entities._measures.recent import ToldRun, told_of
 from stead.entities._worker.wishes import want_watched
 from stead.entities.extending import encode_message
 from stead.transport import Batch, MemoryStore, ServerClock, Settings
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +61,7 @@ async def running() -> AsyncGenerator[tuple[MemoryStore, EntityClient]]:
 
 
 async def told(store: MemoryStore, holds: Callable[[list[ToldRun]], bool], target: str = TARGET) -> list[ToldRun]:
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(HANGS_S):
         while True:
             found = told_of((await store.workers())[0].info, target)
             if found is not None and holds(found[1]):
@@ -129,6 +130,6 @@ async def test_who_is_not_looked_at_any_more_is_not_told_of() -> None:
         await client.call_entity(EntityId("Counter", "a"), "add")
         await told(store, lambda runs: len(runs) == 1)
         await store.wish(f"watch/{TARGET}", b"1", 1)  # nobody has looked for a minute
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(HANGS_S):
             while "recent" in (await store.workers())[0].info["now"]:
                 await asyncio.sleep(0.01)

@@ -12,6 +12,7 @@ import pytest
 
 from stead.entities import ClassEntityType, Entity, EntityClient, Registry, Worker
 from stead.transport import Clock, ManualClock, MemoryStore, ServerClock, ServerUnsuitable, Settings
+from support.guards import HANGS_S
 
 SETTINGS = Settings(
     partitions=2,
@@ -68,7 +69,7 @@ class Hub:
         return perform
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while not condition():
                 await self.pass_on()
 
@@ -109,7 +110,7 @@ async def test_what_is_refused_for_a_while_is_tried_again(
     await hub.work()
     await hub.asked_again(step)
     hub.failing.clear()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while await hub.sum() < 2:
             await hub.pass_on()
     assert hub.worker.failure is None
@@ -132,7 +133,7 @@ async def test_what_is_refused_for_too_long_ends_the_worker_and_frees_what_it_he
     await hub.until(lambda: hub.worker.failure is not None)
     assert hub.worker.failure is REFUSED
     assert hub.worker.partitions == frozenset()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while await hub.owners() != {""}:
             await asyncio.sleep(0)
     await hub.worker.stop()
@@ -152,7 +153,7 @@ async def test_an_answer_of_another_shape_ends_the_worker_at_once(
     await hub.work()
     await hub.until(lambda: hub.worker.failure is not None)
     assert (held, hub.worker.partitions) == (2, frozenset())
-    async with asyncio.timeout(SETTINGS.lease_ms / 1000 * 10):
+    async with asyncio.timeout(HANGS_S):
         while await hub.owners() != {""}:
             await asyncio.sleep(0)
     _, views = await hub.store.read_leases()
@@ -173,7 +174,7 @@ async def test_another_worker_has_everything_as_soon_as_one_has_failed(monkeypat
     hub.failing.clear()
     async with Worker(hub.store, hub.registry, SETTINGS) as other:
         await hub.until(lambda: len(other.partitions) == 2)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while await hub.sum() < 2:
                 await asyncio.sleep(0.001)
         board = other._board
@@ -189,7 +190,7 @@ async def test_names_are_published_again_after_a_fail_over(monkeypatch: pytest.M
     await hub.worker.start()
     assert list(await hub.store.published()) == ["counter"]
     hub.store.restore(before)  # nothing is awaited before the worker has seen it
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_S):
         while list(await hub.store.published()) != ["counter"]:
             await asyncio.sleep(0.001)
     await hub.worker.stop()

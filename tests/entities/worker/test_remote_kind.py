@@ -28,6 +28,7 @@ from stead.entities.extending import (
 )
 from stead.transport import Batch, Commit, CommitAnswer, MemoryStore, Settings, pack, unpack
 from support.dying_worker import die
+from support.guards import HANGS_S
 
 SETTINGS = Settings(partitions=1, heartbeat_ms=50, lease_ms=500)
 CALLER = ReplyAddress(0, "caller", 1)
@@ -47,7 +48,7 @@ class Program:
         return answer
 
     async def asked_for(self, count: int) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while len(self.asked) < count:
                 await self._rung.wait()
                 self._rung.clear()
@@ -121,7 +122,7 @@ class Store(MemoryStore):
         await self.enqueue([Batch(0, f"of {what}", 0, -1, 0, [message], 1_000, 60_000)])
 
     async def commits_of(self, count: int) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(HANGS_S):
             while len(self.commits) < count:
                 await self.committed.wait()
                 self.committed.clear()

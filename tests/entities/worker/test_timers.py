@@ -10,6 +10,7 @@ from typing import Any
 from stead.entities._measures.measures import Measures
 from stead.entities._worker.timers import TimerRunner
 from stead.transport import ManualClock, Settings
+from support.guards import HANGS_S
 
 
 @dataclass
@@ -72,7 +73,7 @@ async def test_a_timer_that_is_due_in_20_ms_is_not_fired_now() -> None:
     board.partitions[0].next_due_ms = due_ms
     runner = asyncio.ensure_future(TimerRunner(board).run())  # type: ignore[arg-type]
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             await board.waiting.wait()
             assert (board.fires, board.waits) == ([], [0.02])
             board.clock.advance_to(due_ms - 1)
@@ -89,7 +90,7 @@ async def test_timers_of_a_partition_that_drains_are_left_to_the_next_owner() ->
     board = FakeBoard({0: FakePartition(1, draining=True)})
     runner = asyncio.ensure_future(TimerRunner(board).run())  # type: ignore[arg-type]
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             await board.waiting.wait()
             await board.wake()
     finally:

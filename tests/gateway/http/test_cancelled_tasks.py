@@ -47,7 +47,7 @@ async def test_idle_connections_are_closed_though_every_task_was_cancelled() -> 
             await ended(before)
             assert await reader.read() == b"", "it is swept all the same"
             writer.close()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANGS_S):
                 assert isinstance(await gateway.failure(), ServerEnded), "whoever serves is told"
 
 
@@ -63,7 +63,7 @@ async def test_a_server_that_was_cancelled_listens_no_more_and_says_so(began: bo
                 await asyncio.sleep(0)
             assert server.task is not None
             server.task.cancel()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(HANGS_S):
                 await gateway.failure()
     async with httpx.AsyncClient(timeout=HANGS_S) as http:
         with pytest.raises(httpx.ConnectError):

@@ -82,7 +82,7 @@ async def test_threads_are_used_again_and_end_with_the_worker() -> None:
             bench.grant(*(bench.task("thread_name") for _ in range(2)))
             await bench.idle()
         assert len(before() - others) <= 2
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS_S):
         while before() - others:
             await asyncio.sleep(0.001)
 

@@ -9,6 +9,7 @@ import pytest
 from stead.entities._partition.waking import Deaths
 from stead.transport import Running, pack
 from support.activity_bench import ActivityBench, FakeSuspects, settle
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +94,7 @@ async def test_a_suspect_that_takes_long_does_not_hold_up_the_others_for_ever() 
     bench.partition.suspects = FakeSuspects(active=True, careful=True)
     async with bench.running():
         bench.hold(bench.task("work", 10), bench.task("work", 0))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             while not bench.answers:
                 await asyncio.sleep(0.001)
         assert bench.answers == {2: 0}

@@ -13,6 +13,7 @@ from stead.entities import Worker
 from stead.orchestrations._activities.runner import ActivityRunner
 from support.activity_hub import ONE, Hub
 from support.dying_worker import die
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -166,7 +167,7 @@ async def test_shared_ones_survive_any_number_of_workers_that_stop() -> None:
                 if not instance:
                     instance = await hub.held_by(owner, worker)
                     await hub.start(instance, "long", range(3))
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(HANGS_S):
                     while sum(runs.values()) < 3 * (stops + 1):
                         await asyncio.sleep(0.001)
         finish.set()
@@ -180,7 +181,7 @@ async def test_own_ones_do_so_too_though_workers_died_before(deaths: int) -> Non
     hub = Hub(long, lease_ms=100, activity_keep_ms=200, activity_tries_max=3, drain_ms=1)
     await hub.start("a", "long", range(3))
     for ends in range(deaths + 6):
-        async with hub.worker() as (worker, _), asyncio.timeout(10):
+        async with hub.worker() as (worker, _), asyncio.timeout(HANGS_S):
             while sum(runs.values()) < 3 * (ends + 1):
                 await asyncio.sleep(0.001)
             if ends < deaths:
@@ -206,7 +207,7 @@ async def test_a_worker_that_waits_goes_on_at_once_with_what_another_one_gives_b
     async with hub.worker(queues=[]) as (owner, _), hub.worker() as (first, _):
         instance = await hub.held_by(owner, first)
         await hub.start(instance, "long", range(3))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             while sum(runs.values()) < 3:
                 await asyncio.sleep(0.001)
         async with hub.worker() as (second, _):

@@ -23,6 +23,7 @@ from stead.orchestrations._client import begun as begun_module
 from stead.orchestrations._client import client as client_module
 from stead.orchestrations._history.messages import TELLS
 from stead.transport import MemoryStore, Settings, Store
+from support.guards import HANGS_S
 from support.scripted_instances import ScriptedInstances, scripted_instances
 
 pytestmark = pytest.mark.anyio
@@ -68,7 +69,7 @@ async def finish(client: OrchestrationClient, instance_id: str, output: object =
 
 
 async def heard(worker: ScriptedInstances, instance_id: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while instance_id not in worker.records:
             await asyncio.sleep(0)
 
@@ -79,7 +80,7 @@ async def run(client: OrchestrationClient, worker: ScriptedInstances, instance_i
     waiting = asyncio.ensure_future(client.wait_for_completion(instance_id))
     await heard(worker, instance_id)
     await finish(client, instance_id, instance_id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         return (await waiting).output
 
 
@@ -100,7 +101,7 @@ async def test_who_does_not_wait_is_told_once_too_often(
     for name in "bc":
         await client.start_new("flow", "x", instance_id=name)
         await finish(client, name, name)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while client._calls._pending or len(of(worker, name)) < 2:
                 await asyncio.sleep(0)
     assert of(worker, "b") == ["start, told", "event"]
@@ -120,7 +121,7 @@ async def test_a_worker_of_before_is_asked(
     assert await run(client, worker, "a") == "a"
     await client.start_new("flow", "x", instance_id="b")
     waiting = asyncio.ensure_future(client.wait_for_completion("b"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while "wait" not in of(worker, "b"):
             await asyncio.sleep(0)
         await finish(client, "b", "b")
@@ -137,7 +138,7 @@ async def test_one_worker_of_before_among_others_is_enough(
     assert of(worker, "b") == ["start, told", "event"]
     await store.heartbeat("of before", {}, 60_000)
     assert await run(client, worker, "c") == "c"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(HANGS_S):
         while "wait" not in of(worker, "c"):
             await asyncio.sleep(0)
     await store.leave("of before")
@@ -181,7 +182,7 @@ async def test_an_answer_that_comes_before_anybody_waits_is_no_loss(
     for name in ("b", "c"):
         await client.start_new("flow", "x", instance_id=name)
         await finish(client, name, name)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             while client._calls._pending or len(of(worker, name)) < 2:
                 await asyncio.sleep(0)
             assert (await client.wait_for_completion(name)).output == name
@@ -207,7 +208,7 @@ async def test_a_server_that_has_lost_the_start_is_asked(
             await heard(worker, "b")
         worker.records.pop("b", None)
         memory.restore(before)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HANGS_S):
             with pytest.raises((AcknowledgedLost, UnknownInstance)):
                 await (waiting or client.wait_for_completion("b"))
 
@@ -215,7 +216,11 @@ async def test_a_server_that_has_lost_the_start_is_asked(
 async def test_workers_tell(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = MemoryStore("hub", settings)
     worker = Worker(memory, Registry(), settings, "worker", [Orchestrations(registry(), settings)])
-    async with asyncio.timeout(30), worker, OrchestrationClient(memory, Registry(), settings, registry()) as client:
+    async with (
+        asyncio.timeout(HANGS_S),
+        worker,
+        OrchestrationClient(memory, Registry(), settings, registry()) as client,
+    ):
         sent: list[Message] = []
         send = client._send_call
 

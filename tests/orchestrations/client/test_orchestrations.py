@@ -32,6 +32,7 @@ from support.approvals import (
     tidying,
     unregistered,
 )
+from support.guards import HANGS_S
 from support.scripted_instances import ScriptedInstances, scripted_instances
 
 pytestmark = pytest.mark.anyio
@@ -286,7 +287,7 @@ async def test_a_long_history_is_read_in_pages(client: OrchestrationClient, monk
     await client.start_new(tidying, instance_id="a")
     for count in (6, 1, 13):
         await asyncio.gather(*(client.raise_event("a", "number", number) for number in range(count)))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANGS_S):
             while len(await client.read_history("a")) % 7 not in (0, 1):
                 await asyncio.sleep(0.005)
     await client.raise_event("a", "finish", 1)

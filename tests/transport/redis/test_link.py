@@ -14,6 +14,7 @@ from stead.transport._redis.answers import ReplyError, fault
 from stead.transport._redis.link import check_version
 from stead.transport._redis.store import RedisStore
 from stead.transport._redis.wire import Address
+from support.guards import HANGS_S
 from support.redis_steps import LEASE_MS, batch, commit, payloads, put, take
 from support.swallowing_proxy import SwallowingProxy
 from support.valkey_server import ValkeyServer
@@ -119,7 +120,7 @@ async def test_a_read_that_was_cancelled_does_not_delay_the_next(store: RedisSto
     read.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await read
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANGS_S):
         assert dict(await store.read_inboxes({0: b"0", 1: b"0"}, 10, 60_000)).keys() == {1}
 
 

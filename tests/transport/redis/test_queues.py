@@ -11,6 +11,7 @@ from stead.transport import ServerUnsuitable, Settings, Taken, Task, TaskLimit
 from stead.transport._redis import activities as redis_tasks
 from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.store import RedisStore
+from support.guards import HANGS_S
 from support.redis_steps import commit, take
 from support.valkey_server import ValkeyServer
 
@@ -152,7 +153,7 @@ async def test_workers_of_several_stores_wait_for_one_queue(
     ]
     await asyncio.sleep(0.05)
     await write(store, shared(b"1"), shared(b"2"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_S):
         taken = [task.task_id for tasks in await asyncio.gather(*waiting) for task in tasks]
     assert sorted(taken) == [b"1", b"2"]
     await other.close()

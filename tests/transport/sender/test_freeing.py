@@ -10,6 +10,7 @@ import pytest
 
 from stead.transport import BacklogFull, Batch, EnqueueResult, MemoryStore, Sender, Settings, StoreUnavailable
 from stead.transport._sender.lane import FREEING_BYTES_MAX
+from support.guards import HANGS_S
 
 pytestmark = pytest.mark.anyio
 
@@ -72,7 +73,7 @@ async def test_what_frees_follows_a_message_in_doubt_and_doubles_nothing() -> No
     store.faults.lose_answers("enqueue", 1)
     sender = Sender(store, SETTINGS)
     both = asyncio.ensure_future(outcomes(sender, [(b"a", False), (b"B", True)]))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_S):
         while not await inbox(store):
             await asyncio.sleep(0)
     store.faults.full = True
@@ -87,7 +88,7 @@ async def test_what_frees_does_not_overtake_what_a_producer_holds_back() -> None
     sender = Sender(store, SETTINGS, patient=True)
     sender.put(0, b"a")
     sender.put_freeing(0, b"B")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANGS_S):
         while len(store.sent) < 3:
             await asyncio.sleep(0.001)
     assert await inbox(store) == []

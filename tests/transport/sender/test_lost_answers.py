@@ -11,6 +11,7 @@ from stead.transport import (
     Settings,
     StoreUnavailable,
 )
+from support.guards import HANGS_S
 from transport.sender.test_sender import RecordingStore, inbox, sender_of
 
 pytestmark = pytest.mark.anyio
@@ -86,7 +87,7 @@ async def test_a_producer_ends_at_an_unknown_outcome_because_the_rest_would_foll
 async def test_a_closed_store_is_not_tried_again(patient: bool) -> None:
     store = RecordingStore(Settings(partitions=4, slot_groups=2, store_tries_ms=3_600_000))
     store.faults.lose_answers("enqueue")
-    async with sender_of(store, patient=patient) as sender, asyncio.timeout(10):
+    async with sender_of(store, patient=patient) as sender, asyncio.timeout(HANGS_S):
         waiting = asyncio.ensure_future(sender.wait(0, sender.put(0, b"doubtful")))
         while not store.sent:
             await asyncio.sleep(0)
