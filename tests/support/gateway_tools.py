@@ -18,8 +18,6 @@ from stead.gateway._http.app import Gateway as MadeGateway
 from stead.gateway._http.routes import Route
 from support.guards import HANGS_S
 
-READY_S = 30
-
 
 @dataclass
 class Served:
@@ -125,14 +123,14 @@ def serve(
     thread = threading.Thread(target=run, name="gateway")
     thread.start()
     try:
-        assert ready.wait(READY_S) and not failed, failed
+        assert ready.wait(HANGS_S) and not failed, failed
         with httpx.Client(base_url=url, timeout=HANGS_S) as http:
             yield Served(app, store_url, url, http, gateway)
     finally:
         loop, end = ends[0]
         if not loop.is_closed():
             loop.call_soon_threadsafe(end.set)
-        thread.join(READY_S)
+        thread.join(HANGS_S)
     assert not failed, failed
 
 

@@ -17,7 +17,7 @@ import httpx
 from stead.app import App
 from stead.entities import Entity, EntityContext
 from support.gateway_app import make_app
-from support.gateway_tools import READY_S, Served
+from support.gateway_tools import Served
 from support.guards import HANGS_S
 
 T = TypeVar("T")
@@ -97,9 +97,9 @@ def work(app: App, store_url: str) -> Generator[None]:
 
     thread = threading.Thread(target=lambda: asyncio.run(live()), name="worker")
     thread.start()
-    assert ready.wait(READY_S)
+    assert ready.wait(HANGS_S)
     try:
         yield
     finally:
         ends[0][0].call_soon_threadsafe(ends[0][1].set)
-        thread.join(READY_S)
+        thread.join(HANGS_S)

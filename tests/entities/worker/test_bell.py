@@ -8,6 +8,7 @@ import pytest
 
 from stead.entities.extending import Bell
 from stead.transport import ManualClock
+from support.guards import HANGS_S
 
 
 @pytest.mark.parametrize("passes", range(8))
@@ -29,7 +30,7 @@ async def test_a_cancellation_is_never_lost(passes: int, wake: str) -> None:
     for _ in range(passes):
         await asyncio.sleep(0)
     task.cancel()
-    done, _ = await asyncio.wait((task,), timeout=2)
+    done, _ = await asyncio.wait((task,), timeout=HANGS_S)
     assert done
     assert task.cancelled()
 

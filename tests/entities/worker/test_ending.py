@@ -8,6 +8,7 @@ import pytest
 
 from stead.entities import Registry, Worker
 from stead.transport import Acquired, ManualClock, MemoryStore, Settings, end_task, see_through
+from support.guards import HANGS_S
 
 SETTINGS = Settings(partitions=2, drain_ms=50)
 
@@ -22,7 +23,7 @@ async def test_a_read_that_is_interrupted_as_the_worker_ends_does_not_go_on() ->
     assert board is not None
     board.interrupt_read()  # as a partition that comes or goes does
     reader.cancel()
-    done, _ = await asyncio.wait((reader,), timeout=5)
+    done, _ = await asyncio.wait((reader,), timeout=HANGS_S)
     assert done
     await worker.abandon()
 

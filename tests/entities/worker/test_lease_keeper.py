@@ -103,7 +103,7 @@ async def test_a_stuck_worker_ends_though_its_message_cannot_be_marked(broken: b
     keeper = ThreadKeeper(Store(renewer), SETTINGS, lambda lost: None, turning, end)
     keeper.hold(0, b"token")
     keeper.start()
-    assert ended.wait(30)  # holds the event loop, as an operation that never ends would
+    assert ended.wait(HANGS_S)  # holds the event loop, as an operation that never ends would
     await keeper.stop()
     assert statuses == [STUCK_EXIT_STATUS]
     assert renewer.marks == (0 if broken else 1)

@@ -71,7 +71,7 @@ def make_form_app() -> App:
 @pytest.fixture(scope="module")
 def formed(module_server: ValkeyServer) -> Iterator[Served]:
     with serve(make_form_app(), module_server.url) as running:
-        eventually(lambda: running.http.get("/api/v1/entity-kinds/Form").is_success or None, 30)
+        eventually(lambda: running.http.get("/api/v1/entity-kinds/Form").is_success or None)
         yield running
 
 
@@ -114,7 +114,7 @@ def test_each_argument_has_a_field_of_its_type(filler: Visitor, formed: Served) 
         page.get_by_label("at", exact=False).and_(page.locator("input")).last.fill("2026-01-02T03:04:05Z")
         page.get_by_role("button", name="Signal").click()
         expect(page.locator(".toast")).to_contain_text("durable")
-        eventually(lambda: told(formed, key)[6:] == ["blue", "2026-01-02T03:04:05+00:00"] or None, 30)
+        eventually(lambda: told(formed, key)[6:] == ["blue", "2026-01-02T03:04:05+00:00"] or None)
 
 
 def test_what_has_no_name_goes_by_its_place_and_nothing_is_null(filler: Visitor, formed: Served) -> None:
@@ -126,7 +126,7 @@ def test_what_has_no_name_goes_by_its_place_and_nothing_is_null(filler: Visitor,
         page.get_by_label("text").fill("x")
         page.get_by_label("number").fill("8")
         page.get_by_role("button", name="Call").click()
-        eventually(lambda: told(formed, key) == ["x", 8] or None, 30)
+        eventually(lambda: told(formed, key) == ["x", 8] or None)
         page.get_by_label("Operation").select_option("item")
         page.get_by_role("spinbutton").fill("2.5")
         call(page, "item was carried out")

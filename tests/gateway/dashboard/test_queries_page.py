@@ -32,7 +32,7 @@ def queried(module_server: ValkeyServer) -> Iterator[Served]:
             for n in range(60)
         ]
         assert running.http.post("/api/v1/signals", content="\n".join(lines)).json()["accepted"] == 60
-        eventually(lambda: running.http.get("/api/v1/entity-counts/Player").json().get("count") == 60 or None, 60)
+        eventually(lambda: running.http.get("/api/v1/entity-counts/Player").json().get("count") == 60 or None)
         yield running
 
 
@@ -134,7 +134,7 @@ def test_a_query_is_stopped(asker: Visitor, queried: Served) -> None:
         page.get_by_role("button", name="Run").click()
         page.get_by_role("button", name="Stop").click()
         expect(page.get_by_role("alert")).to_contain_text("It was stopped.")
-        eventually(lambda: queried.http.post("/api/v1/sql", json={"query": "select 1"}).is_success or None, 60)
+        eventually(lambda: queried.http.post("/api/v1/sql", json={"query": "select 1"}).is_success or None)
 
 
 def test_without_sql_it_is_said_how_to_get_it(asker: Visitor) -> None:

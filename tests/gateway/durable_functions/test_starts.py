@@ -230,7 +230,7 @@ def test_a_server_that_stops_answers_who_waits(module_server: ValkeyServer) -> N
     with ThreadPoolExecutor() as threads:
         with gateway(module_server) as df:
             waiting = threads.submit(
-                httpx.post, f"{df.url}{BASE}/orchestrators/approval/waiting?timeout=150", timeout=30
+                httpx.post, f"{df.url}{BASE}/orchestrators/approval/waiting?timeout=150", timeout=HANGS_S
             )
             df.appears("waiting")
         answer = waiting.result()

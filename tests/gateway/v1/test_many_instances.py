@@ -75,7 +75,7 @@ def test_text_is_found_wherever_it_is_shown(served: Served) -> None:
     begin(served, mark, 2, "hello", input=[f"Oslo{mark}x"])
     for number in (0, 2):
         served.http.get(f"/api/v1/instances/{mark}-{number}?wait_ms=30000")
-    eventually(lambda: found(served, text=f"{mark}-1")["instances"] or None, 30)
+    eventually(lambda: found(served, text=f"{mark}-1")["instances"] or None)
 
     def ids(text: str, **more: str) -> list[str]:
         return [one["instance_id"][-1] for one in found(served, text=text, **more)["instances"]]
@@ -94,7 +94,7 @@ def test_what_is_rare_among_many_is_found_in_few_pages(served: Served) -> None:
     mark = fresh()
     for number in range(120):
         begin(served, mark, number, "approval", **({"version": None} if number != 77 else {"tags": {"rare": "yes"}}))
-    eventually(lambda: found(served, "instance-counts", prefix=mark, status="Running")["total"] == 120 or None, 60)
+    eventually(lambda: found(served, "instance-counts", prefix=mark, status="Running")["total"] == 120 or None)
     page = found(served, prefix=mark, text="yes", limit=5)
     assert [one["instance_id"] for one in page["instances"]] == [f"{mark}-77"]
     assert page["continuation"] is None
@@ -109,7 +109,7 @@ def test_what_is_rare_among_many_is_found_in_few_pages(served: Served) -> None:
 def test_the_same_is_done_to_those_that_are_named(served: Served) -> None:
     mark = fresh()
     ids = [begin(served, mark, number) for number in range(4)]
-    eventually(lambda: found(served, "instance-counts", prefix=mark, status="Running")["total"] == 4 or None, 30)
+    eventually(lambda: found(served, "instance-counts", prefix=mark, status="Running")["total"] == 4 or None)
 
     def act(action: str, *which: str) -> Any:
         answer = served.http.post("/api/v1/instance-bundles", json={"action": action, "ids": list(which)})
@@ -117,9 +117,9 @@ def test_the_same_is_done_to_those_that_are_named(served: Served) -> None:
         return answer.json()
 
     assert act("suspend", *ids) == {"matched": 4, "done": 4, "passed_over": 0, "failed": {}}
-    eventually(lambda: found(served, "instance-counts", prefix=mark, status="Suspended")["total"] == 4 or None, 30)
+    eventually(lambda: found(served, "instance-counts", prefix=mark, status="Suspended")["total"] == 4 or None)
     assert act("terminate", *ids[:2], "nobody")["passed_over"] == 1
-    eventually(lambda: found(served, "instance-counts", prefix=mark, status="Terminated")["total"] == 2 or None, 30)
+    eventually(lambda: found(served, "instance-counts", prefix=mark, status="Terminated")["total"] == 2 or None)
     assert act("purge", *ids) == {"matched": 4, "done": 2, "passed_over": 2, "failed": {}}
     assert found(served, "instance-counts", prefix=mark)["total"] == 2
     wrong = served.http.post("/api/v1/instance-bundles", json={"action": "explode", "ids": []})

@@ -42,7 +42,7 @@ def asked(module_server: ValkeyServer) -> Iterator[Served]:
             for n in range(40)
         ]
         assert running.http.post("/api/v1/signals", content="\n".join(lines)).json()["accepted"] == 40
-        eventually(lambda: running.http.get("/api/v1/entity-counts/Player").json().get("count") == 40 or None, 30)
+        eventually(lambda: running.http.get("/api/v1/entity-counts/Player").json().get("count") == 40 or None)
         yield running
 
 

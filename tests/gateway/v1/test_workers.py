@@ -21,11 +21,11 @@ def test_a_worker_is_drained_and_works_again(served: Served) -> None:
     name = eventually(lambda: the_worker(served)["worker"])
     answer = served.http.post(f"/api/v1/workers/{name}/drain")
     assert (answer.status_code, answer.json()) == (202, {"worker": name, "drained": True})
-    eventually(lambda: (the_worker(served)["drained"] and the_worker(served)["partitions"] == 0) or None, 30)
+    eventually(lambda: (the_worker(served)["drained"] and the_worker(served)["partitions"] == 0) or None)
     assert all(place["owner"] is None for place in served.http.get("/api/v1/hub").json()["partitions"])
     answer = served.http.post(f"/api/v1/workers/{name}/resume")
     assert (answer.status_code, answer.json()) == (202, {"worker": name, "drained": False})
-    eventually(lambda: (not the_worker(served)["drained"] and the_worker(served)["partitions"] == 4) or None, 30)
+    eventually(lambda: (not the_worker(served)["drained"] and the_worker(served)["partitions"] == 4) or None)
 
 
 def test_one_that_is_not_there_is_said(served: Served) -> None:
