@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,11 @@ from stead.app._console.words import (
     shorten,
 )
 from stead.app._hub.client import Client
-from stead.entities import EntityId, InvalidInput, UnknownEntity
+from stead.entities import EntityId, EntityStatus, InvalidInput, UnknownEntity
 from stead.entities.aggregates import summarized
 from stead.transport import Settings, begin_task, end_task
 
-from .views import local_time
+from .views import LOCKED, local_time
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -123,9 +123,7 @@ def state_command(request: Request, entity: str, key: str) -> int:
             print_json_line(line | {"reminders": reminders} if reminders else line)
             return 0
         if status.locked:
-            print_note(
-                f"{entity_id} is locked: its state is encoded, and this program has no key for it (STEAD_PAYLOAD_CODEC)"
-            )
+            print_note(f"{entity_id} is locked: {LOCKED}")
         elif status.exists:
             print_value(console(), summarized(status.state))
         for name, due in status.reminders.items():
@@ -140,16 +138,17 @@ def list_command(request: Request, entity: str, prefix: str, limit: int) -> int:
         name = await _name_of(app, client, entity)
         rows = table("key", "state")
         count, more = 0, False
-        async for entity_id, stored in client.list_entities(name, prefix=prefix):
-            value = summarized(stored)
+        async for status in _listed(client, name, prefix):
+            value = summarized(status.state)
             if count == limit:
                 more = True
                 break
             count += 1
             if request.as_json:
-                print_json_line(_entity_line(entity_id, value))
+                line = _entity_line(status.entity_id, value)
+                print_json_line(line | {"locked": True} if status.locked else line)
             else:
-                rows.add_row(entity_id.key or '""', shorten(value))
+                rows.add_row(status.entity_id.key or '""', f"locked: {LOCKED}" if status.locked else shorten(value))
         if not request.as_json:
             if count:
                 console().print(rows)
@@ -157,6 +156,18 @@ def list_command(request: Request, entity: str, prefix: str, limit: int) -> int:
         return 0
 
     return request.run(work)
+
+
+async def _listed(client: Client, name: str, prefix: str) -> AsyncIterator[EntityStatus]:
+    """Those that have a state, as far as it is read: page by page, so one whose state is locked is there too."""
+    after = ""
+    while True:
+        page = await client.page_entities(name, prefix=prefix, after=after)
+        for status in page.items:
+            yield status
+        if page.after is None:
+            return
+        after = page.after
 
 
 def kinds_command(request: Request) -> int:

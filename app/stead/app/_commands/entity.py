@@ -11,7 +11,7 @@ from stead.app._hub.client import Client
 from stead.entities import EntityId
 from stead.gateway import EntityDoing, RecentModel, look_at
 
-from .views import local_time
+from .views import LOCKED, local_time
 
 _RECENT = 10  # operations that are shown of those that ran last
 
@@ -39,7 +39,8 @@ def _print(found: EntityDoing, request: Request) -> None:
     rows.add_column(style="bold")
     rows.add_column(overflow="fold")
     rows.add_row("entity", found.entity_id)
-    rows.add_row("state", shorten(found.state, 2_000) if found.exists else "it does not exist")
+    shown = f"locked: {LOCKED}" if found.locked else shorten(found.state, 2_000)
+    rows.add_row("state", shown if found.exists else "it does not exist")
     if found.modified is not None:
         rows.add_row("last change", local_time(found.modified))
     if found.shards is not None:

@@ -17,9 +17,11 @@ from stead.app._hub.client import Client
 from stead.entities import CallTimeout, InvalidInput
 from stead.orchestrations import Orchestration, OrchestrationStatus, RuntimeStatus, UnknownInstance
 from stead.orchestrations.histories import History, export_history
+from stead.transport import PayloadLocked
 
 from .entities import print_value
 from .views import (
+    LOCKED,
     Selection,
     instance_row,
     instance_table,
@@ -167,6 +169,8 @@ def wait_command(request: Request, instance_id: str, timeout: str | None) -> int
             print_json_line(status_line(status))
             return 0 if done else FAILED
         if done:
+            if status.locked:
+                print_note(f"the output of {instance_id} is locked: {LOCKED}")
             if status.output is not None:
                 print_value(console(), status.output)
             return 0
@@ -184,6 +188,8 @@ def history_command(request: Request, instance_id: str) -> int:
         status = await client.get_status(instance_id, show_history=True)
         if status is None:
             raise UnknownInstance(instance_id)
+        if status.locked:
+            raise PayloadLocked(LOCKED, instance_id)
         if status.history:
             print_history(status)
         else:

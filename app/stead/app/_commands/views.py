@@ -83,6 +83,10 @@ def _instant(option: str, text: str | None) -> datetime | None:
     return None if text is None else parse_local_instant(text, option)
 
 
+LOCKED = "it is encoded, and this program has no key for it (STEAD_PAYLOAD_CODEC)"
+"""What is said in the place of data that cannot be decoded here."""
+
+
 def status_line(status: OrchestrationStatus[Any]) -> dict[str, Any]:
     """An instance as JSON data."""
     return status_fields(status, lambda time: time) | {"failure": failure_line(status.failure)}
@@ -124,7 +128,7 @@ def print_status(screen: Console, status: OrchestrationStatus[Any]) -> None:
         if value is not None:
             rows.add_row(what, shorten(value, 2_000))
     if status.locked:
-        rows.add_row("locked", "its data is encoded, and this program has no key for it (STEAD_PAYLOAD_CODEC)")
+        rows.add_row("locked", LOCKED)
     if status.failure is not None:
         rows.add_row("failure", one_line(str(status.failure)))
         cause = status.failure.cause

@@ -67,6 +67,8 @@ class EntityDoing(AnswerModel):
     """Whether there is anything to tell: it exists, is locked, has reminders, or messages wait for it."""
     exists: bool
     state: Any
+    locked: bool
+    """Whether its state is encoded, and this process cannot decode it: `state` is null then."""
     modified: datetime | None
     partition: int
     worker: str | None
@@ -141,6 +143,7 @@ async def _look_at(client: OrchestrationClient, store: Store, entity_id: EntityI
         known=False,
         exists=status is not None and status.exists,
         state=None if status is None or not status.exists else summarized(status.state),
+        locked=status is not None and status.locked,
         modified=None if status is None else status.modified_time,
         partition=number,
         worker=owner,

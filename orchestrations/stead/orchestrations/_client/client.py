@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, overload
@@ -336,7 +337,8 @@ class InstanceClient(InstanceTeller):
             raise InstanceRunning(instance_id, look.status)
         if look.status is not RuntimeStatus.FAILED:
             raise InstanceFinished(instance_id, look.status)
-        await self._call_instance(instance_id, REWIND, check_reason(reason))
+        with suppress(PayloadLocked):
+            await self._call_instance(instance_id, REWIND, check_reason(reason))
 
     # -- purging -------------------------------------------------------------------------------------------------------
 
@@ -380,7 +382,11 @@ class InstanceClient(InstanceTeller):
         return count
 
     async def _purge(self, instance_id: str, *, recursive: bool) -> bool:
-        answer = await self._call_instance(instance_id, PURGE, recursive)
+        try:
+            answer = await self._call_instance(instance_id, PURGE, recursive)
+        except PayloadLocked:
+            status = await self.get_status(instance_id)
+            answer = True if status is None else not status.is_finished and RUNNING
         if answer == RUNNING:
             raise InstanceRunning(instance_id)
         return answer is True

@@ -19,7 +19,7 @@ from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.record import RuntimeStatus
 from stead.orchestrations._history.status import OrchestrationStatus
 from stead.orchestrations._schedules.schedule import schedule_type
-from stead.transport import InstanceView, Settings, Store
+from stead.transport import InstanceView, PayloadLocked, Settings, Store
 
 from .queries import Filter, InstanceQueries, Look
 from .schedules import Schedules
@@ -77,11 +77,14 @@ class InstanceReader(EntityClient):
         )
 
     async def read_history(self, instance_id: str) -> list[Event]:
-        """An instance's history as it is stored, for export and replay. Raises `UnknownInstance`."""
+        """An instance's history as it is stored, for export and replay. Raises `UnknownInstance`, and `PayloadLocked` where this
+        process cannot decode it."""
         check_instance_id(instance_id)
         look = await self._read(lambda: self._instances.whole(instance_id))
         if look is None:
             raise UnknownInstance(instance_id)
+        if look.record is not None and look.record.locked:
+            raise PayloadLocked(look.record.locked, instance_id)
         return list(look.events)
 
     async def list_instances(

@@ -124,11 +124,12 @@ class InstanceTeller(InstanceReader):
         await self._send(instance_id, payload, frees=operation in FREEING)
 
     async def _call_instance(self, instance_id: str, operation: str, *args: object) -> object:
-        """Tell an instance something, and wait for its answer."""
+        """Tell an instance something, and wait for its answer. Who has no codec may do so, and gets `PayloadLocked` then: it is
+        done, and what was answered is not known."""
         pending = await self._calls.begin(instance_id, operation, as_error=instance_error)
         try:
             extras = message_extras(reply_to=self._calls.reply_to(pending))
-            payload = self._outgoing.encode(instance_id, operation, args, extras)
+            payload = self._outgoing.encode(instance_id, operation, args, extras, bare=True)
             await self._send_call(pending, payload, frees=operation in FREEING)
             return await pending.future
         except CallTimeout as error:
