@@ -14,6 +14,17 @@ from benchmarks.profiling import NoProfile, profiled, py_spy, recorded
 
 BUSY = "import time\ndef busy_in_here():\n    while True: sum(range(1000))\nbusy_in_here()"
 
+RECORDS = """
+import pathlib, signal, sys, time
+def write(*_):
+    pathlib.Path(sys.argv[5]).write_text(sys.argv[3])
+    sys.exit()
+signal.signal(signal.SIGINT, write)
+print("py-spy> Sampling process 250 times a second", flush=True)
+while True: time.sleep(60)
+"""
+"""What writes the number of the process that it was told to look into, once it is told to stop."""
+
 
 @pytest.fixture
 def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -26,9 +37,8 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_profile_of_each_process_is_written_where_it_is_wanted(tmp_path: Path, pretend: Path) -> None:
     pretend.write_text(
-        '#!/bin/sh\ntrap "echo $3 > $5; exit 0" INT\necho "py-spy> Sampling process 250 times a second"\n'
-        "while true; do sleep 0.01; done\n"
-    )
+        f"#!{sys.executable} -IS\n{RECORDS}"
+    )  # (no shell: one in the background cannot hear an interrupt)
     with profiled(tmp_path / "profiles", "hello x100") as album, recorded([11, 22]):
         assert [path.name for path in album.files] == ["hello-x100-1.svg", "hello-x100-2.svg"]
         assert not album.files[0].exists()

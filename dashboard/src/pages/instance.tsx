@@ -72,9 +72,10 @@ export function OneInstance(props: { id: string; route: Route }) {
       </div>
       <Tabs label="What has happened" names={VIEWS} chosen={view} onChoose={(name) => refine({ view: name })} />
       <section id="tab-panel" role="tabpanel" aria-labelledby={`tab-${view}`} class="card wide">
-        {view === "Timeline" && <Gantt history={history} />}
-        {view === "History" && <Events history={history} />}
-        {view === "Sequence" && <Sequence history={history} me={one.name} />}
+        {one.locked && <Quiet>Locked: its history is encoded, and this server has no key for it.</Quiet>}
+        {!one.locked && view === "Timeline" && <Gantt history={history} />}
+        {!one.locked && view === "History" && <Events history={history} />}
+        {!one.locked && view === "Sequence" && <Sequence history={history} me={one.name} />}
       </section>
     </Page>
   );

@@ -6,7 +6,7 @@ import { useAsked } from "../lib/live";
 import { refine, to, type Route } from "../lib/route";
 import { pageOf, selectionOf } from "../lib/selection";
 import { brief, clock, count } from "../lib/words";
-import { Ago, Badge, Choice, Fault, Page, Table, Text } from "../parts/basics";
+import { Ago, Badge, Choice, Fault, Page, Quiet, Table, Text } from "../parts/basics";
 import { Histogram } from "../parts/histogram";
 import { Many } from "../parts/many";
 import { Start } from "./start";
@@ -71,7 +71,7 @@ export function Instances(props: { route: Route }) {
           { title: "Status", cell: (one) => <Badge>{one.runtime_status}</Badge> },
           { title: "Created", cell: (one) => <Ago time={one.created_time} /> },
           { title: "Changed", cell: (one) => <Ago time={one.last_updated_time} /> },
-          { title: "Says", grow: true, cell: (one) => brief(one.failure?.message ?? one.custom_status ?? one.output ?? "") },
+          { title: "Says", grow: true, cell: (one) => (one.locked ? <Quiet>locked</Quiet> : brief(one.failure?.message ?? one.custom_status ?? one.output ?? "")) },
         ]}
       />
       <div class="buttons">
