@@ -42,7 +42,7 @@ from .body import EntityBody
 from .cell import Cell, cell_of
 from .expiry import drop_reminder, is_use, keep_alive, note_end, passes_expiry
 from .held import Stepped
-from .known import Known
+from .known import BRIEF_S, Known
 from .locks import LockState
 from .outcomes import HAS_SHARDS, fail, is_sharded, succeed, why_not_loaded
 from .reminding import Reminders, begin_firing
@@ -165,7 +165,8 @@ class EntityKind:
         find, elapsed, failure = known.operations.get, slice.elapsed, ""
         stop_at, one_turn, started, stop = slice.stop_at, slice.one_turn, elapsed(), False
         last: Operation | None = None  # that ran so often in a row, since then
-        brief, count, since, traced = (usual := known.brief_s(activation.target)), 0, started, switch.on
+        usual = known.brief_s(activation.target) if known.recent.watched else BRIEF_S
+        brief, count, since, traced = usual, 0, started, switch.on
         if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
             return None
         while queue:
@@ -199,7 +200,8 @@ class EntityKind:
             queue.popleft()
             ended = elapsed()
             if operation is not last or ended - started > brief:
-                known.ran_before(activation.target, last, count, since, started)
+                if count:
+                    known.ran_before(activation.target, last, count, since, started)
                 last, count, since = operation, 0, started
                 if ended - started > brief:
                     last, count, brief, failed, failure = None, -1, usual, failure, ""  # it is counted, here

@@ -9,7 +9,7 @@ from stead.entities._measures.recent import RecentRun
 from stead.entities._message.due import Due
 from stead.entities._message.envelope import Message
 from stead.entities._message.errors import UnknownOperation
-from stead.entities._message.shards import logical_target, shown_target
+from stead.entities._message.shards import MARK, logical_target, shown_target
 
 from .batch import Pace
 from .held import held_reports
@@ -23,12 +23,13 @@ _REMEMBERED_MAX = 256  # a function entity accepts any name: do not remember wit
 class Known:
     """An entity that this worker can run: what its activations share."""
 
-    __slots__ = ("_measures", "_meters", "_paces", "entity_type", "operations")
+    __slots__ = ("_measures", "_meters", "_paces", "entity_type", "operations", "recent")
 
     def __init__(self, entity_type: EntityType, measures: Measures) -> None:
         self.entity_type = entity_type
         self.operations: dict[str, Operation] = {}  # by the name as messages spell it
         self._measures = measures
+        self.recent = measures.recent
         self._meters: dict[Operation | None, Meter] = {}
         self._paces: dict[Operation, Pace] = {}  # of batched ones
 
@@ -73,10 +74,11 @@ class Known:
         """It has run so often, once after the other, each briefly; if it has. What concerns locks is none."""
         if count and operation is not None:
             seconds = ended_s - since_s
-            self.meter(operation).add_run(count, seconds)
-            logical, measures = logical_target(target), self._measures
-            measures.hottest.note(logical, count)
-            measures.recent.runs.append((logical, operation.name, count, ended_s, seconds))
+            meter = self._meters.get(operation) or self.meter(operation)
+            meter.add_run(count, seconds)
+            logical = logical_target(target) if MARK in target else target
+            self._measures.hottest.note(logical, count)
+            self.recent.runs.append((logical, operation.name, count, ended_s, seconds))
 
     def ran_apart(
         self,
@@ -92,13 +94,13 @@ class Known:
     ) -> None:
         """It has run, and is timed by itself: it took long, failed, took many messages at once, or somebody looks at the entity.
         `refused`: of these messages, so many were not carried out. `name`: that of what is no operation."""
-        logical = logical_target(target)
+        logical = logical_target(target) if MARK in target else target
         if operation is not None:
             name = operation.name
             self.meter(operation).add_run(count, seconds)
             self._measures.hottest.note(logical, count)
         if operation is not None or failure:
-            self._measures.recent.note_apart(RecentRun(logical, name, count - refused, ended_s, seconds, failure))
+            self.recent.note_apart(RecentRun(logical, name, count - refused, ended_s, seconds, failure))
 
     def took(
         self,
@@ -116,8 +118,7 @@ class Known:
 
     def brief_s(self, target: str) -> float:
         """What takes longer than that is timed by itself: everything of an entity that somebody looks at."""
-        watched = self._measures.recent.watched
-        return -1.0 if watched and logical_target(target) in watched else BRIEF_S
+        return -1.0 if logical_target(target) in self.recent.watched else BRIEF_S
 
     def name_slow(self, target: str, name: str, at_s: float, seconds: float, slow_s: float) -> None:
         """Name an operation that took longer than that."""
