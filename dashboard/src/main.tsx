@@ -3,7 +3,7 @@ import { render } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
 import "./style.css";
-import { api, keep, key, must, Refused, said } from "./lib/api";
+import { api, DENIED, keep, key, must, Refused, said } from "./lib/api";
 import { LiveContext, useAsked, useHubStream } from "./lib/live";
 import { to, useRoute, type Route } from "./lib/route";
 import { AccessContext, SayContext, type Access } from "./parts/act";
@@ -61,15 +61,22 @@ function App() {
   const [fault, setFault] = useState<{ text: string; ask: boolean } | null>(null);
   const look = useCallback(async () => {
     try {
-      setAccess(await must(api.GET("/api/v1/access")));
-      setFault(null);
+      const found = await must(api.GET("/api/v1/access"));
+      const reads = found.rights.includes("read");
+      setAccess(reads ? found : null);
+      setFault(reads ? null : { text: `This key may not read (it may ${found.rights.join(" and ") || "do nothing"}): these pages need one that may.`, ask: true });
     } catch (error) {
       const ask = error instanceof Refused && (error.status === 401 || error.status === 403);
       if (ask) setAccess(null);
       setFault({ text: ask && !key() ? "" : said(error), ask });
     }
   }, []);
-  useEffect(() => void look(), [look]);
+  useEffect(() => {
+    void look();
+    const denied = () => void look();
+    addEventListener(DENIED, denied);
+    return () => removeEventListener(DENIED, denied);
+  }, [look]);
   useEffect(() => {
     if (!fault || fault.ask) return;
     const timer = setTimeout(() => void look(), 2000);

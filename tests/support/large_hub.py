@@ -24,6 +24,23 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 5_000
 
+# Pages, and what is there once the first of what they show is.
+PAGES = (
+    ("#/", ".figure-value"),
+    ("#/entities", "tbody tr"),
+    ("#/entities/Station", "tbody tr"),
+    ("#/entities/Station?prefix=copy-00003", "tbody tr"),
+    ("#/entities/Station/copy-0000001", ".tree-leaf"),
+    ("#/instances", "tbody tr"),
+    ("#/instances", ".histogram rect"),
+    ("#/instances?status=Completed", "tbody tr"),
+    ("#/instances/copy-000001", "#tab-panel"),
+    ("#/queries?kind=station&asked=1", "tbody tr"),
+    ("#/dead-letters", "text=There is none."),
+    ("#/workers", 'tbody tr, :text("No worker runs")'),
+    ("#/schedules", "text=There is none."),
+)
+
 
 def connection(server: ValkeyServer) -> Any:
     """To a server, past stead."""
@@ -93,7 +110,7 @@ def grow(served: Served, server: Any, entities: int, instances: int) -> None:
 
 
 def look(url: str) -> None:
-    """How long it takes from asking for a page to its first row."""
+    """How long it takes from asking for a page to its first row (of the instances also: to the bars), and what it has asked for then."""
     from playwright.sync_api import sync_playwright
 
     from support.browser import ARGUMENTS, find
@@ -101,18 +118,15 @@ def look(url: str) -> None:
     path, variables = find()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, env=dict(variables) or None)
-        for address, seen in (
-            ("#/", ".figure-value"),
-            ("#/entities", "tbody tr"),
-            ("#/entities/Station", "tbody tr"),
-            ("#/instances", "tbody tr"),
-        ):
+        for address, seen in PAGES:
             page = browser.new_page()
             page.set_default_timeout(300_000)
+            asked: list[str] = []
+            page.on("request", lambda request, asked=asked: asked.append(request.url))
             since = time.monotonic()
             page.goto(f"{url}/{address}")
             page.locator(seen).first.wait_for()
-            print(f"{address}: {time.monotonic() - since:.3f} s")
+            print(f"{address} ({seen}): {time.monotonic() - since:.3f} s, {len(asked)} requests")
             page.close()
         browser.close()
 

@@ -34,12 +34,13 @@ class Picture(NamedTuple):
     address: str
     seen: str
     dark: bool = False
+    height: int = 760
 
 
 PAGES: dict[str, Picture] = {
     "overview": Picture("#/", ".flow-link.live"),
     "entities": Picture("#/entities/Player?where=score>%3D100&order=-score", "tbody tr"),
-    "entity": Picture("#/entities/Player/ada", ".measures tbody tr"),
+    "entity": Picture("#/entities/Player/ada", ".card:has-text('Recent operations') tbody tr >> nth=4", height=960),
     "instances": Picture("#/instances", ".histogram rect"),
     "instance": Picture("#/instances/shipment-7", "svg.gantt .bar", dark=True),
     "sequence": Picture("#/instances/shipment-7?view=Sequence", "svg.sequence .message"),
@@ -146,7 +147,7 @@ def take(folder: Path) -> None:
         )
         for name, picture in PAGES.items():
             page = browser.new_page(
-                viewport={"width": 1200, "height": 760}, color_scheme="dark" if picture.dark else "light"
+                viewport={"width": 1200, "height": picture.height}, color_scheme="dark" if picture.dark else "light"
             )
             page.set_default_timeout(READY_S * 1_000)
             page.goto(f"{http.base_url}/{picture.address}".replace("//#", "/#"))
@@ -155,6 +156,10 @@ def take(folder: Path) -> None:
             if name == "queries":
                 page.get_by_role("button", name="Run").click()
                 page.locator("tbody tr").first.wait_for()
+            if name == "entity":  # whose worker tells each of its operations once it knows that somebody looks
+                page.get_by_text("Each is listed by itself").wait_for()
+                for number in range(4):
+                    http.post("/api/v1/entities/Player/ada/win?wait=true", json={"args": [number + 1, "NO"]})
             page.locator(picture.seen).first.wait_for(state="attached")
             page.get_by_text("live", exact=True).first.wait_for()
             page.screenshot(path=folder / f"{name}.png")

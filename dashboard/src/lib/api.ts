@@ -19,12 +19,22 @@ export function keep(value: string): void {
   else sessionStorage.removeItem(KEY);
 }
 
+// Told when an answer says that the key is not good (any more), or not for that.
+export const DENIED = "stead-denied";
+
+export function note(response: Response): void {
+  if (response.status === 401 || response.status === 403) dispatchEvent(new Event(DENIED));
+}
+
 export const api = createClient<paths>({ baseUrl: BASE });
 
 api.use({
   onRequest({ request }) {
     if (key()) request.headers.set("x-functions-key", key());
     return request;
+  },
+  onResponse({ request, response }) {
+    if (!request.url.endsWith("/api/v1/access")) note(response);
   },
 });
 
@@ -35,6 +45,11 @@ export class Refused extends Error {
     message: string,
   ) {
     super(message);
+  }
+
+  // Whether the same question would be refused again, until something about it is changed.
+  get final(): boolean {
+    return this.status >= 400 && this.status < 500 && ![408, 409, 429].includes(this.status);
   }
 }
 

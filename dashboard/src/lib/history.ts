@@ -87,9 +87,12 @@ export function spansOf(history: Event[]): Span[] {
   return spans;
 }
 
+const STATUSES = ["Running", "Completed", "ContinuedAsNew", "Failed", "Canceled", "Terminated", "Pending", "Suspended"]; // by their numbers in events
+
 // What an event says beside its type and time, on one line.
 export function fieldsOf(event: Event): Record<string, unknown> {
   const { event_type: _type, timestamp: _time, task_id: _task, ...fields } = event;
+  if (typeof fields["status"] === "number") fields["status"] = STATUSES[fields["status"]] ?? fields["status"];
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined));
 }
 

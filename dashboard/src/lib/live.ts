@@ -2,7 +2,7 @@
 import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 
-import { said, type Schemas } from "./api";
+import { Refused, said, type Schemas } from "./api";
 import { follow } from "./stream";
 
 export type HubInfo = Schemas["HubInformation"];
@@ -42,14 +42,16 @@ export interface Asked<T> {
 
 const REST = 4; // times as long as an answer took is rested before the next question: what is dear to the hub is asked less often
 
-// Data that is asked for anew when what it depends on changes, and at each beat of the hub. One question at a time.
-export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, depends: unknown[], every = 1): Asked<T> {
+// Data that is asked for anew when what it depends on changes, and at each beat of the hub. One question at a time; null: none yet.
+// What the server refuses for good is not asked again: a browser writes each refusal into its console.
+export function useAsked<T>(ask: ((signal: AbortSignal) => Promise<T>) | null, depends: unknown[], every = 1): Asked<T> {
   const { beat } = useLive();
   const [count, setCount] = useState(0);
   const [found, setFound] = useState<{ on: string; data: T | null; error: string }>({ on: "", data: null, error: "" });
   const busy = useRef(false);
   const rested = useRef({ on: "", until: 0 });
-  const on = JSON.stringify(depends);
+  const refused = useRef("");
+  const on = JSON.stringify([depends, ask !== null]);
   const current = useRef(on);
   if (current.current !== on) {
     current.current = on;
@@ -57,7 +59,7 @@ export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, depends: u
   }
   const round = Math.floor(beat / every);
   useEffect(() => {
-    if (busy.current || document.hidden) return;
+    if (!ask || busy.current || document.hidden || refused.current === `${on} ${count}`) return;
     if (rested.current.on === `${on} ${count}` && performance.now() < rested.current.until) return;
     const since = performance.now();
     const ending = new AbortController();
@@ -67,6 +69,7 @@ export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, depends: u
         if (current.current === on) setFound({ on, data, error: "" });
       })
       .catch((error: unknown) => {
+        if (error instanceof Refused && error.final) refused.current = `${on} ${count}`;
         if (current.current === on) setFound((before) => ({ on, data: before.on === on ? before.data : null, error: said(error) }));
       })
       .finally(() => {
@@ -82,12 +85,18 @@ export function useAsked<T>(ask: (signal: AbortSignal) => Promise<T>, depends: u
   return { data: fits ? found.data : null, error: fits ? found.error : "", again: () => setCount((before) => before + 1) };
 }
 
-// Something else's stream, such as one instance's or one entity's.
-export function useStream<T>(path: string): { data: T | null; event: string } {
-  const [found, setFound] = useState<{ path: string; data: T | null; event: string }>({ path, data: null, event: "" });
+// Something else's stream, such as one instance's or one entity's; null: there is none now. `over`: whether
+// nothing comes after that.
+export function useStream<T>(path: string | null, over: (data: T) => boolean = () => false): { data: T | null; event: string } {
+  const [found, setFound] = useState<{ path: string | null; data: T | null; event: string }>({ path, data: null, event: "" });
   useEffect(() => {
+    setFound({ path, data: null, event: "" });
+    if (path === null) return;
     const ending = new AbortController();
-    void follow(path, ending.signal, (event) => setFound({ path, data: event.data as T, event: event.event }));
+    void follow(path, ending.signal, (event) => {
+      setFound({ path, data: event.data as T, event: event.event });
+      return over(event.data as T);
+    });
     return () => ending.abort();
   }, [path]);
   return found.path === path ? found : { data: null, event: "" };

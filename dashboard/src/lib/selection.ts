@@ -32,6 +32,16 @@ export function selectionOf(query: URLSearchParams): Selection {
   return found;
 }
 
+const NAMED_MAX = 100; // in one question
+
+// Those of these IDs that there are, by their IDs: who is asked for one by one is refused where there is none.
+export async function named(ids: string[], signal: AbortSignal): Promise<Map<string, Instance>> {
+  const parts: string[][] = [];
+  for (let at = 0; at < ids.length; at += NAMED_MAX) parts.push(ids.slice(at, at + NAMED_MAX));
+  const pages = await Promise.all(parts.map((id) => must(api.GET("/api/v1/instances", { params: { query: { id } }, signal }))));
+  return new Map(pages.flatMap((page) => page.instances.map((one) => [one.instance_id, one])));
+}
+
 const EMPTY_PAGES_MAX = 50; // of what is looked for in statuses: so many may have nothing, before somebody has to go on by hand
 
 // A page of them. One that has nothing though there are more is passed over.

@@ -1,5 +1,5 @@
 // Server-sent events by `fetch`: an EventSource cannot carry the key in a header, and a key does not belong into an address.
-import { BASE, key } from "./api";
+import { BASE, key, note } from "./api";
 
 export interface Happened {
   event: string;
@@ -7,11 +7,12 @@ export interface Happened {
   data: unknown;
 }
 
-// Follows a stream and comes back to it until `signal` ends that; `lost` is told between two tries.
+// Follows a stream and comes back to it until `signal` ends that, or `happened` says that nothing comes after this; `lost` is told
+// between two tries.
 export async function follow(
   path: string,
   signal: AbortSignal,
-  happened: (event: Happened) => void,
+  happened: (event: Happened) => boolean | void,
   lost: () => void = () => undefined,
 ): Promise<void> {
   let last = "";
@@ -21,13 +22,14 @@ export async function follow(
       if (key()) headers["x-functions-key"] = key();
       if (last) headers["last-event-id"] = last;
       const response = await fetch(BASE + path, { headers, signal });
+      note(response);
       if (response.status === 204) return;
       if (response.ok && response.body) {
         for await (const event of events(response.body)) {
           pause = 1000;
           last = event.id;
-          happened(event);
-          if (event.event === "gone") return;
+          const over = happened(event);
+          if (over || event.event === "gone") return;
         }
       } else if (response.status < 500 && response.status !== 429) return;
     } catch {

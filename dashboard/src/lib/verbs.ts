@@ -5,7 +5,7 @@ export const FINISHED = new Set<string>(["Completed", "Failed", "Canceled", "Ter
 export const VERBS = ["cancel", "terminate", "suspend", "resume", "rewind", "purge"] as const;
 export type Verb = (typeof VERBS)[number];
 
-export function named(verb: Verb): string {
+export function titled(verb: Verb): string {
   return verb.charAt(0).toUpperCase() + verb.slice(1);
 }
 

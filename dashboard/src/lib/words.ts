@@ -18,10 +18,14 @@ export function duration(ms: number): string {
   const seconds = ms / 1000;
   if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(1) : Math.round(seconds)} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`;
+  if (minutes < 60) return both(minutes, "min", Math.floor(seconds % 60), "s");
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (hours < 48) return both(hours, "h", minutes % 60, "min");
+  return both(Math.floor(hours / 24), "d", hours % 24, "h");
+}
+
+function both(large: number, unit: string, small: number, other: string): string {
+  return small ? `${large} ${unit} ${small} ${other}` : `${large} ${unit}`;
 }
 
 export function ago(time: string, now: number): string {

@@ -6,7 +6,7 @@ import { useAsked, useLive, useStream } from "../lib/live";
 import { refine, to, type Route } from "../lib/route";
 import { brief, count } from "../lib/words";
 import { Ago, Card, Choice, Fault, Page, Quiet, Table, Text, Tree } from "../parts/basics";
-import { Doing } from "../parts/doing";
+import { Doing, Recent, useDoing } from "../parts/doing";
 import { OfKind, rate } from "../parts/measures";
 import { Operations } from "../parts/operations";
 
@@ -147,6 +147,7 @@ export function OneEntity(props: { name: string; id: string }) {
   const stream = useStream<Schemas["EntityState"]>(
     `/api/v1/entities/${encodeURIComponent(name)}/${encodeURIComponent(id)}/events`,
   );
+  const doing = useDoing(name, id);
   return (
     <Page title={`${name} / ${shown}`} aside={<a href={to(["entities", name])}>all of {name}</a>}>
       <div class="cards">
@@ -161,8 +162,9 @@ export function OneEntity(props: { name: string; id: string }) {
             <Tree value={stream.data.state} />
           )}
         </Card>
-        <Doing name={name} id={id} />
+        <Doing asked={doing} />
         <Operations name={name} id={id} />
+        <Recent asked={doing} />
       </div>
       <div class="measures">
         <OfKind name={name} />

@@ -1,14 +1,14 @@
 // One instance: what it is, what it waits for, what has happened to it, and what can be done about it.
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
-import { api, must } from "../lib/api";
+import { api, must, type Schemas } from "../lib/api";
 import { useAsked, useStream } from "../lib/live";
 import { ENDS, fieldsOf, type Event } from "../lib/history";
-import { change, FINISHED, MEANT, named, suits, VERBS } from "../lib/verbs";
-import type { Instance } from "../lib/selection";
+import { change, FINISHED, MEANT, suits, titled, VERBS } from "../lib/verbs";
+import { named, type Instance } from "../lib/selection";
 import { refine, to, type Route } from "../lib/route";
 import { brief, duration, typed } from "../lib/words";
-import { Act } from "../parts/act";
+import { Act, useRight } from "../parts/act";
 import { Ago, Badge, Card, Fault, Field, Page, Quiet, Table, Tabs, Text, Tree, useNow } from "../parts/basics";
 import { Family } from "../parts/family";
 import { Gantt } from "../parts/gantt";
@@ -19,23 +19,41 @@ const VIEWS = ["Timeline", "History", "Sequence"];
 
 export function OneInstance(props: { id: string; route: Route }) {
   const instance_id = props.id;
-  const stream = useStream<Instance>(`/api/v1/instances/${encodeURIComponent(instance_id)}/events`);
+  const there = useAsked((signal) => named([instance_id], signal), ["there", instance_id], 2);
+  const status = there.data?.get(instance_id);
+  const path = status && !FINISHED.has(status.runtime_status) ? `/api/v1/instances/${encodeURIComponent(instance_id)}/events` : null;
+  const stream = useStream<Instance>(path, (one) => FINISHED.has(one.runtime_status));
+  const gone = stream.event === "gone";
+  useEffect(() => {
+    if (gone) there.again();
+  }, [gone]);
   const asked = useAsked(
-    (signal) =>
-      must(
-        api.GET("/api/v1/instances/{instance_id}", {
-          params: { path: { instance_id }, query: { history: true } },
-          signal,
-        }),
-      ),
-    ["instance", instance_id, stream.data?.etag ?? ""],
+    status && !gone
+      ? (signal) =>
+          must(
+            api.GET("/api/v1/instances/{instance_id}", {
+              params: { path: { instance_id }, query: { history: true } },
+              signal,
+            }),
+          )
+      : null,
+    ["instance", instance_id, stream.data?.etag ?? status?.etag ?? ""],
     30,
+  );
+  const manage = useRight("manage");
+  const failed = manage && status?.runtime_status === "Failed";
+  const traced = useAsked(
+    failed ? (signal) => must(api.GET("/api/v1/instances/{instance_id}/failure", { params: { path: { instance_id } }, signal })) : null,
+    ["failure", instance_id, status?.etag],
+    1_000_000,
   );
   const [last, setLast] = useState<{ id: string; data: Instance | null }>({ id: instance_id, data: null });
   if (asked.data && (last.id !== instance_id || last.data !== asked.data)) setLast({ id: instance_id, data: asked.data });
   const one = asked.data ?? (last.id === instance_id ? last.data : null);
-  if (stream.event === "gone") return <Page title={instance_id}>{<Quiet>It has been purged.</Quiet>}</Page>;
-  if (!one) return <Page title={instance_id}>{asked.error ? <Fault>{asked.error}</Fault> : <Quiet>Asking…</Quiet>}</Page>;
+  if (gone || (there.data && !status))
+    return <Page title={instance_id}>{<Quiet>{gone || one ? "It has been purged." : "There is no instance of this ID (any more)."}</Quiet>}</Page>;
+  const fault = asked.error || there.error;
+  if (!one) return <Page title={instance_id}>{fault ? <Fault>{fault}</Fault> : <Quiet>Asking…</Quiet>}</Page>;
   const history = (one.history ?? []) as unknown as Event[];
   const view = props.route.query.get("view") ?? "Timeline";
   return (
@@ -46,10 +64,10 @@ export function OneInstance(props: { id: string; route: Route }) {
         </Card>
         {one.failure && (
           <Card title="Failure" wide>
-            <Failure failure={one.failure} />
+            <Failure failure={one.failure} traced={traced.data?.failure} />
           </Card>
         )}
-        {!FINISHED.has(one.runtime_status) && <Blocked id={instance_id} />}
+        {!FINISHED.has(one.runtime_status) && status?.blocked && <Blocked why={status.blocked} />}
         {!FINISHED.has(one.runtime_status) && (
           <Card title="Waits for">
             <Waits one={one} />
@@ -122,33 +140,29 @@ function Facts(props: { one: Instance }) {
   );
 }
 
-function Failure(props: { failure: NonNullable<Instance["failure"]> }) {
+// Tracebacks are for those who manage: they are asked for by themselves.
+function Failure(props: { failure: NonNullable<Instance["failure"]>; traced: Schemas["FailureTraced"] | null | undefined }) {
   return (
     <>
       <p>
         <Badge>{props.failure.error_type}</Badge> {props.failure.message}
       </p>
+      {props.traced?.traceback && <pre tabIndex={0}>{props.traced.traceback}</pre>}
       {props.failure.cause && (
         <>
           <h3>because of</h3>
-          <Failure failure={props.failure.cause} />
+          <Failure failure={props.failure.cause} traced={props.traced?.cause} />
         </>
       )}
     </>
   );
 }
 
-// Why it does not go on. This changes with the workers' code, not with the instance: it is asked for by itself.
-function Blocked(props: { id: string }) {
-  const asked = useAsked(
-    (signal) => must(api.GET("/api/v1/instances/{instance_id}", { params: { path: { instance_id: props.id } }, signal })),
-    ["blocked", props.id],
-    2,
-  );
-  if (!asked.data?.blocked) return null;
+// Why it does not go on. This changes with the workers' code, not with the instance: its stream does not tell.
+function Blocked(props: { why: string }) {
   return (
     <Card title="Blocked" wide>
-      <p class="bad">{asked.data.blocked}</p>
+      <p class="bad">{props.why}</p>
       <p>
         What to do: start workers with code that fits what is stored (for a newer version: update those that run), and it goes on by itself; or
         terminate it. <a href={to(["workers"])}>What the workers serve</a>
@@ -281,7 +295,7 @@ function Actions(props: { one: Instance }) {
       {VERBS.filter((verb) => suits(verb, one.runtime_status)).map((verb) => (
           <Act
             key={verb}
-            label={named(verb)}
+            label={titled(verb)}
             right="manage"
             {...(verb === "terminate" || verb === "purge" ? { tone: "danger" as const } : {})}
             ask={

@@ -7,6 +7,7 @@ import { refine, to, type Route } from "../lib/route";
 import { brief, count, plural } from "../lib/words";
 import { Act, useRight } from "../parts/act";
 import { Ago, Badge, Card, Choice, Fault, Page, Quiet, Table, Tree } from "../parts/basics";
+import { Target } from "../parts/target";
 
 const SHOWN = 100; // in a page
 
@@ -64,7 +65,7 @@ export function Letters(props: { route: Route }) {
         onPick={setPicked}
         columns={[
           { title: "ID", cell: (one) => <a href={to(["dead-letters", one.id])}>{one.id}</a> },
-          { title: "Target", cell: (one) => one.target ?? "?" },
+          { title: "Target", cell: (one) => (one.target ? <Target id={one.target} /> : "?") },
           { title: "Operation", cell: (one) => one.operation },
           { title: "Reason", cell: (one) => <Badge>{one.error_type}</Badge> },
           { title: "What it says", grow: true, cell: (one) => brief(one.message) },
@@ -119,7 +120,7 @@ export function OneLetter(props: { id: string }) {
           <Card title="What happened" wide>
             <dl>
               <dt>Target</dt>
-              <dd>{letter.target ?? "It cannot be read."}</dd>
+              <dd>{letter.target ? <Target id={letter.target} /> : "It cannot be read."}</dd>
               <dt>Operation</dt>
               <dd>{letter.operation}</dd>
               <dt>Sender</dt>

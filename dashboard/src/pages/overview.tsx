@@ -36,7 +36,7 @@ export function Overview() {
           <Flow found={measured.data} info={info} />
         </Card>
       )}
-      <div class="cards">
+      <div class="cards small">
         <Card title="Instances" aside={<a href={to(["instances"])}>all</a>}>
           {counts.data?.total ? (
             <Bars rows={Object.entries(counts.data.statuses).map(([name, value]) => ({ name, value: value ?? 0, href: to(["instances"], { status: name }) }))} />

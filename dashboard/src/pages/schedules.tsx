@@ -48,15 +48,15 @@ export function Schedules() {
 export function OneSchedule(props: { name: string }) {
   const { name } = props;
   const asked = useAsked(
-    (signal) => must(api.GET("/api/v1/schedules/{name}", { params: { path: { name } }, signal })),
+    (signal) => must(api.GET("/api/v1/schedules", { params: { query: { name: [name] } }, signal })),
     ["schedule", name],
   );
-  const one = asked.data;
+  const one = asked.data?.schedules[0];
   const all = <a href={to(["schedules"])}>all schedules</a>;
   if (!one || asked.error)
     return (
       <Page title={name} aside={all}>
-        {asked.error ? <Fault>{asked.error}</Fault> : <Quiet>Asking…</Quiet>}
+        {asked.error || asked.data ? <Fault>{asked.error || `There is no schedule ${name} (any more).`}</Fault> : <Quiet>Asking…</Quiet>}
       </Page>
     );
   return (
@@ -162,7 +162,7 @@ function What(props: { one: Schedule }) {
           </>
         )}
       </p>
-      <Tree value={start ?? signal} />
+      <Tree value={Object.fromEntries(Object.entries(start ?? signal ?? {}).filter(([, value]) => value !== null))} />
     </>
   );
 }

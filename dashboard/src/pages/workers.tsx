@@ -46,8 +46,6 @@ export function Workers() {
           { title: "Ready to run", number: true, cell: (one) => count(now(one)?.waiting) },
           { title: "Runs", number: true, cell: (one) => count((now(one)?.operations ?? 0) + (now(one)?.activities ?? 0)) },
           { title: "Loop late by", number: true, cell: (one) => lag(now(one)) },
-          { title: "Queues", cell: (one) => (one.queues ?? []).map((queue) => queue || "default").join(", ") },
-          { title: "Code", cell: (one) => <code class={programs.size > 1 ? "bad" : ""}>{one.program ? one.program.slice(0, 8) : "–"}</code> },
         ]}
       />
       {programs.size > 1 && <p class="quiet">The workers do not all run the same code.</p>}
@@ -60,6 +58,12 @@ export function Workers() {
               {(["", "orchestration/", "activity/"] as const).map((prefix) => (
                 <Kinds key={prefix} worker={one} prefix={prefix} />
               ))}
+              <dt>Queues</dt>
+              <dd>{(one.queues ?? []).map((queue) => queue || "default").join(", ") || "–"}</dd>
+              <dt>Code</dt>
+              <dd>
+                <code class={programs.size > 1 ? "bad" : ""}>{one.program ? one.program.slice(0, 8) : "–"}</code>
+              </dd>
             </dl>
           </Card>
         ))}

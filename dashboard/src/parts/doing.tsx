@@ -1,6 +1,6 @@
 // What one entity is doing: what runs, what waits for it, who has locked it, when its reminders are due, what failed last.
 import { api, must, type Schemas } from "../lib/api";
-import { useAsked } from "../lib/live";
+import { useAsked, type Asked } from "../lib/live";
 import { to } from "../lib/route";
 import { clock, count, duration } from "../lib/words";
 import { useRight } from "./act";
@@ -8,30 +8,33 @@ import { Ago, Badge, Card, Fault, Quiet, Table } from "./basics";
 import { seconds } from "./measures";
 import { Target } from "./target";
 
-export function Doing(props: { name: string; id: string }) {
-  return useRight("manage") ? <Shown {...props} /> : null;
-}
+export type AskedDoing = Asked<Schemas["EntityDoing"]> & { allowed: boolean };
 
-function Shown(props: { name: string; id: string }) {
+export function useDoing(name: string, key: string): AskedDoing {
+  const allowed = useRight("manage");
   const asked = useAsked(
-    (signal) => must(api.GET("/api/v1/entities/{name}/{key}/doing", { params: { path: { name: props.name, key: props.id } }, signal })),
-    ["doing", props.name, props.id],
+    allowed ? (signal) => must(api.GET("/api/v1/entities/{name}/{key}/doing", { params: { path: { name, key } }, signal })) : null,
+    ["doing", name, key],
     2,
   );
+  return { ...asked, allowed };
+}
+
+export function Doing(props: { asked: AskedDoing }) {
+  const { asked } = props;
+  if (!asked.allowed) return null;
   return (
-    <>
-      <Card title="What it is doing">
-        <Fault>{asked.error}</Fault>
-        {asked.data ? <Facts doing={asked.data} /> : !asked.error && <Quiet>Asking…</Quiet>}
-      </Card>
-      {asked.data && <Recent doing={asked.data} />}
-    </>
+    <Card title="What it is doing">
+      <Fault>{asked.error}</Fault>
+      {asked.data ? <Facts doing={asked.data} /> : !asked.error && <Quiet>Asking…</Quiet>}
+    </Card>
   );
 }
 
 // What ran last. Its worker tells each operation by itself from when it hears that somebody looks.
-function Recent(props: { doing: Schemas["EntityDoing"] }) {
-  const { recent, recent_since: since, worker } = props.doing;
+export function Recent(props: { asked: AskedDoing }) {
+  if (!props.asked.data) return null;
+  const { recent, recent_since: since, worker } = props.asked.data;
   return (
     <Card title="Recent operations" aside={<span class="live">as it changes</span>} wide>
       <Table

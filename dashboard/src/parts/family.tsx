@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { api, must } from "../lib/api";
 import type { Event } from "../lib/history";
 import { useAsked } from "../lib/live";
-import type { Instance } from "../lib/selection";
+import { named, type Instance } from "../lib/selection";
 import { to } from "../lib/route";
 import { Badge } from "./basics";
 
@@ -14,10 +14,11 @@ export function Family(props: { one: Instance; history: Event[] }) {
   const { one } = props;
   const parents = useAsked(
     async (signal) => {
-      const found: Instance[] = [];
-      for (let at = one.parent_instance_id; at && found.length < DEEP; at = found[0]?.parent_instance_id ?? null) {
-        const path = { instance_id: at };
-        found.unshift(await must(api.GET("/api/v1/instances/{instance_id}", { params: { path, query: { input: false } }, signal })));
+      const found: Relative[] = [];
+      for (let id = one.parent_instance_id; id && found.length < DEEP; ) {
+        const parent: Instance | undefined = (await named([id], signal)).get(id);
+        found.unshift({ id, one: parent });
+        id = parent?.parent_instance_id ?? null;
       }
       return found;
     },
@@ -30,8 +31,8 @@ export function Family(props: { one: Instance; history: Event[] }) {
     <ul class="family" aria-label="Parents and children">
       {(parents.data ?? []).reduceRight(
         (inner, parent) => (
-          <li key={parent.instance_id}>
-            <Named one={parent} />
+          <li key={parent.id}>
+            <Named {...parent} />
             <ul>{inner}</ul>
           </li>
         ),
@@ -47,7 +48,18 @@ export function Family(props: { one: Instance; history: Event[] }) {
   );
 }
 
-function Named(props: { one: Instance }) {
+interface Relative {
+  id: string;
+  one: Instance | undefined; // undefined: it is not there any more
+}
+
+function Named(props: Relative) {
+  if (!props.one)
+    return (
+      <span class="quiet">
+        {props.id} <Badge>purged</Badge>
+      </span>
+    );
   return (
     <>
       <a href={to(["instances", props.one.instance_id])}>
@@ -64,11 +76,13 @@ function childrenOf(history: Event[]): string[] {
 
 function Children(props: { ids: string[] }) {
   const [most, setMost] = useState(WIDE);
+  const shown = props.ids.slice(0, most);
+  const asked = useAsked(shown.length ? (signal) => named(shown, signal) : null, ["children", ...shown], 5);
   if (props.ids.length === 0) return null;
   return (
     <ul>
-      {props.ids.slice(0, most).map((id) => (
-        <Child key={id} id={id} />
+      {shown.map((id) => (
+        <Child key={id} id={id} one={asked.data?.get(id)} known={asked.data !== null} />
       ))}
       {props.ids.length > most && (
         <li>
@@ -81,23 +95,31 @@ function Children(props: { ids: string[] }) {
   );
 }
 
-function Child(props: { id: string }) {
+function Child(props: Relative & { known: boolean }) {
+  const { id, one, known } = props;
   const [open, setOpen] = useState(false);
-  const path = { instance_id: props.id };
+  const path = { instance_id: id };
   const asked = useAsked(
-    (signal) => must(api.GET("/api/v1/instances/{instance_id}", { params: { path, query: { history: open, input: false } }, signal })),
-    ["child", props.id, open],
-    10,
+    open && one ? (signal) => must(api.GET("/api/v1/instances/{instance_id}", { params: { path, query: { history: true, input: false } }, signal })) : null,
+    ["child", id, one?.etag],
+    1_000_000,
   );
-  const one = asked.data;
-  const children = childrenOf((one?.history ?? []) as unknown as Event[]);
+  const children = childrenOf((asked.data?.history ?? []) as unknown as Event[]);
+  if (!known)
+    return (
+      <li>
+        <a href={to(["instances", id])}>{id}</a>
+      </li>
+    );
   return (
     <li>
-      {one ? <Named one={one} /> : <a href={to(["instances", props.id])}>{props.id}</a>}{" "}
-      <button type="button" class="plain" aria-expanded={open} aria-label={`Children of ${props.id}`} onClick={() => setOpen(!open)}>
-        {open ? "–" : "+"}
-      </button>
-      {open && one?.history && (children.length ? <Children ids={children} /> : <span class="quiet"> has no children</span>)}
+      <Named id={id} one={one} />{" "}
+      {one && (
+        <button type="button" class="plain" aria-expanded={open} aria-label={`Children of ${id}`} onClick={() => setOpen(!open)}>
+          {open ? "–" : "+"}
+        </button>
+      )}
+      {open && asked.data && (children.length ? <Children ids={children} /> : <span class="quiet"> has no children</span>)}
     </li>
   );
 }

@@ -4,8 +4,9 @@ import { duration } from "../lib/words";
 import { useNow } from "./basics";
 
 const ROW = 26;
-const LEFT = 210;
 const WIDTH = 900;
+const [LETTER, LABEL_MAX] = [7, 30]; // the width of one, and so many in a label
+const RIGHT = 70; // for how long the last one took
 const SHOWN = 500;
 
 export function Gantt(props: { history: Event[] }) {
@@ -18,7 +19,8 @@ export function Gantt(props: { history: Event[] }) {
   const start = shown.length < spans.length ? Math.min(...shown.map((one) => one.start)) : Date.parse(first.timestamp);
   const open = shown.some((span) => span.end === null);
   const end = Math.max(open ? now : 0, Date.parse(last.timestamp), start + 1);
-  const x = (at: number) => LEFT + ((Math.min(at, end) - start) / (end - start)) * (WIDTH - LEFT - 20);
+  const left = 16 + LETTER * Math.min(LABEL_MAX, Math.max(...shown.map((one) => one.name.length)));
+  const x = (at: number) => left + ((Math.min(at, end) - start) / (end - start)) * (WIDTH - left - RIGHT);
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => start + part * (end - start));
   const height = shown.length * ROW + 34;
   return (
@@ -40,15 +42,15 @@ export function Gantt(props: { history: Event[] }) {
           return (
             <g key={span.id} class={`bar lane-${span.lane} is-${span.outcome}`}>
               <title>{text}</title>
-              <text class="label" x={LEFT - 8} y={y + 15} text-anchor="end">
-                {short(span.name, 30)}
+              <text class="label" x={left - 8} y={y + 15} text-anchor="end">
+                {short(span.name, LABEL_MAX)}
               </text>
               {span.lane === "event" ? (
                 <circle cx={x(span.start)} cy={y + 10} r={6} />
               ) : (
                 <rect x={x(span.start)} y={y + 2} width={Math.max(3, x(until) - x(span.start))} height={16} rx={3} />
               )}
-              <text class="span-text" x={Math.min(x(until) + 6, WIDTH - 70)} y={y + 15}>
+              <text class="span-text" x={x(until) + (span.lane === "event" ? 10 : 6)} y={y + 15}>
                 {duration(until - span.start)}
               </text>
             </g>

@@ -4,7 +4,7 @@ import { useRef, useState } from "preact/hooks";
 
 import { api, must, said } from "../lib/api";
 import { pageOf, type Instance, type Selection } from "../lib/selection";
-import { MEANT, named, suits, VERBS, type Verb } from "../lib/verbs";
+import { MEANT, suits, titled, VERBS, type Verb } from "../lib/verbs";
 import { count, plural } from "../lib/words";
 import { Dialog, Fault, Text } from "./basics";
 import { useRight, useSay } from "./act";
@@ -40,7 +40,7 @@ export function Many(props: { chosen: Instance[]; selection: Selection; then: ()
           disabled={chosen.length > 0 && !chosen.some((each) => suits(one, each.runtime_status))}
           onClick={() => setVerb(one)}
         >
-          {named(one)}
+          {titled(one)}
         </button>
       ))}
       {verb && <Doing verb={verb} chosen={chosen} selection={props.selection} then={props.then} onClose={() => setVerb(null)} />}
@@ -106,7 +106,7 @@ function Doing(props: { verb: Verb; chosen: Instance[]; selection: Selection; th
   };
   const failures = Object.entries(done?.failed ?? {});
   return (
-    <Dialog title={named(verb)} open onClose={close}>
+    <Dialog title={titled(verb)} open onClose={close}>
       <div class="dialog-body">
         {trial ? (
           <p>
@@ -155,7 +155,7 @@ function Doing(props: { verb: Verb; chosen: Instance[]; selection: Selection; th
             disabled={trial.ids.length === 0 || (done !== null && !fault)}
             onClick={() => guarded(() => run(trial.ids))}
           >
-            {named(verb)}
+            {titled(verb)}
           </button>
         )}
       </div>

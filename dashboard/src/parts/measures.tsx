@@ -21,6 +21,7 @@ interface Row {
 
 export function seconds(value: number | null): string {
   if (value === null) return "–";
+  if (value > 0 && value < 1e-6) return "< 1 µs";
   return value < 0.001 ? `${Math.round(value * 1e6)} µs` : duration(value * 1000);
 }
 
@@ -121,7 +122,7 @@ function Line(props: { what: string; values: (number | null)[]; say: (value: num
   const x = (at: number) => 2 + (at / Math.max(1, values.length - 1)) * (WIDTH - 4);
   const y = (value: number) => HEIGHT - 2 - (most ? value / most : 0) * (HEIGHT - 4);
   const path = values
-    .map((value, at) => (value === null ? "" : `${at > 0 && values[at - 1] !== null ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}h1`))
+    .map((value, at) => (value === null ? "" : `${at > 0 && values[at - 1] !== null ? "L" : "M"}${x(at).toFixed(1)} ${y(value).toFixed(1)}h2`))
     .join("");
   return (
     <svg class="line" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} role="img" aria-label={`${props.what}: up to ${props.say(most)}`}>

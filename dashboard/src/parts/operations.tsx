@@ -1,13 +1,13 @@
 // Calls and signals operations of an entity, by a form that is made from what the workers say of their arguments.
 import { useState } from "preact/hooks";
 
-import { api, must, Refused, type Schemas } from "../lib/api";
-import { useAsked } from "../lib/live";
+import { api, must, type Schemas } from "../lib/api";
+import { useAsked, useLive } from "../lib/live";
 import { bodyOf } from "../lib/shapes";
 import { typed } from "../lib/words";
 import { Act, useRight } from "./act";
 import { ArgumentFields } from "./arguments";
-import { Card, Choice, Field, Text, Tree } from "./basics";
+import { Card, Choice, Fault, Field, Text, Tree } from "./basics";
 
 type Kind = Schemas["KindShown"];
 
@@ -16,19 +16,11 @@ export function Operations(props: { name: string; id: string }) {
 }
 
 function Asked(props: { name: string; id: string }) {
-  const asked = useAsked(
-    async (signal): Promise<{ kind: Kind | null }> => {
-      try {
-        return { kind: await must(api.GET("/api/v1/entity-kinds/{name}", { params: { path: { name: props.name } }, signal })) };
-      } catch (error) {
-        if (error instanceof Refused && error.status === 404) return { kind: null }; // no worker has said anything of it yet
-        throw error;
-      }
-    },
-    ["kind", props.name],
-    60,
-  );
-  return asked.data && <Form key={`${props.name}/${props.id}`} {...props} kind={asked.data.kind} />;
+  const { info } = useLive();
+  const known = props.name.toLowerCase() in (info?.names ?? {}); // else no worker has said anything of it yet
+  const asked = useAsked(known ? (signal) => must(api.GET("/api/v1/entity-kinds/{name}", { params: { path: { name: props.name } }, signal })) : null, ["kind", props.name], 60);
+  if (asked.error) return <Fault>{asked.error}</Fault>;
+  return info && (asked.data || !known) && <Form key={`${props.name}/${props.id}/${known}`} {...props} kind={asked.data} />;
 }
 
 function Form(props: { name: string; id: string; kind: Kind | null }) {

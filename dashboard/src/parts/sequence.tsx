@@ -37,7 +37,7 @@ export function Sequence(props: { history: Event[]; me: string }) {
               <title>{name}</title>
               <rect class="party" x={x(name) - 74} y={6} width={148} height={26} rx={4} />
               <text x={x(name)} y={23} text-anchor="middle">
-                {short(name, 22)}
+                {short(name, 19)}
               </text>
               <line class="life" x1={x(name)} x2={x(name)} y1={32} y2={height} />
             </g>

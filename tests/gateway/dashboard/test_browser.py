@@ -220,6 +220,7 @@ def test_a_failure_is_shown_with_its_cause(visitor: Visitor, served: Served) -> 
         card = page.locator(".card", has_text="Failure")
         expect(card).to_contain_text("ValueError")
         expect(card).to_contain_text("<img src=x onerror=alert(1)>")
+        expect(card.locator("pre")).to_contain_text("raise ValueError(message)")
         page.get_by_role("button", name="Rewind").click()
         page.get_by_role("dialog", name="Rewind").get_by_role("button", name="Rewind").click()
         expect(page.locator(".toast")).to_contain_text("accepted")

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from support.gateway_app import make_app
 from support.gateway_tools import Served, serve
-from support.large_hub import connection, grow
+from support.large_hub import PAGES, connection, grow
 from support.valkey_server import ValkeyServer
 
 from .conftest import Visitor
+from .steps import connected, settled
 
 pytestmark = pytest.mark.slow
 
@@ -33,14 +35,21 @@ PATHS = (
     "dead-letters?limit=100",
     "schedules?limit=1",
     "access",
+    "instances?id=copy-000001",
+    "instances/copy-000001?history=true",
+    "entities/Station/copy-0000001/doing",
+    "entity-kinds/Station",
 )
+# What looks at everything, or at much of it: found once for all pages, seldom if it takes long, and no row of a page waits for it.
+DEAR = {"doctor", "instance-statuses"}
+STREAMS = {"hub/events", "entities/station/copy-0000001/events"}
 
 
 @pytest.fixture(scope="module")
 def small_and_large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Served, Any]]]:
-    """A hub of some hundreds, and one of ten times as many, each on a server of its own, without a worker."""
+    """A hub of a thousand entities and instances, and one of twenty times as many, each on a server of its own, without a worker."""
     servers: list[ValkeyServer] = []
-    for size in (600, 6_000):
+    for size in (1_000, 20_000):
         server = ValkeyServer(Path(tmp_path_factory.mktemp("s")))
         server.start()
         servers.append(server)
@@ -82,6 +91,21 @@ def test_a_page_costs_the_same_however_large_the_hub(path: str, small_and_large:
     (commands, given), (more_commands, more_given) = (cost(served, redis, path) for served, redis in small_and_large)
     assert more_commands <= commands + 2, f"{commands} commands became {more_commands}"
     assert more_given <= given * 1.1 + 2_000, f"{given} bytes became {more_given}"
+
+
+def test_pages_ask_for_nothing_else(browser: Browser, small_and_large: list[tuple[Served, Any]]) -> None:
+    served = small_and_large[0][0]
+    one = Visitor(browser, served)
+    asked: set[str] = set()
+    for address, seen in PAGES:
+        with one.visit("about:blank") as page:
+            page.on("request", lambda request: asked.add(urlsplit(request.url).path.lower().partition("/api/v1/")[2]))
+            page.goto(f"{served.url}/{address}")
+            expect(page.locator(seen).first).to_be_visible()
+            connected(page)
+            settled(page)
+    assert asked - {""} - {path.lower().partition("?")[0] for path in PATHS} == DEAR | STREAMS
+    assert one.faults == []
 
 
 def test_pages_of_a_large_hub(browser: Browser, small_and_large: list[tuple[Served, Any]]) -> None:

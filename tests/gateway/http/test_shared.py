@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from stead.app import App
 from stead.gateway import asgi
-from stead.gateway._http.shared import SharedAnswer
+from stead.gateway._http.hub import Hub
+from stead.gateway._http.shared import REST, SharedAnswer
 from stead.gateway._v1 import doctor
 from stead.transport import ConnectionLost
 
@@ -52,6 +54,40 @@ async def test_all_who_ask_meanwhile_have_one_answer_and_so_do_those_after_them_
     assert await asyncio.gather(*waiting) == [1] * 20
     assert await shared.get(60.0) == 1
     assert await shared.get(0.0) == 2
+
+
+async def test_what_takes_long_is_found_out_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, asked = 0.0, 0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+
+    async def find() -> int:
+        nonlocal now_s, asked
+        now_s += 2.0
+        asked += 1
+        return asked
+
+    shared = SharedAnswer(find)
+    assert await shared.get(1.0, REST) == 1
+    now_s += 2.0 * REST - 0.1
+    assert await shared.get(1.0, REST) == 1
+    assert await shared.get(1.0) == 2
+    now_s += 2.0 * REST + 0.1
+    assert await shared.get(1.0, REST) == 3
+
+
+async def test_what_users_ask_for_in_words_of_theirs_is_not_kept_without_end() -> None:
+    hub = Hub(cast("Any", None), "tested", cast("Any", None))
+    asked: list[str] = []
+
+    def ask(word: str) -> Any:
+        async def find() -> None:
+            asked.append(word)
+
+        return hub.shared(word, 60.0, find)
+
+    for word in ["first", *map(str, range(150)), "149", "first"]:
+        await ask(word)
+    assert asked[-2:] == ["149", "first"] and asked.count("149") == 1
 
 
 async def test_who_goes_away_leaves_it_to_the_next() -> None:

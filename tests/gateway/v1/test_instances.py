@@ -46,6 +46,17 @@ def test_an_instance_from_start_to_end(served: Served) -> None:
     assert (events["input"], events["etag"]) == (None, found["etag"])
 
 
+def test_some_are_asked_for_by_their_ids(served: Served) -> None:
+    first, second = (start(served, "hello", ["x"]) for _ in range(2))
+    page = served.http.get(PATH, params={"id": [second, fresh(), first, second]}).json()
+    assert [one["instance_id"] for one in page["instances"]] == [second, first]
+    assert (page["continuation"], page["instances"][0]["input"]) == (None, None)
+    (one,) = served.http.get(PATH, params={"id": first, "input": "true"}).json()["instances"]
+    assert one["input"] == ["x"]
+    for refused in ({"id": first, "prefix": "x"}, {"id": [f"i{number}" for number in range(101)]}):
+        assert served.http.get(PATH, params=refused).status_code == 400
+
+
 def test_a_start_that_waits(served: Served) -> None:
     answer = served.http.post(PATH, params={"wait_ms": 10_000}, json={"name": "hello"})
     assert (answer.status_code, answer.json()["output"]) == (200, ["Hello Tokyo!", "Hello Seattle!"])
@@ -99,6 +110,20 @@ def test_a_failure_without_its_stack(served: Served) -> None:
     assert found["failure"] == {"error_type": "ValueError", "message": "bad luck", "cause": None}
     answer = served.http.get(f"{PATH}/{instance_id}", params={"history": "true"})
     assert "Traceback" not in answer.text
+
+
+def test_a_failure_with_its_stack_is_for_those_who_manage(served: Served, guarded: Served) -> None:
+    instance_id = start(served, "failing", "bad luck")
+    finished(served, instance_id)
+    failure = served.http.get(f"{PATH}/{instance_id}/failure").json()["failure"]
+    assert (failure["error_type"], failure["message"], failure["cause"]) == ("ValueError", "bad luck", None)
+    assert "raise ValueError(message)" in failure["traceback"]
+    well = start(served, "hello", ["x"])
+    assert served.http.get(f"{PATH}/{well}/failure").json() == {"failure": None}
+    assert served.http.get(f"{PATH}/{fresh()}/failure").status_code == 404
+    for key, status in (("signal-key", 403), ("manage-key", 404)):
+        answer = guarded.http.get(f"{PATH}/{fresh()}/failure", headers={"x-functions-key": key})
+        assert answer.status_code == status
 
 
 @pytest.mark.parametrize(

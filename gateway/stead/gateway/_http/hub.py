@@ -17,9 +17,10 @@ from stead.transport import HubMismatch, SteadError, Store
 from .access import EVERYTHING, Grant, Keys
 from .errors import too_many
 from .settings import HttpSettings
-from .shared import SharedAnswer
+from .shared import REST, SharedAnswer
 
 T = TypeVar("T")
+_SHARED_MAX = 100  # answers that are kept: one may be asked for by any words of a user
 
 
 class Traffic:
@@ -121,9 +122,13 @@ class Hub:
         return await self._recent.get(age_s / 2)
 
     async def shared(self, what: str, age_s: float, find: Callable[[], Awaitable[T]]) -> T:
-        """What is dear to find out, found less than so long ago. `what`: its name; `find` is the same for all who ask for it."""
-        found: SharedAnswer[T] = self._shared.setdefault(what, SharedAnswer(find))
-        return await found.get(age_s)
+        """What is dear to find out, found less than so long ago, or than `REST` times as long as it took. `what`: its name; `find` is the
+        same for all who ask for it. Of what nobody has asked for lately the answer is forgotten."""
+        found: SharedAnswer[T] = self._shared.pop(what, None) or SharedAnswer(find)
+        self._shared[what] = found
+        if len(self._shared) > _SHARED_MAX:
+            del self._shared[next(iter(self._shared))]
+        return await found.get(age_s, REST)
 
     def base_url(self, request: Request) -> str:
         """Where this gateway is for its clients, without a slash at the end: `http://127.0.0.1:7071`."""

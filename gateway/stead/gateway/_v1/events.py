@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities import Change, ChangesLost, EntityId
+from stead.entities import Change, ChangesLost, EntityId, UnknownEntity
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
 from stead.gateway._http.query import Query
@@ -51,17 +51,21 @@ async def entity_events(request: Request, hub: Hub) -> Response:
     last = request.headers.get("last-event-id")
     try:
         first: dict[str, Any] | None = await read()
-    except HttpError:
+    except (HttpError, UnknownEntity):
         first = None
     gone = {"entity": entity_id.name, "key": entity_id.key, "state": None, "etag": "deleted"}
 
     async def state() -> dict[str, Any]:
         try:
             return await read()
-        except HttpError:
+        except (HttpError, UnknownEntity):
             return gone
 
-    if await hub.client.keeps_changes(entity_id.name):
+    try:
+        kept = await hub.client.keeps_changes(entity_id.name)
+    except UnknownEntity:  # whose worker may come, or whose state was left by one that has gone
+        kept = False
+    if kept:
         return stream(hub, _entity_changes(hub, entity_id, state, last))
     return stream(hub, _events(hub, "state", "deleted", state, first or gone, last, interval))
 

@@ -9,6 +9,7 @@ from stead.gateway._http.routes import API_V1, Answer, Handler, Parameter, Route
 
 from .common import CONTINUATION, INSTANCE_PATHS, LIMIT, NOT_FOUND, SINCE, WAIT_MS
 from .models import (
+    AnswerModel,
     Arguments,
     CallResult,
     Deleted,
@@ -42,10 +43,33 @@ SELECTION = (
     Parameter("created_from", "Only those created then or later.", format="date-time"),
     Parameter("created_to", "Only those created then or before.", format="date-time"),
 )
+NAMED_MAX = 100
+"""Instances that one request asks for by their IDs."""
+_NAMED = Parameter(
+    "id",
+    f"Only those of these IDs, in this order: {NAMED_MAX} at most, and nothing else to choose by. What there is not is left out.",
+    many=True,
+)
 _STATUS = Answer("Its status", InstanceStatus, headers={"ETag": "Changes with the status."})
 _CONFLICT = Answer("The instance is not in a state for it")
 _GONE = Answer("The instance is finished")
 _TIMEOUT = Answer("No worker answers; it may still be carried out")
+
+
+class FailureTraced(AnswerModel):
+    """Why an instance failed, with the workers' tracebacks."""
+
+    error_type: str
+    message: str
+    traceback: str
+    cause: FailureTraced | None = None
+
+
+class TracedFailure(AnswerModel):
+    """Of an instance."""
+
+    failure: FailureTraced | None
+    """None if it has not failed."""
 
 
 def instance_routes(handlers: Mapping[str, Handler]) -> list[Route]:
@@ -88,6 +112,7 @@ def _collection(handlers: Mapping[str, Handler]) -> list[Route]:
                 "Ascending by ID. A page may hold less than `limit`, even nothing, and still have a next one.",
                 query=(
                     *SELECTION,
+                    _NAMED,
                     Parameter("input", "Whether to give the inputs.", "boolean", default=False),
                     LIMIT,
                     CONTINUATION,
@@ -168,6 +193,21 @@ def _one(handlers: Mapping[str, Handler]) -> list[Route]:
                 ),
                 headers=(Parameter("If-None-Match", "An `ETag` seen before: 304 if it still holds."),),
                 answers={200: _STATUS, 304: Answer("The status is the one that the client has"), 404: NOT_FOUND},
+                paths=INSTANCE_PATHS,
+            ),
+            instance_scoped=True,
+        ),
+        Route(
+            "GET",
+            f"{_ONE}/failure",
+            handlers["get_failure"],
+            "manage",
+            RouteDescription(
+                "getFailure",
+                "Why an instance failed, with the workers' tracebacks",
+                _TAG,
+                "The status says the same without tracebacks.",
+                answers={200: Answer("The failure", TracedFailure), 404: NOT_FOUND},
                 paths=INSTANCE_PATHS,
             ),
             instance_scoped=True,

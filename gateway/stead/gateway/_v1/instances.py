@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
@@ -30,9 +30,10 @@ from .common import (
     read_model,
     status_data,
     tagged,
+    traced_data,
     wait_seconds,
 )
-from .instance_routes import instance_routes
+from .instance_routes import NAMED_MAX, instance_routes
 from .instance_selection import InstanceQuery
 from .models import Arguments, ManageRequest, PurgeRequest, Reason, RestartRequest, StartRequest
 from .watching import Read, wait_for_change
@@ -87,6 +88,15 @@ async def get_status(request: Request, hub: Hub) -> Response:
     return tagged(request, await read())
 
 
+async def get_failure(request: Request, hub: Hub) -> Response:
+    """Why an instance failed, with tracebacks."""
+    Query(request).done()
+    status = await hub.client.get_status(_id(request), show_input=False)
+    if status is None:
+        raise UnknownInstance(_id(request))
+    return json_response({"failure": traced_data(status.failure)})
+
+
 def status_reader(hub: Hub, instance_id: str, *, history: bool = False, input_shown: bool = True) -> Read:
     """Reads an instance's status. Raises `UnknownInstance`."""
 
@@ -126,8 +136,10 @@ async def _finished(request: Request, hub: Hub, instance_id: str, seconds: float
 
 
 async def list_instances(request: Request, hub: Hub) -> Response:
-    """A page of the instances that match."""
+    """A page of the instances that match, or those that are named."""
     query = Query(request)
+    if named := query.many("id"):
+        return await _named(query, hub, named)
     selection, length, after = InstanceQuery.of(query), page_length(query, hub), read_continuation(query)
     input_shown = query.boolean("input", default=False)
     query.done()
@@ -147,6 +159,17 @@ async def list_instances(request: Request, hub: Hub) -> Response:
         following = str(found[-1].instance_id)
     instances = [status_data(status) for status in found]
     return json_response({"instances": instances, "continuation": continuation_of(following)})
+
+
+async def _named(query: Query, hub: Hub, named: Sequence[str]) -> Response:
+    """Those of these IDs that there are, in the order in which they are named."""
+    input_shown = query.boolean("input", default=False)
+    query.done()
+    if len(named) > NAMED_MAX:
+        raise HttpError(400, f"`id` is given {NAMED_MAX} times at most")
+    looks = (hub.client.get_status(each, show_input=input_shown) for each in dict.fromkeys(named))
+    found = [status_data(status) for status in await asyncio.gather(*looks) if status is not None]
+    return json_response({"instances": found, "continuation": None})
 
 
 async def count_instances(request: Request, hub: Hub) -> Response:
@@ -310,6 +333,7 @@ ROUTES = instance_routes(
     {
         "start": start,
         "get_status": get_status,
+        "get_failure": get_failure,
         "list_instances": list_instances,
         "count_instances": count_instances,
         "raise_event": raise_event,

@@ -68,7 +68,7 @@ class InstanceStatuses(AnswerModel):
 
 
 COUNTED_FOR_S = 10.0
-"""So long a count of all instances is the answer to all who ask."""
+"""So long a count of all instances, or of the times when they were created, is the answer to all who ask for it."""
 
 
 async def statuses(request: Request, hub: Hub) -> Response:
@@ -86,8 +86,13 @@ async def histogram(request: Request, hub: Hub) -> Response:
     count = query.integer("buckets", 60, low=1, high=BUCKETS_MAX)
     most = query.integer("most", LOOKED_AT_MAX, low=1, high=LOOKED_AT_MAX)
     query.done()
-    times, complete = await unless_gone(request, _times(hub, selection, most))
-    return json_response(histogram_data(times, count, complete=complete))
+
+    async def find() -> dict[str, Any]:
+        times, complete = await _times(hub, selection, most)
+        return histogram_data(times, count, complete=complete)
+
+    asked = f"histogram {request.url.query}"
+    return json_response(await unless_gone(request, hub.shared(asked, COUNTED_FOR_S, find)))
 
 
 async def _times(hub: Hub, selection: InstanceQuery, most: int) -> tuple[list[tuple[int, RuntimeStatus]], bool]:
@@ -187,7 +192,8 @@ ROUTES: list[Route] = [
             "getInstanceHistogram",
             "When instances were created",
             "Instances",
-            f"Of those that match, by status, in even buckets of time. Looks at each instance, and at {LOOKED_AT_MAX:,} at most.",
+            f"Of those that match, by status, in even buckets of time. Looks at each instance, and at {LOOKED_AT_MAX:,} at most; all who "
+            "ask the same share the work: an answer is ten seconds old at most, or twenty times as old as it took to find.",
             query=(
                 *SELECTION,
                 Parameter("buckets", "So many at most.", "integer", minimum=1, maximum=BUCKETS_MAX, default=60),

@@ -22,14 +22,18 @@ from .schedule_models import ScheduleDeleted, ScheduleRequest, ScheduleShown, Sc
 _MS = timedelta(milliseconds=1)
 _TAG = "Schedules"
 _LIMIT_MAX = 100_000
+_NAMED_MAX = 100
 _PATHS = {"name": "The schedule's name."}
 
 
 async def list_schedules(request: Request, hub: Hub) -> Response:
     """All schedules, or the first."""
     query = Query(request)
-    limit = query.integer("limit", None, low=1, high=_LIMIT_MAX)
+    limit, named = query.integer("limit", None, low=1, high=_LIMIT_MAX), query.many("name")
     query.done()
+    if named:
+        looks = [await hub.client.schedules.get(name) for name in dict.fromkeys(named[:_NAMED_MAX])]
+        return json_response({"schedules": [_data(one) for one in looks if one is not None][:limit]})
     found: list[dict[str, Any]] = []
     async for schedule in hub.client.schedules.list():
         found.append(_data(schedule))
@@ -188,7 +192,14 @@ ROUTES: list[Route] = [
             "All schedules",
             _TAG,
             "By name, each with its next times and last runs.",
-            query=(Parameter("limit", "So many at most; otherwise all.", "integer", minimum=1, maximum=_LIMIT_MAX),),
+            query=(
+                Parameter("limit", "So many at most; otherwise all.", "integer", minimum=1, maximum=_LIMIT_MAX),
+                Parameter(
+                    "name",
+                    f"Only those of these names, the first {_NAMED_MAX}. What there is not is left out.",
+                    many=True,
+                ),
+            ),
             answers={200: Answer("The schedules", SchedulesShown)},
         ),
     ),
