@@ -161,12 +161,11 @@ class EntityKind:
         express: bool,
     ) -> Awaitable[object] | None:
         """Take turns on the mailbox or on the express messages."""
-        cell, turn, known = body.cell, self._turn, body.known
-        find, elapsed, failure = known.operations.get, slice.elapsed, ""
-        stop_at, one_turn, started, stop = slice.stop_at, slice.one_turn, elapsed(), False
+        cell, turn, known, failure, stop = body.cell, self._turn, body.known, "", False
+        find, elapsed, stop_at, one_turn = known.operations.get, slice.elapsed, slice.stop_at, slice.one_turn
         last: Operation | None = None  # that ran so often in a row, since then
-        usual = known.brief_s(activation.target) if known.recent.watched else BRIEF_S
-        brief, count, since, traced = usual, 0, started, switch.on
+        brief = usual = known.brief_s(activation.target) if known.recent.watched else BRIEF_S
+        started, count, since, traced = elapsed(), 0, 0.0, switch.on
         if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
             return None
         while queue:
@@ -179,8 +178,7 @@ class EntityKind:
                     stop = activation.locked and not express
                 else:
                     if operation is None:
-                        pending = queue[0]  # another one, if a reminder is due
-                        message = pending.message
+                        message = (pending := queue[0]).message  # another one, if a reminder is due
                         operation = find(message.operation) or known.of(message)
                     if operation.apart:
                         known.ran_before(activation.target, last, count, since, started)

@@ -74,7 +74,7 @@ class TracedFailure(AnswerModel):
 
 def instance_routes(handlers: Mapping[str, Handler]) -> list[Route]:
     """The routes with their handlers, by name."""
-    return [*_collection(handlers), *_many(handlers), *_one(handlers), *_actions(handlers)]
+    return [*_collection(handlers), *_many(handlers), *_one(handlers), *_failure(handlers), *_actions(handlers)]
 
 
 def _collection(handlers: Mapping[str, Handler]) -> list[Route]:
@@ -172,6 +172,26 @@ def _many(handlers: Mapping[str, Handler]) -> list[Route]:
     ]
 
 
+def _failure(handlers: Mapping[str, Handler]) -> list[Route]:
+    return [
+        Route(
+            "GET",
+            f"{_ONE}/failure",
+            handlers["get_failure"],
+            "manage",
+            RouteDescription(
+                "getFailure",
+                "Why an instance failed, with the workers' tracebacks",
+                _TAG,
+                "The status says the same without tracebacks.",
+                answers={200: Answer("The failure", TracedFailure), 404: NOT_FOUND},
+                paths=INSTANCE_PATHS,
+            ),
+            instance_scoped=True,
+        ),
+    ]
+
+
 def _one(handlers: Mapping[str, Handler]) -> list[Route]:
     return [
         Route(
@@ -193,21 +213,6 @@ def _one(handlers: Mapping[str, Handler]) -> list[Route]:
                 ),
                 headers=(Parameter("If-None-Match", "An `ETag` seen before: 304 if it still holds."),),
                 answers={200: _STATUS, 304: Answer("The status is the one that the client has"), 404: NOT_FOUND},
-                paths=INSTANCE_PATHS,
-            ),
-            instance_scoped=True,
-        ),
-        Route(
-            "GET",
-            f"{_ONE}/failure",
-            handlers["get_failure"],
-            "manage",
-            RouteDescription(
-                "getFailure",
-                "Why an instance failed, with the workers' tracebacks",
-                _TAG,
-                "The status says the same without tracebacks.",
-                answers={200: Answer("The failure", TracedFailure), 404: NOT_FOUND},
                 paths=INSTANCE_PATHS,
             ),
             instance_scoped=True,
