@@ -21,9 +21,6 @@ PACKAGES := app/stead entities/stead gateway/stead orchestrations/stead transpor
 # Most tests wait for servers and processes: more of them at once than there are cores. One by one: make test SPREAD=
 SPREAD ?= -n 3 --dist worksteal
 
-# Those besides the first that pyproject.toml names.
-PYTHONS ?= python3.12 python3.13
-
 MAKEFLAGS += --no-print-directory
 .PHONY: help setup dashboard demo test quick pythons sim check lint format types mypy pyright layers bench bench-check bench-baseline peers figures docs clean
 .DEFAULT_GOAL := help
@@ -72,13 +69,9 @@ test: $(SETUP) $(DASHBOARD) $(CLIENTS) $(BROWSER)  ## run the whole suite
 quick: $(SETUP) $(DASHBOARD)  ## run the tests that are done within a minute
 	@$(RUN) -m pytest -m 'not slow' -n 2 $(ARGS)
 
-# In clones: what is built for one Python is of no use to another. `make pythons PYTHONS=/path/to/python3.13`
-pythons:  ## make quick with each other Python that is found
-	@for python in $(PYTHONS); do \
-		$$python -c '' 2>/dev/null || { echo "$$python: there is none"; continue; }; \
-		clone=$(VENV)/pythons/$$(basename $$python); rm -rf $$clone; \
-		git clone -q . $$clone && $(MAKE) -C $$clone quick PYTHON=$$python || exit 1; \
-	done
+# Of what is committed. Those of the search path, pyenv and uv, or `make pythons PYTHONS=/path/to/python3.13`
+pythons: $(SETUP) $(DASHBOARD)  ## run the same tests with each other Python that is found
+	@$(RUN) tests/support/pythons.py $(PYTHONS)
 
 sim: $(SETUP)  ## simulate hubs from one seed on: make sim SEED=7 ARGS='--steps 2000 --seconds 60'
 	@$(RUN) tests/simulation/driver.py $(if $(SEED),--seed $(SEED)) $(ARGS)
