@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stead.entities import Entity, EntityId, InvalidInput
+from stead.entities._message.envelope import encode_message
+from stead.transport._contract import codec
 
 names = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,99}", fullmatch=True)
 keys = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=256)
@@ -62,3 +64,18 @@ def test_a_bad_name_is_refused(name: Any) -> None:
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
         EntityId.parse(text)
+
+
+def test_a_target_that_is_more_than_its_text_is_packed_once_as_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `start_new` gives knows a type besides: what msgpack does not know is tried twice, with all that is in the message."""
+
+    class Typed(str):
+        __slots__ = ()
+
+    plain = encode_message("one", "do", [1], b"id", {"t": 1})
+
+    def packed_again(value: object) -> bytes:
+        raise AssertionError("not at once")
+
+    monkeypatch.setattr(codec, "_packed", packed_again)
+    assert encode_message(Typed("one"), "do", [1], b"id", {"t": 1}) == plain

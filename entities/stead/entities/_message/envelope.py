@@ -183,6 +183,10 @@ def encode_message(
     version: int = MESSAGE_VERSION,
 ) -> bytes:
     """The bytes of a message. Raises `InvalidInput` if an argument cannot be stored."""
+    if (
+        type(target) is not str
+    ):  # the ID that `start_new` gave: with it, all of the message would be packed a second time
+        target = str(target)
     try:
         if extras:
             payload = pack_envelope((version, target, operation, args, message_id, extras))

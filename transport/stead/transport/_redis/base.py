@@ -21,6 +21,7 @@ from stead.transport._contract.records import HubLayout, ServerFacts
 from stead.transport._contract.settings import Settings
 
 from .answers import ReplyError, fault
+from .gathering import Gathering
 from .inbox_request import InboxRequest
 from .keys import KeyNames, partition_in
 from .link import Link, Server, whose_command
@@ -150,6 +151,7 @@ class RedisBase:
         self._commits = Link(server)
         self._loads = Link(server)
         self._queries = Link(server)
+        self._gathering = Gathering(self._queries, self._whose, server.check_hub)
         self._inboxes = Link(server, blocking=True)
         self._replies = Link(server, blocking=True)
         self._takes = Link(server, blocking=True)

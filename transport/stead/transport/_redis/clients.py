@@ -20,6 +20,8 @@ _Members: TypeAlias = Sequence[tuple[bytes, int]]  # targets, each with its part
 
 _VERDICTS = (Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.GAP, Verdict.BACKLOG, Verdict.SUPERSEDED)
 _REPLIES_COUNT = 1000
+_FEW = 10
+"""Values up to which a read shares a pipeline with other callers' reads: they wait for all of its answer."""
 
 
 class ClientSide(RedisBase):
@@ -91,7 +93,8 @@ class ClientSide(RedisBase):
             return []
         state = self._keys.partitions[partition].state
         with concerning(partition):
-            (records,) = await self._ask(command(b"HMGET", state, *targets))
+            asked = (command(b"HMGET", state, *targets),)
+            (records,) = await (self._gathering.ask(asked) if len(targets) <= _FEW else self._ask(*asked))
         return cast("list[bytes | None]", records)
 
     async def read_log(self, partition: int, target: str, first: int, count: int) -> list[bytes]:
@@ -110,7 +113,7 @@ class ClientSide(RedisBase):
         if events:
             reads.append(command(b"LRANGE", keys.log(target), 0, events - 1))
         with concerning(partition):
-            start, record, why, *log = await self._ask(*reads)
+            start, record, why, *log = await (self._gathering.ask(reads) if events <= _FEW else self._ask(*reads))
         blocked = None if why is None else why.decode(errors="replace")
         return InstanceView(_start_message(start), record, log[0] if log else (), blocked)
 
