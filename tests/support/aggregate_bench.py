@@ -132,6 +132,12 @@ class Nested(Plain):
         self.several.setdefault("x", Inner()).more.extend([self.inner.tally, Tally()][: int(number) % 3])
 
 
+class Mixed(Plain):
+    """And something else in a list."""
+
+    numbers: list[int] = [1]
+
+
 class Flat(Steps):
     """Aggregates and single values only."""
 

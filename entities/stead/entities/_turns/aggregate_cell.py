@@ -1,7 +1,7 @@
 """The state of a class with aggregates: an operation costs what it changes, however much they hold.
 
 1. Packed, an aggregate is a token (see `_aggregates/base`): so it is seen whether the state has changed, as of any other class.
-   A state of aggregates and single values only is not even packed for that (see `_aggregates/flat`).
+   A state of aggregates, lists and dicts of them, and single values only is not even packed for that (see `_aggregates/flat`).
 2. What aggregates hold is never copied to be remembered: each remembers how to go back. A failed operation makes them do so.
 3. What is stored is packed when a commit asks for it, or a reader: sketches are folded once for it, not once an operation.
 """
