@@ -17,7 +17,7 @@ from stead.entities.aggregates import Distinct, Quantiles, Tally, TopItems, Wind
 
 from .cpu import Cpu, Meter
 from .entities import Counter, app
-from .hub import POLL_S, SETTLE_S, sent, work, workers
+from .hub import POLL_S, SETTLE_S, owners, sent, with_client, work, workers
 from .parts import Gate, Part
 from .raw import WrongResult
 from .server import Address
@@ -125,6 +125,31 @@ def signals(address: Address, kind: str, messages: int) -> tuple[float, Cpu]:
             address, parts, producer, lambda client, meter: _all_held(client, kind, messages, meter)
         )
     return messages / (ended - began), cpu.each_us(messages)
+
+
+def backlog(address: Address, kind: str, messages: int) -> tuple[float, Cpu]:
+    """Messages a second of those that wait for one entity when its worker comes: who sends them is in nobody's way then."""
+    with Part(_produce, address, kind, messages) as producer:
+        producer.wait_ready()
+        producer.start()
+        producer.wait_done()
+        producer.go_on()
+        producer.result()
+    with Part(_work, address) as worker:
+        return with_client(address, lambda client: _got_through(client, kind, messages, address, worker))
+
+
+async def _got_through(
+    client: Client, kind: str, messages: int, address: Address, worker: Part[None]
+) -> tuple[float, Cpu]:
+    cls = KINDS[kind][0]
+    async with asyncio.timeout(SETTLE_S):
+        while len(await owners(client)) < client.store.layout.partitions:  # noqa: ASYNC110 - the store rings no bell
+            await asyncio.sleep(POLL_S)
+    before, began, meter = await client.read_entity(cls, "0"), time.monotonic(), Meter([address.pid], [worker.pid], [])
+    ended, cpu = await _all_held(client, kind, messages, meter)
+    counted = messages - (0 if before is None else _held(before)) or messages  # of very few all may be there already
+    return counted / (ended - began), cpu.each_us(counted)
 
 
 def _work(gate: Gate, address: Address) -> None:

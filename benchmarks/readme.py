@@ -53,7 +53,7 @@ QUERIES = {
     "sql-scan": "entities read by a query of SQL (raw: the entries of a hash)",
 }
 AGGREGATES = {
-    "signals-batched free": "signals of a batched operation that costs nothing (raw: one by one)",
+    "signals-batched free": "signals that wait for a batched operation that costs nothing (raw: one by one)",
     "signals-batched numpy": "the same, computing with numpy",
     "signals-sharded x1": "signals to one entity in 16 shards, one worker process (raw: without shards)",
     "signals-sharded x2": "the same, two worker processes (raw: one, without shards)",

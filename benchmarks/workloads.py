@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from . import aggregating, faults, hub, memory, raw, scanning, sharding, timing
 from .calls import Calls
@@ -12,6 +12,7 @@ from .http_workloads import HTTP
 from .measures import Benchmark, Sample
 from .orchestration_workloads import ORCHESTRATIONS
 from .query_workloads import QUERIES
+from .server import Address
 
 # -- signals -----------------------------------------------------------------------------------------------------------
 
@@ -241,7 +242,14 @@ def _expiry(processes: int) -> Benchmark:
 
 
 def _aggregating(
-    name: str, question: str, kind: str, twin: str, messages: int, required: float | None = None, variant: str = ""
+    name: str,
+    question: str,
+    kind: str,
+    twin: str,
+    messages: int,
+    required: float | None = None,
+    variant: str = "",
+    measure: Callable[[Address, str, int], tuple[float, Cpu]] = aggregating.signals,
 ) -> Benchmark:
     def count(size: float) -> int:
         return max(1_000, round(messages * size))
@@ -251,18 +259,18 @@ def _aggregating(
         question,
         "signals/s",
         "more",
-        lambda address, size: _sent(*aggregating.signals(address, kind, count(size))),
-        lambda address, size: _sent(*aggregating.signals(address, twin, count(size))),
+        lambda address, size: _sent(*measure(address, kind, count(size))),
+        lambda address, size: _sent(*measure(address, twin, count(size))),
         variant=variant,
         required=required,
     )
 
 
-_BATCHED = "signals to one entity whose operation is batched (raw: the same one by one)"
+_BATCHED = "signals that wait for one entity whose operation is batched (raw: the same one by one)"
 
 AGGREGATING = (
-    _aggregating("signals-batched", _BATCHED, "batched", "one by one", 300_000, 1.5, "free"),
-    _aggregating("signals-batched", _BATCHED, "numpy", "numpy one by one", 50_000, None, "numpy"),
+    _aggregating("signals-batched", _BATCHED, "batched", "one by one", 600_000, 1.5, "free", aggregating.backlog),
+    _aggregating("signals-batched", _BATCHED, "numpy", "numpy one by one", 50_000, None, "numpy", aggregating.backlog),
     _aggregating(
         "windowed", "signals into 60 buckets of one entity (raw: a plain sum)", "windowed", "one by one", 200_000, 0.5
     ),

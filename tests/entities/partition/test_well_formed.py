@@ -61,7 +61,7 @@ def put_in_two_mailboxes(partition: Partition) -> None:
 
 
 def consume_and_keep(partition: Partition) -> None:
-    partition.effects.consume_entry(b(partition).mailbox[0].stream_id)
+    partition.effects.consume_entries((b(partition).mailbox[0].stream_id,))
 
 
 def fly_and_keep(partition: Partition) -> None:

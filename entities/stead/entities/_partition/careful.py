@@ -123,7 +123,7 @@ class CarefulIntake(Intake):
         activation, (stream_id, fields) = self.undecoded.popleft()
         self.effects.bury(fields[1], failure, stream_id, tries, decoded=False)
         if activation is None:
-            self.effects.consume_entry(stream_id)
+            self.effects.consume_entries((stream_id,))
             self.position = stream_id
             self.suspects.scanned(stream_id, caught_up=False)
         else:

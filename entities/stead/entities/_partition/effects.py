@@ -7,7 +7,7 @@ its lease is thrown away together with its effects, so effects of an earlier ten
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -164,9 +164,9 @@ class Effects:
         """The activation's park turned out to be empty: the commit forgets it."""
         self._unparked.setdefault(activation.target, [])
 
-    def consume_entry(self, stream_id: StreamId) -> None:
-        """An inbox entry that never reached a mailbox has been dealt with."""
-        self._consumed.append(stream_id)
+    def consume_entries(self, stream_ids: Iterable[StreamId]) -> None:
+        """These entries of the inbox have been dealt with: none that is under suspicion and reached a mailbox."""
+        self._consumed += stream_ids
 
     def changed(self, activation: Addressee) -> None:
         """The activation's settled state differs from the last one committed."""

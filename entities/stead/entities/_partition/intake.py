@@ -79,7 +79,7 @@ class Intake:
                 message = decode_message(envelope)
             except InvalidInput as error:
                 self.effects.bury(envelope, _unreadable(error), stream_id)
-                self.effects.consume_entry(stream_id)
+                self.effects.consume_entries((stream_id,))
                 continue
             except UnknownEnvelope as error:
                 message = Message(error.target, "", (), b"", None, None, None, None, None)

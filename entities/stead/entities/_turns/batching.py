@@ -56,17 +56,20 @@ def next_batch(body: EntityBody, operation: Operation, queue: deque[Pending], sl
 def _collect(operation: Operation, known: Known, queue: deque[Pending], length: int) -> MessageBatch | None:
     """The first messages of a queue that can run together, at most so many; None if they are fewer than two."""
     assert isinstance(operation, BatchedOperation), "only such an operation takes many"
-    batch = MessageBatch(operation)
+    batch, name, item_of = MessageBatch(operation), queue[0].message.operation, operation.item
+    items, pendings = batch.items, batch.pendings
     for pending in islice(queue, length):
         message = pending.message
-        if type(message) is not Message or known.find(message.operation) is not operation:
+        if type(message) is not Message:
+            break
+        if message.operation != name and known.find(message.operation) is not operation:  # nearly all spell it alike
             break
         try:
-            batch.items.append(operation.item(message.args, message.kwargs))
+            items.append(item_of(message.args, message.kwargs))
         except InvalidInput as error:
             batch.refused.append((pending, error))
         else:
-            batch.pendings.append(pending)
+            pendings.append(pending)
     return batch if len(batch.pendings) > 1 else None
 
 
@@ -200,12 +203,20 @@ def end_batch(
             effects.changed(activation)
         if activation.told:
             effects.tell(activation, body.cell.size_bytes)
-    for pending in batch.pendings:
-        effects.consume(activation, pending)
+    pendings = batch.pendings
+    if effects.suspects is None and all([pending.stream_id and not pending.from_park for pending in pendings]):
+        effects.consume_entries([pending.stream_id for pending in pendings])
+    else:
+        for pending in pendings:
+            effects.consume(activation, pending)
     for pending, refusal in batch.refused:
         refuse(activation, body, pending, effects, refusal)
-    for _ in range(len(batch)):
-        activation.mailbox.popleft()
+    mailbox = activation.mailbox
+    if len(batch) == len(mailbox):
+        mailbox.clear()
+    else:
+        for _ in range(len(batch)):
+            mailbox.popleft()
     body.trouble = passed(body.trouble, len(batch))
 
 
