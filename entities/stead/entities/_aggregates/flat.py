@@ -61,17 +61,8 @@ class FlatState:
         fields = self._fields
         if len(data) != len(fields):
             return None
-        moved: list[Aggregate] = []
-        for name, one in self._aggregates:
-            if data.get(name) is not one:
-                return None
-            if one._token is None:
-                moved.append(one)
-        for name, shelf in self._shelves:
-            if not shelf.is_same(data.get(name)):
-                return None
-            moved += shelf.moved()
-        if any(one._is_empty() for one in moved):  # perhaps as before; and it may get other parameters now
+        moved = self._moved(data)
+        if moved is None or any(one._is_empty() for one in moved):  # that may be as before, or get other parameters now
             return None
         changed: dict[str, Any] | None = None
         for name, kind in self._singles:
@@ -95,6 +86,20 @@ class FlatState:
         for _, shelf in self._shelves:
             shelf.kept()
         return True
+
+    def _moved(self, data: Mapping[str, Any]) -> list[Aggregate] | None:
+        """Which aggregates have changed; None if others are there."""
+        moved: list[Aggregate] = []
+        for name, one in self._aggregates:
+            if data.get(name) is not one:
+                return None
+            if one._token is None:
+                moved.append(one)
+        for name, shelf in self._shelves:
+            if not shelf.is_same(data.get(name)):
+                return None
+            moved += shelf.moved()
+        return moved
 
     def is_kept(self, data: Mapping[str, Any]) -> bool:
         """Whether this is what was kept, for sure."""

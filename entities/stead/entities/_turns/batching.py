@@ -204,7 +204,7 @@ def end_batch(
         if activation.told:
             effects.tell(activation, body.cell.size_bytes)
     pendings = batch.pendings
-    if effects.suspects is None and all([pending.stream_id and not pending.from_park for pending in pendings]):
+    if effects.suspects is None and all(pending.stream_id and not pending.from_park for pending in pendings):
         effects.consume_entries([pending.stream_id for pending in pendings])
     else:
         for pending in pendings:
