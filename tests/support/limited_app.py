@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from pathlib import Path
 
 from stead.app import App
@@ -12,6 +13,7 @@ from stead.orchestrations import OrchestrationContext, activity_context
 app = App("limited")
 
 AT_ONCE = 2
+LASTING = 2
 
 
 def note(book: str, mark: str, shop: str) -> None:
@@ -31,6 +33,23 @@ async def charge(shop: str, book: str) -> str:
     await asyncio.sleep(0.02)
     note(book, "-", shop)
     return shop
+
+
+@app.activity(rate="100/min")
+async def fetch(number: int, book: str) -> int:
+    """The first run of `LASTING` goes on until its worker is killed."""
+    first = number == LASTING and f" {number} " not in (Path(book).read_text() if Path(book).exists() else "")
+    with Path(book).open("a") as file:
+        file.write(f"{time.time()} {number} {os.getpid()}\n")
+    while first:
+        await asyncio.sleep(1)
+    return number
+
+
+@app.orchestration
+async def fetching(context: OrchestrationContext, given: tuple[list[int], str]) -> list[int]:
+    numbers, book = given
+    return await asyncio.gather(*(context.call_activity(fetch, number, book) for number in numbers))
 
 
 @app.orchestration
