@@ -52,7 +52,7 @@ def test_code_is_python_and_imports_what_there_is(page: Path) -> None:
 
 def typed(page: Path) -> Iterator[str]:
     """The lines of its blocks that begin with `stead`, joined where they go on."""
-    for code in blocks(page, "console", "sh", "bash", ""):
+    for code in blocks(page, "console", "text", ""):
         for line in code.replace("\\\n", " ").splitlines():
             words = line.strip().removeprefix("$ ")
             if words.startswith("stead "):

@@ -72,3 +72,15 @@ def test_without_another_one_nothing_is_done(
     assert pythons.main([], ran(1)) == 0
     assert capsys.readouterr().out == f"pythons: there is no other one than {OWN}: nothing to do\n"
     assert pythons.main(["python3.99"], ran(0)) == 1  # but one that was asked for has to be there
+
+
+def test_one_that_is_not_named_is_passed_over_with_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = str(pretend(tmp_path, "python3.19", "3.19 cpython"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    assert pythons.main([], ran(1)) == 0
+    assert f"pythons: 3.19, {other}: not among those that pyproject.toml names\n" in capsys.readouterr().out
+    assert {"3.11", "3.12", "3.13"} <= pythons.claimed()

@@ -1,7 +1,7 @@
 """The brief tests with each other Python that this machine has: `make pythons`, and a part of `.ci/run`.
 
-Looked for are those of the search path, of pyenv and of uv. Each runs in a clone of what is committed, with an environment of its own,
-within a time; where there is no other one that is said, and nothing is done.
+Looked for are those of the search path, of pyenv and of uv which pyproject.toml names. Each runs in a clone of what is committed, with an
+environment of its own, within a time; where there is no other one that is said, and nothing is done.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-MINORS = (11, 12, 13, 14)
+MINORS = range(11, 20)
 MINUTES_MAX = 25
 """For one Python: ten times what it takes two cores that have nothing else to do, with the downloads."""
 
 ROOT = Path(__file__).parents[2]
+NAMED = re.compile(r'"Programming Language :: Python :: (3\.\d+)"')
 BUILT = Path("gateway/stead/gateway/_dashboard/site")  # the dashboard: the same for all of them
 _ASK = "import sys; print('3.%d' % sys.version_info[1], sys.implementation.name)"
 
@@ -71,10 +72,18 @@ def run_tests(version: str, python: Path, left_s: Callable[[], float]) -> int:
     return subprocess.run(tests, cwd=clone, timeout=left_s(), check=False).returncode
 
 
+def claimed() -> set[str]:
+    """The versions that pyproject.toml names: with others not all that the tests need is to be had."""
+    return set(NAMED.findall((ROOT / "pyproject.toml").read_text("utf-8")))
+
+
 def main(named: Sequence[str], run: Callable[[str, Path, Callable[[], float]], int] = run_tests) -> int:
     """Exit status 1 if the tests fail with one of them, or do not end in time. `named`: those that are meant; else all."""
     paths = [Path(shutil.which(name) or name) for name in named] or candidates(os.environ, Path.home())
     pythons = found(paths)
+    if not named:
+        for version in sorted(pythons.keys() - claimed()):
+            print(f"pythons: {version}, {pythons.pop(version)}: not among those that pyproject.toml names")
     if not pythons:
         print(f"pythons: there is no other one than 3.{sys.version_info[1]}: nothing to do")
         return bool(named)
