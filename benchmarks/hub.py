@@ -37,12 +37,13 @@ POLL_S = 0.005
 
 @contextmanager
 def workers(
-    address: Address, count: int = 1, main: Callable[[Gate, Address], None] | None = None
+    address: Address, count: int = 1, main: Callable[[Gate, Address], None] | None = None, *, at_once: bool = False
 ) -> Generator[list[Part[None]]]:
-    """Worker processes that hold all partitions, each its share; stopped gracefully at the end."""
+    """Worker processes that hold all partitions, each its share (or will, `at_once`); stopped gracefully at the end."""
     with ExitStack() as stack:
         parts = [stack.enter_context(Part(main or work, address)) for _ in range(count)]
-        with_client(address, lambda client: _shared_out(client, count))
+        if not at_once:
+            with_client(address, lambda client: _shared_out(client, count))
         with recorded(pids(parts)):
             yield parts
 

@@ -21,7 +21,7 @@ from stead.entities._partition.careful import CarefulIntake
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.expiring import Expiring
 from stead.entities._partition.uses import Uses
-from stead.entities._turns import batching, entity_kind
+from stead.entities._turns import batching, entity_kind, expiry
 from stead.entities._turns.batch import MessageBatch
 from stead.transport import ManualClock
 from support.fresh_seeds import fresh_seeds
@@ -39,12 +39,11 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.NOTSET)
 
 
-class Guest(Entity):
-    """Writes down which messages it has had, and tells of them when it goes."""
+class Visitor(Entity):
+    """Writes down which messages it has had."""
 
     stays: list[int] = []  # the messages of this life
     used_ms: int = 0
-    asked: int = 0
 
     def stay(self, number: int) -> None:
         self.used(number)
@@ -73,6 +72,12 @@ class Guest(Entity):
         self.stays.append(number)
         self.used_ms = clocks[-1].now_ms()
 
+
+class Guest(Visitor):
+    """Tells of them when it goes."""
+
+    asked: int = 0
+
     def on_expire(self) -> timedelta | None:
         self.asked += 1
         early_ms = self.used_ms + EXPIRES_MS - clocks[-1].now_ms()
@@ -82,11 +87,31 @@ class Guest(Entity):
         return None
 
 
+class Quiet(Visitor):
+    """Goes without a word, so that it tells of each message when it has come."""
+
+    def used(self, number: int) -> None:
+        super().used(number)
+        self.context.signal_entity(Book.note, "book", self.context.entity_id.key, number, len(self.stays), self.used_ms)
+
+
 class Book(Entity):
-    """What guests have told when they went."""
+    """What guests have told."""
 
     stays: list[int] = []
     wrong: list[str] = []
+    last: dict[
+        str, tuple[int, int]
+    ] = {}  # of those that go without a word: which message of its life was last, and when
+
+    def note(self, key: str, number: int, count: int, at_ms: int) -> None:
+        before, before_ms = self.last.get(key, (0, 0))
+        if count not in (1, before + 1):
+            self.wrong.append(f"{key} had {before} messages, and then {count}: half of it was there")
+        if count == 1 and before and at_ms < before_ms + EXPIRES_MS:
+            self.wrong.append(f"{key} went {before_ms + EXPIRES_MS - at_ms} ms too early")
+        self.last[key] = (count, at_ms)
+        self.stays.append(number)
 
     def leave(self, key: str, stays: list[int], early_ms: int) -> None:
         self.stays += stays
@@ -99,9 +124,10 @@ class Book(Entity):
 class Inn(WholeWorld):
     """Some guests, who come and go."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, kind: type[Visitor] = Guest) -> None:
+        self.kind = kind
         registry = Registry()
-        registry.add(ClassEntityType(Guest, expires_after=timedelta(milliseconds=EXPIRES_MS)))
+        registry.add(ClassEntityType(kind, expires_after=timedelta(milliseconds=EXPIRES_MS)))
         registry.add(ClassEntityType(Book))
         super().__init__(seed, registry)
         clocks[:] = [self.clock]
@@ -126,18 +152,19 @@ class Inn(WholeWorld):
     async def come(self) -> None:
         chance = self.chance
         key = f"key-{chance.randrange(KEYS)}"
-        operations = [Guest.stay, Guest.stay_long, Guest.stay_together, Guest.stay_long_together, Guest.fail]
+        kind = self.kind
+        operations = [kind.stay, kind.stay_long, kind.stay_together, kind.stay_long_together, kind.fail]
         operation: Any = chance.choice(operations)
         for _ in range(chance.choice([1, 1, 4, 10])):
             self.came += 1
-            if operation is not Guest.fail:
+            if operation is not kind.fail:
                 self.counted.append(self.came)
             await self.client.signal_entity(operation, key, self.came)
 
     async def missing(self) -> str:
         """In the end all have gone, and every message that was to is in the book, once."""
         idle = self.store.is_idle()  # before as well: who is not listed yet may be there by the end of that
-        there = [entity_id.key async for entity_id, _ in self.client.list_entities(Guest)]
+        there = [entity_id.key async for entity_id, _ in self.client.list_entities(self.kind)]
         over = idle and not there and self.store.is_idle()
         book = await self.client.read_entity(Book, "book") or Book()  # last: some have gone during the list
         assert not book.wrong, book.wrong
@@ -160,9 +187,10 @@ class Inn(WholeWorld):
 @pytest.mark.hazard(103)
 @pytest.mark.hazard(104)
 @pytest.mark.hazard(110)
-async def test_everyone_goes_in_time_and_each_message_counts_once() -> None:
+@pytest.mark.parametrize("kind", [Guest, Quiet])
+async def test_everyone_goes_in_time_and_each_message_counts_once(kind: type[Visitor]) -> None:
     for seed in chain(range(4), fresh_seeds(2)):
-        await Inn(seed).live()
+        await Inn(seed, kind).live()
 
 
 # -- broken on purpose, each is found ------------------------------------------------------------------------------------------
@@ -185,6 +213,12 @@ def ends_what_is_waited_for(activation: Activation, body: Any, due: Any, effects
     return not body.cell.exists
 
 
+def forgets_to_say_that_it_is_gone(activation: Activation, body: Any, effects: Effects) -> None:
+    """Who goes without a word goes from memory, and nowhere else."""
+    body.cell.delete_state()
+    body.cell.settle()
+
+
 def counts_a_failed_batch(activation: Activation, body: Any) -> None:
     """A batch that fails is not undone."""
 
@@ -203,6 +237,7 @@ def never_tells_again(self: CarefulIntake, activation: Activation, due: Any) -> 
 _use, _write, _undo = Uses.use, Expiring.write, batching.undo_batch
 
 MUTATIONS: Sequence[tuple[object, str, Any]] = [
+    (expiry, "_end_unasked", forgets_to_say_that_it_is_gone),
     (Uses, "use", forgets_to_renew),
     (Expiring, "write", deletes_without_the_set),
     (entity_kind, "passes_expiry", ends_what_is_waited_for),
@@ -218,9 +253,10 @@ async def test_a_mutation_is_found(mutation: tuple[object, str, Any], monkeypatc
     monkeypatch.setattr(
         whole, "QUIET_MS", 120_000
     )  # some times as long as anybody may stay: who does not go is found sooner
+    kind = Quiet if mutation[1] == "_end_unasked" else Guest
     for seed in range(60):
         try:
-            await Inn(seed).live()
+            await Inn(seed, kind).live()
         except AssertionError:
             return
     raise AssertionError("nobody noticed")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from stead.app import App
+from stead.app import App, Client
 from stead.app.testing import TestHub
 from stead.entities import (
+    Change,
     ClassEntityType,
     DeadLetters,
     Entity,
     EntityId,
+    Indexed,
     InvalidDefinition,
     InvalidInput,
     UnknownOperation,
+    indexed,
 )
 from stead.entities._index.expiries import KindExpiry
 from stead.transport import ReadRange
@@ -125,6 +129,56 @@ async def test_it_goes_in_its_time_and_at_most_a_tenth_later(cls: type[Base]) ->
         assert await hub.client.describe_entity(EntityId(cls, "a")) is None
         infos = await hub.client.store.info()
         assert (sum(info.timers for info in infos), sum(info.dead for info in infos)) == (0, 0)
+
+
+class Noted(Entity):
+    """Has all that an entity can have beside its state."""
+
+    hits: Indexed[int] = indexed(0)
+
+    def hit(self) -> None:
+        self.hits += 1
+        self.context.reminder("once", after=100 * DAY).signal(type(self).hit)
+
+    def forget(self) -> None:
+        self.context.cancel_reminder("once")
+
+
+class NotedAndAsked(Noted):
+    def on_expire(self) -> None: ...
+
+
+@pytest.mark.hazard(103)
+@pytest.mark.parametrize("cls", [Noted, NotedAndAsked])
+@pytest.mark.parametrize("reminded", [True, False])
+async def test_all_that_belongs_to_it_goes_with_it(cls: type[Noted], reminded: bool) -> None:
+    app = App("expiring")
+    app.registry.add(ClassEntityType(cls, expires_after=10 * DAY, changes=100 * DAY))
+    async with TestHub(app) as hub:
+        client = hub.client
+        await client.signal_entity(cls.hit, "a")
+        if not reminded:
+            await client.signal_entity(cls.forget, "a")
+        await hub.advance(5 * DAY)
+        assert await client.query(cls).where(cls.hits == 1).count() == 1
+        await hub.advance(7 * DAY)
+        assert [key async for key, _ in client.query(cls).where(cls.hits >= 0)] == []
+        assert sum(info.timers + info.entities for info in await client.store.info()) == 0
+        told = [change.state async for change in until_now(client, cls)]
+        assert [None if state is None else state.hits for state in told] == [1, None]
+        await client.signal_entity(cls.hit, "a")
+        await hub.run_until_idle()
+        fresh = await client.read_entity(cls, "a")
+        assert fresh is not None and fresh.hits == 1
+        assert await client.query(cls).where(cls.hits == 1).count() == 1
+
+
+async def until_now(client: Client, cls: type[Noted]) -> AsyncIterator[Change[Noted]]:
+    """What a feed has of an entity that is gone."""
+    async for change in client.changes(cls, after="oldest"):
+        yield change
+        if change.state is None:
+            return
 
 
 @pytest.mark.hazard(104)

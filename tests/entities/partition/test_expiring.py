@@ -103,6 +103,8 @@ def test_one_that_is_due_goes_and_leaves_nothing() -> None:
     assert inn.partition.is_over(activation, due)
     inn.partition.forget_gone(activation)
     assert inn.partition.activations == {}
+    meter = inn.entities._measures.meter("operation", "Guest", EXPIRE)
+    assert (meter.count, meter.failed) == (1, 0)  # it is counted as what it is, though it takes no turn
 
 
 @pytest.mark.hazard(104)

@@ -26,7 +26,7 @@ from .batched import operation_of
 from .class_rules import check_fields, hints_of
 from .class_state import StateForm
 from .entity import Entity
-from .expiring import checked_expiry, expire_operation
+from .expiring import checked_expiry, expire_operation, has_hook
 from .indexed import indexed_types
 from .operations import FunctionOperation, Operation
 from .schema import describe_errors
@@ -45,6 +45,7 @@ class EntityType(abc.ABC):
     expires_ms: int | None = None  # when no operation has run for so long, the entity is deleted
     expire: Operation | None = None  # what does so
     expiry: KindExpiry | None = None  # how the catalogue knows it
+    ends_unasked: bool = False  # nothing of the user's runs when it expires
     feed: KindFeed | None = None  # of its changes, if they are kept
     shards: int | None = None  # in how many the code wants its entities to be kept; what counts is the hub's record
 
@@ -106,6 +107,7 @@ class ClassEntityType(EntityType):
         self.expires_ms = None if expires_after is None else checked_expiry(expires_after, self.name)
         self.expire = None if self.expires_ms is None else expire_operation(cls, self.name, self.expires_ms)
         self.expiry = None if self.expires_ms is None else KindExpiry(self.canonical, self.expires_ms)
+        self.ends_unasked = self.expire is not None and self.form.plain and not has_hook(cls)
         self.feed = None if changes is None else _feed_of(self.name, self.canonical, changes)
         refused = {"changes": changes, "expires_after": expires_after, "indexes": self.indexes or None}
         if shards is not None:

@@ -36,6 +36,11 @@ def checked_expiry(expires_after: timedelta, name: str) -> int:
     return expires_ms
 
 
+def has_hook(cls: type[Entity]) -> bool:
+    """Whether a class has something to run when one of its entities ends."""
+    return inspect.getattr_static(cls, ON_EXPIRE, None) is not None
+
+
 def expire_operation(cls: type[Entity], name: str, expires_ms: int) -> Operation:
     """The operation that ends an entity. Raises `InvalidDefinition` for an `on_expire` that cannot be run."""
     hook = cast("Callable[[Any], Any] | None", inspect.getattr_static(cls, ON_EXPIRE, None))

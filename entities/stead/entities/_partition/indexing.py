@@ -74,9 +74,10 @@ class Indexing:
 
     def loaded(self, activation: Activation, record: bytes | None) -> None:
         """What the store has of an activation has come."""
-        indexes = activation.indexes = self.catalogue.of(activation.target)
-        if indexes is not None:
-            activation.places = indexes.places(record)
+        if self.catalogue.kinds:
+            indexes = activation.indexes = self.catalogue.of(activation.target)
+            if indexes is not None:
+                activation.places = indexes.places(record)
         if self.expiring.active:
             self.expiring.loaded(activation)
         if self.catalogue.feeds and kind_in(activation.target) in self.catalogue.feeds:

@@ -52,6 +52,10 @@ class Cell(Protocol):
         `settle`."""
         ...
 
+    def delete_state(self) -> None:
+        """The operation that runs deletes the state, or what is settled next does: it is fresh from now on."""
+        ...
+
     def settle(self) -> None:
         """The operation succeeded: keep what it left. Raises if that is not allowed; then roll back."""
         ...

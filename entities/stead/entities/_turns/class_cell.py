@@ -260,7 +260,7 @@ class ClassCell:
         """Make the state fresh, now; the operation may go on and set it anew."""
         fresh = self._form.fresh()
         self._move_in(fresh)  # the operation that runs holds the instance
-        self._fresh = self._form.pack(self._instance)
+        self._fresh = self._form.fresh_packed or self._form.pack(self._instance)
         self._loose = True
 
     def _settle_deleted(self, packed: bytes) -> None:

@@ -16,6 +16,7 @@ from stead.entities._message.envelope import Firing, Message
 from stead.entities._message.reminders import EXPIRY, Reminder
 from stead.entities._message.rhythm import Again
 from stead.entities._partition.expiring import note_use, put_off
+from stead.entities._tracing import switch
 
 if TYPE_CHECKING:
     from stead.entities._partition.activation import Activation
@@ -72,8 +73,8 @@ def keep_for(activation: Activation, body: ExpiringBody, milliseconds: int, effe
 
 
 def passes_expiry(activation: Activation, body: ExpiringBody, due: Due, effects: Effects) -> bool:
-    """It is said to be time. Whether nothing is to be run: it is out of date, or the end is put off, because something waits
-    behind it, the entity is locked or has a reminder that repeats."""
+    """It is said to be time. Whether nothing is to be run: it is out of date; or the end is put off, because something waits
+    behind it, the entity is locked or has a reminder that repeats; or this was the end, since nobody has anything to say to it."""
     due.done = True
     uses, expiry = activation.uses, body.known.entity_type.expiry
     if uses is None or expiry is None or expiry.name != due.of_set:
@@ -91,7 +92,22 @@ def passes_expiry(activation: Activation, body: ExpiringBody, due: Due, effects:
     if body.reminders and any(each.rhythm is not None for name, each in body.reminders.items() if name != EXPIRY):
         keep_for(activation, body, expiry.expires_ms, effects)
         return True
+    if body.known.entity_type.ends_unasked and not body.reminders and not switch.on:
+        _end_unasked(activation, body, effects)
+        return True
     return False
+
+
+def _end_unasked(activation: Activation, body: ExpiringBody, effects: Effects) -> None:
+    """What the operation that ends it comes to, without a turn of that: nothing of the user's would run in it."""
+    cell, known = body.cell, body.known
+    cell.delete_state()
+    cell.settle()
+    if not activation.dirty:
+        effects.changed(activation)
+    if activation.told:
+        effects.tell(activation, cell.size_bytes)
+    known.ran_before(activation.target, known.entity_type.expire, 1, 0.0, 0.0)
 
 
 def keep_though_failed(activation: Activation, body: ExpiringBody, effects: Effects) -> None:
