@@ -25,7 +25,7 @@ A, B = "@list@a", "@list@b"
         encode_message(A, "add", [1], b"id", {"d": -1}),
         encode_message(A, "add", [1], b"id", {"t": "noon"}),
         encode_message(A, "add", [1], b"id", {"r": [1, 2]}),
-        encode_message(7, "add", [1], b"id"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        pack((MESSAGE_VERSION, 7, "add", [1], b"id")),
         encode_message(A, None, [1], b"id"),  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         pack((MESSAGE_VERSION, A, "add", 5, b"id")),
     ],
