@@ -31,7 +31,7 @@ from support.valkey_server import ValkeyServer
 
 PARTITIONS = 3
 NAMES = [field.name for field in dataclasses.fields(PartitionKeys) if field.name != "prefix"]
-SETS = ("set of an index", "feed")  # that have names of their own
+SETS = ("set of an index", "set of due times", "feed")  # that have names of their own
 _ANY = KeyNames(HubLayout("any", "0" * 12, PARTITIONS, 1, "direct", 1, 0))
 HUB_NAMES = [name for name, value in vars(_ANY).items() if isinstance(value, bytes)]
 
@@ -50,7 +50,7 @@ app = App(
 )
 
 
-@app.entity(changes=timedelta(hours=1))
+@app.entity(changes=timedelta(hours=1), expires_after=timedelta(days=1))
 class Probe(Entity):
     """Counts its calls; tells another one; falls over."""
 
@@ -114,6 +114,10 @@ class Hub:
             case "set of an index":
                 (index,) = (each for each in ClassEntityType(Probe).indexes if each.field == "value")
                 return own.entries(index.name)
+            case "set of due times":
+                expiry = ClassEntityType(Probe, expires_after=timedelta(days=1)).expiry
+                assert expiry is not None
+                return own.entries(expiry.name)
             case "unindexed":
                 return own.entries(unindexed("probe"))
             case "feed":
@@ -235,6 +239,8 @@ async def test_a_key_of_another_type_stops_its_partition_alone(
 ) -> None:
     key = hub.key(name)
     plant_other_type(hub, key)
+    if name == "set of due times":
+        give_up_partition(hub, 0)  # who holds it knows when somebody is due, and does not look before
     await hub.use_everything(0)
     await others_work(hub)
     await hub.look()
@@ -403,6 +409,39 @@ async def test_content_of_a_hash_that_cannot_be_read(hub: Hub, name: str, value:
     hub.mend_contents(key)
     assert await asyncio.wait_for(hub.call(0), HANGS_S)
     assert await hub.run(0) == 3
+
+
+@pytest.mark.parametrize("value", [b"", b"\x80", b"@probe@x\xff", b"@other@x"])
+async def test_how_far_an_index_is_built_that_cannot_be_read(hub: Hub, value: bytes) -> None:
+    own, run = hub.keys.partitions[0], hub.server.run
+    hub.save(own.index)
+    run("ZADD", own.index, 0, b"@probe@x\xff", 0, b"@probe@")
+    for field in run("HKEYS", own.built):
+        run("HSET", own.built, field, value)
+    give_up_partition(hub, 0)
+    await hub.use_everything(0)
+    await others_work(hub)
+    assert await asyncio.wait_for(hub.call(0), HANGS_S)
+
+    async def is_ready() -> bool:
+        with contextlib.suppress(IndexNotReady):
+            return await hub.client.query(Probe).where(Probe.value >= 0).count() >= PARTITIONS
+        return False
+
+    await until(is_ready)
+    assert hub.live()
+
+
+@pytest.mark.parametrize("score", ["inf", "-inf", "0.5"])
+async def test_due_times_that_are_none(hub: Hub, score: str) -> None:
+    hub.save(key := hub.key("set of due times"))
+    hub.server.run("ZADD", key, score, KEYS[0], score, b"\xff", score, "nobody")
+    give_up_partition(hub, 0)
+    await hub.use_everything(0)
+    await others_work(hub)
+    assert await asyncio.wait_for(hub.call(0), HANGS_S)
+    assert await hub.run(0) == 3
+    assert hub.live()
 
 
 @pytest.mark.parametrize("value", GARBAGE, ids=lambda value: repr(value[:8]))

@@ -29,6 +29,7 @@ from .uses import Uses
 if TYPE_CHECKING:
     from .effects import Effects
 
+_LATEST_MS = 2.0**53  # up to which a score is exact
 TOLD_MAX = 256
 """Entities of one set of a partition that are told at a time: what is due is read in pieces."""
 
@@ -44,6 +45,16 @@ def put_off(activation: Activation, milliseconds: int, of_set: str, effects: Eff
     if activation.uses is not None:
         activation.uses.put_off(of_set, effects.now_ms + milliseconds)
         note_use(activation, effects)
+
+
+def _is_text(target: str) -> bool:
+    """Whether a name that was read is that of somebody: what is no UTF-8 was read escaped."""
+    return target.isascii() or not any("\udc80" <= character <= "\udcff" for character in target)
+
+
+def due_ms_of(score: float) -> int:
+    """When an entity is due by what a set says: a moment that there can be, whatever another program has written there."""
+    return int(min(max(score, 0.0), _LATEST_MS))
 
 
 @dataclass(slots=True)
@@ -112,11 +123,13 @@ class Expiring:
         found: list[Due] = []
         for score, member in entries:
             if score > now_ms:
-                self._comes(kind.name, int(score))
+                self._comes(kind.name, due_ms_of(score))
                 break
             target = kind.target(member)
+            if not _is_text(target):  # nobody is told: another program has written it, and no entity has such a key
+                continue
             if target not in look.touched:
-                told[target] = due_message(target, EXPIRE, kind.name, int(score))
+                told[target] = due_message(target, EXPIRE, kind.name, due_ms_of(score))
                 found.append(told[target])
         else:
             if len(entries) >= look.limit:
@@ -142,7 +155,7 @@ class Expiring:
 
     def found(self, kind: KindExpiry, dues: Sequence[tuple[int, str]], reached: bytes) -> None:
         """When entities are due by a set that is being built, and how far that is."""
-        self._found = (kind, dues, reached)
+        self._found = (kind, [due for due in dues if _is_text(due[1])], reached)
 
     @property
     def has_found(self) -> bool:

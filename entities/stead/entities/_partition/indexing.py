@@ -93,11 +93,10 @@ class Indexing:
             return None
         for kind, names in self._whole.items():
             if names:
-                reached = {name: self.built[name] for name in names}
+                reached = {name: _place(self.built[name], kind) for name in names}
                 first = min(reached.values())
                 together = frozenset(name for name, place in reached.items() if place == first)
-                after = "" if first == NOT_BEGUN else first.decode()
-                return Unbuilt(self.catalogue.kinds[kind], together, after)
+                return Unbuilt(self.catalogue.kinds[kind], together, first)
         return None
 
     def read(self, targets: Iterable[str]) -> list[str]:
@@ -197,6 +196,12 @@ class Indexing:
             self.expiring.committed()
 
 
+def _place(reached: bytes, kind: str) -> str:
+    """The last target that was looked at; nothing, if none was, or what is stored is none of the kind's: then it is built anew."""
+    place = reached.decode("utf-8", "surrogateescape")
+    return place if place.startswith(f"@{kind}@") else ""
+
+
 def kind_in(target: str) -> str:
     """The canonical name of an entity's kind; of an instance nothing."""
     return target[1:].partition("@")[0] if target.startswith("@") else ""
@@ -207,4 +212,4 @@ def key_of(target: str) -> bytes:
     try:
         return EntityId.parse(target).key.encode()
     except InvalidInput:  # another program has written its record: it is listed so, too
-        return target.encode()
+        return target.encode("utf-8", "surrogateescape")

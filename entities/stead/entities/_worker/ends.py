@@ -15,7 +15,7 @@ from stead.entities._message.due import Due
 from stead.entities._message.envelope import UnknownEnvelope
 from stead.entities._message.record import decode_record
 from stead.entities._message.reminders import EXPIRY, decode_reminders
-from stead.entities._partition.expiring import SetLook
+from stead.entities._partition.expiring import SetLook, due_ms_of
 from stead.entities._partition.partition import Partition
 from stead.entities._turns.expiry import due_by
 from stead.transport import FACED, LISTING, READY, InvalidInput, ReadRange, ReadRecords, ReadScores, get_logger
@@ -177,7 +177,7 @@ class EndKeeper:
             fresh_ms = board.store.clock.now_ms() + kind.later_ms
             for place, target in enumerate(targets):
                 known = [
-                    int(of_set[place]) - other.expires_ms + kind.expires_ms
+                    due_ms_of(of_set[place]) - other.expires_ms + kind.expires_ms
                     for of_set, other in zip(scores, others, strict=True)
                     if of_set[place] is not None
                 ]

@@ -174,7 +174,7 @@ class IndexKeeper:
             prefix.encode() + b"\xff",
             open_most=True,
             by_member=True,
-            after=(0.0, unbuilt.after.encode()) if unbuilt.after else None,
+            after=(0.0, unbuilt.after.encode("utf-8", "surrogateescape")) if unbuilt.after else None,
             limit=STEP_LENGTH,
         )
         _, [entries] = await board.insist(lambda: board.store.look([look]), "building an index")

@@ -35,8 +35,15 @@ _LIMITS = _QUEUES + (_FOLDER / "_limits.lua").read_text("utf-8")
 
 
 def command(*words: bytes | str | int) -> bytes:
-    """A command as it goes over the wire."""
-    return _pack_command(words)
+    """A command as it goes over the wire. (A name that another program has written may be no UTF-8: it was read escaped.)"""
+    try:
+        return _pack_command(words)
+    except UnicodeEncodeError:
+        return _pack_command(tuple(_unescaped(word) if isinstance(word, str) else word for word in words))
+
+
+def _unescaped(word: str) -> bytes:
+    return word.encode("utf-8", "surrogateescape")
 
 
 def packed_argument(value: object) -> bytes:
