@@ -304,7 +304,14 @@ def test_entities(call: DurableFunctionsClient) -> None:
     assert call("read", entity="Counter", key=key)[0] is False
     call("signal", entity="Counter", key=key, operation="add", input=5)
     call("signal", entity="Counter", key=key, operation="one_more")
-    until(lambda: call("read", entity="Counter", key=key) == [True, {"value": 6}], "the sum")
+    next_to_nothing: tuple[Any, ...] = ("", None, 0, False, [], {})
+    for value in next_to_nothing:  # as good as nothing to what takes nothing
+        call("signal", entity="Counter", key=key, operation="one_more", input=value)
+    until(lambda: call("read", entity="Counter", key=key) == [True, {"value": 12}], "the sum")
+    call("signal", entity="Counter", key=key, operation="delete", input=None)
+    until(lambda: call("read", entity="Counter", key=key)[0] is False, "its end")
+    with pytest.raises(Refused, match="400"):
+        call("signal", entity="Counter", key=key, operation="one_more", input=5)
     call("signal", entity="Basket", key=key, operation="put", input={"item": "tea", "count": 2})
     call("signal", entity="Basket", key=key, operation="annotate", input="5")
     expected = {"items": ["tea", "tea"], "note": "5"}

@@ -23,7 +23,7 @@ from stead.gateway._http.json_values import json_response, ticks
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import Answer, Handler, Parameter, Route, RouteDescription
 
-from .clients import first_accepted, text_of
+from .clients import first_accepted, says_nothing, text_of
 from .payloads import (
     ACCEPTED,
     BAD_REQUEST,
@@ -70,20 +70,23 @@ async def signal(request: Request, hub: Hub) -> Response:
     entity_id = entity_of(request)
     operation = Query(request).text("op") or ""
     body = await read_body(request, hub)
-    if not body:
+    argument = _argument(request, body) if body else None
+    known = known_operation(hub.client, entity_id, operation)
+    takes_none = known is not None and known.first is None
+    if not body or (takes_none and says_nothing(text_of(request, argument))):
         await hub.client.signal_entity(entity_id, operation)
         return empty(202)
 
     async def signal_with(value: Any) -> None:
         await hub.client.signal_entity(entity_id, operation, value)
 
-    await first_accepted(_readings(request, hub, entity_id, operation, _argument(request, body)), signal_with)
+    await first_accepted(_readings(request, known, argument), signal_with)
     return empty(202)
 
 
-def _readings(request: Request, hub: Hub, entity_id: EntityId, operation: str, argument: Any) -> Sequence[Any]:
+def _readings(request: Request, known: Any, argument: Any) -> Sequence[Any]:
     """What an argument may be, the likeliest first: a text may hold JSON, if a text is not what is declared."""
-    text, known = text_of(request, argument), known_operation(hub.client, entity_id, operation)
+    text = text_of(request, argument)
     if not isinstance(text, ClientText):
         return [argument]
     if known is None or known.first is None:
