@@ -456,7 +456,7 @@ async def test_messages_that_cannot_be_read(hub: Hub, value: bytes) -> None:
     run("XADD", own.dead, "*", "m", value)
     run("XADD", keys.queue("far"), "*", "p", value, "t", value)
     run("XADD", keys.queue("far"), "*", "p", value)
-    run("XADD", keys.queue("far"), "*", "p", "0", "t", value)
+    run("XADD", keys.queue("far"), "*", "p", "0", "t", value, "l", value)
     for worker in (b"\xff", "strange", ""):
         run("HSET", keys.workers, worker, value)
         run("ZADD", keys.beats, 10**15, worker)

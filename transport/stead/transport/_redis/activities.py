@@ -166,7 +166,7 @@ class TaskSide(RedisBase):
                 self._left_out.note("partitions", str(int(partition)), kept)  # to be taken over when it is mended
             elif kept is not None and kept.startswith(b"S" + entry + b":"):
                 payload = kept[len(entry) + 2 :]
-                taken.append(Taken(queue, entry, int(partition), task_id, payload, deliveries, limit.decode()))
+                taken.append(Taken(queue, entry, int(partition), task_id, payload, deliveries, _name_of(limit)))
             else:
                 stale.append(_stale(row))
         if stale:
@@ -236,13 +236,18 @@ class TaskSide(RedisBase):
             LOOK_AT_LIMITS.call(names, LookAtLimits(count))
         ):
             activity, key = activity_and_key(limit.decode(errors="backslashreplace"))
-            due_ms = int(float(due)) // 1000 if due else None
+            due_ms = int(min(float(due), 2.0**53)) // 1000 if due and due != b"-inf" else None
             found.append(LimitView(queues[int(place) - 1], activity, key, running, waiting, due_ms))
         return found
 
 
 def _stale(row: TakenRow) -> Stale:
-    return Stale(_KEYS_OF_A_QUEUE * (row.queue - 1) + 1, row.entry, row.limit.decode())
+    return Stale(_KEYS_OF_A_QUEUE * (row.queue - 1) + 1, row.entry, _name_of(row.limit))
+
+
+def _name_of(limit: bytes) -> str:
+    """The name of a limit, which another program may have written: it is said to the store again as it was."""
+    return limit.decode("utf-8", "surrogateescape")
 
 
 class _Names:

@@ -47,8 +47,12 @@ def _unescaped(word: str) -> bytes:
 
 
 def packed_argument(value: object) -> bytes:
-    """A script's one argument. The server's `cmsgpack` does not know msgpack's bin type, so bytes go as raw strings."""
-    return _packb(value, use_bin_type=False)
+    """A script's one argument. The server's `cmsgpack` does not know msgpack's bin type, so bytes go as raw strings. (Names
+    that are no UTF-8: see `command`.)"""
+    try:
+        return _packb(value, use_bin_type=False)
+    except UnicodeEncodeError:
+        return _packb(value, use_bin_type=False, unicode_errors="surrogateescape")
 
 
 @dataclass(frozen=True, slots=True)
