@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from stead.app import App
 from stead.app._commands import entities
 from stead.entities import EntityId
 from support.user_folder import Stead, WorkerThread, eventually
@@ -173,6 +174,17 @@ def test_schedules_are_listed_shown_paused_run_and_deleted(stead: Stead) -> None
     assert (gone.status, "does not exist" in gone.err) == (1, True)
     assert stead("schedules", "list", "nightly").status == 2
     assert stead("schedules", "show").status == 2
+
+
+def test_who_deletes_a_declared_schedule_hears_that_it_comes_back(stead: Stead) -> None:
+    app = App(stead.app.name)
+    app.schedule("nightly", cron="0 3 * * *").signal_entity(EntityId("Station", "planned"), "record", 1.0)
+    declaring = WorkerThread(app, stead.url)
+    try:
+        eventually(lambda: "nightly" in stead("schedules").out)
+        assert "the next worker that declares it makes it again" in stead("schedules", "delete", "nightly").err
+    finally:
+        declaring.end()
 
 
 def test_dead_letters_are_listed_shown_sent_again_and_dropped(stead: Stead) -> None:

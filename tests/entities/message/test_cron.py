@@ -156,6 +156,21 @@ def test_what_is_no_rule_is_refused(rule: str) -> None:
         check_cron(rule, "UTC")
 
 
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        *((rule, "it is never due") for rule in ("0 0 30 2 *", "0 0 31 4,6 *", "0 0 31 FEB *")),
+        *((rule, "bad day-of-month") for rule in ("0 0 32 * *", "0 0 32 2 *")),
+        ("0 0 1 13 *", "bad month"),
+        ("61 * 30 2 *", "bad minute"),
+        ("a b c d e", "bad minute"),
+    ],
+)
+def test_whoever_writes_no_rule_hears_what_is_wrong_with_it(rule: str, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        check_cron(rule, "UTC")
+
+
 @pytest.mark.parametrize("name", ["", "Europe", "../etc/passwd", "/etc/passwd", "Europe/Atlantis", "a\0b", 5, None])
 def test_what_is_no_time_zone_is_refused(name: str) -> None:
     with pytest.raises(InvalidInput):

@@ -64,6 +64,7 @@ async def _list(client: Client, request: Request) -> int:
 async def _act(client: Client, request: Request, action: Action, name: str) -> None:
     schedules = client.schedules
     done: dict[str, Any] = {"schedule": name}
+    comes_back = False
     if action == "show":
         await _show(client, request, name)
         return
@@ -76,9 +77,11 @@ async def _act(client: Client, request: Request, action: Action, name: str) -> N
     elif action == "trigger":
         done["instance_id"] = await schedules.trigger(name)
     else:
+        before = await schedules.get(name)
         if not await schedules.delete(name):
             raise UnknownSchedule(name)
         done["deleted"] = True
+        comes_back = before is not None and before.declared and not before.orphaned
     if request.as_json:
         print_json_line(done)
     elif action == "trigger":
@@ -86,7 +89,8 @@ async def _act(client: Client, request: Request, action: Action, name: str) -> N
             f"{name}: {done['instance_id'] or 'nothing was started: it sends a signal, or another run is in the way'}"
         )
     else:
-        print_note(f"{name}: {_DONE[action]}")
+        more = "; the next worker that declares it makes it again: take it out of the code" if comes_back else ""
+        print_note(f"{name}: {_DONE[action]}{more}")
 
 
 async def _show(client: Client, request: Request, name: str) -> None:

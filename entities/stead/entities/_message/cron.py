@@ -26,6 +26,7 @@ _DAY = timedelta(days=1)
 # By so much a clock may be set back: no zone's has been by more in this century, and none is about to be.
 _BACK = timedelta(hours=3)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = "it is never due: no month that it names has such a day"
 _ANY_TIME = _EPOCH.replace(tzinfo=None)
 
 
@@ -42,9 +43,25 @@ def check_cron(expression: str, timezone: str) -> None:
     try:
         first = next(_shown_times(expression, _ANY_TIME), None)
     except CronSimError as error:
-        raise InvalidInput(f"cron {expression!r}", f"{error}") from error
+        reason = (
+            _NEVER
+            if _is_read(expression)
+            else f"{str(error).lower()}: see the how-to page on reminders for what a field can be"
+        )
+        raise InvalidInput(f"cron {expression!r}", reason) from error
     if first is None:
-        raise InvalidInput(f"cron {expression!r}", "it is never due")
+        raise InvalidInput(f"cron {expression!r}", _NEVER)
+
+
+def _is_read(expression: str) -> bool:
+    """Whether each field of a rule can be read: it could if it were of all months, and if it were of all days."""
+    minute, hour, day, month, weekday = expression.split()
+    try:
+        for days, months in ((day, "*"), ("*", month)):
+            CronSim(f"{minute} {hour} {days} {months} {weekday}", _ANY_TIME)
+    except CronSimError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)
