@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import shlex
 import subprocess
@@ -154,3 +155,34 @@ def test_shells_can_complete_commands(shell: str) -> None:
         check=False,
     )
     assert "dead-letters" in done.stdout, done.stderr
+
+
+@pytest.mark.slow
+def test_the_tab_key_completes_in_a_real_bash(tmp_path: Path) -> None:
+    """What `stead --install-completion` writes, in a terminal."""
+    bin_folder = Path(sys.executable).parent
+    variables = {"HOME": str(tmp_path), "PATH": f"{bin_folder}:/usr/bin:/bin", "TERM": "dumb", "PS1": "$ "}
+    written = subprocess.run(
+        [bin_folder / "stead", "--install-completion", "bash"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert written.returncode == 0, written.stdout + written.stderr
+    ours, theirs = pty.openpty()
+    shell = subprocess.Popen(
+        ["bash", "--rcfile", tmp_path / ".bashrc", "-i"],
+        env=variables, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    heard = b""
+    try:
+        for typed, answer in ((b"stead dead\t", b"stead dead-letters "), (b"resend --js\t", b"--json ")):
+            os.write(ours, typed)
+            while answer not in heard:  # the suite's deadline ends what waits in vain
+                heard += os.read(ours, 4_096)
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(ours)
