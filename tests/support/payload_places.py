@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Generator
+import subprocess
+import sys
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,7 +68,7 @@ class Folder:
         (self.path / name[:2] / name).unlink()
 
 
-class ObjectStore:
+class Moto:
     """A server in this process that speaks as S3 does."""
 
     def __init__(self) -> None:
@@ -74,6 +77,45 @@ class ObjectStore:
         self._server: Any = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         self._server.start()
         self.url = "http://{}:{}".format(*self._server.get_host_and_port())
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class MotoBeside:
+    """The same in a process of its own: what it holds in memory is not this one's."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _BESIDE],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+
+    def stop(self) -> None:
+        self._process.communicate()  # it ends when nobody listens
+
+
+_BESIDE = """
+import sys
+from support.payload_places import Moto
+moto = Moto()
+print(moto.url, flush=True)
+sys.stdin.read()
+moto.stop()
+"""
+
+
+class ObjectStore:
+    """What is known of such a server."""
+
+    def __init__(self, server: Moto | MotoBeside) -> None:
+        self._server = server
+        self.url = server.url
 
     def stop(self) -> None:
         self._server.stop()
@@ -135,9 +177,9 @@ class Bucket:
 
 
 @contextmanager
-def object_store() -> Generator[ObjectStore]:
+def object_store(server: Callable[[], Moto | MotoBeside] = Moto) -> Generator[ObjectStore]:
     """An object store, as long as it is needed, which the environment names."""
-    store = ObjectStore()
+    store = ObjectStore(server())
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.delenv("AWS_PROFILE", raising=False)
@@ -146,6 +188,9 @@ def object_store() -> Generator[ObjectStore]:
             yield store
     finally:
         store.stop()
+
+
+object_store_beside = partial(object_store, MotoBeside)
 
 
 async def take_away(place: Place) -> dict[str, bytes]:

@@ -14,6 +14,8 @@ import pytest
 from stead.app import App
 from stead.entities import Entity
 from stead.transport import Settings, forget_memory_hubs
+from stead.transport._payloads import s3
+from support.payload_places import Bucket, object_store_beside
 
 SIZE = 4_000_000
 REST = 600_000
@@ -30,7 +32,7 @@ def empty() -> Iterator[None]:
 
 
 @contextmanager
-def at_most(times: float) -> Generator[None]:
+def at_most(times: float, size: int = SIZE, rest: int = REST) -> Generator[None]:
     """No more memory is taken inside, at any moment, than so many times the payload."""
     gc.collect()
     tracemalloc.reset_peak()
@@ -38,11 +40,11 @@ def at_most(times: float) -> Generator[None]:
     yield
     _, peak = tracemalloc.get_traced_memory()
     taken = peak - before
-    assert taken <= times * SIZE + REST, f"{taken / SIZE:.2f} times the payload"
+    assert taken <= times * size + rest, f"{taken / size:.2f} times the payload"
 
 
-def make(folder: Path) -> tuple[App, Any]:
-    app = App("held", settings=Settings(partitions=1, payload_bytes_max=100_000, large_payloads=f"file://{folder}"))
+def make(place: str) -> tuple[App, Any]:
+    app = App("held", settings=Settings(partitions=1, payload_bytes_max=100_000, large_payloads=place))
 
     @app.entity
     class Note(Entity):
@@ -64,14 +66,13 @@ def make(folder: Path) -> tuple[App, Any]:
 
 
 async def test_a_large_payload_is_in_memory_a_few_times(tmp_path: Path) -> None:
-    app, note = make(tmp_path)
+    app, note = make(f"file://{tmp_path}")
     async with app.connect("memory://") as client:
         async with app.worker("memory://"):
             await client.call_entity(note.put, "k", "small")  # all is loaded
         text = "x" * SIZE
-        with at_most(
-            3
-        ):  # beside the value itself: packed (a packer takes twice that, and touches half), and what is cut out
+        # Beside the value itself: packed (a packer takes twice that, and touches half), and what is cut out.
+        with at_most(3):
             await client.signal_entity(note.look, "k", text)
         with at_most(2):  # what is read, put back; then the value in the place of what was read
             async with app.worker("memory://"):
@@ -85,3 +86,30 @@ async def test_a_large_payload_is_in_memory_a_few_times(tmp_path: Path) -> None:
     with at_most(6):  # the worker's, and the client's
         async with app.connect("memory://") as client, app.worker("memory://"):
             assert len(await client.call_entity(note.give, "k", SIZE)) == SIZE
+
+
+@pytest.mark.slow
+async def test_a_bucket_takes_parts_and_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a folder: what it takes besides is the parts that are on their way."""
+    size, part, at_once, waiting = 24_000_000, 5 * 2**20, 1, 4  # (S3 has no smaller parts)
+    monkeypatch.setattr(s3, "PART_BYTES", part)
+    monkeypatch.setattr(s3, "_PARTS_AT_ONCE", at_once)
+    monkeypatch.setattr(s3, "_PIECES_WAITING_MAX", waiting)
+    parts = 2 * at_once * part + waiting * 2**18 + REST
+    with object_store_beside() as store:
+        app, note = make(Bucket(store).url)
+        async with app.connect("memory://") as client:
+            async with app.worker("memory://"):
+                await client.call_entity(note.put, "k", "y" * 200_000)  # all is loaded
+            text = "x" * size
+            with at_most(3, size, parts):
+                await client.signal_entity(note.look, "k", text)
+            with at_most(2, size, parts):
+                async with app.worker("memory://"):
+                    await client.call_entity(note.wait, "k")
+            await client.signal_entity(note.put, "k", text)
+            with at_most(4, size, parts):
+                async with app.worker("memory://"):
+                    await client.call_entity(note.wait, "k")
+            with at_most(3, size, parts):
+                assert await client.read_entity(note, "k") == note(text=text)
