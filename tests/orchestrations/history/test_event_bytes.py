@@ -363,3 +363,18 @@ def test_a_field_of_another_type_is_no_event(form: Any) -> None:
         garbled[place] = 1.5
         with pytest.raises(InvalidInput, match=r"damaged|beginning"):
             decode_event(pack_envelope(garbled))
+
+
+@pytest.mark.parametrize("instant_ms", [-1, 2**62, -(2**62), 253_402_300_800_000])
+@pytest.mark.parametrize(
+    ("number", "fields"),
+    [(TimerCreated.number, [AT_MS, ""]), (ExecutionCompleted.number, [0, None, None])],
+)
+def test_an_instant_that_cannot_be_shown_is_no_event_of_ours(number: int, fields: list[Any], instant_ms: int) -> None:
+    """Whoever looks at the history would be told of a year that there is not."""
+    decode_event(pack([number, AT_MS, 1, *fields]))
+    with pytest.raises(InvalidInput):
+        decode_event(pack([number, instant_ms, 1, *fields]))
+    if number == TimerCreated.number:
+        with pytest.raises(InvalidInput, match="fire_at_ms"):
+            decode_event(pack([number, AT_MS, 1, instant_ms, ""]))

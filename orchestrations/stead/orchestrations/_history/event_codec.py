@@ -8,13 +8,20 @@ from typing import Any, Final
 
 from stead.transport import NO_CODEC, InvalidInput, PayloadLocked, pack_envelope, read_casket, unpack
 
-from .event_table import BY_NUMBER, FORM_OF, HEAD, Form, stored_values
+from .event_table import BY_NUMBER, FORM_OF, FORMS, HEAD, Form, stored_values
 from .event_types import SOUND, check_types
 from .events import Event, ExecutionRewound, ExecutionStarted, SubOrchestrationInstanceCreated
+from .instants import is_time
 from .sealed import EVENT_CASKET
 
 _HEAD: Final = len(HEAD)
+_INSTANTS = ("fire_at_ms", "start_at_ms", "due_ms", "scheduled_ms")
 _BEGINNING: Final = ExecutionStarted.number
+_TIMES: Final = {  # whose fields are instants, which people are shown
+    form.number: names
+    for form in FORMS
+    if (names := tuple(name for name in _INSTANTS if name in form.cls.__annotations__))
+}
 
 
 def encode_event(event: Event) -> bytes:
@@ -38,7 +45,7 @@ def decode_event(data: bytes) -> Event:
     if not is_list or len(parts) < _HEAD:
         raise InvalidInput("history", "an entry of it is no event")
     number, at_ms, task_id = parts[:_HEAD]
-    if type(number) is not int or type(at_ms) is not int or type(task_id) is not int:
+    if type(number) is not int or not is_time(at_ms) or type(task_id) is not int:
         raise InvalidInput("history", "an entry of it is no event")
     form = BY_NUMBER.get(number)
     if form is None:
@@ -58,6 +65,10 @@ def decode_event(data: bytes) -> Event:
         raise _no_beginning()
     if (form.cls, *map(type, parts)) not in SOUND:
         check_types(event, parts)
+    for name in _TIMES.get(number, ()):
+        instant_ms = getattr(event, name)
+        if instant_ms is not None and not is_time(instant_ms):
+            raise InvalidInput("history", f"event {form.cls.__name__} has no time as its {name}")
     return event
 
 

@@ -36,6 +36,8 @@ from stead.entities.extending import (
 )
 from stead.transport import InvalidInput, Reuse
 
+from .instants import is_time
+
 START: Final = "start"
 EVENT: Final = "event"
 TERMINATE: Final = "terminate"
@@ -184,8 +186,8 @@ def decode_start(args: Sequence[Any]) -> StartMessage:
         if (
             type(start.name) is str
             and _optional(start.version, str)
-            and type(start.created_ms) is int
-            and _optional(start.at_ms, int)
+            and is_time(start.created_ms)
+            and (start.at_ms is None or is_time(start.at_ms))
             and _optional(start.tags, dict)
             and (parent is None or _is_address(parent))
             and start.reuse in _REUSES

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from stead.entities.extending import ReplyAddress, TaskAddress, UnknownEnvelope
 from stead.transport import NO_CODEC, InvalidInput, pack_envelope, read_casket, unpack
 
+from .instants import is_time
+
 RECORD_VERSION = 1
 RECORD_CASKET = 32
 """Its data is in a casket (see `sealed`), which its reader could not open."""
@@ -164,9 +166,6 @@ def decode_instance_record(data: bytes) -> InstanceRecord:
     return record
 
 
-_LATEST_MS = 253_402_300_799_999  # the last instant that can be shown: the end of the year 9999
-
-
 def _is_sound(record: Any) -> bool:
     """Whether the fields are of the types that they have to be of. (Written out: it is asked at each look at an instance.)"""
     failure, tags = record.failure, record.tags
@@ -176,10 +175,10 @@ def _is_sound(record: Any) -> bool:
     return (
         type(record.name) is type(record.execution_id) is type(record.reason) is str
         and (record.version is None or type(record.version) is str)
-        and _is_time(record.created_ms)
-        and _is_time(record.updated_ms)
-        and (record.finished_ms is None or _is_time(record.finished_ms))
-        and (record.scheduled_ms is None or _is_time(record.scheduled_ms))
+        and is_time(record.created_ms)
+        and is_time(record.updated_ms)
+        and (record.finished_ms is None or is_time(record.finished_ms))
+        and (record.scheduled_ms is None or is_time(record.scheduled_ms))
         and type(record.start_id) is bytes
         and (failure is None or type(failure) is dict)
         and (tags is None or type(tags) is dict)
@@ -196,10 +195,6 @@ def _is_sound(record: Any) -> bool:
 def _are_numbers(value: object) -> bool:
     numbers = _array(value)
     return len(numbers) > 0 and all(type(number) is int for number in numbers)
-
-
-def _is_time(instant_ms: object) -> bool:
-    return type(instant_ms) is int and 0 <= instant_ms <= _LATEST_MS
 
 
 def _is_parent(address: object) -> bool:
@@ -219,7 +214,7 @@ def _is_said(progress: object) -> bool:
 
 def _is_awaited(event: object) -> bool:
     parts = _array(event)
-    return len(parts) == 2 and type(parts[0]) is str and type(parts[1]) is int and 0 <= parts[1] <= _LATEST_MS
+    return len(parts) == 2 and type(parts[0]) is str and is_time(parts[1])
 
 
 def _array(value: Any) -> list[Any]:
