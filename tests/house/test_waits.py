@@ -55,7 +55,7 @@ REAL = {
     f"{APP}/_sync/portal.py _limited": "the caller's own deadline, in a thread of its own",
     f"{APP}/_testing/driver.py Driver._run_until_idle": "what moves virtual time: it lets real things happen first",
     # Servers and connections.
-    f"{TRANSPORT}/_redis/link.py Link._guarded": NETWORK,
+    f"{TRANSPORT}/_redis/wire.py Wire._check_again": NETWORK,
     f"{TRANSPORT}/_redis/link.py Server._connect": NETWORK,
     f"{TRANSPORT}/_redis/link.py Server.connect": NETWORK,
     f"{TRANSPORT}/_redis/tls.py speaks_plain": NETWORK,

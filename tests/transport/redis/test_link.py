@@ -6,14 +6,16 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stead.transport import CommitVerdict, ConnectionLost, ServerChanged, ServerUnsuitable, Settings, Verdict
 from stead.transport._redis.answers import ReplyError, fault
 from stead.transport._redis.link import check_version
+from stead.transport._redis.scripts import command
 from stead.transport._redis.store import RedisStore
-from stead.transport._redis.wire import Address
+from stead.transport._redis.wire import Address, Wire
 from support.guards import HANGS_S
 from support.redis_steps import LEASE_MS, batch, commit, payloads, put, take
 from support.swallowing_proxy import SwallowingProxy
@@ -112,6 +114,55 @@ async def test_an_answer_that_does_not_come_in_time_is_a_lost_connection(
     proxy.cut()
     await far.heartbeat("worker", {}, 10_000)
     await far.close()
+
+
+async def test_each_answer_has_its_own_time_and_one_timer_is_for_all(
+    proxy: SwallowingProxy, server: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asked first is not waited for longer because others have asked since, and what may take its time may take it."""
+    loop = asyncio.get_running_loop()
+    timers: list[float] = []
+    call_at = loop.call_at
+
+    def counted(when: float, *args: Any, **options: Any) -> asyncio.TimerHandle:
+        timers.append(when)
+        return call_at(when, *args, **options)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    ping, long = command(b"PING"), command(b"BLPOP", b"nothing", 60)
+    wire = await Wire.open(Address.from_url(proxy.url))
+    for _ in range(100):
+        assert await wire.send(ping, 1, 60.0) == [b"PONG"]
+    assert len(timers) == 1
+    proxy.swallow()
+    began = loop.time()
+    slow, quick = wire.send(long, 1, 60.0), wire.send(ping, 1, 0.1)
+    with pytest.raises(ConnectionLost, match="in time"):
+        await quick
+    with pytest.raises(ConnectionLost, match="in time"):
+        await slow
+    assert not wire.is_open
+    assert timers[1:] == [pytest.approx(began + 0.1, abs=0.05)], "the first one is no longer than the second"
+    # What is overdue when the timer looks is told by what is left then.
+    wire = await Wire.open(Address.from_url(f"unix://{server.socket}"))
+    timers.clear()
+    assert await wire.send(ping, 1, 0.05) == [b"PONG"]
+    began = loop.time()
+    blocked = wire.send(long, 1, 0.15)
+    with pytest.raises(ConnectionLost, match="in time"):
+        await blocked
+    assert loop.time() - began >= 0.14
+    assert len(timers) == 2
+    assert wire._check is None
+
+
+async def test_a_connection_that_is_closed_leaves_no_timer(server: ValkeyServer) -> None:
+    wire = await Wire.open(Address.from_url(f"unix://{server.socket}"))
+    assert await wire.send(command(b"PING"), 1, 60.0) == [b"PONG"]
+    timer = wire._check
+    assert timer is not None
+    wire.drop("enough")
+    assert timer.cancelled()
 
 
 async def test_a_read_that_was_cancelled_does_not_delay_the_next(store: RedisStore) -> None:

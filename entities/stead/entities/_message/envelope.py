@@ -183,9 +183,8 @@ def encode_message(
     version: int = MESSAGE_VERSION,
 ) -> bytes:
     """The bytes of a message. Raises `InvalidInput` if an argument cannot be stored."""
-    if (
-        type(target) is not str
-    ):  # the ID that `start_new` gave: with it, all of the message would be packed a second time
+    # The ID that `start_new` gave is more than text: with it, all of the message would be packed a second time.
+    if type(target) is not str:
         target = str(target)
     try:
         if extras:

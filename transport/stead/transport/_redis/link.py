@@ -145,7 +145,7 @@ class Server:
             self.generation += 1
         generation = self.generation  # another connection may see another server while this one loads scripts
         if run_id != self._loaded_on:
-            await load_scripts(wire)
+            await load_scripts(wire, self.answer_seconds)
             self._loaded_on = run_id
         return generation
 
@@ -170,9 +170,9 @@ async def _abandon(connecting: asyncio.Future[tuple[Wire, int]]) -> None:
     await asyncio.sleep(0)  # a dropped connection is closed by the loop's next round
 
 
-async def load_scripts(wire: Wire) -> None:
+async def load_scripts(wire: Wire, answer_seconds: float) -> None:
     """Load every script."""
-    for reply in await wire.send(b"".join(script.load for script in ALL), len(ALL)):
+    for reply in await wire.send(b"".join(script.load for script in ALL), len(ALL), answer_seconds):
         if isinstance(reply, ReplyError):
             raise fault(reply)
 
@@ -215,9 +215,14 @@ class Link:
         if generation is not None and generation != self._server.generation:
             raise ServerChanged(f"the server is of generation {self._server.generation}, not {generation}")
         replies = await self._exchange(wire, commands, block_ms)
+        for reply in replies:
+            if type(reply) is ReplyError:
+                break
+        else:
+            return replies  # nearly always
         refused = first_unknown_script(replies)
         if refused is not None:
-            await self._guarded(load_scripts(wire), wire, 0)
+            await load_scripts(wire, self._server.answer_seconds)
             replies[refused:] = await self._exchange(wire, commands[refused:], block_ms)
         for place, reply in enumerate(replies):
             if isinstance(reply, ReplyError) and not (refusals and reply.is_full):
@@ -246,17 +251,8 @@ class Link:
         if not commands:
             return []
         data = b"".join(commands) if len(commands) > 1 else commands[0]
-        replies: list[Any] = await self._guarded(wire.send(data, len(commands)), wire, block_ms)
-        return replies
-
-    async def _guarded(self, answer: Any, wire: Wire, block_ms: int) -> Any:
-        """Wait for an answer, no longer than the server may take. One time-out for a whole pipeline."""
         try:
-            async with asyncio.timeout(self._server.answer_seconds + block_ms / 1000):
-                return await answer
-        except TimeoutError:
-            wire.drop("no answer in time")
-            raise ConnectionLost("the server did not answer in time") from None
+            return await wire.send(data, len(commands), self._server.answer_seconds + block_ms / 1000)
         except asyncio.CancelledError:
             if self._blocking:  # the server would hold the connection until the read ends
                 wire.drop("the read was cancelled")

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections import deque
 from dataclasses import dataclass
+from math import inf
 from typing import Any, cast
 
 import hiredis
@@ -78,11 +79,12 @@ class Address:
 class _Pipeline:
     """Commands that went out together, and the answers that have come so far."""
 
-    __slots__ = ("count", "done", "replies")
+    __slots__ = ("count", "deadline", "done", "replies")
 
-    def __init__(self, count: int, done: asyncio.Future[list[Any]]) -> None:
+    def __init__(self, count: int, done: asyncio.Future[list[Any]], deadline: float) -> None:
         self.count = count
         self.done = done
+        self.deadline = deadline
         self.replies: list[Any] = []
 
 
@@ -96,6 +98,8 @@ class Wire(asyncio.Protocol):
         self._waiting: deque[_Pipeline] = deque()
         self._loop = asyncio.get_running_loop()
         self._lost: str | None = None
+        self._check: asyncio.TimerHandle | None = None  # for answers that do not come
+        self._check_at = inf
 
     @classmethod
     async def open(cls, address: Address) -> Wire:
@@ -111,16 +115,20 @@ class Wire(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._lost is None
 
-    def send(self, data: bytes, count: int) -> asyncio.Future[list[Any]]:
+    def send(self, data: bytes, count: int, answer_seconds: float = inf) -> asyncio.Future[list[Any]]:
         """Send `count` commands; gives their answers, in which errors are `ReplyError` objects.
 
-        The future may be cancelled: the answers are then read and thrown away.
+        If they are not all here after so many seconds, the connection is given up. The future may be cancelled: the answers
+        are then read and thrown away.
         """
         done: asyncio.Future[list[Any]] = self._loop.create_future()
         if self._lost is not None or self._transport is None:
             done.set_exception(ConnectionLost(self._lost or "not connected"))
             return done
-        self._waiting.append(_Pipeline(count, done))
+        deadline = self._loop.time() + answer_seconds
+        self._waiting.append(_Pipeline(count, done, deadline))
+        if deadline < self._check_at:
+            self._check_again(deadline)
         self._transport.write(data)
         return done
 
@@ -129,6 +137,13 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._fail(reason)
+
+    def _check_again(self, at: float) -> None:
+        """Look at this time for answers that have not come. One timer for all that is sent until then: to make one for each
+        pipeline, and to take it back when the answer is here, would cost as much as to pack what is sent."""
+        if self._check is not None:
+            self._check.cancel()
+        self._check, self._check_at = self._loop.call_at(at, self._look), at
 
     # -- called by the event loop --------------------------------------------------------------------------------------
 
@@ -158,12 +173,24 @@ class Wire(asyncio.Protocol):
         except (hiredis.ProtocolError, IndexError) as error:
             self.drop(f"the server sent what is not an answer: {error}")
 
+    def _look(self) -> None:
+        """Give up the connection if an answer is overdue."""
+        self._check, self._check_at = None, inf
+        first = min((pipeline.deadline for pipeline in self._waiting), default=inf)
+        if first <= self._loop.time():
+            self.drop("the server did not answer in time")
+        elif first < inf:
+            self._check_again(first)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(str(exc) if exc else "the server closed the connection")
 
     def _fail(self, reason: str) -> None:
         if self._lost is None:
             self._lost = reason
+        if self._check is not None:
+            self._check.cancel()
+            self._check = None
         while self._waiting:
             pipeline = self._waiting.popleft()
             if not pipeline.done.done():
