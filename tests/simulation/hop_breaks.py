@@ -97,6 +97,22 @@ def a_lane_is_opened_before_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Hopping, "built", built)
 
 
+@breaks("who_was_told_before_knows_nothing_of_what_comes_later")
+def a_cause_that_others_know_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Hopping.built
+
+    def built(self: Hopping) -> None:
+        if self._stored.receivers:
+            real(self)
+
+    monkeypatch.setattr(Hopping, "built", built)
+
+
+@breaks("a_lane_opens_again")
+def a_cause_of_what_was_stored_is_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    does_nothing(Hopping, "built")(monkeypatch)
+
+
 @breaks("a_lane_stays_closed_until_its_receiver_is_read_to_its_end")
 def a_lane_is_opened_by_any_read(monkeypatch: pytest.MonkeyPatch) -> None:
     real = Hops.read_ends

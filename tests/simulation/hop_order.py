@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from simulation.hop_scenarios import Q, R, S, bench_of, busy_in, come, end_one, scenario, sender_and_receiver, store_one
+from simulation.hop_scenarios import (
+    Q,
+    R,
+    S,
+    bench_of,
+    busy_in,
+    come,
+    end_one,
+    hand_over_one,
+    scenario,
+    sender_and_receiver,
+    store_one,
+)
 from stead.entities._partition.activation import Phase
 from support.hop_bench import send
 
@@ -105,6 +117,20 @@ def what_is_stored_after_the_offer_counts_too() -> None:
     bench.turn(R)
     bench.settle()
     assert bench.state(absent) == ["m1", "m2"]
+
+
+@scenario(41)
+def who_was_told_before_knows_nothing_of_what_comes_later() -> None:
+    """S tells Q, and nothing of it goes through the store. What S stores for R after that is nothing to Q."""
+    bench, s, r = sender_and_receiver()
+    hand_over_one(bench, s, bench.target(Q), "told")
+    bench.commit()
+    store_one(bench, s, bench.target(R, "absent"), "m1")
+    bench.put(bench.target(Q), "b", send(r, "m2"))
+    come(bench, r)
+    bench.hops.offered.clear()
+    bench.turn(Q)
+    assert R in bench.hops.offered
 
 
 @scenario(41)

@@ -21,7 +21,7 @@ What must not break is the order in which causes and effects are seen, and that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container
 from typing import TYPE_CHECKING, Protocol
 
 from stead.entities._message.envelope import Message, decode_message
@@ -98,11 +98,11 @@ class Hops:
         has come."""
         self.receiving = True
 
-    def read_ends(self, number: int, seen: Iterable[int]) -> None:
+    def read_ends(self, number: int, seen: Container[int]) -> None:
         """All of it has been received. `seen`: the partitions that it has seen to their end."""
         self.receiving = False
         self.last_read = number
-        self.not_whole = frozenset(self.tenures.keys() - seen)
+        self.not_whole = frozenset([tenure for tenure in self.tenures if tenure not in seen])
         for receiver, causes in list(self.closed.items()):
             to = self.tenures.get(receiver)
             if to is None or not to.is_whole:
@@ -232,6 +232,8 @@ class Hopping:
     @property
     def linked(self) -> list[int]:
         """The partitions that it stands or falls with, but for itself."""
+        if not self._component:
+            return []
         return [each._tenure.number for each in self._component if each is not self]
 
     @property
@@ -298,6 +300,8 @@ class Hopping:
 
     def built(self) -> None:
         """Its commit has been."""
+        if not self._stored.receivers and not self._component:
+            return  # it closes no lane and nobody was told of it: it can be the cause of the next commit
         self._flying, self._stored = self._stored, Cause()
         self._causes[self._stored] = None
 

@@ -115,6 +115,9 @@ class Committer:
         for partition in waiting:
             if partition in seen:
                 continue
+            if not partition.linked:  # most: this is asked for each commit
+                groups.append((partition,))
+                continue
             group = (partition, *[board.partitions[number] for number in partition.linked])
             seen.update(group)
             if not any(member.flies for member in group):

@@ -120,7 +120,7 @@ class InboxReader:
                 heard.append(partition)
         if hops is not None:
             cut_off = {number for number, entries in results if len(entries) >= count}
-            hops.read_ends(number, reading.positions.keys() - cut_off)
+            hops.read_ends(number, reading.positions.keys() - cut_off if cut_off else reading.positions)
         await self._load(heard)
         for partition in heard:
             if partition.slice.overfull:
