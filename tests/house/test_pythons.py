@@ -84,3 +84,21 @@ def test_one_that_is_not_named_is_passed_over_with_a_word(
     assert pythons.main([], ran(1)) == 0
     assert f"pythons: 3.19, {other}: not among those that pyproject.toml names\n" in capsys.readouterr().out
     assert {"3.11", "3.12", "3.13"} <= pythons.claimed()
+
+
+def test_one_that_nobody_asked_for_has_not_failed_where_time_was_too_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a machine that is slow, so that is all that is known."""
+    minor = next(each for each in ("3.12", "3.13") if each != OWN)
+    pretend(tmp_path, f"python{minor}", f"{minor} cpython")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+
+    def never(version: str, python: Path, left_s: Callable[[], float]) -> int:
+        raise subprocess.TimeoutExpired(["pytest"], left_s())
+
+    assert pythons.main([], never) == 0
+    assert "nothing is known of it" in capsys.readouterr().out
+    assert pythons.main([], ran(1)) == 1

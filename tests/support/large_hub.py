@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +20,8 @@ from stead.transport import HubLayout, partition_of
 from stead.transport._redis.keys import KeyNames
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Request
+
     from support.gateway_tools import Served
     from support.valkey_server import ValkeyServer
 
@@ -116,13 +119,17 @@ def look(url: str) -> None:
     from support.browser import ARGUMENTS, find
 
     path, variables = find()
+
+    def note(asked: list[str], request: Request) -> None:
+        asked.append(request.url)
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS, env=dict(variables) or None)
         for address, seen in PAGES:
             page = browser.new_page()
             page.set_default_timeout(300_000)
             asked: list[str] = []
-            page.on("request", lambda request, asked=asked: asked.append(request.url))
+            page.on("request", partial(note, asked))
             since = time.monotonic()
             page.goto(f"{url}/{address}")
             page.locator(seen).first.wait_for()

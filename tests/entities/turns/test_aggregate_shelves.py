@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ class Shelves(Entity):
             raise ValueError("as it was told")
 
 
-def fill(state: Shelves) -> None:
+def fill(state: Any) -> None:
     state.by_key = {key: Quantiles() for key in KEYS}
     state.by_number = {number: Tally() for number in range(3)}
     state.in_order = [Tally() for _ in range(6)]
@@ -44,7 +45,7 @@ def fill(state: Shelves) -> None:
     state.windows["w"].at(START).add(1.0)
 
 
-def do(bench: Bench, act: Callable[[Shelves], object], fails: bool = False) -> None:
+def do(bench: Bench, act: Callable[[Any], object], fails: bool = False) -> None:
     bench.run("do", act, fails)
 
 
@@ -74,10 +75,18 @@ def packed_tokens(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_an_operation_looks_at_what_it_changes(packed_tokens: list[Any]) -> None:
     bench = filled()
     del packed_tokens[:]
+
+    def first(key: str, at: int, state: Shelves) -> None:
+        state.by_key[key].add(2.0)
+        state.in_order[at].add(2.0)
+
+    def second(at: int, state: Shelves) -> None:
+        state.by_number[at].add(2.0)
+        state.windows["w"].at(START).add(2.0)
+
     for number in range(200):
-        key, at = KEYS[number % 50], number % 3
-        do(bench, lambda state, key=key, at=at: (state.by_key[key].add(2.0), state.in_order[at].add(2.0)))
-        do(bench, lambda state, at=at: (state.by_number[at].add(2.0), state.windows["w"].at(START).add(2.0)))
+        do(bench, partial(first, KEYS[number % 50], number % 3))
+        do(bench, partial(second, number % 3))
     assert packed_tokens == [] and bench.cell.changed
     assert live(bench).in_order[0]._parent._moved == {}, "what was kept is forgotten"
     state = bench.state
@@ -104,7 +113,7 @@ def rename(shelf: dict[int, Tally]) -> None:
     shelf.update({1_000 + number: value for number, value in enumerate(values)})
 
 
-CHANGES: dict[str, Callable[[Shelves], object]] = {
+CHANGES: dict[str, Callable[[Any], object]] = {
     "an item": lambda state: state.by_key[KEYS[3]].add(9.0),
     "items of all": lambda state: [
         one.add(9.0) for one in (state.in_order[0], state.by_number[1], state.windows["w"].at(START), state.own)
@@ -159,12 +168,16 @@ def test_a_change_is_kept_or_undone(change: Callable[[Shelves], object], again: 
     assert {**seen(live(bench)), "count": 0} == {**seen(model), "count": 0}
 
 
+def _copy(place: str, state: Shelves) -> None:
+    setattr(state, place, copy.copy(getattr(state, place)))
+
+
 @pytest.mark.hazard(112)
 def test_what_takes_the_place_of_a_shelf_is_looked_at() -> None:
     """Though it has the same in it, it is another one that changes from then on."""
     for place in ("by_key", "in_order"):
         bench = filled()
-        do(bench, lambda state, place=place: setattr(state, place, copy.copy(getattr(state, place))))
+        do(bench, partial(_copy, place))
         if place == "by_key":
             do(bench, lambda state: state.by_key.update({KEYS[0]: Quantiles()}))
         else:
@@ -184,7 +197,7 @@ def test_what_leaves_it_unchanged_is_no_change() -> None:
     ]
     for act in same:
 
-        def uncounted(state: Shelves, act: Callable[[Shelves], object] = act) -> None:
+        def uncounted(state: Shelves, act: Callable[[Any], object] = act) -> None:
             act(state)
             state.count -= 1
 
@@ -214,7 +227,12 @@ def test_those_of_a_shelf_that_is_gone_tell_nobody_for_ever() -> None:
     bench = filled()
     old: Any = live(bench).in_order[0]
     shelf = old._parent
-    do(bench, lambda state: (setattr(state, "own", state.in_order.pop(0)), state.own.add(1.0)))
+
+    def take(state: Shelves) -> None:
+        state.own = state.in_order.pop(0)
+        state.own.add(1.0)
+
+    do(bench, take)
     for _ in range(5):
         do(bench, lambda state: state.own.add(1.0))
     assert old is live(bench).own and old._parent is None and len(shelf._moved) <= 1

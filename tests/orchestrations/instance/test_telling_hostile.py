@@ -60,6 +60,11 @@ async def _later(state: Shared) -> None:
     raise AssertionError("nobody waits for it")
 
 
+def _wake(state: Shared) -> int:
+    state.changed.set()
+    return 1
+
+
 HARM: dict[str, tuple[Callable[[Shared], object], str]] = {
     "asks for an activity": (lambda state: state.context.call_activity("work"), "QueryChangedState"),
     "draws a number": (lambda state: state.context.random.random(), "ContextEnded"),
@@ -69,7 +74,7 @@ HARM: dict[str, tuple[Callable[[Shared], object], str]] = {
     "patches": (lambda state: state.context.patched("x"), "ContextEnded"),
     "shares again": (lambda state: state.context.share(3), "ContextEnded"),
     "wakes the code": (lambda state: state.changed.set(), "QueryChangedState"),
-    "wakes it and raises": (lambda state: [state.changed.set(), int("x")], "QueryChangedState"),
+    "wakes it and raises": (lambda state: (_wake(state), int("x")), "QueryChangedState"),
     "waits": (_later, "InvalidInput"),
 }
 

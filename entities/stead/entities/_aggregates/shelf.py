@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import is_
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from .base import Aggregate, Parent
 
@@ -30,15 +30,18 @@ class Shelf(Parent):
             one._parent = self
 
     @classmethod
-    def of(cls, container: object) -> Self | None:
+    def of(cls, container: Any) -> Self | None:
         """Of a container in a state that has just been kept; None if there is something else in it."""
+        keys: tuple[Any, ...] | None = None
+        values: tuple[Any, ...] = ()
+        held: Any = container
         if type(container) is dict:
-            held = cast("dict[Any, Any]", container)
-            keys, values = (*held,), (*held.values(),)
-            if not _KEYS.issuperset(map(type, keys)):
+            names: tuple[Any, ...] = (*held,)
+            if not _KEYS.issuperset(map(type, names)):
                 return None
+            keys, values = names, (*held.values(),)
         elif type(container) is list:
-            keys, values = None, (*cast("list[Any]", container),)
+            values = (*held,)
         else:
             return None
         return cls(container, keys, values) if all(isinstance(value, Aggregate) for value in values) else None
@@ -50,13 +53,14 @@ class Shelf(Parent):
     def may_go_back(self) -> bool:
         return True
 
-    def is_same(self, container: object) -> bool:
+    def is_same(self, container: Any) -> bool:
         """Whether it is that container still, with those in it that were there."""
-        if container is not self._container or len(self._container) != len(self._values):
+        held = self._container
+        if container is not held or len(held) != len(self._values):
             return False
         if self._keys is None:
-            return all(map(is_, self._container, self._values))
-        return all(map(is_, self._container, self._keys)) and all(map(is_, self._container.values(), self._values))
+            return all(map(is_, held, self._values))
+        return all(map(is_, held, self._keys)) and all(map(is_, held.values(), self._values))
 
     def moved(self) -> list[Aggregate]:
         """Those that have changed since they were kept."""

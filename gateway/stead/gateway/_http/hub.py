@@ -124,7 +124,7 @@ class Hub:
     async def shared(self, what: str, age_s: float, find: Callable[[], Awaitable[T]]) -> T:
         """What is dear to find out, found less than so long ago, or than `REST` times as long as it took. `what`: its name; `find` is the
         same for all who ask for it. Of what nobody has asked for lately the answer is forgotten."""
-        found: SharedAnswer[T] = self._shared.pop(what, None) or SharedAnswer(find)
+        found: SharedAnswer[T] = self._shared.pop(what) if what in self._shared else SharedAnswer(find)
         self._shared[what] = found
         if len(self._shared) > _SHARED_MAX:
             del self._shared[next(iter(self._shared))]
