@@ -87,9 +87,10 @@ def serve(
     keys: Mapping[str, Sequence[str]] | None = None,
     settings: HttpSettings | None = None,
     worker: bool = True,
+    queues: Sequence[str] | None = None,
     routes: Iterable[Route] | None = None,
 ) -> Generator[Served]:
-    """Serve an app's hub, with a worker unless told otherwise, for as long as the block takes."""
+    """Serve an app's hub, with a worker (of these queues) unless told otherwise, for as long as the block takes."""
     limits = settings or HttpSettings()
     if routes is None:
         gateway = asgi(app, store_url, keys=Keys(keys), settings=limits)
@@ -104,7 +105,7 @@ def serve(
         ends.append((asyncio.get_running_loop(), asyncio.Event()))
         async with serving(gateway, sockets, limits):
             if worker:
-                async with app.worker(store_url):
+                async with app.worker(store_url, queues=queues):
                     ready.set()
                     await ends[0][1].wait()
             else:

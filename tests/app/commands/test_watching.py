@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
+import struct
 import sys
+import termios
 import time
 from typing import Any
 
@@ -16,6 +19,14 @@ import pytest
 from support.user_folder import DEADLINE_S, Stead, eventually
 
 pytestmark = pytest.mark.slow
+_HOLDS = """
+    def hold(self, began: str, over: str) -> None:
+        open(began, "w").close()
+        while not os.path.exists(over):
+            time.sleep(0.01)
+
+"""
+_TO_TERMINALS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # what colours, moves and clears
 
 
 def test_doctor_says_what_is_wrong_and_that_all_is_well(stead: Stead) -> None:
@@ -33,6 +44,36 @@ def test_doctor_says_what_is_wrong_and_that_all_is_well(stead: Stead) -> None:
     assert [one["check"] for one in found["findings"] if one["level"] == "problem"] == ["dead_letters"]
     process.terminate()
     process.wait(DEADLINE_S)
+
+
+def test_doctor_names_what_workers_died_of_and_workers_of_different_code(stead: Stead) -> None:
+    began, over = stead.folder / "began", stead.folder / "over"
+    own, other = stead.folder / f"{stead.module}.py", f"{stead.module}_other"
+    code = own.read_text().replace("    def block(", _HOLDS + "    def block(")
+    own.write_text(code)
+    (stead.folder / f"{other}.py").write_text(code + "NEWER = True")
+    stead("signal", "Station", "oslo", "hold", str(began), str(over))
+    for _ in range(2):  # from then on it is written down what runs
+        process = stead.start("worker", stead.reference)
+        eventually(began.exists, "what it runs")
+        process.kill()
+        process.wait(DEADLINE_S)
+        began.unlink()
+    others = [stead.start("worker", reference) for reference in (stead.reference, f"{other}:app")]
+
+    def said(what: str, advice: str) -> bool:
+        shown = stead("doctor")
+        return what in shown.out and advice in shown.out and shown.status == 1
+
+    eventually(
+        lambda: said("workers have died while they ran @station@oslo", "becomes a dead letter"), "what they died of"
+    )
+    eventually(lambda: said("workers run 2 different programs", "as it is while you deploy"), "the programs")
+    over.touch()
+    eventually(lambda: stead("doctor").status == 0, "a hub that is well")
+    for process in others:
+        process.terminate()
+        process.wait(DEADLINE_S)
 
 
 def test_drain_lets_a_worker_give_everything_back_and_work_again(stead: Stead) -> None:
@@ -101,8 +142,11 @@ def test_top_is_live_sorts_by_keys_and_ends_with_q(stead: Stead) -> None:
     stead("signal", "Station", "oslo", "record", "3.5")
     child, terminal = pty.fork()
     if child == 0:
-        os.environ.update(TERM="xterm", COLUMNS="80", LINES="24")
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
+        os.environ.update(TERM="xterm")
         os.execv(sys.executable, [sys.executable, "-m", "stead.app", "top", stead.reference])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     seen = b""
 
     def until(text: bytes) -> None:
@@ -120,3 +164,8 @@ def test_top_is_live_sorts_by_keys_and_ends_with_q(stead: Stead) -> None:
     _, status = os.waitpid(child, 0)
     os.close(terminal)
     assert os.waitstatus_to_exitcode(status) == 0
+    frames = [_TO_TERMINALS.sub("", frame).splitlines() for frame in seen.decode().split("\x1b[H")[1:]]
+    assert max(len(frame) for frame in frames) <= 24
+    lines = [line.rstrip() for frame in frames for line in frame]
+    assert 40 < max(map(len, lines)) <= 80
+    assert any("q quit" in line for line in lines)

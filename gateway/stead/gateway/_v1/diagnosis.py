@@ -86,13 +86,13 @@ def _no_worker(look: HubLook) -> Iterator[HubFinding]:
 def _unowned(look: HubLook) -> Iterator[HubFinding]:
     names = [str(p["partition"]) for p in look.partitions if p["owner"] is None and not p["quarantined"]]
     if names and look.workers:
-        yield HubFinding(
-            "unowned_partitions",
-            "problem",
-            f"{_many(len(names), 'partition has', 'partitions have')} no owner, though workers run",
-            "if a worker has just started or died they are taken within STEAD_LEASE_MS; otherwise look into the workers' logs",
-            _some(names),
-        )
+        advice = "if a worker has just started or died they are taken within STEAD_LEASE_MS; otherwise look into the workers' logs"
+        though = "though workers run"
+        if drained := [worker["worker"] for worker in look.workers if worker.get("drained")]:
+            though = "since all workers are drained" if len(drained) == len(look.workers) else f"{though}, some drained"
+            advice = f"let one work again: stead drain {look.app} {drained[0]} --undo; or start another"
+        what = f"{_many(len(names), 'partition has', 'partitions have')} no owner, {though}"
+        yield HubFinding("unowned_partitions", "problem", what, advice, _some(names))
 
 
 def _unserved(look: HubLook) -> Iterator[HubFinding]:
@@ -148,16 +148,15 @@ def _quarantined(look: HubLook) -> Iterator[HubFinding]:
 
 
 def _letters(look: HubLook) -> Iterator[HubFinding]:
-    total = look.total
+    total, ago = look.total, look.last_letter_s
     see = f"see them: stead dead-letters {look.app}"
-    if total["dead_letters_trimmed"]:
+    growing = ago is not None and ago < RECENT_MINUTES * 60
+    level: Level = "problem" if growing else "note"
+    if total["dead_letters_trimmed"]:  # since the hub was made: what was dropped does not come again
         what = f"{_many(total['dead_letters_trimmed'], 'dead letter was', 'dead letters were')} dropped, since there were too many"
-        yield HubFinding("dead_letters_dropped", "problem", what, f"{see}; or raise STEAD_DEAD_LETTERS_MAX")
+        yield HubFinding("dead_letters_dropped", level, what, f"{see}; or raise STEAD_DEAD_LETTERS_MAX")
     if total["dead_letters"]:
-        ago = look.last_letter_s
-        growing = ago is not None and ago < RECENT_MINUTES * 60
         when = "" if ago is None else f", the last one died {_ago(ago)} ago"
-        level: Level = "problem" if growing else "note"
         yield HubFinding(
             "dead_letters", level, f"{_many(total['dead_letters'], 'dead letter', 'dead letters')}{when}", see
         )
