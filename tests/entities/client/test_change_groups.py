@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import random
 from collections import Counter
@@ -15,7 +16,7 @@ import pytest
 from stead.app import App, Settings
 from stead.app.testing import TestHub
 from stead.entities import Change, ChangesLost, Entity, InvalidInput, UnknownEntity
-from stead.transport import AcknowledgedLost, partition_of
+from stead.transport import AcknowledgedLost, pack, partition_of
 from support.guards import HANGS_S
 
 pytestmark = pytest.mark.hazard(98)
@@ -239,7 +240,8 @@ async def test_a_change_is_marked_from_elsewhere_by_its_receipt() -> None:
         assert await client.mark_change_done(Station, "billing", found[0].receipt)
         await reader.aclose()
         assert not await client.mark_change_done("station", "billing", found[1].receipt), "its claim is over"
-        for wrong in ("", "nonsense", found[0].receipt[:-4]):
+        huge = base64.urlsafe_b64encode(pack([0, b"fence", 2**62])).decode()  # of which `bytes` would make so many
+        for wrong in ("", "nonsense", found[0].receipt[:-4], huge):
             with pytest.raises(InvalidInput, match="receipt"):
                 await client.mark_change_done(Station, "billing", wrong)
         reader = reading(hub)

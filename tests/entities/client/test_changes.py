@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import random
 from collections.abc import AsyncIterator
@@ -18,9 +19,9 @@ from stead.app.testing import TestHub
 from stead.entities import Change, ChangesLost, Entity, EntityId, InvalidDefinition, InvalidInput, UnknownEntity
 from stead.entities._client.cursor import Place, read_cursor, write_cursor
 from stead.entities._index.catalogue import NOTHING, Catalogue
-from stead.entities._index.feeds import KindFeed
+from stead.entities._index.feeds import KindFeed, read_entry
 from stead.entities._partition.indexing import Indexing
-from stead.transport import READY, AcknowledgedLost, Commit, FeedWrite
+from stead.transport import READY, AcknowledgedLost, Commit, FeedWrite, pack, unpack
 from support.guards import HANGS_S
 from support.user_folder import WorkerThread
 
@@ -191,6 +192,19 @@ def test_a_cursor_holds_places(places: list[Place]) -> None:
     assert read_cursor(write_cursor("hub", "kind", places), "hub", "kind", len(places)) == places
     with pytest.raises(InvalidInput):
         read_cursor(write_cursor("hub", "kind", places), "hub", "kind", len(places) + 1)
+
+
+@pytest.mark.parametrize("number", [2**31, 2**62, -1, 0])
+def test_a_number_in_place_of_bytes_is_refused_and_takes_no_memory(number: int) -> None:
+    """In a cursor, which anybody may send, and in an entry of a feed, which another program may have written."""
+    cursor = write_cursor("hub", "kind", [Place()])
+    for place in (1, 6):  # the feed's ID, and the places
+        found: Any = unpack(base64.urlsafe_b64decode(f"{cursor}==="))
+        found[place] = number
+        with pytest.raises(InvalidInput, match="no cursor"):
+            read_cursor(base64.urlsafe_b64encode(pack(found)).decode(), "hub", "kind", 1)
+    with pytest.raises(InvalidInput, match="entry"):
+        read_entry(pack([["key", number]]))
 
 
 @pytest.mark.hazard(95)

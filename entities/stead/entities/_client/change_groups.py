@@ -280,9 +280,9 @@ async def mark_receipt(feed: FeedReader, group: str, receipt: str) -> bool:
     check_group(group)
     try:
         partition, fence, text = unpack(base64.urlsafe_b64decode(f"{receipt}==="))
-        if partition not in feed.partitions or not isinstance(fence, bytes) or not fence:
-            raise ValueError
-        place = Place.of_text(bytes(text))
+        if partition not in feed.partitions or not isinstance(fence, bytes) or not fence or type(text) is not bytes:
+            raise ValueError  # (looked at, not made: of a number `bytes` would make so many of them)
+        place = Place.of_text(text)
     except UNREADABLE as error:
         raise InvalidInput(
             f"receipt {receipt[:20]!r}…", "it is none of a change that was read with this group"

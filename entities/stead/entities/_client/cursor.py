@@ -120,6 +120,8 @@ def _read(found: Any) -> tuple[bytes, list[Place]]:
     if version != _VERSION:
         raise _Later
     feed_id, base, least, count, widths, packed, few = parts
+    if type(feed_id) is not bytes or type(packed) is not bytes:  # of a number `bytes` would make so many of them
+        raise TypeError
     if not 0 <= count <= _PARTITIONS_MAX or len(widths) != 3 or not all(0 <= width <= 64 for width in widths):
         raise ValueError
     bits, rows = int.from_bytes(packed, "big"), list[list[int]]()
@@ -136,7 +138,7 @@ def _read(found: Any) -> tuple[bytes, list[Place]]:
     ]
     if any(value < 0 for place in places for value in place):
         raise ValueError
-    return bytes(feed_id), places
+    return feed_id, places
 
 
 def _pair(rest: tuple[int, int], number: int) -> tuple[int, int, int]:

@@ -74,6 +74,14 @@ def read_entry(entry: bytes) -> list[Changed]:
         raise PayloadLocked(read_casket(cast("Any", found)["l"]).why or NO_CODEC)
     found = cast("Any", found)
     try:
-        return [(str(key), None if state is None else bytes(state)) for key, state, *_ in found]
+        changed = [(key, state) for key, state, *_ in found]
     except (TypeError, ValueError) as error:
-        raise InvalidInput("entry of changes", "it is none, or of a later version of stead") from error
+        raise _no_entry() from error
+    # Looked at, not made: of a number `bytes` would make so many of them.
+    if not all(type(key) is str and (state is None or type(state) is bytes) for key, state in changed):
+        raise _no_entry()
+    return changed
+
+
+def _no_entry() -> InvalidInput:
+    return InvalidInput("entry of changes", "it is none, or of a later version of stead")
