@@ -138,6 +138,7 @@ class Clockwork(WholeWorld):
             self.paused = True
             for name in self.made:
                 await self.let(self.client.schedules.pause(name))
+            return "what has run was read before all were paused"
         timers = sum(info.timers for info in await self.store.info())
         if running or timers or not self.store.is_idle():
             return f"{running} run, {timers} timers are left, or messages"
@@ -187,7 +188,8 @@ class Clockwork(WholeWorld):
                 assert (at_ms - state.created_ms) % spec.every_ms == 0, f"{run} is of no occurrence"
                 assert began_ms >= at_ms + jitter_of(spec, name, at_ms), f"{run} is too early"
         if spec.overlap != "allow":
-            for first, second in pairwise(sorted(runs, key=lambda run: run.created_time)):
+            in_order = sorted(runs, key=lambda run: (run.created_time, run.last_updated_time))
+            for first, second in pairwise(in_order):
                 assert first.last_updated_time <= second.created_time, f"{first} and {second} ran at once"
 
 
