@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,7 +69,8 @@ def test_scheduled_signals_arrive_later(stead: Stead) -> None:
     eventually(lambda: '"count": 2' in stead("state", "Station", "a").out)
 
 
-def test_failures_are_one_line_and_status_1(stead: Stead) -> None:
+def test_failures_are_one_line_and_status_1(stead: Stead, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     for arguments, said in [
         (
             ("call", "Station", "x", "fail"),
@@ -83,13 +85,14 @@ def test_failures_are_one_line_and_status_1(stead: Stead) -> None:
         (("entities", "Ship"), "no entity named"),
         (("signal", "St@tion", "x", "record", "1"), "entity name 'St@tion'"),
         (("signal", "Station", "x\ny", "record", "1"), "control characters"),
-        (("call", "Station", "x", "nap", "0.5", "--timeout", "50ms"), f"see `stead info {stead.reference}`"),
+        (("call", "Station", "y", "wait_for", str(gate), "--timeout", "50ms"), f"see `stead info {stead.reference}`"),
     ]:
         done = stead(*arguments)
         assert (done.status, done.out) == (1, ""), arguments
         assert done.err.startswith("error: "), done.err
         assert done.err.count("\n") == 1, done.err
         assert said in done.err
+    gate.touch()
 
 
 def test_failures_are_objects_for_machines(stead: Stead) -> None:
@@ -106,11 +109,13 @@ def test_a_traceback_is_shown_on_demand(stead: Stead) -> None:
     assert "--debug" not in shown.replace('"--debug"', "")
 
 
-def test_a_call_that_is_not_answered_says_what_stands_in_its_way(stead: Stead) -> None:
-    naps = stead("call", "Station", "x", "nap", "30", "--timeout", "50ms")
-    assert naps.status == 1
-    assert "calling 'nap' of @station@x: no answer within 0.05 s" in naps.err
-    assert "an operation of it takes long" in naps.err and "whether a worker runs" not in naps.err
+def test_a_call_that_is_not_answered_says_what_stands_in_its_way(stead: Stead, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    waits = stead("call", "Station", "x", "wait_for", str(gate), "--timeout", "50ms")
+    gate.touch()
+    assert waits.status == 1
+    assert "calling 'wait_for' of @station@x: no answer within 0.05 s" in waits.err
+    assert "an operation of it takes long" in waits.err and "whether a worker runs" not in waits.err
 
 
 def test_entities_are_listed_with_a_prefix_and_a_limit(stead: Stead) -> None:

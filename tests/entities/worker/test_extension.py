@@ -169,7 +169,9 @@ async def test_without_an_extension_messages_for_instances_wait() -> None:
     start = encode_message(INSTANCE, "start", [], b"m")
     await store.enqueue([Batch(0, "session", 0, -1, 0, [start], 1_000, 60_000)])
     async with Worker(store, Registry(), settings):
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(HANGS_S):
+            while not any(worker.info.get("waiting") for worker in await store.workers()):
+                await asyncio.sleep(0.01)  # a heartbeat says so
         [worker] = await store.workers()
         assert worker.info["waiting"] == {"0": ["orchestration"]}
     [info] = await store.info()
