@@ -8,17 +8,19 @@ events, states, whoever wrote it and however (as a model, by its fields' names, 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 import pydantic
 import pytest
-from pydantic import AliasPath, BaseModel, ConfigDict, Field, RootModel, TypeAdapter, computed_field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, RootModel, TypeAdapter, computed_field, model_serializer
 from pydantic.alias_generators import to_camel
 
 from stead.app import App, Settings
 from stead.app.testing import TestHub
-from stead.entities import Entity, EntityContext, EntityId
+from stead.entities import Entity, EntityContext, EntityId, InvalidInput
 from stead.orchestrations import InstanceId, OrchestrationContext
 
 
@@ -187,3 +189,62 @@ async def test_an_event_that_is_not_of_the_type_says_what_is_wrong() -> None:
         failure = (await hub.client.wait_for_completion(instance)).failure
         assert failure is not None and failure.error_type.endswith("InvalidInput")
         assert "event 'value'" in failure.message and "width" in failure.message
+
+
+class Crossed(BaseModel):
+    """The alias of one field is the name of another."""
+
+    a: int = Field(default=0, alias="b")
+    b: int = Field(default=0, alias="a")
+
+
+class Gone(BaseModel):
+    """Its serializer leaves out what its validators want."""
+
+    n: int
+
+    @model_serializer
+    def nothing(self) -> dict[str, int]:
+        return {}
+
+
+DOORS: dict[str, Callable[[OrchestrationContext, Any], object]] = {
+    "event": lambda context, value: context.send_event("other", "value", value),
+    "activity": lambda context, value: context.call_activity("elsewhere", value),
+    "activity by keyword": lambda context, value: context.call_activity("elsewhere", value=[value]),
+    "child": lambda context, value: context.call_sub_orchestrator("elsewhere", value),
+    "start": lambda context, value: context.start_new("elsewhere", {"inner": value}),
+}
+
+
+@pytest.mark.parametrize("value", [Crossed(b=1, a=2), Gone(n=1)], ids=lambda value: type(value).__name__)
+async def test_what_its_own_class_would_read_as_another_is_refused_at_every_door_without_a_type(value: Any) -> None:
+    app = App("untyped", settings=Settings(determinism="off"))
+
+    @app.orchestration
+    async def flow(context: OrchestrationContext, door: str) -> str:
+        try:
+            DOORS[door](context, value)
+        except InvalidInput as error:
+            return str(error)
+        return "taken"
+
+    @app.orchestration
+    async def waits(context: OrchestrationContext) -> Any:
+        return await context.wait_for_external_event("value")
+
+    async with TestHub(app) as hub:
+        client = hub.client
+        for door in DOORS:
+            status = await client.wait_for_completion(await client.start_new(flow, door))
+            assert "by its own class" in str(status.output), (door, status)
+        instance = await client.start_new(waits)
+        tries: list[Callable[[], Awaitable[Any]]] = [
+            lambda: client.raise_event(instance, "value", [value]),
+            lambda: client.update("change", instance, value),
+            lambda: client.ask("look", instance, value=value),
+            lambda: client.schedules.create("often", every=timedelta(days=1)).start_new("elsewhere", value),
+        ]
+        for attempt in tries:
+            with pytest.raises(InvalidInput, match="by its own class"):
+                await attempt()

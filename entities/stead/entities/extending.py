@@ -51,7 +51,7 @@ from stead.entities._definition.own_defaults import with_own_defaults
 from stead.entities._definition.registry import Registry
 from stead.entities._definition.schema import describe_errors
 from stead.entities._definition.signals_later import SignalsLater
-from stead.entities._definition.values import Value, dumped, encoded, value_of
+from stead.entities._definition.values import Value, check_models, dumped, encoded, value_of
 from stead.entities._index.conditions import Compare, Join
 from stead.entities._index.conditions import Node as ConditionNode
 from stead.entities._index.types import Unplaced, place_of
@@ -203,6 +203,7 @@ __all__ = [
     "canonical_name",
     "check_instance_id",
     "check_key",
+    "check_models",
     "check_tags",
     "checked_cron",
     "checked_every",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from stead.entities.extending import ClientText
+from stead.entities.extending import ClientText, check_models
 from stead.orchestrations._definition.input import OMITTED
 from stead.orchestrations._definition.orchestration import Orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
@@ -36,7 +36,10 @@ class Subject(NamedTuple):
             return plain_data(self.definition.encode_input(value))
         if isinstance(value, ClientText):
             return value.read(None) if value.twice else str(value)
-        return None if value is OMITTED else plain_data(value)
+        if value is OMITTED:
+            return None
+        check_models(value, f"the input of orchestration {self.name}")
+        return plain_data(value)
 
 
 def resolve_subject(registry: OrchestrationRegistry, orchestration: object, version: str | None) -> Subject:
@@ -68,8 +71,9 @@ def check_reuse(reuse: str) -> Reuse:
 
 
 def event_args(name: str, data: object) -> tuple[object, ...]:
-    """The arguments of an event's message. Raises `InvalidInput` for a name that can be none."""
-    return event_fields(check_event_name(name), data)
+    """The arguments of an event's message. Raises `InvalidInput` for a name that can be none, and for models that would arrive as others."""
+    check_models(data, f"the data of event {check_event_name(name)!r}")
+    return event_fields(name, data)
 
 
 def check_reason(reason: str) -> str:

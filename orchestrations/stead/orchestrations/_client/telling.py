@@ -12,6 +12,7 @@ from stead.entities.extending import (
     Failure,
     TraceContext,
     check_instance_id,
+    check_models,
     message_extras,
     sending,
 )
@@ -83,6 +84,8 @@ class InstanceTeller(InstanceReader):
         check_instance_id(instance_id)
         if isinstance(question, str):
             name, form = question, None
+            for value in (*args, *kwargs.values()):
+                check_models(value, f"an argument of {kind} {question}")
             given, named = plain_data(list(args)), plain_data(dict(kwargs)) or None
         else:
             form = _form_of(question, kind)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from stead.entities.extending import check_instance_id, check_tags, instant_in_ms
+from stead.entities.extending import check_instance_id, check_models, check_tags, instant_in_ms
 from stead.orchestrations._definition.input import OMITTED, InstanceId
 from stead.orchestrations._definition.versions import check_version
 from stead.orchestrations._history.events import (
@@ -27,7 +27,10 @@ def ask_activity(core: Commands, activity: Any, args: Sequence[Any], kwargs: dic
     """`OrchestrationContext.call_activity`."""
     form = _activity(core, activity)
     if form is None:
-        call = ActivityCall(core, str.__str__(activity), None, None)  # (the text alone, of whatever kind of text)
+        name = str.__str__(activity)  # (the text alone, of whatever kind of text)
+        for value in (*args, *kwargs.values()):
+            check_models(value, f"an argument of activity {name}")
+        call = ActivityCall(core, name, None, None)
         call.args = list(args)
         call.kwargs = kwargs or None
         call.queue = ""
@@ -54,7 +57,7 @@ def ask_sub_orchestration(core: Commands, orchestration: Any, input: Any) -> Sub
     if form is None:
         call = SubOrchestrationCall(core, str.__str__(orchestration), None, None)
         call.version = call.named_id = call.tags = call.parent_close = None
-        call.input = None if input is OMITTED else input
+        call.input = _untyped(str.__str__(orchestration), input)
     else:
         call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
         call.version = form.version or None
@@ -66,6 +69,14 @@ def ask_sub_orchestration(core: Commands, orchestration: Any, input: Any) -> Sub
         _check_child(core, call.named_id)
     call.schedule()
     return call
+
+
+def _untyped(name: str, input: Any) -> Any:
+    """The input of an orchestration of which nothing but its name is known here."""
+    if input is OMITTED:
+        return None
+    check_models(input, f"the input of orchestration {name}")
+    return input
 
 
 def ask_start(
@@ -82,7 +93,7 @@ def ask_start(
     form = _orchestration(core, orchestration)
     if form is None:
         name = str.__str__(orchestration)
-        data = None if input is OMITTED else input
+        data = _untyped(name, input)
     else:
         name, data = form.name, form.encode_input(input)
         version = version or form.version or None

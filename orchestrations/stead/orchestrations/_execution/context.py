@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 from typing_extensions import TypeForm
 
 from stead.entities import EntityId
-from stead.entities.extending import SignalsLater, check_instance_id, delay_in_ms, instant_in_ms
+from stead.entities.extending import SignalsLater, check_instance_id, check_models, delay_in_ms, instant_in_ms
 from stead.orchestrations._definition.input import OMITTED, InstanceId
 from stead.orchestrations._definition.retry import RetryPolicy
 from stead.orchestrations._definition.versions import check_version
@@ -328,7 +328,8 @@ class OrchestrationContext:
         """Raise an event for another instance. One that there is not gets nothing, and nobody is told."""
         core = self._core
         target = check_instance_id(instance_id)
-        core.schedule(EventSent(core.now_ms, core.last_id + 1, target, check_event_name(name), data))
+        check_models(data, f"the data of event {check_event_name(name)!r}")
+        core.schedule(EventSent(core.now_ms, core.last_id + 1, target, name, data))
 
     def set_custom_status(self, value: Any) -> None:
         """Show something in the instance's status: any data that can be stored, up to `custom_status_bytes_max`.
