@@ -26,7 +26,7 @@ LEAD_S = 10.0
 SET_PER_S = 2_000
 AT_ONCE = 64
 WAIT_S = 120.0
-VISITED_PER_S = 10_000
+VISITED_PER_S = 5_000
 """At least so many entities can be visited in a second: none is to go before all have been."""
 IDLE_S = 5.0
 

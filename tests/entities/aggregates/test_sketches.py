@@ -178,6 +178,9 @@ def test_few_items_are_counted_exactly() -> None:
     assert sketch.summary() == {"top": [["", 100], ["29", 30], ["28", 29], ["27", 28], ["26", 27]]}
     with pytest.raises(ValueError, match="most=6"):
         sketch.top(6)
+    with pytest.raises(ValueError, match="from 0 to 5"):
+        sketch.top(-1)
+    assert sketch.top(0) == []
     with pytest.raises(TypeError):
         sketch.add(3)  # type: ignore[arg-type]
     for count in (-1, True, 1.0):

@@ -59,8 +59,11 @@ class TopItems(Sketch):
         return waiting + (0 if base is None else cast("int", base.total_weight))
 
     def top(self, most: int = 10) -> list[tuple[str, int]]:
-        """The items that came most often with their counts, the most frequent first. Raises `ValueError` for more than `most`."""
-        if not 0 <= most <= self._most:
+        """The items that came most often with their counts, the most frequent first. Raises `ValueError` for more than `most`, and
+        for fewer than none."""
+        if most < 0:
+            raise ValueError(f"{most} are asked for: it is a number of items, from 0 to {self._most:,}")
+        if most > self._most:
             raise ValueError(f"{most} are asked for, and this is made for {self._most}: TopItems(most={most})")
         base = self._fold()
         if base is None:
