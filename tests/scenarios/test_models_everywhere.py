@@ -8,10 +8,12 @@ events, states, whoever wrote it and however (as a model, by its fields' names, 
 
 from __future__ import annotations
 
+import re
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import pydantic
 import pytest
@@ -248,3 +250,78 @@ async def test_what_its_own_class_would_read_as_another_is_refused_at_every_door
         for attempt in tries:
             with pytest.raises(InvalidInput, match="by its own class"):
                 await attempt()
+
+
+class Near(BaseModel):
+    n: int = 0
+
+
+class Twin(BaseModel):
+    n: int = 0
+
+
+class Nearer(Near):
+    m: int = 1
+
+
+class Hiding(BaseModel):
+    n: int = Field(default=0, exclude=True)
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        (Near | Twin, Twin(n=1)),
+        (list[Near], [Nearer()]),
+        (Hiding, Hiding(n=1)),
+        (deque[int], deque([1], maxlen=2)),
+        (re.Pattern[str], re.compile("x", re.IGNORECASE)),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_what_would_arrive_as_another_is_refused_where_it_is_given(form: Any, value: Any) -> None:
+    app = App("lossy", settings=Settings(determinism="off"))
+
+    @app.activity
+    async def use(value: form) -> form:
+        return value
+
+    @app.orchestration
+    async def child(context: OrchestrationContext, value: form) -> form:
+        return value
+
+    @app.orchestration
+    async def flow(context: OrchestrationContext) -> int:
+        refused = 0
+        for call in (context.call_activity, context.call_sub_orchestrator, context.start_new):
+            try:
+                await cast("Any", call)(use if call == context.call_activity else child, value)
+            except InvalidInput as error:
+                refused += "would arrive as" in str(error)
+        return refused
+
+    async with TestHub(app) as hub:
+        with pytest.raises(InvalidInput, match="would arrive as"):
+            await hub.client.start_new(child, value)
+        status = await hub.client.wait_for_completion(await hub.client.start_new(flow))
+        assert status.output == 3, status
+
+
+async def test_what_arrives_as_plain_data_is_taken() -> None:
+    """Where the type allows that as well: nothing of it is lost."""
+    app = App("plain", settings=Settings(determinism="off"))
+
+    @app.orchestration
+    async def child(context: OrchestrationContext, value: Any) -> Any:
+        return value
+
+    @app.orchestration
+    async def either(context: OrchestrationContext, value: dict[str, Any] | Near) -> Any:
+        return value
+
+    async with TestHub(app) as hub:
+        client = hub.client
+        for code in (child, either):
+            for value in (Near(n=2), {"inner": [Near(n=2)]}):
+                status = await client.wait_for_completion(await client.start_new(cast("Any", code), value))
+                assert status.output in ({"n": 2}, {"inner": [{"n": 2}]}), status

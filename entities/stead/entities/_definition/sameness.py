@@ -20,6 +20,7 @@ _SHOWN_LENGTH_MAX = 80
 # Values of exactly these types are stored as they are, and read back as they were.
 _ATOMS = frozenset({type(None), bool, int, float, str, bytes, date, timedelta, Decimal, UUID})
 _HOLDERS = frozenset({list, tuple, set, frozenset})
+_PLAIN = _ATOMS | _HOLDERS | {dict}
 
 
 class Difference(NamedTuple):
@@ -79,14 +80,15 @@ def _first(found: Iterable[Difference | None]) -> Difference | None:
 
 
 def difference(
-    left: Any, right: Any, where: str = "", *, conversions: bool = False, exact: bool = False
+    left: Any, right: Any, where: str = "", *, conversions: bool = False, exact: bool = False, but_plain: bool = False
 ) -> Difference | None:
     """Where a value and what was read back of it differ so that somebody could notice; None if they do not.
 
     Equal values of related types (a `defaultdict` and a dict, 1 and 1.0) do not differ, unless it is to be `exact`. With
-    `conversions`, what validators do is allowed: only what is lost counts.
+    `conversions`, what validators do is allowed: only what is lost counts. `but_plain`: what arrives as plain data does not differ
+    (a model in an `Any`, a member of an enum where its value is allowed as well).
     """
-    how = _How(conversions, exact)
+    how = _How(conversions, exact, but_plain)
     return how.difference(left, right, where)
 
 
@@ -95,10 +97,11 @@ class _How(NamedTuple):
 
     conversions: bool
     exact: bool
+    but_plain: bool
 
     def difference(self, left: Any, right: Any, where: str) -> Difference | None:
         """Where they differ."""
-        if left is right:
+        if left is right or (self.but_plain and type(right) in _PLAIN and type(left) not in _PLAIN):
             return None
         if self.exact and type(left) is not type(right) and not _is_declared(left, right):
             return Difference(where, left, right)

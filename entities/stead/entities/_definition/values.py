@@ -191,8 +191,7 @@ class _Trial:
             raise NotKept(f"it cannot be stored: {error}") from error
         packed = pack_exact(plain)
         loaded = self._read_back(packed)
-        if self._exact:
-            _refuse(difference(value, loaded, exact=True))
+        _refuse(difference(value, loaded, exact=True, but_plain=not self._exact))
         again = dump(loaded)
         if pack_exact(again) == packed:
             return plain
