@@ -74,7 +74,9 @@ def running() -> Generator[httpx.Client]:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
                 until(lambda: http.get("/health/ready").is_success)
                 until(lambda: len(http.get("/api/v1/hub").json()["workers"]) == 2)
+                until(lambda: all(place["owner"] for place in http.get("/api/v1/hub").json()["partitions"]))
                 fill(http)
+                until(lambda: "unowned_partitions" not in http.get("/api/v1/doctor").text)
                 yield http
         finally:
             for process in processes:

@@ -38,7 +38,6 @@ export function Workers() {
         columns={[
           { title: "Worker", cell: (one) => <strong>{one.worker}</strong> },
           { title: "State", cell: (one) => <Badge>{one.drained ? (one.partitions ? "draining" : "drained") : "works"}</Badge> },
-          { title: "Host", cell: (one) => `${one.host ?? "?"} · ${one.pid ?? "?"}` },
           { title: "Last seen", cell: (one) => <Ago time={one.last_beat_time} /> },
           { title: "Partitions", number: true, cell: (one) => count(one.partitions) },
           { title: "Memory", number: true, cell: (one) => (now(one)?.memory_bytes ? bytes(now(one)?.memory_bytes ?? 0) : "–") },
@@ -58,6 +57,10 @@ export function Workers() {
               {(["", "orchestration/", "activity/"] as const).map((prefix) => (
                 <Kinds key={prefix} worker={one} prefix={prefix} />
               ))}
+              <dt>Process</dt>
+              <dd>
+                {one.pid ?? "?"} on {one.host ?? "?"}
+              </dd>
               <dt>Queues</dt>
               <dd>{(one.queues ?? []).map((queue) => queue || "default").join(", ") || "–"}</dd>
               <dt>Code</dt>

@@ -43,7 +43,7 @@ export function Recent(props: { asked: AskedDoing }) {
         id={(one) => String(one.at)}
         empty={since ? "None yet." : worker ? "Asking its worker…" : "No worker holds it."}
         columns={[
-          { title: "Ended", cell: (one) => <time dateTime={one.ended}>{clock(one.ended)}</time> },
+          { title: "Ended", cell: (one) => <time dateTime={one.ended} title={clock(one.ended)}>{clock(one.ended).slice(11, 23)}</time> },
           { title: "What ran", grow: true, cell: (one) => one.operation },
           { title: "Times", number: true, cell: (one) => count(one.count) },
           { title: "Took", number: true, cell: (one) => seconds(one.seconds / one.count) + (one.count > 1 ? " each" : "") },

@@ -29,6 +29,20 @@ def test_a_value_is_within_its_bucket_which_is_narrow(value: float) -> None:
     assert above <= below * 1.25 + 1e-12
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e-9, 2.0**-20, 2.0**-21, 2.0**40, 2.0**39, 1e300, math.inf])
+def test_adding_finds_the_bucket_that_there_is_at_the_edges_too(value: float) -> None:
+    run = Meter()
+    run.add_run(3, 3 * value)
+    assert (of([value]).buckets, run.buckets) == ({bucket_of(value): 1}, {bucket_of(value): 3})
+
+
+@given(VALUES)
+def test_adding_finds_the_bucket_that_there_is(value: float) -> None:
+    run = Meter()
+    run.add_run(1, value)
+    assert of([value]).buckets == run.buckets == {bucket_of(value): 1}
+
+
 @pytest.mark.parametrize("value", [0.0, -1.0, 1e-9, 1e300, math.inf])
 def test_what_is_out_of_range_is_counted_all_the_same(value: float) -> None:
     assert sum(of([value]).buckets.values()) == 1

@@ -56,14 +56,25 @@ class Meter:
         """It happened once."""
         self.count += 1
         self.total += value
-        bucket, buckets = bucket_of(value), self.buckets
+        # `bucket_of`, written out here and below: every activity and every turn comes here, and a call costs as much as all the rest.
+        part, exponent = frexp(value)
+        if _EXPONENT_MIN < exponent <= _EXPONENT_MAX and 0 < value < inf:
+            bucket = (exponent - _EXPONENT_MIN) * _PARTS + int(part * 8) - _PARTS
+        else:
+            bucket = bucket_of(value)
+        buckets = self.buckets
         buckets[bucket] = buckets.get(bucket, 0) + 1
 
     def add_run(self, count: int, total: float) -> None:
         """It happened so often in a row, with so much in all: each counts as the mean of them."""
         self.count += count
         self.total += total
-        bucket = bucket_of(total / count)
+        mean = total / count
+        part, exponent = frexp(mean)
+        if _EXPONENT_MIN < exponent <= _EXPONENT_MAX and 0 < mean < inf:
+            bucket = (exponent - _EXPONENT_MIN) * _PARTS + int(part * 8) - _PARTS
+        else:
+            bucket = bucket_of(mean)
         buckets = self.buckets
         buckets[bucket] = buckets.get(bucket, 0) + count
 
