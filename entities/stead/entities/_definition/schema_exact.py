@@ -15,6 +15,8 @@ from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
+from pydantic import BaseModel
+
 from stead.entities._aggregates.base import aggregate_of
 
 from .sameness import datetime_is_kept, time_is_kept
@@ -37,6 +39,13 @@ _EXACT_TYPES: dict[str, type] = {
 }
 _CONTAINERS: dict[str, type] = {"list": list, "set": set, "frozenset": frozenset, "tuple": tuple, "dict": dict}
 _TOLD_APART = frozenset({"str", "bytes", "uuid", "enum", "date", "timedelta"})  # what is equal is stored alike
+_EQUAL_IS_SAME = frozenset(
+    {
+        *("model", "model-fields", "model-field", "default", "definitions", "definition-ref"),
+        *("nullable", "list", "set", "frozenset", "tuple", "dict"),
+        *("int", "float", "bool", "str", "bytes", "none", "date", "timedelta", "uuid", "enum"),
+    }
+)
 _NATIVE = frozenset({"int", "float", "bool", "str", "none", "nullable", "union", "literal", "list", "dict"})
 
 
@@ -54,6 +63,20 @@ def is_native(schema: Mapping[str, Any]) -> bool:
     if schema["type"] == "literal":
         return not any(isinstance(value, (bytes, Enum)) for value in schema["expected"])
     return schema["type"] in _NATIVE and all(map(is_native, _parts(schema)))
+
+
+def told_by_equality(schema: Any) -> bool:
+    """Whether of two values that a schema allows, of which one was read back of the other, equality says whether it is the same:
+    of models by pydantic's own rules, which compare classes as well, and of what has no more to it than its value."""
+    if isinstance(schema, dict):
+        found: Any = cast("Any", schema)
+        kind = found.get("type")
+        if isinstance(kind, str) and kind not in _EQUAL_IS_SAME:
+            return False
+        if kind == "model" and found["cls"].__eq__ is not cast("Any", BaseModel).__eq__:
+            return False
+        return all(map(told_by_equality, found.values()))
+    return not isinstance(schema, (list, tuple)) or all(map(told_by_equality, cast("Any", schema)))
 
 
 def levels(schema: Mapping[str, Any]) -> int:
