@@ -116,6 +116,16 @@ async def test_the_place_of_a_task_goes_with_it_to_whoever_takes_it_over(store: 
     assert names(await take(store)) == ["1"]
 
 
+async def test_what_is_taken_over_counts_for_its_rate(store: Store) -> None:
+    """Nor does it come before its time: as many begin as may, whoever died. What has no rate passes it by."""
+    seldom = f"0:{DAY_US}:0"
+    others = [limited(f"{number}", "free", "9:0:0") for number in (2, 3)]
+    await write(store, limited("0", numbers=seldom), *others)
+    assert names(await take(store, 10, "dead")) == ["0", "2", "3"]
+    assert names(await store.retake_tasks(["q"], "heir", 0, 1)) == ["2"]
+    assert names(await store.retake_tasks(["q"], "heir", 0, 10)) == ["2", "3"]
+
+
 async def test_what_is_given_back_gives_its_place_to_the_next_and_keeps_its_turn(store: Store) -> None:
     await write(store, *(limited(f"{number}") for number in range(3)))
     taken = await take(store)

@@ -44,6 +44,7 @@ logger = get_logger("stead.activities")
 _PAUSE_S = 0.1
 _ENDING_S_MIN = 5.0
 _DAMAGED_S = 1.0  # until a damaged queue is tried again
+_AGAIN_S = 1.0  # until it is looked again for tasks of dead workers, if there were some
 _GIVEN_MAX = 100  # that go back in one step, which copies their payloads
 
 
@@ -264,8 +265,11 @@ class SharedQueues:
         patience = board.patience("a heartbeat of activities")
         while True:
             try:
-                await self._keep_once()
+                found = await self._keep_once()
                 patience.rest()
+                if found:  # there may be more of them, for which their rate was not there yet
+                    await board.store.clock.sleep(min(seconds, _AGAIN_S))
+                    continue
             except KeyDamaged as error:
                 self._avoid_damaged(error)
             except BORNE as error:
@@ -276,7 +280,8 @@ class SharedQueues:
                 board.check_generation()
             await board.store.clock.sleep(seconds)
 
-    async def _keep_once(self) -> None:
+    async def _keep_once(self) -> bool:
+        """Whether something was taken over."""
         board = self._board
         taken = [job.taken for job in self._jobs.values() if job.taken is not None]
         if taken:
@@ -286,8 +291,11 @@ class SharedQueues:
         if count > 0 and queues:
             await self._open(queues)
             idle_ms = board.settings.activity_keep_ms
-            self._receive(await board.store.retake_tasks(queues, board.name, idle_ms, count))
+            retaken = await board.store.retake_tasks(queues, board.name, idle_ms, count)
+            self._receive(retaken)
             await self._settle_received()
+            return bool(retaken)
+        return False
 
     async def _say_alive(self, taken: Sequence[Taken]) -> None:
         store, name = self._board.store, self._board.name

@@ -191,7 +191,9 @@ def retake_tasks(
     for name in queues:
         queue = hub.queue(name)
         for order, delivery in sorted(queue.taken.items(), key=lambda item: item[0]):
-            if len(entries) < count and now_ms - delivery.kept_ms >= idle_ms:
+            if len(entries) >= count or now_ms - delivery.kept_ms < idle_ms:
+                continue
+            if queue.limits.begin_again(order, now_ms * 1000):
                 given_up_ms = 0 if delivery.worker == worker else delivery.kept_ms + idle_ms
                 ended = idle_ms == 0 or not outlived(hub.workers, delivery.worker, given_up_ms)
                 queue.taken[order] = Delivery(worker, now_ms, delivery.count + ended)

@@ -57,9 +57,27 @@ class Limits:
     def begin(self, limit: str, order: Order, next_us: int | None, now_us: int) -> None:
         """One begins."""
         if next_us is not None:
-            self.next_us = {name: at_us for name, at_us in self.next_us.items() if at_us >= now_us}
-            self.next_us[limit] = next_us
+            self._keep_next(limit, next_us, now_us)
         self.running.setdefault(limit, set()).add(order)
+
+    def begin_again(self, order: Order, now_us: int) -> bool:
+        """One that has its place is to begin once more: whether its rate allows that now. Then it counts."""
+        of = self.of_entry.get(order)
+        if of is None:
+            return True
+        numbers = LimitNumbers.read(self.declared.get(activity_and_key(of.limit)[0], of.numbers))
+        interval_us, tolerance_us = numbers.interval_us, numbers.tolerance_us
+        if not interval_us:
+            return True
+        next_us = min(self.next_us.get(of.limit, 0), now_us + interval_us + tolerance_us)
+        if next_us - tolerance_us > now_us:
+            return False
+        self._keep_next(of.limit, max(next_us, now_us) + interval_us, now_us)
+        return True
+
+    def _keep_next(self, limit: str, next_us: int, now_us: int) -> None:
+        self.next_us = {name: at_us for name, at_us in self.next_us.items() if at_us >= now_us}
+        self.next_us[limit] = next_us
 
     def set_aside(self, order: Order) -> None:
         """It waits: the instances of one priority take turns, and whoever comes now has no turn in the round that is on."""

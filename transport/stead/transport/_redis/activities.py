@@ -148,7 +148,8 @@ class TaskSide(RedisBase):
         """Take over shared tasks of workers that have not kept them alive for `idle_ms`."""
         if not queues:
             return []
-        names = [*(self._keys.queue(queue) for queue in queues), self._keys.workers, self._keys.record]
+        *of_queues, record = self._of_queues(queues)
+        names = [*of_queues, self._keys.workers, record]
         retake = RETAKE_TASKS.call(names, RetakeTasks(worker, idle_ms, count, self._layout.hub_id))
         return await self._with_payloads(queues, await self._queries.one(retake), new=False)
 

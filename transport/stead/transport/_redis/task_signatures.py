@@ -167,7 +167,7 @@ _OF_QUEUES = "of each queue: queue (stream), limits (hash), limited, due and rat
 OPEN_QUEUES = Signature(OpenQueues, more_keys=_OF_QUEUES, last_keys="record:hash", rows=(LimitNumbersOf,))
 TAKE_TASKS = Signature(TakeTasks, more_keys=_OF_QUEUES, last_keys="record:hash", answer=TakenRows)
 FORGET_TASKS = Signature(ForgetTasks, more_keys=_OF_QUEUES, last_keys="record:hash", rows=(Stale,))
-RETAKE_TASKS = Signature(RetakeTasks, more_keys="the queues (stream)", last_keys="workers:any record:hash")
+RETAKE_TASKS = Signature(RetakeTasks, more_keys=_OF_QUEUES, last_keys="workers:any record:hash")
 KEEP_TASKS = Signature(
     Holdings,
     more_keys="queues (stream), tasks (hash), of those with a limit limited (zset) and of what was said inboxes (stream), in any order",
