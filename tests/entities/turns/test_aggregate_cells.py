@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stead.entities import ClassEntityType, Entity, InvalidState
+from stead.entities import ClassEntityType, Entity, Indexed, InvalidState, indexed
 from stead.entities.aggregates import Quantiles, Tally, TopItems, Windowed, windowed
 from stead.transport import InvalidInput, PayloadTooLarge
 from support.activation_bench import Bench
@@ -303,3 +304,30 @@ def test_a_state_that_is_too_large_is_the_failure_of_a_commit_or_of_its_operatio
             bench.run("do", [["many", 1.0]])
             with pytest.raises(PayloadTooLarge):
                 bench.cell.record()
+
+
+class Placed(Entity):
+    number: Indexed[int] = indexed(0)
+    ratio: Indexed[float] = indexed(0.0)
+    seen: Indexed[datetime | None] = indexed(None)
+    each: Tally = Tally()
+
+    def put(self, name: str, value: Any) -> None:
+        self.each.add(1)
+        setattr(self, name, value)
+
+
+@pytest.mark.hazard(89)
+@pytest.mark.parametrize(
+    ("name", "value"), [("number", 2**53 + 1), ("ratio", float("nan")), ("seen", datetime(2026, 1, 1))]
+)
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_value_that_no_index_has_a_place_for_fails_its_operation(name: str, value: Any, eager: bool) -> None:
+    bench = Bench(ClassEntityType(Placed), eager=eager)
+    bench.run("put", "number", 1)
+    before = bench.cell.packed()
+    with pytest.raises(InvalidState, match=f"left field '{name}'"):
+        bench.run("put", name, value)
+    assert bench.cell.packed() == before
+    bench.run("put", "number", 2)
+    assert bench.again().cell.packed() == bench.cell.packed() != before

@@ -15,6 +15,7 @@ from stead.entities._aggregates.window import hub_clock
 from stead.entities._definition.class_state import StateForm
 from stead.entities._definition.entity import Entity
 from stead.entities._definition.marked_form import MarkedForm
+from stead.entities._definition.placed import refuse_unplaced
 from stead.transport import PayloadLimit, pack_exact
 
 from .class_cell import ClassCell
@@ -106,6 +107,8 @@ class AggregateCell(ClassCell):
             marks.keep()
             return
         settled, packed = self._checked(instance, packed)
+        if form.guarded:
+            refuse_unplaced(form.guarded, settled.__dict__, lambda: form.unpack_kept(cast("bytes", self._settled)))
         stored = self._written(packed) if self._always else None
         if settled is not instance:
             self._move_in(settled)
