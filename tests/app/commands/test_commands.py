@@ -240,6 +240,7 @@ def test_sql_answers_as_a_table_and_as_json(stead: Stead) -> None:
     query = "select _key, total, notes from Station order by 1"
     assert lines(stead("sql", query, "--json").out)[0] == {"_key": "a", "total": 1.0, "notes": "{}"}
     assert lines(stead("sql", "select sum(count) s from Station", "--json").out) == [{"s": 3}]
+    assert stead("sql", query, "--limit", "9" * 30).err == "3 rows\n"
     cut = stead("sql", query, "--limit", "2")
     assert cut.err == "3 rows; the first 2 are shown, --limit shows more\n" and "c " not in cut.out
     wrong = stead("sql", "select nope from Station")

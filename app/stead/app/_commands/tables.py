@@ -27,7 +27,9 @@ def sql_command(request: Request, query: str, limit: int) -> int:
                     print_json_line(_shown(row))
             return 0
         rows = table(*names, numbers=tuple(_numbers(answer)))
-        for row in zip(*(column.to_pylist() for column in answer.slice(0, limit).columns), strict=True):
+        for row in zip(
+            *(column.to_pylist() for column in answer.slice(0, min(limit, answer.num_rows)).columns), strict=True
+        ):
             rows.add_row(*map(_cell, row))
         console().print(rows)
         count: int = answer.num_rows
