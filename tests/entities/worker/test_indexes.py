@@ -227,6 +227,27 @@ async def test_an_index_goes_when_nobody_has_declared_it_for_long() -> None:
     assert counts == [0, 0]
 
 
+@pytest.mark.hazard(87)
+async def test_work_goes_on_when_the_last_index_has_gone(store: Store) -> None:
+    """Its partitions have adopted a catalogue in which there is nothing, and their commits say so."""
+    settings = SETTINGS.model_copy(update={"names_keep_ms": 200})
+    after, new = _kind(Indexed[int], indexed(0))
+    before, old = _kind(int, 0)
+    async with Worker(store, after, settings), EntityClient(store, after, settings) as client:
+        await client.call_entity(new.put, "a", 5)
+    async with Worker(store, before, settings), EntityClient(store, before, settings) as client:
+
+        async def adopted() -> bool:
+            _, built = await store.look([ReadBuilt(0), ReadBuilt(1)])
+            return not (await store.catalogue()).indexes and built == [{}, {}]
+
+        await until(adopted)
+        for number in range(8):
+            await client.call_entity(old.put, f"k{number}", number)
+        read = await client.read_entity(old, "k7")
+        assert read is not None and read.value == 7
+
+
 @pytest.mark.hazard(26)
 @pytest.mark.hazard(86)
 async def test_nothing_is_declared_while_a_worker_lives_that_knows_no_indexes(

@@ -54,6 +54,7 @@ def build_commit(
     for activation in changed:
         activation.dirty = False
     commit.states, commit.created, commit.deleted = states, created, deleted
+    commit.catalogue = indexing.catalogue.version  # also of one without indexes: the hub may have dropped its last one
     if indexing.active:
         indexing.build(commit, indexed, now_ms, effects.used)
     written = changed

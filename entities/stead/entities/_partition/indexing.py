@@ -128,7 +128,6 @@ class Indexing:
     ) -> None:
         """Put into a commit what its states, and what was found, change in indexes. `changed`: with their new records; `used`: of whom
         something is to be written to sets of due times."""
-        commit.catalogue = self.catalogue.version
         expiring = self.expiring
         if not (changed or self._found or self.trim):
             if used or expiring.has_found:
