@@ -71,7 +71,7 @@ def test_every_page_has_an_address_that_can_be_shared(visitor: Visitor, addresse
     for address in addresses:
         with visitor.visit(address) as page:
             settled(page)
-            assert page.title() != "stead"
+            expect(page).not_to_have_title("stead")  # the title follows when the page is drawn
 
 
 def test_by_keyboard_alone(visitor: Visitor, served: Served) -> None:
