@@ -6,13 +6,16 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from support.browser import ARGUMENTS, find
 from support.gateway_tools import Served, serve
+from support.guards import HANGS_S
 from support.valkey_server import ValkeyServer
 
 from .hub_app import make_hub_app
+
+expect.set_options(timeout=HANGS_S * 1_000)  # here: in a module that a test does not import it was not for that
 
 WIDE = (1280, 900)
 

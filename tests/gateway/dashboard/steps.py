@@ -9,10 +9,8 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from support.gateway_tools import Served
-from support.guards import HANGS_S
 
 AXE = Path(__file__).parents[3] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
-expect.set_options(timeout=HANGS_S * 1_000)
 _numbers = itertools.count()
 
 
