@@ -8,7 +8,7 @@ from stead.orchestrations._history.event_table import ASKED
 from stead.orchestrations._history.events import Event, SubOrchestrationInstanceCreated, TaskScheduled
 from stead.orchestrations._history.export import History, export_history, history_text, import_history
 from stead.orchestrations._history.record import FINISHED, STATUSES
-from stead.orchestrations._history.status import status_fields
+from stead.orchestrations._history.status import failure_fields, status_fields
 
 __all__ = [
     "ASKED",
@@ -21,6 +21,7 @@ __all__ = [
     "TaskScheduled",
     "check_replay",
     "export_history",
+    "failure_fields",
     "finished_statuses",
     "first_event",
     "history_text",

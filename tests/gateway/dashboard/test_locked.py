@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from stead.app import App
-from stead.entities import Entity
-from stead.orchestrations import OrchestrationContext
-from stead.transport import Settings
 from support.gateway_tools import Served, serve
+from support.locked_app import WITH_KEY, make_locked
 from support.user_folder import WorkerThread
 from support.valkey_server import ValkeyServer
 
@@ -23,30 +19,9 @@ from .conftest import Visitor
 pytestmark = [pytest.mark.slow, pytest.mark.hazard(114)]
 
 
-def make(codec: str | None) -> tuple[App, Any, Any]:
-    app = App("locked", settings=Settings(partitions=2, payload_codec=codec))
-
-    @app.entity
-    class Note(Entity):
-        text: str = ""
-
-        def put(self, text: str) -> None:
-            self.text = text
-
-        def boom(self, text: str) -> None:
-            raise ValueError(text)
-
-    @app.orchestration
-    async def story(context: OrchestrationContext, text: str) -> str:
-        context.set_custom_status(text)
-        return text + await context.wait_for_external_event("go", str)
-
-    return app, Note, story
-
-
 async def fill(url: str) -> None:
     """What somebody with the key has left: an entity, a letter, and two instances, of which one has ended."""
-    app, note, story = make("support.codecs:aes")
+    app, note, story = make_locked(WITH_KEY)
     async with app.connect(url) as client, app.worker(url):
         await client.call_entity(note.put, "k", "secret")
         await client.signal_entity(note.boom, "k", "secret")
@@ -62,7 +37,7 @@ async def fill(url: str) -> None:
 def locked(module_server: ValkeyServer) -> Iterator[Served]:
     with ThreadPoolExecutor(1) as beside:  # this thread runs the browser's loop
         beside.submit(lambda: asyncio.run(fill(module_server.url))).result()
-    with serve(make(None)[0], module_server.url, worker=False) as running:
+    with serve(make_locked(None)[0], module_server.url, worker=False) as running:
         yield running
 
 
@@ -94,7 +69,7 @@ def test_what_is_locked_is_said_in_its_place(stranger: Visitor, address: str) ->
 def test_an_instance_is_ended_without_the_key(stranger: Visitor, locked: Served) -> None:
     with stranger.visit("#/instances/on") as page:
         expect(page.get_by_text("Running").first).to_be_visible()
-        worker = WorkerThread(make("support.codecs:aes")[0], locked.store_url)
+        worker = WorkerThread(make_locked(WITH_KEY)[0], locked.store_url)
         try:
             assert locked.http.post("/api/v1/instances/on/terminate", json={"reason": "enough"}).is_success
             expect(page.get_by_text("Terminated").first).to_be_visible()

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
 
-from stead.app import App
-from stead.entities import Entity
 from stead.gateway import asgi
-from stead.orchestrations import OrchestrationContext
-from stead.transport import Settings, forget_memory_hubs
+from stead.transport import forget_memory_hubs
+from support.locked_app import WITH_KEY, make_locked
 
 pytestmark = pytest.mark.hazard(114)
 
@@ -27,35 +24,17 @@ def empty() -> Iterator[None]:
     forget_memory_hubs()
 
 
-def make(codec: str | None) -> tuple[App, Any, Any]:
-    app = App("locked", settings=Settings(partitions=2, payload_codec=codec))
-
-    @app.entity
-    class Note(Entity):
-        text: str = ""
-
-        def put(self, text: str) -> None:
-            self.text = text
-
-        def boom(self, text: str) -> None:
-            raise ValueError(text)
-
-    @app.orchestration
-    async def story(context: OrchestrationContext, text: str) -> str:
-        return text + text
-
-    return app, Note, story
-
-
 async def test_what_is_locked_is_said_and_all_else_is_answered() -> None:
-    coded, note, story = make("support.codecs:aes")
+    coded, note, story = make_locked(WITH_KEY)
     async with coded.connect(URL) as client, coded.worker(URL):
         await client.call_entity(note.put, "k", "secret")
         await client.signal_entity(note.boom, "k", "secret")
-        await client.wait_for_completion(await client.start_new(story, "secret", instance_id="told"))
+        told = await client.start_new(story, "secret", instance_id="told")
+        await client.raise_event(told, "go", "secret")
+        await client.wait_for_completion(told)
         while not any(part.dead for part in await client.store.info()):
             await asyncio.sleep(0.01)
-    plain, _, _ = make(None)
+    plain, _, _ = make_locked(None)
     application = asgi(plain, URL)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://stead") as http:
         answers = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -35,6 +35,27 @@ async def pipelines(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> list[
 
     monkeypatch.setattr(store._queries, "run", counted)
     return lengths
+
+
+Unanswered: TypeAlias = tuple[SwallowingProxy, RedisStore, list["asyncio.Task[InstanceView]"]]
+
+
+@pytest.fixture
+async def unanswered(
+    server: ValkeyServer, store: RedisStore, settings: Settings, tmp_path: Path
+) -> AsyncIterator[Unanswered]:
+    """A store that was asked for every target, behind a proxy that swallows the answers."""
+    proxy = SwallowingProxy(tmp_path, server.socket)
+    await proxy.start()
+    far = await RedisStore.open(proxy.url, store.layout.name, settings)
+    try:
+        proxy.swallow()
+        asked = [asyncio.create_task(far.read_instance(0, name, 0)) for name in NAMES]
+        await proxy.asked.wait()
+        yield proxy, far, asked
+    finally:
+        await far.close()
+        await proxy.stop()
 
 
 async def read(store: RedisStore, name: str) -> bytes | None:
@@ -133,39 +154,20 @@ async def test_a_hub_that_is_gone_is_told_to_all(store: RedisStore, server: Valk
 
 
 async def test_a_connection_that_is_lost_fails_who_has_asked_and_the_others_ask_on_the_next(
-    server: ValkeyServer, store: RedisStore, settings: Settings, tmp_path: Path
+    unanswered: Unanswered,
 ) -> None:
-    proxy = SwallowingProxy(tmp_path, server.socket)
-    await proxy.start()
-    far = await RedisStore.open(proxy.url, store.layout.name, settings)
-    try:
-        proxy.swallow()
-        asked = [asyncio.ensure_future(far.read_instance(0, name, 0)) for name in NAMES]
-        await proxy.asked.wait()
-        proxy.cut()
-        found = await asyncio.gather(*asked, return_exceptions=True)
-        assert isinstance(found[0], ConnectionLost)
-        assert found[1:] == [NOTHING] * (len(NAMES) - 1)
-    finally:
-        await far.close()
-        await proxy.stop()
+    proxy, _, asked = unanswered
+    proxy.cut()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(found[0], ConnectionLost)
+    assert found[1:] == [NOTHING] * (len(NAMES) - 1)
 
 
-async def test_a_store_that_is_closed_leaves_nobody_waiting(
-    server: ValkeyServer, store: RedisStore, settings: Settings, tmp_path: Path
-) -> None:
-    proxy = SwallowingProxy(tmp_path, server.socket)
-    await proxy.start()
-    far = await RedisStore.open(proxy.url, store.layout.name, settings)
-    try:
-        proxy.swallow()
-        asked = [asyncio.ensure_future(far.read_instance(0, name, 0)) for name in NAMES]
-        await proxy.asked.wait()
-        await far.close()
-        found = await asyncio.gather(*asked, return_exceptions=True)
-        assert all(isinstance(error, ConnectionLost) for error in found)
-    finally:
-        await proxy.stop()
+async def test_a_store_that_is_closed_leaves_nobody_waiting(unanswered: Unanswered) -> None:
+    _, far, asked = unanswered
+    await far.close()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(error, ConnectionLost) for error in found)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from stead.app._console.faults import CommandFault, one_line, safe_lines
 from stead.app._console.screen import console, print_note, table
 from stead.app._console.words import parse_local_instant, shorten
 from stead.orchestrations import FailureDetails, HistoryEvent, OrchestrationStatus, RuntimeStatus
-from stead.orchestrations.histories import STATUSES, status_fields
+from stead.orchestrations.histories import STATUSES, failure_fields, status_fields
 from stead.transport import InvalidInput
 
 if TYPE_CHECKING:
@@ -89,19 +89,7 @@ LOCKED = "it is encoded, and this program has no key for it (STEAD_PAYLOAD_CODEC
 
 def status_line(status: OrchestrationStatus[Any]) -> dict[str, Any]:
     """An instance as JSON data."""
-    return status_fields(status, lambda time: time) | {"failure": failure_line(status.failure)}
-
-
-def failure_line(failure: FailureDetails | None) -> dict[str, Any] | None:
-    """A failure as JSON data."""
-    if failure is None:
-        return None
-    return {
-        "error_type": failure.error_type,
-        "message": failure.message,
-        "traceback": failure.traceback,
-        "cause": failure_line(failure.cause),
-    }
+    return status_fields(status, lambda time: time) | {"failure": failure_fields(status.failure)}
 
 
 def print_status(screen: Console, status: OrchestrationStatus[Any]) -> None:

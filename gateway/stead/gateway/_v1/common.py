@@ -144,18 +144,6 @@ def failure_data(failure: FailureDetails | None) -> dict[str, Any] | None:
     return {"error_type": failure.error_type, "message": failure.message, "cause": failure_data(failure.cause)}
 
 
-def traced_data(failure: FailureDetails | None) -> dict[str, Any] | None:
-    """A failure with its stack trace, which may tell more of the code than everybody should know."""
-    if failure is None:
-        return None
-    return {
-        "error_type": failure.error_type,
-        "message": failure.message,
-        "traceback": failure.traceback,
-        "cause": traced_data(failure.cause),
-    }
-
-
 def event_data(event: HistoryEvent) -> dict[str, Any]:
     """An event of a history, its failures without their stack traces."""
     return {

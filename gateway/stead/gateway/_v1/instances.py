@@ -22,6 +22,7 @@ from stead.gateway._http.json_values import json_response
 from stead.gateway._http.query import Query
 from stead.gateway._http.routes import API_V1
 from stead.orchestrations import OrchestrationStatus, UnknownInstance
+from stead.orchestrations.histories import failure_fields
 
 from .common import (
     continuation_of,
@@ -30,7 +31,6 @@ from .common import (
     read_model,
     status_data,
     tagged,
-    traced_data,
     wait_seconds,
 )
 from .instance_routes import NAMED_MAX, instance_routes
@@ -94,7 +94,7 @@ async def get_failure(request: Request, hub: Hub) -> Response:
     status = await hub.client.get_status(_id(request), show_input=False)
     if status is None:
         raise UnknownInstance(_id(request))
-    return json_response({"failure": traced_data(status.failure)})
+    return json_response({"failure": failure_fields(status.failure)})
 
 
 def status_reader(hub: Hub, instance_id: str, *, history: bool = False, input_shown: bool = True) -> Read:

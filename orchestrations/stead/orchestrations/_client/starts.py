@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from stead.entities.extending import ClientText, check_models
-from stead.orchestrations._definition.input import OMITTED
+from stead.orchestrations._definition.input import untyped_input
 from stead.orchestrations._definition.orchestration import Orchestration
 from stead.orchestrations._definition.registry import OrchestrationRegistry
 from stead.orchestrations._history.data import check_event_name, event_fields, plain_data
@@ -36,10 +36,7 @@ class Subject(NamedTuple):
             return plain_data(self.definition.encode_input(value))
         if isinstance(value, ClientText):
             return value.read(None) if value.twice else str(value)
-        if value is OMITTED:
-            return None
-        check_models(value, f"the input of orchestration {self.name}")
-        return plain_data(value)
+        return plain_data(untyped_input(self.name, value))
 
 
 def resolve_subject(registry: OrchestrationRegistry, orchestration: object, version: str | None) -> Subject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Generic, TypeVar
 
+from stead.entities.extending import check_models
 from stead.transport import InvalidInput
 
 O_co = TypeVar("O_co", covariant=True)
@@ -24,6 +25,15 @@ class _Omitted:
 
 OMITTED: Final[Any] = _Omitted()
 """Stands for an input that was left out."""
+
+
+def untyped_input(name: str, value: Any) -> Any:
+    """The input of an orchestration of which nothing but its name is known here; None if it was left out. Raises `InvalidInput` for
+    models that would arrive as others."""
+    if value is OMITTED:
+        return None
+    check_models(value, f"the input of orchestration {name}")
+    return value
 
 
 class TakesNoInput(InvalidInput):

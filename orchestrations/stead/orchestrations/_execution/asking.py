@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import check_instance_id, check_models, check_tags, instant_in_ms
-from stead.orchestrations._definition.input import OMITTED, InstanceId
+from stead.orchestrations._definition.input import InstanceId, untyped_input
 from stead.orchestrations._definition.versions import check_version
 from stead.orchestrations._history.events import (
     EntityOperationCalled,
@@ -57,7 +57,7 @@ def ask_sub_orchestration(core: Commands, orchestration: Any, input: Any) -> Sub
     if form is None:
         call = SubOrchestrationCall(core, str.__str__(orchestration), None, None)
         call.version = call.named_id = call.tags = call.parent_close = None
-        call.input = _untyped(str.__str__(orchestration), input)
+        call.input = untyped_input(str.__str__(orchestration), input)
     else:
         call = SubOrchestrationCall(core, form.name, form.decode_output, form.retry)
         call.version = form.version or None
@@ -69,14 +69,6 @@ def ask_sub_orchestration(core: Commands, orchestration: Any, input: Any) -> Sub
         _check_child(core, call.named_id)
     call.schedule()
     return call
-
-
-def _untyped(name: str, input: Any) -> Any:
-    """The input of an orchestration of which nothing but its name is known here."""
-    if input is OMITTED:
-        return None
-    check_models(input, f"the input of orchestration {name}")
-    return input
 
 
 def ask_start(
@@ -93,7 +85,7 @@ def ask_start(
     form = _orchestration(core, orchestration)
     if form is None:
         name = str.__str__(orchestration)
-        data = _untyped(name, input)
+        data = untyped_input(name, input)
     else:
         name, data = form.name, form.encode_input(input)
         version = version or form.version or None

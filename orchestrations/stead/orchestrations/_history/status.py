@@ -180,5 +180,17 @@ def status_of_start(instance_id: str, start: StartMessage) -> OrchestrationStatu
     )
 
 
+def failure_fields(failure: FailureDetails | None) -> dict[str, Any] | None:
+    """Why something failed, as data with its stack traces, which may tell more of the code than everybody should know."""
+    if failure is None:
+        return None
+    return {
+        "error_type": failure.error_type,
+        "message": failure.message,
+        "traceback": failure.traceback,
+        "cause": failure_fields(failure.cause),
+    }
+
+
 def _time(instant_ms: int) -> datetime:
     return datetime.fromtimestamp(instant_ms / 1000, UTC)

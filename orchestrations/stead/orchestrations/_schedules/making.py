@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from stead.entities import EntityId
-from stead.entities.extending import EntityClass, Registry, check_models, check_tags, resolve_call
-from stead.orchestrations._definition.input import OMITTED
+from stead.entities.extending import EntityClass, Registry, check_tags, resolve_call
+from stead.orchestrations._definition.input import OMITTED, untyped_input
 from stead.orchestrations._definition.orchestration import InputOptional, Orchestration
 from stead.orchestrations._history.data import plain_data
 from stead.transport import InvalidInput, pack_exact, unpack
@@ -81,8 +81,7 @@ class ScheduleOfStarts(Generic[R]):
             and 0 < len(orchestration) <= _NAME_LENGTH_MAX
             and orchestration.isprintable()
         ):
-            check_models(None if input is OMITTED else input, f"the input of orchestration {orchestration}")
-            name, given = orchestration, None if input is OMITTED else plain_data(input)
+            name, given = orchestration, plain_data(untyped_input(orchestration, input))
         else:
             raise InvalidInput(
                 f"orchestration {orchestration!r}", "it is none: write a function with @app.orchestration, or a name"
