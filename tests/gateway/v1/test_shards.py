@@ -65,6 +65,17 @@ def gone(served: Served, key: str) -> None:
     eventually(lambda: served.http.get(f"/api/v1/entities/Clicks/{key}").status_code == 404 or None)
 
 
+def test_what_is_kept_in_other_shards_than_the_first_is_shown(served: Served) -> None:
+    state: dict[str, Any] = {"places": [0]}
+    while state["places"] == [0]:
+        key = fresh()
+        assert served.http.post(f"/api/v1/entities/Clicks/{key}/hit", json={}).status_code == 202
+        state = reached(served, key, 1)
+    doing = served.http.get(f"/api/v1/entities/Clicks/{key}/doing").json()
+    assert (doing["known"], doing["exists"], doing["state"]) == (True, True, state)
+    assert doing["modified"] is not None
+
+
 def test_one_entity_is_shown(served: Served) -> None:
     key = fresh()
     for _ in range(3):

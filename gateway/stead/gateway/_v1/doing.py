@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities import DeadLetters, EntityId
+from stead.entities import DeadLetters, EntityId, EntityStatus
 from stead.entities.aggregates import summarized
 from stead.entities.extending import decode_message, locked_by, shown_target, told_of, want_watched
 from stead.gateway._http.hub import Hub
@@ -105,8 +105,19 @@ async def look_at(client: OrchestrationClient, store: Store, entity_id: EntityId
     then on, for a minute, what it does."""
     targets = await client.entity_targets(entity_id)
     await want_watched(store, str(entity_id))
-    found = [await _look_at(client, store, entity_id, target) for target in targets]
+    records = [await _record(store, target) for target in targets]
+    # Asked once: the state is that of all shards, whichever of them have one (the first may have had no message yet).
+    status = await client.describe_entity(entity_id) if any(record is not None for record in records) else None
+    found = [
+        await _look_at(store, entity_id, target, record, status)
+        for target, record in zip(targets, records, strict=True)
+    ]
     return found[0] if len(found) == 1 else _together(found)
+
+
+async def _record(store: Store, target: str) -> bytes | None:
+    (record,) = await store.read_records(partition_of(target, store.layout.partitions), [target])
+    return record
 
 
 def _together(found: list[EntityDoing]) -> EntityDoing:
@@ -127,11 +138,10 @@ def _together(found: list[EntityDoing]) -> EntityDoing:
     )
 
 
-async def _look_at(client: OrchestrationClient, store: Store, entity_id: EntityId, target: str) -> EntityDoing:
+async def _look_at(
+    store: Store, entity_id: EntityId, target: str, record: bytes | None, status: EntityStatus | None
+) -> EntityDoing:
     number = partition_of(target, store.layout.partitions)
-    (record,) = await store.read_records(number, [target])
-    shard = target != str(entity_id)
-    status = await client.describe_entity(entity_id) if record is not None or shard else None
     place = (await store.info())[number]
     ids, more, parked = await _waiting(store, number, target)
     owner = place.lease.holder(store.clock.now_ms()) or None
