@@ -69,6 +69,16 @@ def test_the_wheel_has_everything_and_nothing_else(built: Path) -> None:
     assert all(".dist-info/" in name for name in names - packaged)
 
 
+def test_the_wheel_names_its_addresses(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        said = metadata.PathDistribution(zipfile.Path(archive, name.rpartition("/")[0] + "/")).metadata
+    urls = dict(url.split(", ") for url in said.get_all("Project-URL") or [])
+    assert set(urls) == {"Homepage", "Release notes"}
+    assert all(url.startswith("https://") for url in urls.values())
+
+
 def test_the_source_distribution_can_be_built_from(built: Path) -> None:
     (sdist,) = built.glob("stead-*.tar.gz")
     with tarfile.open(sdist) as archive:

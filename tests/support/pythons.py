@@ -1,4 +1,4 @@
-"""The brief tests with each other Python that this machine has: `make pythons`, and `CI_PYTHONS=1 .ci/run`.
+"""The brief tests with each other Python that this machine has: `make pythons`, and `.ci/run`.
 
 Looked for are those of the search path, of pyenv and of uv which pyproject.toml names. Each runs in a clone of what is committed, with an
 environment of its own, all of them within a time: for which it is too short, that is said, and nothing is known of it; it has failed only if
