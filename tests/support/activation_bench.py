@@ -20,9 +20,14 @@ from stead.entities import (
 )
 from stead.entities._message.envelope import Message
 from stead.entities._partition.effects import Effects
-from stead.entities._turns.cell import cell_of
+from stead.entities._turns.cell import Cell, cells_of
 from stead.entities._turns.turn import Turn
-from stead.transport import Settings
+from stead.transport import PayloadLimit, Settings
+
+
+def cell_of(entity: EntityType, packed: bytes | None, *, eager: bool = False, state_bytes_max: int = 1_048_576) -> Cell:
+    """An activation's cell, with a stored state or a fresh one."""
+    return cells_of(entity, PayloadLimit(state_bytes_max))(packed, eager)
 
 
 class Bench:

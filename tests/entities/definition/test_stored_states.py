@@ -22,8 +22,8 @@ from stead.entities import (
     InvalidState,
 )
 from stead.entities._definition.class_state import StateForm
-from stead.entities._turns.cell import cell_of
 from stead.transport import pack, unpack
+from support.activation_bench import cell_of
 
 
 class Old(Entity):

@@ -10,6 +10,7 @@ import pytest
 from stead.entities import ClassEntityType, Entity, Registry
 from stead.entities._index.catalogue import Catalogue
 from stead.entities._index.expiries import KindExpiry
+from stead.entities._measures.measures import Measured
 from stead.entities._message.envelope import encode_firing, encode_message
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._message.reminders import EXPIRE, EXPIRY, Reminder, encode_reminders, reminder_timer_id
@@ -103,7 +104,7 @@ def test_one_that_is_due_goes_and_leaves_nothing() -> None:
     assert inn.partition.is_over(activation, due)
     inn.partition.forget_gone(activation)
     assert inn.partition.activations == {}
-    meter = inn.entities._measures.meter("operation", "Guest", EXPIRE)
+    meter = inn.entities._measures.meters[Measured("operation", "Guest", EXPIRE)]
     assert (meter.count, meter.failed) == (1, 0)  # it is counted as what it is, though it takes no turn
 
 

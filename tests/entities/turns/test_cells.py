@@ -16,9 +16,8 @@ from stead.entities import (
     InvalidState,
     PayloadTooLarge,
 )
-from stead.entities._turns.cell import cell_of
 from stead.transport import unpack
-from support.activation_bench import PLAIN, RICH, Bench, Colour, Part, Plain, Size, put
+from support.activation_bench import PLAIN, RICH, Bench, Colour, Part, Plain, Size, cell_of, put
 
 # -- existence -----------------------------------------------------------------------------------------------------------
 

@@ -9,9 +9,8 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, computed_field
 
 from stead.entities import ClassEntityType, Entity, FunctionEntityType, InvalidDefinition, InvalidState
-from stead.entities._turns.cell import cell_of
 from stead.transport import pack
-from support.activation_bench import Bench
+from support.activation_bench import Bench, cell_of
 
 
 class Plain(Entity):

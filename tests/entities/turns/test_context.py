@@ -30,10 +30,10 @@ from stead.entities import (
 from stead.entities._definition.addressing import resolve_call
 from stead.entities._message.envelope import Message, decode_message
 from stead.entities._partition.effects import Effects
-from stead.entities._turns.cell import cell_of
 from stead.entities._turns.turn import Turn
 from stead.transport import Settings
 from stead.transport.describing import qualified_name
+from support.activation_bench import cell_of
 
 NOW_MS = 1_767_225_600_000
 

@@ -40,6 +40,14 @@ class Hottest:
         if len(recent) >= _RECENT_MAX:
             self._settle()
 
+    def note_all(self, targets: Sequence[str], messages: Sequence[int]) -> None:
+        """The same of many targets, each with its number."""
+        recent = self._recent
+        for target, count in zip(targets, messages, strict=True):
+            recent[target] = recent.get(target, 0) + count
+        if len(recent) >= _RECENT_MAX:
+            self._settle()
+
     def _settle(self) -> None:
         recent, self._recent = self._recent, {}
         counts, floor = self._counts, self.floor

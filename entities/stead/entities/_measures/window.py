@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from .blocks import MeasuredBlock, hot_rows
-from .hottest import Hottest
 from .measures import Measured, Measures
 from .meter import Meter
 
@@ -42,7 +41,7 @@ class Window:
         self.minute = minute
         self._since_ms = now_ms
         self._base = self._copy()
-        self._measures.hottest = Hottest()
+        self._measures.count_anew()
         return True
 
     def begin_anew(self, published: MeasuredBlock) -> None:

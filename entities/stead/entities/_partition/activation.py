@@ -37,6 +37,10 @@ class Phase(Enum):
     BLOCKED = "blocked"  # its messages wait for another version of the program
 
 
+# To look a member up takes several times as long as to compare it, and each message does so some ten times.
+LOADING, READY, LOCKED, BUSY, BLOCKED = Phase
+
+
 class Blocked(SteadError):
     """A target cannot take turns in this worker: its messages wait. Raised by a kind, caught by the partition.
 
@@ -82,7 +86,7 @@ class Activation:
         self.target = target
         self.kind: Kind | None = None
         self.body: Any = None  # what the kind made of the record
-        self.phase = Phase.LOADING
+        self.phase = LOADING
         self.mailbox: deque[Pending] = EMPTY
         self.express: deque[Pending] = EMPTY  # messages that pass by the mailbox and the park
         self.current: Pending | None = None  # the message, first of its queue, whose asynchronous operation runs

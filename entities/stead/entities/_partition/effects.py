@@ -141,17 +141,18 @@ class Effects:
 
     def consume(self, activation: Addressee, pending: Pending) -> None:
         """The message has been dealt with: the commit removes it from the inbox or the park, if it is there."""
-        if not pending.stream_id:
+        stream_id, _, _, from_park = pending
+        if not stream_id:
             if type(pending) is Offer:
                 self._take(pending)
             return
         if self.suspects is not None:
-            self.suspects.done(pending.stream_id)
-        if pending.from_park:
-            self._unparked.setdefault(activation.target, []).append(pending.stream_id)
+            self.suspects.done(stream_id)
+        if from_park:
+            self._unparked.setdefault(activation.target, []).append(stream_id)
             self._unparked_length += 1
         else:
-            self._consumed.append(pending.stream_id)
+            self._consumed.append(stream_id)
 
     def _take(self, offer: Offer) -> None:
         """The commit writes what came of it together with that of its sender, even if it is nothing (HAZARDS 48)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, MutableMapping
 from collections.abc import Set as AbstractSet
 
-from .activation import Activation, Phase
+from .activation import LOCKED, READY, Activation
 
 
 def idle_of(activations: Iterable[Activation], before: int, flying: AbstractSet[Activation]) -> list[Activation]:
@@ -15,7 +15,7 @@ def idle_of(activations: Iterable[Activation], before: int, flying: AbstractSet[
 
 def _is_idle(activation: Activation, flying: AbstractSet[Activation]) -> bool:
     return (
-        (activation.phase is Phase.READY or activation.phase is Phase.LOCKED)
+        (activation.phase is READY or activation.phase is LOCKED)
         and not activation.mailbox
         and not activation.express
         and not activation.more

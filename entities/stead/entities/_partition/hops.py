@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from stead.entities._message.envelope import Message, decode_message
 
-from .activation import Activation, HoppingKind, Phase
+from .activation import LOCKED, READY, Activation, HoppingKind
 from .pending import Offer
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ class Hopping:
     def _hops_into(self, activation: Activation, message: Message) -> bool:
         """Whether a target can take a message in its next turn (HAZARDS 44, 46, 56)."""
         phase = activation.phase
-        if phase is not Phase.READY and not (phase is Phase.LOCKED and message.express):
+        if phase is not READY and not (phase is LOCKED and message.express):
             return False
         if activation.park is not None or activation.blocked or activation.lost is not None:
             return False
@@ -285,7 +285,7 @@ class Hopping:
                 kept = [pending for pending in queue if type(pending) is not Offer]
                 if len(kept) == len(queue):
                     continue
-                if queue is activation.mailbox and activation.phase is Phase.READY:
+                if queue is activation.mailbox and activation.phase is READY:
                     tenure.runnable -= len(queue) - len(kept)
                 queue.clear()
                 queue.extend(kept)

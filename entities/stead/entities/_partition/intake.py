@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from stead.entities._message.envelope import Failure, Message, UnknownEnvelope, decode_message
 from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, StreamId, stream_order
 
-from .activation import EMPTY, Activation, Blocked, Locked, Opening, Park, Phase
+from .activation import BLOCKED, BUSY, EMPTY, LOADING, LOCKED, READY, Activation, Blocked, Locked, Opening, Park
 from .deadly import is_deadly_for, looked_at_again
 from .effects import Effects
 from .environment import Environment
@@ -28,7 +28,7 @@ from .slice import Slice
 from .suspects import Suspects
 
 _BEGINNING: StreamId = b"0"
-_WAITING = (Phase.BUSY, Phase.BLOCKED, Phase.LOCKED)
+_WAITING = (BUSY, BLOCKED, LOCKED)
 
 
 class Intake:
@@ -73,6 +73,7 @@ class Intake:
         self.round += 1
         self.caught_up = caught_up
         now_ms = self._environment.now_ms()
+        known, suspicious = self.activations.get, self.suspects.active
         for stream_id, fields in entries:
             envelope: bytes = fields[1]
             try:
@@ -90,10 +91,14 @@ class Intake:
                 if due_ms > now_ms:
                     self.effects.schedule(stream_id, message, due_ms)
                     continue
-            activation = self.activations.get(message.target)
+            pending = pending_of((stream_id, envelope, message, False))
+            activation = known(message.target)
             if activation is None:
                 activation = self._activation(message.target)
-            pending = pending_of((stream_id, envelope, message, False))
+                if not (message.express or suspicious):  # `_deliver`, to who has no park and takes no turn yet
+                    activation.used, activation.heard_ms = self.round, now_ms
+                    activation.mailbox = deque((pending,))
+                    continue
             if message.express:
                 self._deliver_express(activation, pending)
             else:
@@ -122,10 +127,10 @@ class Intake:
         mailbox.append(pending)
         if self.suspects.active:
             self.suspects.heard(pending.stream_id)
-            if activation.phase is Phase.BLOCKED:
+            if activation.phase is BLOCKED:
                 self._overflow(activation, 0)
                 return
-        if activation.phase is Phase.READY:
+        if activation.phase is READY:
             self.runnable += 1
             if not activation.queued:
                 self.queue(activation)
@@ -142,9 +147,9 @@ class Intake:
     def _deliver_express(self, activation: Activation, pending: Pending) -> None:
         activation.used = self.round
         activation.hear_express(pending)
-        if activation.phase is Phase.READY or activation.phase is Phase.LOCKED:
+        if activation.phase is READY or activation.phase is LOCKED:
             self.queue(activation)
-        if self.suspects.active and pending.stream_id and activation.phase is not Phase.BLOCKED:
+        if self.suspects.active and pending.stream_id and activation.phase is not BLOCKED:
             self.suspects.heard(pending.stream_id)
 
     def queue(self, activation: Activation) -> None:
@@ -174,25 +179,29 @@ class Intake:
 
     def loaded(self, activation: Activation, loaded: Loaded) -> bool:
         """What the store has of an activation has come; whether all of it has been looked into: else `load_on`."""
-        if activation.phase is not Phase.LOADING:
+        if activation.phase is not LOADING:
             return True  # blocked by an unreadable message meanwhile
         activation.stored = loaded.record is not None
         if self.indexing.active:
             self.indexing.loaded(activation, loaded.record)
-        target = activation.target
+        if self._blocked_before or self._environment.blame:
+            reason = self._why_left_alone(activation.target)
+            if reason is not None:
+                self._block(activation, reason)
+                return True
+        return self._look_into(activation, loaded)
+
+    def _why_left_alone(self, target: str) -> str | None:
+        """Why what is stored of a target is not looked into; None if it is."""
         blamed = self._environment.blame.get(target)
         if blamed is not None and blamed.hopeless is not None:
-            self._block(activation, blamed.reason)
-            return True
+            return blamed.reason
         deadly = self._blocked_before.get(target)
-        if deadly is not None and is_deadly_for(self._environment.program, deadly):
-            self._block(activation, deadly)
-            return True
-        return self._look_into(activation, loaded)
+        return deadly if deadly is not None and is_deadly_for(self._environment.program, deadly) else None
 
     def load_on(self, activation: Activation) -> bool:
         """Go on looking into what is stored of an activation; whether that is done."""
-        return activation.phase is not Phase.LOADING or self._look_into(activation, None)
+        return activation.phase is not LOADING or self._look_into(activation, None)
 
     def _look_into(self, activation: Activation, loaded: Loaded | None) -> bool:
         """A step of it: the first, or (without `loaded`) the next one of its `Opening`. Whether it was the last."""
@@ -200,32 +209,33 @@ class Intake:
         self.loading = target
         try:
             if loaded is None:
-                activation.body = activation.body.go_on()
-            elif isinstance(loaded.log, DamagedLog):
+                body = activation.body.go_on()
+            elif type(loaded.log) is DamagedLog:
                 raise Blocked(f"its history cannot be read: {loaded.log.reason}")
             else:
-                activation.kind = self._environment.find_kind(target)
-                activation.body = activation.kind.activate(target, loaded.record, loaded.log)
-            if isinstance(activation.body, Opening):
-                return False
+                kind = activation.kind = self._environment.find_kind(target)
+                body = kind.activate(target, loaded.record, loaded.log)
+            activation.body = body
         except Blocked as blocked:
             activation.kind = activation.body = None
             if blocked.kind is not None:
                 self.unknown_kinds.add(blocked.kind)
-                activation.phase = Phase.BLOCKED
+                activation.phase = BLOCKED
                 self._stop_suspecting(activation)
             else:
                 self._block(activation, blocked.reason)
                 self._unloadable[activation] = None
             return True
         except InvalidInput as error:  # the target is not one that can exist
-            activation.kind = Refusal(str(error))
+            activation.kind, body = Refusal(str(error)), None
         finally:
             self.loading = None
-        if isinstance(activation.body, Locked):
-            activation.body = activation.body.body
+        if type(body) is Opening:
+            return False
+        if type(body) is Locked:
+            activation.body = body.body
             activation.locked = True
-        if target.startswith("@") and self._blocked_before.pop(target, None) is not None:
+        if self._blocked_before and target.startswith("@") and self._blocked_before.pop(target, None) is not None:
             self.effects.unblock(target)
         self._rest(activation, 0)
         return True
@@ -234,9 +244,9 @@ class Intake:
         """Look anew at some of what could not be read: it may have been mended. Whether there is something to load."""
         for activation in list(itertools.islice(self._unloadable, most)):
             del self._unloadable[activation]
-            if activation.phase is not Phase.BLOCKED:
+            if activation.phase is not BLOCKED:
                 continue
-            activation.phase = Phase.LOADING
+            activation.phase = LOADING
             activation.blocked = False
             activation.more = False
             if not activation.target.startswith("@"):
@@ -256,25 +266,26 @@ class Intake:
         mailbox = activation.mailbox
         self.runnable -= counted
         if activation.locked:
-            activation.phase = Phase.LOCKED
+            activation.phase = LOCKED
             if activation.express or activation.more:
                 self.queue(activation)
             return
-        activation.phase = Phase.READY
+        activation.phase = READY
         if mailbox or activation.express or activation.more:
             self.runnable += len(mailbox)
-            self.queue(activation)
+            if not activation.queued:
+                self.queue(activation)
             return
         activation.rest()
         if activation.park is not None:
             self.parking.needs(activation)
 
     def _block(self, activation: Activation, reason: str) -> None:
-        if activation.phase is Phase.READY:
+        if activation.phase is READY:
             self.runnable -= len(activation.mailbox)
         activation.blocked = True
-        if activation.phase not in (Phase.BUSY, Phase.BLOCKED):  # what runs may end
-            activation.phase = Phase.BLOCKED
+        if activation.phase not in (BUSY, BLOCKED):  # what runs may end
+            activation.phase = BLOCKED
             self._stop_suspecting(activation)
         if self._blocked_before.get(activation.target) != reason:
             self._blocked_before[activation.target] = reason
@@ -298,7 +309,7 @@ class Intake:
     def _overflow(self, activation: Activation, keep: int) -> None:
         """Move all but the first `keep` messages of a mailbox towards the park."""
         moved = self.parking.overflow(activation, keep)
-        if activation.phase is Phase.READY:
+        if activation.phase is READY:
             self.runnable -= len(moved)
         if self.suspects.active:
             for pending in moved:
@@ -327,8 +338,8 @@ class Intake:
             try:
                 message = decode_message(envelope)
             except UnknownEnvelope as error:
-                if activation.phase is Phase.READY:
-                    activation.phase = Phase.LOCKED  # its mailbox was empty: nothing of it was counted
+                if activation.phase is READY:
+                    activation.phase = LOCKED  # its mailbox was empty: nothing of it was counted
                 self._block(activation, str(error))
                 self._unloadable.pop(activation, None)
                 break
@@ -339,7 +350,7 @@ class Intake:
             self._take_from_park(activation, park, Pending(stream_id, envelope, message, True))
         activation.heard_ms = self._environment.now_ms()
         activation.used = self.round
-        if activation.phase is not Phase.READY:
+        if activation.phase is not READY:
             return
         if len(entries) < count and not park.waiting:
             self.parking.exhausted(activation, park)

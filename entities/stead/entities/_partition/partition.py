@@ -26,7 +26,7 @@ from stead.entities._message.failures import failure_in_stead
 from stead.transport import Acquired, Commit, Running
 from stead.transport.describing import is_a
 
-from .activation import Activation, Kind, Phase
+from .activation import BLOCKED, BUSY, LOCKED, READY, Activation, Kind
 from .building import build_commit
 from .careful import CarefulIntake
 from .environment import Environment
@@ -79,10 +79,10 @@ class Partition(CarefulIntake):
             return None
         while self._ready:
             activation = self._ready[0]
-            if activation.phase is Phase.READY:
+            if activation.phase is READY:
                 if activation.mailbox or activation.express or activation.more:
                     return activation
-            elif activation.phase is Phase.LOCKED and (activation.express or activation.more):
+            elif activation.phase is LOCKED and (activation.express or activation.more):
                 return activation
             self._ready.popleft()
             activation.queued = False
@@ -102,12 +102,12 @@ class Partition(CarefulIntake):
         last: Activation | None = None
         while (activation := self._first_ready()) is not None:
             end = now + _QUANTUM_S
-            time.stop_at = min(stop_at, end)
+            time.now, time.stop_at = now, end if end < stop_at else stop_at  # noqa: FURB136 - a call each time
             time.going_on = activation is last
             last = activation
             self._ready.popleft()
             activation.queued = False
-            counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
+            counted = len(activation.mailbox) if activation.phase is READY else 0
             kind = activation.kind
             assert kind is not None, "a ready activation has a kind"
             if self.hopping is not None:
@@ -125,7 +125,7 @@ class Partition(CarefulIntake):
                     self._block(activation, activation.lost)
             else:
                 self.runnable -= counted
-                activation.phase = Phase.BUSY
+                activation.phase = BUSY
                 self._busy[activation] = None
                 started.append(Started.of(self, activation, awaitable))
                 last = None
@@ -187,7 +187,7 @@ class Partition(CarefulIntake):
         if activation.lost is not None:
             self._block(activation, activation.lost)
         if activation.blocked:
-            activation.phase = Phase.BLOCKED
+            activation.phase = BLOCKED
             self._stop_suspecting(activation)
         else:
             self._rest(activation, 0)
@@ -268,7 +268,7 @@ class Partition(CarefulIntake):
         """Instead of a turn: the message has killed its worker too often."""
         pending = activation.next
         assert pending is not None, "a message has killed its worker"
-        counted = len(activation.mailbox) if activation.phase is Phase.READY else 0
+        counted = len(activation.mailbox) if activation.phase is READY else 0
         (activation.express or activation.mailbox).popleft()
         assert activation.kind is not None, "a ready activation has a kind"
         self._bury(activation, activation.kind, pending, failure, tries)

@@ -20,7 +20,7 @@ class Slice:
     """See the module. The partition sets it before each slice; a kind reads it, and sets `running` only."""
 
     __slots__ = (
-        "_bytes_max", "_effects", "_fill", "_length_max", "_settings", "elapsed", "going_on", "one_turn", "running", "slow_s", "stop_at"
+        "_bytes_max", "_effects", "_fill", "_length_max", "_settings", "elapsed", "going_on", "now", "one_turn", "running", "slow_s", "stop_at"
     )  # fmt: skip
 
     def __init__(self, effects: Effects, settings: Settings, elapsed: Callable[[], float]) -> None:
@@ -31,6 +31,7 @@ class Slice:
         self._bytes_max = settings.batch_bytes_max
         self.elapsed = elapsed  # seconds
         self.slow_s = settings.slow_operation_ms / 1000  # whatever takes longer is to be named
+        self.now = 0.0  # `elapsed()` when it began
         self.stop_at = float("inf")  # no turn begins when `elapsed()` has reached this
         self.one_turn = (
             False  # one turn, and no more: of messages under suspicion, and of those that fail in stead itself

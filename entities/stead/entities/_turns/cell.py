@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stead.entities._definition.entity_type import ClassEntityType, EntityType, FunctionEntityType
 from stead.transport import PayloadLimit
 
 from .aggregate_cell import AggregateCell
-from .class_cell import STATE_LIMIT, ClassCell
+from .class_cell import ClassCell
 from .function_cell import FunctionCell
 from .turn import Turn
 
@@ -78,24 +79,25 @@ class Cell(Protocol):
         ...
 
 
-def cell_of(
-    entity_type: EntityType,
-    packed: bytes | None,
-    *,
-    eager: bool = False,
-    state_bytes_max: int | PayloadLimit = STATE_LIMIT,
-) -> Cell:
-    """An activation with a stored state, or a fresh one. Raises `InvalidState` if the state is not valid any more.
+def cells_of(entity_type: EntityType, limit: PayloadLimit) -> Callable[[bytes | None, bool], Cell]:
+    """What makes the cells of an entity, of a stored state or (None) of a fresh one, eager or not. It raises `InvalidState` if the state is
+    not valid any more.
 
     An eager cell packs its state after every operation, however large it is: what cannot be packed is then the failure of
     the operation that made it so.
     """
-    limit = PayloadLimit(state_bytes_max) if isinstance(state_bytes_max, int) else state_bytes_max
     if isinstance(entity_type, ClassEntityType):
-        stored = None if packed is None else entity_type.open(packed)
-        kind = AggregateCell if entity_type.form.aggregates else ClassCell
-        return kind(entity_type.form, stored, eager, limit)
+        form, kind = entity_type.form, AggregateCell if entity_type.form.aggregates else ClassCell
+
+        def of_class(packed: bytes | None, eager: bool) -> Cell:
+            return kind(form, None if packed is None else entity_type.open(packed), eager, limit)
+
+        return of_class
     assert isinstance(entity_type, FunctionEntityType), "an entity has one of the two forms"
-    if packed is not None:
-        entity_type.read(packed)
-    return FunctionCell(packed, limit)
+
+    def of_function(packed: bytes | None, eager: bool) -> Cell:
+        if packed is not None:
+            entity_type.read(packed)
+        return FunctionCell(packed, limit)
+
+    return of_function

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from stead.entities._definition.entity_type import Operation
     from stead.entities._message.envelope import Message
 
-STATE_LIMIT = PayloadLimit(1_048_576)
 LARGE_BYTES = 4_096  # above this a state is remembered by copying its containers
 SMALL_BYTES = 2_048  # below this it is remembered packed again
 

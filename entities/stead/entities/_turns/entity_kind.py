@@ -25,7 +25,7 @@ from stead.entities._definition.registry import Registry
 from stead.entities._measures.measures import Measures
 from stead.entities._message.due import Due
 from stead.entities._message.envelope import LOCK, RELEASE, Failure, Firing, Message
-from stead.entities._message.ids import BUILT_IN, EntityId, check_key
+from stead.entities._message.ids import BUILT_IN, KEY_LENGTH_MAX, EntityId, check_key
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._message.reminders import EXPIRY
 from stead.entities._message.shards import check_target_key, logical_target
@@ -39,7 +39,7 @@ from stead.transport import InvalidInput, PayloadLimit, get_logger
 from .batch import MessageBatch
 from .batching import end_batch, next_batch, note_refused, run_alone, run_batch, undo_batch
 from .body import EntityBody
-from .cell import Cell, cell_of
+from .cell import Cell, cells_of
 from .expiry import drop_reminder, is_use, keep_alive, note_end, passes_expiry
 from .held import Stepped
 from .known import BRIEF_S, Known
@@ -74,25 +74,26 @@ class EntityKind:
         self.eager: set[str] = set()  # targets whose state has to be packed after each operation
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
-        mark, _, rest = target.partition("@")
-        name, separator, key = rest.partition("@")
-        known = self._known.get(name)
-        if known is None or mark or not separator:
+        parts = target.split("@", 2)
+        known = self._known.get(parts[1]) if len(parts) == 3 and not parts[0] else None
+        if known is None:
             known = self._know(target)
         else:
-            check_target_key(key)
+            key = parts[2]
+            if not (len(key) <= KEY_LENGTH_MAX and key.isascii() and key.isprintable()):  # most are
+                check_target_key(key)
+        eager = bool(self.eager) and target in self.eager
         try:
-            packed, lock, reminders = None, None, None
-            if record is not None:
-                packed, _, stored, more = decode_record(record)
-                lock = None if stored is None else LockState.of(stored)
-                reminders = Reminders.of(more) if more else None
-            cell = cell_of(known.entity_type, packed, eager=target in self.eager, state_bytes_max=self._limit)
+            if record is None:
+                return EntityBody(known, known.cell_of(None, eager))
+            packed, _, stored, more = decode_record(record)
+            lock = None if stored is None else LockState.of(stored)
+            reminders = Reminders.of(more) if more else None
+            body = EntityBody(known, known.cell_of(packed, eager))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # validators and `migrate` are the user's
             raise Blocked(why_not_loaded(error)) from error
-        body = EntityBody(known, cell)
         body.reminders = reminders
         if lock is None:
             return body
@@ -121,34 +122,32 @@ class EntityKind:
         entity_type = self._registry.get(name)
         if entity_type is None:
             raise Blocked(f"no entity named {name!r} is registered in this worker", name)
-        return self._known.setdefault(name, Known(entity_type, self._measures))
+        return self._known.setdefault(name, Known(entity_type, self._measures, cells_of(entity_type, self._limit)))
 
     def run(self, activation: Activation, effects: Effects, slice: Slice) -> Awaitable[object] | None:
         body: EntityBody = activation.body
-        uses = activation.uses
-        if uses is None or (first := activation.next) is None:
-            return self._run(activation, body, effects, slice)
-        used = is_use(activation, first.message)
-        if used and body.cell.exists:
-            keep_alive(activation, body, uses, effects)
-        awaitable = self._run(activation, body, effects, slice)
-        if used:
-            keep_alive(activation, body, uses, effects)
-        elif not body.cell.exists:
-            note_end(activation, uses, effects)
-        return awaitable
-
-    def _run(
-        self, activation: Activation, body: EntityBody, effects: Effects, slice: Slice
-    ) -> Awaitable[object] | None:
+        uses, used = activation.uses, False
+        if uses is not None and (first := activation.next) is not None:
+            used = is_use(activation, first.message)
+            if used and body.cell.exists:
+                keep_alive(activation, body, uses, effects)
+        else:
+            uses = None
         self._turn.serve(activation.target, effects, NO_REMINDERS if body.reminders is None else body.reminders)
+        awaitable: Awaitable[object] | None = None
+        done = False
         if activation.express:
             awaitable = self._take(activation, body, activation.express, effects, slice, express=True)
-            if awaitable is not None or activation.express or slice.one_turn or slice.full:
-                return awaitable
-        if activation.locked or activation.lost is not None:
-            return None
-        return self._take(activation, body, activation.mailbox, effects, slice, express=False)
+            slice.now = slice.elapsed()
+            done = awaitable is not None or bool(activation.express) or slice.one_turn or slice.full
+        if not (done or activation.locked) and activation.lost is None:
+            awaitable = self._take(activation, body, activation.mailbox, effects, slice, express=False)
+        if uses is not None:
+            if used:
+                keep_alive(activation, body, uses, effects)
+            elif not body.cell.exists:
+                note_end(activation, uses, effects)
+        return awaitable
 
     def _take(
         self,
@@ -165,7 +164,7 @@ class EntityKind:
         find, elapsed, stop_at, one_turn = known.operations.get, slice.elapsed, slice.stop_at, slice.one_turn
         last: Operation | None = None  # that ran so often in a row, since then
         brief = usual = known.brief_s(activation.target) if known.recent.watched else BRIEF_S
-        started, count, since, traced = elapsed(), 0, 0.0, switch.on
+        started, count, since, traced = slice.now, 0, 0.0, switch.on
         if not slice.going_on and cell.disturbed() and not self._resume(activation, cell):
             return None
         while queue:
@@ -338,6 +337,8 @@ class EntityKind:
     def record(self, activation: Activation, now_ms: int) -> bytes | None:
         body: EntityBody = activation.body
         packed = body.cell.record()
+        if body.lock is None and not body.reminders:  # most
+            return None if packed is None else encode_record(packed, now_ms)
         lock = None if body.lock is None else body.lock.as_record()
         more = {"r": body.reminders.as_record()} if body.reminders else None
         return None if packed is None and lock is None and more is None else encode_record(packed, now_ms, lock, more)

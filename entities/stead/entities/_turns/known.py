@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from stead.entities._definition.entity_type import EntityType, Operation
 from stead.entities._measures.measures import Measures
 from stead.entities._measures.meter import Meter
+from stead.entities._measures.noted import WORDS_MAX
 from stead.entities._measures.recent import RecentRun
 from stead.entities._message.due import Due
 from stead.entities._message.envelope import Message
@@ -13,6 +17,9 @@ from stead.entities._message.shards import MARK, logical_target, shown_target
 
 from .batch import Pace
 from .held import held_reports
+
+if TYPE_CHECKING:
+    from .cell import Cell
 
 BRIEF_S = 0.001
 """Operations that take less are timed together with those of the same name that ran right before and after them."""
@@ -23,12 +30,17 @@ _REMEMBERED_MAX = 256  # a function entity accepts any name: do not remember wit
 class Known:
     """An entity that this worker can run: what its activations share."""
 
-    __slots__ = ("_measures", "_meters", "_paces", "entity_type", "operations", "recent")
+    __slots__ = ("_measures", "_meters", "_noted", "_paces", "cell_of", "entity_type", "operations", "recent")
 
-    def __init__(self, entity_type: EntityType, measures: Measures) -> None:
+    def __init__(
+        self, entity_type: EntityType, measures: Measures, cell_of: Callable[[bytes | None, bool], Cell]
+    ) -> None:
+        """`cell_of` makes the cell of a stored state, eager or not: see `cells_of`."""
         self.entity_type = entity_type
+        self.cell_of = cell_of
         self.operations: dict[str, Operation] = {}  # by the name as messages spell it
         self._measures = measures
+        self._noted = measures.noted
         self.recent = measures.recent
         self._meters: dict[Operation | None, Meter] = {}
         self._paces: dict[Operation, Pace] = {}  # of batched ones
@@ -73,12 +85,11 @@ class Known:
     def ran_before(self, target: str, operation: Operation | None, count: int, since_s: float, ended_s: float) -> None:
         """It has run so often, once after the other, each briefly; if it has. What concerns locks is none."""
         if count and operation is not None:
-            seconds = ended_s - since_s
-            meter = self._meters.get(operation) or self.meter(operation)
-            meter.add_run(count, seconds)
+            noted, meter = self._noted, self._meters.get(operation) or self.meter(operation)
             logical = logical_target(target) if MARK in target else target
-            self._measures.hottest.note(logical, count)
-            self.recent.runs.append((logical, operation.name, count, ended_s, seconds))
+            noted += (meter, logical, operation.name, count, ended_s, ended_s - since_s)
+            if len(noted) >= WORDS_MAX:
+                self._measures.settle()
 
     def ran_apart(
         self,
@@ -98,7 +109,7 @@ class Known:
         if operation is not None:
             name = operation.name
             self.meter(operation).add_run(count, seconds)
-            self._measures.hottest.note(logical, count)
+            self._measures.note_messages(logical, count)
         if operation is not None or failure:
             self.recent.note_apart(RecentRun(logical, name, count - refused, ended_s, seconds, failure))
 

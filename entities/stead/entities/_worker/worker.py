@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -143,7 +144,7 @@ class Worker:
         environment = Environment(
             settings=settings,
             partitions=store.layout.partitions,
-            find_kind=lambda target: _find_kind(kind, others, target),
+            find_kind=partial(_find_kind, kind, others),
             now_ms=store.clock.now_ms,
             elapsed=elapsed,
             draw=os.urandom,
@@ -283,8 +284,11 @@ class Worker:
 
     @property
     def meters(self) -> Mapping[Measured, Meter]:
-        """What it has measured since it began."""
-        return self._board.measures.meters if self._board is not None else {}
+        """What it has measured since it began. Who asks from another thread may not see what has run since the last heartbeat."""
+        if self._board is None:
+            return {}
+        measures = self._board.measures
+        return measures.meters if threading.get_ident() == self._thread else measures.summed_up
 
     @property
     def not_ready(self) -> str | None:

@@ -158,7 +158,7 @@ class OrchestrationKind:
         record = turn.body.record
         if record is not None and messages:
             self._measures.meter("turn", record.name).add_run(messages, seconds)
-            self._measures.hottest.note(turn.target, messages)
+            self._measures.note_messages(turn.target, messages)
 
     def _is_ready(self, turn: InstanceTurn, pending: Pending) -> bool:
         """Replay the code for a message that will wake it; false if that takes longer than this slice of time."""

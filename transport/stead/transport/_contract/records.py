@@ -178,6 +178,10 @@ class Loaded(NamedTuple):
     log: Sequence[bytes]
 
 
+NOT_STORED = Loaded(None, ())
+"""Of most entities that are new: one for all of them."""
+
+
 class InstanceView(NamedTuple):
     """What anyone may see of an instance at one moment."""
 

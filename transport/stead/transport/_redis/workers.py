@@ -10,7 +10,17 @@ from stead.transport._contract.careful_logger import get_logger
 from stead.transport._contract.commit import Commit, CommitAnswer, CommitVerdict
 from stead.transport._contract.errors import ConnectionLost, KeyDamaged, SteadError
 from stead.transport._contract.left_out import UNREADABLE
-from stead.transport._contract.records import Acquired, DamagedLog, Entry, LeaseView, Loaded, Running, StreamId, has_log
+from stead.transport._contract.records import (
+    NOT_STORED,
+    Acquired,
+    DamagedLog,
+    Entry,
+    LeaseView,
+    Loaded,
+    Running,
+    StreamId,
+    has_log,
+)
 
 from .base import RedisBase, check_id, concerning, damage_of, is_owner, of_step, padded, unreadable
 from .commit import calls_of
@@ -141,19 +151,22 @@ class WorkerSide(RedisBase):
         that do not begin with "@").
         """
         reads: list[bytes] = []
+        logged: dict[int, list[str]] = {}
         for place, names in targets.items():
             if names:
                 keys = self._keys.partitions[place]
                 reads.append(command(b"HMGET", keys.state, *names))
-                reads += [command(b"LRANGE", keys.log(name), 0, -1) for name in names if has_log(name)]
+                logged[place] = [name for name in names if has_log(name)]
+                reads += [command(b"LRANGE", keys.log(name), 0, -1) for name in logged[place]]
         answers = iter(await self._loads.run(reads, each=True) if reads else ())
         loaded: dict[int, list[Loaded]] = {}
         for place, names in targets.items():
             records: Any = next(answers) if names else ()
             if isinstance(records, KeyDamaged):
                 raise KeyDamaged(records.reason, place)
+            logs = {name: next(answers) for name in logged.get(place, ())}
             loaded[place] = [
-                _loaded(record, next(answers) if has_log(name) else ())
+                _loaded(record, logs[name]) if name in logs else NOT_STORED if record is None else Loaded(record, ())
                 for name, record in zip(names, records, strict=True)
             ]
         return loaded
@@ -231,7 +244,7 @@ def _damage(partition: int, text: bytes) -> CommitAnswer:
 
 
 def _loaded(record: bytes | None, log: Any) -> Loaded:
-    """What the store has of one target. A log that is none is its instance's trouble alone."""
+    """What the store has of an instance. A log that is none is its instance's trouble alone."""
     return Loaded(record, DamagedLog(str(log)) if isinstance(log, KeyDamaged) else log)
 
 
