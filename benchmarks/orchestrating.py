@@ -182,6 +182,32 @@ def raise_events(gate: Gate, address: Address, each: int, instances: int, raiser
     return uvloop.run(measure())
 
 
+def produced_events(address: Address, each: int, instances: int) -> tuple[float, Cpu]:
+    """The same, sent by one producer, until every instance has added up its share."""
+    made, cpu = _measured(each * instances, produce_events, address, each, instances)
+    return each * instances / made.seconds, cpu
+
+
+def produce_events(gate: Gate, address: Address, each: int, instances: int) -> Calls:
+    """The client's process; see `produced_events`."""
+
+    async def measure() -> Calls:
+        async with app.connect(address.url) as client:
+            ids = [await client.start_new(add_events, each) for _ in range(instances)]
+            gate.ready()
+            began = time.monotonic()
+            async with client.producer() as producer:
+                for _ in range(each):
+                    for instance_id in ids:
+                        await producer.raise_event(instance_id, "add", 1)
+            await _all_give(client, ids, each)
+            seconds = time.monotonic() - began
+            gate.done()
+            return Calls(seconds, (), 0)
+
+    return uvloop.run(measure())
+
+
 async def _all_give(client: Client, ids: Iterable[str], expected: object) -> None:
     for instance_id in ids:
         status = await client.wait_for_completion(instance_id, timeout=FINISH_S)

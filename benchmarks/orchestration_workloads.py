@@ -103,6 +103,16 @@ EVENTS = Benchmark(
     required=0.35,
 )
 
+EVENTS_PRODUCED = Benchmark(
+    "events-produced",
+    "external events to 100 waiting orchestrations, from one producer (raw: messages/s)",
+    "events/s",
+    "more",
+    lambda address, size: _sent(*orchestrating.produced_events(address, _count(1_000, size, 2), 100)),
+    lambda address, size: _sent(*raw.signals(address, _count(100, size) * 1_000, 1_000)),
+    required=0.35,
+)
+
 TIMERS = Benchmark(
     "timers",
     "lateness of 100,000 timers that are due within a minute: p99",
@@ -138,6 +148,7 @@ ORCHESTRATIONS = (
     _fan_out(10_000),
     BANK,
     EVENTS,
+    EVENTS_PRODUCED,
     TIMERS,
     REPLAY,
 )

@@ -37,6 +37,7 @@ ORCHESTRATIONS = {
     "fanout x10000": "10,000 activities at once in one instance (raw: messages)",
     "bank": "transfers between two locked accounts, 32 at once",
     "events": "external events to 100 instances (raw: messages)",
+    "events-produced": "the same, sent by a producer (raw: messages)",
     "replay": "events of a history that is loaded anew",
     "timers": "timers: lateness, p99",
 }

@@ -20,13 +20,12 @@ from stead.app._sync.producer import SyncProducer, SyncSourceProducer
 from stead.app._sync.query import SyncQuery
 from stead.app._sync.schedules import SyncSchedules
 from stead.entities._client.changes import Change
-from stead.entities._client.producer import Producer, SourceProducer
 from stead.entities._client.query import Query
 from stead.entities._client.scheduled import ScheduledSignals
 from stead.entities._definition.context import EntityContext, RunningTurn
 from stead.entities._definition.signals_later import SignalsLater
 from stead.entities._turns.turn import Turn
-from stead.orchestrations import OrchestrationContext, Schedules
+from stead.orchestrations import InstanceProducer, InstanceSourceProducer, OrchestrationContext, Schedules
 
 # With `await`, without, and what only one of them has.
 TWINS: list[tuple[type, type, dict[str, str]]] = [
@@ -58,15 +57,20 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
         },
     ),
     (
-        Producer,
+        InstanceProducer,
         SyncProducer,
         {
             "aclose": "its block ends it",
             "encode_known": "for the producer without `await`",
+            "encode_event": "the same",
             "put_encoded": "the same",
         },
     ),
-    (SourceProducer, SyncSourceProducer, {"aclose": "its block ends it", "encode_known": "only plain ones use it"}),
+    (
+        InstanceSourceProducer,
+        SyncSourceProducer,
+        {"aclose": "its block ends it", "encode_known": "only plain ones use it", "encode_event": "the same"},
+    ),
     (ScheduledSignals, SyncScheduled, {}),
     (Schedules, SyncSchedules, {"create_as": "for the one without `await`, which has gathered the options already"}),
     (Change, SyncChange, dict.fromkeys(("entity_id", "state", "time"), "they are fields there")),
@@ -76,8 +80,8 @@ TWINS: list[tuple[type, type, dict[str, str]]] = [
 # What a type without `await` is called where the other one stands.
 WITHOUT_AWAIT = [
     (r"\bAsyncIterator\b", "Iterator"),
-    (r"\bSourceProducer\b", "SyncSourceProducer"),
-    (r"\bProducer\b", "SyncProducer"),
+    (r"\bInstanceSourceProducer\b", "SyncSourceProducer"),
+    (r"\bInstanceProducer\b", "SyncProducer"),
     (r"\bScheduledSignals\b", "SyncScheduled"),
     (r"\bSchedules\b", "SyncSchedules"),
     (r"\bScheduleList\b", "Iterator[ScheduleStatus]"),
@@ -173,6 +177,11 @@ def test_an_orchestration_is_named_alike_wherever_one_is_started_or_called() -> 
     assert len(forms[0]) == 3
 
 
+def test_an_event_is_raised_alike_by_clients_and_producers() -> None:
+    places = (Client.raise_event, SyncClient.raise_event, InstanceProducer.raise_event, SyncProducer.raise_event)
+    assert len({text for place in places for text in signatures(place)}) == 1
+
+
 def test_an_entity_is_named_alike_wherever_one_is_signalled_or_called() -> None:
     def named(function: Callable[..., Any]) -> set[str]:
         return {re.sub(r" -> .*", "", text) for text in signatures(function)}
@@ -182,7 +191,7 @@ def test_an_entity_is_named_alike_wherever_one_is_signalled_or_called() -> None:
         SyncClient.signal_entity,
         ScheduledSignals.signal_entity,
         SyncScheduled.signal_entity,
-        Producer.signal,
+        InstanceProducer.signal,
         SyncProducer.signal,
         EntityContext.signal_entity,
         SignalsLater.signal_entity,

@@ -117,6 +117,22 @@ async def test_events_that_come_while_it_begins_anew(make_hub: MakeHub) -> None:
         assert (await hub.client.wait_for_completion(instance_id)).output == sum(range(50))
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 50])
+async def test_a_producers_events_around_continue_as_new(make_hub: MakeHub, at_once: int) -> None:
+    """However many of them come at once."""
+    async with make_hub(app) as hub:
+        ids = [await hub.client.start_new(sum_batches, (0, 50)) for _ in range(3)]
+        async with hub.client.producer() as producer:
+            for number in range(50):
+                for instance_id in ids:
+                    await producer.raise_event(instance_id, "add", number)
+                if number % at_once == at_once - 1:
+                    await producer.flush()
+                    await hub.run_until_idle()
+        for instance_id in ids:
+            assert (await hub.client.wait_for_completion(instance_id)).output == sum(range(50))
+
+
 async def test_events_are_dropped_where_that_is_wanted(make_hub: MakeHub) -> None:
     async with make_hub(app) as hub:
         instance_id = await hub.client.start_new(forgetful, 1)

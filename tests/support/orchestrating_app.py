@@ -99,6 +99,19 @@ async def transfer(context: OrchestrationContext, order: tuple[str, str, int]) -
 
 
 @app.orchestration
+async def take_numbers(context: OrchestrationContext, state: tuple[int, int, int]) -> tuple[int, int]:
+    """Takes events that are numbered from 0, until there are so many: how many came, and how many of them out of order."""
+    taken, disorder, until = state
+    for _ in range(min(70, until - taken)):
+        number = await context.wait_for_external_event("number", int)
+        disorder += number != taken
+        taken += 1
+    if taken < until:
+        context.continue_as_new((taken, disorder, until))
+    return taken, disorder
+
+
+@app.orchestration
 async def patient(context: OrchestrationContext, folder: str) -> list[int]:
     return list(await asyncio.gather(*(context.call_activity(wait_for_go, folder, number) for number in range(3))))
 

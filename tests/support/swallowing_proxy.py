@@ -49,7 +49,11 @@ class SwallowingProxy:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        server_reader, server_writer = await asyncio.open_unix_connection(self._server)
+        try:
+            server_reader, server_writer = await asyncio.open_unix_connection(self._server)
+        except OSError:  # it is away, and so is this
+            writer.transport.abort()
+            return
         self._writers |= {writer, server_writer}
         for coroutine in (
             self._pass_on(reader, server_writer, answers=False),

@@ -26,6 +26,8 @@ from stead.orchestrations import (
     FailureDetails,
     InputOptional,
     InstanceId,
+    InstanceProducer,
+    InstanceSourceProducer,
     Orchestration,
     OrchestrationClient,
     OrchestrationContext,
@@ -300,6 +302,12 @@ async def looks(client: OrchestrationClient, instance_id: InstanceId[int]) -> No
     assert_type(await client.purge("x"), bool)
     assert_type(await client.purge_instances(statuses=[RuntimeStatus.COMPLETED]), int)
     await client.raise_event(instance_id, "go", True)
+    async with client.producer() as producer, client.producer("log") as source:
+        assert_type(producer, InstanceProducer)
+        assert_type(source, InstanceSourceProducer)
+        await producer.raise_event(instance_id, "go", True)
+        await source.raise_event_once(1, instance_id, "go", True)
+        await source.raise_event(instance_id, "go", True)  # type: ignore[attr-defined]
 
 
 def synchronous_client(client: SyncClient) -> None:

@@ -40,6 +40,8 @@ from stead.entities._client.index_progress import IndexProgress, index_progress
 from stead.entities._client.listing import PAGE_READ_LENGTH, take_page
 from stead.entities._client.measured import HubMeasures, MeasuresReader
 from stead.entities._client.no_answer import locked_by
+from stead.entities._client.outgoing import Outgoing
+from stead.entities._client.producer import BaseProducer, check_sequence
 from stead.entities._client.query import query_in_words
 from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.annotations import hints_in, signature_of
@@ -140,6 +142,7 @@ __all__ = [
     "SENDS_UPDATE",
     "UNTOLD",
     "Activation",
+    "BaseProducer",
     "Bell",
     "Blocked",
     "Board",
@@ -178,6 +181,7 @@ __all__ = [
     "Meter",
     "Opening",
     "OperationTimeout",
+    "Outgoing",
     "Parameters",
     "Park",
     "Partition",
@@ -204,6 +208,7 @@ __all__ = [
     "check_instance_id",
     "check_key",
     "check_models",
+    "check_sequence",
     "check_tags",
     "checked_cron",
     "checked_every",

@@ -14,6 +14,7 @@ from stead.entities import (
 )
 from stead.orchestrations._activities.context import ActivityContext, activity_context
 from stead.orchestrations._client.many import Account, InstanceAction, OrchestrationClient
+from stead.orchestrations._client.producer import InstanceProducer, InstanceSourceProducer
 from stead.orchestrations._client.schedules import ScheduleList, Schedules
 from stead.orchestrations._definition.activity import (
     Activity,
@@ -98,7 +99,9 @@ __all__ = [
     "InstanceExists",
     "InstanceFinished",
     "InstanceId",
+    "InstanceProducer",
     "InstanceRunning",
+    "InstanceSourceProducer",
     "InvalidDefinition",
     "InvalidInput",
     "LimitKey",

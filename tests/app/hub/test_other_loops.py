@@ -105,10 +105,12 @@ async def test_a_producer() -> None:
             await producer.signal(Counter.add, "k", 1)
             for work in (
                 lambda: producer.signal(Counter.add, "k", 1),
+                lambda: producer.raise_event("i", "e"),
                 producer.flush,
                 producer.aclose,
                 producer.__aenter__,
                 lambda: source.signal_once(1, Counter.add, "k", 1),
+                lambda: source.raise_event_once(1, "i", "e"),
             ):
                 assert isinstance(await elsewhere(work), WrongEventLoop)
 

@@ -145,6 +145,9 @@ async def test_a_worker_without_the_codec_does_not_start_and_a_client_only_count
             await client.signal_entity(note.put, "k", "in the clear")
         with pytest.raises(PayloadLocked):
             await client.start_new(story, "in the clear")
+        async with client.producer() as producer:
+            with pytest.raises(PayloadLocked):
+                await producer.raise_event("told", "go", "in the clear")
         async with coded.worker(URL):
             with pytest.raises(PayloadLocked):
                 await client.call_entity(note.read, "k")

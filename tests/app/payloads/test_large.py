@@ -118,7 +118,8 @@ async def test_what_is_large_goes_through_everything(
         assert await client.read_entity(note, "k") == note(text=text + "!")
         assert [each async for each in client.list_entities(note)]
         instance_id = await client.start_new(story, text)
-        await client.raise_event(instance_id, "go", text)
+        async with client.producer() as producer:
+            await producer.raise_event(instance_id, "go", text)
         status = await client.wait_for_completion(instance_id)
         assert status.output == text * 3
         assert status.input == text

@@ -8,7 +8,7 @@ from typing import Any, assert_type
 import pytest
 
 from stead.app import App, Settings, SyncClient
-from stead.entities import CallTimeout
+from stead.entities import CallTimeout, InvalidInput, PayloadTooLarge
 from stead.orchestrations import (
     InstanceExists,
     InstanceFinished,
@@ -58,6 +58,11 @@ async def doubled(context: OrchestrationContext, number: int) -> int:
 @app.orchestration
 async def waits(context: OrchestrationContext) -> str:
     return await context.wait_for_external_event("go", str)
+
+
+@app.orchestration
+async def adds(context: OrchestrationContext, count: int) -> list[int]:
+    return [await context.wait_for_external_event("add", int) for _ in range(count)]
 
 
 @pytest.fixture
@@ -184,3 +189,29 @@ def test_it_lists_what_no_worker_has_taken_up(server_url: str) -> None:
 def status_of(client: SyncClient, instance_id: str) -> RuntimeStatus | None:
     status = client.get_status(instance_id)
     return None if status is None else status.runtime_status
+
+
+def test_a_producer_raises_events_in_order(client: SyncClient) -> None:
+    ids = [client.start_new(adds, 700) for _ in range(3)]
+    page = [0]
+    with client.producer() as producer:
+        for number in range(700):
+            for instance_id in ids:
+                producer.raise_event(instance_id, "add", number)
+            producer.raise_event("nobody", "page", page)
+            page[0] += 1
+        producer.flush()
+        for wrong, error in (("", InvalidInput), ("x" * app.settings.payload_bytes_max, PayloadTooLarge)):
+            with pytest.raises(error):
+                producer.raise_event("nobody" if wrong else wrong, "add", wrong)
+    for instance_id in ids:
+        assert client.wait_for_completion(instance_id).output == list(range(700))
+
+
+def test_a_sources_events_are_accepted_once(client: SyncClient) -> None:
+    instance_id = client.start_new(adds, 30)
+    for first in (0, 5, 10):
+        with client.producer(source="log") as producer:
+            for number in range(first, first + 20):
+                producer.raise_event_once(number, instance_id, "add", number)
+    assert client.wait_for_completion(instance_id).output == list(range(30))

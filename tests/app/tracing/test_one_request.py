@@ -264,6 +264,34 @@ async def test_a_batch_is_linked_to_those_who_sent_its_messages(spans: Spans) ->
     assert any(len(span.links) > 1 and span.parent_id is None for span in run)
 
 
+async def test_what_a_producer_is_given_is_told_by_sort(spans: Spans) -> None:
+    own = App("produced")
+    own.entity(Batch)
+
+    @own.orchestration
+    async def adds(context: OrchestrationContext) -> int:
+        return sum([await context.wait_for_external_event("add", int) for _ in range(40)])
+
+    tracer = trace.get_tracer("test")
+    async with TestHub(own) as hub:
+        instance_id = await hub.client.start_new(adds)
+        async with hub.client.producer() as producer:
+            for number in range(40):
+                with tracer.start_as_current_span(f"request {number % 4}"):
+                    await producer.raise_event(instance_id, "add", number)
+            await producer.signal(Batch.add, "one", 1)
+        assert (await hub.client.wait_for_completion(instance_id)).output == sum(range(40))
+    senders = {span.span_id for span in spans.all if span.name.startswith("request")}
+    flushed = spans.one("orchestration_event_batch")
+    assert flushed.attributes["messaging.batch.message_count"] == 40
+    assert flushed.attributes["messaging.operation.name"] == "raise_event"
+    assert set(flushed.links) == senders
+    assert spans.one("entity:signal_batch").attributes["messaging.batch.message_count"] == 1
+    came = spans.named("orchestration_event:add")
+    assert {span.parent_id for span in came} == senders
+    assert {span.links for span in came} == {(spans.one("orchestration:adds").span_id,)}
+
+
 async def test_code_runs_within_its_span(spans: Spans) -> None:
     own = App("within")
     own.entity(Batch)

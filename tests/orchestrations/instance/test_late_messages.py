@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +11,9 @@ import pytest
 
 from stead.orchestrations._execution.context import OrchestrationContext
 from stead.orchestrations._history.events import TimerFired
+from stead.orchestrations._instance.late import EVERY_MS
 from support.instance_driver import START_MS, begin, done, only, result_of
+from support.kind_bench import KindHub
 from support.kind_modes import Make
 
 
@@ -79,3 +82,43 @@ def test_a_timer_that_fires_early_leaves_the_time_at_which_it_was_due() -> None:
     assert isinstance(fired, TimerFired)
     execution.feed(replace(fired, at_ms=START_MS + 59_990))
     assert result_of(execution) == [START_MS + 60_000, START_MS + 60_000]
+
+
+# -- events for nobody ---------------------------------------------------------------------------------------------------
+
+
+def test_the_log_says_now_and_then_that_events_came_for_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    async def takes_one(context: OrchestrationContext) -> object:
+        return await context.wait_for_external_event("go")
+
+    hub = KindHub(takes_one)
+    hub.start("takes_one")
+    with caplog.at_level(logging.INFO, "stead.worker"):
+        for number in range(3):
+            hub.send("one", "event", "go", number)
+        hub.send("nobody", "event", "away", 1)
+        hub.run()
+        assert hub.output() == 0
+        hub.advance(EVERY_MS - 1)
+        hub.send("one", "event", "again", 1)
+        hub.run()
+        said = [record.getMessage() for record in caplog.records]
+        assert said == ["one: event 'go' came, but there is no such instance, or it has ended: dropped"]
+        hub.advance(1)
+        hub.send("nobody", "event", "at last", 1)
+        hub.run()
+    *_, last = [record.getMessage() for record in caplog.records]
+    assert last.startswith("nobody: event 'at last' came, but") and "(and 3 more for this or others" in last
+    assert len(caplog.records) == 2 and not hub.dead
+
+
+def test_what_a_failed_instance_keeps_is_not_said_to_be_dropped(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails(context: OrchestrationContext) -> None:
+        raise ValueError("no way")
+
+    hub = KindHub(fails)
+    hub.start("fails")
+    hub.send("one", "event", "go", 1)
+    with caplog.at_level(logging.INFO, "stead.worker"):
+        hub.run()
+    assert hub.names()[-1] == "EventRaised" and not caplog.records

@@ -1,6 +1,6 @@
 """Producers without `await`: the same pipelining, order and back-pressure, fed from an ordinary thread.
 
-Going over to the client's thread and back costs a hundred microseconds, a signal only a few. So a signal is checked and
+Going over to the client's thread and back costs a hundred microseconds, a message only a few. So it is checked and
 encoded where it is given, and gathered; the client's thread takes what has been gathered meanwhile, all at once.
 """
 
@@ -13,16 +13,17 @@ from types import TracebackType
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from stead.app._hub.client import Client
-from stead.entities import Entity, EntityId, Producer, SourceProducer
+from stead.entities import Entity, EntityId
+from stead.orchestrations import InstanceProducer, InstanceSourceProducer
 from stead.transport import AcknowledgedLost, SteadError
 
 from .portal import Portal
 
 P = ParamSpec("P")
 E = TypeVar("E", bound=Entity)
-Inner = TypeVar("Inner", Producer, SourceProducer)
+Inner = TypeVar("Inner", InstanceProducer, InstanceSourceProducer)
 
-GATHERED_LENGTH_MAX = 2_000  # signals that may wait for the client's thread: then the giver waits
+GATHERED_LENGTH_MAX = 2_000  # messages that may wait for the client's thread: then the giver waits
 
 
 class _SyncProducer(Generic[Inner]):
@@ -60,8 +61,8 @@ class _SyncProducer(Generic[Inner]):
         self._portal.run(lambda _: inner.__aexit__(kind, error, trace))
 
 
-class SyncProducer(_SyncProducer[Producer]):
-    """Sends signals in order, pipelined: `with client.producer() as producer`."""
+class SyncProducer(_SyncProducer[InstanceProducer]):
+    """Sends signals to entities and events to instances in order, pipelined: `with client.producer() as producer`."""
 
     def __init__(self, portal: Portal) -> None:
         super().__init__(portal)
@@ -73,7 +74,7 @@ class SyncProducer(_SyncProducer[Producer]):
         self._handed: Future[None] | None = None  # done when the last hand-over has ended
         self._error: SteadError | None = None
 
-    def _make(self, client: Client) -> Producer:
+    def _make(self, client: Client) -> InstanceProducer:
         return client.producer()
 
     @overload
@@ -93,6 +94,18 @@ class SyncProducer(_SyncProducer[Producer]):
             self._settle()
             self._portal.run(lambda _: inner.signal(subject, key_or_name, *args, **kwargs))
             return
+        self._gather(message)
+
+    def raise_event(self, instance_id: str, name: str, data: Any = None) -> None:
+        """Send an external event to an instance. Returns when it is in the buffer; waits while the buffer is full.
+
+        An instance that does not exist, or has ended, does not get it, and nobody is told (`raise_event` of a client looks
+        first). Raises what is wrong with the arguments, and what kept earlier messages from being written.
+        """
+        self._gather(self._inner.encode_event(instance_id, name, data))
+
+    def _gather(self, message: tuple[int, bytes]) -> None:
+        """Take a message for the client's thread."""
         with self._lock:
             self._gathered.append(message)
             begin, self._handing = not self._handing, True
@@ -146,14 +159,14 @@ class SyncProducer(_SyncProducer[Producer]):
             raise error
 
 
-class SyncSourceProducer(_SyncProducer[SourceProducer]):
-    """Sends the signals of an at-least-once source, each accepted once: `with client.producer(source="…")`."""
+class SyncSourceProducer(_SyncProducer[InstanceSourceProducer]):
+    """Sends the signals and events of an at-least-once source, each accepted once: `with client.producer(source="…")`."""
 
     def __init__(self, portal: Portal, source: str) -> None:
         super().__init__(portal)
         self._source = source
 
-    def _make(self, client: Client) -> SourceProducer:
+    def _make(self, client: Client) -> InstanceSourceProducer:
         return client.producer(self._source)
 
     @overload
@@ -172,3 +185,8 @@ class SyncSourceProducer(_SyncProducer[SourceProducer]):
         """Signal an entity unless this sequence number, or a later one, was accepted before."""
         inner = self._inner
         self._portal.run(lambda _: inner.signal_once(sequence, subject, key_or_name, *args, **kwargs))
+
+    def raise_event_once(self, sequence: int, instance_id: str, name: str, data: Any = None) -> None:
+        """Send an external event to an instance unless this sequence number, or a later one, was accepted before."""
+        inner = self._inner
+        self._portal.run(lambda _: inner.raise_event_once(sequence, instance_id, name, data))

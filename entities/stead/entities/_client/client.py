@@ -45,6 +45,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 V = TypeVar("V")  # what the store has of a target
+B = TypeVar("B", bound=BaseProducer)
 
 NOT_SENT = (
     "the server has not said whether there is such an operation, so nothing was sent; see whether it can be reached"
@@ -142,9 +143,12 @@ class EntityClient(Following, Querying):
         With a `source`, its signals carry sequence numbers of an at-least-once source and are accepted once, whatever
         restarts in between; one producer per source at a time.
         """
+        return self._produced_by(Producer, None) if source is None else self._produced_by(SourceProducer, source)
+
+    def _produced_by(self, kind: type[B], source: str | None) -> B:
+        """A producer of a kind, which ends with this client."""
         self._check_open()
         sender = Sender(self._store, self._settings, None if source is None else check_source(source), patient=True)
-        kind = Producer if source is None else SourceProducer
         name = session_sender() if source is None else source_sender(source)
         producer = kind(self._outgoing, sender, self._producers.discard, name, source=source is not None)
         self._producers.add(producer)

@@ -1,5 +1,7 @@
 """Producers: signals in a stream, in order, with back-pressure, durable when the block is left.
 
+A layer above may give them more to send: what it has made into a message goes by `put_encoded` or `_put_once`.
+
 A producer's `signal` returns as soon as the message is in the buffer, and costs a few microseconds: what is the same for
 all signals to one operation of one entity is looked up once. Everything else (batches, sequence numbers, trying again) is
 the sender's.
@@ -19,7 +21,7 @@ from stead.entities._definition.operations import Operation
 from stead.entities._message.envelope import MESSAGE_VERSION, message_extras
 from stead.entities._message.ids import EntityId, check_key
 from stead.entities._message.shards import NONE, Spreads, version_for
-from stead.entities._tracing.sending import Sent, traced
+from stead.entities._tracing.sending import SIGNAL, Sent, What, traced
 from stead.transport import AcknowledgedLost, HomeLoop, InvalidInput, Sender, SteadError, get_logger, see_through
 
 from .outgoing import Outgoing
@@ -142,9 +144,9 @@ class BaseProducer:
             for target in targets
         ]
 
-    def _extras(self, kwargs: Mapping[str, Any] | None) -> dict[str, object] | None:
+    def _extras(self, kwargs: Mapping[str, Any] | None, what: What = SIGNAL) -> dict[str, object] | None:
         """What a message has beyond its arguments."""
-        return message_extras(kwargs=kwargs, trace=self._sent.note() if self._traced else None)
+        return message_extras(kwargs=kwargs, trace=self._sent.note(what) if self._traced else None)
 
     def _forget_old_routes(self) -> None:
         """Once there are more shards, routes to them are chosen anew."""
@@ -230,7 +232,7 @@ class Producer(BaseProducer):
             await self._breathe()
 
     async def put_encoded(self, partition: int, payload: bytes) -> None:
-        """Take a signal that `encode_known` has made."""
+        """Take a message that was made before, by `encode_known` for one."""
         self._home.check()
         sender = self._sender
         sender.put(partition, payload)
@@ -264,24 +266,33 @@ class SourceProducer(BaseProducer):
         Numbers are integers >= 0 that grow; gaps are allowed. Raises `SourceSuperseded` once another producer has opened
         the same source.
         """
-        if type(sequence) is not int or sequence < 0:
-            raise InvalidInput(f"sequence number {sequence!r}", "sequence numbers are integers, 0 or above")
+        check_sequence(sequence)
         self._home.check()
         route = self._known_route(subject, key_or_name)
-        sender = self._sender
         if route is None:
             *others, (partition, payload) = await self._first(subject, key_or_name, args, kwargs)
             if others:
-                await put_to_all_once(sender, sequence, [*others, (partition, payload)])
+                await put_to_all_once(self._sender, sequence, [*others, (partition, payload)])
                 return
         else:
             partition, payload = route.partition, self._encode(route, args, kwargs)
+        await self._put_once(partition, sequence, payload)
+
+    async def _put_once(self, partition: int, sequence: int, payload: bytes) -> None:
+        """Take a message of the source, unless it is an old one."""
+        sender = self._sender
         if not sender.is_open(partition):
             await sender.open(partition)
         sender.put_once(partition, sequence, payload)
         self._breath += 1
         if self._breath >= BREATH_LENGTH or sender.crowded:
             await self._breathe()
+
+
+def check_sequence(sequence: int) -> None:
+    """Raises `InvalidInput` for what cannot be the number of a source's message."""
+    if type(sequence) is not int or sequence < 0:
+        raise InvalidInput(f"sequence number {sequence!r}", "sequence numbers are integers, 0 or above")
 
 
 async def put_to_all_once(sender: Sender, sequence: int, messages: Sequence[tuple[int, bytes]]) -> bool:

@@ -35,18 +35,20 @@ if TYPE_CHECKING:
 
 
 class What(NamedTuple):
-    """What is sent: how its spans' names begin, their `durabletask.type`, their operation, whether an answer is waited for."""
+    """What is sent: how its spans' names begin, their `durabletask.type`, their operation, whether an answer is waited for, and
+    what the span of many is called that a producer was given."""
 
     begins: str
     type: str
     operation: str
     waits: bool = False
+    many: str = ""
 
 
-SIGNAL: Final = What("entity", "entity", "signal_entity")
+SIGNAL: Final = What("entity", "entity", "signal_entity", many="entity:signal_batch")
 CALL: Final = What("entity", "entity", "call_entity", True)
 START: Final = What("create_orchestration", "orchestration", "start_orchestration")
-EVENT: Final = What("orchestration_event", "event", "raise_event")
+EVENT: Final = What("orchestration_event", "event", "raise_event", many="orchestration_event_batch")
 QUERY: Final = What("orchestration_query", "orchestration", "query", True)
 UPDATE: Final = What("orchestration_update", "orchestration", "update", True)
 
@@ -121,46 +123,57 @@ def traced() -> bool:
     return switch.look() or given.get() is not None
 
 
-class Sent:
-    """What a producer has given since it was last flushed: told as one span, with links to where it was given."""
+class _GivenMessages:
+    """What of one sort a producer has given since it was last flushed: how many, since when, and in which traces."""
+
+    __slots__ = ("began_ns", "count", "traces")
 
     def __init__(self) -> None:
-        self._count = 0
-        self._began_ns = 0
-        self._from: dict[TraceContext, None] = {}
+        self.began_ns = time.time_ns()
+        self.count = 0
+        self.traces: dict[TraceContext, None] = {}
 
-    def note(self) -> TraceContext | None:
+
+class Sent:
+    """What a producer has given since it was last flushed: told as one span of each sort, with links to where it was given."""
+
+    def __init__(self) -> None:
+        self._many: dict[What, _GivenMessages] = {}
+
+    def note(self, what: What = SIGNAL) -> TraceContext | None:
         """A message is given: what it carries."""
         trace = current()
         if switch.on:
-            if not self._count:
-                self._began_ns = time.time_ns()
-            self._count += 1
-            if trace is not None and len(self._from) < LINKS_MAX:
-                self._from[trace] = None
+            many = self._many.get(what)
+            if many is None:
+                many = self._many[what] = _GivenMessages()
+            many.count += 1
+            if trace is not None and len(many.traces) < LINKS_MAX:
+                many.traces[trace] = None
         return trace
 
     def flushed(self) -> None:
         """All of it is durable."""
-        if self._count and switch.on:
-            from opentelemetry.trace import Link, SpanKind, get_current_span
+        told, self._many = self._many, {}
+        if not (told and switch.on):
+            return
+        from opentelemetry.trace import Link, SpanKind, get_current_span
 
-            here = carried_by(get_current_span())
+        here = carried_by(get_current_span())
+        for what, many in told.items():
             span = switch.start_span(
-                "entity:signal_batch",
+                what.many,
                 as_parent(here),
                 SpanKind.PRODUCER,
                 {
                     SYSTEM: "stead",
                     OPERATION_TYPE: "send",
-                    OPERATION_NAME: "signal_entity",
-                    TYPE: "entity",
-                    OPERATION: "signal_entity",
-                    BATCH_COUNT: self._count,
+                    OPERATION_NAME: what.operation,
+                    TYPE: what.type,
+                    OPERATION: what.operation,
+                    BATCH_COUNT: many.count,
                 },
-                [Link(span_context(trace)) for trace in self._from if trace != here],
-                self._began_ns,
+                [Link(span_context(trace)) for trace in many.traces if trace != here],
+                many.began_ns,
             )
             switch.tell(span.end)
-        self._count = 0
-        self._from = {}

@@ -1,4 +1,5 @@
-"""The client of a hub's orchestrations, with what is done to many instances at once: all that match, with an account."""
+"""The client of a hub's orchestrations, with what is done to many instances at once: all that match, with an account; and many
+events in a stream."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args, overload
 
 from stead.orchestrations._history.errors import InstanceFinished, InstanceRunning, UnknownInstance
 from stead.orchestrations._history.record import FINISHED, RuntimeStatus
@@ -14,6 +15,7 @@ from stead.transport import InvalidInput, SteadError
 from stead.transport.describing import text_of
 
 from .client import InstanceClient
+from .producer import InstanceProducer, InstanceSourceProducer
 from .queries import Filter, Look
 from .starts import check_reason, event_args
 
@@ -46,6 +48,22 @@ class Account:
 
 class OrchestrationClient(InstanceClient):
     """Talks to the entities and orchestrations of one hub. Close it with `aclose`, or use it with `async with`."""
+
+    @overload
+    def producer(self, source: None = None) -> InstanceProducer: ...
+
+    @overload
+    def producer(self, source: str) -> InstanceSourceProducer: ...
+
+    def producer(self, source: str | None = None) -> InstanceProducer | InstanceSourceProducer:
+        """A producer of signals and events in a stream: `async with client.producer() as producer`.
+
+        With a `source`, they carry sequence numbers of an at-least-once source and are accepted once, whatever restarts in
+        between; one producer per source at a time.
+        """
+        if source is None:
+            return self._produced_by(InstanceProducer, None)
+        return self._produced_by(InstanceSourceProducer, source)
 
     async def manage_instances(
         self,

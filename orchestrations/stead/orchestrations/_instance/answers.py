@@ -35,15 +35,17 @@ def drop_message(turn: InstanceTurn, what: str) -> None:
     logger.debug("%s: %s came too late, or for nothing: dropped", turn.target, what)
 
 
-def keep_for_rewinding(turn: InstanceTurn, event: Event | None, what: str) -> None:
+def keep_for_rewinding(turn: InstanceTurn, event: Event | None, what: str) -> bool:
     """Something has come to an instance that has ended. One that failed keeps what nobody can be asked for again (None:
-    it is not of that kind), should it be rewound: it may be the very thing that woke code which cannot be replayed."""
+    it is not of that kind), should it be rewound: it may be the very thing that woke code which cannot be replayed.
+    Whether it is kept."""
     record = turn.body.record
     failed = record is not None and record.status is RuntimeStatus.FAILED
     if failed and event is not None and turn.record.history_length < KEPT_FACTOR * turn.settings.history_length_max:
         turn.log(event)
-    else:
-        drop_message(turn, what)
+        return True
+    drop_message(turn, what)
+    return False
 
 
 def on_task(turn: InstanceTurn, pending: Pending) -> None:
@@ -152,8 +154,8 @@ def on_event(turn: InstanceTurn, pending: Pending) -> None:
     if turn.running:
         note_event(turn, args[0], pending.message)
         take_event(turn, event)
-    else:
-        keep_for_rewinding(turn, event, "an external event")
+    elif not keep_for_rewinding(turn, event, "an external event"):
+        turn.surroundings.late.dropped(turn.target, args[0], turn.now_ms)
 
 
 def _is_text(args: Sequence[Any]) -> bool:

@@ -19,6 +19,8 @@ from stead.orchestrations._history.ledger import Ledger
 from stead.orchestrations._history.record import InstanceRecord, RuntimeStatus, encode_instance_record
 from stead.transport import Settings
 
+from .late import LateEvents
+
 if TYPE_CHECKING:
     from stead.entities.extending import Activation, Effects, Slice
     from stead.orchestrations._execution.code import Code
@@ -44,6 +46,7 @@ class Surroundings:
     measures: Measures = field(default_factory=Measures)
     # Those of the limits of an activity (by its canonical name), as they are stored.
     numbers: Callable[[str], str] = lambda name: ""
+    late: LateEvents = field(default_factory=LateEvents)
 
 
 class Placed(NamedTuple):
