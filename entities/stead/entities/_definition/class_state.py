@@ -69,7 +69,7 @@ class StateForm:
         """The state of an entity that does not exist."""
         if self._template is not None:
             instance = self._new()
-            data = instance.__dict__
+            data: dict[str, Any] = instance.__dict__  # pyright: ignore[reportAssignmentType]  # `cast` is a call
             for name, value, copy in self._template:
                 data[name] = value if copy is None else copy(value)
             return instance
@@ -191,7 +191,7 @@ class StateForm:
         """
         if not self.plain:
             return self._check_dumped(instance, cast("bytes", packed))
-        data = instance.__dict__
+        data: dict[str, Any] = instance.__dict__  # pyright: ignore[reportAssignmentType]
         if self._scalar and packed is not None and len(data) == len(self._kinds):
             for name, kind in self._kinds:
                 if type(data.get(name, _MISSING)) is not kind:
@@ -319,9 +319,9 @@ class StateForm:
     def adopt(self, data: dict[str, Any]) -> Entity:
         """An instance of a plain class with this state, not checked again."""
         instance = self._new()
-        own = instance.__dict__
+        own: dict[str, Any] = instance.__dict__  # pyright: ignore[reportAssignmentType]
         for name, value in data.items():
-            own[name] = value  # one by one: it shares its keys with all other instances
+            own[name] = value  # noqa: PERF403 - one by one: it shares its keys with all other instances
         return instance
 
     def _new(self) -> Entity:
