@@ -229,10 +229,6 @@ class Catalogue:
         """Those of all kinds."""
         return [each for of_kind in self.expiring.values() for each in of_kind]
 
-    def of(self, target: str) -> KindIndexes | None:
-        """The indexes that a target is in, if any."""
-        return self.kinds.get(target[1:].partition("@")[0]) if target.startswith("@") else None
-
 
 NOTHING = Catalogue(0, ())
 

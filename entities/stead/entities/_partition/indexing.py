@@ -42,6 +42,8 @@ class Indexing:
         """`changes_max`: entries of one feed that are kept."""
         self.catalogue = catalogue
         self.expiring = Expiring(catalogue, built)
+        # With these begin the targets of whom commits write more than states: most kinds are not of them, and each entity is asked.
+        self.prefixes = tuple(f"@{kind}@" for kind in {*catalogue.kinds, *catalogue.feeds, *catalogue.expiring})
         self._changes_max = changes_max
         # Kinds that keep no changes any more.
         self._gone = {kind_of_feed(name) for name in built} - {None, *catalogue.feeds}
@@ -73,14 +75,14 @@ class Indexing:
         return bool(due)
 
     def loaded(self, activation: Activation, record: bytes | None) -> None:
-        """What the store has of an activation has come."""
-        if self.catalogue.kinds:
-            indexes = activation.indexes = self.catalogue.of(activation.target)
-            if indexes is not None:
-                activation.places = indexes.places(record)
+        """What the store has of an activation has come, whose target begins with one of `prefixes`."""
+        kind = kind_in(activation.target)
+        indexes = activation.indexes = self.catalogue.kinds.get(kind)
+        if indexes is not None:
+            activation.places = indexes.places(record)
         if self.expiring.active:
             self.expiring.loaded(activation)
-        if self.catalogue.feeds and kind_in(activation.target) in self.catalogue.feeds:
+        if kind in self.catalogue.feeds:
             activation.told = True
             activation.seen = mark_of(record)
 

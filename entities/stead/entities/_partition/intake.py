@@ -182,7 +182,8 @@ class Intake:
         if activation.phase is not LOADING:
             return True  # blocked by an unreadable message meanwhile
         activation.stored = loaded.record is not None
-        if self.indexing.active:
+        indexed = self.indexing.prefixes
+        if indexed and activation.target.startswith(indexed):
             self.indexing.loaded(activation, loaded.record)
         if self._blocked_before or self._environment.blame:
             reason = self._why_left_alone(activation.target)
