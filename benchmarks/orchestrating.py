@@ -27,6 +27,7 @@ from .orchestrations import (
     be_on_time,
     fan_out,
     hello,
+    hello_local,
     long_history,
     sequence,
     transfer,
@@ -66,19 +67,20 @@ def _check(status: RuntimeStatus, output: object, expected: object) -> None:
 # -- hello -------------------------------------------------------------------------------------------------------------
 
 
-def hellos(address: Address, count: int, running: int) -> tuple[Calls, Cpu]:
-    """`count` instances of `hello`, `running` at a time, each from its start until its client has the output."""
-    return _measured(count, start_hellos, address, count, running)
+def hellos(address: Address, count: int, running: int, *, local: bool = False) -> tuple[Calls, Cpu]:
+    """`count` instances of `hello` (or `hello_local`), `running` at a time, each from its start until its client has the output."""
+    return _measured(count, start_hellos, address, count, running, local)
 
 
-def start_hellos(gate: Gate, address: Address, count: int, running: int) -> Calls:
+def start_hellos(gate: Gate, address: Address, count: int, running: int, local: bool) -> Calls:
     """The client's process; see `hellos`."""
+    kind = hello_local if local else hello
 
     async def measure() -> Calls:
         async with app.connect(address.url) as client:
 
             async def one(_: int) -> None:
-                status = await client.wait_for_completion(await client.start_new(hello), timeout=FINISH_S)
+                status = await client.wait_for_completion(await client.start_new(kind), timeout=FINISH_S)
                 _check(status.runtime_status, status.output, HELLO)
 
             return await repeat_calls(gate, one, count, running, 1)

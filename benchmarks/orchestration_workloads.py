@@ -15,6 +15,8 @@ HELLO = (
     "orchestrations of 5 activities in sequence, by number that run at once (raw: calls/s); x1: p50 (raw: of a call)"
 )
 
+HELLO_LOCAL = "the same with local activities, which begin before they are stored: one commit an orchestration"
+
 
 RAW_CALLERS = 64
 """Enough for the raw loop to be as fast as it gets; each holds a connection."""
@@ -24,28 +26,29 @@ def _count(usual: int, size: float, least: int = 10) -> int:
     return max(least, round(usual * size))
 
 
-def _hello(running: int, usual: int, required: float) -> Benchmark:
+def _hello(running: int, usual: int, required: float | None, *, local: bool = False) -> Benchmark:
     return Benchmark(
-        "hello",
-        HELLO,
+        "hello-local" if local else "hello",
+        HELLO_LOCAL if local else HELLO,
         "orch./s",
         "more",
-        lambda address, size: _rate(*orchestrating.hellos(address, _count(usual, size, running), running)),
+        lambda address, size: _rate(*orchestrating.hellos(address, _count(usual, size, running), running, local=local)),
         lambda address, size: _rate(*raw.calls(address, _count(20_000, size), RAW_CALLERS, 1_000)),
         variant=f"x{running}",
         required=required,
     )
 
 
-HELLO_ONE = Benchmark(
-    "hello",
-    HELLO,
-    "ms",
-    "less",
-    lambda address, size: _latency(*orchestrating.hellos(address, _count(1_000, size, 50), 1)),
-    lambda address, size: _latency(*raw.calls(address, _count(5_000, size, 50), 1, 1)),
-    variant="x1",
-)
+def _hello_one(*, local: bool = False) -> Benchmark:
+    return Benchmark(
+        "hello-local" if local else "hello",
+        HELLO_LOCAL if local else HELLO,
+        "ms",
+        "less",
+        lambda address, size: _latency(*orchestrating.hellos(address, _count(1_000, size, 50), 1, local=local)),
+        lambda address, size: _latency(*raw.calls(address, _count(5_000, size, 50), 1, 1)),
+        variant="x1",
+    )
 
 
 def _latency(calls: Calls, cpu: Cpu) -> Sample:
@@ -142,7 +145,10 @@ REPLAY = Benchmark(
 ORCHESTRATIONS = (
     _hello(100, 3_000, 0.3),
     _hello(1_000, 6_000, 0.35),
-    HELLO_ONE,
+    _hello_one(),
+    _hello(100, 3_000, None, local=True),
+    _hello(1_000, 6_000, None, local=True),
+    _hello_one(local=True),
     SEQUENCE,
     _fan_out(1_000),
     _fan_out(10_000),

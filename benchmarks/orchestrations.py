@@ -25,6 +25,18 @@ async def hello(context: OrchestrationContext) -> list[str]:
     return [await context.call_activity(say_hello, city) for city in CITIES]
 
 
+@app.activity(local=True)
+async def say_hello_at_once(city: str) -> str:
+    """The same piece of work, which may begin before it is stored."""
+    return f"Hello {city}!"
+
+
+@app.orchestration
+async def hello_local(context: OrchestrationContext) -> list[str]:
+    """The same five in sequence, as local activities."""
+    return [await context.call_activity(say_hello_at_once, city) for city in CITIES]
+
+
 @app.activity
 async def double(number: int) -> int:
     """Some number."""

@@ -69,6 +69,8 @@ DBOS = Peer(
     measures={
         workloads.INLINE_ALONE.name: _measure("hello", 1),
         workloads.INLINE.name: _measure("hello", RUNNING),
+        workloads.LOCAL_ALONE.name: _measure("hello", 1),
+        workloads.LOCAL.name: _measure("hello", RUNNING),
         workloads.TRANSFERS.name: _measure("transfer", TRANSFERS_RUNNING),
     },
     notes={
@@ -76,5 +78,5 @@ DBOS = Peer(
         **dict.fromkeys((row.name for row in (workloads.HELLO_ALONE, workloads.HELLO)), "its steps run in place"),
         workloads.TRANSFERS.name: "two rows of its own database in one transaction",
     },
-    share={workloads.INLINE.name: 0.3, workloads.TRANSFERS.name: 0.5},
+    share={workloads.INLINE.name: 0.3, workloads.LOCAL.name: 0.3, workloads.TRANSFERS.name: 0.5},
 )

@@ -83,7 +83,13 @@ DURABLE_OBJECTS = Peer(
     },
     notes={
         **dict.fromkeys(
-            (row.name for row in (workloads.HELLO_ALONE, workloads.HELLO, workloads.INLINE_ALONE, workloads.INLINE)),
+            (
+                row.name
+                for row in (
+                    *(workloads.HELLO_ALONE, workloads.HELLO, workloads.INLINE_ALONE, workloads.INLINE),
+                    *(workloads.LOCAL_ALONE, workloads.LOCAL),
+                )
+            ),
             NO_ORCHESTRATIONS,
         ),
         workloads.TRANSFERS.name: "nothing spans two objects",

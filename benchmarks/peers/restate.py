@@ -134,6 +134,8 @@ RESTATE = Peer(
         workloads.HELLO.name: _hello("hello", RUNNING),
         workloads.INLINE_ALONE.name: _hello("hello_inline", 1),
         workloads.INLINE.name: _hello("hello_inline", RUNNING),
+        workloads.LOCAL_ALONE.name: _hello("hello_inline", 1),
+        workloads.LOCAL.name: _hello("hello_inline", RUNNING),
         workloads.TRANSFERS.name: _transfers,
         workloads.SIGNALS.name: _signals,
     },

@@ -40,6 +40,8 @@ def _signals(_: Path, count: int) -> Sample:
 
 _hello_alone = _alone(lambda address, count: orchestrating.hellos(address, count, 1))
 _hello = _at_once(lambda address, count: orchestrating.hellos(address, count, RUNNING))
+_local_alone = _alone(lambda address, count: orchestrating.hellos(address, count, 1, local=True))
+_local = _at_once(lambda address, count: orchestrating.hellos(address, count, RUNNING, local=True))
 
 STEAD = Peer(
     name="stead",
@@ -53,6 +55,8 @@ STEAD = Peer(
         workloads.HELLO.name: _hello,
         workloads.INLINE_ALONE.name: _hello_alone,
         workloads.INLINE.name: _hello,
+        workloads.LOCAL_ALONE.name: _local_alone,
+        workloads.LOCAL.name: _local,
         workloads.TRANSFERS.name: _at_once(
             lambda address, count: orchestrating.transfers(address, count, ACCOUNTS, TRANSFERS_RUNNING)
         ),

@@ -36,6 +36,14 @@ INLINE_ALONE = Workload(
     "inline-alone", "the same, one at a time, with steps run in place where there are such, p50", "ms", "less", 500
 )
 INLINE = Workload("inline", f"the same, {RUNNING} at once, with steps run in place", "orch./s", "more", 3_000)
+LOCAL_ALONE = Workload(
+    "local-alone",
+    "the same, one at a time, stead's as local activities, beside steps run in place, p50",
+    "ms",
+    "less",
+    500,
+)
+LOCAL = Workload("local", f"the same, {RUNNING} at once", "orch./s", "more", 3_000)
 TRANSFERS = Workload(
     "transfers",
     f"transfers between two of {ACCOUNTS} locked accounts, {TRANSFERS_RUNNING} at once",
@@ -45,4 +53,4 @@ TRANSFERS = Workload(
 )
 SIGNALS = Workload("signals", f"signals over {ENTITIES:,} entities, until in force", "signals/s", "more", 100_000)
 
-WORKLOADS = (CALL_ALONE, CALLS, HELLO_ALONE, HELLO, INLINE_ALONE, INLINE, TRANSFERS, SIGNALS)
+WORKLOADS = (CALL_ALONE, CALLS, HELLO_ALONE, HELLO, INLINE_ALONE, INLINE, LOCAL_ALONE, LOCAL, TRANSFERS, SIGNALS)

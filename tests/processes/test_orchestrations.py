@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from stead.orchestrations import RuntimeStatus
-from support.orchestrating_app import app, hello, patient, poisoned
+from stead.orchestrations import Orchestration, RuntimeStatus
+from support.orchestrating_app import app, hello, patient, poisoned, poisoned_at_once
 from support.orchestrating_load import FINISH_S, instances
 from support.valkey_server import ValkeyServer
 from support.worker_processes import WorkerProcess, eventually, shared_out
@@ -137,8 +137,9 @@ async def test_activities_outlive_deployments(
         assert (status.runtime_status, status.output) == (RuntimeStatus.COMPLETED, [0, 1, 2])
 
 
+@pytest.mark.parametrize("orchestration", [poisoned, poisoned_at_once], ids=["ordinary", "local"])
 async def test_an_activity_that_kills_its_workers_fails_in_the_end(
-    own_server: ValkeyServer, start_worker: StartWorker, tmp_path: Path
+    own_server: ValkeyServer, start_worker: StartWorker, tmp_path: Path, orchestration: Orchestration[str, str]
 ) -> None:
     # Durable Functions #338: one poison message was delivered 24,489 times.
     trace = tmp_path / "deaths"
@@ -156,7 +157,7 @@ async def test_an_activity_that_kills_its_workers_fails_in_the_end(
         await shared_out(client, *workers)
         replacing = asyncio.create_task(replace())
         try:
-            instance_id = await client.start_new(poisoned, str(trace))
+            instance_id = await client.start_new(orchestration, str(trace))
             status = await client.wait_for_completion(instance_id, timeout=FINISH_S)
             assert status.runtime_status == RuntimeStatus.FAILED
             assert "PoisonActivity" in str(status.failure) + str(status.failure and status.failure.cause)

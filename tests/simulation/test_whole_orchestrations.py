@@ -56,11 +56,27 @@ def plain(number: int) -> int:
     return number
 
 
+@app.activity(local=True)
+async def look(number: int) -> int:
+    if number % 5 == 3:
+        await clocks[-1].sleep(number % 2)
+    return number
+
+
+@app.orchestration
+async def looks(context: OrchestrationContext, count: int) -> int:
+    """One after the other, all at once, and one that is tried again; some of them wait."""
+    total = sum([await context.call_activity(look, number) for number in range(count)])
+    total += await context.call_activity(slow, count)
+    return total + sum(await asyncio.gather(*(context.call_activity(look, number) for number in range(count))))
+
+
 @app.orchestration
 async def transfer(context: OrchestrationContext, order: tuple[str, str, int]) -> str:
     source, destination, amount = order
     async with context.lock_entities(EntityId(Purse, source), EntityId(Purse, destination)):
         await context.call_entity(Purse.add, source, -amount)
+        await context.call_activity(look, amount)
         await context.call_activity(slow, amount)
         await context.call_entity(Purse.add, destination, amount)
     return "done"
@@ -166,7 +182,7 @@ class Instances(WholeWorld):
     async def begin(self) -> None:
         """Start an instance."""
         chance, client = self.chance, self.client
-        match chance.randrange(8):
+        match chance.randrange(9):
             case 0:
                 source, destination = chance.sample(range(ACCOUNTS), 2)
                 order = (f"purse-{source}", f"purse-{destination}", chance.randint(1, 20))
@@ -192,6 +208,9 @@ class Instances(WholeWorld):
                     await client._send(talking, payload)
                 self.expected[talking] = [1, 2, 3]
             case 6:
+                count = chance.choice([1, 10, 40])
+                self.expected[await client.start_new(looks, count)] = count * count
+            case 7:
                 booking = await client.start_new(books, f"purse-{chance.randrange(ACCOUNTS)}")
                 await self.pass_some_time()
                 cancel = chance.random() < 0.5

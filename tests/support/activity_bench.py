@@ -73,6 +73,10 @@ class FakePartition:
     suspects: FakeSuspects = field(default_factory=FakeSuspects)
     deaths: Deaths = field(default_factory=lambda: Deaths(b"", None))
     alone: set[str] = field(default_factory=set[str])
+    answered: list[list[Any]] = field(default_factory=list[list[Any]])  # within the turns that asked
+
+    def deliver_local(self, target: str, message: Message) -> None:
+        self.answered.append(list(message.args))
 
     def leaves_alone(self, target: str) -> bool:
         return target in self.alone
@@ -259,6 +263,11 @@ class ActivityBench:
         finally:
             await self.end()
 
+    async def stand_by(self) -> None:
+        """As a worker does that has local activities."""
+        self.runner.slots.stand_by()
+        await settle()
+
     async def end(self) -> None:
         """End the parts as a worker does: one after the other."""
         tasks, self._tasks = self._tasks, []
@@ -284,6 +293,12 @@ class ActivityBench:
 
     def grant(self, *tasks: Task) -> None:
         self.runner.granted(cast("Partition", self.partition), tasks)
+
+    def begin(self, *tasks: Task) -> dict[int, Any]:
+        """Turns ask for local activities: what those answered that have ended at once."""
+        self.partition.answered.clear()
+        self.runner.may_begin(cast("Partition", self.partition), tasks)
+        return {args[1]: args[3] if args[2] else args[3]["type"] for args in self.partition.answered}
 
     def hold(self, *tasks: Task) -> None:
         """The partition was acquired with these tasks in it."""
@@ -350,3 +365,18 @@ async def settle() -> None:
     """Let everything run that can run at once."""
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+def outside(run: Callable[[], Any]) -> asyncio.Future[Any]:
+    """Run something where no task runs, as turns do."""
+    done = asyncio.get_running_loop().create_future()
+
+    def call() -> None:
+        assert asyncio.current_task() is None
+        try:
+            done.set_result(run())
+        except BaseException as error:  # noqa: BLE001 - for who waits
+            done.set_exception(RuntimeError(type(error).__name__))
+
+    asyncio.get_running_loop().call_soon(call)
+    return done

@@ -19,7 +19,7 @@ from typing import Any, cast
 from stead.entities._message.envelope import Failure, Message, decode_message, encode_message, message_extras
 from stead.entities._message.letters import Letter, decode_letter
 from stead.entities._message.record import decode_record, encode_record
-from stead.entities._partition.activation import Activation
+from stead.entities._partition.activation import Activation, Kind
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.hops import Hops
 from stead.entities._partition.partition import Environment, Partition, Started
@@ -160,6 +160,7 @@ class HopBench:
         self.hub = HubState(HubLayout("hub", "id", partitions, 1, "direct", 1, 0), states)
         self.kind = ProgramKind()
         self.now_ms = 1_000_000
+        self.elapsed_s = 0.0  # what turns take
         self.hops = Hops(self.settings)
         self.held: dict[int, Partition] = {}
         self.restarted: list[int] = []  # partitions that began anew since they were linked to others
@@ -168,13 +169,17 @@ class HopBench:
         self._environment = Environment(
             settings=self.settings,
             partitions=partitions,
-            find_kind=lambda target: self.kind,
+            find_kind=self.kind_of,
             now_ms=lambda: self.now_ms,
-            elapsed=lambda: 0.0,
+            elapsed=lambda: self.elapsed_s,
             draw=self._draw,
             pack_each_turn=lambda target: None,
             hops=self.hops,
         )
+
+    def kind_of(self, target: str) -> Kind:
+        """The kind that runs a target."""
+        return self.kind
 
     def _draw(self, length: int) -> bytes:
         return next(self._random).to_bytes(length, "big")

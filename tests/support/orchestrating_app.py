@@ -16,6 +16,7 @@ app = App("orchestrating", settings=Settings(partitions=8, slot_groups=2))
 
 CITIES = ("Tokyo", "Seattle", "London", "Amsterdam", "Seoul")
 WIDTH = 20
+LOCAL_STEPS = 6
 
 
 @app.entity
@@ -65,6 +66,19 @@ async def die(trace: str) -> None:
     end(trace, 3)
 
 
+@app.activity(local=True)
+async def glance(number: int) -> int:
+    if number % 4 == 3:
+        await asyncio.sleep(0.01)
+    return number
+
+
+@app.activity(local=True)
+async def die_at_once(trace: str) -> None:
+    """As `die`, before anything of it is stored."""
+    end(trace, 3)
+
+
 @app.activity(queue="slow")
 async def wait_for_go(folder: str, number: int) -> int:
     """Runs until a file "go" is there, and leaves a trace of each time that it begins."""
@@ -80,6 +94,13 @@ async def hello(context: OrchestrationContext) -> list[str]:
     greetings = [await context.call_activity(say_hello, city) for city in CITIES]
     context.signal_entity(Ends.note, "hello", context.instance_id)
     return greetings
+
+
+@app.orchestration
+async def glances(context: OrchestrationContext, first: int) -> list[int]:
+    seen = [await context.call_activity(glance, first + number) for number in range(LOCAL_STEPS)]
+    context.signal_entity(Ends.note, "glances", context.instance_id)
+    return seen
 
 
 @app.orchestration
@@ -119,6 +140,13 @@ async def patient(context: OrchestrationContext, folder: str) -> list[int]:
 @app.orchestration
 async def poisoned(context: OrchestrationContext, trace: str) -> str:
     await context.call_activity(die, trace)
+    return "?"
+
+
+@app.orchestration
+async def poisoned_at_once(context: OrchestrationContext, trace: str) -> str:
+    await context.call_activity(glance, 1)
+    await context.call_activity(die_at_once, trace)
     return "?"
 
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from stead.app import Client
 from stead.orchestrations import RuntimeStatus
 from support.guards import HANGS_S
-from support.orchestrating_app import CITIES, WIDTH, Account, Ends, fan_out, hello, transfer
+from support.orchestrating_app import CITIES, LOCAL_STEPS, WIDTH, Account, Ends, fan_out, glances, hello, transfer
 from support.worker_processes import eventually
 
 ACCOUNTS = [f"account-{number}" for number in range(10)]
@@ -20,7 +20,7 @@ FINISH_S = HANGS_S
 
 
 class Instances:
-    """A steady stream of all three kinds while its block lasts; afterwards all have ended as they should."""
+    """A steady stream of all four kinds while its block lasts; afterwards all have ended as they should."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -42,6 +42,9 @@ class Instances:
             self._expected[await client.start_new(fan_out, number, instance_id=f"fan-{number}")] = sum(
                 (number + each) ** 2 for each in range(WIDTH)
             )
+            self._expected[await client.start_new(glances, number, instance_id=f"glances-{number}")] = [
+                number + each for each in range(LOCAL_STEPS)
+            ]
             if source != destination:
                 order = (source, destination, 1 + number % 9)
                 self._expected[await client.start_new(transfer, order, instance_id=f"transfer-{number}")] = None
@@ -80,8 +83,9 @@ class Instances:
         balances = [await client.call_entity(Account.add, name, 0) for name in ACCOUNTS]
         assert sum(balances) == MONEY * len(ACCOUNTS)
         await eventually(self._all_noted, "the last signals")
-        for number in range(0, len(self._expected) // 3, 7):
-            await self._check_history(f"fan-{number}")
+        for number in range(0, len(self._expected) // 4, 7):
+            await self._check_history(f"fan-{number}", WIDTH)
+            await self._check_history(f"glances-{number}", LOCAL_STEPS)
 
     async def _all_noted(self) -> bool:
         noted: dict[str, int] = {}
@@ -90,12 +94,12 @@ class Instances:
         assert set(noted.values()) <= {1}, f"ended more than once: {[one for one in noted if noted[one] > 1]}"
         return noted.keys() == self._expected.keys()
 
-    async def _check_history(self, instance_id: str) -> None:
+    async def _check_history(self, instance_id: str, activities: int) -> None:
         status = await self._client.get_status(instance_id, show_history=True)
         assert status is not None and status.history is not None
         kinds = [(event.event_type, event.task_id) for event in status.history]
         assert len(kinds) == len(set(kinds)), f"{instance_id} has an event twice"
-        assert sum(kind == "TaskCompleted" for kind, _ in kinds) == WIDTH
+        assert sum(kind == "TaskCompleted" for kind, _ in kinds) == activities
 
 
 @asynccontextmanager

@@ -154,6 +154,8 @@ def definitions(context: OrchestrationContext) -> None:
     request_approval.with_options(retry=RetryPolicy(max_attempts=3, first_interval=timedelta(seconds=1)))
     request_approval.with_options(timeout=timedelta(minutes=5), heartbeat_timeout=timedelta(seconds=30))
     request_approval.with_options(await_cleanup=True)
+    request_approval.with_options(local=False)
+    request_approval.with_options(local="yes")  # type: ignore[arg-type]
     request_approval.with_options(await_cleanup="yes")  # type: ignore[arg-type]
     request_approval.with_options(total_timeout=5)  # type: ignore[arg-type]
     request_approval.with_options(version="2")  # type: ignore[call-arg]

@@ -150,6 +150,7 @@ class App:
         rate: str | None = None,
         key: LimitKey | None = None,
         await_cleanup: bool = False,
+        local: bool = False,
     ) -> ActivityDecorator: ...
 
     def activity(
@@ -168,6 +169,7 @@ class App:
         rate: str | None = None,
         key: LimitKey | None = None,
         await_cleanup: bool = False,
+        local: bool = False,
     ) -> Any:
         """Define an activity: a function that does the work of orchestrations, and may do whatever it likes.
 
@@ -177,6 +179,11 @@ class App:
         may run; `heartbeat_timeout`: how long one may run without an `activity_context().heartbeat()`; `total_timeout`: how
         long all of it may take, waiting and retries included; `await_cleanup`: who cancels it waits until it has ended, so
         that what it cleans up is cleaned up then. `with_options` overrides these, but for the name, for one call.
+
+        `local`: it may begin before the commit that schedules it. If it ends without waiting, one commit has that and its result,
+        and the orchestration goes on at once; from its first wait on it is as any other. An attempt that is not committed leaves
+        no trace, and its orchestration may go another way the next time: to read, to compute, for what may be repeated and
+        forgotten; not to move money. `async def` only, without queue, limits and heartbeat's time-out.
 
         Limits over the whole hub: `concurrency`: at most so many run at once; `rate`: at most so many begin within a time,
         evenly spread, as "100/min"; `key`: a function of the call's arguments, for each value of which they hold by themselves
@@ -200,6 +207,7 @@ class App:
                 rate=rate,
                 key=key,
                 await_cleanup=await_cleanup,
+                local=local,
             )
             self.orchestrations.add_activity(activity)
             return activity

@@ -10,7 +10,8 @@ is `running`. Nothing else: a kind does no I/O and knows no partition, no store 
 **What it gives.** Everything goes into `effects`, which is a value until one commit writes all of it. Of messages: `consume`
 (dealt with), `fail` and `refuse` (its sender is told), `reply` and `answer_task`, `send`, `send_start`. Of the target:
 `changed` (then `record` is asked for what to store), `append` to its log, `block` and `unblock`. Of what comes later:
-`set_timer`, `cancel_timer`, `schedule_task`, `drop_task`, and `started` once a start has been dealt with.
+`set_timer`, `cancel_timer`, `schedule_task`, `drop_task`, and `started` once a start has been dealt with. A task that was scheduled
+in this turn, and may begin before anything of it is stored, is offered (`at_once.offer`); `Hooks.may_begin` hears of it.
 
 **A turn that takes its time.** `run` gives an awaitable: the message stays first in its queue and in the store, the target takes
 no other turn, everything else goes on. Its result or error comes to `finish`, and again one commit writes what comes of it.

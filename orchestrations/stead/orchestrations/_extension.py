@@ -99,6 +99,8 @@ class Orchestrations:
         """What runs beside the worker's own parts."""
         board.info[TELLS] = True
         parts = [*self.activities.attach(board, turns, self.prefix), ("activity-http", self._http.serve)]
+        if any(activity.local for activity in self._registry.activities()):
+            self.activities.slots.stand_by()
         if self._schedules:
             board.info[DECLARED] = sorted(self._schedules)
         if self._schedules:

@@ -2,7 +2,7 @@
 
 In which order to read it: `pending` is a message on its way, `activation` a target in memory, and what a kind of
 targets has to be able to do. `intake` brings messages and records in, `partition` gives turns (`underway` is an operation that goes on after one) and commits out. A
-`slice` is the time that it gives for turns, `effects` collects what they bring about (of `others` it knows this), `building` makes a commit of
+`slice` is the time that it gives for turns, `effects` collects what they bring about (of `others` it knows this, and of tasks those that may begin `at_once`), `building` makes a commit of
 that (and `indexing` what it changes in indexes), `expiring` knows what is due to end (and `uses` when an entity was used), `eviction` says what may go from memory; `hops` are messages that are handed over in memory, to other partitions of the
 same worker; the `environment` is what it needs of the world.
 

@@ -38,6 +38,7 @@ from stead.transport import (
     partition_of,
 )
 
+from .at_once import AtOnce
 from .pending import Offer
 
 if TYPE_CHECKING:
@@ -55,13 +56,12 @@ class Effects:
     def __init__(self, partitions: int, settings: Settings, now_ms: Callable[[], int], nonce: bytes) -> None:
         self._partitions = partitions
         self._now_ms = now_ms
-        self._nonce = nonce  # random: makes the IDs of outgoing messages unique
-        self._numbers = 0
+        self._nonce, self._numbers = nonce, 0  # the former is random: it makes the IDs of outgoing messages unique
         self.settings, self.limit = settings, PayloadLimit.of(settings)
         self.road: Road | None = None  # none but that through the store
         self.suspects: Suspects | None = None  # while messages are under suspicion
-        self.latest_spreads = LatestSpreads()
-        self._spreads = NONE  # by which this commit's messages go
+        self.latest_spreads, self._spreads = LatestSpreads(), NONE  # the latter: by which this commit's messages go
+        self.at_once = AtOnce()
         self.unknown_kinds: set[str] = set()  # kinds for which messages wait: the partition goes to who knows them
         self._clear()
 
@@ -212,8 +212,7 @@ class Effects:
         partition = partition_of(target, self._partitions)
         if self.road is not None:
             self._stamps.append(self.road.now)
-            offer = self.road.send(target, partition, envelope)
-            if offer is not None:
+            if (offer := self.road.send(target, partition, envelope)) is not None:
                 self._offers.append((len(self._sends), offer))
         self._sends.append((partition, envelope))
         self._bytes += len(envelope) + _OVERHEAD_BYTES
@@ -243,8 +242,7 @@ class Effects:
 
     def refuse(self, pending: Pending, failure: Failure) -> bool:
         """Tell whoever waits for the answer to a message why there is none; False if nobody does."""
-        message = pending.message
-        address = message.reply_to
+        message, address = pending.message, pending.message.reply_to
         if address is not None:
             self.reply(Reply(address.group, address.client, encode_failure(address.call_id, failure)))
         elif message.task is not None:
@@ -310,9 +308,11 @@ class Effects:
         """An activity's result is recorded, or not wanted any more. One that no commit has seen was never scheduled.
         `limited_in`: the queue in which it may wait behind a limit."""
         self._ending.pop(task_id, None)
-        if self._tasks.pop(task_id, None) is None:
-            self._dropped[task_id] = limited_in
-            self._count()
+        if self._tasks.pop(task_id, None) is not None:
+            self.at_once.dropped(task_id)
+            return
+        self._dropped[task_id] = limited_in
+        self._count()
 
     def end_task(self, task_id: bytes, queue: str) -> None:
         """An activity is not to be run any more, or is to end if it runs; its result is still waited for."""
@@ -389,12 +389,12 @@ class Effects:
             commit.timers = list(self._timers.values())
         if self._extra_length:
             commit.starts, commit.tasks = self._starts, list(self._tasks.values())
-            commit.cancelled = list(self._cancelled)
-            commit.dropped = list(self._dropped)
+            commit.cancelled, commit.dropped = list(self._cancelled), list(self._dropped)
             commit.unqueued = [(queue, key) for key, queue in self._dropped.items() if queue is not None]
             commit.ending = [(queue, key) for key, queue in self._ending.items()]
             commit.logs = [LogWrite(target, events, reset) for target, (events, reset) in self._logs.items()]
         commit.suspect_passed, commit.clear_running = self.suspect_passed, self.clear_running
         unparked = self._unparked
+        self.at_once.built()
         self._clear()
         return unparked

@@ -89,7 +89,8 @@ class Partition(CarefulIntake):
         return None
 
     def take_turns(self, stop_at: float) -> list[Started]:
-        """Let ready activations take turns until none is left, `elapsed()` passes `stop_at`, or a commit is full.
+        """Let ready activations take turns until none is left, `elapsed()` passes `stop_at`, a commit is full, or one has tasks that
+        may begin at once.
 
         They do so one after the other, each for a quantum of time. One that has work left without a message ends the
         slice with its quantum (`unfinished`): it needs nothing but the processor, and the others wait for messages.
@@ -97,11 +98,11 @@ class Partition(CarefulIntake):
         effects, time = self.effects, self.slice
         now = time.elapsed()
         self.unfinished = False
-        blame = self._environment.blame
+        blame, at_once = self._environment.blame, effects.at_once
         started: list[Started] = []
         last: Activation | None = None
         while (activation := self._first_ready()) is not None:
-            end = now + _QUANTUM_S
+            end = now + _QUANTUM_S if activation is not at_once.asker else at_once.until
             time.now, time.stop_at = now, end if end < stop_at else stop_at  # noqa: FURB136 - a call each time
             time.going_on = activation is last
             last = activation
@@ -133,9 +134,20 @@ class Partition(CarefulIntake):
             if activation.more and now >= time.stop_at:
                 self.unfinished = True
                 break
+            if at_once.waiting:
+                at_once.asker, at_once.until = activation, end
+                break
             if now >= stop_at:
                 break
         return started
+
+    def go_on_first(self) -> None:
+        """Whoever asked for what has begun takes the next turn, if it was answered and has not had its quantum."""
+        at_once, ready = self.effects.at_once, self._ready
+        if at_once.until <= self.slice.elapsed():
+            at_once.asker = None
+        elif ready and ready[-1] is at_once.asker:
+            ready.rotate(1)
 
     def _run_warily(self, activation: Activation, kind: Kind) -> Awaitable[object] | None:
         """If a turn of it failed in stead itself: one turn at a time, until the message that ran then comes, and fails."""

@@ -3,8 +3,8 @@
 In which order to read it: `worker` starts and ends everything, `board` is what its parts share, `turns` what they want of
 the one that gives turns. The parts:
 `membership` takes and gives back partitions (`leases` decides which), `lease_keeper` prolongs their
-leases, `inbox` reads (`reading`), `turn_runner` gives turns in the order of its `rota` (an
-asynchronous operation ends `within` its limit), `commits` writes
+leases, `inbox` reads (`reading`), `turn_runner` gives turns in the order of its `rota` (what of their tasks
+may begin `at_once`, between them; an asynchronous operation ends `within` its limit), `commits` writes
 (`undeliverable` is what no commit can hold), `timers` and `parks` fetch what is due or waits,
 `indexes` knows the catalogue and builds what is new in it, `sharding` in how many shards what is kept, `ends` sees to entities that nobody uses. `extension` and `hooks`
 are how other packages take part.

@@ -295,8 +295,8 @@ class Committer:
             board.ending.ring()
         if commit.blocked:
             _say_blocked(commit.blocked)
-        if commit.dropped:
-            board.hooks.unwanted(partition, commit.dropped)
+        if dropped := [*commit.dropped, *partition.effects.at_once.settled()]:
+            board.hooks.unwanted(partition, dropped)
         if commit.tasks:
             own = [task for task in commit.tasks if not task.shared]
             if own:

@@ -6,7 +6,7 @@
 Of tasks they hear whose targets begin with their `prefix`, as those of their extension's kind do: the ID of a task begins with
 its target. Who adds no kind gives none, and hears of all.
 
-A listener does not raise. Should one do so all the same, the others are told first, and then the worker ends: nobody knows
+A listener does not raise (but for `may_begin`). Should one do so all the same, the others are told first, and then the worker ends: nobody knows
 what that extension holds or has forgotten.
 """
 
@@ -32,6 +32,11 @@ class Hooks:
 
     def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
         """Own tasks of its targets are in the store now: run them."""
+
+    def may_begin(self, partition: Partition, tasks: Sequence[Task]) -> None:
+        """Own tasks of its targets may begin, although nobody knows whether the commit with them will be in the store: each is granted, or
+        unwanted, later. What ends before this returns is to be answered here, by `Partition.deliver_local`. Unlike all others it
+        may raise, and then the partition begins anew."""
 
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
         """Tasks of its targets were dropped."""
@@ -72,11 +77,19 @@ class Listeners(Hooks):
 
     def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
         def say(hooks: Hooks) -> None:
-            prefix = self._of.get(hooks)
-            if of := tasks if prefix is None else [task for task in tasks if self.is_of(prefix, task.task_id)]:
+            if of := self._of_whom(hooks, tasks):
                 hooks.granted(partition, of)
 
         self._tell(say)
+
+    def may_begin(self, partition: Partition, tasks: Sequence[Task]) -> None:
+        for hooks in self._all:
+            if of := self._of_whom(hooks, tasks):
+                hooks.may_begin(partition, of)
+
+    def _of_whom(self, hooks: Hooks, tasks: Sequence[Task]) -> Sequence[Task]:
+        prefix = self._of.get(hooks)
+        return tasks if prefix is None else [task for task in tasks if self.is_of(prefix, task.task_id)]
 
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
         self._tell_of(task_ids, lambda hooks, of: hooks.unwanted(partition, of))

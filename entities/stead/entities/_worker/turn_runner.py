@@ -18,6 +18,7 @@ from stead.entities._turns.held import watched
 from stead.transport import HubMismatch, KeyDamaged, Running, ServerChanged, StreamId, begin_task, get_logger
 from stead.transport.describing import is_a
 
+from .at_once import turns_at_once
 from .board import Bell, Board
 from .hooks import Hooks
 from .rota import Rota
@@ -79,8 +80,7 @@ class TurnRunner(Hooks):
         self.cancel(partition)
 
     def _run(self) -> None:
-        board = self._board
-        rota = self._rota
+        board, rota = self._board, self._rota
         stop_at = board.elapsed() + _SLICE_S
         try:
             for partition in rota.round():
@@ -113,7 +113,7 @@ class TurnRunner(Hooks):
 
     def _give_slice(self, partition: Partition, stop_at: float) -> None:
         if not partition.gone:
-            self._take_turns(partition, partial(partition.take_turns, stop_at))
+            self._take_turns(partition, partial(turns_at_once, partition, stop_at, self._board.hooks))
         if partition.has_turns:
             self._rota.goes_on(partition, rest=partition.unfinished)
 

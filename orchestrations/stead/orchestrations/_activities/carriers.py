@@ -9,6 +9,8 @@ Where one may have left anything, the next one begins in another task.
 
 An activity that waited when it was run last has a carrier of its own from the beginning: else those that all wait would begin
 one after the other, each an iteration of the loop later than the one before.
+
+A local activity takes its first step at once, in a task that stands by for it (`standby`).
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from stead.entities.extending import held_reports
 from stead.transport import Settings, begin_task
 
 from .job import Interceptor, Job, Outcome, Stage, call_function, failed_in_stead, outcome_of, outcome_of_error
+from .standby import Standby
 
 _BLOCKING = "make it a plain `def`, which runs in a thread, or await what it waits for"
 
@@ -44,6 +47,7 @@ class Carriers:
         self._context = contextvars.copy_context()
         self._next: deque[Job] = deque()  # for the carrier that begins next
         self._beginning: asyncio.Task[None] | None = None
+        self.standby = Standby[_Rest](lambda stands_by: self._task(stands_by, "activities"), self._carry_rest)
         self._waited: set[str] = set()  # activities that waited when they were run last, by their canonical names
 
     def begin(self, job: Job) -> None:
@@ -56,6 +60,29 @@ class Carriers:
         self._next.append(job)
         if self._beginning is None:
             self._begin_next()
+
+    def begin_now(self, job: Job) -> bool:
+        """Let an activity take its first step here and now, where no task runs; false if no task stands by for it, and nothing
+        of it was run."""
+        seat = self.standby.take()
+        if seat is None:
+            return False
+        loop, task = asyncio.get_running_loop(), seat.task
+        task.set_name(job.name)
+        untouched = _traces(task)
+        rest: _Rest | None = None
+        kept = False
+        asyncio.tasks._enter_task(loop, task)
+        try:
+            rest = self._first_step(job, task)
+            kept = rest is None
+        finally:
+            asyncio.tasks._leave_task(loop, task)
+            if kept and not seat.called.done() and _traces(task) == untouched:
+                self.standby.give_back(seat)
+            else:
+                self.standby.call(seat, rest)
+        return True
 
     def _begin_next(self) -> None:
         self._beginning = self._task(self._carry(), "activities")

@@ -1,6 +1,7 @@
 """The activities of a worker: own ones as soon as their commit is in the store, shared ones from the hub's queues.
 
     commit applied ── granted ──▶ slots ── outcome ──▶ partition.deliver_local ──▶ a turn ──▶ commit ── unwanted
+    a turn ── may_begin ──▶ first step ── outcome ──▶ partition.deliver_local ──▶ the next turn ──▶ (one commit)
     tenure begins ── held ──▶ its tasks in the store ──▶ (suspects) ──▶ slots
     queue ── taken ──▶ slots ── outcome ──▶ complete_task ──▶ inbox
 
@@ -19,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from stead.entities.extending import Bell, Hooks, Message
 from stead.orchestrations._history.messages import PROGRESS
-from stead.transport import FACED, DeclaredLimit, InvalidInput, PayloadLocked, ServerChanged, Settings, Task, get_logger
+from stead.transport import FACED, DeclaredLimit, ServerChanged, Settings, Task
 
-from .job import Job, Outcome, Runnable, Stage, failed, unseen
+from .job import Job, Outcome, Runnable, Stage
 from .limits_here import LimitsHere
 from .not_run import unknown
 from .placing import Placing
@@ -34,8 +35,6 @@ from .watches import recall
 
 if TYPE_CHECKING:
     from stead.entities.extending import Board, Partition, Turns
-
-logger = get_logger("stead.activities")
 
 _PAGE = 500
 _SENDS = 100
@@ -64,6 +63,7 @@ class ActivityRunner(Hooks):
         self._prefix = ""
         self._turns: Turns | None = None
         self._tenures: dict[Partition, Tenure] = {}
+        self._within: Partition | None = None  # whose turns are under way, and wait for local activities
         self._placing = Placing(here, find, self.slots)
         self._to_read: deque[tuple[Partition, Tenure]] = deque()
         self._read_bell = Bell()
@@ -157,13 +157,15 @@ class ActivityRunner(Hooks):
 
     def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
         """A commit with own tasks is in the store: run them. (While a partition is given back: the next owner does.)"""
+        tenure = self._tenures.get(partition)
+        if tenure is not None and tenure.early:
+            tenure.early.difference_update([task.task_id for task in tasks])
         if partition.draining or partition.gone:
             return
-        tenure = self._tenures.get(partition)
         if tenure is None:
             tenure = self._tenures[partition] = Tenure()
         for task in tasks:
-            job = self._accept(partition, tenure, task.task_id, task.payload)
+            job = tenure.accept(partition, task.task_id, task.payload, self._find, self._fail)
             if job is None:
                 continue
             activity = job.activity
@@ -177,10 +179,36 @@ class ActivityRunner(Hooks):
             self._placing.granted(activity.is_async)
             self.slots.add(job)
 
+    def may_begin(self, partition: Partition, tasks: Sequence[Task]) -> None:
+        """Local activities have been asked for: each takes its first step now. What ends with that is answered within the batch of
+        turns in which it was asked for; what waits goes on as any other, and what there is no room for begins once it is stored."""
+        tenure = self._tenures.setdefault(partition, Tenure())
+        self._within = partition
+        try:
+            for task in tasks:
+                job = tenure.accept(partition, task.task_id, task.payload, self._find, self._fail)
+                if job is None:
+                    continue
+                activity = job.activity
+                if (
+                    activity is not None
+                    and activity.is_async
+                    and activity.numbers is None
+                    and self.slots.begin_now(job)
+                ):
+                    tenure.early.add(job.key)
+                    self._placing.granted(True)
+                else:
+                    tenure.forget(job)
+        finally:
+            self._within = None
+
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
         """A commit that dropped tasks is in the store: their results are recorded, or not wanted any more."""
         tenure = self._tenures.get(partition)
         jobs = tenure.jobs if tenure is not None else {}
+        if tenure is not None and tenure.early:
+            tenure.early.difference_update(task_ids)
         if tenure is not None and tenure.left and self._turns is not None:
             tenure.left.done(partition, self._turns, task_ids)
         for key in task_ids:
@@ -236,6 +264,7 @@ class ActivityRunner(Hooks):
         tenure = self._tenures.get(partition)
         if tenure is None:
             return
+        tenure.drop_early(self.slots.drop)
         for job in list(tenure.jobs.values()):
             if job.stage is Stage.WAITING:
                 self.slots.drop(job)
@@ -250,37 +279,6 @@ class ActivityRunner(Hooks):
             self._board.check_generation()
 
     # -- own tasks -----------------------------------------------------------------------------------------------------
-
-    def _accept(self, partition: Partition, tenure: Tenure, key: bytes, payload: bytes) -> Job | None:
-        """The job of an own task, none if it is here already."""
-        seen = tenure.seen
-        if key in tenure.jobs or (seen is not None and key in seen):
-            return None
-        if not payload:  # it was to end
-            self._refuse(partition, tenure, key, unseen())
-            return None
-        try:
-            job = Job(key, payload)
-        except (InvalidInput, PayloadLocked) as error:
-            logger.error("an activity in partition %d cannot be run: task %r: %s", partition.number, key, error)
-            # One that is locked stays where it is: whoever has the partition next may have the key.
-            if not isinstance(error, PayloadLocked):
-                self._refuse(partition, tenure, key, failed("TaskUnreadable", str(error)))
-            return None
-        if seen is not None:
-            seen.add(key)
-        job.activity = self._find(job.name)
-        job.partition = partition
-        tenure.jobs[key] = job
-        return job
-
-    def _refuse(self, partition: Partition, tenure: Tenure, key: bytes, outcome: Outcome) -> None:
-        """An own task cannot be run, and not all of it can be read: it fails."""
-        broken = Job.unreadable(key)
-        if broken is not None:
-            broken.partition = partition
-            tenure.jobs[key] = broken
-            self._fail(broken, outcome)
 
     async def _read_tasks(self, partition: Partition, tenure: Tenure) -> None:
         board = self._board
@@ -297,7 +295,7 @@ class ActivityRunner(Hooks):
                 misplaced: list[Job] = []
                 for key, payload in page:
                     ours = board.is_of(self._prefix, key)
-                    job = self._accept(partition, tenure, key, payload) if ours else None
+                    job = tenure.accept(partition, key, payload, self._find, self._fail) if ours else None
                     if job is None:
                         continue
                     instance = job.context.instance_id
@@ -388,5 +386,8 @@ class ActivityRunner(Hooks):
         if partition is not None and not (partition.draining or partition.gone):
             args = [job.context.execution_id, job.context.task_id, *more]
             message = Message(instance, operation, args, b"", None, None, None, None, None)
+            if partition is self._within:  # whose turns go on with it
+                partition.deliver_local(instance, message)
+                return
             assert self._turns is not None, "it was attached"
             self._turns.deliver_local(partition, instance, message, job.suspicious)

@@ -141,6 +141,26 @@ class ActivitySlots:
         self._waiting[is_async] += 1
         (self._queue if is_async else self._plain).append(job)
 
+    def begin_now(self, job: Job) -> bool:
+        """Run an asynchronous job as far as its first wait, here and now; false if there is no room for it, and nothing of it was
+        run. It goes on as any other that runs."""
+        if self._waiting[True] or not self._fits(True):
+            return False
+        job.stage = Stage.RUNNING
+        job.since = asyncio.get_running_loop().time()
+        self._live.add(job)
+        self.watches.begin(job)
+        if self._carriers.begin_now(job):
+            return True
+        job.stage = Stage.WAITING
+        self._live.discard(job)
+        self.watches.end(job)
+        return False
+
+    def stand_by(self) -> None:
+        """Some jobs are to begin at once: have what carries them."""
+        self._carriers.standby.prepare()
+
     def drop(self, job: Job) -> None:
         """Nobody wants its result: it does not begin, or is cancelled; or its thread is given up."""
         self.watches.end(job)
@@ -319,6 +339,7 @@ class ActivitySlots:
         for job in self._live:
             self.watches.end(job)
             job.drop()
+        self._carriers.standby.close()
         self._pool.close()
 
     async def _wait(self, seconds: float) -> None:

@@ -19,6 +19,7 @@ from stead.transport import InvalidInput
 
 from .activity_limits import LimitKey, check_priority, make_limits
 from .limits import check_time_out
+from .local import contradiction, refuse_definition, refuse_options
 from .retry import check_retry
 from .signature import Decorated, awaited_type, check_function, decoded, hints_of, is_async, name_of, with_self
 
@@ -53,6 +54,7 @@ class Activity(Decorated, Generic[P, R_co]):
         rate: str | None = None,
         key: LimitKey | None = None,
         await_cleanup: bool = False,
+        local: bool = False,
     ) -> None:
         """Raises `InvalidDefinition` for a function that cannot be one, `InvalidInput` for a bad name or option."""
         found = check_function("activity", function)
@@ -72,6 +74,8 @@ class Activity(Decorated, Generic[P, R_co]):
         hints = hints_of(found, what)
         result = hints.get("return", Any)
         self.is_async = is_async(found, result)
+        self.local = check_flag("local", local)
+        refuse_definition(self.name, self._contradiction())
         self._signature = signature_of(found)
         self._parameters = Parameters(with_self(found), hints, what)
         self._result = value_of(awaited_type(result), f"the result of {what}")
@@ -80,6 +84,13 @@ class Activity(Decorated, Generic[P, R_co]):
 
     def __repr__(self) -> str:
         return f"<activity {self.name}>"
+
+    def _contradiction(self) -> tuple[str, str] | None:
+        if not self.local:
+            return None
+        return contradiction(
+            is_async=self.is_async, queue=self.queue, heartbeat_ms=self.heartbeat_ms, limits=self.limits
+        )
 
     def with_options(
         self,
@@ -92,6 +103,7 @@ class Activity(Decorated, Generic[P, R_co]):
         total_timeout: timedelta | None = None,
         priority: int | None = None,
         await_cleanup: bool | None = None,
+        local: bool | None = None,
     ) -> Self:
         """The same activity, called with other options: what is given replaces what the decorator said.
 
@@ -99,7 +111,8 @@ class Activity(Decorated, Generic[P, R_co]):
         history and by the activity; `timeout`: how long an attempt may run; `heartbeat_timeout`: how long it may run without
         an `activity_context().heartbeat()`; `total_timeout`: how long all of it may take, waiting and retries included;
         `priority`: of those that wait behind the same limit (`concurrency`, `rate`) the one with the highest goes first, 0
-        without; `await_cleanup`: who cancels it waits until it has ended. Raises `InvalidInput`.
+        without; `await_cleanup`: who cancels it waits until it has ended; `local`: whether it may begin before the commit that
+        schedules it, as `App.activity` describes it. Raises `InvalidInput`.
         """
         changed = copy.copy(self)
         changed.retry = self.retry if retry is None else check_retry(retry)
@@ -122,6 +135,9 @@ class Activity(Decorated, Generic[P, R_co]):
             changed.await_cleanup = check_flag("await_cleanup", await_cleanup)
         if priority is not None:
             changed.priority = check_priority(priority, self.limits is not None, self.name)
+        if local is not None:
+            changed.local = check_flag("local", local)
+        refuse_options(self.name, changed._contradiction())
         return changed
 
     def limit_of(self, args: Sequence[object], kwargs: Mapping[str, object] | None) -> str | None:
@@ -194,6 +210,7 @@ def make_activity(
     rate: str | None = None,
     key: LimitKey | None = None,
     await_cleanup: bool = False,
+    local: bool = False,
 ) -> Activity[..., Any]:
     """The activity that a function is. Raises like `Activity`."""
     form = AsyncActivity[..., Any] if inspect.iscoroutinefunction(function) else PlainActivity[..., Any]
@@ -210,6 +227,7 @@ def make_activity(
         rate=rate,
         key=key,
         await_cleanup=await_cleanup,
+        local=local,
     )
 
 

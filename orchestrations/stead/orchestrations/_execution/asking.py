@@ -41,6 +41,7 @@ def ask_activity(core: Commands, activity: Any, args: Sequence[Any], kwargs: dic
         call.limits = form.timeout_ms, form.heartbeat_ms
         call.total_ms = form.total_ms
         call.await_cleanup = form.await_cleanup or None
+        call.local = form.local
         if form.numbers is not None:
             call.limit, call.priority = form.limit_of(call.args, call.kwargs), form.priority or None
         call.queue = form.queue

@@ -157,8 +157,8 @@ class ActivityCall(RetriedCall):
     """A call of an activity."""
 
     __slots__ = (
-        "args", "await_cleanup", "deadline", "details", "ending", "kwargs", "limit", "limits", "priority", "queue", "tags",
-        "total_ms"
+        "args", "await_cleanup", "deadline", "details", "ending", "kwargs", "limit", "limits", "local", "priority", "queue",
+        "tags", "total_ms"
     )  # fmt: skip
 
     args: list[Any]
@@ -177,6 +177,7 @@ class ActivityCall(RetriedCall):
         self.details: Any = None  # what the last heartbeat of the attempt before said
         self.deadline: Deadline | None = None
         self.await_cleanup: bool | None = None  # who cancels it waits for its end
+        self.local = False  # it may begin before the commit that schedules it
         self.ending: tuple[Any] | None = None  # it was cancelled, with this message, and has not ended
 
     def cancel(self, msg: Any | None = None) -> bool:
@@ -219,6 +220,8 @@ class ActivityCall(RetriedCall):
             ),
             self,
         )
+        if self.local:
+            core.begin_at_once(number)
         if self.total_ms is not None and self.deadline is None:
             self.deadline = Deadline(self)
         if self.retry is not None:

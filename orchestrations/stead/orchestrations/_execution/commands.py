@@ -45,6 +45,7 @@ class Commands:
 
     __slots__ = (
         "_asked",
+        "_at_once",
         "_called_off",
         "_custom_status",
         "_patched",
@@ -108,6 +109,7 @@ class Commands:
         self._recorded = Recorded(instance_id, history)
         self._patched: dict[str, bool] = {}
         self._asked: dict[int, Asked] = {}  # since the last turn, by number
+        self._at_once: set[int] = set()  # of those, activities that may begin before they are stored
         self._patches: list[Asked] = []
         self._called_off: list[int] = []
         self._to_end: list[int] = []
@@ -204,6 +206,11 @@ class Commands:
         if not self.replaying:
             self._to_end.append(task_id)
         return True
+
+    def begin_at_once(self, task_id: int) -> None:
+        """An activity that was just scheduled may begin before that is stored; one that is in the history has been."""
+        if task_id in self._asked:
+            self._at_once.add(task_id)
 
     def leave_open(self, task_id: int) -> None:
         """Nobody waits for an answer any more, but something else will be said about it."""
@@ -318,4 +325,6 @@ class Commands:
         else:
             return NOTHING
         self._asked = {}
+        if self._at_once:
+            wants, self._at_once = wants._replace(at_once=self._at_once), set()
         return wants

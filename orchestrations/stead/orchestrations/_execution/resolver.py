@@ -37,6 +37,9 @@ class ActivityForm(Protocol):
     def await_cleanup(self) -> bool: ...
 
     @property
+    def local(self) -> bool: ...
+
+    @property
     def numbers(self) -> LimitNumbers | None: ...
 
     @property

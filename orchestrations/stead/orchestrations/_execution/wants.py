@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from stead.orchestrations._history.events import Event
@@ -34,6 +34,8 @@ class Wants(NamedTuple):
     """How the code has ended, if it has."""
     ending: Sequence[int] = ()
     """Numbers of activities that are to end, for whose end the code waits."""
+    at_once: Collection[int] = ()
+    """Numbers of activities, among what is asked for, that may begin before anything of this is stored."""
 
 
 NOTHING: Final = Wants()

@@ -6,7 +6,7 @@ numbers, so that a replay continues from wherever it stopped (HAZARDS 17).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from stead.orchestrations._execution.code import Code
 from stead.orchestrations._execution.execution import Execution
@@ -225,7 +225,7 @@ def drive_code(turn: InstanceTurn) -> None:
     while (wants := body.wants) is not None:
         asked = body.asked
         while asked:
-            if (time is not None and time.full) or not _carry_out(turn, asked.popleft()):
+            if (time is not None and time.full) or not _carry_out(turn, asked.popleft(), wants.at_once):
                 return
         if wants.custom_status is not UNCHANGED and not _take_custom_status(turn, wants.custom_status):
             return
@@ -242,14 +242,18 @@ def drive_code(turn: InstanceTurn) -> None:
     _check_length(turn)
 
 
-def _carry_out(turn: InstanceTurn, asked: Asked) -> bool:
-    """Log a scheduled event and bring about what it says; false if the instance has failed by it."""
+def _carry_out(turn: InstanceTurn, asked: Asked, at_once: Collection[int]) -> bool:
+    """Log a scheduled event and bring about what it says; false if the instance has failed by it. `at_once`: numbers of activities
+    that may begin before they are stored."""
     event, data = asked
     limit = turn.effects.limit
     try:
         if len(data) > limit.at + ENVELOPE_BYTES * (limit.at >= 0):
             limit.check(f"what number {event.task_id} carries", data, ENVELOPE_BYTES)
-        refused = schedule_task(turn, event) if isinstance(event, TaskScheduled) else issue_event(turn, event)
+        if isinstance(event, TaskScheduled):
+            refused = schedule_task(turn, event, at_once=event.task_id in at_once)
+        else:
+            refused = issue_event(turn, event)
     except InvalidInput as error:
         fail_instance(turn, error)
         return False

@@ -98,8 +98,9 @@ def _address(turn: InstanceTurn, event: Event) -> TaskAddress:
     return TaskAddress(turn.target, turn.record.execution_id, event.task_id)
 
 
-def schedule_task(turn: InstanceTurn, event: TaskScheduled) -> FailureEvent | None:
-    """Have an activity carried out; what is returned is its answer, if nobody can. Raises `InvalidInput`."""
+def schedule_task(turn: InstanceTurn, event: TaskScheduled, *, at_once: bool = False) -> FailureEvent | None:
+    """Have an activity carried out; what is returned is its answer, if nobody can. `at_once`: it may begin before this is
+    stored, if it runs here. Raises `InvalidInput`."""
     queue, canonical = event.queue, event.name.lower()
     place = turn.surroundings.route(canonical, queue)
     if place == "unknown":
@@ -113,7 +114,10 @@ def schedule_task(turn: InstanceTurn, event: TaskScheduled) -> FailureEvent | No
     limits = event.timeout_ms, event.heartbeat_ms, event.details
     trace = turn.trace
     payload = encode_task(canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags, limits, trace)
-    turn.effects.schedule_task(turn.activation, Task(task_key(*address), queue, place == "shared", payload, limit))
+    task = Task(task_key(*address), queue, place == "shared", payload, limit)
+    turn.effects.schedule_task(turn.activation, task)
+    if at_once and place == "own" and turn.is_usual:
+        turn.effects.at_once.offer(task)
     return None
 
 

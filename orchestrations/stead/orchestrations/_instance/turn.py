@@ -186,6 +186,13 @@ class InstanceTurn:
         return self.slice is not None and self.slice.full
 
     @property
+    def is_usual(self) -> bool:
+        """Whether nothing here is under suspicion of having ended workers, or of failing in stead itself: then whatever may do so has to
+        be stored before it begins, so that it can be found (HAZARDS 20)."""
+        time = self.slice
+        return time is not None and not time.one_turn and self.effects.suspects is None
+
+    @property
     def keeps_history(self) -> bool:
         """Whether the history is of use after the end: the instance may be rewound, or asked."""
         record = self.record

@@ -1,0 +1,63 @@
+"""Tasks of a partition's next commit that may begin before it: those of local activities. It only computes.
+
+    a turn ── offer ──▶ waiting ── take ──▶ begun ── its answer's turn ── dropped ──▶ settled ──▶ who runs it forgets it
+                           │                  │
+                           └──── built ───────┴──▶ tasks of that commit as all others; what has begun is not begun again
+
+What has begun and has ended within the batch of turns is never written as a task: its commit holds what was scheduled and what
+came of it. Whoever asked for it goes on with that before other targets do, for as long as its quantum of time lasts: else a batch
+would be over before anybody has come to an end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stead.transport import Task
+
+
+class AtOnce:
+    """See the module. Part of the effects: it is thrown away with them."""
+
+    __slots__ = ("_begun", "_settled", "asker", "until", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: dict[bytes, Task] = {}  # offered in the last turn
+        self._begun: set[bytes] = set()  # taken, and in no commit yet
+        self._settled: list[bytes] = []  # of these, those that no commit will have
+        self.asker: object = None  # who has offered some last, and goes on first, …
+        self.until = 0.0  # … so long
+
+    def offer(self, task: Task) -> None:
+        """A task that was scheduled in this turn may begin."""
+        self.waiting[task.task_id] = task
+
+    def take(self) -> Sequence[Task]:
+        """Those that are to begin now."""
+        tasks = [*self.waiting.values()]
+        self._begun.update(self.waiting)
+        self.waiting.clear()
+        return tasks
+
+    def leave(self) -> None:
+        """Those that wait are to begin once their commit is in the store, as all others."""
+        self.waiting.clear()
+
+    def dropped(self, task_id: bytes) -> None:
+        """A task that no commit has seen was never scheduled: its result is there, or nobody wants it."""
+        self.waiting.pop(task_id, None)
+        if task_id in self._begun:
+            self._begun.discard(task_id)
+            self._settled.append(task_id)
+
+    def built(self) -> None:
+        """The commit has been: what it schedules is as any other task."""
+        self.waiting.clear()
+        self._begun.clear()
+
+    def settled(self) -> Sequence[bytes]:
+        """Those that had begun and were dropped since the last call: whoever runs them hears of it from nobody else."""
+        settled, self._settled = self._settled, []
+        return settled

@@ -1,0 +1,40 @@
+"""Turns of a partition together with what of their tasks may begin before the commit: local activities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stead.entities._partition.partition import Partition, Started
+
+    from .hooks import Hooks
+
+
+def turns_at_once(partition: Partition, stop_at: float, hooks: Hooks) -> list[Started]:
+    """`Partition.take_turns`, in which tasks that may do so begin between two turns; those that end at once are answered in the
+    next one, so that all of it is in one commit. Raises what a turn raises."""
+    started = partition.take_turns(stop_at)
+    at_once = partition.effects.at_once
+    if not at_once.waiting:
+        return started
+    try:
+        while at_once.waiting:
+            if not _is_followed(partition, stop_at):
+                at_once.leave()
+                break
+            hooks.may_begin(partition, at_once.take())
+            if partition.gone:
+                break
+            partition.go_on_first()
+            started += partition.take_turns(stop_at)
+    except BaseException:
+        for start in started:
+            start.close()
+        raise
+    return started
+
+
+def _is_followed(partition: Partition, stop_at: float) -> bool:
+    """Whether another turn follows in this batch, so that what ends at once can be recorded by the same commit."""
+    time = partition.slice
+    return not (partition.gone or partition.draining or time.full or time.elapsed() >= stop_at)
