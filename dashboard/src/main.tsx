@@ -129,7 +129,7 @@ function Shell(props: { access: Access; leave: () => void }) {
               {live.lost ? "no answer" : live.info ? "live" : "…"}
             </span>
             <button type="button" class="plain" onClick={() => setTheme({ "": "dark", dark: "light", light: "" }[theme] ?? "")}>
-              {{ "": "system", dark: "dark", light: "light" }[theme]} colours
+              colours: {{ "": "as the system's", dark: "dark", light: "light" }[theme]}
             </button>
             <a href="docs">API</a>
             {props.access.keys && <Leave then={props.leave} />}

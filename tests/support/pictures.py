@@ -7,25 +7,18 @@ It starts a server, two workers and `stead serve` of `pictures_app`, gives them 
 from __future__ import annotations
 
 import json
-import os
 import random
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 ROOT = Path(__file__).parents[2]
 TESTS = ROOT / "tests"
 FOLDER = ROOT / "docs" / "pictures"
 APP = "pictures_app:app"
-READY_S = 120
 
 
 class Picture(NamedTuple):
@@ -52,52 +45,6 @@ PAGES: dict[str, Picture] = {
     "workers": Picture("#/workers", ".strip li"),
     "schedules": Picture("#/schedules", "tbody tr"),
 }
-
-
-@contextmanager
-def running() -> Generator[httpx.Client]:
-    """A client of a hub with two workers that has something to show."""
-    from support.valkey_server import ValkeyServer
-
-    with tempfile.TemporaryDirectory(prefix="st") as folder, socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-        free.close()
-        server = ValkeyServer(Path(folder))
-        server.start()
-        environment = {**os.environ, "STEAD_URL": server.url, "PYTHONPATH": str(ROOT)}
-        commands = [["serve", APP, "--port", str(port)], *(["worker", APP, "--name", name] for name in ("ant", "bee"))]
-        processes = [
-            subprocess.Popen([sys.executable, "-m", "stead.app", *command], cwd=Path(__file__).parent, env=environment)
-            for command in commands
-        ]
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
-                until(lambda: http.get("/health/ready").is_success)
-                until(lambda: len(http.get("/api/v1/hub").json()["workers"]) == 2)
-                until(lambda: all(place["owner"] for place in http.get("/api/v1/hub").json()["partitions"]))
-                fill(http)
-                until(lambda: "unowned_partitions" not in http.get("/api/v1/doctor").text)
-                yield http
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.wait()
-            server.kill()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + READY_S
-    while True:
-        try:
-            if condition():
-                return
-        except httpx.TransportError:
-            pass
-        if time.monotonic() > deadline:
-            raise TimeoutError("the hub is not ready")
-        time.sleep(0.1)
 
 
 def fill(http: httpx.Client) -> None:
@@ -140,10 +87,13 @@ def take(folder: Path) -> None:
     from playwright.sync_api import sync_playwright
 
     from support.browser import ARGUMENTS, find
+    from support.running_hub import READY_S, running, until
 
     folder.mkdir(exist_ok=True)
     path, variables = find()
-    with running() as http, sync_playwright() as playwright:
+    with running(APP) as http, sync_playwright() as playwright:
+        fill(http)
+        until(lambda: "unowned_partitions" not in http.get("/api/v1/doctor").text)
         browser = playwright.chromium.launch(
             executable_path=path, args=ARGUMENTS, env=dict(variables) or None, timeout=0
         )

@@ -89,11 +89,18 @@ export function spansOf(history: Event[]): Span[] {
 
 const STATUSES = ["Running", "Completed", "ContinuedAsNew", "Failed", "Canceled", "Terminated", "Pending", "Suspended"]; // by their numbers in events
 
-// What an event says beside its type and time, on one line.
+const FOR_WORKERS = new Set(["execution_id", "children", "running_children", "ran_out", "asked", "encoded_twice"]); // say nothing to people
+
+// What an event says beside its type and time, on one line: numbers that stand for words and times as these, and nothing of what is as ever.
 export function fieldsOf(event: Event): Record<string, unknown> {
   const { event_type: _type, timestamp: _time, task_id: _task, ...fields } = event;
   if (typeof fields["status"] === "number") fields["status"] = STATUSES[fields["status"]] ?? fields["status"];
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined));
+  if (fields["attempt"] === 1) delete fields["attempt"];
+  if (fields["queue"] === "") delete fields["queue"];
+  const shown = Object.entries(fields).filter(([name, value]) => value !== null && value !== undefined && !FOR_WORKERS.has(name));
+  return Object.fromEntries(
+    shown.map(([name, value]) => (name.endsWith("_at_ms") && typeof value === "number" ? [name.slice(0, -3), new Date(value).toISOString()] : [name, value])),
+  );
 }
 
 export interface Message {

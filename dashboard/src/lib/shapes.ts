@@ -4,7 +4,7 @@ import type { Schemas } from "./api";
 export type Argument = Schemas["ArgumentModel"];
 
 export interface Shape {
-  kind: "text" | "number" | "boolean" | "choice" | "json";
+  kind: "text" | "number" | "boolean" | "choice" | "json" | "nothing"; // nothing: it can only be null
   whole: boolean; // of numbers: no fractions
   choices: unknown[];
   nullable: boolean;
@@ -40,11 +40,51 @@ function shape(schema: Schema, known: Record<string, Schema>, nullable: boolean)
       return made("boolean", "");
     case "array":
       return made("json", "JSON: a list, […]");
+    case "null":
+      return made("nothing", "");
     case "object":
       return made("json", "JSON: an object, {…}");
     default:
       return made("json", "JSON, or text");
   }
+}
+
+const PARTS_MAX = 20; // in a form
+
+// The fields of a value that is an object of known ones, as arguments by their names; null for any other value.
+export function partsOf(argument: Argument): Argument[] | null {
+  const known = (argument.json_schema["$defs"] ?? {}) as Record<string, Schema>;
+  const schema = resolved(argument.json_schema, known);
+  const properties = Object.entries((schema["properties"] ?? {}) as Record<string, Schema>);
+  if (schema["type"] !== "object" || properties.length === 0 || properties.length > PARTS_MAX) return null;
+  const required = (schema["required"] ?? []) as string[];
+  return properties.map(([name, one]) => ({
+    name,
+    json_schema: { ...one, $defs: known },
+    required: required.includes(name),
+    by_name: true,
+    default: plain(one["default"]),
+  }));
+}
+
+function plain(value: unknown): string | number | boolean | null {
+  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : null;
+}
+
+function resolved(schema: Schema, known: Record<string, Schema>): Schema {
+  const reference = schema["$ref"];
+  if (typeof reference === "string") return known[reference.split("/").pop() ?? ""] ?? {};
+  const any = (schema["anyOf"] as Schema[] | undefined)?.filter((one) => one["type"] !== "null") ?? [];
+  return any.length === 1 && any[0] ? resolved(any[0], known) : schema;
+}
+
+// One value, of what somebody has typed into the fields of its parts, or into its own; `undefined` if it is left out. Throws as `bodyOf`.
+export function oneOf(argument: Argument, values: Record<string, string>): unknown {
+  const parts = partsOf(argument);
+  if (!parts) return valueOf(argument, values[argument.name] ?? "");
+  const touched = parts.some((one) => (values[one.name] ?? "") !== "");
+  if (!touched && !argument.required) return undefined;
+  return bodyOf(parts, values).kwargs;
 }
 
 // The arguments as a call carries them; `undefined` stands for one that is left out. Throws an error that names the one that is wrong.
@@ -70,6 +110,8 @@ function valueOf(argument: Argument, text: string): unknown {
   if (empty && nullable) return null;
   if (empty && kind === "choice") return choices[0]; // what is shown as chosen
   switch (kind) {
+    case "nothing":
+      return null;
     case "text":
       return text;
     case "boolean":

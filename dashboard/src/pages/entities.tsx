@@ -9,6 +9,7 @@ import { Ago, Card, Choice, Fault, Page, Quiet, Table, Text, Tree } from "../par
 import { Doing, Recent, useDoing } from "../parts/doing";
 import { OfKind, rate } from "../parts/measures";
 import { Operations } from "../parts/operations";
+import { Unindexed } from "../parts/unindexed";
 
 const LIMITS = [50, 200, 1000] as const; // entities in a page
 
@@ -51,17 +52,21 @@ export function OneKind(props: { name: string; route: Route }) {
   const on = JSON.stringify([props.name, prefix, where, order, limit]);
   const tokens = pages.on === on ? pages.tokens : [];
   const token = tokens[tokens.length - 1];
+  const searched = !!where || !!order;
+  const unindexed = searched && info !== null && fields.length === 0; // the server would refuse it
   const asked = useAsked(
-    (signal) =>
-      must(
-        api.GET("/api/v1/entities/{name}", {
-          params: {
-            path: { name: props.name },
-            query: { prefix, where, order, limit: Number(limit) || LIMITS[0], ...(token ? { continuation: token } : {}) },
-          },
-          signal,
-        }),
-      ),
+    searched && (info === null || unindexed)
+      ? null
+      : (signal) =>
+          must(
+            api.GET("/api/v1/entities/{name}", {
+              params: {
+                path: { name: props.name },
+                query: { prefix, where, order, limit: Number(limit) || LIMITS[0], ...(token ? { continuation: token } : {}) },
+              },
+              signal,
+            }),
+          ),
     ["kind", on, token],
     2,
   );
@@ -72,27 +77,33 @@ export function OneKind(props: { name: string; route: Route }) {
         <Text label="Keys that begin with" placeholder="keys that begin with…" value={prefix} onText={(value) => refine({ prefix: value, where: "", order: "" })} />
         <Go name={props.name} />
       </div>
-      {(fields.length > 0 || where || order) && <Conditions key={on} fields={fields} where={where} order={order} limit={limit} />}
+      {fields.length > 0 && <Conditions key={on} fields={fields} where={where} order={order} limit={limit} />}
       <Fault>{asked.error}</Fault>
-      <Table
-        label={`Entities of ${props.name}`}
-        rows={asked.data?.entities ?? []}
-        id={(one) => one.key}
-        empty={asked.data ? "There is none here." : "Asking…"}
-        columns={[
-          { title: "Key", cell: (one) => <a href={to(["entities", props.name, one.key || EMPTY_KEY])}>{one.key || "(empty)"}</a> },
-          { title: "State", grow: true, cell: (one) => (one.locked ? <Quiet>locked</Quiet> : <code>{brief(one.state, 120)}</code>) },
-          { title: "Changed", cell: (one) => <Ago time={one.modified_time} /> },
-        ]}
-      />
-      <div class="buttons">
-        <button type="button" disabled={tokens.length === 0} onClick={() => setPages({ on, tokens: tokens.slice(0, -1) })}>
-          Previous
-        </button>
-        <button type="button" disabled={!next} onClick={() => next && setPages({ on, tokens: [...tokens, next] })}>
-          Next
-        </button>
-      </div>
+      {unindexed ? (
+        <Unindexed name={props.name} where={where} order={order} all={() => refine({ where: "", order: "", limit: "" })} />
+      ) : (
+        <>
+          <Table
+            label={`Entities of ${props.name}`}
+            rows={asked.data?.entities ?? []}
+            id={(one) => one.key}
+            empty={asked.data ? "There is none here." : "Asking…"}
+            columns={[
+              { title: "Key", cell: (one) => <a href={to(["entities", props.name, one.key || EMPTY_KEY])}>{one.key || "(empty)"}</a> },
+              { title: "State", grow: true, cell: (one) => (one.locked ? <Quiet>locked</Quiet> : <code>{brief(one.state, 120)}</code>) },
+              { title: "Changed", cell: (one) => <Ago time={one.modified_time} /> },
+            ]}
+          />
+          <div class="buttons">
+            <button type="button" disabled={tokens.length === 0} onClick={() => setPages({ on, tokens: tokens.slice(0, -1) })}>
+              Previous
+            </button>
+            <button type="button" disabled={!next} onClick={() => next && setPages({ on, tokens: [...tokens, next] })}>
+              Next
+            </button>
+          </div>
+        </>
+      )}
     </Page>
   );
 }

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { api, must, type Schemas } from "../lib/api";
+import { useOrchestration } from "../lib/kinds";
 import { useAsked, useStream } from "../lib/live";
 import { ENDS, fieldsOf, type Event } from "../lib/history";
 import { change, FINISHED, MEANT, suits, titled, VERBS } from "../lib/verbs";
@@ -14,6 +15,7 @@ import { Family } from "../parts/family";
 import { Gantt } from "../parts/gantt";
 import { Sequence } from "../parts/sequence";
 import { Target } from "../parts/target";
+import { useValue, ValueFields, valueIn } from "../parts/value";
 
 const VIEWS = ["Timeline", "History", "Sequence"];
 
@@ -69,7 +71,7 @@ export function OneInstance(props: { id: string; route: Route }) {
         )}
         {!FINISHED.has(one.runtime_status) && status?.blocked && <Blocked why={status.blocked} />}
         {!FINISHED.has(one.runtime_status) && (
-          <Card title="Waits for">
+          <Card title="Waits for" wide>
             <Waits one={one} />
           </Card>
         )}
@@ -180,12 +182,74 @@ function Waits(props: { one: Instance }) {
       id={(wait) => `${wait.kind} ${wait.name} ${wait.since_time}`}
       empty="Nothing that its history knows of."
       columns={[
-        { title: "What", cell: (wait) => `${wait.kind} ${wait.name}` },
+        { title: "What", cell: (wait) => <Awaited one={props.one} wait={wait} />, grow: true },
         { title: "Since", cell: (wait) => <Ago time={wait.since_time} /> },
         { title: "Until", cell: (wait) => <Ago time={wait.until_time} /> },
       ]}
     />
   );
+}
+
+// What is waited for, with a link to where it can be looked at, or what sends the instance on.
+function Awaited(props: { one: Instance; wait: Schemas["WaitModel"] }) {
+  const { kind, name } = props.wait;
+  if (kind === "event")
+    return (
+      <div class="awaited">
+        {kind} {name} <Answer one={props.one} event={name} />
+      </div>
+    );
+  const [, child, id] = /^(.*) \((.*)\)$/s.exec(name) ?? [];
+  if (kind === "sub-orchestration" && id)
+    return (
+      <>
+        {kind} {child} <a href={to(["instances", id])}>{id}</a>
+      </>
+    );
+  const [, entity, operation] = /^(@.*) (\S+)$/s.exec(name) ?? [];
+  if (kind === "entity" && entity)
+    return (
+      <>
+        {kind} <Target id={entity} /> {operation}
+      </>
+    );
+  return (
+    <>
+      {kind} {name}
+      {props.wait.details !== undefined && <div class="quiet">{brief(props.wait.details)}</div>}
+    </>
+  );
+}
+
+// Sends a waiting instance on: raises the event that it waits for, with data of the type that its code expects.
+function Answer(props: { one: Instance; event: string }) {
+  const { one, event } = props;
+  const [asking, setAsking] = useState(false);
+  const shown = useOrchestration(asking ? one.name : "");
+  const [, schema] = Object.entries(shown?.events ?? {}).find(([name]) => name.toLowerCase() === event.toLowerCase()) ?? [];
+  const known = schema && [{ name: "Data", json_schema: schema, required: Object.keys(schema).length > 0, by_name: true, default: null }];
+  const data = useValue("Data", event, shown === undefined ? undefined : (known ?? null));
+  return (
+    <Act
+      label={`Raise ${event}…`}
+      right="signal"
+      tone="main"
+      onAsk={setAsking}
+      ask={
+        <>
+          <p>It waits for this event, and goes on with it.</p>
+          <ValueFields value={data} nothing="It takes no data." />
+        </>
+      }
+      work={() => raise(one.instance_id, event, valueIn(data))}
+    />
+  );
+}
+
+async function raise(instance_id: string, event: string, data: unknown): Promise<string> {
+  const sent = data === undefined ? {} : { body: data as never };
+  await must(api.POST("/api/v1/instances/{instance_id}/events/{event}", { params: { path: { instance_id, event } }, ...sent }));
+  return `${event} is sent`;
 }
 
 function Relatives(props: { one: Instance; history: Event[] }) {
@@ -221,7 +285,7 @@ function Events(props: { history: Event[] }) {
         empty="There is no history."
         columns={[
           { title: "#", number: true, cell: (event) => event.task_id },
-          { title: "Time", cell: (event) => <time dateTime={event.timestamp}>{event.timestamp.slice(11, 23)}</time> },
+          { title: "Time (UTC)", cell: (event) => <time dateTime={event.timestamp}>{event.timestamp.slice(11, 23)}</time> },
           {
             title: "Event",
             cell: (event) => <span class={event.event_type.endsWith("Failed") ? "bad" : ENDS.has(event.event_type) ? "strong" : ""}>{event.event_type}</span>,
@@ -249,7 +313,7 @@ function Said(props: { fields: Record<string, unknown> }) {
   return open ? (
     <Tree value={props.fields} depth={1} />
   ) : (
-    <button type="button" class="plain" onClick={() => setOpen(true)}>
+    <button type="button" class="plain said" aria-expanded={false} onClick={() => setOpen(true)}>
       <code>{brief(props.fields, 100)}</code>
     </button>
   );
@@ -269,7 +333,6 @@ function Actions(props: { one: Instance }) {
         <Act
           label="Raise event…"
           right="signal"
-          tone="main"
           ask={
             <>
               <Field label="Event">
@@ -280,16 +343,7 @@ function Actions(props: { one: Instance }) {
               </Field>
             </>
           }
-          work={async () => {
-            const given = typed(data);
-            await must(
-              api.POST("/api/v1/instances/{instance_id}/events/{event}", {
-                params: { path: { ...path, event } },
-                ...(given === undefined ? {} : { body: given as never }),
-              }),
-            );
-            return `${event} is sent`;
-          }}
+          work={() => raise(one.instance_id, event, typed(data))}
         />
       )}
       {VERBS.filter((verb) => suits(verb, one.runtime_status)).map((verb) => (

@@ -89,18 +89,15 @@ export function OneLetter(props: { id: string }) {
   const [partition = "", stream_id = ""] = props.id.split("/");
   const path = { partition, stream_id };
   const manage = useRight("manage");
+  // Who asks for one by itself is refused where there is none: the list of those of this ID is empty then.
+  const there = useAsked((signal) => must(api.GET("/api/v1/dead-letters", { params: { query: { id: [props.id] } }, signal })), ["letter", props.id], 3);
+  const found = there.data?.dead_letters[0];
   const asked = useAsked(
-    async (signal) => {
-      if (manage) return must(api.GET("/api/v1/dead-letters/{partition}/{stream_id}", { params: { path }, signal }));
-      const page = await must(api.GET("/api/v1/dead-letters", { params: { query: { limit: 1000 } }, signal }));
-      const found = page.dead_letters.find((one) => one.id === props.id);
-      if (!found) throw new Error("There is no such dead letter (any more).");
-      return found;
-    },
-    ["letter", props.id, manage],
-    30,
+    manage && found ? (signal) => must(api.GET("/api/v1/dead-letters/{partition}/{stream_id}", { params: { path }, signal })) : null,
+    ["traced letter", props.id, !!found],
+    1_000_000,
   );
-  const letter = asked.data;
+  const letter = found && (asked.data ?? found);
   const back = () => void (location.hash = to(["dead-letters"]));
   return (
     <Page
@@ -114,7 +111,7 @@ export function OneLetter(props: { id: string }) {
         )
       }
     >
-      <Fault>{asked.error}</Fault>
+      <Fault>{there.error || asked.error}</Fault>
       {letter ? (
         <div class="cards">
           <Card title="What happened" wide>
@@ -141,7 +138,7 @@ export function OneLetter(props: { id: string }) {
           </Card>
         </div>
       ) : (
-        !asked.error && <Quiet>Asking…</Quiet>
+        !there.error && <Quiet>{there.data ? "There is no such dead letter (any more): it was sent again, or dropped." : "Asking…"}</Quiet>
       )}
     </Page>
   );

@@ -8,6 +8,7 @@ import { refine, to, type Route } from "../lib/route";
 import { brief, count, duration, plural } from "../lib/words";
 import { AccessContext, useSay } from "../parts/act";
 import { Ago, Badge, Card, Choice, Fault, Field, Page, Quiet, Table, Tabs, Text } from "../parts/basics";
+import { Unindexed } from "../parts/unindexed";
 import { EMPTY_KEY } from "./entities";
 
 const LIMITS = ["50", "200", "1000"];
@@ -47,10 +48,15 @@ function ByConditions(props: { route: Route }) {
   const indexed = names.filter(([name]) => indexes.some((one) => one.entity === name));
   const kind = given("kind") || indexed[0]?.[0] || names[0]?.[0] || "";
   const on = ["kind", "where", "order", "limit", "asked"].map(given).join("|");
+  const name = names.find(([canonical]) => canonical === kind)?.[1] ?? kind;
+  const unindexed = !!(given("where") || given("order")) && !indexes.some((one) => one.entity === kind); // the server would refuse it
   return (
     <>
       <Conditions key={kind} kind={kind} names={names} indexes={indexes.filter((one) => one.entity === kind)} given={given} />
-      {given("asked") && kind && <Found key={on} kind={kind} where={given("where")} order={given("order")} limit={Number(given("limit")) || 50} />}
+      {given("asked") && unindexed && (
+        <Unindexed name={name} where={given("where")} order={given("order")} all={() => refine({ where: "", order: "" })} />
+      )}
+      {given("asked") && kind && !unindexed && <Found key={on} kind={kind} where={given("where")} order={given("order")} limit={Number(given("limit")) || 50} />}
     </>
   );
 }

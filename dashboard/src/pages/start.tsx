@@ -2,23 +2,26 @@
 import { useState } from "preact/hooks";
 
 import { api, must } from "../lib/api";
+import { useOrchestration } from "../lib/kinds";
 import { useLive } from "../lib/live";
 import { to } from "../lib/route";
-import { typed } from "../lib/words";
 import { Act } from "../parts/act";
 import { Choice, Field, Text } from "../parts/basics";
+import { useValue, ValueFields, valueIn } from "../parts/value";
 
 export function Start() {
   const { info } = useLive();
   const [name, setName] = useState("");
-  const [input, setInput] = useState("");
   const [id, setId] = useState("");
   const names = Object.entries(info?.names ?? {})
-    .filter(([key]) => key.startsWith("orchestration/"))
+    .filter(([key]) => key.startsWith("orchestration/") && !key.includes("@")) // what is behind an @ is a version
     .map(([key, value]) => String(value["name"] ?? key));
   const chosen = name || names[0] || "";
+  const [asking, setAsking] = useState(false);
+  const shown = useOrchestration(asking ? chosen : "");
+  const input = useValue("Input", chosen, shown && shown.input);
   const start = async () => {
-    const given = typed(input);
+    const given = valueIn(input);
     const done = (await must(
       api.POST("/api/v1/instances", {
         params: { query: {} },
@@ -35,14 +38,13 @@ export function Start() {
       tone="main"
       disabled={!info}
       work={start}
+      onAsk={setAsking}
       ask={
         <>
           <Field label="Orchestration">
             {names.length ? <Choice value={chosen} options={names} onChoose={setName} /> : <Text value={name} onText={setName} />}
           </Field>
-          <Field label="Input" hint="JSON, or text">
-            <Text value={input} onText={setInput} rows={4} placeholder="none" />
-          </Field>
+          <ValueFields value={input} nothing="It takes no input." />
           <Field label="Instance ID" hint="otherwise a random one">
             <Text value={id} onText={setId} />
           </Field>

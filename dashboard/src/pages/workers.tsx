@@ -1,6 +1,7 @@
 // Who works: what each holds, runs and serves, its load and its version; and one is drained.
 import { api, must, type Schemas } from "../lib/api";
 import { useAsked, useLive } from "../lib/live";
+import { to } from "../lib/route";
 import { bytes, count, duration } from "../lib/words";
 import { Act } from "../parts/act";
 import { Ago, Badge, Card, Page, Quiet, Table } from "../parts/basics";
@@ -119,16 +120,30 @@ function Runs(props: { now: Now | undefined }) {
 
 function Kinds(props: { worker: Worker; prefix: "" | "orchestration/" | "activity/" }) {
   const names = Object.entries(props.worker.kinds ?? {})
-    .filter(([name]) => (props.prefix ? name.startsWith(props.prefix) : !name.includes("/")))
-    .map(([name, kind]) => {
+    .filter(([name]) => (props.prefix ? name.startsWith(props.prefix) && !name.includes("@") : !name.includes("/"))) // what is behind an @ is a version
+    .map(([key, kind]) => {
       const versions = (kind.versions ?? []).filter(Boolean);
-      return (kind.name ?? name) + (versions.length ? ` (${versions.join(", ")})` : "");
+      return { name: kind.name ?? key, more: versions.length ? ` (${versions.join(", ")})` : "" };
     });
   if (names.length === 0) return null;
   return (
     <>
       <dt>{{ "": "Entities", "orchestration/": "Orchestrations", "activity/": "Activities" }[props.prefix]}</dt>
-      <dd>{names.join(", ")}</dd>
+      <dd>
+        {names.map(({ name, more }, at) => (
+          <>
+            {at > 0 && ", "}
+            <Kind prefix={props.prefix} name={name} />
+            {more}
+          </>
+        ))}
+      </dd>
     </>
   );
+}
+
+// Where there is more of it.
+function Kind(props: { prefix: "" | "orchestration/" | "activity/"; name: string }) {
+  if (props.prefix === "activity/") return <>{props.name}</>;
+  return <a href={props.prefix ? to(["instances"], { name: props.name }) : to(["entities", props.name])}>{props.name}</a>;
 }

@@ -25,13 +25,15 @@ export function Act(props: {
   right: "signal" | "manage";
   work: () => Promise<string>; // what to say when it is done
   ask?: ComponentChildren; // what is asked before
+  onAsk?: (asking: boolean) => void;
   then?: () => void;
   tone?: "danger" | "main";
   disabled?: boolean;
 }) {
   const allowed = useRight(props.right);
   const say = useSay();
-  const [asking, setAsking] = useState(false);
+  const [asking, change] = useState(false);
+  const setAsking = (on: boolean) => (change(on), props.onAsk?.(on));
   const [busy, setBusy] = useState(false);
   const [fault, setFault] = useState("");
   if (!allowed) return null;
@@ -50,6 +52,7 @@ export function Act(props: {
     }
   };
   const tone = props.tone ?? "";
+  const does = props.label.replace(/…$/, ""); // which says that something is asked first
   return (
     <>
       <button
@@ -61,7 +64,7 @@ export function Act(props: {
         {props.label}
       </button>
       {props.ask !== undefined && (
-        <Dialog title={props.label} open={asking} onClose={() => setAsking(false)}>
+        <Dialog title={does} open={asking} onClose={() => setAsking(false)}>
           <div class="dialog-body">{props.ask}</div>
           <Fault>{fault}</Fault>
           <div class="buttons">
@@ -69,7 +72,7 @@ export function Act(props: {
               Back
             </button>
             <button type="button" class={tone || "main"} disabled={busy} onClick={() => void run()}>
-              {busy ? "…" : props.label}
+              {busy ? "…" : does}
             </button>
           </div>
         </Dialog>

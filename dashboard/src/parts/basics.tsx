@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import { ago, clock, plural } from "../lib/words";
+import { Scroller } from "./scroller";
 
 export function Page(props: { title: string; aside?: ComponentChildren; children: ComponentChildren }) {
   useEffect(() => {
@@ -117,7 +118,7 @@ export function Table<Row>(props: {
   };
   const all = !!picked && rows.every((row) => picked.has(props.id(row)));
   return (
-    <div class="table-frame" tabIndex={0} role="region" aria-label={props.label}>
+    <Scroller label={props.label}>
       <table>
         <thead>
           <tr>
@@ -160,7 +161,7 @@ export function Table<Row>(props: {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroller>
   );
 }
 

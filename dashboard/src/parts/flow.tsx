@@ -6,6 +6,7 @@ import type { HubInfo } from "../lib/live";
 import { count, duration } from "../lib/words";
 import { short } from "./gantt";
 import { rate } from "./measures";
+import { Scroller } from "./scroller";
 
 type Metrics = Schemas["HubMetrics"];
 
@@ -75,7 +76,7 @@ export function Flow(props: { found: Metrics; info: HubInfo }) {
   const width = (often: number) => (often > 0 ? Math.min(12, 2 + Math.log10(1 + often) * 3) : 1);
   const said = `${rate(rates.arriving)} messages a second come in, ${count(total["backlog"])} wait, ${rate(rates.done)} a second are carried out by ${workers.length} workers, ${rate(rates.activities)} activities a second`;
   return (
-    <div class="table-frame" tabIndex={0} role="region" aria-label="Flow">
+    <Scroller label="Flow">
       <svg class="flow" viewBox={`0 0 ${WIDTH} ${height}`} width={WIDTH} height={height} role="img" aria-label={said}>
         {([[IN, "Producers"], [PARTITIONS, "Partitions"], [WORKERS, "Workers"], [ACTIVITIES, "Activities"]] as const).map(([x, title]) => (
           <text key={title} class="flow-title" x={x + BOX / 2} y={14} text-anchor="middle">
@@ -105,7 +106,7 @@ export function Flow(props: { found: Metrics; info: HubInfo }) {
         ))}
         {activities.length === 0 && <Box x={ACTIVITIES} y={middle} title={`${count(running)} running`} text="none has ended yet" />}
       </svg>
-    </div>
+    </Scroller>
   );
 }
 

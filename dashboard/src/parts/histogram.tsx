@@ -3,6 +3,7 @@ import { useRef, useState } from "preact/hooks";
 
 import type { Schemas } from "../lib/api";
 import { clock, count, duration, plural } from "../lib/words";
+import { Legend } from "./legend";
 
 type Found = Schemas["InstanceHistogram"];
 
@@ -82,6 +83,7 @@ export function Histogram(props: { found: Found; onChoose: (from: string, to: st
         </span>
         <span>{clock(end).slice(0, 19)}</span>
       </figcaption>
+      <Legend of={ORDER.filter((status) => bars.some((bar) => bar.counts[status])).map((status) => [`bar-${status.toLowerCase()}`, status])} />
       <Sliders bars={bars} width={found.width_ms} onChoose={choose} onMove={setDragged} />
     </figure>
   );

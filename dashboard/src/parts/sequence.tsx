@@ -2,6 +2,7 @@
 import { mermaid, messagesOf, type Event } from "../lib/history";
 import { useSay } from "./act";
 import { short } from "./gantt";
+import { Scroller } from "./scroller";
 
 const COLUMN = 170;
 const ROW = 30;
@@ -25,7 +26,7 @@ export function Sequence(props: { history: Event[]; me: string }) {
         </button>
         {shown.length < messages.length && <span class="quiet">The first {SHOWN} of {messages.length} messages; the text has all.</span>}
       </div>
-      <div class="table-frame" tabIndex={0} role="region" aria-label="Sequence diagram">
+      <Scroller label="Sequence diagram" hint>
         <svg class="sequence" viewBox={`0 0 ${who.length * COLUMN} ${height}`} width={who.length * COLUMN} height={height} role="img" aria-label={`Sequence diagram with ${messages.length} messages`}>
           <defs>
             <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">
@@ -55,7 +56,7 @@ export function Sequence(props: { history: Event[]; me: string }) {
             );
           })}
         </svg>
-      </div>
+      </Scroller>
     </>
   );
 }

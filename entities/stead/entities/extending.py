@@ -46,7 +46,7 @@ from stead.entities._client.producer import BaseProducer, check_sequence
 from stead.entities._client.query import query_in_words
 from stead.entities._definition.addressing import Call, resolve_call
 from stead.entities._definition.annotations import hints_in, signature_of
-from stead.entities._definition.argument_schemas import ARGUMENTS
+from stead.entities._definition.argument_schemas import ARGUMENTS, described_arguments, schema_of, within_bounds
 from stead.entities._definition.client_text import ClientText, reader_of_text, takes_anything
 from stead.entities._definition.operations import Parameters
 from stead.entities._definition.own_context import send_message, send_signal, settings_of
@@ -219,6 +219,7 @@ __all__ = [
     "decode_reply",
     "delay_in_ms",
     "describe_errors",
+    "described_arguments",
     "dumped",
     "encode_failure",
     "encode_message",
@@ -257,6 +258,7 @@ __all__ = [
     "resolve_call",
     "root_context",
     "root_flags",
+    "schema_of",
     "send_message",
     "send_signal",
     "sending",
@@ -278,5 +280,6 @@ __all__ = [
     "want_watched",
     "with_own_defaults",
     "within",
+    "within_bounds",
     "worker_of",
 ]

@@ -25,6 +25,7 @@ from stead.gateway._v1 import events as _v1_events
 from stead.gateway._v1 import health as _v1_health
 from stead.gateway._v1 import hub as _v1_hub
 from stead.gateway._v1 import instances as _v1_instances
+from stead.gateway._v1 import kinds as _v1_kinds
 from stead.gateway._v1 import many_instances as _v1_many
 from stead.gateway._v1 import metrics as _v1_metrics
 from stead.gateway._v1 import schedules as _v1_schedules
@@ -37,6 +38,7 @@ DASHBOARD: list[Route] = _dashboard_page.ROUTES
 # In the order in which the document and its page have them: this server's own, then Durable Functions', then other ways there.
 ROUTES: list[Route] = [
     *_v1_entities.ROUTES,
+    *_v1_kinds.ROUTES,
     *_v1_tables.ROUTES,
     *_v1_signals.ROUTES,
     *_v1_instances.ROUTES,

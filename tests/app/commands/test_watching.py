@@ -26,6 +26,15 @@ _HOLDS = """
             time.sleep(0.01)
 
 """
+_WAITS = """
+
+from stead.orchestrations import OrchestrationContext
+
+
+@app.orchestration
+async def waits(context: OrchestrationContext) -> None:
+    await context.wait_for_external_event("never")
+"""
 _TO_TERMINALS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # what colours, moves and clears
 
 
@@ -136,6 +145,28 @@ def test_top_once_is_for_scripts(stead: Stead, monkeypatch: pytest.MonkeyPatch) 
     assert re.search(r"^p99: timers late by \S.* loops late by \S+", shown.out, re.MULTILINE), "it is not cut"
     found = json.loads(stead("top", "--json").out)
     assert {"operations", "workers", "hottest", "commits"} <= set(found)
+
+
+def test_top_shows_instances_by_status_and_what_runs_for_long(stead: Stead, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    own = stead.folder / f"{stead.module}.py"
+    own.write_text(own.read_text() + _WAITS)
+    process = stead.start("worker", stead.reference)
+    for name in ("one", "two"):
+        assert stead("start", "waits", "--id", name).status == 0
+    stead("suspend", "two")
+    stead("signal", "Station", "oslo", "nap", "600")
+
+    def shown() -> str:
+        return stead("top", "--once").out
+
+    eventually(lambda: "2 instances (1 Running, 1 Suspended)" in shown(), "both instances")
+    eventually(lambda: re.search(r"^nap +@station@oslo +[0-9.]+ (s|min)", shown(), re.MULTILINE), "what runs for long")
+    assert "runs for long" in shown()
+    assert max(map(len, shown().splitlines())) <= 80
+    process.kill()
+    process.wait(DEADLINE_S)
+    assert "(1 Running" in shown(), "they are there without a worker"
 
 
 def test_top_is_live_sorts_by_keys_and_ends_with_q(stead: Stead) -> None:

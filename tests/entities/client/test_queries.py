@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -12,18 +13,22 @@ from hypothesis import strategies as st
 
 from stead.entities import (
     EntityClient,
+    EntityId,
+    IndexNotReady,
     InvalidInput,
     PartlySent,
+    Registry,
     StoreUnavailable,
     UnknownEntity,
     Worker,
     field,
 )
-from stead.entities._client import query_signals
+from stead.entities._client import indexes, published, query_signals
 from stead.entities._index.conditions import Condition, Node, matches
 from stead.transport import ManualClock, MemoryStore, ReadRecords
+from support.guards import HANGS_S
 from support.query_cases import NODES, ORDERS, STATES, VALUES, ordered
-from support.query_items import REGISTRY, SETTINGS, Bare, Item, Special, all_pages, hub, put, url
+from support.query_items import REGISTRY, SETTINGS, Bare, Item, Special, all_pages, hub, open_store, put, url
 from support.valkey_server import ValkeyServer
 
 pytestmark = pytest.mark.anyio
@@ -274,6 +279,40 @@ async def test_queries_by_name_are_checked_against_what_workers_have_published(u
                 await wrong.count()
         with pytest.raises(UnknownEntity):
             await client.query("Nobody").count()
+
+
+@pytest.mark.parametrize("known", [REGISTRY, Registry()], ids=["by its class", "by what workers say"])
+async def test_a_kind_without_indexes_says_which_line_of_code_adds_one(url: str, known: Registry) -> None:
+    store = await open_store(url)
+    said = r"Bare has no index of it\. .* `count: Indexed\[int\] = indexed\(0\)`"
+    async with Worker(store, REGISTRY, SETTINGS), EntityClient(store, known, SETTINGS) as asker:
+        await asker.call_entity(EntityId("Bare", "x"), "add")
+        for query in (asker.query("Bare").where(field("count") >= 1), asker.query("Bare").order_by(field("count"))):
+            with pytest.raises(InvalidInput, match=said):
+                await query.page(10)
+    await store.close()
+
+
+async def test_before_any_worker_has_come_a_query_by_name_waits_for_one(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(published, "KEEP_S", 0.05)
+    monkeypatch.setattr(indexes, "KEEP_S", 1_000.0)  # which there are is looked up because the kind is published
+    store = await open_store(url)
+    asker = EntityClient(store, Registry(), SETTINGS)
+    query = asker.query("Item").where(field("number") == 1)
+    with pytest.raises(IndexNotReady, match="start a worker"):
+        await query.count()
+    async with Worker(store, REGISTRY, SETTINGS), EntityClient(store, REGISTRY, SETTINGS) as client:
+        await client.call_entity(Item.put, "a", {"number": 1})
+        async with asyncio.timeout(HANGS_S):
+            while True:
+                try:
+                    assert await query.count() == 1
+                    break
+                except IndexNotReady:
+                    await asyncio.sleep(0.01)
+    await store.close()
 
 
 async def test_kinds_without_indexes_can_be_listed_and_counted(url: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
@@ -11,7 +12,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 from support.browser import ARGUMENTS, find
 from support.gateway_tools import Served, serve
 from support.guards import HANGS_S
+from support.running_hub import running
 from support.valkey_server import ValkeyServer
+from support.walking import Walked, fill
 
 from .hub_app import make_hub_app
 
@@ -33,10 +36,19 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
+class Shown(Protocol):
+    """What can be visited."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        ...
+
+
 class Visitor:
     """Opens pages of a gateway in a browser, and looks at what goes wrong in them."""
 
-    def __init__(self, browser: Browser, served: Served) -> None:
+    def __init__(self, browser: Browser, served: Shown) -> None:
         self._browser = browser
         self._served = served
         self.faults: list[str] = []
@@ -107,3 +119,20 @@ def guest(browser: Browser, guarded: Served) -> Iterator[Visitor]:
     one = Visitor(browser, guarded)
     yield one
     assert [fault for fault in one.faults if " 401 " not in fault and " 403 " not in fault] == []
+
+
+@pytest.fixture(scope="module")
+def walked() -> Iterator[Walked]:
+    """A hub of the flights and the patterns, with two workers and `stead serve` as processes of their own."""
+    with running("walk_app:app") as http:
+        one = Walked(http)
+        fill(one)
+        yield one
+
+
+@pytest.fixture
+def walker(browser: Browser, walked: Walked) -> Iterator[Visitor]:
+    """Visits that."""
+    one = Visitor(browser, walked)
+    yield one
+    assert one.faults == []

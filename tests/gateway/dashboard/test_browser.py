@@ -179,19 +179,19 @@ def test_an_instance_is_started_told_and_seen_to_its_end(visitor: Visitor) -> No
     instance_id = fresh("typed")
     with visitor.visit("#/instances") as page:
         page.get_by_role("button", name="Start…").click()
-        dialog = page.get_by_role("dialog", name="Start…")
+        dialog = page.get_by_role("dialog", name="Start")
         dialog.get_by_label("Orchestration").select_option("approval")
         dialog.get_by_label("Input").fill('{"amount": 12}')
         dialog.get_by_label("Instance ID").fill(instance_id)
-        dialog.get_by_role("button", name="Start…").click()
+        dialog.get_by_role("button", name="Start").click()
         expect(page.get_by_role("heading", level=1)).to_have_text(instance_id)
         expect(page.locator(".badge").first).to_have_text("Running")
         expect(page.get_by_text("waits for", exact=True)).to_be_visible()  # its custom status
         page.get_by_role("button", name="Raise event…").click()
-        dialog = page.get_by_role("dialog", name="Raise event…")
+        dialog = page.get_by_role("dialog", name="Raise event")
         dialog.get_by_label("Event").fill("approval")
         dialog.get_by_label("Data").fill('"yes <b>"')
-        dialog.get_by_role("button", name="Raise event…").click()
+        dialog.get_by_role("button", name="Raise event").click()
         expect(page.locator(".badge").first).to_have_text("Completed")
         expect(page.get_by_text('"yes <b>"').first).to_be_visible()
 

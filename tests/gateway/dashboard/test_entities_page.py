@@ -108,6 +108,23 @@ def test_a_kind_without_indexes_is_not_asked_for_conditions(visitor: Visitor) ->
         expect(page.get_by_label("Conditions")).to_have_count(0)
 
 
+def test_what_is_missing_for_conditions_on_a_kind_without_indexes_is_said(visitor: Visitor, served: Served) -> None:
+    operate(served, "oslo", "record", 1.0)
+    with visitor.visit("#/entities/Station?where=total%3E%3D1") as page:
+        card = page.locator(".card", has=page.get_by_role("heading", name="No field of Station is indexed"))
+        expect(card.locator("pre")).to_contain_text("total: Indexed[int] = indexed(0)")
+        assert usable(page) == []
+        card.get_by_role("button", name="Show all of Station").click()
+        expect(page.get_by_role("link", name="oslo")).to_be_visible()
+        page.goto(f"{visitor.url}/#/queries")
+        page.get_by_label("Kind").select_option("station")
+        page.get_by_label("Conditions").fill("count=1")
+        page.get_by_role("button", name="Find").click()
+        expect(card.locator("pre")).to_contain_text("count: Indexed[int] = indexed(0)")
+        card.get_by_role("button", name="Show all of Station").click()
+        expect(page.get_by_role("link", name="oslo")).to_be_visible()
+
+
 def test_what_an_entity_is_doing(player: Visitor, played: Served) -> None:
     key = fresh("busy")
     do(played, key, "plan")

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from support.gateway_tools import Served
 
 from .conftest import Visitor
-from .steps import end, fresh, operate, settled
+from .steps import die, end, fresh, operate, settled
 
 pytestmark = pytest.mark.slow
 
@@ -101,13 +101,23 @@ def test_entities_of_a_kind_that_no_worker_knows(visitor: Visitor) -> None:
         beats(page, 3)
 
 
+def test_a_dead_letter_that_is_gone_is_not_asked_for_by_itself(visitor: Visitor, served: Served) -> None:
+    with visitor.visit("#/dead-letters/0%2F1-0") as page:
+        expect(page.get_by_text("There is no such dead letter (any more)")).to_be_visible()
+        beats(page, 5)
+        letter = die(served, fresh("passing"))
+        page.goto(f"{visitor.url}/#/dead-letters/{letter.replace('/', '%2F')}")
+        expect(page.locator("pre")).to_contain_text("raise ValueError(message)")
+        assert served.http.delete(f"/api/v1/dead-letters/{letter}").is_success
+        expect(page.get_by_text("There is no such dead letter (any more)")).to_be_visible()
+        expect(page.get_by_role("button", name="Drop")).to_have_count(0)
+
+
 def test_what_is_refused_is_not_asked_again(player: Visitor) -> None:
-    with player.visit("#/dead-letters/0%2F1-0") as page:
-        expect(page.get_by_role("alert")).to_contain_text("there is no dead letter")
-        page.goto(f"{player.url}/#/entities/Player?where=games%3D1")
+    with player.visit("#/entities/Player?where=games%3D1") as page:
         expect(page.get_by_role("alert")).to_contain_text("it has: country, score")
         beats(page, 5)
-    assert [fault.partition(" of ")[2][:3] for fault in player.faults] == ["404", "400"], player.faults
+    assert [fault.partition(" of ")[2][:3] for fault in player.faults] == ["400"], player.faults
     player.faults.clear()
 
 

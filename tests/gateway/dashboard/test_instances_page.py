@@ -49,7 +49,7 @@ def test_a_time_is_chosen_by_dragging(visitor: Visitor, served: Served) -> None:
     with visitor.visit(f"#/instances?prefix={mark}") as page:
         rows = page.get_by_role("link", name=mark)
         expect(rows).to_have_count(6)
-        bars = page.locator(".histogram svg")
+        bars = page.locator(".histogram > svg")
         box = bars.bounding_box()
         assert box is not None
         middle = box["y"] + box["height"] / 2
@@ -155,7 +155,7 @@ def test_the_page_can_be_used_by_everybody(dark: bool, visitor: Visitor, served:
     begin(served, mark, 3)
     for size in ((1280, 900), (360, 740)):
         with visitor.visit(f"#/instances?prefix={mark}", dark=dark, size=size) as page:
-            expect(page.locator(".histogram svg")).to_be_visible()
+            expect(page.locator(".histogram > svg")).to_be_visible()
             settled(page)
             assert usable(page) == []
             assert page.evaluate("() => document.documentElement.scrollWidth") <= size[0]

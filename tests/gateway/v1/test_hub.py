@@ -93,3 +93,14 @@ def test_wrong_choices(served: Served, body: object) -> None:
 def test_wrong_ids(served: Served, letter_id: str) -> None:
     assert served.http.get(f"{PATH}/{letter_id}").status_code == 400
     assert served.http.get(PATH, params={"continuation": "eA"}).status_code == 400
+
+
+def test_letters_are_asked_for_by_their_ids_and_what_is_gone_is_left_out(served: Served) -> None:
+    first, second, third = make_letters(served, 3)
+    assert served.http.delete(f"{PATH}/{second}").is_success
+    assert [letter["id"] for letter in letters(served, id=[third, second, first, third])] == [third, first]
+    assert letters(served, id=[second]) == []
+    assert all("traceback" not in letter for letter in letters(served, id=[first]))
+    many = "&".join(f"id=0/{number}-0" for number in range(101))
+    for wrong in ("id=nonsense", f"id={first}&limit=3", many):
+        assert served.http.get(f"{PATH}?{wrong}").status_code == 400, wrong

@@ -1,4 +1,4 @@
-"""What is known of kinds of entities over HTTP: counts, and the arguments of their operations."""
+"""What is known of kinds of entities and orchestrations over HTTP: counts, and what their operations, inputs and events are."""
 
 from __future__ import annotations
 
@@ -26,9 +26,24 @@ def test_the_arguments_of_operations_are_told(served: Served) -> None:
     assert served.http.get("/api/v1/entity-kinds/nowhere").status_code == 404
 
 
+def test_what_an_orchestration_is_started_with_and_waits_for_is_told(served: Served) -> None:
+    found = eventually(lambda: served.http.get("/api/v1/orchestrations/APPROVAL").json().get("events"))
+    assert found == {"approval": {}}
+    kind = served.http.get("/api/v1/orchestrations/hello").json()
+    assert (kind["name"], kind["versions"], kind["events"]) == ("hello", [""], {})
+    (cities,) = kind["input"]
+    assert (cities["name"], cities["required"], cities["default"]) == ("cities", False, None)
+    assert cities["json_schema"]["anyOf"][0] == {"type": "array", "items": {"type": "string"}}
+    (seconds,) = served.http.get("/api/v1/orchestrations/sleeper").json()["input"]
+    assert (seconds["json_schema"], seconds["required"]) == ({"type": "number"}, True)
+    versioned = served.http.get("/api/v1/orchestrations/versioned").json()
+    assert (versioned["versions"], versioned["input"]) == (["1.0"], [])
+    assert served.http.get("/api/v1/orchestrations/nowhere").status_code == 404
+
+
 def test_neither_heartbeats_nor_the_hub_carry_them(served: Served) -> None:
     hub = eventually(lambda: ((found := served.http.get("/api/v1/hub").json())["workers"] and found) or None)
-    assert "arguments" not in hub["names"]["station"]
+    assert "arguments" not in hub["names"]["station"] and "arguments" not in hub["names"]["orchestration/approval"]
     assert all("arguments" not in kind for worker in hub["workers"] for kind in worker["kinds"].values())
 
 
@@ -37,6 +52,9 @@ def test_what_a_worker_of_before_or_after_publishes_leaves_a_box_for_json(served
         "older": {"name": "Older", "form": "class", "operations": ["go"]},
         "newer": {"name": "Newer", "form": "class", "operations": ["go"], "arguments": {"go": 3, "ok": []}},
         "odd": {"name": "Odd", "form": "class", "operations": ["go"], "arguments": ["go"]},
+        "orchestration/older": {"name": "older", "versions": ["1"]},
+        "orchestration/newer": {"name": "newer", "versions": [""], "arguments": {"input": 3, "events": {"x": 3}}},
+        "orchestration/odd": {"name": "odd", "versions": [""], "arguments": ["go"]},
     }
 
     async def publish() -> None:
@@ -47,6 +65,8 @@ def test_what_a_worker_of_before_or_after_publishes_leaves_a_box_for_json(served
     shown: dict[str, dict[str, Any]] = {"older": {}, "newer": {"ok": []}, "odd": {}}
     for name, arguments in shown.items():
         assert served.http.get(f"/api/v1/entity-kinds/{name}").json()["arguments"] == arguments
+        kind = served.http.get(f"/api/v1/orchestrations/{name}").json()
+        assert (kind["input"], kind["events"]) == (None, {})
 
 
 def test_kinds_are_counted(served: Served) -> None:

@@ -97,7 +97,11 @@ def test_what_workers_publish() -> None:
     registry.add_activity(make_activity(charge, "Charge", queue="bank"))
     assert registry.published() == {
         "activity/charge": {"name": "Charge", "queue": "bank"},
-        "orchestration/approval": {"name": "Approval", "versions": ["", "2.0-RC"]},
+        "orchestration/approval": {
+            "name": "Approval",
+            "versions": ["", "2.0-RC"],
+            "arguments": {"input": [], "events": {}},
+        },
         "orchestration/approval@2.0-rc": {"name": "Approval", "version": "2.0-RC"},
     }
     assert registry.activity_names() == ["Charge"]

@@ -47,7 +47,7 @@ def _print(found: EntityDoing, request: Request) -> None:
         rows.add_row("shards", f"{found.shards}; what follows is of all of them, where it is a number")
     rows.add_row("partition", f"{found.partition}, held by {found.worker or 'nobody'}")
     for running in found.running:
-        rows.add_row("runs", f"{running.operation}, for {running.seconds:,.1f} s")
+        rows.add_row("runs", f"{running.operation}, for {time_taken(running.seconds)}")
     rows.add_row("waiting", _waiting(found))
     if found.locked_by:
         rows.add_row("locked by", f"{found.locked_by}; {next_command('status', request.app, found.locked_by)}")

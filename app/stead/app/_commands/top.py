@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,19 @@ from stead.app._hub.client import Client
 from stead.app._hub.info import HubInfo, gather_info
 from stead.entities.extending import HubMeasures, Measured, MeasuresReader, Meter
 from stead.gateway import metrics_data, worker_now
+from stead.orchestrations import RuntimeStatus
 from stead.transport import parse_url
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 EVERY_S = 2.0
+COUNTED_MAX = 100_000
+"""Instances whose statuses are counted: to count them looks at them all."""
+_REST = 20  # times as long as a count took is rested before the next
+_LONGEST_MAX = 3
+_UNDERWAY = (RuntimeStatus.RUNNING, RuntimeStatus.PENDING, RuntimeStatus.SUSPENDED)
+_LONG_S = 1.0  # what has run for so long is shown by itself
 SORTS = {"r": "rate", "t": "time", "f": "failed", "n": "name"}
 _HELP = "q quit   sort: r rate, t time, f failed, n name"
 _PARTITIONS = " .:-=+*#%@"  # how much waits in one, by powers of ten
@@ -36,6 +43,29 @@ class Screenful:
 
     measures: HubMeasures
     info: HubInfo
+    statuses: Mapping[RuntimeStatus, int] | None = None
+    """How many instances are in each status; None if there are too many to count them again and again."""
+
+
+class _Statuses:
+    """Counts instances by their statuses now and then: to look at them all costs the store more than what a look takes else."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._found: Mapping[RuntimeStatus, int] | None = None
+        self._until = 0.0  # by the monotonic clock: so long the last count is shown
+
+    async def get(self, total: int) -> Mapping[RuntimeStatus, int] | None:
+        """Those of so many, counted less than some seconds ago, or than some times as long as it took."""
+        if total > COUNTED_MAX:
+            return None
+        clock = self._client.store.clock
+        began = clock.monotonic()
+        if self._found is None or began >= self._until:
+            self._found = await self._client.count_statuses()
+            took = clock.monotonic() - began
+            self._until = clock.monotonic() + max(EVERY_S, _REST * took)
+        return self._found
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +83,11 @@ def top_command(request: Request, *, once: bool, sort: str) -> int:
     async def work(app: App, client: Client) -> int:
         reader = MeasuresReader(client.store)
         url = parse_url(request.url).public
+        statuses = _Statuses(client)
 
         async def look() -> Screenful:
-            return Screenful(await reader.read(1), await gather_info(client.store, url))
+            measures, info = await reader.read(1), await gather_info(client.store, url)
+            return Screenful(measures, info, await statuses.get(info.total.instances))
 
         if request.as_json:
             found = await look()
@@ -125,7 +157,7 @@ def render(look: Screenful, before: Screenful | None, sort: str, width: int, hei
     info, total = look.info, look.info.total
     head = (
         f"{info.layout.name}  {number_of(len(info.workers), 'worker')}  {number_of(total.entities, 'entity', 'entities')}  "
-        f"{number_of(total.instances, 'instance')}  {number_of(total.timers, 'timer')}"
+        f"{number_of(total.instances, 'instance')}{_running(look)}  {number_of(total.timers, 'timer')}"
     )
     oldest = [p.oldest_ms for p in info.partitions if p.oldest_ms is not None]
     age = f", the oldest for {time_taken(max(0.0, (info.now_ms - min(oldest)) / 1000))}" if oldest else ""
@@ -137,12 +169,15 @@ def render(look: Screenful, before: Screenful | None, sort: str, width: int, hei
         Text(_lateness(look)[:width]),
         Text(_strip(info, width)),
     ]
-    room = max(3, (height - 12) // 2)
+    longest = _longest(info)
+    room = max(3, (height - 12 - (len(longest) + 2 if longest else 0)) // 2)
     parts += [
         _operations(look, before, sort, room),
         _workers(info, max(2, room // 2)),
         _hottest(look, max(2, room // 2)),
     ]
+    if longest:
+        parts.append(_runs(longest, width))
     if height < 1_000:
         parts.append(Text(f"{_HELP}   (now: {sort})"[:width], style="dim"))
     return parts
@@ -237,8 +272,31 @@ def _hottest(look: Screenful, room: int) -> RenderableType:
     rows = table("hottest, last minute", "messages", numbers=("messages",))
     for hot in look.measures.recent.hot[:room]:
         target = _target(hot.target)
-        rows.add_row(target if len(target) <= 60 else target[:59] + "…", f"{hot.messages:,}")
+        rows.add_row(_cut(target, 60), f"{hot.messages:,}")
     return rows
+
+
+def _running(look: Screenful) -> str:
+    """How many instances are not at their end, by their statuses."""
+    said = [f"{count:,} {status.value}" for status in _UNDERWAY if (count := (look.statuses or {}).get(status, 0))]
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _longest(info: HubInfo) -> list[dict[str, Any]]:
+    """What has run for longest, of those that have run for long."""
+    found = [one for view in info.workers for one in worker_now(view)["longest"] if one["seconds"] >= _LONG_S]
+    return sorted(found, key=lambda one: -one["seconds"])[:_LONGEST_MAX]
+
+
+def _runs(longest: Sequence[Mapping[str, Any]], width: int) -> RenderableType:
+    rows = table("runs for long", "of", "for", numbers=("for",))
+    for one in longest:
+        rows.add_row(_cut(one["operation"], width // 3), _cut(one["target"], width // 3), time_taken(one["seconds"]))
+    return rows
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _target(target: str) -> str:

@@ -99,4 +99,10 @@ def time_taken(seconds: float) -> str:
     """How long something took, in the unit that suits it."""
     if seconds < 0.001:
         return f"{seconds * 1_000_000:.0f} µs"
-    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:,.1f} s"
+    if seconds < 1:
+        return f"{seconds * 1000:.1f} ms"
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    if seconds < 6_000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3_600:.1f} h" if seconds < 48 * 3_600 else f"{seconds / 86_400:,.0f} days"

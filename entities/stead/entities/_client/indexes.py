@@ -40,8 +40,10 @@ class KnownIndexes:
             self._ready.clear()
         self._read_at = self._store.clock.monotonic()
 
-    async def of_kind(self, kind: str) -> Mapping[str, Sequence[Index]]:
-        """The indexes of a kind by field: several of one field while its type changes."""
+    async def of_kind(self, kind: str, *, now: bool = False) -> Mapping[str, Sequence[Index]]:
+        """The indexes of a kind by field: several of one field while its type changes. `now`: none is missing that was there before."""
+        if now:
+            await self._refresh()
         found: dict[str, list[Index]] = {}
         known = (await self.catalogue()).kinds.get(kind)
         for index in known.indexes if known is not None else ():

@@ -48,6 +48,10 @@ class Names:
         await self._refresh(AGAIN_S)
         return self._knows(name, operation_name)
 
+    def has(self, name: str) -> bool:
+        """Whether workers had published a canonical name when that was last asked."""
+        return name in self._published
+
     def shards(self, name: str) -> int | None:
         """In how many shards the workers' code keeps the entities of a canonical name, as far as that was asked for."""
         found = self._published.get(name, {}).get("shards")

@@ -90,17 +90,25 @@ class QueryHub:
             )
         known: Mapping[str, Any] = {}
         ready: Mapping[str, int] = {}
+        published = False
         if subject.entity_type is None:
             await self.check_name(subject)
-            known = await self.indexes.of_kind(subject.kind)
+            published = self._is_known(subject.kind)
+            # a worker declares its indexes before it publishes its names
+            known = await self.indexes.of_kind(subject.kind) or await self.indexes.of_kind(subject.kind, now=published)
             ready = await self.indexes.built() if any(len(each) > 1 for each in known.values()) else {}
-        indexes = indexes_for(subject, asked, known, ready)
+        indexes = indexes_for(subject, asked, known, ready, published=published)
         if subject.entity_type is None and asked.node is not None:
             types = {index.field: IndexType(index.code, True) for index in indexes.values()}
             asked = replace(asked, node=read_words(asked.node, types))
             assert asked.node is not None, "it had a condition"
             checked(asked.node, types, subject.name)
         return self._reader.begin(asked, indexes)
+
+    def _is_known(self, kind: str) -> bool:
+        """Whether there is code of a kind: if no index of it is declared then, none will be without other code."""
+        own = self._registry.get(kind)
+        return self._names.has(kind) if own is None else not own.indexes
 
     async def check_name(self, subject: QuerySubject) -> None:
         """Raise `UnknownEntity` if nobody knows what is queried."""

@@ -30,11 +30,17 @@ class QuerySubject:
 
 
 def indexes_for(
-    subject: QuerySubject, asked: AskedQuery, known: Mapping[str, Sequence[Index]], ready: Mapping[str, int]
+    subject: QuerySubject,
+    asked: AskedQuery,
+    known: Mapping[str, Sequence[Index]],
+    ready: Mapping[str, int],
+    *,
+    published: bool = False,
 ) -> dict[str, Index]:
     """The indexes that a query needs, by field: those of the class, or by name what the workers have declared.
 
-    Raises `InvalidInput` for a field without one, `IndexNotReady` if nobody has declared any of the kind yet.
+    Raises `InvalidInput` for a field without one, `IndexNotReady` if nobody has declared any of the kind yet, and it is not known either
+    (`published`) that its code has none.
     """
     found: dict[str, Index] = {}
     own = {} if subject.entity_type is None else {index.field: index for index in subject.entity_type.indexes}
@@ -44,10 +50,13 @@ def indexes_for(
             continue
         candidates = known.get(name)
         if not candidates:
-            if not known:
+            if not known and not published:
                 raise IndexNotReady(subject.name, name, 0, 1, known=False)
+            others = f"; it has: {', '.join(sorted(known))}" if known else ""
             raise InvalidInput(
-                f"field {name!r}", f"{subject.name} has no index of it; it has: {', '.join(sorted(known))}"
+                f"field {name!r}",
+                f"{subject.name} has no index of it{others}. To index it, declare it in the class of its workers, with its type and "
+                f"default: `{name}: Indexed[int] = indexed(0)`",
             )
         found[name] = max(candidates, key=lambda index: (ready.get(index.name, 0), index.name))
     if not found:  # all of them, in whatever order

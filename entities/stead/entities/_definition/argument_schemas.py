@@ -8,12 +8,14 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import PydanticUserError, TypeAdapter
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from .annotations import signature_of
+
+T = TypeVar("T")
 
 ARGUMENTS = "arguments"
 """Where a kind's description has them."""
@@ -29,23 +31,31 @@ def schemas_of(
     found: dict[str, list[dict[str, Any]]] = {}
     room = KIND_BYTES_MAX
     for name, function, hints in sorted(operations, key=lambda each: each[0]):
-        described = _arguments_of(function, hints)
-        size = len(json.dumps(described)) if described is not None else 0
-        if described is not None and size <= min(OPERATION_BYTES_MAX, room):
+        described = within_bounds(described_arguments(function, hints), room)
+        if described is not None:
             found[name] = described
-            room -= size
+            room -= _size(described)
     return found
 
 
-def _arguments_of(function: Callable[..., Any], hints: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """None if there may be any number of them."""
+def within_bounds(described: T | None, room: int = OPERATION_BYTES_MAX) -> T | None:
+    """A description; None if it is too large to be published."""
+    return described if described is not None and _size(described) <= min(OPERATION_BYTES_MAX, room) else None
+
+
+def _size(described: object) -> int:
+    return len(json.dumps(described))
+
+
+def described_arguments(function: Callable[..., Any], hints: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """All but the first argument of a function; None if there may be any number of them."""
     found: list[dict[str, Any]] = []
     for parameter in list(signature_of(function).parameters.values())[1:]:
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             return None
         described: dict[str, Any] = {
             "name": parameter.name,
-            "schema": _schema_of(hints.get(parameter.name, Any)),
+            "schema": schema_of(hints.get(parameter.name, Any)),
             "required": parameter.default is inspect.Parameter.empty,
         }
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
@@ -56,7 +66,7 @@ def _arguments_of(function: Callable[..., Any], hints: Mapping[str, Any]) -> lis
     return found
 
 
-def _schema_of(hint: Any) -> dict[str, Any]:
+def schema_of(hint: Any) -> dict[str, Any]:
     """A JSON schema; an empty one for what has none."""
     try:
         schema = TypeAdapter(hint).json_schema()

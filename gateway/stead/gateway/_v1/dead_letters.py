@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +35,8 @@ INSTANCES = "(instances)"
 """What stands for the kind of what is no entity's. No entity has such a name."""
 LOOKED_AT_MAX = 20_000
 """Dead letters that are looked at for one page, and for a count."""
+NAMED_MAX = 100
+"""Dead letters that one request asks for by their IDs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,10 @@ def kind_of(message: DeadMessage) -> str:
 
 
 async def list_letters(request: Request, hub: Hub) -> Response:
-    """A page of dead letters."""
+    """A page of dead letters, or those that are named."""
     query = Query(request)
+    if named := query.many("id"):
+        return await _named(query, hub, named)
     length, after = page_length(query, hub), read_continuation(query)
     wanted = LetterFilter(query.text("error_type"), query.text("kind"))
     query.done()
@@ -71,6 +77,16 @@ async def list_letters(request: Request, hub: Hub) -> Response:
         if wanted.has(message):
             letters.append(letter_data(message))
     return json_response({"dead_letters": letters, "continuation": continuation_of(following)})
+
+
+async def _named(query: Query, hub: Hub, named: Sequence[str]) -> Response:
+    """Those of these IDs that there are, in the order in which they are named."""
+    query.done()
+    if len(named) > NAMED_MAX:
+        raise HttpError(400, f"`id` is given {NAMED_MAX} times at most")
+    looks = (hub.letters.find(each) for each in dict.fromkeys(named))
+    letters = [letter_data(message) for message in await asyncio.gather(*looks) if message is not None]
+    return json_response({"dead_letters": letters, "continuation": None})
 
 
 async def count_letters(request: Request, hub: Hub) -> Response:
@@ -193,6 +209,11 @@ ROUTES: list[Route] = [
             query=(
                 Parameter("error_type", "Only those that died of this."),
                 Parameter("kind", f"Only messages to entities of this name; `{INSTANCES}`: to instances."),
+                Parameter(
+                    "id",
+                    f"Only those of these IDs, in this order: {NAMED_MAX} at most, and nothing else to choose by. What there is not is left out.",
+                    many=True,
+                ),
                 LIMIT,
                 CONTINUATION,
             ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stead.entities import EntityId, EntityStatus, UnknownEntity
+from stead.entities import EntityId, EntityStatus
 from stead.entities.aggregates import summarized
-from stead.entities.extending import ARGUMENTS, canonical_name, query_in_words
+from stead.entities.extending import query_in_words
 from stead.gateway._http.body import unless_gone
 from stead.gateway._http.errors import HttpError
 from stead.gateway._http.hub import Hub
@@ -37,7 +36,6 @@ from .common import (
     wait_seconds,
 )
 from .counting import counts_of
-from .kind_models import KindShown
 from .models import Arguments, CallResult, EntityKinds, EntityPage, EntityState, SignalAccepted
 from .watching import Read, wait_for_change
 
@@ -190,41 +188,6 @@ async def list_kinds(request: Request, hub: Hub) -> Response:
     return json_response({"entities": found})
 
 
-async def get_kind(request: Request, hub: Hub) -> Response:
-    """What workers have published of one name."""
-    Query(request).done()
-    name = str(request.path_params["name"])
-    kind = (await hub.store.published()).get(canonical_name(name))
-    if kind is None:
-        raise UnknownEntity(name, [])
-    arguments: object = kind.get(ARGUMENTS)
-    return json_response(
-        {
-            "name": str(kind.get("name", name)),
-            "operations": sorted(kind.get("operations", ())) if kind.get("form") == "class" else None,
-            "arguments": _arguments(arguments) if isinstance(arguments, dict) else {},
-        }
-    )
-
-
-def _arguments(published: Any) -> dict[str, list[dict[str, Any]]]:
-    """What of it can be read by this version."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for operation, rows in published.items():
-        with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
-            found[str(operation)] = [
-                {
-                    "name": str(row["name"]),
-                    "json_schema": dict(row["schema"]),
-                    "required": bool(row["required"]),
-                    "by_name": bool(row.get("by_name", True)),
-                    "default": row.get("default"),
-                }
-                for row in rows
-            ]
-    return found
-
-
 _PATH = f"{API_V1}/entities"
 
 ROUTES: list[Route] = [
@@ -240,20 +203,6 @@ ROUTES: list[Route] = [
             "Those that workers have published, each with its operations.",
             query=(Parameter("counts", "Whether to count the entities of each.", "boolean", default=False),),
             answers={200: Answer("The names", EntityKinds)},
-        ),
-    ),
-    Route(
-        "GET",
-        f"{API_V1}/entity-kinds/{{name}}",
-        get_kind,
-        "read",
-        RouteDescription(
-            "getEntityKind",
-            "What is known of a name of entities",
-            "Entities",
-            "Its operations, and their arguments as JSON schemas, for forms.",
-            answers={200: Answer("What workers have published", KindShown), 404: NOT_FOUND},
-            paths={"name": "The name, in any case."},
         ),
     ),
     Route(

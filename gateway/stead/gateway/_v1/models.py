@@ -221,10 +221,12 @@ class FailureModel(AnswerModel):
 class WaitModel(AnswerModel):
     """One thing that an instance waits for."""
 
-    kind: Literal["activity", "sub-orchestration", "timer", "entity", "lock"]
+    kind: Literal["activity", "sub-orchestration", "timer", "entity", "lock", "event"]
     name: str
     since_time: datetime
     until_time: datetime | None
+    details: Any = None
+    """Of an activity that says how far it is: what it has said last. Left out otherwise."""
 
 
 class InstanceStatus(AnswerModel):

@@ -11,13 +11,11 @@ a false alarm is worse than a miss. Whatever it misses, a replay that differs is
 from __future__ import annotations
 
 import ast
-import builtins
 import collections
 import datetime
 import functools
 import inspect
 import itertools
-import linecache
 import os
 import pathlib
 import random
@@ -48,6 +46,7 @@ from .determinism_calls import (
 )
 from .determinism_globals import GlobalsReader
 from .determinism_sets import SetReader
+from .function_source import MISSING, Unit, unit_of
 
 FUNCTIONS_MAX = 200  # that are followed from one orchestrator
 
@@ -87,7 +86,7 @@ def check_determinism(name: str, function: Callable[..., Any], mode: Literal["wa
 def find_nondeterminism(function: Callable[..., Any]) -> list[Finding]:
     """The places in an orchestrator's code that cannot be replayed, in their order; none if there is no source."""
     inner = inspect.unwrap(function)
-    first = _unit_of(inner) if isinstance(inner, types.FunctionType) else None
+    first = unit_of(inner) if isinstance(inner, types.FunctionType) else None
     if first is None:
         return []
     known = known_calls()
@@ -108,72 +107,19 @@ def find_nondeterminism(function: Callable[..., Any]) -> list[Finding]:
 
 # -- reading a function ----------------------------------------------------------------------------------------------------
 
-
-class _Unit(NamedTuple):
-    """A function that is read: its syntax, and where its names are looked up."""
-
-    node: FunctionSource
-    tree: ast.Module
-    file: str
-    module: str
-    names: Mapping[str, Any]  # its globals
-    closure: Mapping[str, Any]
-
-
-_MISSING = object()
 _SHOWN_LENGTH_MAX = 60
 _UNLESS_TOLD = known_unless_told()
 _CALL_THEIR_FIRST = (map, filter, iter, itertools.starmap, functools.reduce, collections.defaultdict)
 
 
-def _unit_of(function: types.FunctionType) -> _Unit | None:
-    """A function as it stands in its source, if that can be found."""
-    code = function.__code__
-    tree = _parse(code.co_filename, function.__globals__)
-    if tree is None:
-        return None
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
-            begins = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            if code.co_firstlineno in (begins, node.lineno):
-                return _Unit(
-                    node, tree, code.co_filename, function.__module__, function.__globals__, _closure(function)
-                )
-    return None
-
-
-def _closure(function: types.FunctionType) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            found[name] = cell.cell_contents
-        except ValueError:
-            found[name] = _MISSING  # not defined yet
-    return found
-
-
-def _parse(file: str, names: dict[str, Any]) -> ast.Module | None:
-    linecache.checkcache(file)
-    lines = linecache.getlines(file, names)
-    return _parsed("".join(lines)) if lines else None
-
-
-@functools.lru_cache(maxsize=8)
-def _parsed(source: str) -> ast.Module | None:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return None
-
-
 class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
     """Reads one function's body, with the functions and classes within it."""
 
-    def __init__(self, unit: _Unit, known: Mapping[object, tuple[Forbidden, str]]) -> None:
+    def __init__(self, unit: Unit, known: Mapping[object, tuple[Forbidden, str]]) -> None:
         SetReader.__init__(self, unit.node)
         GlobalsReader.__init__(self, unit.node)
         self.found: list[tuple[int, str, str]] = []
-        self.called: list[_Unit] = []
+        self.called: list[Unit] = []
         self._unit = unit
         self._known = known
         self._globals = {name for node in ast.walk(unit.node) if isinstance(node, ast.Global) for name in node.names}
@@ -288,7 +234,7 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
         elif value is random.Random:
             if not node.args and not node.keywords:
                 self._note(node, "random.Random()", RANDOM)
-        elif value is _MISSING:
+        elif value is MISSING:
             self._follow_later(function)
         else:
             self._look_up(node, value)
@@ -298,7 +244,7 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
         if self._look_up(node, value) or not isinstance(inner, types.FunctionType):
             return
         if inner.__module__ == self._unit.module:
-            unit = _unit_of(inner)
+            unit = unit_of(inner)
             if unit is not None:
                 self.called.append(unit)
 
@@ -357,7 +303,7 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
     # -- what a name stands for
 
     def resolve(self, node: ast.expr) -> object:
-        """What an expression stands for: `None` if that cannot be known, `_MISSING` for a name that is not there yet."""
+        """What an expression stands for: `None` if that cannot be known, `MISSING` for a name that is not there yet."""
         if isinstance(node, ast.Name):
             return self._resolve_name(node.id)
         if isinstance(node, ast.Attribute):
@@ -372,10 +318,7 @@ class _Reader(SetReader, GlobalsReader, ast.NodeVisitor):
             return self._imported[name]
         if name in self._bound:
             return None
-        if name in self._unit.closure:
-            return self._unit.closure[name]
-        value = self._unit.names.get(name, _MISSING)
-        return getattr(builtins, name, _MISSING) if value is _MISSING else value
+        return self._unit.look_up(name)
 
 
 def _reads_clock(owner: type, name: str) -> bool:

@@ -32,6 +32,7 @@ from stead.entities.extending import (
     ClientText,
     check_instance_id,
     check_tags,
+    described_arguments,
     encoded,
     signature_of,
     takes_anything,
@@ -99,7 +100,7 @@ class Orchestration(Decorated, Generic[I, O_co]):
         self.check_update: Callable[[str, Callable[..., Any]], None] | None = None  # its code, which is replayed too
         what = f"orchestration {self.name}"
         context, self._parameter = _parameters_of(found, what)
-        hints = hints_of(found, what, skip=context)
+        hints = self._hints = hints_of(found, what, skip=context)
         result = hints.get("return", Any)
         if not is_async(found, result):
             raise InvalidDefinition(what, "it waits for what it calls: write it as `async def`")
@@ -163,6 +164,10 @@ class Orchestration(Decorated, Generic[I, O_co]):
         if self.check_update is not None:
             self.check_update(f"{self.name}.{update.name}", function)
         return _added(self.updates, update)
+
+    def described_input(self) -> list[dict[str, Any]]:
+        """What its input looks like as JSON, for forms; an empty list if it takes none."""
+        return described_arguments(self.function, self._hints) or []
 
     def encode_input(self, value: object = OMITTED) -> Any:
         """An input, checked and as plain data. Raises `InvalidInput` if it is not of the annotated type.

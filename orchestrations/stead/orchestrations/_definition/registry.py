@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stead.entities import InvalidDefinition
+from stead.entities.extending import ARGUMENTS, within_bounds
 from stead.transport import Settings
 
 from .activity import Activity
+from .awaited_events import awaited_events
 from .orchestration import Orchestration
 from .versions import Key, choose_code, version_key
 
@@ -133,12 +135,26 @@ class OrchestrationRegistry:
             names[f"activity/{activity.canonical}"] = described
         for orchestration in self._all():
             key = f"orchestration/{orchestration.canonical}"
-            known = names.setdefault(key, {"name": orchestration.name, "versions": []})
+            known = names.setdefault(
+                key, {"name": orchestration.name, "versions": [], ARGUMENTS: self._asks(orchestration.name)}
+            )
             known["versions"].append(orchestration.version or "")
             if orchestration.version is not None:
                 described = {"name": orchestration.name, "version": orchestration.version}
                 names[f"{key}@{orchestration.version.lower()}"] = described
         return names
+
+    def _asks(self, name: str) -> dict[str, Any]:
+        """For forms: the input that is given to one that is started by its name, and the events that any version waits for."""
+        meant = self.find(name)
+        events: dict[str, Any] = {}
+        for orchestration in self._orchestrations[name.lower()].values():
+            for event, schema in awaited_events(orchestration.function).items():
+                events[event] = schema if events.get(event, schema) == schema else {}
+        return {
+            "input": None if meant is None else within_bounds(meant.described_input()),
+            "events": within_bounds(events) or {},
+        }
 
     def _all(self) -> Iterator[Orchestration[Any, Any]]:
         for name in sorted(self._orchestrations):
