@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Generator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from stead.transport import SteadError, StreamId
 
@@ -70,8 +70,24 @@ class Park:
     moving: bool = False  # a park or a read of the park is under way
 
 
-# What has no messages has no queue of its own, which would be most of its size: all share this one, which keeps nothing.
-EMPTY: deque[Pending] = deque(maxlen=0)
+class Short(list["Pending"]):
+    """The queue of who has one message, which most have where there are many entities, or none. Who is sent a second one gets a deque, which
+    takes 600 bytes however few are in it."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def popleft(self) -> Pending: ...
+
+    else:
+        popleft = list.pop  # there is one
+
+
+Queue: TypeAlias = deque[Pending] | Short
+
+EMPTY: Queue = Short()
+"""What has no messages has no queue of its own, which would be most of its size: all share this one, to which nothing is added."""
 
 
 class Activation:
@@ -87,8 +103,8 @@ class Activation:
         self.kind: Kind | None = None
         self.body: Any = None  # what the kind made of the record
         self.phase = LOADING
-        self.mailbox: deque[Pending] = EMPTY
-        self.express: deque[Pending] = EMPTY  # messages that pass by the mailbox and the park
+        self.mailbox: Queue = EMPTY
+        self.express: Queue = EMPTY  # messages that pass by the mailbox and the park
         self.current: Pending | None = None  # the message, first of its queue, whose asynchronous operation runs
         self.taken = 1  # so many, from the first of its queue on, does that operation run
         self.more = False  # its kind has work left without a message
@@ -110,15 +126,22 @@ class Activation:
     def hear(self, pending: Pending) -> None:
         """A message has come for the mailbox."""
         mailbox = self.mailbox
-        if mailbox is EMPTY:
-            mailbox = self.mailbox = deque()
-        mailbox.append(pending)
+        if type(mailbox) is deque:
+            mailbox.append(pending)
+        elif mailbox:
+            self.mailbox = deque((*mailbox, pending))
+        else:
+            self.mailbox = Short((pending,))
 
-    def hear_express(self, pending: Pending) -> None:
-        """An express message has come."""
-        if self.express is EMPTY:
-            self.express = deque()
-        self.express.append(pending)
+    def hear_express(self, pending: Pending, *, first: bool = False) -> None:
+        """An express message has come, to be the `first` of all."""
+        express = self.express
+        if type(express) is not deque:
+            self.express = deque((pending,))
+        elif first:
+            express.appendleft(pending)
+        else:
+            express.append(pending)
 
     def rest(self) -> None:
         """Its queues are empty, and may stay so for long."""
@@ -130,7 +153,7 @@ class Activation:
         return 0 if self.indexes is None else len(self.indexes.indexes)
 
     @property
-    def runs(self) -> deque[Pending]:
+    def runs(self) -> Queue:
         """The queue whose first message runs, or ran: express if it is an express one."""
         if self.express and self.express[0] is self.current:
             return self.express

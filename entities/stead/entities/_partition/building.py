@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from stead.transport import Commit, StreamId, Unpark
 from stead.transport.describing import text_of
@@ -35,7 +36,7 @@ def build_commit(
     `linked`: it is written together with those of others. Raises `Unstorable` if a state can not be packed; then the effects
     are as they were.
     """
-    changed = [activations[target] for target in effects.changed_targets]
+    changed = cast("list[Activation]", effects.changed_ones)
     states: list[tuple[str, bytes]] = []
     created: list[str] = []
     deleted: list[str] = []

@@ -256,8 +256,7 @@ class CarefulIntake(Intake):
         if message is None:
             activation.more = True
             return
-        activation.hear_express(Pending(b"", b"", message, False))
-        activation.express.rotate()
+        activation.hear_express(Pending(b"", b"", message, False), first=True)
 
     def forgive(self, target: str) -> None:
         """All that was left to wake a target by earlier owners was done, and the worker lives."""

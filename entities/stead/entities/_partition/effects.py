@@ -66,7 +66,7 @@ class Effects:
         self._clear()
 
     def _clear(self) -> None:
-        self._dirty: dict[str, None] = {}
+        self._dirty: dict[str, Addressee] = {}
         self._consumed: list[StreamId] = []
         self._unparked: dict[str, list[StreamId]] = {}
         self._timers: dict[bytes, Timer] = {}
@@ -141,14 +141,14 @@ class Effects:
 
     def consume(self, activation: Addressee, pending: Pending) -> None:
         """The message has been dealt with: the commit removes it from the inbox or the park, if it is there."""
-        stream_id, _, _, from_park = pending
+        stream_id = pending.stream_id
         if not stream_id:
             if type(pending) is Offer:
                 self._take(pending)
             return
         if self.suspects is not None:
             self.suspects.done(stream_id)
-        if from_park:
+        if pending.from_park:
             self._unparked.setdefault(activation.target, []).append(stream_id)
             self._unparked_length += 1
         else:
@@ -172,7 +172,7 @@ class Effects:
     def changed(self, activation: Addressee) -> None:
         """The activation's settled state differs from the last one committed."""
         activation.dirty = True
-        self._dirty[activation.target] = None
+        self._dirty[activation.target] = activation
         if activation.indexes is not None:
             self._indexed_length += activation.entries
 
@@ -358,9 +358,9 @@ class Effects:
     # -- the commit ----------------------------------------------------------------------------------------------------
 
     @property
-    def changed_targets(self) -> list[str]:
+    def changed_ones(self) -> list[Addressee]:
         """Whose state differs from the last one committed."""
-        return list(self._dirty)
+        return list(self._dirty.values())
 
     @property
     def withdrawn(self) -> list[int]:

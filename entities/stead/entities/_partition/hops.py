@@ -22,7 +22,7 @@ What must not break is the order in which causes and effects are seen, and that 
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from stead.entities._message.envelope import Message, decode_message
 
@@ -60,6 +60,16 @@ class HoppingPartition(Protocol):
     def build(self, batch_id: bytes | None, *, linked: bool = False) -> Commit:
         """Its next commit. Raises `Unstorable`."""
         ...
+
+
+_hopping: dict[type, bool] = {}  # by the type of a kind: to ask whether it has a protocol takes as long as a turn
+
+
+def _takes_offers(kind: object) -> bool:
+    found = _hopping.get(type(kind))
+    if found is None:
+        found = _hopping[type(kind)] = isinstance(kind, HoppingKind)
+    return found
 
 
 class Cause:
@@ -221,7 +231,7 @@ class Hopping:
         if len(activation.express if message.express else activation.mailbox) >= self._hops.length_max:
             return False
         kind = activation.kind
-        return isinstance(kind, HoppingKind) and kind.takes_offer(activation, message)
+        return _takes_offers(kind) and cast("HoppingKind", kind).takes_offer(activation, message)
 
     def came_in_memory(self) -> None:
         """Something is about to be known that no read has brought: what came before it may be unread anywhere (HAZARDS 43)."""

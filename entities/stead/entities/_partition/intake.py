@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from stead.entities._message.envelope import Failure, Message, UnknownEnvelope, decode_message
 from stead.transport import Acquired, DamagedLog, Entry, InvalidInput, Loaded, StreamId, stream_order
 
-from .activation import BLOCKED, BUSY, EMPTY, LOADING, LOCKED, READY, Activation, Blocked, Locked, Opening, Park
+from .activation import BLOCKED, BUSY, LOADING, LOCKED, READY, Activation, Blocked, Locked, Opening, Park, Short
 from .deadly import is_deadly_for, looked_at_again
 from .effects import Effects
 from .environment import Environment
@@ -97,7 +97,7 @@ class Intake:
                 activation = self._activation(message.target)
                 if not (message.express or suspicious):  # `_deliver`, to who has no park and takes no turn yet
                     activation.used, activation.heard_ms = self.round, now_ms
-                    activation.mailbox = deque((pending,))
+                    activation.mailbox = Short((pending,))
                     continue
             if message.express:
                 self._deliver_express(activation, pending)
@@ -122,9 +122,10 @@ class Intake:
         mailbox = activation.mailbox
         if not mailbox:
             activation.heard_ms = now_ms
-            if mailbox is EMPTY:
-                mailbox = activation.mailbox = deque()
-        mailbox.append(pending)
+        if type(mailbox) is deque:
+            mailbox.append(pending)
+        else:
+            activation.hear(pending)
         if self.suspects.active:
             self.suspects.heard(pending.stream_id)
             if activation.phase is BLOCKED:
@@ -134,7 +135,7 @@ class Intake:
             self.runnable += 1
             if not activation.queued:
                 self.queue(activation)
-        if len(mailbox) > self._mailbox_length_max:
+        if len(activation.mailbox) > self._mailbox_length_max:
             self._overflow(activation, self._mailbox_length_max // 2)
 
     def _deliver_local(self, target: str, message: Message) -> None:

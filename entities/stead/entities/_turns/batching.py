@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from stead.entities._definition.batched import BatchedOperation
 from stead.entities._message.envelope import Message, decode_message
 from stead.entities._message.failures import failure_of
 from stead.entities._message.shards import logical_target
-from stead.entities._partition.pending import Pending
 from stead.entities._tracing import switch
 from stead.transport import InvalidInput, PayloadTooLarge, Reply
 from stead.transport.describing import is_a
@@ -29,7 +27,7 @@ from .spans import begin_span, drop_span, end_span
 
 if TYPE_CHECKING:
     from stead.entities._definition.entity_type import Operation
-    from stead.entities._partition.activation import Activation
+    from stead.entities._partition.activation import Activation, Queue
     from stead.entities._partition.effects import Effects
     from stead.entities._partition.slice import Slice
 
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
     from .turn import Turn
 
 
-def next_batch(body: EntityBody, operation: Operation, queue: deque[Pending], slice: Slice) -> MessageBatch | None:
+def next_batch(body: EntityBody, operation: Operation, queue: Queue, slice: Slice) -> MessageBatch | None:
     """The messages that run with the first one of a queue, if there are any; None: it runs alone."""
     if operation.most == 1 or type(queue[0].message) is not Message:
         return None
@@ -53,7 +51,7 @@ def next_batch(body: EntityBody, operation: Operation, queue: deque[Pending], sl
     return batch
 
 
-def _collect(operation: Operation, known: Known, queue: deque[Pending], length: int) -> MessageBatch | None:
+def _collect(operation: Operation, known: Known, queue: Queue, length: int) -> MessageBatch | None:
     """The first messages of a queue that can run together, at most so many; None if they are fewer than two."""
     assert isinstance(operation, BatchedOperation), "only such an operation takes many"
     batch, name, item_of = MessageBatch(operation), queue[0].message.operation, operation.item
@@ -155,7 +153,7 @@ def run_alone(
     activation: Activation,
     body: EntityBody,
     turn: Turn,
-    queue: deque[Pending],
+    queue: Queue,
     effects: Effects,
     slice: Slice,
     operation: Operation,

@@ -16,7 +16,6 @@ This is the hottest code of stead: everything that does not depend on the messag
 from __future__ import annotations
 
 import copy
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
@@ -29,7 +28,7 @@ from stead.entities._message.ids import BUILT_IN, KEY_LENGTH_MAX, EntityId, chec
 from stead.entities._message.record import decode_record, encode_record
 from stead.entities._message.reminders import EXPIRY
 from stead.entities._message.shards import check_target_key, logical_target
-from stead.entities._partition.activation import Activation, Blocked, Locked
+from stead.entities._partition.activation import Activation, Blocked, Locked, Queue
 from stead.entities._partition.effects import Effects
 from stead.entities._partition.pending import Pending
 from stead.entities._partition.slice import Slice
@@ -153,7 +152,7 @@ class EntityKind:
         self,
         activation: Activation,
         body: EntityBody,
-        queue: deque[Pending],
+        queue: Queue,
         effects: Effects,
         slice: Slice,
         *,
@@ -214,7 +213,7 @@ class EntityKind:
         self,
         activation: Activation,
         body: EntityBody,
-        queue: deque[Pending],
+        queue: Queue,
         effects: Effects,
         slice: Slice,
         operation: Operation,
@@ -235,7 +234,7 @@ class EntityKind:
         self,
         activation: Activation,
         body: EntityBody,
-        queue: deque[Pending],
+        queue: Queue,
         effects: Effects,
         operation: Operation,
         batch: MessageBatch | None,
@@ -353,7 +352,7 @@ class EntityKind:
     def forget(self, activation: Activation) -> None:
         pass  # an operation that still runs is cancelled by whoever awaits it
 
-    def _is_done(self, activation: Activation, body: EntityBody, queue: deque[Pending], effects: Effects) -> bool:
+    def _is_done(self, activation: Activation, body: EntityBody, queue: Queue, effects: Effects) -> bool:
         """Carry out what concerns the lock, refuse calls by who does not hold it, and pass over reminders that do not stand
         any more. False: an operation is the first in the queue."""
         pending = queue[0]

@@ -111,15 +111,15 @@ class InboxReader:
         board.check_generation()
         if hops is not None:
             hops.read_comes()
-        self._streams = max(1, len(results))
+        lengths = {number: len(entries) for number, entries in results}
+        self._streams = max(1, len(lengths))
         heard = await self._received(results, reading.partitions)
-        came = {number for number, _ in results}
         for partition in reading.behind:
-            if partition.number not in came and not partition.gone:
+            if partition.number not in lengths and not partition.gone:
                 partition.receive((), caught_up=True)
                 heard.append(partition)
         if hops is not None:
-            cut_off = {number for number, entries in results if len(entries) >= count}
+            cut_off = {number for number, length in lengths.items() if length >= count}
             hops.read_ends(number, reading.positions.keys() - cut_off if cut_off else reading.positions)
         await self._load(heard)
         for partition in heard:
@@ -132,7 +132,7 @@ class InboxReader:
                 board.parking.ring()
         if self._grown:
             self._evict()
-        if sum([len(entries) for _, entries in results]) <= _FEW:
+        if sum(lengths.values()) <= _FEW:
             # Their turns are soon over. So the commit goes out before the next read: whoever waits for it waits for less,
             # and what comes meanwhile comes with that read.
             await asyncio.sleep(0)
@@ -140,11 +140,12 @@ class InboxReader:
     async def _received(
         self, results: list[tuple[int, Sequence[Entry]]], reading: Mapping[int, Partition]
     ) -> list[Partition]:
-        """Hand what was read to its partitions; gives those that have taken it."""
+        """Hand what was read to its partitions, and let go of it; gives those that have taken it."""
         board = self._board
         heard: list[Partition] = []
         began = board.elapsed()
-        for number, entries in results:
+        for place, (number, entries) in enumerate(results):
+            results[place] = number, ()  # there is room in it for what becomes of it
             partition = reading[number]
             if not (partition.gone or partition.draining):
                 if partition.suspects.careful:
