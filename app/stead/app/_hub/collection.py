@@ -11,10 +11,10 @@ import gc
 
 from stead.transport import Settings
 
-THRESHOLDS = (100_000, 10, 100)
-"""A look at the young objects once 100,000 more were made than freed: what a round of reading has in memory is half of that, and
-would be looked at in each of them. At the middle ones every 10th time, and at all once in 1,000 (and then only if a quarter is
-new, as Python has it)."""
+THRESHOLDS = (50_000, 20, 100)
+"""A look at the young objects once 50,000 more were made than freed, which is some batches; at the middle ones every
+20th time, and at all once in 2,000 (and then only if a quarter is new, as Python has it). (With 100,000, orchestrations cost a
+tenth more: what they leave in circles fills the processor's caches.)"""
 
 _BEFORE = gc.get_threshold()  # this is imported before any code of a user
 
