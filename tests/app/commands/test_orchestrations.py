@@ -97,7 +97,9 @@ def test_an_instance_from_start_to_end(stead: Stead) -> None:
     shown = stead("status", instance_id)
     for text in ("approval", "amount 12", "region=north", "waits for"):
         assert text in shown.out
-    assert shown.err == f"next: stead wait {stead.reference} {instance_id}\n"
+    assert shown.err.endswith(f"next: stead wait {stead.reference} {instance_id}\n")
+    said = f"send it on: stead raise-event {stead.reference} {instance_id} Approval [DATA]\n"
+    eventually(lambda: stead("status", instance_id).err.startswith(said))
     one_line_error(stead("wait", instance_id, "--timeout", "50ms"), "is not finished after 0.05 s, and goes on")
     raised = stead("raise-event", instance_id, "approval", "true")
     assert (raised.status, raised.err.splitlines()[0]) == (0, f"accepted: event approval for {instance_id}")

@@ -137,6 +137,8 @@ def status_command(request: Request, instance_id: str) -> int:
             case RuntimeStatus.SUSPENDED:
                 _next(request, "resume", instance_id)
             case _ if not status.is_finished:
+                for event in [wait.name for wait in status.waiting_for or () if wait.kind == "event"][:1]:
+                    print_note(f"send it on: {next_command('raise-event', request.app, instance_id, event)} [DATA]")
                 _next(request, "wait", instance_id)
             case _:
                 pass

@@ -34,7 +34,7 @@ _UNDERWAY = (RuntimeStatus.RUNNING, RuntimeStatus.PENDING, RuntimeStatus.SUSPEND
 _LONG_S = 1.0  # what has run for so long is shown by itself
 SORTS = {"r": "rate", "t": "time", "f": "failed", "n": "name"}
 _HELP = "q quit   sort: r rate, t time, f failed, n name"
-_PARTITIONS = " .:-=+*#%@"  # how much waits in one, by powers of ten
+_MINUTES = 2  # of which percentiles are: the one that has begun, which may be a second old, and the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def top_command(request: Request, *, once: bool, sort: str) -> int:
         statuses = _Statuses(client)
 
         async def look() -> Screenful:
-            measures, info = await reader.read(1), await gather_info(client.store, url)
+            measures, info = await reader.read(_MINUTES), await gather_info(client.store, url)
             return Screenful(measures, info, await statuses.get(info.total.instances))
 
         if request.as_json:
@@ -151,7 +151,7 @@ def _keyboard(keys: asyncio.Queue[str]) -> Generator[None]:
 
 
 def render(look: Screenful, before: Screenful | None, sort: str, width: int, height: int) -> list[RenderableType]:
-    """The screen, so wide and so high. Rates are those since the look before; without one, of the last minute."""
+    """The screen, so wide and so high. Rates are those since the look before; without one, of the last two minutes."""
     from rich.text import Text
 
     info, total = look.info, look.info.total
@@ -197,7 +197,8 @@ def _lateness(look: Screenful) -> str:
 
 
 def _strip(info: HubInfo, width: int) -> str:
-    """Each partition is a character: how much waits in it; "x" stands still, "?" has no owner."""
+    """Each partition is a character: how many digits the number of its waiting messages has, "." if nothing waits; "x" stands still, "?"
+    has no owner."""
     marks: list[str] = []
     for place in info.partitions:
         if place.lease.partition in info.quarantine:
@@ -205,22 +206,24 @@ def _strip(info: HubInfo, width: int) -> str:
         elif not info.owner_of(place):
             marks.append("?")
         else:
-            marks.append(_PARTITIONS[min(len(str(place.backlog)) if place.backlog else 0, len(_PARTITIONS) - 1)])
+            marks.append(str(min(9, len(str(place.backlog)))) if place.backlog else ".")
     line = "".join(marks)
     room = width - len("partitions []")
     return f"partitions [{line if len(line) <= room else line[: room - 1] + '…'}]"
 
 
-def _rows(look: Screenful, before: Screenful | None) -> list[WorkRow]:
+def rows_of(look: Screenful, before: Screenful | None) -> list[WorkRow]:
+    """What ran, with its rates since the look before; without one, over the minutes that were read."""
     meters = look.measures.recent.meters
-    seconds = 60.0
-    grown = dict(meters)
-    if before is not None:
-        seconds = max(0.001, (look.measures.now_ms - before.measures.now_ms) / 1000)
+    if before is None:
+        grown: Mapping[Measured, Meter] = meters
+        minutes = look.measures.minutes
+        began_ms = max(minutes[0][0] if minutes else look.measures.now_ms, look.measures.total.since_ms)
+    else:
         earlier = before.measures.total.meters
         grown = {key: meter.since(earlier.get(key)) for key, meter in look.measures.total.meters.items()}
-    elif look.measures.total.since_ms:
-        seconds = min(60.0, max(1.0, (look.measures.now_ms - look.measures.total.since_ms) / 1000))
+        began_ms = before.measures.now_ms
+    seconds = max(0.001 if before is not None else 1.0, (look.measures.now_ms - began_ms) / 1000)
     rows: list[WorkRow] = []
     for key in look.measures.total.meters:
         if key.family in ("operation", "activity", "turn"):
@@ -245,7 +248,7 @@ _ORDERS: dict[str, Callable[[WorkRow], Any]] = {
 def _operations(look: Screenful, before: Screenful | None, sort: str, room: int) -> RenderableType:
     columns = ("per second", "failed", "p50", "p99")
     rows = table("operation", *columns, numbers=columns)
-    for row in sorted(_rows(look, before), key=_ORDERS[sort])[:room]:
+    for row in sorted(rows_of(look, before), key=_ORDERS[sort])[:room]:
         times = ("" if value is None else time_taken(value) for value in (row.p50, row.p99))
         rows.add_row(row.what, f"{row.rate:,.1f}", f"{row.failed:,.1f}" if row.failed else "", *times)
     return rows
@@ -269,7 +272,7 @@ def _workers(info: HubInfo, room: int) -> RenderableType:
 
 
 def _hottest(look: Screenful, room: int) -> RenderableType:
-    rows = table("hottest, last minute", "messages", numbers=("messages",))
+    rows = table("hottest, last two minutes", "messages", numbers=("messages",))
     for hot in look.measures.recent.hot[:room]:
         target = _target(hot.target)
         rows.add_row(_cut(target, 60), f"{hot.messages:,}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,12 +28,11 @@ async def get_kind(request: Request, hub: Hub) -> Response:
     kind = (await hub.store.published()).get(canonical_name(name))
     if kind is None:
         raise UnknownEntity(name, [])
-    arguments: object = kind.get(ARGUMENTS)
     return json_response(
         {
             "name": str(kind.get("name", name)),
             "operations": sorted(kind.get("operations", ())) if kind.get("form") == "class" else None,
-            "arguments": _by_operation(arguments) if isinstance(arguments, Mapping) else {},
+            "arguments": _by_operation(_told(kind)),
         }
     )
 
@@ -46,8 +45,7 @@ async def get_orchestration(request: Request, hub: Hub) -> Response:
     kind = published.get(f"orchestration/{canonical_name(name)}")
     if kind is None:
         raise UnknownOrchestration(name, [])
-    asks: object = kind.get(ARGUMENTS)
-    found: Mapping[Any, Any] = asks if isinstance(asks, Mapping) else {}
+    found = _told(kind)
     return json_response(
         {
             "name": str(kind.get("name", name)),
@@ -59,6 +57,11 @@ async def get_orchestration(request: Request, hub: Hub) -> Response:
 
 
 # -- what can be read of it by this version: a worker of another one may have published it -----------------------------
+
+
+def _told(kind: Mapping[str, Any]) -> Mapping[Any, Any]:
+    told: object = kind.get(ARGUMENTS)
+    return cast("Mapping[Any, Any]", told) if isinstance(told, Mapping) else {}
 
 
 def _by_operation(published: Mapping[Any, Any]) -> dict[str, list[dict[str, Any]]]:
