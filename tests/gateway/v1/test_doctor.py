@@ -6,6 +6,7 @@ What takes a process that dies, or code of two kinds, is in `tests/app/commands/
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -28,9 +29,9 @@ pytestmark = pytest.mark.slow
 QUICK = Settings(partitions=2, slot_groups=1, heartbeat_ms=200, dead_letters_max=100)
 
 
-def make_app(*, whole: bool = True) -> App:
+def make_app(name: str = "examined", *, whole: bool = True) -> App:
     """An app; or the same without what its worker is to know nothing of."""
-    app = App("examined", settings=QUICK)
+    app = App(name, settings=QUICK)
 
     @app.entity
     class Clerk(Entity):
@@ -86,10 +87,18 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def examined(module_server: ValkeyServer) -> Iterator[Served]:
-    """A gateway of the app, whose worker takes nothing from the queue `gpu`, and knows no strangers."""
+    """A gateway of the app, whose worker takes nothing from the queue `gpu`. Each test puts right what it has made, so that it
+    does not matter in which order they run."""
+    with served_by_others("examined", module_server) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def served_by_others(name: str, server: ValkeyServer) -> Iterator[Served]:
+    """A gateway of a hub whose worker knows no strangers."""
     with (
-        serve(make_app(whole=False), module_server.url, queues=[""]) as working,
-        serve(make_app(), module_server.url, worker=False) as served,
+        serve(make_app(name, whole=False), server.url, queues=[""]) as working,
+        serve(make_app(name), server.url, worker=False) as served,
     ):
         eventually(lambda: all(p["owner"] for p in working.http.get("/api/v1/hub").json()["partitions"]) or None)
         yield served
@@ -216,8 +225,13 @@ def test_messages_that_wait_for_long_loops_that_are_held_and_late_timers(
     tell(examined, instance_id, "terminate")
     gone(examined, "old_messages")
     assert found(examined, "late_timers")["advice"] == "the workers, or the server, have too much to do"
-    examined.http.post(f"/api/v1/entities/Clerk/{key}/hold?wait=true", json={"args": [0.5]})
-    finding = found(examined, "held_loops")
+
+    def held() -> dict[str, Any] | None:
+        """Once often enough: of a hub that has worked well for minutes, one slow operation is not news."""
+        examined.http.post(f"/api/v1/entities/Clerk/{key}/hold?wait=true", json={"args": [0.5]})
+        return next((f for f in findings(examined) if (f["check"], f["level"]) == ("held_loops", "problem")), None)
+
+    finding = eventually(held)
     assert finding["advice"].startswith("the workers' logs name them: make them `async def`")
 
 
@@ -295,9 +309,10 @@ def test_a_partition_that_stands_still(examined: Served, server: Any) -> None:
     gone(examined, "quarantine")
 
 
-def test_what_no_worker_knows(examined: Served) -> None:
-    examined.http.post("/api/v1/signals", content='{"entity": "Stranger", "key": "x", "operation": "greet"}')
-    finding = eventually(lambda: next((f for f in findings(examined) if "stranger" in f["what"]), None))
+def test_what_no_worker_knows(module_server: ValkeyServer) -> None:
+    with served_by_others("strange", module_server) as served:  # of its own: the message stays there
+        served.http.post("/api/v1/signals", content='{"entity": "Stranger", "key": "x", "operation": "greet"}')
+        finding = eventually(lambda: next((f for f in findings(served) if "stranger" in f["what"]), None))
     assert (finding["check"], finding["level"]) == ("unserved_kinds", "problem")
     assert finding["advice"] == "start a worker with the code that defines them"
 
@@ -306,10 +321,3 @@ def hubs_layout(told: dict[str, Any]) -> Any:
     from stead.transport import HubLayout
 
     return HubLayout(**{name: told[name] for name in HubLayout.__dataclass_fields__ if name in told})
-
-
-def test_nothing_is_left_wrong(examined: Served) -> None:
-    """Each of the tests before has put right what it made, but for messages to strangers."""
-    eventually(
-        lambda: {f["check"] for f in findings(examined) if f["level"] == "problem"} <= {"unserved_kinds"} or None
-    )
