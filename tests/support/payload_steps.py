@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
 from typing import Any
 
-from stead.transport._payloads.blobs import Chunk, KeptBlob, is_name, name_of
+from stead.transport._contract.rope import Rope
+from stead.transport._payloads.blobs import KeptBlob, Take, is_name, name_of
 from stead.transport._payloads.bucket import BucketBlobs, KeptObject
 from stead.transport._payloads.large import HEAD
 
-CONTENT = (b"\x00", b"payload")
+CONTENT = Rope((b"\x00", b"payload"))
 NAME = name_of(CONTENT)
 GRACE_MS = 10_000
 LONG_AGO, NOW = 0, 1_000_000
@@ -53,7 +54,7 @@ class Place:
         self.touched[name] = self.time
         return True
 
-    async def store(self, name: str, chunks: Sequence[Chunk]) -> None:
+    async def store(self, name: str, content: Rope) -> None:
         await self._step()
         self.touched[name] = self.time
 
@@ -61,8 +62,10 @@ class Place:
         await self._step()
         return self.touched.get(name)
 
-    async def read(self, name: str) -> bytes | None:
-        return b"".join(CONTENT) if name in self.touched else None
+    async def read(self, name: str, take: Take) -> bool:
+        if name in self.touched:
+            take(bytes(CONTENT))
+        return name in self.touched
 
     async def remove(self, name: str) -> None:
         await self._step()
@@ -102,14 +105,16 @@ class Bucket:
         await Step()
         self.time += 1
 
-    async def put(self, key: str, chunks: Sequence[Chunk]) -> None:
+    async def put(self, key: str, content: Rope) -> None:
         began = self.time
         await self._step()
-        self.time += 2 * GRACE_MS if chunks else 0
-        self.modified[key] = began if chunks else self.time
+        self.time += 2 * GRACE_MS if len(content) else 0
+        self.modified[key] = began if len(content) else self.time
 
-    async def get(self, key: str) -> bytes | None:
-        return b"".join(CONTENT) if key in self.modified else None
+    async def get(self, key: str, take: Take) -> bool:
+        if key in self.modified:
+            take(bytes(CONTENT))
+        return key in self.modified
 
     async def modified_ms(self, key: str) -> int | None:
         await self._step()

@@ -89,6 +89,15 @@ async def says(client: Any, instance_id: str, custom_status: str) -> None:
         await asyncio.sleep(0.01)
 
 
+async def test_what_is_not_small_goes_through_a_server(server_url: str) -> None:
+    """It is so long that its elements are not copied, and is not kept elsewhere: what goes into the store is bytes."""
+    app, note, _ = make("aes")
+    text = "text " * 40_000
+    async with app.connect(server_url) as client, app.worker(server_url):
+        assert await client.call_entity(note.put, "k", text) == text
+        assert await client.read_entity(note, "k") == note(text=text)
+
+
 async def test_what_was_there_before_the_codec_stays_readable() -> None:
     plain, note, story = make(None)
     async with plain.connect(URL) as client, plain.worker(URL):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from stead.transport._contract.rope import Rope
 from stead.transport._payloads import blobs as protocol
-from stead.transport._payloads.blobs import Chunk, ensure
+from stead.transport._payloads.blobs import ensure
 from stead.transport._payloads.bucket import BucketBlobs
 from stead.transport._payloads.collecting import Collected, collect
 from support.payload_steps import (
@@ -151,26 +152,26 @@ def test_what_nothing_names_is_removed_once_it_is_old() -> None:
 # -- the test finds what it is there to find ---------------------------------------------------------------------------
 
 
-async def _without_mark(place: Any, name: str, chunks: Sequence[Chunk]) -> None:
+async def _without_mark(place: Any, name: str, content: Rope) -> None:
     while True:
         if not await place.touch(name):
-            await place.store(name, chunks)
+            await place.store(name, content)
         if await place.touched_ms(name) is not None:
             return
 
 
-async def _without_last_look(place: Any, name: str, chunks: Sequence[Chunk]) -> None:
+async def _without_last_look(place: Any, name: str, content: Rope) -> None:
     while True:
         if not await place.touch(name):
-            await place.store(name, chunks)
+            await place.store(name, content)
         if not await place.marks(name):
             return
         await asyncio.sleep(0)
 
 
-async def _without_touch(place: Any, name: str, chunks: Sequence[Chunk]) -> None:
+async def _without_touch(place: Any, name: str, content: Rope) -> None:
     if await place.touched_ms(name) is None:
-        await place.store(name, chunks)
+        await place.store(name, content)
 
 
 @pytest.mark.parametrize("broken", [_without_mark, _without_last_look, _without_touch])
@@ -193,8 +194,8 @@ def test_a_collector_that_looks_once_is_found_out(monkeypatch: pytest.MonkeyPatc
 def test_a_bucket_where_what_was_stored_is_as_old_as_its_beginning_is_found_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def store(self: InBucket, name: str, chunks: Sequence[Chunk]) -> None:
-        await self.bucket.put("hub/" + name, chunks)
+    async def store(self: InBucket, name: str, content: Rope) -> None:
+        await self.bucket.put("hub/" + name, content)
 
     monkeypatch.setattr(BucketBlobs, "store", store)
     with pytest.raises(AssertionError, match="it is gone"):

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stead.transport import InvalidInput
+from stead.transport import LARGE_BYTES, InvalidInput, bytes_leaf
 from stead.transport._payloads import pieces
 from stead.transport._payloads.caskets import elements_of, entries_of, packed
-from stead.transport._payloads.pieces import LARGE_BYTES, bytes_in, large_elements, large_entries, packed_bytes_head
+from stead.transport._payloads.pieces import bytes_in, large_elements, large_entries
 
 pytestmark = pytest.mark.hazard(114)
 
@@ -136,6 +136,6 @@ def test_bytes_in_what_is_packed(length: int) -> None:
     content = b"x" * length
     data = packed(content)
     assert bytes_in(data) == content
-    assert _msgpack.unpackb(packed_bytes_head(length) + content) == content
+    assert _msgpack.unpackb(bytes(bytes_leaf(content))) == content
     assert bytes_in(packed("x" * length)) is None
     assert bytes_in(data + b"x") is None

@@ -13,15 +13,17 @@ import pytest
 
 from stead.app import App
 from stead.transport import Blobs, InvalidInput, Settings, blobs_of
+from stead.transport._contract.rope import Rope
 from stead.transport._payloads.blobs import name_of, remove_untouched
 from stead.transport._payloads.s3 import PART_BYTES, S3Missing
 from support.payload_places import Bucket, Folder, ObjectStore, object_store
 
 pytestmark = [pytest.mark.hazard(114), pytest.mark.slow]
 
-CONTENT = (b"\x00", b"payload")
+CONTENT = Rope((b"\x00", b"payload"))
 NAME = name_of(CONTENT)
-OTHER = name_of((b"other",))
+OTHER_CONTENT = Rope((b"other",))
+OTHER = name_of(OTHER_CONTENT)
 
 
 @pytest.fixture(scope="module")
@@ -57,19 +59,24 @@ async def listed(place: Blobs) -> dict[str, int]:
     return {each.name: each.bytes async for each in place.listed()}
 
 
+async def read(place: Blobs, name: str = NAME) -> bytes | None:
+    pieces: list[bytes] = []
+    return b"".join(pieces) if await place.read(name, lambda piece: pieces.append(bytes(piece))) else None
+
+
 async def test_what_is_stored_is_there_until_it_is_removed(place: Blobs) -> None:
-    assert await place.read(NAME) is None
+    assert await read(place) is None
     assert await place.touched_ms(NAME) is None
     assert not await place.touch(NAME)
     assert await listed(place) == {}
     await place.store(NAME, CONTENT)
     await place.store(NAME, CONTENT)  # the same again
-    await place.store(OTHER, (b"other",))
-    assert await place.read(NAME) == b"\x00payload"
+    await place.store(OTHER, OTHER_CONTENT)
+    assert await read(place) == b"\x00payload"
     assert await listed(place) == {NAME: 8, OTHER: 5}
     await place.remove(NAME)
     await place.remove(NAME)
-    assert await place.read(NAME) is None
+    assert await read(place) is None
     assert not await place.touch(NAME)
     assert await listed(place) == {OTHER: 5}
 
@@ -112,18 +119,16 @@ async def test_what_is_old_is_removed_without_a_trace(place: Blobs, request: pyt
 
 @pytest.mark.parametrize("size", [PART_BYTES + 1])
 async def test_what_is_large_goes_in_parts(place: Blobs, size: int) -> None:
-    chunks = (b"\x00", memoryview(bytes(range(256)) * (size // 256 + 1))[: size - 1])
-    name = name_of(chunks)
-    await place.store(name, chunks)
-    found = await place.read(name)
-    assert found is not None
-    assert name_of((found,)) == name
+    content = Rope((b"\x00", memoryview(bytes(range(256)) * (size // 256 + 1))[: size - 1]))
+    name = name_of(content)
+    await place.store(name, content)
+    assert await read(place, name) == bytes(content)
     assert await listed(place) == {name: size}
 
 
 async def test_a_bucket_has_many(bucket: Bucket) -> None:
     place = place_of(bucket.url)
-    names = sorted(name_of((bytes([number]),)) for number in range(5))
+    names = sorted(name_of(Rope((bytes([number]),))) for number in range(5))
     for name in names:
         await asyncio.to_thread(bucket.put, name, b"x")
     await asyncio.to_thread(bucket.put, "something else", b"x")
@@ -143,7 +148,7 @@ async def test_a_bucket_has_many(bucket: Bucket) -> None:
 async def test_several_loops_and_threads_have_one_place(bucket: Bucket) -> None:
     place = place_of(bucket.url)
     await asyncio.gather(*(asyncio.to_thread(lambda: asyncio.run(place.store(NAME, CONTENT))) for _ in range(3)))
-    assert await place.read(NAME) == b"".join(CONTENT)
+    assert await read(place) == bytes(CONTENT)
 
 
 @pytest.mark.parametrize("use", ["store", "read", "touch", "listed"])
@@ -152,6 +157,8 @@ async def test_a_bucket_that_there_is_not_is_said(store: ObjectStore, use: str) 
     with pytest.raises(OSError, match="there is no bucket 'no-such-bucket'"):
         if use == "store":
             await place.store(NAME, CONTENT)
+        elif use == "read":
+            await read(place)
         elif use == "listed":
             await listed(place)
         else:
@@ -162,7 +169,7 @@ async def test_a_bucket_that_is_not_open_is_said(store: ObjectStore, bucket: Buc
     place = place_of(bucket.url)
     _ask_for_keys(store, actions_without=0)
     try:
-        for use in (place.store(NAME, CONTENT), place.read(NAME), place.touch(NAME), listed(place)):
+        for use in (place.store(NAME, CONTENT), read(place), place.touch(NAME), listed(place)):
             with pytest.raises(OSError, match=r"is not open to these credentials .* s3:GetObject"):
                 await use
     finally:
@@ -179,14 +186,14 @@ async def test_a_server_that_is_not_there_is_said(bucket: Bucket, monkeypatch: p
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     monkeypatch.setattr("stead.transport._payloads.s3._TRIES", 1)
     with pytest.raises(OSError, match=r"cannot be used: .*127\.0\.0\.1:1"):
-        await place_of(bucket.url).read(NAME)
+        await read(place_of(bucket.url))
 
 
 async def test_settings_of_aws_that_cannot_be_used_are_said(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(OSError, match=r"cannot be used: .*nobody"):
-        await place_of(bucket.url).read(NAME)
+        await read(place_of(bucket.url))
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,8 @@ from stead.transport._contract.records import (
     WorkerView,
     stream_order,
 )
+from stead.transport._contract.rope import LARGE_BYTES, bytes_leaf, chunks_of, is_packed, joined
+from stead.transport._contract.roping import stands_apart
 from stead.transport._contract.settings import Count, Milliseconds, Settings
 from stead.transport._contract.shards import SHARDS_MAX, ShardCount
 from stead.transport._contract.store import Renewer, Store
@@ -126,7 +128,6 @@ from stead.transport._payloads.codec import PayloadCodec, codec_of
 from stead.transport._payloads.collecting import Collected, collect, names_in
 from stead.transport._payloads.forms import Get, Put, StoredForm, StoredForms
 from stead.transport._payloads.limits import PayloadLimit
-from stead.transport._payloads.pieces import LARGE_BYTES, packed_bytes_head
 from stead.transport._payloads.places import blobs_of
 from stead.transport._payloads.sealed_store import SealedStore, sealed_store
 from stead.transport._payloads.vault import Vault
@@ -262,10 +263,12 @@ __all__ = [
     "array_of",
     "begin_task",
     "blobs_of",
+    "bytes_leaf",
     "bytes_of",
     "casket",
     "check_hub_name",
     "check_worker",
+    "chunks_of",
     "codec_of",
     "collect",
     "components_of",
@@ -275,6 +278,8 @@ __all__ = [
     "entries_of",
     "forget_memory_hubs",
     "get_logger",
+    "is_packed",
+    "joined",
     "limit_of",
     "map_of",
     "mark_of_entry",
@@ -287,13 +292,13 @@ __all__ = [
     "pack_native",
     "pack_with_stand_ins",
     "packed",
-    "packed_bytes_head",
     "parse_url",
     "partition_of",
     "raise_shards",
     "read_casket",
     "sealed_store",
     "see_through",
+    "stands_apart",
     "stream_order",
     "unpack",
     "unpack_envelope",

@@ -103,7 +103,7 @@ class Aggregate(abc.ABC):
 
     def to_bytes(self) -> bytes:
         """All that it holds, as `from_bytes` reads it."""
-        return pack_exact(self.__stead_stored__())
+        return bytes(pack_exact(self.__stead_stored__()))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 from stead.entities._message.envelope import UnknownEnvelope
 from stead.entities._message.record import decode_record
-from stead.transport import NO_CODEC, InvalidInput, PayloadLocked, pack, read_casket, unpack
+from stead.transport import NO_CODEC, InvalidInput, PayloadLocked, chunks_of, is_packed, pack, read_casket, unpack
 
 CODE = "changes"
 """In the catalogue, in the place of the type of an index's values."""
@@ -49,7 +49,12 @@ def kind_of_feed(name: str) -> str | None:
 def mark_of(record: bytes | None) -> bytes | None:
     """What the stored state of a record is known by; None if it has none."""
     packed = state_in(record)
-    return None if packed is None else blake2b(packed, digest_size=16).digest()
+    if packed is None:
+        return None
+    mark = blake2b(digest_size=16)
+    for chunk in chunks_of(packed):
+        mark.update(chunk)
+    return mark.digest()
 
 
 def state_in(record: bytes | None) -> bytes | None:
@@ -78,7 +83,7 @@ def read_entry(entry: bytes) -> list[Changed]:
     except (TypeError, ValueError) as error:
         raise _no_entry() from error
     # Looked at, not made: of a number `bytes` would make so many of them.
-    if not all(type(key) is str and (state is None or type(state) is bytes) for key, state in changed):
+    if not all(type(key) is str and (state is None or is_packed(state)) for key, state in changed):
         raise _no_entry()
     return changed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from stead.transport import InvalidInput, StreamId, pack, unpack
+from stead.transport import InvalidInput, StreamId, is_packed, pack, unpack
 
 from .envelope import Failure, failure_of_map
 
@@ -53,7 +53,7 @@ def decode_letter(letter: bytes) -> Letter:
             parts.get("tries", 1),
             parts.get("sealed") is True,
         )
-        if type(read.envelope) is not bytes or type(read.died_ms) is not int:
+        if not is_packed(read.envelope) or type(read.died_ms) is not int:
             raise TypeError("its parts are not what they have to be")
     except (LookupError, TypeError, AttributeError) as error:
         raise InvalidInput("dead letter", f"it is not one that this version of stead can read ({error})") from error

@@ -23,10 +23,13 @@ from stead.transport import (
     InvalidInput,
     PayloadLocked,
     SteadError,
+    bytes_leaf,
+    is_packed,
+    joined,
     pack_envelope,
     packed,
-    packed_bytes_head,
     read_casket,
+    stands_apart,
     unpack,
 )
 from stead.transport.describing import text_of_error
@@ -61,11 +64,11 @@ def encode_record(
 def _large_record(
     packed_state: bytes, modified_ms: int, lock: Sequence[object] | None, more: Mapping[str, object] | None
 ) -> bytes:
-    """The same, with the state copied once, which a packer does twice."""
+    """The same, with the state copied once, which a packer does twice; not at all, where it is kept elsewhere."""
     others = (lock, more) if more else () if lock is None else (lock,)
     version, *fields = map(packed, (_VERSION_MORE if more else _VERSION, modified_ms, *others))
-    head = bytes((0x92 + len(fields),)) + version + packed_bytes_head(len(packed_state))
-    return b"".join((head, packed_state, *fields))
+    record = joined((bytes((0x92 + len(fields),)), version, bytes_leaf(packed_state), *fields))
+    return record if stands_apart(packed_state) else bytes(record)
 
 
 class Record(NamedTuple):
@@ -123,7 +126,7 @@ def decode_record(record: bytes) -> Record:
         raise _locked(parts)
     if parts[0] != _VERSION and parts[0] != _VERSION_MORE:
         raise UnknownEnvelope(parts[0])
-    if type(parts[2]) is not int or not isinstance(parts[1], (bytes, type(None))):
+    if type(parts[2]) is not int or not (parts[1] is None or is_packed(parts[1])):
         raise InvalidInput("record", "it is not that of an entity")
     if parts[0] == _VERSION:
         return Record(parts[1], parts[2], parts[3] if len(parts) > 3 else None)

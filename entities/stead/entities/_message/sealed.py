@@ -30,6 +30,7 @@ from stead.transport import (
     casket,
     elements_of,
     entries_of,
+    is_packed,
     map_of,
     pack,
     packed,
@@ -344,7 +345,7 @@ def _letter(data: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Garbage
     letter = cast("dict[str, Any]", found)
-    if type(letter.get("envelope")) is not bytes or not isinstance(letter.get("failure"), dict):
+    if not is_packed(letter.get("envelope")) or not isinstance(letter.get("failure"), dict):
         raise Garbage
     return letter
 
@@ -364,7 +365,7 @@ class _EntryForm(TolerantForm):
         except (InvalidInput, KeyError) as error:
             raise Garbage from error
         entry, locked = opened(box, get)
-        return map_of({"l": locked}) if entry is None else bytes(entry)
+        return map_of({"l": locked}) if entry is None else entry
 
 
 _ENTRY_HEAD = b"\x81"

@@ -104,7 +104,7 @@ def read_tags(query: Query) -> dict[str, str] | None:
 def etag_of(value: object) -> str:
     """A short text that changes with a value, and is the same in every process."""
     try:
-        data = pack(value)  # which puts sets in order
+        data = bytes(pack(value))  # which puts sets in order
     except InvalidInput:
         data = to_json(value)
     return hashlib.blake2b(data, digest_size=9).hexdigest()

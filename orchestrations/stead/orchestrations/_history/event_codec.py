@@ -35,7 +35,7 @@ def event_with(event: Event, fields: bytes) -> bytes:
     """`encode_event`, where the fields (of which there are at most 12) have been packed already, as a list: in msgpack that is
     a byte that says how many there are, and then one after the other."""
     head = pack_envelope((event.number, event.at_ms, event.task_id))
-    return b"%c%b%b" % (fields[0] + _HEAD, head[1:], fields[1:])
+    return b"%c%b" % (fields[0] + _HEAD, head[1:]) + fields[1:]
 
 
 def decode_event(data: bytes) -> Event:

@@ -121,7 +121,7 @@ def to_json_data(value: object) -> Any:
 
 
 def _packed(value: object) -> dict[str, str]:
-    return {PACKED: base64.b64encode(pack_exact(value)).decode(), "text": str(value)[:TEXT_LENGTH_MAX]}
+    return {PACKED: base64.b64encode(bytes(pack_exact(value))).decode(), "text": str(value)[:TEXT_LENGTH_MAX]}
 
 
 def from_json_data(what: str, data: object) -> Any:

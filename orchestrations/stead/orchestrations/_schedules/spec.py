@@ -77,7 +77,7 @@ class Spec(BaseModel):
 
     def mark(self) -> str:
         """Tells specs apart, over processes and versions of Python."""
-        return hashlib.blake2b(pack(self.model_dump()), digest_size=16).hexdigest()
+        return hashlib.blake2b(bytes(pack(self.model_dump())), digest_size=16).hexdigest()
 
 
 def check_schedule_name(name: str) -> str:

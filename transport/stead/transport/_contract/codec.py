@@ -39,6 +39,8 @@ from stead.transport.describing import text_of
 
 from .depth import DEPTH_MAX, ENVELOPE_DEPTH, is_deep
 from .errors import InvalidInput
+from .rope import Rope
+from .roping import NATIVE, Apart, pack_apart, plain_packer, unpack_rope
 
 _msgpack: Any = msgpack  # it has no types of its own
 
@@ -122,6 +124,7 @@ _EXACT: dict[type, Callable[[Any], object]] = {
     frozenset: lambda value: _ext(_FROZENSET, _set(value)),
     tuple: lambda value: _ext(_TUPLE, _array(value)),
     deque: list,
+    Rope: bytes,
 }
 
 # Subclasses become what they are a kind of, after `Enum`, models and dataclasses have had their turn.
@@ -145,15 +148,11 @@ _BASES: tuple[tuple[type, Callable[[Any], object]], ...] = (
 )
 
 
-# What a packer takes as it is. (Of integers those that 64 bits hold: see `_default`.)
-_NATIVE = frozenset({type(None), bool, int, float, str, bytes, bytearray, memoryview, dict, list, _msgpack.ExtType})
-
-
 def _default(value: object) -> object:
     """What msgpack is to pack in place of a value that it does not know."""
     if type(value) is int:
         return _ext(_INTEGER, _integer(value))
-    while type(value) not in _NATIVE:
+    while type(value) not in NATIVE:
         value = _simpler(value)
     return _default(value) if type(value) is int and not -(2**63) <= value < 2**64 else value
 
@@ -265,8 +264,15 @@ _extended = _Extended()
 def let_buffers_go() -> None:
     """For whoever has packed something large: a packer keeps as much memory as the largest thing took that it has packed."""
     global _plain
-    _plain = _msgpack.Packer(strict_types=True, autoreset=True).pack
+    _plain = plain_packer(_msgpack.Packer(strict_types=True, autoreset=True).pack)
     _extended.renew()
+
+
+def keep_apart(above: int, *, begin: bool) -> None:
+    """There is a hub into whose store data of up to so many bytes goes as it is. `begin`: what is larger is kept elsewhere, so texts and
+    bytes that are larger than all hubs of this process store are not copied when they are packed, from now on."""
+    if Apart.keep(above, begin=begin):
+        let_buffers_go()
 
 
 def pack_native(value: object) -> bytes | None:
@@ -300,7 +306,7 @@ def _packed(value: object) -> bytes:
 
 def _packed_extended(value: object) -> bytes:
     try:
-        return _extended.pack(value)
+        return pack_apart(value, _default) or _extended.pack(value)
     except InvalidInput:
         raise
     except Exception as error:  # also what a model's own serializer raises
@@ -360,23 +366,32 @@ def _unpack(data: bytes) -> Any:
         return _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
 
 
-def unpack(data: bytes) -> Any:
+def unpack(data: bytes | Rope) -> Any:
     """The value of bytes that `pack` made. Raises `InvalidInput` for anything else."""
     try:
-        value = _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
+        if type(data) is Rope:
+            value = unpack_rope(data, _ext_hook)
+        else:
+            value = _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
         if is_deep(data, value, _READ_DEPTH_MAX):
             raise ValueError(_TOO_DEEP)
         return value
     except Exception as error:  # msgpack, the readers and hashing raise a dozen kinds; all mean the same
-        raise InvalidInput("data", f"it is not what stead stored ({type(error).__name__}: {text_of(error)})") from error
+        raise _not_stored(error) from error
 
 
-def unpack_envelope(data: bytes) -> Any:
+def unpack_envelope(data: bytes | Rope) -> Any:
     """`unpack` for whoever looks at the values' depth by itself (`deep_one`)."""
     try:
+        if type(data) is Rope:
+            return unpack_rope(data, _ext_hook)
         return _msgpack.unpackb(data, ext_hook=_ext_hook, strict_map_key=False)
     except Exception as error:
-        raise InvalidInput("data", f"it is not what stead stored ({type(error).__name__}: {text_of(error)})") from error
+        raise _not_stored(error) from error
+
+
+def _not_stored(error: Exception) -> InvalidInput:
+    return InvalidInput("data", f"it is not what stead stored ({type(error).__name__}: {text_of(error)})")
 
 
 def partition_of(target: str, partitions: int) -> int:

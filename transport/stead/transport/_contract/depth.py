@@ -19,6 +19,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from .rope import Leaf, Rope
+
 DEPTH_MAX = 32
 """Levels of a value: a number has none, a list of numbers one."""
 
@@ -33,7 +35,7 @@ PLAIN = frozenset({type(None), bool, int, float, str, bytes, datetime, date, tim
 _SEQUENCES = (list, tuple, set, frozenset, deque)
 
 
-def is_deep(data: bytes, value: object, most: int) -> bool:
+def is_deep(data: bytes | Rope, value: object, most: int) -> bool:
     """Whether a value, of which these are the bytes, has more levels than that."""
     kind = type(value)
     if len(data) <= most or kind in PLAIN:
@@ -43,20 +45,28 @@ def is_deep(data: bytes, value: object, most: int) -> bool:
     return _has_heads(data, most) and is_deeper(value, most)
 
 
-def _has_heads(data: bytes, most: int) -> bool:
+def _has_heads(data: bytes | Rope, most: int) -> bool:
     """Whether there are more bytes than that with which something may begin that has something in it."""
-    if len(data) <= _AT_ONCE:
+    if not isinstance(data, Rope) and len(data) <= _AT_ONCE:
         return len(data) - len(data.translate(None, _HEADS)) > most
-    found, view = 0, memoryview(data)  # what is large is not copied as a whole
-    for first in range(0, len(data), _AT_ONCE):
-        part = bytes(view[first : first + _AT_ONCE])
-        found += len(part) - len(part.translate(None, _HEADS))
-        if found > most:
-            return True
+    found = 0
+    for view in _packed_in(data):  # what is large is not copied as a whole
+        for first in range(0, len(view), _AT_ONCE):
+            part = bytes(view[first : first + _AT_ONCE])
+            found += len(part) - len(part.translate(None, _HEADS))
+            if found > most:
+                return True
     return False
 
 
-def deep_one(data: bytes, values: Sequence[object], most: int) -> int | None:
+def _packed_in(data: bytes | Rope) -> Iterable[memoryview]:
+    """All of data but for texts and bytes that stand by themselves: nothing is in them."""
+    if not isinstance(data, Rope):
+        return (memoryview(data),)
+    return (memoryview(part) for part in data.parts if not isinstance(part, Leaf))
+
+
+def deep_one(data: bytes | Rope, values: Sequence[object], most: int) -> int | None:
     """Which of some values, all in this data, has more levels than that; None if none has. Quick where they are plain."""
     for place, value in enumerate(values):
         if type(value) not in PLAIN and is_deep(data, value, most):

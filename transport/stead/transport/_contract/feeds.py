@@ -76,4 +76,4 @@ class FoundEntry(NamedTuple):
 
 def mark_of_entry(entry: bytes) -> int:
     """A byte that another entry has hardly ever, too. `lua/find_entry.lua` has the same."""
-    return hashlib.sha1(entry, usedforsecurity=False).digest()[0]
+    return hashlib.sha1(bytes(entry), usedforsecurity=False).digest()[0]

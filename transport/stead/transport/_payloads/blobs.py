@@ -18,8 +18,10 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import NamedTuple, Protocol, TypeAlias
+
+from stead.transport._contract.rope import Chunk, Rope
 
 MARK_MS = 600_000
 """So long a mark counts."""
@@ -30,7 +32,8 @@ DIGEST_BYTES = 32
 _LOOK_AGAIN_S = (0.05, 2.0)
 _NAME = re.compile(rf"[0-9a-f]{{{2 * DIGEST_BYTES}}}")
 
-Chunk: TypeAlias = "bytes | memoryview"
+Take: TypeAlias = "Callable[[Chunk], None]"
+"""What is given what is read, piece by piece; in a thread, perhaps."""
 
 
 class KeptBlob(NamedTuple):
@@ -48,7 +51,7 @@ class Blobs(Protocol):
         """Make it as young as if it had just been stored. False if it is gone."""
         ...
 
-    async def store(self, name: str, chunks: Sequence[Chunk]) -> None:
+    async def store(self, name: str, content: Rope) -> None:
         """Store it, durably."""
         ...
 
@@ -56,8 +59,8 @@ class Blobs(Protocol):
         """When it was stored or touched last; None if it is gone."""
         ...
 
-    async def read(self, name: str) -> bytes | None:
-        """What is in it, None if it is gone."""
+    async def read(self, name: str, take: Take) -> bool:
+        """Give what is in it to `take`, from the first piece to the last. False if it is gone: then nothing was given."""
         ...
 
     async def remove(self, name: str) -> None:
@@ -85,10 +88,10 @@ class Blobs(Protocol):
         ...
 
 
-def name_of(chunks: Sequence[Chunk]) -> str:
+def name_of(content: Rope) -> str:
     """The name of a payload."""
     digest = hashlib.sha256()
-    for chunk in chunks:
+    for chunk in content.chunks():
         digest.update(chunk)
     return digest.hexdigest()
 
@@ -98,20 +101,20 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-async def ensure(blobs: Blobs, name: str, chunks: Sequence[Chunk]) -> None:
+async def ensure(blobs: Blobs, name: str, content: Rope) -> None:
     """See to it that a payload is there, and stays there for as long as the grace of collectors."""
-    if not await ensured(blobs, name, chunks):
+    if not await ensured(blobs, name, content):
         raise AssertionError("what is there to be stored is stored")
 
 
-async def ensured(blobs: Blobs, name: str, chunks: Sequence[Chunk] | None = None) -> bool:
+async def ensured(blobs: Blobs, name: str, content: Rope | None = None) -> bool:
     """The same for what was stored before: False if it is gone, and nothing is there to be stored."""
     wait_s, wait_max_s = _LOOK_AGAIN_S
     while True:
         if not await blobs.touch(name):
-            if chunks is None:
+            if content is None:
                 return False
-            await blobs.store(name, chunks)
+            await blobs.store(name, content)
         if await _is_marked(blobs, name):
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, wait_max_s)

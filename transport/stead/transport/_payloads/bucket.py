@@ -12,10 +12,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import NamedTuple, Protocol
 
-from .blobs import Chunk, KeptBlob, is_name
+from stead.transport._contract.rope import Rope
+
+from .blobs import KeptBlob, Take, is_name
+
+_EMPTY = Rope(())
 
 
 class KeptObject(NamedTuple):
@@ -29,12 +33,12 @@ class KeptObject(NamedTuple):
 class Objects(Protocol):
     """What a bucket can do. All of it raises `OSError` if the bucket cannot be used."""
 
-    async def put(self, key: str, chunks: Sequence[Chunk]) -> None:
+    async def put(self, key: str, content: Rope) -> None:
         """Store an object, durably, and in place of the one before."""
         ...
 
-    async def get(self, key: str) -> bytes | None:
-        """What is in it, None if there is none."""
+    async def get(self, key: str, take: Take) -> bool:
+        """Give what is in it to `take`, piece by piece. False if there is none."""
         ...
 
     async def modified_ms(self, key: str) -> int | None:
@@ -66,19 +70,19 @@ class BucketBlobs:
     async def touch(self, name: str) -> bool:
         if await self._objects.modified_ms(self._prefix + name) is None:
             return False
-        await self._objects.put(self._touched(name), ())
+        await self._objects.put(self._touched(name), _EMPTY)
         return True
 
-    async def store(self, name: str, chunks: Sequence[Chunk]) -> None:
-        await self._objects.put(self._prefix + name, chunks)
-        await self._objects.put(self._touched(name), ())
+    async def store(self, name: str, content: Rope) -> None:
+        await self._objects.put(self._prefix + name, content)
+        await self._objects.put(self._touched(name), _EMPTY)
 
     async def touched_ms(self, name: str) -> int | None:
         stored_ms = await self._objects.modified_ms(self._prefix + name)
         return None if stored_ms is None else max(stored_ms, await self._objects.modified_ms(self._touched(name)) or 0)
 
-    async def read(self, name: str) -> bytes | None:
-        return await self._objects.get(self._prefix + name)
+    async def read(self, name: str, take: Take) -> bool:
+        return await self._objects.get(self._prefix + name, take)
 
     async def remove(self, name: str) -> None:
         await self._objects.delete(self._touched(name))  # first: what is left of a removal half done is found again
@@ -100,7 +104,7 @@ class BucketBlobs:
     async def _put_ms(self, key: str) -> int:
         """Store something empty, and tell when that was."""
         while True:
-            await self._objects.put(key, ())
+            await self._objects.put(key, _EMPTY)
             modified_ms = await self._objects.modified_ms(key)
             if modified_ms is not None:  # else somebody has tidied up
                 return modified_ms

@@ -15,8 +15,9 @@ import msgpack
 
 from stead.transport._contract.codec import pack_envelope, unpack_envelope
 from stead.transport._contract.errors import InvalidInput
+from stead.transport._contract.rope import LARGE_BYTES, Rope, joined
 
-from .pieces import LARGE_BYTES, bytes_in, large_elements, large_entries
+from .pieces import bytes_in, large_elements, large_entries
 
 _msgpack: Any = msgpack  # it has no types of its own
 _UnpackException: type[Exception] = _msgpack.exceptions.UnpackException
@@ -63,6 +64,7 @@ def elements_of(data: bytes) -> list[bytes]:
         if len(data) > LARGE_BYTES and (found := large_elements(data)) is not None:
             return found
         unpacker = _msgpack.Unpacker(read_size=_READ_SIZE, max_buffer_size=0)
+        data = bytes(data) if isinstance(data, Rope) else data
         unpacker.feed(data)
         count = unpacker.read_array_header()
         if count > len(data):  # of garbage: there is not memory for so many places
@@ -100,10 +102,10 @@ def entries_of(data: bytes) -> dict[str, bytes]:
 
 
 def array_of(elements: Sequence[bytes]) -> bytes:
-    """The packed array of packed elements."""
+    """The packed array of packed elements, of which none that is large is copied."""
     count = len(elements)
     head = bytes((0x90 + count,)) if count < _SHORT_ARRAY else b"\xdc" + count.to_bytes(2, "big")
-    return b"".join((head, *elements))
+    return joined((head, *elements))
 
 
 def map_of(entries: dict[str, bytes]) -> bytes:
@@ -111,7 +113,7 @@ def map_of(entries: dict[str, bytes]) -> bytes:
     parts = [bytes((0x80 + len(entries),))]
     for name, value in entries.items():
         parts += (packed(name), value)
-    return b"".join(parts)
+    return joined(parts)
 
 
 def bytes_of(data: bytes) -> bytes | None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from .blobs import Chunk, KeptBlob, is_name
+from stead.transport._contract.rope import Rope
+
+from .blobs import KeptBlob, Take, is_name
+
+_PIECE_BYTES = 2**20
 
 
 class FolderBlobs:
@@ -31,16 +35,16 @@ class FolderBlobs:
 
         return await asyncio.to_thread(work)
 
-    async def store(self, name: str, chunks: Sequence[Chunk]) -> None:
-        await asyncio.to_thread(self._store, name, chunks)
+    async def store(self, name: str, content: Rope) -> None:
+        await asyncio.to_thread(self._store, name, content)
 
-    def _store(self, name: str, chunks: Sequence[Chunk]) -> None:
+    def _store(self, name: str, content: Rope) -> None:
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{name}.{secrets.token_hex(6)}")
         try:
             with part.open("xb") as file:
-                for chunk in chunks:
+                for chunk in content.chunks():
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
@@ -63,12 +67,16 @@ class FolderBlobs:
 
         return await asyncio.to_thread(work)
 
-    async def read(self, name: str) -> bytes | None:
-        def work() -> bytes | None:
+    async def read(self, name: str, take: Take) -> bool:
+        def work() -> bool:
             try:
-                return self._path(name).read_bytes()
+                file = self._path(name).open("rb", buffering=0)
             except FileNotFoundError:
-                return None
+                return False
+            with file:
+                while piece := file.read(_PIECE_BYTES):
+                    take(piece)
+            return True
 
         return await asyncio.to_thread(work)
 

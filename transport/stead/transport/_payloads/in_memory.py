@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 
-from .blobs import Chunk, KeptBlob
+from stead.transport._contract.rope import Rope
+
+from .blobs import KeptBlob, Take
 
 
 class MemoryBlobs:
@@ -21,14 +23,17 @@ class MemoryBlobs:
         self._kept[name] = (self._kept[name][0], await self.now_ms())
         return True
 
-    async def store(self, name: str, chunks: Sequence[Chunk]) -> None:
-        self._kept[name] = (b"".join(chunks), await self.now_ms())
+    async def store(self, name: str, content: Rope) -> None:
+        self._kept[name] = (bytes(content), await self.now_ms())
 
     async def touched_ms(self, name: str) -> int | None:
         return self._kept[name][1] if name in self._kept else None
 
-    async def read(self, name: str) -> bytes | None:
-        return self._kept[name][0] if name in self._kept else None
+    async def read(self, name: str, take: Take) -> bool:
+        if name not in self._kept:
+            return False
+        take(self._kept[name][0])
+        return True
 
     async def remove(self, name: str) -> None:
         self._kept.pop(name, None)

@@ -5,24 +5,27 @@ length, and then the rest of the data, which a codec may have encoded. So refere
 collector that has no key finds them in any bytes that hold them.
 
 Cut out is each large element of an array, and of an array in it: an argument, an input, a result. The same value has the same bytes
-wherever it is stored, so it is kept once. If what is left is large all the same, all of the data is cut out.
+wherever it is stored, so it is kept once. If what is left is large all the same, all of the data is cut out. What is cut out stays
+where it is until it is stored, and what is put back is what was read (see `rope`).
 """
 
 from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import NamedTuple, cast
 
 from stead.transport._contract.errors import InvalidInput, PayloadLocked
+from stead.transport._contract.rope import Chunk, Part, Rope, chunks_of
 
-from .blobs import DIGEST_BYTES, Chunk, name_of
+from .blobs import DIGEST_BYTES, name_of
 from .caskets import array_of, elements_of
+from .frames import FRAME_BYTES, frames_of
+from .pieces import large_elements
+from .reading import PLAIN, BlobReading, Reference
 
 HEAD = b"\x02stead-blobs:"
-PLAIN = b"\x00"
 LARGE_BYTES_MAX = 2**30
 _LENGTH_BYTES = 8
 _REF_BYTES = DIGEST_BYTES + _LENGTH_BYTES
@@ -31,13 +34,6 @@ _HOLE = b"\xd6\x0d"  # an extension type of four bytes that no value has: which 
 _DEPTH_MAX = 2
 _REMEMBERED = 256
 _FOUND = re.compile(re.escape(HEAD) + rb"(.)", re.DOTALL)
-
-
-class Reference(NamedTuple):
-    """A payload that was cut out."""
-
-    name: str
-    length: int  # of what is kept, encoded or not
 
 
 class BlobAbsent(Exception):
@@ -75,9 +71,9 @@ class Cutter:
         self._decode = decode
         # Of what was encoded: another time that would be others.
         self._known: OrderedDict[bytes, Reference] = OrderedDict()
-        self.pending: dict[Reference, Sequence[Chunk] | None] = {}
+        self.pending: dict[Reference, Rope | None] = {}
         """What has to be there before what names it is stored; None for what was stored before, if it is still there."""
-        self.fetched: Mapping[Reference, bytes | None] = {}
+        self.fetched: Mapping[Reference, BlobReading | None] = {}
         """What was read; None for what is not there."""
 
     def cut(self, data: bytes) -> bytes | None:
@@ -91,14 +87,17 @@ class Cutter:
         names = b"".join(
             bytes.fromhex(each.name) + each.length.to_bytes(_LENGTH_BYTES) for each in map(self._add, cuts)
         )
+        rest = bytes(rest)
         return b"".join(
             (HEAD, bytes((len(cuts),)), names, PLAIN + rest if self._encode is None else self._encode(rest))
         )
 
     def _without(self, data: bytes, cuts: list[bytes], depth: int) -> bytes:
         try:
-            parts = elements_of(data)
-        except InvalidInput:  # no array
+            parts = large_elements(data)
+        except ValueError:  # no array
+            return data
+        if parts is None:  # so many that it is small in each, or is cut out with them
             return data
         changed = False
         for place, part in enumerate(parts):
@@ -114,11 +113,14 @@ class Cutter:
 
     def _add(self, part: bytes) -> Reference:
         if self._encode is None:
-            return self._keep((PLAIN, part))
-        known = sha256(part).digest()
+            return self._keep((PLAIN, *(part.parts if isinstance(part, Rope) else (part,))))
+        digest = sha256()
+        for chunk in chunks_of(part):
+            digest.update(chunk)
+        known = digest.digest()
         found = self._known.get(known)
         if found is None:
-            found = self._known[known] = self._keep((self._encode(bytes(part)),))
+            found = self._known[known] = self._keep(self._encoded(part, known, self._encode))
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         else:
@@ -126,12 +128,20 @@ class Cutter:
             self.pending.setdefault(found, None)
         return found
 
-    def _keep(self, chunks: Sequence[Chunk]) -> Reference:
-        found = Reference(name_of(chunks), sum(map(len, chunks)))
-        self.pending[found] = chunks
+    def _encoded(self, part: bytes, digest: bytes, encode: Callable[[bytes], bytes]) -> Iterable[Chunk]:
+        return (encode(bytes(part)),) if len(part) <= FRAME_BYTES else frames_of(part, digest, encode)
+
+    def _keep(self, parts: Iterable[Part]) -> Reference:
+        content = Rope(parts)
+        found = Reference(name_of(content), len(content))
+        self.pending[found] = content
         return found
 
-    def let_go(self, fetched: Mapping[Reference, bytes | None]) -> None:
+    def reading(self, reference: Reference) -> BlobReading:
+        """What a payload is given to as it is read."""
+        return BlobReading(reference, self._decode)
+
+    def let_go(self, fetched: Mapping[Reference, BlobReading | None]) -> None:
         """What was read is not needed any more."""
         if self.fetched is fetched:
             self.fetched = {}
@@ -142,7 +152,7 @@ class Cutter:
             del self._known[known]
 
     def fill(self, content: bytes) -> bytes:
-        """The data of content, as a view if all of it was cut out. Raises `BlobAbsent`, and `PayloadLocked`."""
+        """The data of content. Raises `BlobAbsent`, and `PayloadLocked`."""
         first = len(HEAD) + 1
         references = _references(content, first, content[first - 1])
         parts = [self._fetched(each) for each in references]
@@ -161,9 +171,7 @@ class Cutter:
                 f"its large payload {reference.name} ({reference.length:,} bytes) is not where large payloads are kept "
                 "(STEAD_LARGE_PAYLOADS): bring it back, from a backup of that place"
             )
-        if name_of((found,)) != reference.name:
-            raise PayloadLocked(f"its large payload {reference.name} is damaged: it holds something else")
-        return cast("bytes", memoryview(found)[1:]) if found[:1] == PLAIN else self._decode(found)
+        return found.data()
 
 
 def _hole(number: int) -> bytes:
@@ -171,7 +179,7 @@ def _hole(number: int) -> bytes:
 
 
 def _filled(data: bytes, parts: Sequence[bytes], depth: int) -> bytes:
-    if _HOLE not in data:
+    if _HOLE not in bytes(data):  # of a view it would be asked number by number
         return data
     try:
         elements = elements_of(data)

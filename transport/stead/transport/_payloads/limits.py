@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from stead.transport._contract.codec import let_buffers_go
+from stead.transport._contract.codec import keep_apart, let_buffers_go
 from stead.transport._contract.errors import PayloadTooLarge
+from stead.transport._contract.rope import LARGE_BYTES
 from stead.transport._contract.settings import Settings
 
 from .codec import PayloadCodec, codec_of
 from .large import LARGE_BYTES_MAX
-from .pieces import LARGE_BYTES
 from .vault import encoded
+
+_MARGIN_BYTES = 65_536  # more than is ever around data that is not too large
 
 
 class PayloadLimit:
@@ -36,6 +38,7 @@ class PayloadLimit:
     def of(cls, settings: Settings) -> PayloadLimit:
         """That of settings. Raises `InvalidInput` if their codec cannot be had."""
         large_max = None if settings.large_payloads is None else LARGE_BYTES_MAX
+        keep_apart(settings.payload_bytes_max + _MARGIN_BYTES, begin=large_max is not None)
         return cls(settings.payload_bytes_max, codec_of(settings), large_max)
 
     def check(self, what: str, data: bytes, margin: int = 0) -> None:

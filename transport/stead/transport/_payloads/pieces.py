@@ -2,20 +2,22 @@
 
 msgpack's own reader copies all that it is given before it looks at it, and a large payload would be in memory once more for each
 layer of what is around it. So of large data only the heads are read here, and what is large in it is given as a view. Many small
-elements are left to msgpack, which is faster then and has a small part in its hands at a time.
+elements are left to msgpack, which is faster then and has a small part in its hands at a time. What is looked at may be a rope.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import msgpack
 
+from stead.transport._contract.rope import LARGE_BYTES, Rope
+
 _msgpack: Any = msgpack  # it has no types of its own
 
-LARGE_BYTES = 65_536
-"""What is longer is not copied."""
+View: TypeAlias = "memoryview | Rope"
+
 _HEADS_MAX = 256  # of one element that are read here; then msgpack goes on
 _READ_BYTES = 65_536
 _ELEMENTS_MAX = 4_096
@@ -47,70 +49,38 @@ _FIXED = {
 def large_elements(data: bytes) -> list[bytes] | None:
     """The elements of a packed array; those that are large are views of it. None if there are many. Raises `ValueError` for what is
     none."""
-    view = memoryview(data)
+    view = _view(data)
     kind = view[0]
     if not (0x90 <= kind <= 0x9F or kind in (0xDC, 0xDD)):
         raise ValueError("it is no array")
-    at, count = _head(view, 0)
+    at, count = head(view, 0)
     return list(_elements(view, at, count, whole=True)) if count <= _ELEMENTS_MAX else None
 
 
 def large_entries(data: bytes) -> list[bytes]:
     """The keys and values of a packed map, in turn; those that are large are views of it. Raises `ValueError` for what is none."""
-    view = memoryview(data)
+    view = _view(data)
     kind = view[0]
     if not (0x80 <= kind <= 0x8F or kind in (0xDE, 0xDF)):
         raise ValueError("it is no map")
-    at, count = _head(view, 0)
+    at, count = head(view, 0)
     return list(_elements(view, at, count, whole=False))
 
 
 def bytes_in(data: bytes) -> bytes | None:
     """What packed bytes hold, as a view; None for what are none."""
-    view = memoryview(data)
+    view = _view(data)
     width, _ = _LENGTHS.get(view[0], (0, 0)) if view[0] <= 0xC6 else (0, 0)
     if not width or 1 + width + int.from_bytes(view[1 : 1 + width]) != len(view):
         return None
     return cast("bytes", view[1 + width :])
 
 
-def packed_bytes_head(length: int) -> bytes:
-    """What stands before so many bytes, packed."""
-    return b"\xc6" + length.to_bytes(4)
-
-
-def _elements(view: memoryview, at: int, count: int, *, whole: bool) -> Iterator[bytes]:
-    if count > len(view):
-        raise ValueError("it ends too early")
-    for _ in range(count):
-        end = _end(view, at)
-        piece = view[at:end]
-        yield cast("bytes", piece) if len(piece) > LARGE_BYTES else bytes(piece)
-        at = end
-    if whole and at != len(view):
-        raise ValueError("something follows it")
-
-
-def _end(view: memoryview, first: int) -> int:
-    """Where an element ends."""
-    at, left = first, 1
-    for _ in range(_HEADS_MAX):
-        at, more = _head(view, at)
-        left += more - 1
-        if at > len(view):
-            raise ValueError("it ends too early")
-        if not left:
-            return at
-    unpacker = _msgpack.Unpacker(_ViewReader(view[first:]), read_size=_READ_BYTES, max_buffer_size=0)
-    unpacker.skip()
-    return first + int(unpacker.tell())
-
-
-def _head(view: memoryview, at: int) -> tuple[int, int]:
-    """Where what an element consists of begins, or where it ends, and of how many elements it consists."""
+def head(view: View, at: int) -> tuple[int, int]:
+    """Where what an element consists of begins, or where it ends, and of how many elements it consists. Raises `ValueError`."""
     if at >= len(view):
         raise ValueError("it ends too early")
-    kind = view[at]
+    kind: int = view[at]
     if kind in _FIXED:
         return at + _FIXED[kind], 0
     if kind < 0x90:
@@ -128,10 +98,41 @@ def _head(view: memoryview, at: int) -> tuple[int, int]:
     return at + 1 + width + beside + int.from_bytes(view[at + 1 : at + 1 + width]), 0
 
 
+def _view(data: bytes | Rope) -> View:
+    return data if isinstance(data, Rope) else memoryview(data)
+
+
+def _elements(view: View, at: int, count: int, *, whole: bool) -> Iterator[bytes]:
+    if count > len(view):
+        raise ValueError("it ends too early")
+    for _ in range(count):
+        end = _end(view, at)
+        piece = view[at:end]
+        yield cast("bytes", piece) if len(piece) > LARGE_BYTES else bytes(piece)
+        at = end
+    if whole and at != len(view):
+        raise ValueError("something follows it")
+
+
+def _end(view: View, first: int) -> int:
+    """Where an element ends."""
+    at, left = first, 1
+    for _ in range(_HEADS_MAX):
+        at, more = head(view, at)
+        left += more - 1
+        if at > len(view):
+            raise ValueError("it ends too early")
+        if not left:
+            return at
+    unpacker = _msgpack.Unpacker(_ViewReader(view[first:]), read_size=_READ_BYTES, max_buffer_size=0)
+    unpacker.skip()
+    return first + int(unpacker.tell())
+
+
 class _ViewReader:
     """A view, read like a file."""
 
-    def __init__(self, view: memoryview) -> None:
+    def __init__(self, view: View) -> None:
         self._view = view
         self._at = 0
 

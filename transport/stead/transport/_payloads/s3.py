@@ -12,12 +12,13 @@ import importlib.util
 import io
 import re
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from stead.transport._contract.errors import InvalidInput, SteadError
+from stead.transport._contract.rope import Rope
 
-from .blobs import Chunk
+from .blobs import Take
 from .bucket import BucketBlobs, KeptObject
 
 T = TypeVar("T")
@@ -25,7 +26,7 @@ T = TypeVar("T")
 PART_BYTES = 8 * 2**20
 """What is larger is sent and fetched in parts of this size, …"""
 _PARTS_AT_ONCE = 4
-"""… so many at the same time."""
+"""… so many at the same time, and no more are in memory."""
 _PIECES_WAITING_MAX = 64  # of 256 KiB, between the parts that are fetched and where they are put together
 _CONNECT_S, _READ_S, _TRIES = 5, 30, 4
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -82,6 +83,7 @@ class S3Objects:
                     max_concurrency=_PARTS_AT_ONCE,
                     max_io_queue=_PIECES_WAITING_MAX,
                 )
+                moving.max_in_memory_upload_chunks = moving.max_in_memory_download_chunks = _PARTS_AT_ONCE
                 self._made = client, moving, (exceptions.BotoCoreError, exceptions.ClientError, failed.Boto3Error)
             return self._made
 
@@ -116,22 +118,21 @@ class S3Objects:
             )
         return f"the bucket {self._bucket!r} cannot be used: {error}"
 
-    async def put(self, key: str, chunks: Sequence[Chunk]) -> None:
+    async def put(self, key: str, content: Rope) -> None:
         def work(client: Any, moving: Any) -> None:
-            if sum(map(len, chunks)) <= PART_BYTES:
-                client.put_object(Bucket=self._bucket, Key=key, Body=b"".join(chunks))
+            if len(content) <= PART_BYTES:
+                client.put_object(Bucket=self._bucket, Key=key, Body=bytes(content))
             else:
-                client.upload_fileobj(_File(chunks), self._bucket, key, Config=moving)
+                client.upload_fileobj(_File(content), self._bucket, key, Config=moving)
 
         await self._do(work)
 
-    async def get(self, key: str) -> bytes | None:
-        def work(client: Any, moving: Any) -> bytes:
-            file = io.BytesIO()
-            client.download_fileobj(self._bucket, key, file, Config=moving)
-            return file.getvalue()  # without another copy
+    async def get(self, key: str, take: Take) -> bool:
+        def work(client: Any, moving: Any) -> bool:
+            client.download_fileobj(self._bucket, key, _Taking(take), Config=moving)
+            return True
 
-        return await self._do(work)
+        return await self._do(work) is not None
 
     async def modified_ms(self, key: str) -> int | None:
         def work(client: Any, _: Any) -> int:
@@ -156,11 +157,10 @@ class S3Objects:
 
 
 class _File(io.RawIOBase):
-    """Chunks, to be read as one file: what is sent in parts is not put together first."""
+    """What is in a payload, to be read as a file: what is sent in parts is not put together first."""
 
-    def __init__(self, chunks: Sequence[Chunk]) -> None:
-        self._views = [memoryview(chunk) for chunk in chunks]
-        self._length = sum(map(len, self._views))
+    def __init__(self, content: Rope) -> None:
+        self._content = content
         self._place = 0
 
     def readable(self) -> bool:
@@ -173,21 +173,27 @@ class _File(io.RawIOBase):
         return self._place
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._place = offset + (0, self._place, self._length)[whence]
+        self._place = offset + (0, self._place, len(self._content))[whence]
         return self._place
 
     def readinto(self, buffer: Any) -> int:
         target = memoryview(buffer)
-        done, first = 0, 0
-        for view in self._views:
-            start = self._place - first
-            if done < len(target) and 0 <= start < len(view):
-                piece = view[start : start + len(target) - done]
-                target[done : done + len(piece)] = piece
-                done += len(piece)
-                self._place += len(piece)
-            first += len(view)
+        done = 0
+        for chunk in self._content.chunks(self._place, min(self._place + len(target), len(self._content))):
+            target[done : done + len(chunk)] = chunk
+            done += len(chunk)
+        self._place += done
         return done
+
+
+class _Taking:
+    """A file that can only be written, from the first piece to the last: the library keeps what comes too early."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+
+    def write(self, piece: bytes) -> None:
+        self._take(piece)
 
 
 def _code(error: Exception) -> str:

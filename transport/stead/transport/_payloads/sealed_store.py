@@ -38,6 +38,7 @@ from stead.transport._contract.records import (
     Taken,
     has_log,
 )
+from stead.transport._contract.rope import LARGE_BYTES
 from stead.transport._contract.settings import Settings
 from stead.transport._contract.store import Store
 from stead.transport.describing import text_of_error
@@ -45,9 +46,9 @@ from stead.transport.describing import text_of_error
 from .blobs import Blobs, ensure, ensured
 from .codec import codec_of
 from .forms import StoredForm, StoredForms
-from .large import Reference, references_in
-from .pieces import LARGE_BYTES
+from .large import references_in
 from .places import blobs_of
+from .reading import BlobReading, Reference
 from .vault import Vault
 
 _LOCKED_TEXT = "locked:"
@@ -83,13 +84,13 @@ class SealedStore:
         if len(data) > LARGE_BYTES:
             let_buffers_go()
         try:
-            return form.seal(data, put)
+            return bytes(form.seal(data, put))  # no rope goes into a store
         except InvalidInput as error:
             short = form.shortened(data)
             if short is None:
                 raise ConnectionLost(error.reason) from error
             try:
-                return form.seal(short, put)
+                return bytes(form.seal(short, put))
             except InvalidInput as worse:
                 raise ConnectionLost(worse.reason) from worse
 
@@ -103,9 +104,9 @@ class SealedStore:
             return
         pending, cutter.pending = cutter.pending, {}
         try:
-            for reference, chunks in pending.items():
-                if chunks is not None:
-                    await ensure(blobs, reference.name, chunks)
+            for reference, content in pending.items():
+                if content is not None:
+                    await ensure(blobs, reference.name, content)
                 elif not await ensured(blobs, reference.name):
                     cutter.forget(reference)
                     raise ConnectionLost(f"the large payload {reference.name} is gone, and is stored anew")
@@ -119,12 +120,13 @@ class SealedStore:
         cutter, blobs = self._vault.cutter, self.blobs
         if cutter is None or blobs is None:
             return
-        fetched: dict[Reference, bytes | None] = {}
+        fetched: dict[Reference, BlobReading | None] = {}
         try:
             for value in values:
                 for reference in references_in(value) if value is not None else ():
                     if reference not in fetched:
-                        fetched[reference] = await blobs.read(reference.name)
+                        reading = cutter.reading(reference)
+                        fetched[reference] = reading if await blobs.read(reference.name, reading.take) else None
         except OSError as error:
             raise ConnectionLost(
                 f"large payloads cannot be read ({text_of_error(error)}): see STEAD_LARGE_PAYLOADS"

@@ -59,7 +59,7 @@ class Vault:
 def encoded(codec: PayloadCodec, data: bytes) -> bytes:
     """What a codec makes of data. Raises `InvalidInput` if it fails."""
     try:
-        made = codec.encode(data)
+        made = codec.encode(bytes(data))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
