@@ -91,6 +91,18 @@ async def ship(context: OrchestrationContext, amount: int) -> int:
     return await context.call_entity(Order.pay, "one", sent)
 
 
+@app.activity
+def lose(amount: int) -> int:
+    """Nobody finds it again."""
+    raise ValueError("it is lost")
+
+
+@app.orchestration
+async def mislay(context: OrchestrationContext, amount: int) -> int:
+    """Fails as its only step does."""
+    return await context.call_activity(lose, amount)
+
+
 if spans := os.environ.get(SPANS_VARIABLE):
     from support.spans import tell_file
 

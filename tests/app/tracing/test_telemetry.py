@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,15 +14,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from prometheus_client.parser import text_string_to_metric_families
 
 from stead.app._console import telemetry
 from stead.app._console.faults import CommandFault
+from stead.orchestrations import RuntimeStatus
 from support.guards import HANGS_S
-from support.traced_app import Order, app
+from support.traced_app import HOLD_VARIABLE, Order, app, mislay
 from support.user_folder import Stead
 
 KINDS: dict[str, Any] = {
@@ -127,6 +132,99 @@ async def test_a_worker_tells_a_collector(
     fields = {attribute.key: attribute.value.string_value for attribute in line.attributes}
     assert fields["hub"] == "traced" and fields["event"] == "outcomes.refuse" and "worker" in fields
     assert line.severity_text == "WARNING"
+
+
+# Each metric of OpenTelemetry, and the one of Prometheus that says the same of the same worker. What goes on while nothing is asked
+# of the worker (its commits, and looks at its loop) may be more by the time at which it ends.
+_SAME = {
+    "stead.operation.count": "operation_seconds_count",
+    "stead.operation.sum": "operation_seconds_sum",
+    "stead.operation.failures": "operation_failures_total",
+    "stead.activity.count": "activity_seconds_count",
+    "stead.activity.sum": "activity_seconds_sum",
+    "stead.activity.failures": "activity_failures_total",
+    "stead.orchestration.count": "orchestration_seconds_count",
+    "stead.orchestration.sum": "orchestration_seconds_sum",
+    "stead.turn.count": "turn_seconds_count",
+    "stead.turn.sum": "turn_seconds_sum",
+    "stead.replay.count": "replayed_events_count",
+    "stead.replay.sum": "replayed_events_sum",
+    "stead.timer.lateness.count": "timer_lateness_seconds_count",
+    "stead.timer.lateness.sum": "timer_lateness_seconds_sum",
+    "stead.commit.messages.sum": "commit_messages_sum",
+}
+_MORE = {
+    "stead.commit.count": "commit_seconds_count",
+    "stead.commit.sum": "commit_seconds_sum",
+    "stead.commit.messages.count": "commit_messages_count",
+    "stead.loop.lag.count": "loop_lag_seconds_count",
+    "stead.loop.lag.sum": "loop_lag_seconds_sum",
+}
+_NOW = {"memory", "activations", "messages.waiting", "activities.running", "loop.lag"}
+_HAPPENED = {
+    "stead.operation.count": 5,  # placed, noted, paid twice, refused
+    "stead.operation.failures": 1,
+    "stead.activity.count": 3,  # fetched, wrapped, lost
+    "stead.activity.failures": 1,
+    "stead.orchestration.count": 3,  # shipped, sent, mislaid
+    "stead.orchestration.failures": 1,
+    "stead.timer.lateness.count": 1,
+}
+
+
+async def test_each_metric_says_what_has_happened_and_what_prometheus_reads(
+    collector: Collector, server_url: str, tmp_path: Path
+) -> None:
+    tests, hold = Path(__file__).parents[2], tmp_path / "hold"
+    hold.touch()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    variables = {"STEAD_REPLAY_EVERY_TURN": "true", "STEAD_HEARTBEAT_MS": "100", "OTEL_METRIC_EXPORT_INTERVAL": "100"}
+    options = ["--otlp", collector.url, "--metrics-port", str(port)]
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "stead.app", "worker", "traced_app:app", *options],
+        cwd=tests / "support",
+        env={**os.environ, **variables, "PYTHONPATH": str(tests), "STEAD_URL": server_url, HOLD_VARIABLE: str(hold)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    async def until(name: str, least: float) -> None:
+        async with asyncio.timeout(HANGS_S):
+            while collector.metrics().get(name, -1) < least:
+                await asyncio.sleep(0.02)
+
+    try:
+        async with app.connect(server_url) as client:
+            await client.signal_entity(Order.place, "one", 3)
+            await until("stead.worker.activities.running", 1)
+            hold.unlink()
+            await client.signal_entity(Order.refuse, "one")
+            assert await client.call_entity(Order.pay, "one", 1) == 1
+            lost = await client.start_new(mislay, 3)
+            assert (await client.wait_for_completion(lost)).runtime_status is RuntimeStatus.FAILED
+            await client.raise_event("ship-one", "delivered")
+            assert (await client.wait_for_completion("ship-one")).output == 4
+        await until("stead.worker.activations", 3)  # two orders, and an instance
+        async with httpx.AsyncClient() as http:
+            read = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        _, said = worker.communicate(timeout=HANGS_S)
+    assert worker.returncode == 0, said
+    told = collector.metrics()
+    sums: dict[str, float] = {}
+    for family in text_string_to_metric_families(read):
+        for sample in family.samples:
+            sums[sample.name] = sums.get(sample.name, 0) + sample.value
+    assert told.keys() == {*_SAME, *_MORE, *_HAPPENED, *(f"stead.worker.{name}" for name in _NOW)}
+    assert {name: told[name] for name in _HAPPENED} == _HAPPENED
+    for name, metric in _SAME.items():
+        assert told[name] == pytest.approx(sums[f"stead_worker_{metric}"]), name
+        assert told[name] > 0, name
+    for name, metric in _MORE.items():
+        assert told[name] >= sums[f"stead_worker_{metric}"] > 0, name
+    assert told["stead.worker.memory"] > 10_000_000
 
 
 @pytest.mark.parametrize(
