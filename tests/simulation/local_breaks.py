@@ -94,6 +94,19 @@ def they_begin_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(at_once, "_is_followed", is_followed)
 
 
+@breaks("many_at_once_stop_when_the_time_is_over")
+def all_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stead.entities._partition.at_once._TAKEN_AT_ONCE", 10_000)
+
+
+@breaks("one_that_has_asked_has_a_quantum_as_others_afterwards")
+def who_has_asked_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leave(self: AtOnce) -> None:
+        self.waiting.clear()
+
+    monkeypatch.setattr(AtOnce, "leave", leave)
+
+
 @breaks("one_comes_to_its_end_before_the_next_begins")
 def who_asked_goes_behind_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     does_nothing(Partition, "go_on_first")(monkeypatch)
@@ -110,7 +123,19 @@ def who_asked_has_no_quantum(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @breaks("after_a_death_each_is_stored_before_it_begins", "a_turn_that_is_taken_alone_begins_nothing")
 def suspicion_makes_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    says(InstanceTurn, "is_usual", True)(monkeypatch)
+    def begins_early(self: InstanceTurn) -> bool:
+        return True
+
+    monkeypatch.setattr(InstanceTurn, "begins_early", begins_early)
+
+
+@breaks("what_ends_its_process_is_stored_the_next_time")
+def suspicion_is_forgotten_when_it_has_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begins_early(self: InstanceTurn) -> bool:
+        time = self.slice
+        return time is not None and not time.one_turn and self.effects.suspects is None
+
+    monkeypatch.setattr(InstanceTurn, "begins_early", begins_early)
 
 
 @breaks("what_an_activity_sends_comes_before_what_follows_it")

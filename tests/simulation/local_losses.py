@@ -81,6 +81,28 @@ class _Death(BaseException):
 
 
 @scenario
+def what_ends_its_process_is_stored_the_next_time() -> None:
+    bench = bench_of()
+    deaths = 0
+
+    def dies(city: str) -> str:
+        if city == "e" and not bench.began[-1].stored:
+            raise _Death
+        return greet(city)
+
+    called.activity = bench.activity("greet", dies)
+    bench.start("flow", CITIES)
+    while not bench.log() or bench.names()[-1] != "ExecutionCompleted":
+        try:
+            bench.settle()
+        except _Death:
+            deaths += 1
+            assert deaths == 1, "it comes one step further with each death"
+            bench.die()
+    assert bench.names() == steps_of(5)
+
+
+@scenario
 def after_a_death_each_is_stored_before_it_begins() -> None:
     bench = bench_of()
     bench.start("flow", CITIES)

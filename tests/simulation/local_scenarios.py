@@ -140,6 +140,40 @@ def when_the_time_is_over_the_rest_are_ordinary_ones() -> None:
 
 
 @scenario
+def many_at_once_stop_when_the_time_is_over() -> None:
+    bench = bench_of()
+    bench.stop_at = 0.020
+    taking(bench, 0.001)
+    bench.start("together", 200)
+    bench.read()
+    bench.turn(0)
+    assert bench.elapsed_s < 0.050, "they have held the worker"
+    bench.stop_at = float("inf")
+    bench.settle()
+    assert len(bench.began) == 200
+    assert len(bench.record().output) == 200
+
+
+@scenario
+def one_that_has_asked_has_a_quantum_as_others_afterwards() -> None:
+    bench = bench_of()
+    waiting_for_its_end(bench)
+    bench.start("waiting", "a")
+    come(bench)
+    bench.elapsed_s += 10.0
+    bench.end_activity("greet", "late")
+    for number in range(5):
+        bench.tell("one", "event", f"e{number}", None)
+    bench.read()
+    bench.held[0].take_turns(bench.elapsed_s + 1.0)
+    assert not bench.held[0].activations["one"].express and not bench.held[0].activations["one"].mailbox
+    assert bench.held[0].effects.at_once.asker is None
+    bench.tell("one", "event", "go", None)
+    bench.settle()
+    assert bench.record().output == "late"
+
+
+@scenario
 def when_a_commit_is_full_the_rest_are_ordinary_ones() -> None:
     bench = bench_of(batch_length_max=6)
     bench.start("flow", CITIES)

@@ -185,6 +185,7 @@ class FakeBoard:
         self.measures = Measures()
         self.now: list[Callable[[], Mapping[str, Any]]] = []
         self.delivered: list[tuple[str, list[Any]]] = []
+        self.settles = True  # what comes of suspects is in the store at once
         self.suspicious: list[str] = []  # to whom something was delivered that may end whoever takes the turn
         self.woken = 0
         self.dropped: list[str] = []
@@ -221,6 +222,14 @@ class FakeBoard:
         self.delivered.append((target, list(message.args)))
         if suspicious:
             self.suspicious.append(target)
+            if self.settles:
+                asyncio.get_running_loop().call_soon(self.settle, partition, target, message)
+
+    def settle(self, partition: FakePartition, target: str, message: Message) -> None:
+        """The commit of the turn that took a result is in the store."""
+        execution_id, number = cast("list[Any]", message.args)[:2]
+        for hooks in self.hooks:
+            hooks.unwanted(partition, [f"{target}|{execution_id}|{number}".encode()])
 
     def wake(self, partition: FakePartition) -> None:
         self.woken += 1

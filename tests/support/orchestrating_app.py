@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -79,6 +80,18 @@ async def die_at_once(trace: str) -> None:
     end(trace, 3)
 
 
+@app.activity(local=True)
+async def step(folder: str, number: int) -> int:
+    """Leaves a trace of each time that it begins. The third step kills the worker's process, once."""
+    with (Path(folder) / "steps").open("a") as file:
+        file.write(f"{number}\n")
+    killed = Path(folder) / "killed"
+    if number == 3 and not killed.exists():
+        killed.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
 @app.activity(queue="slow")
 async def wait_for_go(folder: str, number: int) -> int:
     """Runs until a file "go" is there, and leaves a trace of each time that it begins."""
@@ -94,6 +107,13 @@ async def hello(context: OrchestrationContext) -> list[str]:
     greetings = [await context.call_activity(say_hello, city) for city in CITIES]
     context.signal_entity(Ends.note, "hello", context.instance_id)
     return greetings
+
+
+@app.orchestration
+async def steps(context: OrchestrationContext, folder: str) -> list[int]:
+    done = [await context.call_activity(step, folder, number) for number in range(1, 6)]
+    context.signal_entity(Ends.note, "steps", context.instance_id)
+    return done
 
 
 @app.orchestration

@@ -161,9 +161,26 @@ async def cancels_itself_and_sleeps(number: int) -> str:
     return "went on"
 
 
+async def takes_its_cancellation_back(number: int) -> str:
+    task_now().cancel()
+    task_now().uncancel()
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        return f"cancelled {task_now().cancelling()}"
+    return f"went on {task_now().cancelling()}"  # from Python 3.13 on
+
+
 @pytest.mark.parametrize(
     "function",
-    [times_out, times_out_in_a_scope, fails_in_a_group, cancels_itself_and_waits, cancels_itself_and_sleeps],
+    [
+        times_out,
+        times_out_in_a_scope,
+        fails_in_a_group,
+        cancels_itself_and_waits,
+        cancels_itself_and_sleeps,
+        takes_its_cancellation_back,
+    ],
 )
 async def test_what_asks_for_its_task_in_the_first_step_is_as_in_a_task_of_its_own(function: Function) -> None:
     expected = await asyncio.create_task(function(1))

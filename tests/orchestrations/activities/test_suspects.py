@@ -67,6 +67,30 @@ async def test_after_more_they_run_one_at_a_time(careful: bool) -> None:
     assert most == 2
 
 
+async def test_the_next_one_waits_until_the_result_is_in_the_store() -> None:
+    """Else it would end the worker before that, and the one before would be counted as well, until it fails for nothing."""
+    runs: list[str] = []
+
+    async def work(name: str) -> str:
+        runs.append(name)
+        return name
+
+    bench = ActivityBench(work)
+    harmless, harmful = bench.task("work", "harmless"), bench.task("work", "harmful")
+    bench.store.tries = {harmless.task_id: 1, harmful.task_id: 1}
+    bench.partition.suspects = FakeSuspects(active=True)
+    bench.board.settles = False
+    async with bench.running():
+        bench.hold(harmless, harmful)
+        await settle()
+        assert runs == ["harmless"] and bench.answers == {1: "harmless"}
+        bench.unwanted(harmless)
+        await settle()
+        assert runs == ["harmless", "harmful"]
+        bench.let_go()
+        await bench.idle()
+
+
 async def test_one_that_ended_too_many_fails_without_running() -> None:
     runs: list[str] = []
 
@@ -169,6 +193,7 @@ async def test_deaths_are_forgiven_when_all_that_was_left_is_recorded() -> None:
     bench = ActivityBench(work)
     bench.partition.suspects = FakeSuspects(active=True)
     bench.partition.deaths = Deaths(pack({"i": 2, "no task of it": 1}), None)
+    bench.board.settles = False
     first, second = bench.task("work"), bench.task("work")
     async with bench.running():
         bench.hold(first, second)

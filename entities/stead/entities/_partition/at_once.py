@@ -12,10 +12,14 @@ would be over before anybody has come to an end.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from stead.transport import Task
+
+_TAKEN_AT_ONCE = 16
+"""Tasks that begin before it is asked again whether there is time for more."""
 
 
 class AtOnce:
@@ -35,15 +39,17 @@ class AtOnce:
         self.waiting[task.task_id] = task
 
     def take(self) -> Sequence[Task]:
-        """Those that are to begin now."""
-        tasks = [*self.waiting.values()]
-        self._begun.update(self.waiting)
-        self.waiting.clear()
+        """Some that are to begin now."""
+        tasks = [*islice(self.waiting.values(), _TAKEN_AT_ONCE)]
+        for task in tasks:
+            del self.waiting[task.task_id]
+            self._begun.add(task.task_id)
         return tasks
 
     def leave(self) -> None:
-        """Those that wait are to begin once their commit is in the store, as all others."""
+        """The batch is over: those that wait are to begin once their commit is in the store, as all others."""
         self.waiting.clear()
+        self.asker = None
 
     def dropped(self, task_id: bytes) -> None:
         """A task that no commit has seen was never scheduled: its result is there, or nobody wants it."""
@@ -59,5 +65,7 @@ class AtOnce:
 
     def settled(self) -> Sequence[bytes]:
         """Those that had begun and were dropped since the last call: whoever runs them hears of it from nobody else."""
+        if not self._settled:
+            return ()
         settled, self._settled = self._settled, []
         return settled

@@ -18,10 +18,7 @@ def turns_at_once(partition: Partition, stop_at: float, hooks: Hooks) -> list[St
     if not at_once.waiting:
         return started
     try:
-        while at_once.waiting:
-            if not _is_followed(partition, stop_at):
-                at_once.leave()
-                break
+        while at_once.waiting and _is_followed(partition, stop_at):
             hooks.may_begin(partition, at_once.take())
             if partition.gone:
                 break
@@ -31,6 +28,8 @@ def turns_at_once(partition: Partition, stop_at: float, hooks: Hooks) -> list[St
         for start in started:
             start.close()
         raise
+    finally:
+        at_once.leave()
     return started
 
 

@@ -295,8 +295,9 @@ class Committer:
             board.ending.ring()
         if commit.blocked:
             _say_blocked(commit.blocked)
-        if dropped := [*commit.dropped, *partition.effects.at_once.settled()]:
-            board.hooks.unwanted(partition, dropped)
+        settled = partition.effects.at_once.settled()
+        if commit.dropped or settled:
+            board.hooks.unwanted(partition, [*commit.dropped, *settled])
         if commit.tasks:
             own = [task for task in commit.tasks if not task.shared]
             if own:

@@ -100,7 +100,7 @@ class Job:
 
     __slots__ = (
         "activity", "args", "begun", "context", "finished", "heartbeat_ms", "key", "kwargs", "name", "order", "outcome",
-        "partition", "payload", "queue", "since", "span", "stage", "suspicious", "taken", "task", "timeout_ms", "trace"
+        "partition", "payload", "queue", "settled", "since", "span", "stage", "suspicious", "taken", "task", "timeout_ms", "trace"
     )  # fmt: skip
 
     def __init__(self, key: bytes, payload: bytes) -> None:
@@ -155,6 +155,7 @@ class Job:
         self.task: asyncio.Task[None] | None = None  # what carries it now, and is not used by others
         self.outcome: Outcome | None = None
         self.finished: asyncio.Event | None = None  # set when it does not run any more, where somebody waits for that
+        self.settled: asyncio.Event | None = None  # the same when its result is in the store, or nobody's any more
 
     @classmethod
     def unreadable(cls, key: bytes) -> Job | None:

@@ -206,13 +206,12 @@ class ActivityRunner(Hooks):
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
         """A commit that dropped tasks is in the store: their results are recorded, or not wanted any more."""
         tenure = self._tenures.get(partition)
-        jobs = tenure.jobs if tenure is not None else {}
         if tenure is not None and tenure.early:
             tenure.early.difference_update(task_ids)
         if tenure is not None and tenure.left and self._turns is not None:
             tenure.left.done(partition, self._turns, task_ids)
         for key in task_ids:
-            job = jobs.pop(key, None)
+            job = None if tenure is None else tenure.pop(key)
             if job is None:
                 if tenure is not None and tenure.seen is not None:
                     tenure.seen.add(key)
@@ -248,7 +247,8 @@ class ActivityRunner(Hooks):
         tenure = self._tenures.pop(partition, None)
         if tenure is None:
             return
-        for job in tenure.jobs.values():
+        for job in [*tenure.jobs.values()]:
+            tenure.pop(job.key)
             if job.stage in (Stage.WAITING, Stage.RUNNING):
                 self.slots.drop(job)
         self._placing.forget_promises()
@@ -334,7 +334,7 @@ class ActivityRunner(Hooks):
         if entries is None:
             return
         for job in others:
-            tenure.jobs.pop(job.key, None)
+            tenure.pop(job.key)
         assert self._shared is not None, "it was attached"
         shared = zip(others, entries, strict=True)
         await self._shared.give_back([as_taken(job, entry, partition) for job, entry in shared if entry], behind)
@@ -348,7 +348,7 @@ class ActivityRunner(Hooks):
         for job, entry in zip(jobs, entries, strict=True):
             if job.stage is Stage.DROPPED:
                 continue
-            tenure.jobs.pop(job.key, None)
+            tenure.pop(job.key)
             if entry:
                 self._shared.adopt(job, as_taken(job, entry, partition))
             elif job.stage is Stage.RUNNING:

@@ -98,10 +98,8 @@ class Standby(Generic[T]):
         except asyncio.CancelledError as cancelled:
             if seat.rest is None:
                 raise
-            # It was to be cancelled where the activity waits, which it does from now on: asked again, and counted once.
-            counted = task.cancelling()
+            # It was to be cancelled where the activity waits, which it does from now on: asked again, and not counted again.
             task.cancel(*cancelled.args[:1])
-            if counted:
-                task.uncancel()
+            task.uncancel()
         if seat.rest is not None:
             await self._carry(seat.rest, task)

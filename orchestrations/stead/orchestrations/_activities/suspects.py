@@ -2,7 +2,7 @@
 
 After an unclean end every task that was left over is counted in the store before it runs. One that runs for the first time
 since then runs beside the others; from the second time on, or when workers have ended repeatedly, a suspect runs alone,
-so that the next death is not counted against its neighbours. One that ended `activity_tries_max` workers fails. (Shared
+until its result is in the store, so that the next death is not counted against its neighbours. One that ended `activity_tries_max` workers fails. (Shared
 tasks need none of this: their queues count deliveries.)
 """
 
@@ -86,9 +86,11 @@ class ActivitySuspects:
             self._slots.add(job)
             if careful or tries > 1:
                 # No longer than this: whoever ends its worker mostly does so soon, and the others have to go on.
+                job.settled = asyncio.Event()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._alone_s):
                         await ended(job)
+                        await job.settled.wait()  # the next one would end this one's result with the worker
 
 
 def _wanted(job: Job) -> bool:

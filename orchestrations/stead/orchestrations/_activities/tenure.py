@@ -67,6 +67,13 @@ class Tenure:
             self.jobs[key] = broken
             fail(broken, outcome)
 
+    def pop(self, key: bytes) -> Job | None:
+        """It is not this tenure's any more: its result is in the store, or it goes on elsewhere."""
+        job = self.jobs.pop(key, None)
+        if job is not None and job.settled is not None:
+            job.settled.set()
+        return job
+
     def forget(self, job: Job) -> None:
         """As if it had not been accepted."""
         self.jobs.pop(job.key, None)

@@ -116,7 +116,7 @@ def schedule_task(turn: InstanceTurn, event: TaskScheduled, *, at_once: bool = F
     payload = encode_task(canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags, limits, trace)
     task = Task(task_key(*address), queue, place == "shared", payload, limit)
     turn.effects.schedule_task(turn.activation, task)
-    if at_once and place == "own" and turn.is_usual:
+    if at_once and place == "own" and turn.begins_early():
         turn.effects.at_once.offer(task)
     return None
 

@@ -78,7 +78,8 @@ class Body:
         "replay",
         "replayed",
         "to_feed",
-        "wants"
+        "wants",
+        "wary"
     )  # fmt: skip
 
     def __init__(self, record: InstanceRecord | None, log: Sequence[bytes], events: Sequence[Event]) -> None:
@@ -98,6 +99,7 @@ class Body:
         self.deferred = False  # its code has to be run although no event came
         self.final: Execution | None = None  # its code as it was at the end, once somebody has asked; never run on
         self.called = False  # to go on, by a message that has not come yet
+        self.wary = False  # it was under suspicion in this tenure: nothing of it begins before it is stored
 
     @property
     def has_work(self) -> bool:
@@ -185,12 +187,14 @@ class InstanceTurn:
         """Whether what is left has to wait for another commit."""
         return self.slice is not None and self.slice.full
 
-    @property
-    def is_usual(self) -> bool:
-        """Whether nothing here is under suspicion of having ended workers, or of failing in stead itself: then whatever may do so has to
-        be stored before it begins, so that it can be found (HAZARDS 20)."""
-        time = self.slice
-        return time is not None and not time.one_turn and self.effects.suspects is None
+    def begins_early(self) -> bool:
+        """Whether what is asked for now may begin before it is stored. Not while anything is under suspicion of having ended workers, or of
+        failing in stead itself: whatever does so has to be stored before, so that it can be found (HAZARDS 20). Nor afterwards,
+        in this tenure, if this instance was: of several steps it would come one further with each worker that it ends."""
+        body, time = self.body, self.slice
+        if time is None or time.one_turn or self.effects.suspects is not None:
+            body.wary = True
+        return not body.wary
 
     @property
     def keeps_history(self) -> bool:
