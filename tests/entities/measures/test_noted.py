@@ -73,6 +73,8 @@ def test_what_is_counted_anew_has_nothing_of_what_was_noted_before() -> None:
     note(measures, "a")
     measures.count_anew()
     assert (measures.hottest.top(1), measures.meters[KEY].count) == ([], 1)
+    measures.note_messages("b", 2)
+    assert [(hot.target, hot.messages) for hot in measures.hottest.top(1)] == [("b", 2)]
 
 
 def test_another_thread_sees_sums_and_touches_nothing() -> None:

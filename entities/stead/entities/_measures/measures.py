@@ -41,11 +41,13 @@ class Measured(NamedTuple):
 class Measures:
     """What one worker has measured since it began."""
 
-    __slots__ = ("_hottest", "_meters", "_recent", "_room", "noted")
+    __slots__ = ("_hottest", "_meters", "_recent", "_room", "note_messages", "noted")
 
     def __init__(self) -> None:
         self._meters: dict[Measured, Meter] = {}
         self._hottest = Hottest()
+        self.note_messages = self._hottest.note
+        """So many messages of a target have been dealt with."""
         self._recent = RecentRuns()
         self._room = NAMES_BYTES_MAX
         self.noted: list[Any] = []  # added to by whoever runs operations, word by word: see `noted`
@@ -80,14 +82,11 @@ class Measures:
             self.noted.clear()  # it stays the same list: who notes holds it
             sum_up(noted, self._hottest, self._recent)
 
-    def note_messages(self, target: str, messages: int) -> None:
-        """So many messages of a target have been dealt with."""
-        self._hottest.note(target, messages)
-
     def count_anew(self) -> None:
         """Forget which targets had most messages."""
         self.settle()
         self._hottest = Hottest()
+        self.note_messages = self._hottest.note
 
     def meter(self, family: Family, name: str = "", detail: str = "") -> Meter:
         """The meter of something, to add to it; if there are too many names already, that of all others of its family."""
