@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -28,6 +29,12 @@ class Walked:
     def url(self) -> str:
         """Where the dashboard is."""
         return str(self.http.base_url).rstrip("/")
+
+    @cached_property
+    def paths(self) -> dict[str, Any]:
+        """What the OpenAPI document says of each path."""
+        found: dict[str, Any] = self.http.get("/openapi.json").json()["paths"]
+        return found
 
     def fly(self, flights: int) -> None:
         """Send so many flights to their routes, carriers and airports."""

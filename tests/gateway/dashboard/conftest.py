@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
@@ -52,6 +53,7 @@ class Visitor:
         self._browser = browser
         self._served = served
         self.faults: list[str] = []
+        self.asked: set[tuple[str, str]] = set()  # verbs and paths
 
     @property
     def url(self) -> str:
@@ -86,6 +88,7 @@ class Visitor:
             self.faults.append(f"console: {message.text} {message.location['url']}")
 
     def _asked(self, request: Request) -> None:
+        self.asked.add((request.method, urlsplit(request.url).path))
         if not request.url.startswith((self._served.url, "data:", "blob:")):
             self.faults.append(f"asked {request.url}")
 
@@ -132,7 +135,23 @@ def walked() -> Iterator[Walked]:
 
 @pytest.fixture
 def walker(browser: Browser, walked: Walked) -> Iterator[Visitor]:
-    """Visits that."""
+    """Visits that. Whatever a page asks for or does is a route of the API, and described."""
     one = Visitor(browser, walked)
     yield one
     assert one.faults == []
+    assert sorted(each for each in one.asked if not described(walked, *each)) == []
+
+
+def described(walked: Walked, verb: str, path: str) -> bool:
+    """Whether a request is for the page itself, or for what the OpenAPI document has of `/api/v1`."""
+    if path == "/" or path.startswith("/dashboard/"):
+        return verb == "GET"
+    known = (known for known, operations in walked.paths.items() if verb.lower() in operations)
+    parts = path.split("/")
+    return any(path.startswith("/api/v1/") and matches(one.split("/"), parts) for one in known)
+
+
+def matches(template: list[str], parts: list[str]) -> bool:
+    return len(template) == len(parts) and all(
+        a.startswith("{") or a == b for a, b in zip(template, parts, strict=True)
+    )

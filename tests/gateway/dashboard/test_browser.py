@@ -247,6 +247,14 @@ def test_filters_are_in_the_address(visitor: Visitor, served: Served) -> None:
         page.get_by_label("IDs that begin with").fill("")
         page.get_by_label("Tag").fill(f"team={mark}")
         expect(links).to_have_count(3)
+        page.get_by_label("Created").select_option("3600")
+        expect(links).to_have_count(3)
+        page.get_by_label("Version").fill("1.0")
+        expect(page.get_by_text("There is none.")).to_be_visible()
+        assert "version=1.0" in page.url and "since=3600" in page.url
+        body = {"name": "versioned", "instance_id": f"{mark}-3", "version": "1.0", "tags": {"team": mark}}
+        served.http.post("/api/v1/instances", json=body)
+        expect(links).to_have_text([f"{mark}-3"])
 
 
 def test_a_list_goes_on_by_itself(visitor: Visitor, served: Served) -> None:

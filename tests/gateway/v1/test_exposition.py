@@ -227,15 +227,18 @@ def test_a_key_is_needed_where_there_are_keys_but_not_to_ask_how_it_is(guarded: 
 
 
 def test_every_query_of_the_dashboard_finds_its_metrics_and_labels(served: Served) -> None:
-    described = set(re.findall(r"# TYPE (stead_\w+) (\w+)", served.http.get("/metrics").text))
-    names = {name for name, _ in described}
-    names |= {
-        f"{name}_{part}" for name, kind in described if kind == "histogram" for part in ("bucket", "sum", "count")
-    }
-    labels = {label for shown in _FAMILIES for label in shown.labels} | {"le", "worker", "partition"}
+    text = served.http.get("/metrics").text
+    labels = Read(text.encode()).labels  # of what has been measured; the others have those of their families
+    for shown in _FAMILIES:
+        for part, more in (("_bucket", {"le"}), ("_sum", set[str]()), ("_count", set[str]())):
+            labels[f"stead_{shown.metric}{part}"] = {*shown.labels, *more}
+        if shown.failures:
+            labels[f"stead_{shown.failures}_total"] = set(shown.labels)
     panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
     asked: list[str] = [target["expr"] for panel in panels for target in panel["targets"]]
     assert len(asked) >= 10
     for query in asked:
-        assert set(re.findall(r"\bstead_\w+", query)) - {""} <= names, query
-        assert {label.strip() for group in re.findall(r"by \(([^)]*)\)", query) for label in group.split(",")} <= labels
+        named = re.findall(r"\bstead_\w+", query)
+        assert named and set(named) <= labels.keys(), query
+        by = {label.strip() for group in re.findall(r"by \(([^)]*)\)", query) for label in group.split(",")}
+        assert all(by <= labels[name] for name in named), query
