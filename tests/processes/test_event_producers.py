@@ -95,6 +95,8 @@ async def test_a_producers_events_are_taken_once_and_in_order(
                         await asyncio.to_thread(own_server.start)
                     case 6, 0:
                         second.signal(signal.SIGKILL)
+                    case _:
+                        pass
         await check(client)
 
 

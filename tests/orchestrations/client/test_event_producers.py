@@ -37,7 +37,8 @@ async def test_all_events_are_durable_and_in_order_when_the_block_is_left(store:
             assert type(producer) is InstanceProducer
             for number in range(5_000):
                 await producer.raise_event(f"i{number % 10}", "add", number)
-            await producer.raise_event(InstanceId("typed"), "nothing")
+            typed: InstanceId[None] = InstanceId("typed")
+            await producer.raise_event(typed, "nothing")
         found = await received(store)
     assert found.pop("typed") == [("nothing", None)]
     assert found == {f"i{place}": [("add", number) for number in range(place, 5_000, 10)] for place in range(10)}
