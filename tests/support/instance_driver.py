@@ -98,8 +98,9 @@ class Running:
         self._note(wants)
 
     def feed(self, *events: Event) -> None:
-        """Let new events come, all in one turn."""
-        self._note(self.execution.turn(events))
+        """Let new events come, one after the other."""
+        for event in events:
+            self._note(self.execution.turn((event,)))
 
     def take(self) -> list[Event]:
         """What the code has asked for since the last time."""

@@ -2,7 +2,7 @@
 
     execution = Execution(instance_id, code, history, settings, types)
     execution.turn()                 runs the code through the history; None if it is on its way: call it again
-    execution.turn([event])          new events, one after the other, each until the code waits
+    execution.turn([event])          new events, one after the other, as long as the code wants nothing by them
     → wants                          a value: what is called off and asked for, the custom status, how it has ended
 
 Nothing but `turn` runs the code, and nothing that the code does reaches anybody but by what `turn` gives. The code runs on a
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
@@ -59,7 +59,7 @@ from .outcome import (
 from .time_outs import TimeOuts, is_limit
 from .unawaited import report_unawaited
 from .unsupported import Halted, explained, stuck
-from .wants import Wants
+from .wants import NOTHING, Wants
 
 if TYPE_CHECKING:
     from .resolver import TypeResolver
@@ -110,9 +110,9 @@ class Execution:
 
     # -- for the worker ------------------------------------------------------------------------------------------------
 
-    def turn(self, events: Sequence[Event] = ()) -> Wants | None:
-        """Go on: with the history, as long as that is not done, and then with new events. Gives what the code wants since the
-        last turn; None if a part of the history is left, which the next turn goes on with.
+    def turn(self, events: Iterable[Event] = ()) -> Wants | None:
+        """Go on: with the history, as long as that is not done, or with new events, until the code wants something: each is asked
+        for when the code waits again. Gives what the code wants; None if a part of the history is left for the next turn.
 
         Whatever the code raises is its outcome: only `KeyboardInterrupt` comes out of here.
         """
@@ -124,6 +124,8 @@ class Execution:
                     return None
             for event in events:
                 self._take(event)
+                if (wants := self._commands.take(self._outcome)) is not NOTHING:
+                    return wants
         finally:
             self._loop.leave()
         return self._commands.take(self._outcome)
@@ -189,10 +191,9 @@ class Execution:
             self._start(started.input)
         events = tuple(islice(left, REPLAY_STEP))
         for index, event in enumerate(events, self._replayed):
-            if type(event) in SCHEDULED:  # the code schedules it itself
-                continue
-            commands.replaying = index < self.seen
-            self._take(event)
+            if type(event) not in SCHEDULED:  # the code schedules those itself
+                commands.replaying = index < self.seen
+                self._take(event)
         self._replayed += len(events)
         if len(events) == REPLAY_STEP:
             return False
@@ -247,9 +248,7 @@ class Execution:
             at_ms = max(at_ms, cast("TimerFired", event).fire_at_ms)
         if at_ms > commands.now_ms:
             commands.now_ms = at_ms
-            now_s = at_ms / 1000
-            if now_s > self._loop.now_s:
-                self._loop.now_s = now_s
+            self._loop.now_s = max(self._loop.now_s, at_ms / 1000)
         try:
             if kind in ASKED:
                 self._answer(event)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from stead.transport import NO_CODEC, InvalidInput, PayloadLocked, pack_envelope, read_casket, unpack
 
-from .event_table import BY_NUMBER, FORM_OF, FORMS, HEAD, Form, stored_values
+from .event_table import BY_NUMBER, FORM_OF, FORMS, HEAD, Form, without_later
 from .event_types import SOUND, check_types
 from .events import Event, ExecutionRewound, ExecutionStarted, SubOrchestrationInstanceCreated
 from .instants import is_time
@@ -28,7 +28,7 @@ def encode_event(event: Event) -> bytes:
     """The bytes of an event in the log. Raises `InvalidInput` if one of its values cannot be stored."""
     form = FORM_OF[type(event)]
     values = form.values(event)
-    return pack_envelope(values if values[-1] is not None else stored_values(event))
+    return pack_envelope(values if values[-1] is not None else without_later(form, values))
 
 
 def event_with(event: Event, fields: bytes) -> bytes:

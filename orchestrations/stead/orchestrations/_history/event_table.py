@@ -174,10 +174,11 @@ def stored_values(event: Event) -> tuple[Any, ...]:
     """What is stored of an event: number, time, task ID, its own fields."""
     form = FORM_OF[type(event)]
     values = form.values(event)
-    return values if values[-1] is not None else _without_later(form, values)
+    return values if values[-1] is not None else without_later(form, values)
 
 
-def _without_later(form: Form, values: tuple[Any, ...]) -> tuple[Any, ...]:
+def without_later(form: Form, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """All values of an event, but for those that need not be written."""
     end = len(values)
     while values[end - 1] is None and end > len(HEAD) + form.written:
         end -= 1

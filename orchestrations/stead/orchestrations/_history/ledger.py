@@ -18,6 +18,7 @@ from .events import (
     EntityLockRequested,
     EntityUnlockSent,
     Event,
+    EventRaised,
     ExecutionRewound,
     ExecutionStarted,
     SubOrchestrationInstanceCreated,
@@ -80,6 +81,8 @@ class Ledger:
                 self._since[event.task_id] = self._rewindings
         elif kind is TaskCompleted:
             self.open.pop(event.task_id, None)
+        elif kind is EventRaised:  # there may be many, and none opens or closes anything
+            return
         elif kind in ANSWERED:
             self._ask(event)
         elif kind in ASKED:

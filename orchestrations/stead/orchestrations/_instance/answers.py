@@ -11,7 +11,7 @@ from typing import Any
 
 from stead.entities.extending import Pending
 from stead.orchestrations._history.event_table import ANSWERS, answer_to
-from stead.orchestrations._history.events import Event, EventRaised, TaskScheduled, TimerCreated, TimerFired
+from stead.orchestrations._history.events import Event, TaskScheduled, TimerCreated, TimerFired
 from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.ids import task_key
 from stead.orchestrations._history.ledger import Ledger
@@ -21,6 +21,7 @@ from stead.transport import InvalidInput, get_logger
 
 from .driving import take_event, wake_code
 from .ending import end_instance
+from .event_rows import event_of, take_row
 from .spans import note_event, note_timer
 from .turn import InstanceTurn
 
@@ -144,23 +145,19 @@ def on_timer(turn: InstanceTurn, pending: Pending) -> None:
 
 
 def on_event(turn: InstanceTurn, pending: Pending) -> None:
-    """An external event."""
-    args: Sequence[Any] = pending.message.args
-    if not 2 <= len(args) <= 3 or type(args[0]) is not str or (len(args) == 3 and not _is_text(args)):
+    """An external event; if others wait behind it, those too."""
+    message = pending.message
+    event = event_of(message, turn.now_ms)
+    if event is None:
         raise InvalidInput("event", "its arguments are not those of an event")
-    event = EventRaised(turn.now_ms, 0, *args)
     if turn.running:
         wake_code(turn)
     if turn.running:
-        note_event(turn, args[0], pending.message)
+        note_event(turn, event.name, message)
         take_event(turn, event)
+        take_row(turn, pending)
     elif not keep_for_rewinding(turn, event, "an external event"):
-        turn.surroundings.late.dropped(turn.target, args[0], turn.now_ms)
-
-
-def _is_text(args: Sequence[Any]) -> bool:
-    """Whether the arguments of an external event are those of a client's text."""
-    return type(args[1]) is str and type(args[2]) is bool
+        turn.surroundings.late.dropped(turn.target, event.name, turn.now_ms)
 
 
 def on_go_on(turn: InstanceTurn, pending: Pending) -> None:

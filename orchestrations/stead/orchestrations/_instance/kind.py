@@ -3,7 +3,7 @@
     message ── event(s) into the history ── code ── scheduled events into the history, tasks, timers, messages
 
 1. Each message is applied, and the code run until it waits, before the next one is: the outcome does not depend on how
-   messages were batched.
+   messages were batched. (External events that wait in a row are taken so in one go: `event_rows`.)
 2. The history is the truth. The code is a cache: it stays in memory while the activation does, and is replayed otherwise.
    An instance whose code is not registered here takes its events all the same, and can be managed.
 3. Nothing that the user's code raises or does comes out of here, and nothing of the code runs when an activation is dropped
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from stead.entities.extending import Blocked, Failure, Measures, Opening, Pending, UnknownEnvelope, held_reports
+from stead.entities.extending import Blocked, Failure, Measures, Opening, Pending, UnknownEnvelope
 from stead.orchestrations._history import messages as _messages
 from stead.orchestrations._history.event_codec import decode_event, may_have_children
 from stead.orchestrations._history.events import Event
@@ -100,7 +100,6 @@ class OrchestrationKind:
         )
         self._now_ms = now_ms
         self._replay_every_turn = settings.replay_every_turn
-        self._slow_s = settings.slow_operation_ms / 1000
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
         if record is None:
@@ -129,8 +128,7 @@ class OrchestrationKind:
                 self._settle(turn)
                 return None
         express, mailbox = activation.express, activation.mailbox
-        elapsed, slow = slice.elapsed, self._slow_s
-        began = first = elapsed()
+        first = turn.begin()
         before = len(express) + len(mailbox)
         while (queue := express or mailbox) and not (body.has_work and not self._caught_up(turn)):
             pending = queue[0]
@@ -138,20 +136,17 @@ class OrchestrationKind:
             if body.execution is None and not self._is_ready(turn, pending):
                 break
             self._take(turn, pending)
-            queue.popleft()
-            effects.consume(activation, pending)
+            if queue and queue[0] is slice.running:  # else others were taken after it, all of which are dealt with
+                effects.consume(activation, queue.popleft())
             if self._replay_every_turn and not body.has_work:
                 settle_turn(turn)
                 body.drop_code()
-            ended = elapsed()
-            if ended - began > slow:
-                _report_slow(turn, ended, ended - began)
+            ended = turn.taken()
             if slice.one_turn or not (express or mailbox) or ended >= slice.stop_at or slice.full:
                 break
-            began = ended
             turn.now_ms = now_ms()
         self._settle(turn)
-        self._count(turn, before - len(express) - len(mailbox), elapsed() - first)
+        self._count(turn, before - len(express) - len(mailbox), slice.elapsed() - first)
         return None
 
     def _count(self, turn: InstanceTurn, messages: int, seconds: float) -> None:
@@ -294,12 +289,6 @@ def _open(
     else:
         body.events = events or None
     return body
-
-
-def _report_slow(turn: InstanceTurn, at_s: float, seconds: float) -> None:
-    name = turn.record.name if turn.body.record is not None else "(unknown)"
-    advice = "do slow work in activities, and keep histories short by continue_as_new"
-    held_reports.report(turn.target, f"a turn of orchestration {name}", at_s, seconds, advice)
 
 
 def _go_on(turn: InstanceTurn) -> None:

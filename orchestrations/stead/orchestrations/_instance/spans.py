@@ -71,8 +71,8 @@ def note_timer(turn: InstanceTurn, timer: TimerCreated) -> None:
 
 def note_event(turn: InstanceTurn, name: str, message: Message) -> None:
     """An external event has come."""
-    own = turn.trace
-    if not tracing.on or own is None:
+    own = turn.trace if tracing.on else None
+    if own is None:
         return
     attributes = _attributes(turn, "event") | {span_names.NAME: name, span_names.TARGET: turn.target}
     parent = message.trace or own

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from stead.entities.extending import Measures, TraceContext
+from stead.entities.extending import Measures, TraceContext, held_reports
 from stead.orchestrations._history.event_codec import decode_event, encode_event
 from stead.orchestrations._history.events import Event
 from stead.orchestrations._history.ledger import Ledger
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Route = Callable[[str, str], Literal["own", "shared", "unknown"]]
 FindCode = Callable[[str, "str | None"], "Code | None"]
 
+_IF_SLOW = "do slow work in activities, and keep histories short by continue_as_new"
 _FLUSH_LENGTH = 250  # events that a turn collects before the effects count them
 
 
@@ -135,7 +136,8 @@ class InstanceTurn:
     """See the module. One object serves all messages of a run."""
 
     __slots__ = (
-        "_appended", "_changed", "_reset", "activation", "body", "effects", "now_ms", "slice", "surroundings", "target"
+        "_appended", "_began_s", "_changed", "_reset", "activation", "body", "effects", "now_ms", "slice", "surroundings",
+        "target"
     )  # fmt: skip
 
     def __init__(
@@ -155,6 +157,7 @@ class InstanceTurn:
         self.effects = effects
         self.slice = slice
         self.now_ms = now_ms
+        self._began_s = 0.0  # what is taken now
         self._appended: list[bytes] = []
         self._reset = False
         self._changed = False
@@ -209,6 +212,23 @@ class InstanceTurn:
         """Whether this slice of time is over. A turn that is taken alone, because of what it may do, has none."""
         time = self.slice
         return time is not None and time.late and not time.one_turn
+
+    def begin(self) -> float:
+        """The first message is taken now: when that is."""
+        assert self.slice is not None, "messages are taken in slices of time"
+        self._began_s = self.slice.elapsed()
+        return self._began_s
+
+    def taken(self) -> float:
+        """A message has been taken: when, and the next one is taken from then on. Says so if it held the worker for long."""
+        time = self.slice
+        assert time is not None, "messages are taken in slices of time"
+        ended_s = time.elapsed()
+        seconds, self._began_s = ended_s - self._began_s, ended_s
+        if seconds > time.slow_s:
+            name = self.record.name if self.body.record is not None else "(unknown)"
+            held_reports.report(self.target, f"a turn of orchestration {name}", ended_s, seconds, _IF_SLOW)
+        return ended_s
 
     def new_id(self) -> str:
         """An ID that no other execution has, nor its first eight characters another one of this instance."""
