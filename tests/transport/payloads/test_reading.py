@@ -190,17 +190,28 @@ def test_a_short_payload_has_no_frames_and_a_long_one_is_never_encoded_as_a_whol
     assert max(given) < 1_100
 
 
-def test_something_large_beside_what_is_not_is_put_back_where_it_was() -> None:
-    """What is not is large enough to be a view."""
+@pytest.mark.parametrize(
+    ("value", "cuts"),
+    [
+        ([1, ["x" * 80_000, "y" * 300_000], None], 1),  # what is not large is long enough to be a view
+        ([1, ["x" * 80_000, "y" * 80_000, "z" * 300_000], None], 1),  # and two of them are large together
+        ([1, ["x" * 300_000, b"y" * 300_000, 5], {"k": "z" * 300_000}], 3),
+        ([["x" * 300_000, ["y" * 300_000, 1]], 2], 2),
+        ({"k": ["x" * 300_000]}, 1),
+        (list(range(100_000)), 1),
+    ],
+)
+def test_what_is_cut_out_is_put_back_where_it_was(value: Any, cuts: int) -> None:
     cutter = Cutter(200_000, None, unmirrored)
-    data: bytes = _msgpack.packb([1, ["x" * 80_000, "y" * 300_000], None])
+    data: bytes = _msgpack.packb(value)
     content = cutter.cut(data)
     assert content is not None
     assert len(content) < 90_000
-    (reference,) = cutter.pending
-    stored = cutter.pending[reference]
-    assert stored is not None
-    reading = cutter.reading(reference)
-    reading.take(bytes(stored))
-    cutter.fetched = {reference: reading}
+    assert len(cutter.pending) == cuts
+    fetched: dict[Reference, BlobReading | None] = {}
+    for reference, stored in cutter.pending.items():
+        assert stored is not None
+        fetched[reference] = reading = cutter.reading(reference)
+        reading.take(bytes(stored))
+    cutter.fetched = fetched
     assert cutter.fill(content) == data

@@ -103,10 +103,11 @@ class Cutter:
         for place, part in enumerate(parts):
             if len(part) <= self._above // 2 or len(cuts) >= _CUTS_MAX:
                 continue
+            before = len(cuts)
             kept = self._without(part, cuts, depth + 1) if depth + 1 < _DEPTH_MAX else part
             if len(kept) > self._above // 2:
-                cuts.append(kept)
-                kept = _hole(len(cuts) - 1)
+                cuts[before:] = (part,)  # as it was: nothing is cut out of what is cut out
+                kept = _hole(before)
             parts[place] = kept
             changed = True
         return array_of(parts) if changed else data
