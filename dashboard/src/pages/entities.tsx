@@ -90,7 +90,7 @@ export function OneKind(props: { name: string; route: Route }) {
             empty={asked.data ? "There is none here." : "Asking…"}
             columns={[
               { title: "Key", cell: (one) => <a href={to(["entities", props.name, one.key || EMPTY_KEY])}>{one.key || "(empty)"}</a> },
-              { title: "State", grow: true, cell: (one) => (one.locked ? <Quiet>locked</Quiet> : <code>{brief(one.state, 120)}</code>) },
+              { title: "State", grow: "prose", cell: (one) => (one.locked ? <Quiet>locked</Quiet> : <code>{brief(one.state, 120)}</code>) },
               { title: "Changed", cell: (one) => <Ago time={one.modified_time} /> },
             ]}
           />

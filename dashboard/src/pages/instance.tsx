@@ -290,7 +290,7 @@ function Events(props: { history: Event[] }) {
             title: "Event",
             cell: (event) => <span class={event.event_type.endsWith("Failed") ? "bad" : ENDS.has(event.event_type) ? "strong" : ""}>{event.event_type}</span>,
           },
-          { title: "What it says", grow: true, cell: (event) => <Said fields={fieldsOf(without(event))} /> },
+          { title: "What it says", grow: "prose", cell: (event) => <Said fields={fieldsOf(without(event))} /> },
         ]}
       />
       {rows.length > most && (

@@ -71,7 +71,7 @@ export function Instances(props: { route: Route }) {
           { title: "Status", cell: (one) => <Badge>{one.runtime_status}</Badge> },
           { title: "Created", cell: (one) => <Ago time={one.created_time} /> },
           { title: "Changed", cell: (one) => <Ago time={one.last_updated_time} /> },
-          { title: "Says", grow: true, cell: (one) => (one.locked ? <Quiet>locked</Quiet> : brief(one.failure?.message ?? one.custom_status ?? one.output ?? "")) },
+          { title: "Says", grow: "prose", cell: (one) => (one.locked ? <Quiet>locked</Quiet> : brief(one.failure?.message ?? one.custom_status ?? one.output ?? "")) },
         ]}
       />
       <div class="buttons">

@@ -68,7 +68,7 @@ export function Letters(props: { route: Route }) {
           { title: "Target", cell: (one) => (one.target ? <Target id={one.target} /> : "?") },
           { title: "Operation", cell: (one) => one.operation },
           { title: "Reason", cell: (one) => <Badge>{one.error_type}</Badge> },
-          { title: "What it says", grow: true, cell: (one) => brief(one.message) },
+          { title: "What it says", grow: "prose", cell: (one) => brief(one.message) },
           { title: "Payload", cell: (one) => <code>{brief([...one.args, ...Object.values(one.kwargs)], 40)}</code> },
           { title: "Died", cell: (one) => <Ago time={one.died} /> },
         ]}

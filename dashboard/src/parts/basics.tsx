@@ -97,7 +97,7 @@ export interface Column<Row> {
   title: string;
   cell: (row: Row) => ComponentChildren;
   number?: boolean;
-  grow?: boolean;
+  grow?: boolean | "prose"; // takes what width there is; prose also on a phone some of its own
 }
 
 export function Table<Row>(props: {
@@ -153,7 +153,7 @@ export function Table<Row>(props: {
                 </td>
               )}
               {columns.map((column, at) => (
-                <td key={`${at} ${column.title}`} class={`${column.number ? "number" : ""}${column.grow ? " grow" : ""}`}>
+                <td key={`${at} ${column.title}`} class={`${column.number ? "number" : ""}${column.grow ? " grow" : ""}${column.grow === "prose" ? " prose" : ""}`}>
                   {column.cell(row)}
                 </td>
               ))}
