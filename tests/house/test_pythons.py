@@ -78,7 +78,7 @@ def test_one_that_is_not_named_is_passed_over_with_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = str(pretend(tmp_path, "python3.19", "3.19 cpython"))
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
     assert pythons.main([], ran(1)) == 0
@@ -92,7 +92,7 @@ def test_one_that_nobody_asked_for_has_not_failed_where_time_was_too_short(
     """On a machine that is slow, so that is all that is known."""
     minor = next(each for each in ("3.12", "3.13") if each != OWN)
     pretend(tmp_path, f"python{minor}", f"{minor} cpython")
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
 
