@@ -13,8 +13,7 @@ from stead.transport import Settings
 
 THRESHOLDS = (50_000, 20, 100)
 """A look at the young objects once 50,000 more were made than freed, which is some batches; at the middle ones every
-20th time, and at all once in 2,000 (and then only if a quarter is new, as Python has it). (With 100,000, orchestrations cost a
-tenth more: what they leave in circles fills the processor's caches.)"""
+20th time, and at all once in 2,000 (and then only if a quarter is new, as Python has it)."""
 
 _BEFORE = gc.get_threshold()  # this is imported before any code of a user
 
