@@ -7,6 +7,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -70,6 +71,7 @@ def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
 
 
 async def test_each_says_whose_it_is(lines: io.StringIO, request: pytest.FixtureRequest) -> None:
+    began = datetime.now(UTC) - timedelta(milliseconds=1)  # a line has no more than these
     store = MemoryStore("logged", SETTINGS, ServerClock())
     client = OrchestrationClient(store, app.registry, SETTINGS, app.orchestrations)
     worker = Worker(store, app.registry, SETTINGS, "w", [Orchestrations(app.orchestrations, SETTINGS)])
@@ -83,6 +85,8 @@ async def test_each_says_whose_it_is(lines: io.StringIO, request: pytest.Fixture
     log.info("outside")
     written: list[dict[str, Any]] = [json.loads(line) for line in lines.getvalue().splitlines()]
     assert "the payload" not in lines.getvalue()
+    times = [datetime.fromisoformat(each["time"]) for each in written]
+    assert times == sorted(times) and all(began <= time <= datetime.now(UTC) for time in times)
     assert {(each["hub"], each["worker"], each["level"]) for each in written} == {("logged", worker.name, "info")}
     whose = {
         (each["message"], each.get("entity"), each.get("instance"), each.get("operation"), each.get("replaying", False))

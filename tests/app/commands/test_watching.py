@@ -35,6 +35,18 @@ from stead.orchestrations import OrchestrationContext
 async def waits(context: OrchestrationContext) -> None:
     await context.wait_for_external_event("never")
 """
+_HOLDING = """
+
+from stead.entities import EntityId
+from stead.orchestrations import OrchestrationContext
+
+
+@app.orchestration
+async def holds(context: OrchestrationContext, key: str) -> None:
+    async with context.lock_entities(EntityId("Station", key)):
+        async with asyncio.timeout(3 * 3600):
+            await context.wait_for_external_event("over")
+"""
 _TO_TERMINALS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # what colours, moves and clears
 
 
@@ -133,6 +145,34 @@ def test_entity_says_what_it_is_doing(stead: Stead) -> None:
     assert "nap, for" in shown
     assert "\x1b[31mway" not in shown, "what an error says is text"
     process.kill()
+    process.wait(DEADLINE_S)
+
+
+def test_who_has_locked_an_entity_and_what_that_waits_for_until_when(stead: Stead) -> None:
+    own = stead.folder / f"{stead.module}.py"
+    own.write_text(own.read_text() + _HOLDING)
+    process = stead.start("worker", stead.reference)
+    stead("call", "Station", "oslo", "record", "1")
+    assert stead("start", "holds", "oslo", "--id", "holder").status == 0
+
+    def doing() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(stead("entity", "Station", "oslo", "--json").out)
+        return found
+
+    eventually(lambda: doing()["locked_by"] == "holder", "the lock")
+    for _ in range(2):
+        stead("signal", "Station", "oslo", "record", "1")
+    eventually(lambda: doing()["parked"] == 2, "what waits for the lock")
+    shown = " ".join(stead("entity", "Station", "oslo").out.split())
+    assert f"locked by holder; stead status {stead.reference} holder" in shown
+    assert re.search(r"waiting 2 messages, the oldest since \S+ \S+; 2 of them are parked", shown)
+    waits = json.loads(stead("status", "holder", "--json").out)["waiting_for"]
+    assert [(wait["kind"], wait["until_time"] is None) for wait in waits] == [("timer", False), ("event", True)]
+    shown = " ".join(stead("status", "holder").out.split())
+    assert re.search(r"waits for timer, since \S+ \S+, until \S+ \S+ waits for event over, since", shown)
+    stead("raise-event", "holder", "over")
+    eventually(lambda: doing()["locked_by"] is None and doing()["state"]["count"] == 3, "all that waited")
+    process.terminate()
     process.wait(DEADLINE_S)
 
 
