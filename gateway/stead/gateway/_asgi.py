@@ -38,10 +38,11 @@ DASHBOARD: list[Route] = _dashboard_page.ROUTES
 # In the order in which the document and its page have them: this server's own, then Durable Functions', then other ways there.
 ROUTES: list[Route] = [
     *_v1_entities.ROUTES,
-    *_v1_kinds.ROUTES,
+    *_v1_kinds.ENTITY_KINDS,
     *_v1_tables.ROUTES,
     *_v1_signals.ROUTES,
     *_v1_instances.ROUTES,
+    *_v1_kinds.ORCHESTRATIONS,
     *_v1_many.ROUTES,
     *_v1_schedules.ROUTES,
     *_v1_changes.ROUTES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -60,8 +60,8 @@ async def get_orchestration(request: Request, hub: Hub) -> Response:
 
 
 def _told(kind: Mapping[str, Any]) -> Mapping[Any, Any]:
-    told: object = kind.get(ARGUMENTS)
-    return cast("Mapping[Any, Any]", told) if isinstance(told, Mapping) else {}
+    told: Any = kind.get(ARGUMENTS)
+    return told if isinstance(told, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def _by_operation(published: Mapping[Any, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -90,7 +90,7 @@ def _events(published: Any) -> dict[str, dict[str, Any]]:
     return {}
 
 
-ROUTES: list[Route] = [
+ENTITY_KINDS: list[Route] = [
     Route(
         "GET",
         f"{API_V1}/entity-kinds/{{name}}",
@@ -105,6 +105,9 @@ ROUTES: list[Route] = [
             paths={"name": "The name, in any case."},
         ),
     ),
+]
+
+ORCHESTRATIONS: list[Route] = [
     Route(
         "GET",
         f"{API_V1}/orchestrations/{{name}}",
