@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter as Tally
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -55,6 +56,23 @@ async def sums_of(store: MemoryStore) -> dict[Measured, Meter]:
 
 def operation(name: str) -> Measured:
     return Measured("operation", "Counter", name)
+
+
+async def test_who_asks_a_worker_has_what_ran_and_another_thread_what_is_summed_up() -> None:
+    """The worker's thread notes on while another one asks."""
+    store = MemoryStore("asked", SETTINGS, ServerClock())
+    client = EntityClient(store, registry(), SETTINGS)
+    async with Worker(store, registry(), SETTINGS) as worker:
+        await client.call_entity(EntityId("Counter", "a"), "add")
+        noted = worker._board.measures.noted  # type: ignore[union-attr]
+        while not noted:  # a heartbeat may have come in between
+            await client.call_entity(EntityId("Counter", "a"), "add")
+        with ThreadPoolExecutor(1) as pool:
+            elsewhere = pool.submit(lambda: worker.meters[operation("add")].count).result()
+        assert noted, "who runs operations may be about to note one more"
+        here = worker.meters[operation("add")].count
+        assert here > elsewhere and not noted
+    await client.aclose()
 
 
 async def test_operations_are_counted_and_timed_and_stay_when_the_worker_has_ended() -> None:
