@@ -75,10 +75,10 @@ def an_answer_is_recorded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     "five_steps_are_one_commit",
 )
 def who_runs_it_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def settled(self: AtOnce) -> list[bytes]:
+    def take_settled(self: AtOnce) -> list[bytes]:
         return []
 
-    monkeypatch.setattr(AtOnce, "settled", settled)
+    monkeypatch.setattr(AtOnce, "take_settled", take_settled)
 
 
 @breaks("what_ends_in_the_turn_that_began_it_runs_nothing", "a_suspended_one_keeps_the_answer")

@@ -183,7 +183,7 @@ class LocalBench(HopBench):
         for partition, commit, answer in told:
             if partition.gone or answer not in (CommitVerdict.APPLIED, CommitVerdict.ALREADY):
                 continue
-            for key in (*commit.dropped, *partition.effects.at_once.settled()):
+            for key in (*commit.dropped, *partition.effects.at_once.take_settled()):
                 self.jobs.get(partition, {}).pop(key, None)
             for task in commit.tasks:
                 if task.task_id not in self.jobs.get(partition, {}):

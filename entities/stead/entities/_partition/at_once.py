@@ -25,12 +25,12 @@ _TAKEN_AT_ONCE = 16
 class AtOnce:
     """See the module. Part of the effects: it is thrown away with them."""
 
-    __slots__ = ("_begun", "_settled", "asker", "until", "waiting")
+    __slots__ = ("asker", "begun", "settled", "until", "waiting")
 
     def __init__(self) -> None:
         self.waiting: dict[bytes, Task] = {}  # offered in the last turn
-        self._begun: set[bytes] = set()  # taken, and in no commit yet
-        self._settled: list[bytes] = []  # of these, those that no commit will have
+        self.begun: set[bytes] = set()  # taken, and in no commit yet
+        self.settled: list[bytes] = []  # of these, those that no commit will have
         self.asker: object = None  # who has offered some last, and goes on first, …
         self.until = 0.0  # … so long
 
@@ -43,7 +43,7 @@ class AtOnce:
         tasks = [*islice(self.waiting.values(), _TAKEN_AT_ONCE)]
         for task in tasks:
             del self.waiting[task.task_id]
-            self._begun.add(task.task_id)
+            self.begun.add(task.task_id)
         return tasks
 
     def leave(self) -> None:
@@ -54,18 +54,16 @@ class AtOnce:
     def dropped(self, task_id: bytes) -> None:
         """A task that no commit has seen was never scheduled: its result is there, or nobody wants it."""
         self.waiting.pop(task_id, None)
-        if task_id in self._begun:
-            self._begun.discard(task_id)
-            self._settled.append(task_id)
+        if task_id in self.begun:
+            self.begun.discard(task_id)
+            self.settled.append(task_id)
 
     def built(self) -> None:
         """The commit has been: what it schedules is as any other task."""
         self.waiting.clear()
-        self._begun.clear()
+        self.begun.clear()
 
-    def settled(self) -> Sequence[bytes]:
-        """Those that had begun and were dropped since the last call: whoever runs them hears of it from nobody else."""
-        if not self._settled:
-            return ()
-        settled, self._settled = self._settled, []
+    def take_settled(self) -> Sequence[bytes]:
+        """Those that are settled: whoever runs them hears of it from nobody else."""
+        settled, self.settled = self.settled, []
         return settled

@@ -139,7 +139,7 @@ def _of_the_effects(partition: Partition) -> Iterator[str]:
         yield "a timer is both set and cancelled"
     if not effects._replaced.issubset({*effects._timers, *effects._cancelled}):
         yield "a timer is said to be replaced, and is neither set nor cancelled"
-    if not effects._tasks.keys() >= effects.at_once._begun | effects.at_once.waiting.keys():
+    if not effects._tasks.keys() >= effects.at_once.begun | effects.at_once.waiting.keys():
         yield "something may begin at once, or has, that is not scheduled by this commit"
     if any(start.place > len(effects._sends) for start in effects._starts):
         yield "a start comes after messages that do not exist"

@@ -295,9 +295,9 @@ class Committer:
             board.ending.ring()
         if commit.blocked:
             _say_blocked(commit.blocked)
-        settled = partition.effects.at_once.settled()
-        if commit.dropped or settled:
-            board.hooks.unwanted(partition, [*commit.dropped, *settled])
+        at_once = partition.effects.at_once
+        if commit.dropped or at_once.settled:
+            board.hooks.unwanted(partition, [*commit.dropped, *at_once.take_settled()])
         if commit.tasks:
             own = [task for task in commit.tasks if not task.shared]
             if own:

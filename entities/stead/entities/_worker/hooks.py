@@ -77,19 +77,17 @@ class Listeners(Hooks):
 
     def granted(self, partition: Partition, tasks: Sequence[Task]) -> None:
         def say(hooks: Hooks) -> None:
-            if of := self._of_whom(hooks, tasks):
+            prefix = self._of.get(hooks)
+            if of := tasks if prefix is None else [task for task in tasks if self.is_of(prefix, task.task_id)]:
                 hooks.granted(partition, of)
 
         self._tell(say)
 
     def may_begin(self, partition: Partition, tasks: Sequence[Task]) -> None:
         for hooks in self._all:
-            if of := self._of_whom(hooks, tasks):
+            prefix = self._of.get(hooks)
+            if of := tasks if prefix is None else [task for task in tasks if self.is_of(prefix, task.task_id)]:
                 hooks.may_begin(partition, of)
-
-    def _of_whom(self, hooks: Hooks, tasks: Sequence[Task]) -> Sequence[Task]:
-        prefix = self._of.get(hooks)
-        return tasks if prefix is None else [task for task in tasks if self.is_of(prefix, task.task_id)]
 
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
         self._tell_of(task_ids, lambda hooks, of: hooks.unwanted(partition, of))

@@ -206,18 +206,22 @@ class ActivityRunner(Hooks):
     def unwanted(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
         """A commit that dropped tasks is in the store: their results are recorded, or not wanted any more."""
         tenure = self._tenures.get(partition)
+        jobs = tenure.jobs if tenure is not None else {}
         if tenure is not None and tenure.early:
             tenure.early.difference_update(task_ids)
         if tenure is not None and tenure.left and self._turns is not None:
             tenure.left.done(partition, self._turns, task_ids)
         for key in task_ids:
-            job = None if tenure is None else tenure.pop(key)
+            job = jobs.pop(key, None)
             if job is None:
                 if tenure is not None and tenure.seen is not None:
                     tenure.seen.add(key)
                 if self._shared is not None:
                     self._shared.unwanted(key)
-            elif job.stage in (Stage.WAITING, Stage.RUNNING):
+                continue
+            if job.settled is not None:
+                job.settled.set()
+            if job.stage in (Stage.WAITING, Stage.RUNNING):
                 self.slots.drop(job)
 
     def ending(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
