@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from stead.app import App
 from stead.app.testing import TestHub
 from stead.entities import DeadLetters, Entity, EntityId, PayloadLocked, PayloadTooLarge
 from stead.orchestrations import OrchestrationContext
-from stead.transport import HubMismatch, InvalidInput, PayloadLimit, Settings, forget_memory_hubs
+from stead.transport import LARGE_BYTES, HubMismatch, InvalidInput, PayloadLimit, Settings, forget_memory_hubs
+from stead.transport._contract.roping import Apart
 from stead.transport._payloads.large import LARGE_BYTES_MAX
 from support.payload_places import Bucket, Folder, ObjectStore, Place, object_store, take_away
 
@@ -260,3 +262,35 @@ def test_what_is_too_large_is_said_with_what_to_do() -> None:
         assert f"STEAD_{setting.upper()}" in reason
         assert "PAYLOAD" not in reason
         assert setting in Settings.model_fields
+
+
+async def test_a_hub_beside_stores_as_ever_what_it_does_not_allow_any_more(
+    server_url: str, folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its state was stored when its limit was higher; what is larger than the limits of all hubs of a process is no bytes there."""
+
+    def beside(bytes_max: int) -> tuple[App, Any]:
+        app = App("beside", settings=Settings(partitions=1, payload_bytes_max=bytes_max, call_timeout_ms=20_000))
+
+        @app.entity
+        class Held(Entity):
+            text: str = ""
+
+            def put(self, text: str) -> None:
+                self.text = text
+
+            def later(self) -> None:
+                self.context.reminder("later", after=timedelta(days=1)).signal(Held.put, "")
+
+        return app, Held
+
+    text = "x" * SIZE
+    app, held = beside(1_000_000)
+    async with app.connect(server_url) as client, app.worker(server_url):
+        await client.call_entity(held.put, "k", text)
+    monkeypatch.setattr(Apart, "least", LARGE_BYTES)  # as in a process that begins
+    large, _, _ = make(folder.url)
+    app, held = beside(20_000)
+    async with large.connect("memory://"), app.connect(server_url) as client, app.worker(server_url):
+        await client.call_entity(held.later, "k")
+        assert await client.read_entity(held, "k") == held(text=text)

@@ -19,6 +19,8 @@ from typing import Any, Generic, cast
 import hiredis
 import msgpack
 
+from stead.transport._contract.rope import Rope
+
 from . import group_signatures, index_signatures, signatures, task_signatures
 from .commit_signature import COMMIT as COMMIT_SIGNATURE
 from .signature import A, Signature
@@ -50,9 +52,17 @@ def packed_argument(value: object) -> bytes:
     """A script's one argument. The server's `cmsgpack` does not know msgpack's bin type, so bytes go as raw strings. (Names
     that are no UTF-8: see `command`.)"""
     try:
-        return _packb(value, use_bin_type=False)
+        return _packb(value, use_bin_type=False, default=_of_rope)
     except UnicodeEncodeError:
-        return _packb(value, use_bin_type=False, unicode_errors="surrogateescape")
+        return _packb(value, use_bin_type=False, default=_of_rope, unicode_errors="surrogateescape")
+
+
+def _of_rope(value: object) -> bytes:
+    """What is stored of a rope. None comes here but in a process with a hub that keeps what is large elsewhere, when another one's state is
+    larger than that hub allows by now."""
+    if isinstance(value, Rope):
+        return bytes(value)
+    raise TypeError(f"a {type(value).__name__} cannot be an argument")
 
 
 @dataclass(frozen=True, slots=True)
