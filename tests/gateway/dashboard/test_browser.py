@@ -305,19 +305,6 @@ def test_one_is_asked_to_end(visitor: Visitor, served: Served) -> None:
         expect(page.locator(".card", has_text="Output")).to_contain_text("not wanted")
 
 
-def test_why_an_instance_stands_still_and_what_to_do(visitor: Visitor, served: Served) -> None:
-    instance_id = start(served, "versioned", version="9.9")
-    with visitor.visit(f"#/instances/{instance_id}") as page:
-        card = page.locator(".card", has=page.get_by_role("heading", name="Blocked"))
-        expect(card).to_contain_text("no orchestration named 'versioned' that may run version '9.9'")
-        expect(card).to_contain_text("start workers with code that fits")
-        assert usable(page) == []
-        page.get_by_role("button", name="Terminate").click()
-        page.get_by_role("dialog", name="Terminate").get_by_role("button", name="Terminate").click()
-        expect(page.locator(".badge").first).to_have_text("Terminated")
-        expect(card).to_have_count(0)
-
-
 # -- dead letters ------------------------------------------------------------------------------------------------------
 
 
