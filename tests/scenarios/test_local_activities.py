@@ -104,6 +104,27 @@ async def hang(what: str) -> None:
     await asyncio.Event().wait()
 
 
+@app.activity(local=True, await_cleanup=True)
+async def rent(what: str) -> None:
+    world.began.append(what)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.sleep(0)
+        world.began.append(f"{what} given back")
+
+
+@app.orchestration
+async def renting(context: OrchestrationContext, whats: list[str]) -> list[str]:
+    """Gives up what it has rented, before that is stored."""
+    rented = [context.call_activity(rent, what) for what in whats]
+    await context.call_activity(greet, "Oslo")
+    for each in rented:
+        each.cancel()
+    await asyncio.wait(rented)
+    return [*world.began]
+
+
 @app.activity
 async def ordinary(what: str) -> str:
     return what
@@ -257,6 +278,12 @@ async def test_the_outcome_is_the_same_whatever_befalls_the_worker(make_hub: Cal
         for instance_id, activities in (("one", 1), ("four", 5), ("five", 1)):
             names = await names_of(hub, instance_id)
             assert names.count("TaskScheduled") == names.count("TaskCompleted") == activities
+
+
+async def test_who_cancels_one_waits_for_its_clean_up() -> None:
+    async with TestHub(app) as hub:
+        began = await output_of(hub, renting, ["a", "b"])
+    assert began == ["a", "b", "Oslo", "a given back", "b given back"]
 
 
 async def test_what_goes_on_as_new_goes_on(hub: TestHub, commits: list[Commit]) -> None:
