@@ -139,6 +139,6 @@ def test_the_list_names_every_benchmark() -> None:
         "sql-scan",
         *("query-top", "query-filter", "query-count", "query-beside", "signals-indexed", "changes"),
         *("reminders", "schedules", "expiry"),
-        *("hello", "sequence", "fanout", "bank", "events", "events-produced", "timers", "replay"),
+        *("hello", "hello-local", "sequence", "fanout", "bank", "events", "events-produced", "timers", "replay"),
         *("http-status", "http-signals"),
     }

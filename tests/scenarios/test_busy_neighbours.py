@@ -47,8 +47,9 @@ class Quiet(Entity):
         return self.count
 
 
-def make_app() -> App:
-    app = App("busy", settings=Settings(partitions=4, slow_operation_ms=60_000))
+def make_app(name: str) -> App:
+    """An app with a hub of its own: what a test has left in another one would be busy here as well."""
+    app = App(name, settings=Settings(partitions=4, slow_operation_ms=60_000))
     app.entity(Quiet)
     return app
 
@@ -71,7 +72,7 @@ async def looks_for_calls(app: App, clock: Clock, start: object, input: object) 
 
 
 async def test_a_loop_of_continue_as_new(clock: Clock) -> None:
-    app = make_app()
+    app = make_app("busy-one")
 
     @app.orchestration
     async def forever(context: OrchestrationContext, number: int) -> None:
@@ -82,7 +83,7 @@ async def test_a_loop_of_continue_as_new(clock: Clock) -> None:
 
 
 async def test_many_such_loops(clock: Clock) -> None:
-    app = make_app()
+    app = make_app("busy-many")
 
     @app.orchestration
     async def forever(context: OrchestrationContext, number: int) -> None:

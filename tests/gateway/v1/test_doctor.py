@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import timedelta
 from typing import Any, cast
 
@@ -94,7 +94,7 @@ def examined(module_server: ValkeyServer) -> Iterator[Served]:
 
 
 @contextlib.contextmanager
-def served_by_others(name: str, server: ValkeyServer) -> Iterator[Served]:
+def served_by_others(name: str, server: ValkeyServer) -> Generator[Served]:
     """A gateway of a hub whose worker knows no strangers."""
     with (
         serve(make_app(name, whole=False), server.url, queues=[""]) as working,

@@ -66,7 +66,7 @@ def gone(served: Served, key: str) -> None:
 
 
 def test_what_is_kept_in_other_shards_than_the_first_is_shown(served: Served) -> None:
-    state: dict[str, Any] = {"places": [0]}
+    key, state = "", {"places": [0]}
     while state["places"] == [0]:
         key = fresh()
         assert served.http.post(f"/api/v1/entities/Clicks/{key}/hit", json={}).status_code == 202

@@ -16,7 +16,14 @@ from stead.transport import begin_task, end_task, see_through
 T = TypeVar("T")
 
 EVENT_STREAM = "text/event-stream"
-STREAM = Answer("A stream of events", {"type": "string"}, EVENT_STREAM)
+STREAM = Answer(
+    "A stream of events",
+    {
+        "type": "object",
+        "properties": {"event": {"type": "string"}, "id": {"type": "string"}, "data": {"type": "string"}},
+    },
+    EVENT_STREAM,
+)
 HEARTBEAT_S = 15.0
 
 
