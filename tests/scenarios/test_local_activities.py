@@ -44,8 +44,10 @@ def _new_world() -> None:
 
 @pytest.fixture
 def commits(monkeypatch: pytest.MonkeyPatch) -> list[Commit]:
-    """All commits that are sent from now on. However slow the machine is, a batch of turns has all the time that it needs."""
+    """All commits that are sent from now on. However slow the machine is, a batch of turns, and each instance in it, has all the time that it
+    needs."""
     monkeypatch.setattr("stead.entities._worker.turn_runner._SLICE_S", HANGS_S)
+    monkeypatch.setattr("stead.entities._partition.partition._QUANTUM_S", HANGS_S)
     sent: list[Commit] = []
 
     async def commit(self: MemoryStore, commits: Sequence[Commit], generation: int) -> Any:
