@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stead.transport import InvalidInput, PayloadLocked, unpack
 from stead.transport._contract.rope import Leaf, Rope
 from stead.transport._payloads import frames, gathering, large
-from stead.transport._payloads.frames import frames_of
+from stead.transport._payloads.frames import Frames, frames_of
 from stead.transport._payloads.gathering import Gatherer
 from stead.transport._payloads.large import Cutter
 from stead.transport._payloads.reading import PLAIN, BlobReading, Reference
@@ -215,3 +215,16 @@ def test_what_is_cut_out_is_put_back_where_it_was(value: Any, cuts: int) -> None
         reading.take(bytes(stored))
     cutter.fetched = fetched
     assert cutter.fill(content) == data
+
+
+def test_what_is_refused_holds_on_to_no_buffer() -> None:
+    """A view that lives as long as the traceback does is taken apart after what it looks at, which Python then complains about."""
+
+    def refuse(frame: bytes) -> bytes:
+        raise PayloadLocked("not its key")
+
+    reading = Frames(refuse, lambda piece: None)
+    with pytest.raises(PayloadLocked) as refused:
+        reading.take((5).to_bytes(4) + b"12345")
+    reading._held.write(bytes(1_000))  # which a view would not let grow
+    assert refused.value.__traceback__ is not None

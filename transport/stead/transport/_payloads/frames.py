@@ -45,18 +45,20 @@ class Frames:
         """The next piece. Raises what `decode` does, and `PayloadLocked`."""
         held = self._held
         held.write(piece)
-        view = held.getbuffer()
-        first = 0
-        while len(view) - first >= _LENGTH_BYTES:
-            begins = first + _LENGTH_BYTES
-            end = begins + int.from_bytes(view[first:begins])
-            if end > len(view):
-                break
-            self._frame(bytes(view[begins:end]))
-            first = end
-        if first:
-            self._held = io.BytesIO()
-            self._held.write(view[first:])
+        with (
+            held.getbuffer() as view
+        ):  # given back whatever is raised: with its traceback it could outlive what it looks at
+            first = 0
+            while len(view) - first >= _LENGTH_BYTES:
+                begins = first + _LENGTH_BYTES
+                end = begins + int.from_bytes(view[first:begins])
+                if end > len(view):
+                    break
+                self._frame(bytes(view[begins:end]))
+                first = end
+            if first:
+                self._held = io.BytesIO()
+                self._held.write(view[first:])
 
     def _frame(self, frame: bytes) -> None:
         plain = self._decode(frame)
