@@ -178,6 +178,7 @@ def test_what_waits_for_other_code(examined: Served, monkeypatch: pytest.MonkeyP
     pending = found(examined, "pending_instances")
     assert instance_id in pending["subjects"]
     assert pending["advice"] == "start a worker with their orchestration's code and version"
+    assert found(examined, "unserved_kinds")["subjects"] == ["orchestration/versioned@9.9"]
     tell(examined, instance_id, "terminate")
     gone(examined, "pending_instances")
     gone(examined, "unserved_kinds")

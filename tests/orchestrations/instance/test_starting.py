@@ -223,7 +223,7 @@ def test_an_instance_that_nobody_serves_waits_and_can_be_managed(make: Make) -> 
     hub.run()
     assert (hub.status("one"), hub.status("two"), hub.status("three")) == ("Pending", "Terminated", "Suspended")
     assert set(hub.blocked) == {"one", "three"} and "patient" in hub.blocked["one"]
-    assert hub.effects.unknown_kinds == {"orchestration/patient"}
+    assert hub.effects.lacks == dict.fromkeys(("one", "three"), "orchestration/patient")
     hub.register(patient)
     hub.crash().run()
     assert hub.status("one") == "Running" and hub.status("three") == "Suspended"
@@ -239,10 +239,24 @@ def test_a_version_that_nobody_serves(make: Make) -> None:
     hub = make(patient)
     hub.start("patient", version="2")
     hub.run()
-    assert hub.status() == "Pending" and hub.effects.unknown_kinds == {"orchestration/patient@2"}
+    assert hub.status() == "Pending" and [*hub.effects.lacks.values()] == ["orchestration/patient@2"]
     hub.register(patient, version="2")
     hub.crash().run()
     assert hub.status() == "Running" and not hub.blocked
+
+
+def test_nothing_is_lacking_once_who_waited_for_it_has_ended(make: Make) -> None:
+    """Else the hub would say for ever that messages wait for what no worker knows."""
+    hub = make(patient)
+    for instance_id in ("one", "two"):
+        hub.start("patient", instance_id=instance_id, version="2")
+    hub.run()
+    hub.send("one", "terminate", "enough", True)
+    hub.run()
+    assert hub.effects.lacks == {"two": "orchestration/patient@2"}
+    hub.send("two", "terminate", "enough", True)
+    hub.run()
+    assert not hub.effects.lacks and not hub.blocked
 
 
 def test_continuing_as_a_version_that_nobody_serves(make: Make) -> None:

@@ -62,7 +62,7 @@ class Effects:
         self.suspects: Suspects | None = None  # while messages are under suspicion
         self.latest_spreads, self._spreads = LatestSpreads(), NONE  # the latter: by which this commit's messages go
         self.at_once = AtOnce()
-        self.unknown_kinds: set[str] = set()  # kinds for which messages wait: the partition goes to who knows them
+        self.lacks: dict[str, str] = {}  # who waits for a kind that is unknown here: the partition goes to who knows it
         self._clear()
 
     def _clear(self) -> None:
@@ -285,6 +285,7 @@ class Effects:
         if self._blocked:  # by an earlier turn of the same commit, perhaps
             self._blocked = [blocked for blocked in self._blocked if blocked[0] != target]
         self._unblocked.append(target)
+        self.lacks.pop(target, None)
 
     # -- what instances do ---------------------------------------------------------------------------------------------
 

@@ -42,7 +42,6 @@ class Intake:
         self.round = 0
         self.runnable: int = 0  # messages in the mailboxes of READY activations
         self.activations: dict[str, Activation] = {}
-        self.unknown_kinds: set[str] = set()
         again = looked_at_again(acquired.blocked, environment.program)
         self.suspects = Suspects(acquired, wary=bool(again))
         self._environment = environment
@@ -59,7 +58,7 @@ class Intake:
         self.effects.latest_spreads = environment.latest_spreads
         self.slice = Slice(self.effects, environment.settings, environment.elapsed)
         self.effects.suspects = self.suspects if self.suspects.active else None
-        self.effects.unknown_kinds = self.unknown_kinds
+        self.lacks = self.effects.lacks
         self.hopping: Hopping | None = None
         for target, first in acquired.parked.items():
             activation = self._activation(target)
@@ -193,6 +192,11 @@ class Intake:
                 return True
         return self._look_into(activation, loaded)
 
+    @property
+    def unknown_kinds(self) -> set[str]:
+        """Kinds for which messages wait, and which are unknown here."""
+        return set(self.lacks.values())
+
     def _why_left_alone(self, target: str) -> str | None:
         """Why what is stored of a target is not looked into; None if it is."""
         blamed = self._environment.blame.get(target)
@@ -221,7 +225,7 @@ class Intake:
         except Blocked as blocked:
             activation.kind = activation.body = None
             if blocked.kind is not None:
-                self.unknown_kinds.add(blocked.kind)
+                self.lacks[target] = blocked.kind
                 activation.phase = BLOCKED
                 self._stop_suspecting(activation)
             else:

@@ -167,7 +167,7 @@ def _block(turn: InstanceTurn) -> None:
         turn.changed()
     name = f"orchestration/{record.name.lower()}"
     known = surroundings.knows_name(record.name)
-    turn.effects.unknown_kinds.add(f"{name}@{record.version.lower()}" if known and record.version else name)
+    turn.effects.lacks[turn.target] = f"{name}@{record.version.lower()}" if known and record.version else name
     if not body.blocked:
         body.blocked = True
         version = f" that may run version {record.version!r}" if record.version else ""
