@@ -107,7 +107,7 @@ def test_messages_of_a_blocked_target_wait_for_the_next_tenure() -> None:
     bench.work(first)
     assert bench.store.blocked == {A: "its state is not valid any more"}
     assert (bench.state(A), bench.state(B)) == ([], [1])
-    assert first.unknown_kinds == set()
+    assert first.lacks == {}
     bench.release(first)
     del bench.kind.reasons[A]
     bench.work(bench.acquire())
@@ -134,7 +134,7 @@ def test_messages_for_a_kind_that_this_worker_does_not_know_wait_without_a_reaso
     bench.put(A, 1)
     partition = bench.acquire()
     bench.work(partition)
-    assert partition.unknown_kinds == {"list"}
+    assert partition.lacks == {A: "list"}
     assert bench.store.blocked == {}
     assert len(bench.store.inbox) == 1
 

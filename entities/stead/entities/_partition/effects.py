@@ -282,8 +282,7 @@ class Effects:
         self._blocked.append((target, reason))
 
     def unblock(self, target: str) -> None:
-        if self._blocked:  # by an earlier turn of the same commit, perhaps
-            self._blocked = [blocked for blocked in self._blocked if blocked[0] != target]
+        self._blocked = [each for each in self._blocked if each[0] != target]  # by an earlier turn of this commit
         self._unblocked.append(target)
         self.lacks.pop(target, None)
 

@@ -192,11 +192,6 @@ class Intake:
                 return True
         return self._look_into(activation, loaded)
 
-    @property
-    def unknown_kinds(self) -> set[str]:
-        """Kinds for which messages wait, and which are unknown here."""
-        return set(self.lacks.values())
-
     def _why_left_alone(self, target: str) -> str | None:
         """Why what is stored of a target is not looked into; None if it is."""
         blamed = self._environment.blame.get(target)

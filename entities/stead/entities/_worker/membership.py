@@ -191,7 +191,7 @@ class Membership:
         """What the others learn of this worker."""
         for partition in self._board.partitions.values():
             if partition.lacks:
-                self._waiting[partition.number] = (partition.unknown_kinds, _REMEMBER_WAITING)
+                self._waiting[partition.number] = (set(partition.lacks.values()), _REMEMBER_WAITING)
             elif partition.caught_up:  # it has seen all that waits, and nothing of that is for others any more
                 self._waiting.pop(partition.number, None)
         for number, (kinds, left) in list(self._waiting.items()):

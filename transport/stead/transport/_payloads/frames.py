@@ -45,9 +45,8 @@ class Frames:
         """The next piece. Raises what `decode` does, and `PayloadLocked`."""
         held = self._held
         held.write(piece)
-        with (
-            held.getbuffer() as view
-        ):  # given back whatever is raised: with its traceback it could outlive what it looks at
+        # Given back whatever is raised: with its traceback a view could outlive what it looks at.
+        with held.getbuffer() as view:
             first = 0
             while len(view) - first >= _LENGTH_BYTES:
                 begins = first + _LENGTH_BYTES
