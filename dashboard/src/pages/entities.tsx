@@ -9,6 +9,7 @@ import { Ago, Card, Choice, Fault, Page, Quiet, Table, Text, Tree } from "../par
 import { Doing, Recent, useDoing } from "../parts/doing";
 import { OfKind, rate } from "../parts/measures";
 import { Operations } from "../parts/operations";
+import { Pager, usePages } from "../parts/pager";
 import { Unindexed } from "../parts/unindexed";
 
 const LIMITS = [50, 200, 1000] as const; // entities in a page
@@ -48,10 +49,9 @@ export function OneKind(props: { name: string; route: Route }) {
   const fields = ((info?.indexes ?? []) as { entity: string; field: string }[])
     .filter((one) => one.entity === props.name.toLowerCase())
     .map((one) => one.field);
-  const [pages, setPages] = useState<{ on: string; tokens: string[] }>({ on: "", tokens: [] });
   const on = JSON.stringify([props.name, prefix, where, order, limit]);
-  const tokens = pages.on === on ? pages.tokens : [];
-  const token = tokens[tokens.length - 1];
+  const pages = usePages(on);
+  const { token } = pages;
   const searched = !!where || !!order;
   const unindexed = searched && info !== null && fields.length === 0; // the server would refuse it
   const asked = useAsked(
@@ -95,12 +95,7 @@ export function OneKind(props: { name: string; route: Route }) {
             ]}
           />
           <div class="buttons">
-            <button type="button" disabled={tokens.length === 0} onClick={() => setPages({ on, tokens: tokens.slice(0, -1) })}>
-              Previous
-            </button>
-            <button type="button" disabled={!next} onClick={() => next && setPages({ on, tokens: [...tokens, next] })}>
-              Next
-            </button>
+            <Pager pages={pages} next={next} />
           </div>
         </>
       )}

@@ -9,6 +9,7 @@ import { brief, clock, count } from "../lib/words";
 import { Ago, Badge, Choice, Fault, Page, Quiet, Table, Text } from "../parts/basics";
 import { Histogram } from "../parts/histogram";
 import { Many } from "../parts/many";
+import { Pager, usePages } from "../parts/pager";
 import { Start } from "./start";
 
 const STATUSES: Schemas["RuntimeStatus"][] = ["Pending", "Running", "Suspended", "Completed", "Failed", "Canceled", "Terminated"];
@@ -27,10 +28,9 @@ export function Instances(props: { route: Route }) {
   const { query } = props.route;
   const given = (name: string) => query.get(name) ?? "";
   const [picked, setPicked] = useState(new Set<string>());
-  const [pages, setPages] = useState<{ on: string; tokens: string[] }>({ on: "", tokens: [] });
   const on = query.toString();
-  const tokens = pages.on === on ? pages.tokens : [];
-  const token = tokens[tokens.length - 1];
+  const pages = usePages(on);
+  const { token } = pages;
   const asked = useAsked((signal) => pageOf(selectionOf(query), 50, token, signal), ["instances", on, token]);
   const rows = asked.data?.instances ?? [];
   const next = asked.data?.continuation;
@@ -75,12 +75,7 @@ export function Instances(props: { route: Route }) {
         ]}
       />
       <div class="buttons">
-        <button type="button" disabled={tokens.length === 0} onClick={() => setPages({ on, tokens: tokens.slice(0, -1) })}>
-          Previous
-        </button>
-        <button type="button" disabled={!next} onClick={() => next && setPages({ on, tokens: [...tokens, next] })}>
-          Next
-        </button>
+        <Pager pages={pages} next={next} />
       </div>
     </Page>
   );

@@ -7,6 +7,7 @@ import { refine, to, type Route } from "../lib/route";
 import { brief, count, plural } from "../lib/words";
 import { Act, useRight } from "../parts/act";
 import { Ago, Badge, Card, Choice, Fault, Page, Quiet, Table, Tree } from "../parts/basics";
+import { Pager, usePages } from "../parts/pager";
 import { Target } from "../parts/target";
 
 const SHOWN = 100; // in a page
@@ -18,9 +19,8 @@ export function Letters(props: { route: Route }) {
   const filter = { ...(error_type ? { error_type } : {}), ...(kind ? { kind } : {}) };
   const on = JSON.stringify(filter);
   const [picked, setPicked] = useState(new Set<string>());
-  const [pages, setPages] = useState<{ on: string; tokens: string[] }>({ on: "", tokens: [] });
-  const tokens = pages.on === on ? pages.tokens : [];
-  const token = tokens[tokens.length - 1];
+  const pages = usePages(on);
+  const { token } = pages;
   const counted = useAsked((signal) => must(api.GET("/api/v1/dead-letter-counts", { signal })), ["letter counts"], 3);
   const asked = useAsked(
     (signal) => must(api.GET("/api/v1/dead-letters", { params: { query: { ...filter, limit: SHOWN, ...(token ? { continuation: token } : {}) } }, signal })),
@@ -74,12 +74,7 @@ export function Letters(props: { route: Route }) {
         ]}
       />
       <div class="buttons">
-        <button type="button" disabled={tokens.length === 0} onClick={() => setPages({ on, tokens: tokens.slice(0, -1) })}>
-          Previous
-        </button>
-        <button type="button" disabled={!next} onClick={() => next && setPages({ on, tokens: [...tokens, next] })}>
-          Next
-        </button>
+        <Pager pages={pages} next={next} />
       </div>
     </Page>
   );

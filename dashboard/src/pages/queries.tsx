@@ -8,6 +8,7 @@ import { refine, to, type Route } from "../lib/route";
 import { brief, count, duration, plural } from "../lib/words";
 import { AccessContext, useSay } from "../parts/act";
 import { Ago, Badge, Card, Choice, Fault, Field, Page, Quiet, Table, Tabs, Text } from "../parts/basics";
+import { Pager, usePages } from "../parts/pager";
 import { Unindexed } from "../parts/unindexed";
 import { EMPTY_KEY } from "./entities";
 
@@ -108,9 +109,9 @@ function Conditions(props: { kind: string; names: [string, string][]; indexes: I
 function Found(props: { kind: string; where: string; order: string; limit: number }) {
   const { kind, where, order, limit } = props;
   const say = useSay();
-  const [tokens, setTokens] = useState<string[]>([]);
+  const pages = usePages(JSON.stringify([kind, where, order, limit]));
   const [saving, setSaving] = useState("");
-  const token = tokens[tokens.length - 1];
+  const { token } = pages;
   const query = { ...(where ? { where } : {}), ...(order ? { order } : {}) };
   const ask = (length: number, continuation: string | undefined, signal: AbortSignal) =>
     must(
@@ -164,12 +165,7 @@ function Found(props: { kind: string; where: string; order: string; limit: numbe
         ]}
       />
       <div class="buttons">
-        <button type="button" disabled={tokens.length === 0} onClick={() => setTokens(tokens.slice(0, -1))}>
-          Previous
-        </button>
-        <button type="button" disabled={!next} onClick={() => next && setTokens([...tokens, next])}>
-          Next
-        </button>
+        <Pager pages={pages} next={next} />
         <span class="grow" />
         <span role="status">{saving}</span>
         <button type="button" disabled={!asked.data || saving !== ""} onClick={() => saved("csv")}>
