@@ -136,8 +136,10 @@ class Activation:
     def hear_express(self, pending: Pending, *, first: bool = False) -> None:
         """An express message has come, to be the `first` of all."""
         express = self.express
-        if type(express) is not deque:
-            self.express = deque((pending,))
+        if not express:
+            self.express = Short((pending,))
+        elif type(express) is not deque:
+            self.express = deque((pending, *express) if first else (*express, pending))
         elif first:
             express.appendleft(pending)
         else:

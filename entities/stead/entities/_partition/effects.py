@@ -299,10 +299,10 @@ class Effects:
         self._bytes += sum(map(len, events)) + _OVERHEAD_BYTES * (len(events) + reset)
         self.changed(activation)
 
-    def schedule_task(self, activation: Addressee, task: Task) -> None:
-        """An activity of the instance is to be carried out, once the commit is in the store."""
+    def schedule_task(self, activation: Addressee, task: Task, size_bytes: int | None = None) -> None:
+        """An activity of the instance is to be carried out, once the commit is in the store. `size_bytes`: of a payload that is not made yet."""
         self._tasks[task.task_id] = task
-        self._count(len(task.payload))
+        self._count(len(task.payload) if size_bytes is None else size_bytes)
 
     def drop_task(self, task_id: bytes, limited_in: str | None = None) -> None:
         """An activity's result is recorded, or not wanted any more. One that no commit has seen was never scheduled.

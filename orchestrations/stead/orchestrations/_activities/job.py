@@ -31,6 +31,7 @@ from stead.transport import (
 from stead.transport.describing import message_of, qualified_name
 
 from .context import ActivityContext, running_context
+from .own_task import OwnTask
 from .spans import begin_span, end_span
 
 if TYPE_CHECKING:
@@ -99,12 +100,22 @@ class Job:
     """A task that this worker is to run, or runs, or has run until its result is recorded."""
 
     __slots__ = (
-        "activity", "args", "begun", "context", "finished", "heartbeat_ms", "key", "kwargs", "name", "order", "outcome",
-        "partition", "payload", "queue", "settled", "since", "span", "stage", "suspicious", "taken", "task", "timeout_ms", "trace"
+        "_payload", "activity", "args", "begun", "context", "finished", "heartbeat_ms", "key", "kwargs", "name", "order", "outcome",
+        "partition", "queue", "settled", "since", "span", "stage", "suspicious", "taken", "task", "timeout_ms", "trace"
     )  # fmt: skip
 
-    def __init__(self, key: bytes, payload: bytes) -> None:
-        """The job of a task. Raises `InvalidInput` for one that a newer stead wrote, or that is none, and `PayloadLocked`."""
+    def __init__(self, key: bytes, payload: bytes | OwnTask) -> None:
+        """The job of a task: of its payload, or of one that is still what it was made of. Raises `InvalidInput` for one that a newer
+        stead wrote, or that is none, and `PayloadLocked`."""
+        self.key = key
+        self._payload = payload
+        if isinstance(payload, OwnTask):
+            _, name, args, kwargs, instance_id, execution_id, task_id, attempt, queue, tags = payload.said
+            self._set(name, args, kwargs, (instance_id, execution_id, task_id), attempt, queue, tags)
+        else:
+            self._read(payload)
+
+    def _read(self, payload: bytes) -> None:
         parts: list[Any] = unpack(payload)
         if type(parts) is list and len(parts) >= 10 and parts[0] == TASK_CASKET:  # pyright: ignore[reportUnnecessaryComparison]
             raise PayloadLocked(read_casket(parts[2]).why or NO_CODEC, str(parts[1]))
@@ -113,7 +124,6 @@ class Job:
                 "task", f"it is not a task that this version of stead can read (it reads {TASK_VERSION})"
             )
         _, name, args, kwargs, instance_id, execution_id, task_id, attempt, queue, tags = parts[:10]
-        maybe_tags: Any = tags
         timeout_ms, heartbeat_ms, details = (*parts[10:13], None, None, None)[:3]
         if not (
             type(name) is type(instance_id) is type(execution_id) is type(queue) is str
@@ -125,25 +135,42 @@ class Job:
             and (heartbeat_ms is None or type(heartbeat_ms) is int)
         ):
             raise InvalidInput("task", "its parts are not what they have to be")
-        self.trace = read_trace(parts[13]) if len(parts) > 13 else None  # the span of who waits for it
+        address = instance_id, execution_id, task_id
+        limits = timeout_ms, heartbeat_ms, details
+        trace = read_trace(parts[13]) if len(parts) > 13 else None
+        self._set(name, args, cast("Any", kwargs), address, attempt, queue, cast("Any", tags), limits, trace)
+
+    def _set(
+        self,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        address: tuple[str, str, int],
+        attempt: int,
+        queue: str,
+        tags: Mapping[str, str] | None,
+        limits: tuple[int | None, int | None, Any] = (None, None, None),
+        trace: TraceContext | None = None,
+    ) -> None:
+        self.trace = trace  # the span of who waits for it
         self.span: Span | None = None  # what is told of it, if anybody wants to know
-        self.key = key
-        self.payload = payload
-        self.name: str = name
-        self.args: Sequence[Any] = args
-        self.kwargs: Mapping[str, Any] | None = kwargs
-        self.queue: str = queue
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs
+        self.queue = queue
+        instance_id, execution_id, task_id = address
+        timeout_ms, heartbeat_ms, details = limits
         self.context = ActivityContext(
             name=name,
             instance_id=instance_id,
             execution_id=execution_id,
             task_id=task_id,
             attempt=attempt,
-            tags=maybe_tags,
+            tags=tags,
             heartbeat_details=details,
         )
-        self.timeout_ms: int | None = timeout_ms  # how long it may run, …
-        self.heartbeat_ms: int | None = heartbeat_ms  # … and how long without a heartbeat
+        self.timeout_ms = timeout_ms  # how long it may run, …
+        self.heartbeat_ms = heartbeat_ms  # … and how long without a heartbeat
         self.activity: Runnable | None = None  # none if this worker does not know it
         self.partition: Partition | None = None  # of an own task
         self.taken: Taken | None = None  # of a shared one
@@ -156,6 +183,12 @@ class Job:
         self.outcome: Outcome | None = None
         self.finished: asyncio.Event | None = None  # set when it does not run any more, where somebody waits for that
         self.settled: asyncio.Event | None = None  # the same when its result is in the store, or nobody's any more
+
+    @property
+    def payload(self) -> bytes:
+        """Its task as it is stored."""
+        payload = self._payload
+        return payload.payload if isinstance(payload, OwnTask) else payload
 
     @classmethod
     def unreadable(cls, key: bytes) -> Job | None:

@@ -165,7 +165,7 @@ class ActivityRunner(Hooks):
         if tenure is None:
             tenure = self._tenures[partition] = Tenure()
         for task in tasks:
-            job = tenure.accept(partition, task.task_id, task.payload, self._find, self._fail)
+            job = tenure.accept_task(partition, task, self._find, self._fail)
             if job is None:
                 continue
             activity = job.activity
@@ -182,11 +182,13 @@ class ActivityRunner(Hooks):
     def may_begin(self, partition: Partition, tasks: Sequence[Task]) -> None:
         """Local activities have been asked for: each takes its first step now. What ends with that is answered within the batch of
         turns in which it was asked for; what waits goes on as any other, and what there is no room for begins once it is stored."""
-        tenure = self._tenures.setdefault(partition, Tenure())
+        tenure = self._tenures.get(partition)
+        if tenure is None:
+            tenure = self._tenures[partition] = Tenure()
         self._within = partition
         try:
             for task in tasks:
-                job = tenure.accept(partition, task.task_id, task.payload, self._find, self._fail)
+                job = tenure.accept_task(partition, task, self._find, self._fail)
                 if job is None:
                     continue
                 activity = job.activity

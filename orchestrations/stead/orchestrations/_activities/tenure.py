@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from stead.transport import InvalidInput, PayloadLocked, get_logger
+from stead.transport import InvalidInput, PayloadLocked, Task, get_logger
 
 from .job import Job, Outcome, Runnable, Stage, failed, unseen
 from .leftovers import Leftovers
+from .own_task import OwnTask
 from .slots import ended
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Tenure:
         self,
         partition: Partition,
         key: bytes,
-        payload: bytes,
+        payload: bytes | OwnTask,
         find: Callable[[str], Runnable | None],
         fail: Callable[[Job, Outcome], None],
     ) -> Job | None:
@@ -59,6 +60,16 @@ class Tenure:
         job.partition = partition
         self.jobs[key] = job
         return job
+
+    def accept_task(
+        self,
+        partition: Partition,
+        task: Task,
+        find: Callable[[str], Runnable | None],
+        fail: Callable[[Job, Outcome], None],
+    ) -> Job | None:
+        """The same of one that was scheduled here."""
+        return self.accept(partition, task.task_id, task if type(task) is OwnTask else task.payload, find, fail)
 
     def _refuse(self, partition: Partition, key: bytes, outcome: Outcome, fail: Callable[[Job, Outcome], None]) -> None:
         broken = Job.unreadable(key)

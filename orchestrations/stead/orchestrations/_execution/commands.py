@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from threading import get_ident
 from typing import Any, NoReturn, TypeVar
@@ -315,16 +315,17 @@ class Commands:
     def take(self, outcome: Outcome | None) -> Wants:
         """What the code has asked for since the last time."""
         asked, status = self._asked, self._custom_status
+        at_once: Collection[int] = ()
+        if self._at_once:
+            at_once, self._at_once = self._at_once, set()
         if self._called_off or self._to_end or self._patches or status is not UNCHANGED:
             # Sorted, because anyio cancels the tasks of a group in the order of addresses (`ordering`).
             scheduled = [*self._patches, *asked.values()]
-            wants = Wants(sorted(self._called_off), scheduled, status, outcome, sorted(self._to_end))
+            wants = Wants(sorted(self._called_off), scheduled, status, outcome, sorted(self._to_end), at_once)
             self._called_off, self._to_end, self._patches, self._custom_status = [], [], [], UNCHANGED
         elif asked or outcome is not None:
-            wants = Wants((), [*asked.values()], UNCHANGED, outcome)
+            wants = Wants((), [*asked.values()], UNCHANGED, outcome, (), at_once)
         else:
             return NOTHING
         self._asked = {}
-        if self._at_once:
-            wants, self._at_once = wants._replace(at_once=self._at_once), set()
         return wants

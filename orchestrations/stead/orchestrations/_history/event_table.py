@@ -80,6 +80,8 @@ class Form(NamedTuple):
     """How many of them are written whatever they are. Those behind them came later: they are left out where they are None."""
     values: Callable[[Event], tuple[Any, ...]]
     """All that may be stored of one: number, time, task ID, its own fields."""
+    later: tuple[None, ...]
+    """What the fields that came later are, of most events."""
 
 
 _RENAMED = {"start_at_ms": "at_ms", "asked_ms": "asked"}
@@ -92,7 +94,7 @@ def _form(number: int, cls: type[Event], answers: Answers | None = None, *, late
     least = sum(field.default is dataclasses.MISSING for field in own)
     cls.number = number
     values = attrgetter("number", *(field.name for field in fields))
-    return Form(number, cls, answers, names, least, len(own) - later, values)
+    return Form(number, cls, answers, names, least, len(own) - later, values, (None,) * later)
 
 
 FORMS = (
@@ -179,6 +181,9 @@ def stored_values(event: Event) -> tuple[Any, ...]:
 
 def without_later(form: Form, values: tuple[Any, ...]) -> tuple[Any, ...]:
     """All values of an event, but for those that need not be written."""
+    end = len(HEAD) + form.written
+    if values[end:] == form.later:  # most have none of them
+        return values[:end]
     end = len(values)
     while values[end - 1] is None and end > len(HEAD) + form.written:
         end -= 1

@@ -251,7 +251,7 @@ def _carry_out(turn: InstanceTurn, asked: Asked, at_once: Collection[int]) -> bo
         if len(data) > limit.at + ENVELOPE_BYTES * (limit.at >= 0):
             limit.check(f"what number {event.task_id} carries", data, ENVELOPE_BYTES)
         if isinstance(event, TaskScheduled):
-            refused = schedule_task(turn, event, at_once=event.task_id in at_once)
+            refused = schedule_task(turn, event, at_once=event.task_id in at_once, size_bytes=len(data))
         else:
             refused = issue_event(turn, event)
     except InvalidInput as error:

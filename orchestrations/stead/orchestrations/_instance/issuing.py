@@ -18,6 +18,7 @@ from stead.entities.extending import (
     version_for,
 )
 from stead.orchestrations._activities.job import encode_task
+from stead.orchestrations._activities.own_task import own_task
 from stead.orchestrations._history.errors import ActivityNotFound, InstanceFinished
 from stead.orchestrations._history.events import (
     EntityLockRequested,
@@ -98,9 +99,11 @@ def _address(turn: InstanceTurn, event: Event) -> TaskAddress:
     return TaskAddress(turn.target, turn.record.execution_id, event.task_id)
 
 
-def schedule_task(turn: InstanceTurn, event: TaskScheduled, *, at_once: bool = False) -> FailureEvent | None:
+def schedule_task(
+    turn: InstanceTurn, event: TaskScheduled, *, at_once: bool = False, size_bytes: int | None = None
+) -> FailureEvent | None:
     """Have an activity carried out; what is returned is its answer, if nobody can. `at_once`: it may begin before this is
-    stored, if it runs here. Raises `InvalidInput`."""
+    stored, if it runs here. `size_bytes`: of the event, which has been packed. Raises `InvalidInput`."""
     queue, canonical = event.queue, event.name.lower()
     place = turn.surroundings.route(canonical, queue)
     if place == "unknown":
@@ -111,11 +114,18 @@ def schedule_task(turn: InstanceTurn, event: TaskScheduled, *, at_once: bool = F
         place = "shared"
         limit = TaskLimit(event.limit, turn.surroundings.numbers(canonical), turn.target, event.priority or 0)
     address = turn.target, turn.record.execution_id, event.task_id
-    limits = event.timeout_ms, event.heartbeat_ms, event.details
     trace = turn.trace
-    payload = encode_task(canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags, limits, trace)
-    task = Task(task_key(*address), queue, place == "shared", payload, limit)
-    turn.effects.schedule_task(turn.activation, task)
+    key = task_key(*address)
+    own = own_task(key, canonical, event, address, trace) if place == "own" else None
+    if own is not None:
+        task: Task = own
+    else:
+        limits, size_bytes = (event.timeout_ms, event.heartbeat_ms, event.details), None
+        payload = encode_task(
+            canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags, limits, trace
+        )
+        task = Task(key, queue, place == "shared", payload, limit)
+    turn.effects.schedule_task(turn.activation, task, size_bytes)
     if at_once and place == "own" and turn.begins_early():
         turn.effects.at_once.offer(task)
     return None

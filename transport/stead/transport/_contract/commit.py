@@ -40,9 +40,9 @@ class LogWrite:
     reset: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Task:
-    """An activity to be carried out: kept in its partition until a commit names it in `dropped`.
+    """An activity to be carried out: kept in its partition until a commit names it in `dropped`. Not frozen: one is made for each.
 
     A task that is not shared belongs to the partition's owner, who runs it once the commit is in the store. A shared one
     also enters the queue's stream, from which any worker that serves the queue takes it.

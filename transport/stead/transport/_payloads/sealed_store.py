@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from stead.transport._contract.codec import let_buffers_go
-from stead.transport._contract.commit import Commit, CommitAnswer, LogWrite
+from stead.transport._contract.commit import Commit, CommitAnswer, LogWrite, Task
 from stead.transport._contract.errors import ConnectionLost, InvalidInput, PayloadLocked
 from stead.transport._contract.feeds import FeedPart, ReadFeed
 from stead.transport._contract.indexes import Look, ReadRecords
@@ -281,7 +281,10 @@ class SealedStore:
                 LogWrite(log.target, [sealed(forms.event, event) for event in log.events], log.reset)
                 for log in commit.logs
             ],
-            "tasks": [replace(task, payload=sealed(forms.task, task.payload)) for task in commit.tasks],
+            "tasks": [
+                Task(task.task_id, task.queue, task.shared, sealed(forms.task, task.payload), task.limit)
+                for task in commit.tasks
+            ],
             "starts": [replace(start, payload=sealed(forms.message, start.payload)) for start in commit.starts],
             "feeds": [feed._replace(entry=sealed(forms.entry, feed.entry)) for feed in commit.feeds],
         }
