@@ -138,7 +138,7 @@ class Intake:
             self._overflow(activation, self._mailbox_length_max // 2)
 
     def _deliver_local(self, target: str, message: Message) -> None:
-        self._deliver_express(self._activation(target), Pending(b"", b"", message, False))
+        self._deliver_express(self._activation(target), pending_of((b"", b"", message, False)))
 
     def _goes_on(self, activation: Activation) -> None:
         """There is something to do without a message."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stead.orchestrations._history.events import TaskScheduled
 from stead.orchestrations._history.sealed import TASK_VERSION
@@ -15,19 +15,8 @@ if TYPE_CHECKING:
 _SCALARS = frozenset({type(None), bool, int, float, str, bytes})
 
 
-class Said(NamedTuple):
-    """What the payload of such a task says, in its order."""
-
-    version: int
-    name: str
-    args: Sequence[Any]
-    kwargs: None
-    instance_id: str
-    execution_id: str
-    task_id: int
-    attempt: int
-    queue: str
-    tags: None
+TaskWords: TypeAlias = tuple[int, str, Sequence[Any], None, str, str, int, int, str, None]
+"""What the payload of such a task says, in its order: as `encode_task`, with nothing that only some have."""
 
 
 class OwnTask(Task):
@@ -38,9 +27,9 @@ class OwnTask(Task):
 
     __slots__ = ("_packed", "said")
 
-    def __init__(self, task_id: bytes, said: Said) -> None:
+    def __init__(self, task_id: bytes, said: TaskWords) -> None:
         self.task_id = task_id
-        self.queue = said.queue
+        self.queue = said[8]
         self.shared = False
         self.limit = None
         self.said = said
@@ -65,5 +54,9 @@ def own_task(
     plain = event.kwargs is event.tags is None and trace is None and limits == (None, None, None)
     if not (plain and _SCALARS.issuperset(map(type, event.args))):
         return None
-    said = Said(TASK_VERSION, name, event.args, None, *address, event.attempt, event.queue, None)
-    return OwnTask(task_id, said)
+    instance_id, execution_id, number = address
+    queue = event.queue
+    return OwnTask(
+        task_id,
+        (TASK_VERSION, name, event.args, None, instance_id, execution_id, number, event.attempt, queue, None),
+    )
