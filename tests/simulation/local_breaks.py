@@ -29,8 +29,8 @@ breaks = Breaks()
     "a_history_is_as_that_of_ordinary_ones",
 )
 def ordinary_ones_begin_at_once_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    def schedule(turn: InstanceTurn, event: Any, *, at_once: bool = False) -> Any:
-        return issuing.schedule_task(turn, event, at_once=True)
+    def schedule(turn: InstanceTurn, event: Any, *, at_once: bool = False, size_bytes: int | None = None) -> Any:
+        return issuing.schedule_task(turn, event, at_once=True, size_bytes=size_bytes)
 
     monkeypatch.setattr(driving, "schedule_task", schedule)
 
