@@ -99,26 +99,34 @@ def all_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stead.entities._partition.at_once._TAKEN_AT_ONCE", 10_000)
 
 
-@breaks("one_that_has_asked_has_a_quantum_as_others_afterwards")
-def who_has_asked_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    def leave(self: AtOnce) -> None:
-        self.waiting.clear()
-
-    monkeypatch.setattr(AtOnce, "leave", leave)
-
-
 @breaks("one_comes_to_its_end_before_the_next_begins")
 def who_asked_goes_behind_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    does_nothing(Partition, "go_on_first")(monkeypatch)
+    says(AtOnce, "begins", False)(monkeypatch)
 
 
 @breaks("one_without_end_leaves_time_to_its_neighbours")
 def who_asked_has_no_quantum(monkeypatch: pytest.MonkeyPatch) -> None:
-    def go_on_first(self: Partition) -> None:
-        if self._ready and self._ready[-1] is self.effects.at_once.asker:
-            self._ready.rotate(1)
+    monkeypatch.setattr("stead.entities._partition.partition._QUANTUM_S", 1.0)
 
-    monkeypatch.setattr(Partition, "go_on_first", go_on_first)
+
+@breaks("what_goes_wrong_as_one_begins_is_no_turns_fault")
+def what_goes_wrong_is_a_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(self: AtOnce) -> None:
+        assert self.start is not None
+        self.start(self.take())
+
+    monkeypatch.setattr(AtOnce, "begin", begin)
+
+
+@breaks("what_an_activity_takes_is_not_its_orchestrations")
+def all_time_is_that_of_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin(self: InstanceTurn) -> float:
+        if not self._began_s:
+            begun(self)
+        return self._began_s
+
+    begun = InstanceTurn.begin
+    monkeypatch.setattr(InstanceTurn, "begin", begin)
 
 
 @breaks("after_a_death_each_is_stored_before_it_begins", "a_turn_that_is_taken_alone_begins_nothing")

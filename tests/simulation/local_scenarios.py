@@ -6,6 +6,8 @@ the store had it by then. `test_local_scenarios.py` runs them all, and breaks th
 
 from __future__ import annotations
 
+import contextlib
+
 from simulation.local_flows import (
     CITIES,
     bench_of,
@@ -112,6 +114,33 @@ def one_without_end_leaves_time_to_its_neighbours() -> None:
     assert bench.record("long").status.value == "Running"
 
 
+@scenario
+def what_goes_wrong_as_one_begins_is_no_turns_fault() -> None:
+    bench = bench_of()
+    bench.start("flow", CITIES)
+    bench.read()
+
+    def fails(city: str) -> str:
+        raise RuntimeError(city)
+
+    called.activity = bench.activity("greet", fails)
+    with contextlib.suppress(RuntimeError):
+        bench.turn(0)
+    assert not bench.held[0].blamed, "the start would fail when it is taken anew"
+
+
+@scenario
+def what_an_activity_takes_is_not_its_orchestrations() -> None:
+    bench = bench_of()
+    bench.elapsed_s = 1.0
+    taking(bench, 0.0003)
+    bench.start("flow", CITIES)
+    bench.read()
+    bench.turn(0)
+    assert len(bench.began) == len(CITIES)
+    assert bench.measures.meter("turn", "flow").total < 0.0001
+
+
 # -- when there is no time, or no room ---------------------------------------------------------------------------------
 
 
@@ -152,25 +181,6 @@ def many_at_once_stop_when_the_time_is_over() -> None:
     bench.settle()
     assert len(bench.began) == 200
     assert len(bench.record().output) == 200
-
-
-@scenario
-def one_that_has_asked_has_a_quantum_as_others_afterwards() -> None:
-    bench = bench_of()
-    waiting_for_its_end(bench)
-    bench.start("waiting", "a")
-    come(bench)
-    bench.elapsed_s += 10.0
-    bench.end_activity("greet", "late")
-    for number in range(5):
-        bench.tell("one", "event", f"e{number}", None)
-    bench.read()
-    bench.held[0].take_turns(bench.elapsed_s + 1.0)
-    assert not bench.held[0].activations["one"].express and not bench.held[0].activations["one"].mailbox
-    assert bench.held[0].effects.at_once.asker is None
-    bench.tell("one", "event", "go", None)
-    bench.settle()
-    assert bench.record().output == "late"
 
 
 @scenario

@@ -15,7 +15,7 @@ from stead.entities._partition.activation import Kind
 from stead.entities._partition.partition import Partition, Started
 from stead.entities._worker.at_once import turns_at_once
 from stead.entities._worker.hooks import Hooks
-from stead.entities.extending import Message, encode_message
+from stead.entities.extending import Measures, Message, encode_message
 from stead.orchestrations._activities.job import Job
 from stead.orchestrations._activities.own_task import OwnTask
 from stead.orchestrations._definition.activity import Activity
@@ -82,12 +82,14 @@ class LocalBench(HopBench):
         self.stop_at = FOREVER  # of a slice
         self._starts = itertools.count(1)
         self._asked = _Asked(self._may_begin)
+        self.measures = Measures()
         self.instances = OrchestrationKind(
             registry,  # type: ignore[arg-type]
             self.settings,
             lambda: self.now_ms,
             lambda name, queue: "own",
             make_types(),
+            self.measures,
         )
         close_later(self)
 

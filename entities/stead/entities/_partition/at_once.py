@@ -5,13 +5,13 @@
                            └──── built ───────┴──▶ tasks of that commit as all others; what has begun is not begun again
 
 What has begun and has ended within the batch of turns is never written as a task: its commit holds what was scheduled and what
-came of it. Whoever asked for it goes on with that before other targets do, for as long as its quantum of time lasts: else a batch
-would be over before anybody has come to an end.
+came of it. Whoever asked for it goes on with that in the same run (`begin`), for as long as its quantum of time lasts: else a batch
+would be over before anybody has come to an end, and each step would cost what a run costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -25,18 +25,30 @@ _TAKEN_AT_ONCE = 16
 class AtOnce:
     """See the module. Part of the effects: it is thrown away with them."""
 
-    __slots__ = ("asker", "begun", "settled", "until", "waiting")
+    __slots__ = ("beginning", "begun", "settled", "start", "waiting")
 
     def __init__(self) -> None:
         self.waiting: dict[bytes, Task] = {}  # offered in the last turn
         self.begun: set[bytes] = set()  # taken, and in no commit yet
         self.settled: list[bytes] = []  # of these, those that no commit will have
-        self.asker: object = None  # who has offered some last, and goes on first, …
-        self.until = 0.0  # … so long
+        self.start: Callable[[Sequence[Task]], None] | None = None  # by whom they begin, if by anybody
+        self.beginning = False  # it does so: what is raised is no turn's
 
     def offer(self, task: Task) -> None:
         """A task that was scheduled in this turn may begin."""
         self.waiting[task.task_id] = task
+
+    @property
+    def begins(self) -> bool:
+        """Whether some wait that can begin now."""
+        return bool(self.waiting) and self.start is not None
+
+    def begin(self) -> None:
+        """Some begin now, between two turns: those that end at once have been answered when this returns."""
+        assert self.start is not None, "it was asked whether they begin"
+        self.beginning = True
+        self.start(self.take())
+        self.beginning = False
 
     def take(self) -> Sequence[Task]:
         """Some that are to begin now."""
@@ -49,7 +61,6 @@ class AtOnce:
     def leave(self) -> None:
         """The batch is over: those that wait are to begin once their commit is in the store, as all others."""
         self.waiting.clear()
-        self.asker = None
 
     def dropped(self, task_id: bytes) -> None:
         """A task that no commit has seen was never scheduled: its result is there, or nobody wants it."""

@@ -102,7 +102,7 @@ class Partition(CarefulIntake):
         started: list[Started] = []
         last: Activation | None = None
         while (activation := self._first_ready()) is not None:
-            end = now + _QUANTUM_S if activation is not at_once.asker else at_once.until
+            end = now + _QUANTUM_S
             time.now, time.stop_at = now, end if end < stop_at else stop_at  # noqa: FURB136 - a call each time
             time.going_on = activation is last
             last = activation
@@ -116,7 +116,8 @@ class Partition(CarefulIntake):
             try:
                 awaitable = self._run_warily(activation, kind) if blame else kind.run(activation, effects, time)
             except BaseException as error:
-                self._blame(activation, time.running, error)
+                if not at_once.beginning:
+                    self._blame(activation, time.running, error)
                 for start in started:
                     start.close()
                 raise
@@ -134,20 +135,9 @@ class Partition(CarefulIntake):
             if activation.more and now >= time.stop_at:
                 self.unfinished = True
                 break
-            if at_once.waiting:
-                at_once.asker, at_once.until = activation, end
-                break
-            if now >= stop_at:
+            if at_once.waiting or now >= stop_at:
                 break
         return started
-
-    def go_on_first(self) -> None:
-        """Whoever asked for what has begun takes the next turn, if it was answered and has not had its quantum."""
-        at_once, ready = self.effects.at_once, self._ready
-        if at_once.until <= self.slice.elapsed():
-            at_once.asker = None
-        elif ready and ready[-1] is at_once.asker:
-            ready.rotate(1)
 
     def _run_warily(self, activation: Activation, kind: Kind) -> Awaitable[object] | None:
         """If a turn of it failed in stead itself: one turn at a time, until the message that ran then comes, and fails."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,17 +13,19 @@ if TYPE_CHECKING:
 
 def turns_at_once(partition: Partition, stop_at: float, hooks: Hooks) -> list[Started]:
     """`Partition.take_turns`, in which tasks that may do so begin between two turns; those that end at once are answered in the
-    next one, so that all of it is in one commit. Raises what a turn raises."""
-    started = partition.take_turns(stop_at)
+    next one, so that all of it is in one commit. Most begin within a run of who has asked for them; here begin those of who has
+    none of its time left, and what is behind many that wait. Raises what a turn raises."""
     at_once = partition.effects.at_once
+    if at_once.start is None:
+        at_once.start = partial(hooks.may_begin, partition)
+    started = partition.take_turns(stop_at)
     if not at_once.waiting:
         return started
     try:
         while at_once.waiting and _is_followed(partition, stop_at):
-            hooks.may_begin(partition, at_once.take())
+            at_once.begin()
             if partition.gone:
                 break
-            partition.go_on_first()
             started += partition.take_turns(stop_at)
     except BaseException:
         for start in started:

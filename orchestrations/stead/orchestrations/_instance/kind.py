@@ -127,7 +127,7 @@ class OrchestrationKind:
             if slice.one_turn:
                 self._settle(turn)
                 return None
-        express, mailbox = activation.express, activation.mailbox
+        express, mailbox, at_once = activation.express, activation.mailbox, effects.at_once
         first = turn.begin()
         before = len(express) + len(mailbox)
         while (queue := express or mailbox) and not (body.has_work and not self._caught_up(turn)):
@@ -142,8 +142,18 @@ class OrchestrationKind:
                 settle_turn(turn)
                 body.drop_code()
             ended = turn.taken()
-            if slice.one_turn or not (express or mailbox) or ended >= slice.stop_at or slice.full:
+            if slice.one_turn or ended >= slice.stop_at or slice.full:
                 break
+            if not (express or mailbox):
+                if not at_once.begins or body.has_work:
+                    break
+                turn.flush()  # so that it is known whether there is room for more
+                if slice.full:
+                    break
+                at_once.begin()
+                express = activation.express
+                before += len(express)
+                first += turn.begin() - ended
             turn.now_ms = now_ms()
         self._settle(turn)
         self._count(turn, before - len(express) - len(mailbox), slice.elapsed() - first)
