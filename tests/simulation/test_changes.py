@@ -170,7 +170,9 @@ async def _locked_for_a_while(client: EntityClient, key: str) -> None:
     extras = message_extras(task=TaskAddress(NOBODY, "execution", 1), sender=NOBODY)
     for operation, more in ((LOCK, []), (RELEASE, [False])):
         args = [request, [target], 0, *more]
-        await client._send(target, encode_message(target, operation, args, secrets.token_bytes(8), extras))
+        payload = encode_message(target, operation, args, secrets.token_bytes(8), extras)
+        partition = client._outgoing.partition(target)
+        await client._sender.wait(partition, client._sender.put(partition, payload))
 
 
 @pytest.mark.parametrize("seed", range(6))

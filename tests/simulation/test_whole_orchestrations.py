@@ -205,7 +205,7 @@ class Instances(WholeWorld):
                 talking = await client.start_new(is_told)
                 for number in (1, 2, 3):
                     payload = client._outgoing.encode(talking, "update", ["tell", [number]], None, version=2)
-                    await client._send(talking, payload)
+                    await client._send_to_instance(talking, payload)
                 self.expected[talking] = [1, 2, 3]
             case 6:
                 count = chance.choice([1, 10, 40])

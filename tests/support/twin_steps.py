@@ -20,6 +20,7 @@ from stead.transport import (
     DeadLetter,
     DeclaredLimit,
     LogWrite,
+    Recipient,
     Reply,
     Reuse,
     Running,
@@ -48,7 +49,7 @@ _targets = st.sampled_from(TARGETS)
 _payloads = st.binary(max_size=3)
 _instances = st.sampled_from(INSTANCES)
 _records = st.sampled_from(
-    [bytes([status]) + b"rest" for status in range(8)]
+    [bytes([status]) + b"rest" for status in range(9)]
 )  # the first byte says whether it is finished
 _tasks = st.sampled_from(list(TASKS))
 _messages = st.sampled_from([b"m", b"mm", b""])
@@ -95,6 +96,7 @@ _enqueue = _step(
     chained=st.sampled_from(["next"] * 5 + ["again", "gap"]),
     payloads=st.lists(_payloads, min_size=1, max_size=4),
     starts=st.dictionaries(st.integers(0, 3), st.tuples(_instances, _messages, st.sampled_from(Reuse)), max_size=2),
+    recipients=st.dictionaries(st.integers(0, 3), _instances, max_size=3),
     backlog_max=st.sampled_from([100, 100, 12]),
 )
 _queues = st.lists(st.sampled_from(QUEUES), min_size=1, max_size=1)  # of several each store has another one first
@@ -231,6 +233,7 @@ class Side:
         chained: str,
         payloads: list[bytes],
         starts: dict[int, tuple[str, bytes, Reuse]],
+        recipients: dict[int, str],
         backlog_max: int,
     ) -> Any:
         chain = (place, session)
@@ -241,7 +244,9 @@ class Side:
             for position, (target, message_id, reuse) in sorted(starts.items())
             if position < len(payloads)
         ]
-        batch = replace(batch, starts=reserving)
+        places = sorted({*range(len(payloads))} & recipients.keys() - starts.keys())
+        receiving = [Recipient(position, own_target(place, recipients[position])) for position in places]
+        batch = replace(batch, starts=reserving, recipients=receiving)
         if chained == "gap":
             batch = replace(batch, previous=previous + 2, last=previous + 2 + len(payloads))
         elif chained == "again":

@@ -56,7 +56,7 @@ ASKING: dict[str, tuple[str, str, Callable[[Client], Awaitable[object]]]] = {
     "an instance": ("read_instance", "instance 'one'", lambda client: client.get_status("one")),
     "its history": ("read_instance log", "instance 'one'", lambda client: client.get_status("one", show_history=True)),
     "who restarts it": ("read_instance", "instance 'one'", lambda client: client.restart("one")),
-    "an event for it": ("read_instance", "instance 'one'", lambda client: client.raise_event("one", "go", 1)),
+    "an event for it": ("stored", "instance 'one'", lambda client: client.raise_event("one", "go", 1)),
     "kept keys": (
         "read_kept",
         "'bonus'",
@@ -74,7 +74,10 @@ async def test_it_is_named_and_nobody_s_mistake(asked: str, garbage: bytes, monk
         await hub.client.schedules.create("nightly", every=timedelta(days=1)).signal_entity(Counter.add, "b")
         await hub.client.start_new(waits, instance_id="one")
         await hub.run_until_idle()
-        _damage(hub.client, method, monkeypatch, lambda _: garbage)
+        if method == "stored":  # the store itself looks at it
+            _damage_record(hub.client.store, "one", garbage)
+        else:
+            _damage(hub.client, method, monkeypatch, lambda _: garbage)
         with pytest.raises(InvalidState, match=name) as caught:
             await ask(hub.client)
         assert http_status_of(caught.value) == 422, "the server's data, not the request"
@@ -91,6 +94,11 @@ async def test_nor_is_what_is_inside(asked: str, garbage: bytes, monkeypatch: py
         _damage(hub.client, method, monkeypatch, inside(garbage))
         with pytest.raises(InvalidState):
             await ask(hub.client)
+
+
+def _damage_record(store: Any, target: str, garbage: bytes) -> None:
+    [records] = [state.records for state in store._state.partitions if target in state.records]
+    records[target] = garbage
 
 
 def _damage(client: Client, method: str, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
-from stead.transport import Batch, HubLayout, KeyDamaged, Verdict
+from stead.transport import Batch, HubLayout, KeyDamaged, Recipient, Reuse, Start, Verdict
 from stead.transport._redis.enqueueing import calls_of
 from stead.transport._redis.keys import KeyNames
 from stead.transport._redis.scripts import ENQUEUE, ENQUEUE_FREEING
@@ -88,6 +89,42 @@ async def test_a_key_that_holds_something_else_is_named_whatever_would_have_beco
         key: value for key, value in before.items() if b":1:" in key
     }
     server.run("DEL", key)
+
+
+@pytest.mark.hazard(4)
+@pytest.mark.parametrize("name", ["starts", "state"])
+async def test_what_is_read_for_recipients_is_named_too_if_it_holds_something_else(
+    store: RedisStore, server: ValkeyServer, name: str
+) -> None:
+    keys = [getattr(KeyNames(store.layout).partitions[place], name) for place in range(2)]
+    for key in keys:
+        server.run("SADD", key, "something else")
+    before = server.dump()
+    batches = [batch([b"%d" % place], partition=place, session=f"s{place}") for place in range(3)]
+    asking = [replace(batches[0], recipients=[Recipient(0, "i")]), *batches[1:]]
+    damaged, plain, last = await store.enqueue(asking)
+    assert damaged.verdict is Verdict.DAMAGED
+    assert isinstance(damaged.damage, KeyDamaged)
+    assert (damaged.damage.key, damaged.damage.partition) == (keys[0], 0)
+    assert plain.verdict is last.verdict is Verdict.ACCEPTED, "who wants nothing of instances does not look at them"
+    assert {key: value for key, value in server.dump().items() if b":0:" in key} == {
+        key: value for key, value in before.items() if b":0:" in key
+    }
+    server.run("DEL", *keys)
+    assert (await store.enqueue(asking))[0].refused == {0}
+
+
+def test_who_has_recipients_alone_names_no_index() -> None:
+    own = KEYS.partitions[0]
+    one = batch([b"a"])
+    for asking, named in (
+        (one, (False, False, False)),
+        (replace(one, recipients=[Recipient(0, "i")]), (True, True, False)),
+        (replace(one, starts=[Start(0, "i", b"m", Reuse.NEVER)]), (True, True, True)),
+    ):
+        [(call, _)] = calls_of(KEYS, "id", [asking], 100, 1_000)
+        words = call.split(b"\r\n")
+        assert tuple(key in words for key in (own.starts, own.state, own.index)) == named
 
 
 @pytest.mark.hazard(40)

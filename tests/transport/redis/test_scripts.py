@@ -212,12 +212,12 @@ def test_the_rows_of_arguments_have_names_in_lua() -> None:
 
 
 def test_arguments_are_packed_as_a_list_of_their_values() -> None:
-    starting = [signatures.Starting(1, "@x", b"id", 2)]
+    starting, receiving = [signatures.Starting(1, "x", b"id", 2)], [signatures.Receiving(2, "x")]
     given = signatures.Enqueue(
-        [signatures.Enqueued(1, "0", "-1", "1", 60_000, 10, [b"a", b"b"], starting)],
+        [signatures.Enqueued(1, "0", "-1", "1", 60_000, 10, [b"a", b"b"], starting, receiving)],
         "hub",
     )
-    plain = [[[1, "0", "-1", "1", 60_000, 10, [b"a", b"b"], [[1, "@x", b"id", 2]]]], "hub"]
+    plain = [[[1, "0", "-1", "1", 60_000, 10, [b"a", b"b"], [[1, "x", b"id", 2]], [[2, "x"]]]], "hub"]
     assert packed_argument(given) == packed_argument(plain)
 
 

@@ -34,7 +34,7 @@ async def inbox(store: MemoryStore, partition: int = 0) -> list[bytes]:
 async def outcomes(sender: Sender, *starts: tuple[str, bytes], partition: int = 0) -> list[bool]:
     """Put starts (target, message ID) at once, and wait for each."""
     tickets = [sender.put_start(partition, name, target, name, Reuse.FINISHED) for target, name in starts]
-    return [await sender.wait_start(partition, ticket) for ticket in tickets]
+    return [await sender.wait_judged(ticket) for ticket in tickets]
 
 
 async def test_the_second_start_of_an_instance_is_refused(store: MemoryStore, sender: Sender) -> None:
@@ -57,7 +57,7 @@ async def test_messages_around_a_refused_start_go_through_in_order(store: Memory
     before = sender.put(0, b"a")
     ticket = sender.put_start(0, b"2", "i", b"2", Reuse.NEVER)
     after = sender.put(0, b"b")
-    assert not await sender.wait_start(0, ticket)
+    assert not await sender.wait_judged(ticket)
     await sender.wait(0, before)
     await sender.wait(0, after)
     assert await inbox(store) == [b"1", b"a", b"b"]

@@ -99,8 +99,8 @@ class SyncProducer(_SyncProducer[InstanceProducer]):
     def raise_event(self, instance_id: str, name: str, data: Any = None) -> None:
         """Send an external event to an instance. Returns when it is in the buffer; waits while the buffer is full.
 
-        An instance that does not exist, or has ended, does not get it, and nobody is told (`raise_event` of a client looks
-        first). Raises what is wrong with the arguments, and what kept earlier messages from being written.
+        An instance that does not exist, or has ended, does not get it, and nobody is told (who calls `raise_event` of a client
+        is). Raises what is wrong with the arguments, and what kept earlier messages from being written.
         """
         self._gather(self._inner.encode_event(instance_id, name, data))
 

@@ -203,12 +203,12 @@ class EntityClient(Following, Querying):
             tickets.append((partition, put(partition, payload)))
         await asyncio.gather(*(sender.wait(*ticket) for ticket in tickets))
 
-    async def _send(self, target: str, payload: bytes, *, frees: bool = False) -> None:
-        """Put a message into its target's inbox: durable when it returns. `frees`: memory, so that a full server takes it."""
+    async def _send_to_instance(self, target: str, payload: bytes, *, frees: bool = False) -> bool:
+        """Put a message into the inbox of an instance that has to be there, and not finished: durable when it returns True. False: the
+        store has refused it. `frees`: memory, so that a full server takes it."""
         partition = self._outgoing.partition(target)
         sender = await self._roomy_sender()
-        put = sender.put_freeing if frees else sender.put
-        await sender.wait(partition, put(partition, payload))
+        return await sender.wait_judged(sender.put_to_instance(partition, payload, target, frees=frees))
 
     async def _roomy_sender(self) -> Sender:
         """The sender, once it takes a message."""
@@ -301,7 +301,7 @@ class EntityClient(Following, Querying):
         return CallTimeout(what, seconds, await self._no_answer.advice(target))
 
     async def _send_call(self, pending: PendingCall, payload: bytes, *, frees: bool = False) -> None:
-        """Send a call that was begun. If it does not get through, its future fails. `frees`: as for `_send`."""
+        """Send a call that was begun. If it does not get through, its future fails. `frees`: as for `_send_to_instance`."""
         await self._roomy_sender()
         self._put_call(pending, payload, frees=frees)
 

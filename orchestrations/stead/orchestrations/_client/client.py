@@ -1,9 +1,9 @@
 """The client of a hub's orchestrations: start, wait, raise events, manage, purge, and what `reading` can.
 
 What changes an instance is a message to it: durable when the method returns, carried out when the instance's turn comes.
-Before a message is sent, the client looks whether the instance exists and
-whether it is finished, so that whoever is wrong about that is told at once; what changes after the look is for the instance
-to judge (it drops what comes after its end).
+Whether the instance exists, and whether it is finished, is looked at by the store when it takes the message, or by the client
+before it sends one, so that whoever is wrong about that is told at once; what changes after that is for the instance to judge
+(it drops what comes after its end).
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class InstanceClient(InstanceTeller):
                 partition = self._outgoing.partition(instance_id)
                 sender = await self._roomy_sender()
                 ticket = sender.put_start(partition, payload, instance_id, message_id, reuse)
-                if not await sender.wait_start(partition, ticket):
+                if not await sender.wait_judged(ticket):
                     raise InstanceExists(instance_id)
         except BaseException:
             if told is not None:
@@ -289,10 +289,9 @@ class InstanceClient(InstanceTeller):
         args = event_args(name, data)
         with sending(SENDS_EVENT, check_instance_id(instance_id), name) as trace:
             payload = self._outgoing.encode(instance_id, EVENT, args, message_extras(trace=trace))
-            look = await self._look(instance_id)
-            if look.finished:
-                raise InstanceFinished(instance_id, look.status)
-            await self._send(instance_id, payload)
+            ended = await self._send_unless_ended(instance_id, payload)
+            if ended is not None:
+                raise InstanceFinished(instance_id, ended.status)
 
     async def terminate(self, instance_id: str, reason: str = "", *, recursive: bool = True) -> None:
         """End an instance as it is: its status becomes Terminated, with the reason as its output. `recursive`: its
@@ -300,8 +299,7 @@ class InstanceClient(InstanceTeller):
 
         Raises `UnknownInstance`.
         """
-        if not (await self._look(instance_id)).finished:
-            await self._tell(instance_id, TERMINATE, check_reason(reason), recursive)
+        await self._tell(instance_id, TERMINATE, check_reason(reason), recursive)
 
     async def cancel(self, instance_id: str, reason: str = "") -> None:
         """Ask an instance to end: its code finds itself cancelled where it waits (`asyncio.CancelledError`, with the reason),
@@ -311,20 +309,17 @@ class InstanceClient(InstanceTeller):
         are asked as well when it has ended, unless their `parent_close` says otherwise. Nothing happens to a finished one, or
         to one that was asked before: `terminate` ends it whatever it does. Raises `UnknownInstance`.
         """
-        if not (await self._look(instance_id)).finished:
-            await self._tell(instance_id, CANCEL, check_reason(reason))
+        await self._tell(instance_id, CANCEL, check_reason(reason))
 
     async def suspend(self, instance_id: str, reason: str = "") -> None:
         """Let an instance pause: what arrives is kept, and its code does not run, until `resume`. Nothing happens to a
         suspended or finished one. Raises `UnknownInstance`.
         """
-        if not (await self._look(instance_id)).finished:
-            await self._tell(instance_id, SUSPEND, check_reason(reason))
+        await self._tell(instance_id, SUSPEND, check_reason(reason))
 
     async def resume(self, instance_id: str, reason: str = "") -> None:
         """Let a suspended instance go on. Nothing happens to another one. Raises `UnknownInstance`."""
-        if not (await self._look(instance_id)).finished:
-            await self._tell(instance_id, RESUME, check_reason(reason))
+        await self._tell(instance_id, RESUME, check_reason(reason))
 
     async def rewind(self, instance_id: str, reason: str = "") -> None:
         """Let a failed instance go on from its last good state: what failed is tried again, what succeeded is kept.

@@ -1,7 +1,7 @@
 """Producers of a hub that has orchestrations: external events in a stream beside signals, sent as signals are.
 
-No instance is looked up before an event is sent, which is most of what `raise_event` of a client costs it. So nobody is told
-that there is none, or that it has ended: its worker drops the event, as it drops what comes too late (HAZARDS 15).
+Nobody waits for the answer to an event, and the store is not asked whether there is its instance, as it is by `raise_event` of a client. So
+nobody is told that there is none, or that it has ended: its worker drops the event, as it drops what comes too late (HAZARDS 15).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class InstanceProducer(EventEncoder, Producer):
         """Send an external event to an instance. Returns when it is in the buffer; waits while the buffer is full.
 
         It is durable after `flush` or when the block is left. An instance that does not wait for it yet keeps it; one that
-        does not exist, or has ended by then, does not get it, and nobody is told (`raise_event` of a client looks first).
+        does not exist, or has ended by then, does not get it, and nobody is told (who calls `raise_event` of a client is).
         Raises what is wrong with the arguments, and whatever kept earlier messages from being written: `StoreUnavailable`,
         `AcknowledgedLost`.
         """

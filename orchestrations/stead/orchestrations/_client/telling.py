@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
-from stead.entities import CallTimeout
+from stead.entities import BacklogFull, CallTimeout
 from stead.entities.extending import (
     SENDS_QUERY,
     SENDS_UPDATE,
@@ -32,7 +32,7 @@ from stead.orchestrations._history.failures import FailureDetails
 from stead.orchestrations._history.messages import ASK, FREEING, UPDATE, message_version
 from stead.transport import InvalidInput, SteadError
 
-from .queries import instance_error
+from .queries import Look, instance_error
 from .reading import InstanceReader
 
 P = ParamSpec("P")
@@ -121,10 +121,32 @@ class InstanceTeller(InstanceReader):
             self._calls.end(pending)
 
     async def _tell(self, instance_id: str, operation: str, *args: object) -> None:
+        """Tell an instance something that is nothing to one that has ended. Raises `UnknownInstance`."""
+        check_instance_id(instance_id)
         payload = self._outgoing.encode(
             instance_id, operation, args, None, version=message_version(operation), bare=True
         )
-        await self._send(instance_id, payload, frees=operation in FREEING)
+        await self._send_unless_ended(instance_id, payload, frees=operation in FREEING)
+
+    async def _send_unless_ended(self, instance_id: str, payload: bytes, *, frees: bool = False) -> Look | None:
+        """Send a message to an instance that goes on; gives the instance if it has ended, and nothing was sent. Raises
+        `UnknownInstance`.
+
+        The store looks at the instance in the step that takes the message, so that nobody does before. Who was refused looks why; and
+        who finds that it was started anew meanwhile sends the message again, of which nothing was written.
+        """
+        full: BacklogFull | None = None
+        while True:
+            try:
+                if await self._send_to_instance(instance_id, payload, frees=frees):
+                    return None
+            except BacklogFull as error:  # what will never be taken is not to be tried again
+                full = error
+            look = await self._look(instance_id)
+            if look.finished:
+                return look
+            if full is not None:
+                raise full
 
     async def _call_instance(self, instance_id: str, operation: str, *args: object) -> object:
         """Tell an instance something, and wait for its answer. Who has no codec may do so, and gets `PayloadLocked` then: it is

@@ -64,6 +64,13 @@ class Start:
     reuse: Reuse
 
 
+class Recipient(NamedTuple):
+    """A message of a batch for an instance that has to be there, and not finished: else the message is refused (HAZARDS 14)."""
+
+    position: int  # of the message in the batch's payloads
+    target: str
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Messages for one partition, chained to the batch before by sequence numbers (HAZARDS 3)."""
@@ -78,6 +85,7 @@ class Batch:
     keep_ms: int  # how long the session's record outlives its last use
     starts: Sequence[Start] = ()
     freeing: bool = False  # its messages are small and free memory: accepted although the server's memory is full
+    recipients: Sequence[Recipient] = ()
 
 
 class Verdict(Enum):
@@ -98,7 +106,8 @@ class EnqueueResult:
 
     verdict: Verdict
     detail: int = 0
-    refused: frozenset[int] = frozenset()  # positions of starts whose IDs are taken: accepted batch, not written
+    # Positions of starts whose IDs are taken, and of messages whose recipient does not go on: accepted batch, not written.
+    refused: frozenset[int] = frozenset()
     damage: ServerUnsuitable | None = None
 
 

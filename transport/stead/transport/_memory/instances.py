@@ -6,34 +6,48 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from stead.transport._contract.commit import Commit, in_order
 from stead.transport._contract.limits import DeclaredLimit, TaskLimit, activity_and_key
-from stead.transport._contract.records import Batch, Kept, Reuse, StreamId, Taken, stream_order
+from stead.transport._contract.records import Batch, Kept, Recipient, Reuse, Start, StreamId, Taken, stream_order
 
 from .queues import Delivery
 from .state import HubState, KeptTask, PartitionState, check_whole, outlived, owns
 from .streams import Order, format_id
 from .taking import Taking
 
-_FINISHED = frozenset({b"\x01", b"\x03", b"\x04", b"\x05"})  # what the record of a finished instance begins with
+# What the record of an instance begins with. What begins otherwise is neither.
+_FINISHED = frozenset({b"\x01", b"\x03", b"\x04", b"\x05"})
+_UNFINISHED = frozenset({b"\x00", b"\x02", b"\x06", b"\x07"})
 
 
-def reserve(hub: HubState, batch: Batch) -> frozenset[int]:
-    """Reserve the instances that a batch starts; gives the positions of starts whose IDs are taken (HAZARDS 14)."""
+def judge(hub: HubState, batch: Batch) -> frozenset[int]:
+    """Reserve the instances that a batch starts; gives the positions of those of its messages that are refused: starts whose IDs are
+    taken, and what is for an instance that does not go on. They are judged one after the other (HAZARDS 14)."""
     state = hub.partitions[batch.partition]
     refused: set[int] = set()
-    for start in batch.starts:
-        record = state.records.get(start.target)
-        if start.reuse is Reuse.ALWAYS:
-            free = True
-        elif start.target in state.starts:
-            free = False
-        else:
-            free = record is None or (start.reuse is Reuse.FINISHED and record[:1] in _FINISHED)
-        if free:
-            state.starts[start.target] = (start.message_id, batch.payloads[start.position])
-            hub.add_to_index(batch.partition, start.target)
-        else:
-            refused.add(start.position)
+    messages: list[Start | Recipient] = [*batch.starts, *batch.recipients]
+    for message in sorted(messages, key=lambda each: each.position):
+        if isinstance(message, Recipient):
+            accepted = _goes_on(state, message.target)
+        elif accepted := _is_free(state, message):
+            state.starts[message.target] = (message.message_id, batch.payloads[message.position])
+            hub.add_to_index(batch.partition, message.target)
+        if not accepted:
+            refused.add(message.position)
     return frozenset(refused)
+
+
+def _goes_on(state: PartitionState, target: str) -> bool:
+    """Whether an instance is there, and not finished."""
+    record = state.records.get(target)
+    return target in state.starts or (record is not None and record[:1] in _UNFINISHED)
+
+
+def _is_free(state: PartitionState, start: Start) -> bool:
+    if start.reuse is Reuse.ALWAYS:
+        return True
+    if start.target in state.starts:
+        return False
+    record = state.records.get(start.target)
+    return record is None or (start.reuse is Reuse.FINISHED and record[:1] in _FINISHED)
 
 
 def write_instances(hub: HubState, state: PartitionState, commit: Commit, now_ms: int) -> None:

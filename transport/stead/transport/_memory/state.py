@@ -122,7 +122,7 @@ class Session:
     last: int
     incarnation: int
     expires_ms: int
-    refused: frozenset[int] = frozenset()  # positions of starts in the last batch
+    refused: frozenset[int] = frozenset()  # positions of messages in the last batch
 
 
 @dataclass(slots=True)

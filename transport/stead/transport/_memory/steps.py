@@ -24,7 +24,7 @@ from stead.transport._contract.records import (
     stream_order,
 )
 
-from .instances import reserve
+from .instances import judge
 from .living import Beat
 from .state import (
     NOBODY,
@@ -66,7 +66,7 @@ def enqueue(hub: HubState, batch: Batch, now_ms: int) -> EnqueueResult:
     waiting = len(state.inbox) + _parked(state)
     if waiting + len(batch.payloads) > batch.backlog_max:
         return EnqueueResult(Verdict.BACKLOG, waiting)
-    refused = reserve(hub, batch) if batch.starts else frozenset[int]()
+    refused = judge(hub, batch) if batch.starts or batch.recipients else frozenset[int]()
     for position, payload in enumerate(batch.payloads):
         if position not in refused:
             state.inbox.append(now_ms, payload)

@@ -9,7 +9,7 @@ from stead.transport._contract.records import Batch
 
 from .keys import KeyNames
 from .scripts import ENQUEUE, ENQUEUE_FREEING
-from .signatures import Enqueue, Enqueued, Starting
+from .signatures import Enqueue, Enqueued, Receiving, Starting
 
 
 def calls_of(
@@ -49,8 +49,13 @@ def _pack(keys: KeyNames, hub_id: str, batches: Sequence[Batch]) -> bytes:
         first = len(names) + 1
         names += (own.inbox, own.session(batch.session), own.lease)
         starting: Sequence[Starting] | Literal[0] = 0
+        receiving: Sequence[Receiving] | Literal[0] = 0
+        if batch.starts or batch.recipients:
+            names += (own.starts, own.state)
+        if batch.recipients:
+            receiving = [Receiving(position + 1, target) for position, target in batch.recipients]
         if batch.starts:
-            names += (own.starts, own.state, own.index)
+            names.append(own.index)
             starting = [
                 Starting(start.position + 1, start.target, start.message_id, int(start.reuse)) for start in batch.starts
             ]
@@ -64,6 +69,7 @@ def _pack(keys: KeyNames, hub_id: str, batches: Sequence[Batch]) -> bytes:
                 batch.backlog_max,
                 batch.payloads,
                 starting,
+                receiving,
             )
         )
     names.append(keys.record)

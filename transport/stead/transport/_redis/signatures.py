@@ -39,10 +39,17 @@ class Starting(NamedTuple):
     reuse: int  # 0 only if it is finished, 1 never, 2 always: `Reuse`
 
 
+class Receiving(NamedTuple):
+    """A message of a batch for an instance that has to be there, and not finished."""
+
+    place: int  # in the payloads, from 1
+    target: str
+
+
 class Enqueued(NamedTuple):
     """A batch. Its numbers are decimal texts, -1 for none."""
 
-    inbox: int  # its place in KEYS: session and lease follow it, and with starts starts, state and index
+    inbox: int  # its place in KEYS: session and lease follow it, starts and state if it has starts or recipients, index if it has starts
     incarnation: str
     previous: str
     last: str
@@ -50,6 +57,7 @@ class Enqueued(NamedTuple):
     backlog_max: int
     payloads: Sequence[bytes]
     starting: Sequence[Starting] | Literal[0]
+    receiving: Sequence[Receiving] | Literal[0]
 
 
 class Enqueue(NamedTuple):
@@ -61,10 +69,10 @@ class Enqueue(NamedTuple):
 
 ENQUEUE = Signature(
     Enqueue,
-    more_keys="of each batch: inbox (stream), session (string), lease (hash); with starts starts and state (hash), index "
-    "(zset)",
+    more_keys="of each batch: inbox (stream), session (string), lease (hash); with starts or recipients starts and state (hash), "
+    "with starts index (zset)",
     last_keys="record:hash",
-    rows=(Enqueued, Starting),
+    rows=(Enqueued, Starting, Receiving),
 )
 
 

@@ -26,7 +26,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from stead.transport._contract.errors import ServerUnsuitable
-from stead.transport._contract.records import Batch, EnqueueResult, Start, Verdict
+from stead.transport._contract.records import Batch, EnqueueResult, Recipient, Start, Verdict
 
 # The record of a session or source that the store has never heard of.
 NOTHING = -1
@@ -120,6 +120,7 @@ class Chain:
         last: int | None = None,
         starts: Sequence[Start] = (),
         freeing: bool = False,
+        recipients: Sequence[Recipient] = (),
     ) -> Batch:
         """Make the next batch and keep it pending. `last` is given for a source only, and is above all before."""
         if self.pending is not None:
@@ -141,6 +142,7 @@ class Chain:
             self.keep_ms,
             starts,
             freeing,
+            recipients,
         )
         return self.pending
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from stead.transport._contract.errors import SteadError, StoreUnavailable
-from stead.transport._contract.records import Batch, Start
+from stead.transport._contract.records import Batch, Recipient, Start
 
 from .chain import Chain
 
@@ -31,12 +31,12 @@ class Block:
         "callers",
         "doubtful",
         "freeing",
+        "judged",
         "last",
         "opened",
         "payloads",
         "serial",
         "size_bytes",
-        "starts",
         "waiters",
     )
 
@@ -50,12 +50,13 @@ class Block:
         self.doubtful = False  # an answer to it was lost: an earlier copy may have got through
         self.waiters: list[asyncio.Future[None]] = []  # answered when the block is in the store
         self.callers: list[asyncio.Future[object]] = []  # told only if it is not
-        self.starts: list[tuple[Start, asyncio.Future[bool]]] = []  # told whether the store accepted the start
+        # What the store may refuse though it accepts the block, and who is told whether it has.
+        self.judged: list[tuple[Start | Recipient, asyncio.Future[bool]]] = []
 
     @property
     def is_waited_for(self) -> bool:
         """Whether anybody hears of it if the block fails."""
-        answers = (answer for _, answer in self.starts)
+        answers = (answer for _, answer in self.judged)
         return any(not future.done() for some in (self.waiters, answers, self.callers) for future in some)
 
     def waiter(self) -> asyncio.Future[None]:
@@ -68,15 +69,15 @@ class Block:
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(None)
-        for start, answer in self.starts:
+        for message, answer in self.judged:
             if not answer.done():
-                answer.set_result(start.position not in refused)
+                answer.set_result(message.position not in refused)
 
     def fail(self, error: Exception) -> None:
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_exception(error)
-        for _, answer in self.starts:
+        for _, answer in self.judged:
             if not answer.done():
                 answer.set_exception(error)
                 answer.exception()  # seen, should nobody wait for it
@@ -153,8 +154,12 @@ class Lane:
         else:
             return None
         self.flying = block
-        starts = [start for start, _ in block.starts]
-        return chain.extend(block.payloads, now_ms, block.last, starts, block.freeing)
+        starts: Sequence[Start] = ()
+        recipients: Sequence[Recipient] = ()
+        if block.judged:
+            starts = [message for message, _ in block.judged if isinstance(message, Start)]
+            recipients = [message for message, _ in block.judged if isinstance(message, Recipient)]
+        return chain.extend(block.payloads, now_ms, block.last, starts, block.freeing, recipients)
 
     def land(self) -> Block:
         """The flying block has come to its end, whatever it is."""

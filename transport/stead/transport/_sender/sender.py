@@ -18,7 +18,7 @@ import copy
 
 from stead.transport._cancellation import end_task
 from stead.transport._contract.errors import HubMismatch, SourceSuperseded, SteadError, StoreUnavailable
-from stead.transport._contract.records import Reuse, Start
+from stead.transport._contract.records import Recipient, Reuse, Start
 from stead.transport._contract.settings import Settings
 from stead.transport._contract.store import Store
 
@@ -87,12 +87,24 @@ class Sender:
     def put_start(
         self, partition: int, payload: bytes, target: str, message_id: bytes, reuse: Reuse
     ) -> asyncio.Future[bool]:
-        """Take a message that starts an instance; gives a ticket to `wait_start` with. The store refuses the start if the
+        """Take a message that starts an instance; gives a ticket to `wait_judged` with. The store refuses the start if the
         instance's ID is taken (HAZARDS 14)."""
         self.put(partition, payload)
         block = self._lanes[partition].open
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        block.starts.append((Start(len(block.payloads) - 1, target, message_id, reuse), answer))
+        block.judged.append((Start(len(block.payloads) - 1, target, message_id, reuse), answer))
+        return answer
+
+    def put_to_instance(
+        self, partition: int, payload: bytes, target: str, *, frees: bool = False
+    ) -> asyncio.Future[bool]:
+        """Take a message for an instance that goes on; gives a ticket to `wait_judged` with. The store refuses the message if there
+        is no such instance, or if it is finished (HAZARDS 14). `frees`: as `put_freeing` does."""
+        serial = self.put_freeing(partition, payload) if frees else self.put(partition, payload)
+        block = self._lanes[partition].find(serial)
+        assert block is not None, "it was put this moment"
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        block.judged.append((Recipient(len(block.payloads) - 1, target), answer))
         return answer
 
     def put_once(self, partition: int, sequence: int, payload: bytes, *others: bytes) -> bool:
@@ -138,8 +150,8 @@ class Sender:
             return
         await block.waiter()
 
-    async def wait_start(self, partition: int, ticket: asyncio.Future[bool]) -> bool:
-        """Wait until the start of a ticket is durable; False if it was refused, because the instance's ID is taken.
+    async def wait_judged(self, ticket: asyncio.Future[bool]) -> bool:
+        """Wait until the message of a ticket is durable; False if it was refused, for what there is of its instance.
 
         Raises what kept the message from being written. Unlike `wait` it may be called at any time.
         """

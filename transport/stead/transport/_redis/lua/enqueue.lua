@@ -3,10 +3,11 @@
 -- (HAZARDS 40): what becomes of one is nothing to the others. A call has one batch at most of a partition and session.
 --
 -- KEYS  of each batch its inbox (stream), session (string "incarnation:last:refused", with a time to live) and lease (hash);
---       with starts: its starts (hash), state (hash) and index (zset);   last the hub record (hash)
+--       with starts or recipients: its starts (hash) and state (hash); with starts: its index (zset);   last the hub record (hash)
 -- Gives for each {verdict, detail}: 0 accepted; 1 duplicate, the last number; 2 gap, the last number; 3 backlog, its length;
---       4 superseded, the incarnation. The first two with a third: the places of starts that were refused because their
---       IDs are taken, "3,7" (HAZARDS 14). A refused start is not put into the inbox, but its number counts.
+--       4 superseded, the incarnation. The first two with a third: the places of those that were refused, "3,7": of starts
+--       whose IDs are taken, and of messages whose recipient is not there, or is finished (HAZARDS 14). What is refused is not
+--       put into the inbox, but its number counts.
 --       Or the text of an error: what is wrong with a key of its (nothing of it written).
 -- Errors: OOM (nothing written: the server is full, this is the one script that it may refuse), STEADHUB.
 --
@@ -30,6 +31,10 @@ local function look(batch)
   check(KEYS[first], 'stream')
   check(KEYS[first + 1], 'string')
   check(KEYS[first + 2], 'hash')
+  if batch[ENQUEUED_RECEIVING] ~= 0 then
+    check(KEYS[first + 3], 'hash')
+    check(KEYS[first + 4], 'hash')
+  end
 end
 
 local function look_at_instances(starts)
@@ -43,33 +48,57 @@ local function not_a_number(lease)
   check_number(lease, 'parked')
 end
 
-local function put_with_starts(batch)
+-- A record begins with its status: completed, failed, cancelled and terminated ones are finished, and running, continued, pending
+-- and suspended ones are not. What begins otherwise is neither.
+local function is_finished(instance)
+  local status = string.byte(instance)
+  return status == 1 or status == 3 or status == 4 or status == 5
+end
+
+local function is_unfinished(instance)
+  local status = string.byte(instance)
+  return status == 0 or status == 2 or status == 6 or status == 7
+end
+
+-- Of a batch with starts or recipients: some of it may be refused, and all that is read is read before anything is written.
+local function put_judged(batch)
   local first, payloads, last = batch[ENQUEUED_INBOX], batch[ENQUEUED_PAYLOADS], batch[ENQUEUED_LAST]
-  local inbox, session, starts, state, index = KEYS[first], KEYS[first + 1], KEYS[first + 3], KEYS[first + 4], KEYS[first + 5]
-  local refused, reserved, is_refused = {}, {}, {}
-  for _, start in ipairs(batch[ENQUEUED_STARTING]) do
+  local inbox, session, starts, state = KEYS[first], KEYS[first + 1], KEYS[first + 3], KEYS[first + 4]
+  local refused, is_refused, reserved, reserved_at, goes_on = {}, {}, {}, {}, {}
+  local function refuse(place)
+    refused[#refused + 1] = text(place)
+    is_refused[place] = true
+  end
+  for _, start in ipairs(batch[ENQUEUED_STARTING] ~= 0 and batch[ENQUEUED_STARTING] or {}) do
     local place, target, reuse = start[STARTING_PLACE], start[STARTING_TARGET], start[STARTING_REUSE]
     local prefix = id_prefix(start[STARTING_MESSAGE_ID])
     local free = reuse == 2
     if not free and not reserved[target] and call('HEXISTS', starts, target) == 0 then
       local instance = call('HGET', state, target)
-      -- A record begins with its status: completed, failed, cancelled and terminated ones are finished.
-      local status = instance and string.byte(instance) or nil
-      free = not instance or (reuse == 0 and (status == 1 or status == 3 or status == 4 or status == 5))
+      free = not instance or (reuse == 0 and is_finished(instance))
     end
     if free then
       reserved[target] = prefix .. payloads[place]
+      reserved_at[target] = reserved_at[target] or place
     else
-      refused[#refused + 1] = text(place)
-      is_refused[place] = true
+      refuse(place)
     end
+  end
+  for _, message in ipairs(batch[ENQUEUED_RECEIVING] ~= 0 and batch[ENQUEUED_RECEIVING] or {}) do
+    local place, target = message[RECEIVING_PLACE], message[RECEIVING_TARGET]
+    if goes_on[target] == nil then
+      local instance = call('HGET', state, target)
+      goes_on[target] = instance and is_unfinished(instance) or call('HEXISTS', starts, target) == 1
+    end
+    -- What a start before it in this batch has reserved is there as well.
+    if not goes_on[target] and not (reserved_at[target] and reserved_at[target] < place) then refuse(place) end
   end
   for i = 1, #payloads do
     if not is_refused[i] then call('XADD', inbox, '*', 'm', payloads[i]) end
   end
   for target, reservation in pairs(reserved) do
     call('HSET', starts, target, reservation)
-    call('ZADD', index, 0, target)
+    call('ZADD', KEYS[first + 5], 0, target)
   end
   local places = table.concat(refused, ',')
   call('SET', session, batch[ENQUEUED_INCARNATION] .. ':' .. last .. ':' .. places, 'PX', batch[ENQUEUED_KEEP_MS])
@@ -100,7 +129,7 @@ local function put(batch)
   if known ~= batch[ENQUEUED_PREVIOUS] then return {2, known} end
   waiting = waiting + parked
   if waiting + #payloads > batch[ENQUEUED_BACKLOG_MAX] then return {3, text(waiting)} end
-  if batch[ENQUEUED_STARTING] ~= 0 then return put_with_starts(batch) end
+  if batch[ENQUEUED_STARTING] ~= 0 or batch[ENQUEUED_RECEIVING] ~= 0 then return put_judged(batch) end
   for i = 1, #payloads do call('XADD', inbox, '*', 'm', payloads[i]) end
   call('SET', session, incarnation .. ':' .. last, 'PX', keep_ms)
   return {0, last}
