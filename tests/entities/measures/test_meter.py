@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stead.entities._measures.hottest import KEPT, Hottest
@@ -34,6 +34,18 @@ def test_adding_finds_the_bucket_that_there_is_at_the_edges_too(value: float) ->
     run = Meter()
     run.add_run(3, 3 * value)
     assert (of([value]).buckets, run.buckets) == ({bucket_of(value): 1}, {bucket_of(value): 3})
+
+
+EDGES = [0.0, -0.0, -1.0, -1e300, 5e-324, 1e-9, 2.0**-20, 2.0**-21, 2.0**40, 2.0**39, 1.0, 1.25, 1.5, 1e300, math.inf]
+
+
+@given(st.lists(st.floats(allow_nan=False) | VALUES | st.sampled_from(EDGES)))
+@example(EDGES)
+def test_many_that_are_added_together_are_in_the_buckets_that_each_finds(values: list[float]) -> None:
+    meter = Meter()
+    meter.add_each(values)
+    assert (meter.buckets, meter.count) == (of(values).buckets, len(values))
+    assert meter.total == of(values).total or math.isnan(meter.total)
 
 
 @given(VALUES)
@@ -107,3 +119,36 @@ def test_the_hot_ones_are_found_among_many() -> None:
         hottest.note(f"hot {number % 3}", 5)
     assert {hot.target for hot in hottest.top(3)} == {"hot 0", "hot 1", "hot 2"}
     assert sum(hot.messages - hot.over for hot in hottest.top(3)) >= 90_000
+
+
+def plainly(counts: dict[str, int], floor: int, recent: dict[str, int]) -> tuple[dict[str, int], int]:
+    """What is kept if each that is new is looked at."""
+    for target, messages in recent.items():
+        counts[target] = counts.get(target, floor) + messages
+    if len(counts) <= KEPT:
+        return counts, floor
+    floor = sorted(counts.values(), reverse=True)[KEPT]
+    kept = {target: count for target, count in counts.items() if count > floor}
+    ties = [target for target, count in counts.items() if count == floor]
+    return kept | dict.fromkeys(ties[: KEPT - len(kept)], floor), floor
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 5_000), st.integers(1, 3_000)), max_size=8))
+@example([(2, 152, 411), (1, 1, 413), (1, 0, 152)])
+@example([(1, 0, 3_000), (1, 3_000, 3_000), (1, 6_000, 3_000), (1, 5_900, 3_000)])
+@settings(max_examples=50)
+def test_those_of_whom_most_are_new_are_the_ones_that_looking_at_each_finds(
+    stretches: list[tuple[int, int, int]],
+) -> None:
+    """Stretches of targets, each with one message or some."""
+    hottest, counts, floor = Hottest(), dict[str, int](), 0
+    for most, first, length in stretches:
+        targets = [f"@station@{number}" for number in range(first, first + length)]
+        messages = [1 + number % (most + 1) for number in range(length)]
+        if most:
+            hottest.note_all(targets, messages)
+        else:
+            hottest.note_each(targets)
+        counts, floor = plainly(counts, floor, dict(zip(targets, messages, strict=True)))
+        kept = hottest.top(KEPT)
+        assert ({hot.target: hot.messages for hot in kept}, hottest.floor) == (counts, floor)

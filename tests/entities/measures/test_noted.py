@@ -34,6 +34,16 @@ def test_what_was_noted_is_what_would_have_been_counted_at_once(runs: list[tuple
     assert measures.meters == ({KEY: meter} if runs else {}), "once each, however often it is read"
 
 
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("abcd"), st.floats(1e-6, 10.0)), max_size=50))
+def test_so_it_is_where_each_run_is_one_message(runs: list[tuple[str, str, float]]) -> None:
+    measures, meters, hottest = Measures(), dict[Measured, Meter](), Hottest()
+    for name, target, seconds in runs:
+        measures.noted += (measures.meter("operation", name), target, "record", 1, 0.0, seconds)
+        meters.setdefault(Measured("operation", name), Meter()).add_run(1, seconds)
+        hottest.note(target, 1)
+    assert (measures.meters, measures.hottest.top(9)) == (meters, hottest.top(9))
+
+
 def _rows(runs: list[tuple[str, int, float]]) -> object:
     rows = [(target, "record", count, float(at), seconds) for at, (target, count, seconds) in enumerate(runs)]
     recent = Measures().recent.runs

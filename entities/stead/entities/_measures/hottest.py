@@ -6,8 +6,10 @@ counts are forgotten, and who comes anew gets the highest of what was forgotten 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from heapq import nlargest
+from itertools import islice
 from typing import NamedTuple
 
 KEPT = 512
@@ -30,7 +32,7 @@ class Hottest:
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._over: dict[str, int] = {}  # by how much a count may be too high, where that is not zero
-        self._recent: dict[str, int] = {}  # what is not added to the counts yet
+        self._recent: Counter[str] = Counter()  # what is not added to the counts yet
         self.floor = 0
 
     def note(self, target: str, messages: int) -> None:
@@ -48,17 +50,23 @@ class Hottest:
         if len(recent) >= _RECENT_MAX:
             self._settle()
 
+    def note_each(self, targets: Sequence[str]) -> None:
+        """The same of many messages, each of one target."""
+        recent = self._recent
+        recent.update(targets)
+        if len(recent) >= _RECENT_MAX:
+            self._settle()
+
     def _settle(self) -> None:
-        recent, self._recent = self._recent, {}
+        recent, self._recent = self._recent, Counter()
         counts, floor = self._counts, self.floor
-        for target, messages in recent.items():
-            before = counts.get(target)
-            if before is not None:
-                counts[target] = before + messages
-            else:
-                counts[target] = floor + messages
-                if floor:
-                    self._over[target] = floor
+        for target in counts.keys() & recent.keys():
+            counts[target] += recent.pop(target)
+        new = _foremost(recent)
+        for target, messages in new:
+            counts[target] = floor + messages
+        if floor:
+            self._over.update([(target, floor) for target, _ in new])
         self._forget()
 
     def _add(self, hottest: Sequence[Hot]) -> None:
@@ -100,3 +108,21 @@ class Hottest:
                 self._over[target] = self._over.get(target, 0) + missed
         self._add(hottest)
         self.floor += missed
+
+
+def _foremost(recent: Counter[str]) -> Sequence[tuple[str, int]]:
+    """Those that come anew, without those that would be forgotten at once: one more than are kept, whose count says what was."""
+    if len(recent) <= KEPT:
+        return list(recent.items())
+    ordered = sorted(recent.values(), reverse=True)
+    least = ordered[KEPT]
+    if ordered[0] == ordered[-1]:  # where there are very many, each has had one message
+        return list(islice(recent.items(), KEPT + 1))
+    room, foremost = KEPT + 1 - ordered.index(least), list[tuple[str, int]]()
+    for item in recent.items():
+        if item[1] > least:
+            foremost.append(item)
+        elif item[1] == least and room:
+            room -= 1
+            foremost.append(item)
+    return foremost
