@@ -61,6 +61,27 @@ def encode_record(
     return pack_envelope((_VERSION, packed_state, modified_ms, lock))
 
 
+class BriefRecords:
+    """`encode_record` of states that are small, of entities that have nothing besides: those of a commit have one time, which is packed once."""
+
+    __slots__ = ("_end", "_modified_ms")
+
+    def __init__(self) -> None:
+        self._modified_ms, self._end = 0, packed(0)
+
+    def encode(self, packed_state: bytes, modified_ms: int) -> bytes:
+        """The bytes of a record."""
+        if modified_ms != self._modified_ms:
+            self._modified_ms, self._end = modified_ms, packed(modified_ms)
+        if type(packed_state) is bytes and len(packed_state) < len(_HEADS):
+            return _HEADS[len(packed_state)] + packed_state + self._end
+        return encode_record(packed_state, modified_ms)
+
+
+_HEADS = [packed([_VERSION, bytes(length), 0])[: -length - 1] for length in range(256)]
+"""What comes before a state, by its length."""
+
+
 def _large_record(
     packed_state: bytes, modified_ms: int, lock: Sequence[object] | None, more: Mapping[str, object] | None
 ) -> bytes:

@@ -25,7 +25,7 @@ from stead.entities._measures.measures import Measures
 from stead.entities._message.due import Due
 from stead.entities._message.envelope import LOCK, RELEASE, Failure, Firing, Message
 from stead.entities._message.ids import BUILT_IN, KEY_LENGTH_MAX, EntityId, check_key
-from stead.entities._message.record import decode_record, encode_record
+from stead.entities._message.record import BriefRecords, decode_record, encode_record
 from stead.entities._message.reminders import EXPIRY
 from stead.entities._message.shards import check_target_key, logical_target
 from stead.entities._partition.activation import Activation, Blocked, Locked, Queue
@@ -70,6 +70,7 @@ class EntityKind:
         self._limit = PayloadLimit(state_bytes_max) if isinstance(state_bytes_max, int) else state_bytes_max
         self._known: dict[str, Known] = {}  # by canonical name
         self._turn = Turn(registry, now_ms)  # that of all operations that are not asynchronous
+        self._records = BriefRecords()
         self.eager: set[str] = set()  # targets whose state has to be packed after each operation
 
     def activate(self, target: str, record: bytes | None, log: Sequence[bytes]) -> object:
@@ -337,7 +338,7 @@ class EntityKind:
         body: EntityBody = activation.body
         packed = body.cell.record()
         if body.lock is None and not body.reminders:  # most
-            return None if packed is None else encode_record(packed, now_ms)
+            return None if packed is None else self._records.encode(packed, now_ms)
         lock = None if body.lock is None else body.lock.as_record()
         more = {"r": body.reminders.as_record()} if body.reminders else None
         return None if packed is None and lock is None and more is None else encode_record(packed, now_ms, lock, more)
