@@ -17,7 +17,8 @@ from .workloads import BENCHMARKS
 
 CHECKED = (
     *("signals-hot", "signals-spread", "signals-wide", "calls", "calls-concurrent"),
-    *("hello x100", "hello x1", "fanout x1000", "bank", "events", "memory server", "memory worker"),
+    *("hello x100", "hello x1000", "hello x1", "hello-local x100", "hello-local x1", "fanout x1000"),
+    *("bank", "events", "events-produced", "memory server", "memory worker"),
 )
 """What is quick, and together leaves nothing out that users wait for."""
 SIZE = 0.2
