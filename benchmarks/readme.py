@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.peers.table import notes as said
+
 Result = Mapping[str, Any]
 
 README = Path(__file__).parents[1] / "README.md"
@@ -231,9 +233,8 @@ def notes(cells: Sequence[Result]) -> str:
     lines: list[str] = []
     for peer in dict.fromkeys(cell["peer"] for cell in cells):
         own = [cell for cell in cells if cell["peer"] == peer]
-        said = dict.fromkeys(f"{cell['workload']}: {cell['note']}" for cell in own if cell["note"])
         versions = ", ".join(f"`{version}`" for version in own[0]["versions"])
-        about = [own[0]["durability"], *([versions] if versions else []), *said]
+        about = [own[0]["durability"], *([versions] if versions else []), *said(own)]
         lines.append(f"- {own[0]['title']}: {'; '.join(about)}.")
     left_out = cells[0]["left_out"]
     return "\n".join([*lines, *(f"- {name}: left out ({why})." for name, why in left_out.items())])

@@ -48,6 +48,15 @@ def shortly(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def notes(cells: Sequence[Cell]) -> list[str]:
+    """What is said of a peer's cells, each once, with the workloads that it is said of."""
+    said: dict[str, list[str]] = {}
+    for cell in cells:
+        if cell["note"]:
+            said.setdefault(cell["note"], []).append(cell["workload"])
+    return [f"{', '.join(names)}: {note}" for note, names in said.items()]
+
+
 def remarks(cells: Sequence[Cell]) -> list[str]:
     """Settings, versions, and why a figure is missing."""
     lines = ["(xN): stead is better by; CPU: of all processes, the client's too, for one operation"]
@@ -55,10 +64,6 @@ def remarks(cells: Sequence[Cell]) -> list[str]:
         own = [cell for cell in cells if cell["peer"] == peer]
         versions = ", ".join(own[0]["versions"])
         lines.append(f"{own[0]['title']}: {own[0]['durability']}{'; ' if versions else ''}{versions}")
-        notes: dict[str, list[str]] = {}
-        for cell in own:
-            if cell["note"]:
-                notes.setdefault(cell["note"], []).append(cell["workload"])
-        lines += [f"  {', '.join(names)}: {note}" for note, names in notes.items()]
+        lines += [f"  {note}" for note in notes(own)]
     lines += [f"{name}: left out ({why})" for name, why in LEFT_OUT.items()]
     return [*lines, " · ".join(f"{name} {value}" for name, value in machine().items())]

@@ -12,7 +12,8 @@ from benchmarks.cpu import Cpu
 from benchmarks.measures import Sample
 from benchmarks.peers.contest import LEFT_OUT, PEERS, Column, as_objects
 from benchmarks.peers.stead_peer import STEAD
-from benchmarks.peers.workloads import CALL_ALONE, CALLS
+from benchmarks.peers.table import notes
+from benchmarks.peers.workloads import CALL_ALONE, CALLS, HELLO
 from benchmarks.readme import BEGIN, END, GROUPS, README, main, section
 from benchmarks.report import Report
 from benchmarks.workloads import BENCHMARKS
@@ -50,6 +51,14 @@ def test_peers_have_a_column_each_and_what_is_missing_has_its_reason() -> None:
     assert "calls: failed: died" in text
     assert "Temporal: left out" in text
     assert "restate-sdk==" in text
+
+
+def test_what_is_missing_for_one_reason_is_said_once() -> None:
+    reasons = {CALL_ALONE.name: "it has no entities", CALLS.name: "it has no entities", HELLO.name: "failed: died"}
+    missing = as_objects([Column(PEERS[1], {}, reasons)], [CALL_ALONE, CALLS, HELLO])
+    said = ["call-alone, calls: it has no entities", "hello: failed: died"]
+    assert notes(missing) == said
+    assert "; ".join(said) + "." in section([{**cell, "left_out": LEFT_OUT} for cell in missing])
 
 
 def test_only_what_is_between_the_marks_is_replaced_and_again_gives_the_same(tmp_path: Path) -> None:
