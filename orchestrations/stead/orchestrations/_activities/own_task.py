@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from stead.orchestrations._history.data import has_flat_arguments
 from stead.orchestrations._history.events import TaskScheduled
 from stead.orchestrations._history.sealed import TASK_VERSION
 from stead.transport import Task, pack_envelope
 
 if TYPE_CHECKING:
     from stead.entities.extending import TraceContext
-
-_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
-
 
 TaskWords: TypeAlias = tuple[int, str, Sequence[Any], None, str, str, int, int, str, None]
 """What the payload of such a task says, in its order: as `encode_task`, with nothing that only some have."""
@@ -51,8 +49,8 @@ def own_task(
 ) -> OwnTask | None:
     """The task of an event. None if somebody may change what it says, or it says what only some do."""
     limits = event.timeout_ms, event.heartbeat_ms, event.details
-    plain = event.kwargs is event.tags is None and trace is None and limits == (None, None, None)
-    if not (plain and _SCALARS.issuperset(map(type, event.args))):
+    plain = event.tags is None and trace is None and limits == (None, None, None)
+    if not (plain and has_flat_arguments(event)):
         return None
     instance_id, execution_id, number = address
     queue = event.queue

@@ -13,7 +13,7 @@ without that, its activities are cancelled and its results thrown away: the next
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,7 @@ class ActivityRunner(Hooks):
         self._board_: Board | None = None
         self._prefix = ""
         self._turns: Turns | None = None
-        self._tenures: dict[Partition, Tenure] = {}
+        self._tenures: defaultdict[Partition, Tenure] = defaultdict(Tenure)
         self._within: Partition | None = None  # whose turns are under way, and wait for local activities
         self._placing = Placing(here, find, self.slots)
         self._to_read: deque[tuple[Partition, Tenure]] = deque()
@@ -162,8 +162,7 @@ class ActivityRunner(Hooks):
             tenure.early.difference_update([task.task_id for task in tasks])
         if partition.draining or partition.gone:
             return
-        if tenure is None:
-            tenure = self._tenures[partition] = Tenure()
+        tenure = self._tenures[partition]
         for task in tasks:
             job = tenure.accept_task(partition, task, self._find, self._fail)
             if job is None:
@@ -182,9 +181,7 @@ class ActivityRunner(Hooks):
     def may_begin(self, partition: Partition, tasks: Sequence[Task]) -> None:
         """Local activities have been asked for: each takes its first step now. What ends with that is answered within the batch of
         turns in which it was asked for; what waits goes on as any other, and what there is no room for begins once it is stored."""
-        tenure = self._tenures.get(partition)
-        if tenure is None:
-            tenure = self._tenures[partition] = Tenure()
+        tenure = self._tenures[partition]
         self._within = partition
         try:
             for task in tasks:
@@ -229,7 +226,7 @@ class ActivityRunner(Hooks):
     def ending(self, partition: Partition, task_ids: Sequence[bytes]) -> None:
         """A commit is in the store by which tasks are to end: those that run here, those that nobody has taken, and are this
         worker's to answer now, and those that others have, who hear of it. (While a partition is given back: the next owner.)"""
-        tenure = self._tenures.setdefault(partition, Tenure())
+        tenure = self._tenures[partition]
         for key in task_ids if not (partition.draining or partition.gone) else ():
             job = tenure.jobs.get(key)
             if job is not None:
@@ -239,7 +236,7 @@ class ActivityRunner(Hooks):
 
     def held(self, partition: Partition) -> None:
         """A tenure has begun: the tasks that earlier owners left have to be run."""
-        tenure = self._tenures.setdefault(partition, Tenure())
+        tenure = self._tenures[partition]
         tenure.suspicious, tenure.careful = partition.suspects.active, partition.suspects.careful
         self._read(partition, tenure)
 

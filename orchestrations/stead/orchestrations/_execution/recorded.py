@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from stead.orchestrations._history.data import SCALARS, has_flat_arguments
 from stead.orchestrations._history.errors import NonDeterminismError
 from stead.orchestrations._history.event_table import SCHEDULED, fields_of
 from stead.orchestrations._history.events import (
@@ -53,19 +54,12 @@ class _Compared(NamedTuple):
     code: so it is for most calls."""
 
 
-_SCALARS = frozenset({type(None), bool, int, float, str, bytes})
-
-
-def _has_flat_arguments(event: TaskScheduled | EntityOperationSignaled | EntityOperationCalled) -> bool:
-    return event.kwargs is None and _SCALARS.issuperset(map(type, event.args))
-
-
 def _has_flat_input(event: SubOrchestrationInstanceCreated | OrchestrationInstanceStarted | EventSent) -> bool:
-    return type(event.input) in _SCALARS
+    return type(event.input) in SCALARS
 
 
 def _has_flat_result(event: UpdateCompleted) -> bool:
-    return type(event.value) in _SCALARS
+    return type(event.value) in SCALARS
 
 
 def _is_flat_by_nature(event: TimerCreated | EntityLockRequested | EntityUnlockSent) -> bool:
@@ -79,7 +73,7 @@ COMPARED: dict[type[Event], _Compared] = {
         identity=("name",),
         inputs=("args", "kwargs"),
         owned=(("args", "kwargs"), ("args", "kwargs", "queue")),
-        is_flat=_has_flat_arguments,
+        is_flat=has_flat_arguments,
     ),
     SubOrchestrationInstanceCreated: _Compared(
         "the sub-orchestration {.name!r}",
@@ -114,14 +108,14 @@ COMPARED: dict[type[Event], _Compared] = {
         identity=("entity_id", "operation"),
         inputs=("args", "kwargs", "due_ms", "delay_ms"),
         owned=(("args", "kwargs"),),
-        is_flat=_has_flat_arguments,
+        is_flat=has_flat_arguments,
     ),
     EntityOperationCalled: _Compared(
         "a call of {0.operation!r} of the entity {0.entity_id}",
         identity=("entity_id", "operation"),
         inputs=("args", "kwargs"),
         owned=(("args", "kwargs"),),
-        is_flat=_has_flat_arguments,
+        is_flat=has_flat_arguments,
     ),
     EntityLockRequested: _Compared(
         "the lock of {.entity_ids}", identity=("entity_ids",), inputs=(), owned=(), is_flat=_is_flat_by_nature

@@ -7,10 +7,11 @@ from typing import Any
 from stead.entities.extending import ClientText
 from stead.transport import InvalidInput, PayloadLimit, pack_exact, unpack
 
-from .events import EventRaised
+from .events import EntityOperationCalled, EntityOperationSignaled, EventRaised, TaskScheduled
 
 _EVENT_NAME_LENGTH_MAX = 256
-_IMMUTABLE = frozenset({type(None), bool, int, float, str, bytes})
+SCALARS = frozenset({type(None), bool, int, float, str, bytes})
+"""Types of plain data that nobody can change."""
 
 
 def plain_data(value: Any, limit: PayloadLimit | None = None, what: str = "data") -> Any:
@@ -20,7 +21,7 @@ def plain_data(value: Any, limit: PayloadLimit | None = None, what: str = "data"
     packed = pack_exact(value)
     if limit is not None and len(packed) > limit.at:
         limit.check(what, packed)
-    return value if type(value) in _IMMUTABLE else unpack(packed)
+    return value if type(value) in SCALARS else unpack(packed)
 
 
 def check_event_name(name: str) -> str:
@@ -38,3 +39,8 @@ def event_fields(name: str, data: Any) -> tuple[Any, ...]:
 def event_data(event: EventRaised) -> Any:
     """The data of an external event."""
     return event.input if event.encoded_twice is None else ClientText.of(event.input, twice=event.encoded_twice)
+
+
+def has_flat_arguments(event: TaskScheduled | EntityOperationSignaled | EntityOperationCalled) -> bool:
+    """Whether all that users gave for a call is scalars: nothing of it can be changed later, and it is not nested too deep."""
+    return event.kwargs is None and SCALARS.issuperset(map(type, event.args))

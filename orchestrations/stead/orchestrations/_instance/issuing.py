@@ -119,13 +119,14 @@ def schedule_task(
     own = own_task(key, canonical, event, address, trace) if place == "own" else None
     if own is not None:
         task: Task = own
+        turn.effects.schedule_task(turn.activation, task, size_bytes)
     else:
-        limits, size_bytes = (event.timeout_ms, event.heartbeat_ms, event.details), None
+        limits = event.timeout_ms, event.heartbeat_ms, event.details
         payload = encode_task(
             canonical, event.args, event.kwargs, address, event.attempt, queue, event.tags, limits, trace
         )
         task = Task(key, queue, place == "shared", payload, limit)
-    turn.effects.schedule_task(turn.activation, task, size_bytes)
+        turn.effects.schedule_task(turn.activation, task)
     if at_once and place == "own" and turn.begins_early():
         turn.effects.at_once.offer(task)
     return None
