@@ -65,6 +65,12 @@ class Block:
         self.waiters.append(waiter)
         return waiter
 
+    def answer(self, message: Start | Recipient) -> asyncio.Future[bool]:
+        """What tells whether the store has accepted a message of the block, or why the block is not there."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.judged.append((message, answer))
+        return answer
+
     def succeed(self, refused: frozenset[int]) -> None:
         for waiter in self.waiters:
             if not waiter.done():

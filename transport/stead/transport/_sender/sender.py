@@ -91,9 +91,7 @@ class Sender:
         instance's ID is taken (HAZARDS 14)."""
         self.put(partition, payload)
         block = self._lanes[partition].open
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        block.judged.append((Start(len(block.payloads) - 1, target, message_id, reuse), answer))
-        return answer
+        return block.answer(Start(len(block.payloads) - 1, target, message_id, reuse))
 
     def put_to_instance(
         self, partition: int, payload: bytes, target: str, *, frees: bool = False
@@ -103,9 +101,7 @@ class Sender:
         serial = self.put_freeing(partition, payload) if frees else self.put(partition, payload)
         block = self._lanes[partition].find(serial)
         assert block is not None, "it was put this moment"
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        block.judged.append((Recipient(len(block.payloads) - 1, target), answer))
-        return answer
+        return block.answer(Recipient(len(block.payloads) - 1, target))
 
     def put_once(self, partition: int, sequence: int, payload: bytes, *others: bytes) -> bool:
         """Take a source's message unless it is an old one. The partition must have been opened. `others` have the same number:
